@@ -1,0 +1,109 @@
+"""Every error that promptjobs raises on purpose.
+
+::
+
+    PromptJobsError
+    ├── UsageError               wrong usage: nothing was sent                       exit 2
+    │   ├── JobFileError         the job file's mistakes, all of them
+    │   ├── ModelNotFoundError   a model name that the provider does not have
+    │   ├── UntrustedKeyError    a key would go to an origin it is not trusted for
+    │   └── ForeignOutputError   the output file was not written by promptjobs
+    ├── OutputLockedError        another run holds the output                        exit 75
+    ├── OutputWriteError         a result could not be written                       exit 74
+    ├── LocalModelError          the embedded endpoint could not be started          exit 7
+    └── AttemptError             one attempt failed; carries a ``records.Failure``
+
+An attempt's failure travels through the engine as a value (``records.Failure``); ``AttemptError``
+exists for the generator interface of the providers, where a caller expects an exception.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.records import Failure
+
+
+class PromptJobsError(Exception):
+    """The root of the tree. ``exit_code`` is what the command line returns for it."""
+
+    exit_code = 1
+
+
+class UsageError(PromptJobsError):
+    """Something in what the user asked for is wrong; nothing was sent."""
+
+    exit_code = 2
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mistake:
+    """One mistake in a job file or in one of its inputs.
+
+    ``line`` and ``column`` count from 1; 0 means that the place has no line (a flag, a whole file).
+    ``where`` is the dotted place in the file (``models[1].params.temperature``), ``what`` says what is
+    wrong, ``hint`` what to do about it, empty where there is nothing useful to say.
+    """
+
+    path: str
+    line: int
+    column: int
+    where: str
+    what: str
+    hint: str = ""
+
+    def __str__(self) -> str:
+        place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
+        where = f" {self.where}:" if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{place}:{where} {self.what}{hint}"
+
+
+class JobFileError(UsageError):
+    """A job file with mistakes. ``mistakes`` holds all of them, in the order of the file."""
+
+    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+        self.mistakes = tuple(mistakes)
+        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+
+
+class ModelNotFoundError(UsageError):
+    """A model name that the provider does not know; the message lists those it does."""
+
+
+class UntrustedKeyError(UsageError):
+    """A key is named for an origin that it was never trusted for."""
+
+
+class ForeignOutputError(UsageError):
+    """The output's first line is not a result line, so the file is left alone."""
+
+
+class OutputLockedError(PromptJobsError):
+    """Another run holds the output file."""
+
+    exit_code = 75
+
+
+class OutputWriteError(PromptJobsError):
+    """A result could not be written. What was acknowledged before is on disk."""
+
+    exit_code = 74
+
+
+class LocalModelError(PromptJobsError):
+    """The embedded endpoint could not be started; the message says how to mend it."""
+
+    exit_code = 7
+
+
+class AttemptError(PromptJobsError):
+    """One attempt failed. ``failure`` says how, and holds the partial text."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+        super().__init__(f"{failure.code}: {failure.message}")

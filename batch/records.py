@@ -1,0 +1,153 @@
+"""The values that travel through the house: frozen, typed, and without behaviour.
+
+A *request* is sent in one or more *attempts*; an attempt's *outcome* is a ``Reply`` or a ``Failure``;
+a request ends in exactly one ``Result``, which is one line of the output file.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Any, Literal, TypeAlias
+
+from msgspec import Struct
+
+SCHEMA_VERSION: Literal[1] = 1
+"""Version of the result line and of the summary; raised when a field changes its meaning."""
+
+JSONObject: TypeAlias = dict[str, Any]
+"""A decoded JSON object. Treated as immutable once it is inside a record."""
+
+
+class Verdict(StrEnum):
+    """How far a reply can be trusted to be the whole answer."""
+
+    COMPLETE = "complete"
+    """The server said that it had finished."""
+    LENGTH = "length"
+    """The server stopped at its limit of tokens; the text is what came until then."""
+    UNVERIFIED = "unverified"
+    """The stream ended in order, but the server never gave a reason for finishing."""
+
+
+class Usage(Struct, frozen=True, gc=False):
+    """Tokens as the server counted them; ``None`` where it did not say."""
+
+    prompt_tokens: int | None = None
+    completion_tokens: int | None = None
+    total_tokens: int | None = None
+
+
+class Request(Struct, frozen=True, gc=False):
+    """One prompt for one model.
+
+    ``id`` names its one line in the output; ``fingerprint`` says whether that line is stale. ``target``
+    is the job's name for the model and so for the endpoint that it runs on, ``model`` the name that is
+    sent. ``messages`` are chat messages as ``{"role", "content"}``; ``params`` go into the body as they
+    stand; ``metadata`` is copied to the result.
+    """
+
+    id: str
+    fingerprint: str
+    target: str
+    model: str
+    messages: tuple[JSONObject, ...]
+    params: JSONObject = {}
+    metadata: JSONObject = {}
+
+
+class Reply(Struct, frozen=True, gc=False):
+    """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began."""
+
+    text: str
+    verdict: Verdict
+    finish_reason: str | None = None
+    reasoning: str | None = None
+    tool_calls: list[JSONObject] | None = None
+    refusal: str | None = None
+    usage: Usage | None = None
+    served_by: str | None = None
+    first_byte: float | None = None
+    total: float = 0.0
+
+
+class Failure(Struct, frozen=True, gc=False):
+    """Why an attempt gave no answer.
+
+    ``code`` is one of the fault matrix's codes (``docs/faults.md``). ``retry_after`` is the server's own
+    wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense.
+    """
+
+    code: str
+    message: str
+    http_status: int | None = None
+    retry_after: float | None = None
+    should_retry: bool | None = None
+    partial_text: str | None = None
+    usage: Usage | None = None
+    first_byte: float | None = None
+    total: float = 0.0
+
+
+Outcome: TypeAlias = Reply | Failure
+
+
+class Mishap(Struct, frozen=True, gc=False):
+    """One failed attempt in the history of a request; ``at`` is UTC, ISO 8601."""
+
+    code: str
+    message: str
+    at: str
+
+
+class ResultError(Struct, frozen=True, gc=False):
+    """The error of a failed result. ``runs`` counts the runs in which the request has failed."""
+
+    code: str
+    message: str
+    http_status: int | None
+    retryable: bool
+    runs: int
+    history: list[Mishap]
+
+
+class Timings(Struct, frozen=True, gc=False):
+    """Seconds: waiting for a slot, until the first delta, and for the whole last attempt."""
+
+    queued: float | None
+    first_byte: float | None
+    total: float | None
+
+
+class Result(Struct, frozen=True, gc=False):
+    """One line of the output file, keys in this order, ``null`` rather than absent."""
+
+    schema_version: int
+    id: str
+    fingerprint: str
+    status: Literal["succeeded", "failed"]
+    text: str | None
+    verdict: Verdict | None
+    finish_reason: str | None
+    error: ResultError | None
+    partial_text: str | None
+    reasoning: str | None
+    tool_calls: list[JSONObject] | None
+    refusal: str | None
+    parsed: Any
+    model: str
+    served_by: str | None
+    usage: Usage | None
+    cost: float | None
+    attempts: int
+    timings: Timings
+    completed_at: str
+    metadata: JSONObject
+
+
+class Known(Struct, frozen=True, gc=False):
+    """What an earlier run left about one request: enough to decide whether to send it again."""
+
+    fingerprint: str
+    succeeded: bool
+    retryable: bool = False
+    runs: int = 0
