@@ -1,0 +1,100 @@
+"""The AutonomousAI dialect: its models, their paths, and the body of a request.
+
+The messages travel as standard base64 of their UTF-8 JSON. Only ``aiAgent`` tells the two models apart
+that share a path. Sampling parameters are no part of the known protocol: those that a job sets go along
+as further top-level fields, for a server that knows them.
+"""
+
+from __future__ import annotations
+
+import base64
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batch.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch.records import JSONObject
+
+HOME_PAGE = "https://www.autonomous.ai/anon/"
+ORIGIN = "https://chatgpt.autonomous.ai"
+SITE = "https://www.autonomous.ai"
+DEFAULT_MODEL = "llama"
+
+MODELS = {
+    "llama": "/api/v1/ai/chat",
+    "qwen_coder": "/api/v1/ai/chat",
+    "hermes": "/api/v1/ai/chat-hermes",
+    "vision": "/api/v1/ai/chat-vision",
+    "summary": "/api/v1/ai/summary",
+}
+"""Canonical model name → the path that serves it."""
+
+ALIASES = {
+    "llama-3.3-70b": "llama",
+    "qwen-2.5-coder-32b": "qwen_coder",
+    "hermes-3": "hermes",
+    "llama-3.2-90b": "vision",
+    "llama-3.2-70b": "summary",
+}
+
+_RESERVED = frozenset({"messages", "threadId", "stream", "aiAgent"})
+
+
+def canonical(name: str) -> str:
+    """The canonical name of a model or alias; the empty string is the default model.
+
+    Raises ``ModelNotFoundError``, listing what there is.
+    """
+    if not name:
+        return DEFAULT_MODEL
+    model = ALIASES.get(name, name)
+    if model not in MODELS:
+        known = ", ".join([*MODELS, *ALIASES])
+        raise ModelNotFoundError(f"AutonomousAI has no model {name!r}; it has {known}")
+    return model
+
+
+def url(base_url: str, model: str) -> str:
+    """Where requests for a canonical model go."""
+    return base_url.rstrip("/") + MODELS[model]
+
+
+def headers(user_agent: str) -> dict[str, str]:
+    """The headers of every request, before those that the job file sets."""
+    return {
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "accept-language": "en-US,en;q=0.9",
+        "content-type": "application/json",
+        "country-code": "US",
+        "origin": SITE,
+        "referer": SITE + "/",
+        "time-zone": "UTC",
+        "user-agent": user_agent,
+    }
+
+
+def encode(
+    model: str,
+    messages: Sequence[JSONObject],
+    params: Mapping[str, object],
+    *,
+    thread_id: str,
+    stream: bool,
+) -> bytes:
+    """The JSON body of one request to a canonical model.
+
+    ``thread_id`` names the conversation on the server: two requests must never share one.
+    """
+    body: dict[str, object] = {
+        "messages": base64.b64encode(msgspec.json.encode(messages)).decode("ascii"),
+        "threadId": thread_id,
+        "stream": stream,
+        "aiAgent": model,
+    }
+    body.update((key, value) for key, value in params.items() if key not in _RESERVED)
+    return msgspec.json.encode(body)

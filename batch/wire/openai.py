@@ -1,0 +1,58 @@
+"""The OpenAI dialect: chat completions as vLLM, llama.cpp, Ollama, gateways and OpenAI speak them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch.records import Failure, JSONObject
+
+
+def url(base_url: str) -> str:
+    """Where chat completions are asked for."""
+    return base_url.rstrip("/") + "/chat/completions"
+
+
+def headers(user_agent: str) -> dict[str, str]:
+    """The headers of every request, before the key and those that the job file sets."""
+    return {
+        "accept": "text/event-stream",
+        "accept-encoding": "identity",
+        "content-type": "application/json",
+        "user-agent": user_agent,
+    }
+
+
+def encode(
+    model: str,
+    messages: Sequence[JSONObject],
+    params: Mapping[str, object],
+    *,
+    ask_usage: bool = True,
+) -> bytes:
+    """The JSON body of one streamed request.
+
+    Parameters are passed through untouched; ``extra_body``, as the SDKs know it, is merged into the top
+    level. ``ask_usage`` asks for the usage chunk, which some servers refuse.
+    """
+    body: dict[str, object] = {"model": model, "messages": list(messages), "stream": True}
+    if ask_usage:
+        body["stream_options"] = {"include_usage": True}
+    extra = params.get("extra_body")
+    body.update((key, value) for key, value in params.items() if key != "extra_body")
+    if isinstance(extra, dict):
+        body.update(extra)
+    body["stream"] = True
+    return msgspec.json.encode(body)
+
+
+def refuses_usage(failure: Failure) -> bool:
+    """Whether the server refused the request because of ``stream_options``.
+
+    Servers have no common code for an unknown field; the one thing they share is that the message names it.
+    """
+    return failure.http_status in (400, 422) and "stream_options" in failure.message

@@ -1,0 +1,103 @@
+"""Server-sent events, as the WHATWG standard has them: bytes in, the ``data`` of each event out.
+
+Only CR, LF and CRLF end lines. Line ends are brought to LF first, which is exact at any split: a CR
+ends its line at once, and an LF that follows it, in this read or the next, belongs to it. After that an
+event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line.
+Event names, ids and retry times carry nothing that a chat completion needs; they are dropped.
+"""
+
+from __future__ import annotations
+
+BOM = b"\xef\xbb\xbf"
+MAX_EVENT = 16 * 2**20
+"""Bytes that one event may have by default."""
+
+
+class EventTooLargeError(ValueError):
+    """An event grew beyond its cap."""
+
+
+class EventDecoder:
+    """Cuts a byte stream, fed in pieces of any size, into the data of its events."""
+
+    __slots__ = ("_after_cr", "_at_start", "_max_event", "_rest")
+
+    def __init__(self, max_event: int = MAX_EVENT) -> None:
+        self._rest = bytearray()
+        self._after_cr = False
+        self._at_start = True
+        self._max_event = max_event
+
+    def feed(self, data: bytes) -> list[bytes]:
+        """The data of the events that these bytes complete. Raises ``EventTooLargeError``."""
+        data = self._with_lf_only(data)
+        rest = self._rest
+        if self._at_start:
+            data = self._without_bom(data)
+        if rest:
+            seen = len(rest)
+            rest += data
+            if rest.find(b"\n\n", seen - 1) < 0:
+                self._check(len(rest))
+                return []
+            data = bytes(rest)
+            rest.clear()
+        end = data.rfind(b"\n\n")
+        rest += data[end + 2 :] if end >= 0 else data
+        self._check(len(rest))
+        return self._events(data[:end]) if end >= 0 else []
+
+    def close(self) -> bytes | None:
+        """At the end of the body: the data of an event that was never closed by an empty line, if any.
+
+        The standard drops it; servers that omit their last newline make it worth a look.
+        """
+        data = _data(bytes(self._rest))
+        self._rest.clear()
+        return data
+
+    def _with_lf_only(self, data: bytes) -> bytes:
+        if self._after_cr and data:
+            self._after_cr = False
+            if data.startswith(b"\n"):
+                data = data[1:]
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        return data
+
+    def _without_bom(self, data: bytes) -> bytes:
+        """Drop one byte order mark, holding back what may still become one."""
+        data = bytes(self._rest) + data
+        self._rest.clear()
+        if len(data) < len(BOM) and BOM.startswith(data):
+            self._rest += data
+            return b""
+        self._at_start = False
+        return data.removeprefix(BOM)
+
+    def _events(self, whole: bytes) -> list[bytes]:
+        events = []
+        for block in whole.split(b"\n\n"):
+            if block.startswith(b"data: ") and b"\n" not in block:
+                data: bytes | None = block[6:]
+            else:
+                data = _data(block)
+            if data:
+                self._check(len(data))
+                events.append(data)
+        return events
+
+    def _check(self, size: int) -> None:
+        if size > self._max_event:
+            raise EventTooLargeError(f"an event of more than {self._max_event} bytes")
+
+
+def _data(block: bytes) -> bytes | None:
+    """The ``data`` lines of one event, joined with LF; ``None`` where there are none, or only empty ones."""
+    lines = []
+    for line in block.split(b"\n"):
+        field, _, value = line.partition(b":")
+        if field == b"data":
+            lines.append(value.removeprefix(b" "))
+    return b"\n".join(lines) or None
