@@ -1,0 +1,231 @@
+"""From the bytes of a response to a whole reply, or to the reason why there is none.
+
+A reply is whole when the server gave a finish reason, sent ``[DONE]``, or answered with one complete
+JSON object. Anything else is cut, whatever it looks like.
+"""
+
+from __future__ import annotations
+
+import re
+
+from batch.errors import AttemptError
+from batch.records import Failure, Outcome, Reply, Usage, Verdict
+from batch.wire import chunks
+from batch.wire.failures import from_event
+from batch.wire.sse import MAX_EVENT, EventDecoder, EventTooLargeError
+from batch.wire.text import join, split_thinking
+from batch.wire.tool_calls import ToolCalls
+
+MAX_BODY = 64 * 2**20
+"""Bytes that one response may have by default."""
+
+_FIELD = re.compile(rb"\s*(?::|(?:data|event|id|retry)[:\r\n])")
+
+
+class ReplyDecoder:
+    """Fed with the body of a response with status 200, piece by piece; asked at its end what it was.
+
+    ``deltas`` counts what the model has said so far (text, reasoning, tool calls, refusals): comments
+    and pings leave it alone. ``finished`` is set by a finish reason, ``done`` once nothing can follow.
+    """
+
+    def __init__(
+        self, content_type: str = "", *, max_event: int = MAX_EVENT, max_body: int = MAX_BODY
+    ) -> None:
+        self.deltas = 0
+        self.done = False
+        self.text: list[str] = []
+        self.finish_reason: str | None = None
+        self._events = EventDecoder(max_event)
+        self._is_stream = "text/event-stream" in content_type.lower()
+        self._whole: bytearray | None = None
+        self._head = b""
+        self._sniffed = False
+        self._left = self._max_body = max_body
+        self._reasoning: list[str] = []
+        self._refusal: list[str] = []
+        self._calls = ToolCalls()
+        self._usage: Usage | None = None
+        self._model: str | None = None
+
+    @property
+    def finished(self) -> bool:
+        """Whether the server has said that the answer is complete."""
+        return self.done or self.finish_reason is not None
+
+    def feed(self, data: bytes) -> None:
+        """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
+        if self.done:
+            return
+        self._left -= len(data)
+        if self._left < 0:
+            raise self._error("too_large", f"a response of more than {self._max_body} bytes")
+        if not self._sniffed:
+            data = self._sniff(data)
+        if self._whole is not None:
+            self._whole += data
+            return
+        try:
+            events = self._events.feed(data)
+        except EventTooLargeError as error:
+            raise self._error("too_large", str(error)) from None
+        for event in events:
+            self._event(event)
+
+    def close(self) -> Outcome:
+        """The outcome, once the body has ended in order."""
+        try:
+            return self._close()
+        except AttemptError as error:
+            return error.failure
+
+    def cut(self, code: str, message: str) -> Outcome:
+        """The outcome, once the body has ended in disorder: a finished answer is still an answer."""
+        return self._reply() if self.finished else self._failure(code, message)
+
+    def _close(self) -> Outcome:
+        if self._whole is not None:
+            return self._whole_reply(bytes(self._whole))
+        if not self._sniffed:
+            self._sniff(b"", at_end=True)
+        self._last_event()
+        if self.finished:
+            return self._reply()
+        if self._left == self._max_body:
+            return self._failure("empty", "the response had no body")
+        return self._failure("truncated", "the stream ended without a finish reason")
+
+    # What kind of body it is
+
+    def _sniff(self, data: bytes, *, at_end: bool = False) -> bytes:
+        """Look at the first bytes: some servers answer a streamed request with one object, or with a page."""
+        self._head += data
+        start = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        enough = at_end or len(start) >= len(b"event:")
+        if start.startswith(b"{"):
+            self._whole = bytearray()
+        elif start.startswith(b"<") or (enough and start and not self._looks_like_events(start)):
+            raise self._error("not_sse", "the response is a page or a plain text, not an event stream")
+        elif not enough and not self._is_stream:
+            return b""
+        self._sniffed = True
+        head, self._head = self._head, b""
+        return head
+
+    def _looks_like_events(self, start: bytes) -> bool:
+        return self._is_stream or _FIELD.match(start) is not None
+
+    def _whole_reply(self, body: bytes) -> Outcome:
+        try:
+            chunk = chunks.decode(body.strip().removeprefix(b"\xef\xbb\xbf"))
+        except chunks.NotUTF8Error as error:
+            return self._failure("encoding", f"the response is not UTF-8: {error}")
+        except chunks.NotJSONError as error:
+            return self._failure("truncated", f"the response is not whole JSON: {error}")
+        self._chunk(chunk)
+        return self._reply()
+
+    # Events
+
+    def _event(self, data: bytes) -> None:
+        if self.done:
+            return
+        if data.strip() == b"[DONE]":
+            self.done = True
+            return
+        try:
+            chunk = chunks.decode(data)
+        except chunks.NotUTF8Error as error:
+            raise self._error("encoding", f"an event is not UTF-8: {error}") from None
+        except chunks.NotJSONError as error:
+            raise self._error("bad_event", f"an event is not JSON: {error}") from None
+        self._chunk(chunk)
+
+    def _last_event(self) -> None:
+        """An event that the server never closed counts where it is complete in itself."""
+        data = self._events.close()
+        if data is None or self.done:
+            return
+        if data.strip() == b"[DONE]":
+            self.done = True
+            return
+        try:
+            self._chunk(chunks.decode(data))
+        except ValueError:
+            return  # cut inside its last event: what came before decides
+
+    def _chunk(self, chunk: chunks.Chunk) -> None:
+        if chunk.error:
+            failure = from_event(chunk.error)
+            raise self._error(failure.code, failure.message, should_retry=failure.should_retry)
+        if chunk.usage is not None:
+            self._usage = chunk.usage
+        if chunk.model and self._model is None:
+            self._model = chunk.model
+        for choice in chunk.choices or ():
+            if not choice.index:
+                self._choice(choice)
+        if chunk.finish_reason:
+            self.finish_reason = self.finish_reason or chunk.finish_reason
+
+    def _choice(self, choice: chunks.Choice) -> None:
+        delta = choice.delta or choice.message
+        if delta is not None and self.finish_reason is None:
+            self._delta(delta)
+        if choice.finish_reason and self.finish_reason is None:
+            self.finish_reason = choice.finish_reason
+
+    def _delta(self, delta: chunks.Delta) -> None:
+        if delta.content:
+            self.text.append(delta.content)
+            self.deltas += 1
+        reasoning = delta.reasoning_content or delta.reasoning
+        if reasoning:
+            self._reasoning.append(reasoning)
+            self.deltas += 1
+        if delta.refusal:
+            self._refusal.append(delta.refusal)
+            self.deltas += 1
+        for place, call in enumerate(delta.tool_calls or ()):
+            if isinstance(call, dict):
+                self._calls.feed(call, place)
+                self.deltas += 1
+
+    # Outcomes
+
+    def _reply(self) -> Outcome:
+        text, thinking = split_thinking(join(self.text))
+        reasoning = join(self._reasoning) or thinking
+        calls = self._calls.joined()
+        refusal = join(self._refusal) or None
+        if self.finish_reason == "content_filter":
+            return self._failure("filtered", "the server's content filter stopped the answer")
+        if not (text or calls or refusal) and self.finish_reason != "length":
+            return self._failure("empty", "the server finished without having said anything")
+        return Reply(
+            text=text,
+            verdict=self._verdict(),
+            finish_reason=self.finish_reason,
+            reasoning=reasoning,
+            tool_calls=calls or None,
+            refusal=refusal,
+            usage=self._usage,
+            served_by=self._model,
+        )
+
+    def _verdict(self) -> Verdict:
+        if self.finish_reason is None:
+            return Verdict.UNVERIFIED
+        return Verdict.LENGTH if self.finish_reason == "length" else Verdict.COMPLETE
+
+    def _failure(self, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
+        return Failure(
+            code=code,
+            message=message,
+            should_retry=should_retry,
+            partial_text=join(self.text) or None,
+            usage=self._usage,
+        )
+
+    def _error(self, code: str, message: str, *, should_retry: bool | None = None) -> AttemptError:
+        return AttemptError(self._failure(code, message, should_retry=should_retry))
