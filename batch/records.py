@@ -74,7 +74,8 @@ class Failure(Struct, frozen=True, gc=False):
     """Why an attempt gave no answer.
 
     ``code`` is one of the fault matrix's codes (``docs/faults.md``). ``retry_after`` is the server's own
-    wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense.
+    wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense;
+    ``finished`` is set where the server held its answer to be complete.
     """
 
     code: str
@@ -82,6 +83,7 @@ class Failure(Struct, frozen=True, gc=False):
     http_status: int | None = None
     retry_after: float | None = None
     should_retry: bool | None = None
+    finished: bool = False
     partial_text: str | None = None
     usage: Usage | None = None
     first_byte: float | None = None

@@ -223,6 +223,7 @@ class ReplyDecoder:
             code=code,
             message=message,
             should_retry=should_retry,
+            finished=self.finished,
             partial_text=join(self.text) or None,
             usage=self._usage,
         )

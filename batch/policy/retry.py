@@ -1,0 +1,125 @@
+"""What to do about a failed attempt: again, never again, or not before somebody has mended the endpoint.
+
+The table is the fault matrix's. A code that it does not name is a server's own trouble: asked again.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from batch.records import Failure
+
+NEVER = frozenset({"too_large", "filtered", "redirect", "bad_request"})
+"""Asking again gives the same answer."""
+
+ONCE = frozenset({"protocol", "bad_event", "encoding"})
+"""Worth one more attempt: a server that does it twice will go on doing it."""
+
+HOLD = frozenset({"tls", "auth", "quota", "proxy_auth"})
+"""The endpoint will not have us; every other request would get the same answer."""
+
+WRONG_ADDRESS = frozenset({404, 405})
+"""Statuses that speak against the address, as long as nothing has spoken for it."""
+
+EXIT_REFUSED = 7
+EXIT_OUT = 75
+
+JITTER = 0.2
+"""How much later than a Retry-After, at most, as a share of it."""
+
+
+class RetryPolicy(Struct, frozen=True):
+    """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap."""
+
+    max_attempts: int = 8
+    base: float = 0.5
+    cap: float = 60.0
+
+
+class Retry(Struct, frozen=True):
+    """Ask again at ``at``."""
+
+    at: float
+
+
+class Fail(Struct, frozen=True):
+    """Give the request up. ``retryable``: another run may fare better."""
+
+    code: str
+    retryable: bool
+
+
+class Hold(Struct, frozen=True):
+    """Send nothing more to the endpoint until ``until``, or in this run where that is ``None``."""
+
+    code: str
+    why: str
+    until: float | None = None
+    exit_code: int = EXIT_REFUSED
+
+
+Decision: TypeAlias = Retry | Fail | Hold
+
+
+def decide(
+    policy: RetryPolicy,
+    failure: Failure,
+    now: float,
+    random: Callable[[], float],
+    *,
+    earlier: Sequence[str] = (),
+    proven: bool = True,
+) -> Decision:
+    """The decision after one failed attempt.
+
+    ``earlier`` are the codes of the attempts that failed before it, ``random`` gives numbers from [0, 1),
+    ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
+    """
+    if failure.code in HOLD or (not proven and _speaks_against_the_address(failure)):
+        return _hold(policy, failure, now)
+    if not is_retryable(failure):
+        return Fail(failure.code, retryable=False)
+    if _used_up(policy, failure, earlier):
+        return Fail(failure.code, retryable=True)
+    if failure.retry_after is None:
+        return Retry(now + backoff(policy, len(earlier), random))
+    if failure.retry_after > policy.cap:
+        return Hold(failure.code, failure.message, until=_no_earlier(failure.retry_after, now, random))
+    return Retry(_no_earlier(failure.retry_after, now, random))
+
+
+def is_retryable(failure: Failure) -> bool:
+    """Whether another attempt, or another run, may fare better."""
+    if failure.should_retry is not None:
+        return failure.should_retry
+    return failure.code not in NEVER
+
+
+def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
+    """Seconds to wait after ``failures`` earlier failures: exponential with full jitter."""
+    return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
+
+
+def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
+    once = failure.code in ONCE or (failure.code == "empty" and failure.finished)
+    return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
+
+
+def _speaks_against_the_address(failure: Failure) -> bool:
+    return failure.code == "connect" or failure.http_status in WRONG_ADDRESS
+
+
+def _hold(policy: RetryPolicy, failure: Failure, now: float) -> Hold:
+    """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
+    wait = failure.retry_after if failure.code == "quota" else None
+    soon = wait is not None and wait <= policy.cap
+    return Hold(failure.code, failure.message, until=now + (wait or 0.0) if soon else None)
+
+
+def _no_earlier(retry_after: float, now: float, random: Callable[[], float]) -> float:
+    return now + retry_after * (1 + JITTER * random())

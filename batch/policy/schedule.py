@@ -1,0 +1,60 @@
+"""What runs next: fair between the endpoints' lanes, below one bound for all of them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.policy.lane import Lane, Settlement, Work
+    from batch.records import Outcome
+
+
+class Scheduler:
+    """A pure state machine over lanes: ``take`` work, ``settle`` its outcome, until it is ``over``."""
+
+    def __init__(self, lanes: Sequence[Lane], limit: int) -> None:
+        self.lanes = tuple(lanes)
+        self.draining = False
+        self._limit = limit
+        self._turn = 0
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way."""
+        return sum(lane.in_flight for lane in self.lanes)
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing is under way and nothing more can be taken in this run."""
+        if self.draining:
+            return not self.in_flight
+        return all(lane.over for lane in self.lanes)
+
+    def take(self, now: float) -> Work | None:
+        """The next request to send; the lanes take turns."""
+        if self.draining or self.in_flight >= self._limit:
+            return None
+        for _ in self.lanes:
+            lane = self.lanes[self._turn]
+            self._turn = (self._turn + 1) % len(self.lanes)
+            work = lane.take(now)
+            if work is not None:
+                return work
+        return None
+
+    def due(self, now: float) -> float | None:
+        """When to look again, if no outcome comes before."""
+        if self.draining or self.in_flight >= self._limit:
+            return None
+        times = [due for lane in self.lanes if (due := lane.due(now)) is not None]
+        return min(times, default=None)
+
+    def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
+        """Take the outcome of an attempt in; see ``Lane.settle``."""
+        return work.lane.settle(work, outcome, now)
+
+    def drain(self) -> None:
+        """Hand out nothing more; what is under way may still be settled."""
+        self.draining = True
