@@ -14,6 +14,7 @@ from collections import deque
 from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batch.policy.retry import EXIT_OUT, Fail, Hold, Retry, RetryPolicy, backoff, decide
 from batch.records import Reply
@@ -134,30 +135,30 @@ class Lane:
         if isinstance(outcome, Reply):
             self._worked()
             return None
-        if _shows_a_working_endpoint(outcome):
-            self.proven = True
-            self.out_since = None
         if outcome.code == "fd_limit":
             return self._with_fewer_connections(work, now)
-        if self.proven and _shows_an_outage(outcome):
-            hold = self._note_outage(work, outcome, now)
-            if hold is not None:
-                self._ready.appendleft(work)
-                return hold
+        if _shows_an_outage(outcome):
+            if self.out_since is not None or self._completes_streak(work, outcome):
+                return self._go_on_probing(work, outcome, now)
         else:
             self._streak.clear()
+            if _shows_a_working_endpoint(outcome):
+                self._reopen()
         return self._decide(work, outcome, now)
 
-    def _decide(self, work: Work, failure: Failure, now: float) -> Retry | Fail | Hold:
+    def _decide(self, work: Work, failure: Failure, now: float) -> Settlement:
         decision = decide(self._policy, failure, now, self._random, earlier=work.failures, proven=self.proven)
-        if isinstance(decision, Hold):
-            self.held = decision
+        if isinstance(decision, Hold) and decision.until is None:
             self._ready.appendleft(work)
-            return decision
+            return self._hold(decision)
         work.failures.append(failure.code)
+        if isinstance(decision, Fail):
+            return decision
         if isinstance(decision, Retry):
             self._wait(work, decision.at)
-        return decision
+            return decision
+        self._wait(work, decision.until or now)
+        return self._hold(decision)
 
     def _open(self, now: float) -> bool:
         if self.held is not None:
@@ -184,10 +185,13 @@ class Lane:
         heapq.heappush(self._waiting, (due, next(self._order), work))
 
     def _hold(self, hold: Hold) -> Hold | Again:
-        if self.held is not None and self.held.until is None:
-            return Again()
-        self.held = hold
-        return hold
+        """Park the lane; a hold that changes nothing for a person to know is not said again."""
+        before = self.held
+        if before is None or hold.until is None:
+            self.held = hold
+        elif before.until is not None:
+            self.held = replace(before, until=max(before.until, hold.until))
+        return hold if before is None or (before.until is not None and hold.until is None) else Again()
 
     def _worked(self) -> None:
         """A success: the endpoint is proven, and a narrowed lane widens by one."""

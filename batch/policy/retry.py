@@ -81,7 +81,7 @@ def decide(
     ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
     """
     if failure.code in HOLD or (not proven and _speaks_against_the_address(failure)):
-        return _hold(policy, failure, now)
+        return _hold(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
     if _used_up(policy, failure, earlier):
@@ -114,10 +114,10 @@ def _speaks_against_the_address(failure: Failure) -> bool:
     return failure.code == "connect" or failure.http_status in WRONG_ADDRESS
 
 
-def _hold(policy: RetryPolicy, failure: Failure, now: float) -> Hold:
+def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Hold:
     """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
     wait = failure.retry_after if failure.code == "quota" else None
-    soon = wait is not None and wait <= policy.cap
+    soon = wait is not None and wait <= policy.cap and attempts < policy.max_attempts
     return Hold(failure.code, failure.message, until=now + (wait or 0.0) if soon else None)
 
 
