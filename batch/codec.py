@@ -1,0 +1,79 @@
+"""The one place where results become lines of the output file, and lines become results again.
+
+A line is one JSON object in UTF-8 that ends in ``\\n``, with its keys in the order of
+``records.Result`` and ``null`` rather than absent. No character inside it ends a line for any reader:
+U+2028, U+2029 and U+0085, which JSON allows as they are, are written as escapes. Text from a model may
+hold surrogates without their partner, which UTF-8 cannot express; they become U+FFFD.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from batch.records import SCHEMA_VERSION, Known, Result
+
+_LINE_ENDS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+_encoder = msgspec.json.Encoder()
+_decoder = msgspec.json.Decoder(Result)
+
+
+def encode_result(result: Result) -> bytes:
+    """One result as one line of the output file, its ``\\n`` included.
+
+    Never fails on text, whatever it holds. Raises ``TypeError`` where ``parsed``, ``tool_calls`` or
+    ``metadata`` hold something that JSON has no form for.
+    """
+    try:
+        line = _encoder.encode(result)
+    except UnicodeEncodeError:
+        line = _encoder.encode(_without_surrogates(msgspec.to_builtins(result)))
+    if not line.isascii():
+        for character, escape in _LINE_ENDS:
+            line = line.replace(character, escape)
+    return line + b"\n"
+
+
+def decode_result(line: bytes) -> Result:
+    """The result that a line holds; white space around it, such as its ``\\n``, is ignored.
+
+    Raises ``ValueError`` (mostly its subclass ``msgspec.DecodeError``) for a line that is not a result of
+    this schema version: torn, malformed, not UTF-8, nested too deeply, or with a field of a wrong type.
+    """
+    try:
+        result = _decoder.decode(line)
+    except RecursionError:
+        raise msgspec.DecodeError("nested too deeply") from None
+    if result.schema_version != SCHEMA_VERSION:
+        raise msgspec.ValidationError(f"schema version {result.schema_version} is not known")
+    return result
+
+
+def known(result: Result) -> Known:
+    """What a line says about its request: all that a later run needs to know of it."""
+    error = result.error
+    retryable, runs = (error.retryable, error.runs) if error else (False, 0)
+    return Known(result.fingerprint, result.status == "succeeded", retryable, runs)
+
+
+def decode_known(line: bytes) -> tuple[str, Known]:
+    """The id of a line and what it says about its request; raises as ``decode_result`` does.
+
+    The whole line is decoded: skipping the fields that are not asked for was measured, and it saves
+    nothing once their UTF-8 is checked. So what counts as done can also be read.
+    """
+    result = decode_result(line)
+    return result.id, known(result)
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The same JSON value with surrogate pairs joined and lone surrogates replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+    return value
