@@ -1,0 +1,183 @@
+"""The HTTP server of the embedded endpoint.
+
+::
+
+    POST /api/v1/ai/chat, /api/v1/ai/chat-hermes, …    the AutonomousAI protocol
+    POST /v1/chat/completions, GET /v1/models          OpenAI's
+    GET  /health                                       the only one without a key
+
+It is made for one user on one machine. Every program and every web page on that machine can reach a
+loopback port, so each request needs the key, the ``Host`` must be a loopback name (which a page that
+rebinds its own name is not), and no answer allows another origin to read it.
+"""
+
+from __future__ import annotations
+
+import hmac
+import secrets
+import time
+from http import HTTPStatus
+from typing import TYPE_CHECKING
+
+import msgspec
+from aiohttp import web
+from yarl import URL
+
+from batch.local_model.chat import ChatError
+from batch.local_model.dialects import Question, Writer, model_list, read_autonomous, read_openai
+from batch.local_model.hosts import is_loopback
+from batch.local_model.inference import Inference
+from batch.wire.autonomous import MODELS
+
+if TYPE_CHECKING:
+    from aiohttp.typedefs import Handler, Middleware
+
+    from batch.local_model.chat import Engine
+    from batch.records import JSONObject
+
+_MAX_BODY = 16 * 1024 * 1024
+_HEALTH = "/health"
+
+
+def make_app(engine: Engine, key: str, *, loopback_only: bool = True) -> web.Application:
+    """The application that answers with ``engine`` whoever has ``key``.
+
+    ``loopback_only`` refuses a ``Host`` that is not a loopback name. Run it with
+    ``handler_cancellation=True``: that is how a client that has gone stops its generation.
+    """
+    guards = [_errors_as_json, *([_loopback_host] if loopback_only else []), _needs_key(key)]
+    app = web.Application(middlewares=guards, client_max_size=_MAX_BODY)
+    inference = Inference(engine)
+    api = _Api(inference, engine.served_by)
+    app.router.add_get(_HEALTH, _health)
+    app.router.add_get("/v1/models", api.models)
+    app.router.add_post("/v1/chat/completions", api.openai)
+    for path in sorted(set(MODELS.values())):
+        app.router.add_post(path, api.autonomous)
+
+    async def close(_: web.Application) -> None:
+        inference.close()
+
+    app.on_cleanup.append(close)
+    return app
+
+
+class _Api:
+    """The handlers of both dialects."""
+
+    def __init__(self, inference: Inference, served_by: str) -> None:
+        self._inference = inference
+        self._served_by = served_by
+
+    async def autonomous(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, read_autonomous(await request.read(), request.path))
+
+    async def openai(self, request: web.Request) -> web.StreamResponse:
+        return await self._answer(request, read_openai(await request.read(), self._served_by))
+
+    async def models(self, _: web.Request) -> web.Response:
+        return _json(model_list(self._served_by))
+
+    async def _answer(self, request: web.Request, question: Question) -> web.StreamResponse:
+        writer = Writer(f"chatcmpl-{secrets.token_hex(12)}", int(time.time()), self._served_by)
+        if question.stream:
+            return await self._stream(request, question, writer)
+        pieces: list[str] = []
+
+        async def collect(text: str) -> None:
+            pieces.append(text)
+
+        ending = await self._inference.answer(question.chat, collect)
+        return _json(writer.whole("".join(pieces), ending))
+
+    async def _stream(self, request: web.Request, question: Question, writer: Writer) -> web.StreamResponse:
+        """Stream the answer; the response begins with its first piece, so that a refusal has a status."""
+        events = _Events(request)
+
+        async def send(text: str) -> None:
+            await events.send(writer.delta(text))
+
+        try:
+            ending = await self._inference.answer(question.chat, send)
+        except ChatError as error:
+            if not events.began:
+                raise
+            await events.send(error.body())
+            return await events.end()
+        await events.send(writer.finish(ending))
+        if question.with_usage:
+            await events.send(writer.usage(ending))
+        return await events.end(b"data: [DONE]\n\n")
+
+
+class _Events:
+    """A response of server-sent events, which begins with the first of them."""
+
+    def __init__(self, request: web.Request) -> None:
+        self._request = request
+        self._response = web.StreamResponse(
+            headers={"content-type": "text/event-stream; charset=utf-8", "cache-control": "no-store"}
+        )
+
+    @property
+    def began(self) -> bool:
+        return self._response.prepared
+
+    async def send(self, event: JSONObject) -> None:
+        if not self.began:
+            await self._response.prepare(self._request)
+        await self._response.write(b"data: " + msgspec.json.encode(event) + b"\n\n")
+
+    async def end(self, last: bytes = b"") -> web.StreamResponse:
+        await self._response.write_eof(last)
+        return self._response
+
+
+async def _health(_: web.Request) -> web.Response:
+    return _json({"status": "ok"})
+
+
+@web.middleware
+async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Tell refusals the way both dialects' clients read them."""
+    try:
+        return await handler(request)
+    except ChatError as error:
+        return _json(error.body(), error.status)
+    except web.HTTPException as error:
+        if error.status < HTTPStatus.BAD_REQUEST:
+            raise
+        refusal = ChatError(error.reason, HTTPStatus(error.status).name.lower(), error.status)
+        return _json(refusal.body(), error.status)
+
+
+@web.middleware
+async def _loopback_host(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse a ``Host`` that is not this machine: a web page has rebound its name to it."""
+    if not is_loopback(_host_name(request.headers.get("host", ""))):
+        raise ChatError("this endpoint answers under a loopback name only", "forbidden_host", 403)
+    return await handler(request)
+
+
+def _host_name(host: str) -> str:
+    try:
+        return URL.build(scheme="http", authority=host).host or ""
+    except ValueError:
+        return ""
+
+
+def _needs_key(key: str) -> Middleware:
+    expected = f"Bearer {key}".encode()
+
+    @web.middleware
+    async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
+        given = request.headers.get("authorization", "").encode(errors="surrogateescape")
+        if request.path != _HEALTH and not hmac.compare_digest(given, expected):
+            raise ChatError("the key is missing or wrong", "invalid_api_key", 401)
+        return await handler(request)
+
+    return check
+
+
+def _json(value: object, status: int = 200) -> web.Response:
+    return web.Response(body=msgspec.json.encode(value), status=status, content_type="application/json")
