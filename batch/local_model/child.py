@@ -1,0 +1,118 @@
+"""The process of the embedded endpoint: ``python -m batch.local_model --engine …``.
+
+It belongs to a parent that holds a pipe to its standard input, and lives by these rules:
+
+1. Once it accepts requests, it says so in one JSON line on standard output (``endpoint``); if it cannot
+   start, that line says why, and the exit code is 1.
+2. It ends at SIGTERM, at once, by the signal's default action: llama.cpp hangs when it is taken down in
+   order while it answers.
+3. It ignores SIGINT, which a terminal sends to the whole process group: the parent still wants its answers.
+4. It ends when its standard input does: then the parent is gone, however it died. On Linux the kernel says
+   so too, which covers a time before there is a thread to read.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import ctypes
+import os
+import secrets
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from aiohttp import web
+
+from batch.errors import LocalModelError
+from batch.local_model.endpoint import KEY_VARIABLE, Endpoint, encode_failed, encode_ready
+from batch.local_model.engine_extractive import ExtractiveEngine
+from batch.local_model.engine_llama import LlamaEngine
+from batch.local_model.hosts import is_loopback
+from batch.local_model.server import make_app
+from batch.local_model.weights import DEFAULT, sha256_of, verify
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.local_model.chat import Engine
+
+_PR_SET_PDEATHSIG = 1
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Serve until killed; returns only where it could not start."""
+    args = _parser().parse_args(argv)
+    _tie_to_parent()
+    key = os.environ.pop(KEY_VARIABLE, "") or secrets.token_urlsafe(32)
+    try:
+        engine, sha256 = load(args.engine, args.weights)
+        asyncio.run(_serve(engine, sha256, key, args.host, args.port))
+    except (LocalModelError, OSError) as error:
+        _say(encode_failed(str(error)))
+    return 1
+
+
+def load(engine: str, weights: Path | None) -> tuple[Engine, str | None]:
+    """The engine by its name or GGUF path, ready to answer, and the hash of the file it has loaded.
+
+    Engine ``llama`` takes the default weights from ``weights``, and no others. Raises ``LocalModelError``.
+    """
+    if engine == "extractive":
+        return ExtractiveEngine(), None
+    if engine != "llama":
+        path = Path(engine)
+        sha256 = sha256_of(path)
+        return LlamaEngine(path, served_by=path.stem), sha256
+    if weights is None:
+        raise LocalModelError("engine llama needs --weights")
+    verify(weights, DEFAULT.member_sha256)
+    return LlamaEngine(weights, served_by=_served_by(weights)), DEFAULT.member_sha256
+
+
+def _served_by(weights: Path) -> str:
+    return weights.stem.lower().replace(".", "-")
+
+
+async def _serve(engine: Engine, sha256: str | None, key: str, host: str, port: int) -> None:
+    app = make_app(engine, key, loopback_only=is_loopback(host))
+    runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
+    await runner.setup()
+    await web.TCPSite(runner, host, port).start()
+    bound_host, bound_port = runner.addresses[0][:2]
+    base_url = f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
+    _say(encode_ready(Endpoint(base_url, key, engine.served_by, engine.name, sha256)))
+    await asyncio.Event().wait()
+
+
+def _tie_to_parent() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
+
+
+def _end_with_stdin() -> None:
+    while os.read(0, 4096):
+        pass
+    os._exit(0)
+
+
+def _say(line: bytes) -> None:
+    sys.stdout.buffer.write(line)
+    sys.stdout.buffer.flush()
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m batch.local_model",
+        description="The embedded endpoint, as promptjobs starts it. People use `promptjobs serve`.",
+    )
+    parser.add_argument("--engine", required=True, help="llama, extractive, or the path of a GGUF file")
+    parser.add_argument("--weights", type=Path, help="the default weights, for engine llama")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
+    return parser
