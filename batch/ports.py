@@ -59,3 +59,7 @@ class Reporter(Protocol):
     def notice(self, message: str) -> None:
         """Something that a person would want to know, such as an endpoint that is parked."""
         ...
+
+    def tick(self) -> None:
+        """About a second has passed."""
+        ...

@@ -22,7 +22,7 @@ from batch.records import Reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batch.records import Failure, Outcome, Request
+    from batch.records import Failure, Mishap, Outcome, Request
 
 OUTAGE_STREAK = 10
 """Requests in a row that must fail on the server's side before the endpoint counts as out."""
@@ -38,12 +38,19 @@ LOOK_AHEAD = 64
 
 
 class Work(Struct, eq=False):
-    """A request on its way. ``failures`` are the codes of the attempts that were charged to it."""
+    """A request on its way.
+
+    ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts all that were
+    made, ``history`` tells of those that failed, ``partial_text`` is the longest text that one left.
+    """
 
     request: Request
     lane: Lane
     queued_at: float
     failures: list[str] = []
+    attempts: int = 0
+    history: list[Mishap] = []
+    partial_text: str | None = None
 
 
 class Again(Struct, frozen=True):

@@ -1,0 +1,111 @@
+"""AutonomousAI: usable alone as a generator of deltas, and in a batch as an endpoint."""
+
+from __future__ import annotations
+
+import uuid
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from yarl import URL
+
+from batch import __version__
+from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
+from batch.providers.deadlines import Timeouts
+from batch.providers.http import HttpClient
+from batch.providers.secrets import redacted
+from batch.wire import autonomous
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Mapping, Sequence
+
+    from batch.records import JSONObject, Outcome, Request
+
+USER_AGENT = f"promptjobs/{__version__}"
+
+
+class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
+    """The AutonomousAI chat protocol.
+
+    ::
+
+        async for chunk in AutonomousAI.create_async_generator(model="llama", messages=messages, stream=True):
+            ...
+    """
+
+    url = autonomous.HOME_PAGE
+    api_endpoints: ClassVar[dict[str, str]] = {
+        model: autonomous.url(autonomous.ORIGIN, model) for model in autonomous.MODELS
+    }
+    working = True
+    supports_stream = True
+    supports_system_message = True
+    supports_message_history = True
+    default_model = autonomous.DEFAULT_MODEL
+    models: ClassVar[list[str]] = list(autonomous.MODELS)
+    model_aliases: ClassVar[dict[str, str]] = dict(autonomous.ALIASES)
+
+    @classmethod
+    async def create_async_generator(  # noqa: PLR0913 - the shape that callers know
+        cls,
+        model: str,
+        messages: Sequence[JSONObject],
+        proxy: str | None = None,
+        stream: bool = False,
+        *,
+        base_url: str = autonomous.ORIGIN,
+        api_key: str | None = None,
+        headers: Mapping[str, str] | None = None,
+        thread_id: str | None = None,
+        timeouts: Timeouts | None = None,
+        **params: Any,
+    ) -> AsyncGenerator[Delta, None]:
+        """Ask once, and yield the answer's text as it comes, and last a ``FinishReason``.
+
+        ``model`` is a name, an alias, or empty for the default. ``proxy`` is an HTTP or HTTPS proxy's URL.
+        ``thread_id`` continues a conversation on the server; without it each call has one of its own.
+        Other keywords are sampling parameters and go into the body. Raises ``ModelNotFoundError``, and
+        ``AttemptError`` where the answer does not become whole.
+        """
+        name = cls.get_model(model)
+        body = autonomous.encode(
+            name, messages, params, thread_id=thread_id or uuid.uuid4().hex, stream=stream
+        )
+        async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
+            pieces = client.stream(URL(autonomous.url(base_url, name)), _headers(headers, api_key), body)
+            try:
+                async for piece in pieces:
+                    yield piece
+            finally:
+                await pieces.aclose()
+
+
+class AutonomousEndpoint:
+    """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
+
+    def __init__(
+        self,
+        client: HttpClient,
+        base_url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        api_key: str | None = None,
+    ) -> None:
+        self._client = client
+        self._urls = {model: URL(autonomous.url(base_url, model)) for model in autonomous.MODELS}
+        self._headers = _headers(headers, api_key)
+        self._secrets = (api_key,)
+
+    async def complete(self, request: Request) -> Outcome:
+        """Make one attempt, in a conversation of its own."""
+        body = autonomous.encode(
+            request.model, request.messages, request.params, thread_id=uuid.uuid4().hex, stream=True
+        )
+        outcome = await self._client.complete(self._urls[request.model], self._headers, body)
+        return redacted(outcome, self._secrets)
+
+
+def _headers(more: Mapping[str, str] | None, api_key: str | None) -> dict[str, str]:
+    headers = autonomous.headers(USER_AGENT)
+    if api_key:
+        headers["authorization"] = f"Bearer {api_key}"
+    headers.update({name.lower(): value for name, value in (more or {}).items()})
+    return headers

@@ -1,0 +1,65 @@
+"""The shape in which callers know a chat provider: class attributes, and a generator of deltas."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
+
+from batch.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncGenerator, Sequence
+
+    from batch.records import JSONObject
+
+
+@dataclass(frozen=True, slots=True)
+class FinishReason:
+    """The last thing that a generator yields: why the model stopped, ``None`` where it did not say."""
+
+    reason: str | None
+
+
+Delta: TypeAlias = str | FinishReason
+
+
+class AsyncGeneratorProvider:
+    """A provider that answers as an async generator."""
+
+    url: ClassVar[str]
+    working: ClassVar[bool] = False
+    supports_stream: ClassVar[bool] = False
+    supports_system_message: ClassVar[bool] = False
+    supports_message_history: ClassVar[bool] = False
+
+    @classmethod
+    def create_async_generator(
+        cls,
+        model: str,
+        messages: Sequence[JSONObject],
+        proxy: str | None = None,
+        stream: bool = False,
+        **kwargs: Any,
+    ) -> AsyncGenerator[Delta, None]:
+        """Yield the answer's text as it comes, and last a ``FinishReason``."""
+        raise NotImplementedError
+
+
+class ProviderModelMixin:
+    """A provider that knows its models by name and by alias."""
+
+    default_model: ClassVar[str] = ""
+    models: ClassVar[list[str]] = []
+    model_aliases: ClassVar[dict[str, str]] = {}
+
+    @classmethod
+    def get_model(cls, model: str) -> str:
+        """The canonical name: the default for the empty string, an alias's target, or the name itself.
+
+        Raises ``ModelNotFoundError``, listing what there is.
+        """
+        name = cls.model_aliases.get(model, model) or cls.default_model
+        if name not in cls.models:
+            known = ", ".join([*cls.models, *cls.model_aliases])
+            raise ModelNotFoundError(f"{cls.__name__} has no model {model!r}; it has {known}")
+        return name

@@ -1,0 +1,187 @@
+"""The run: one task group, from the scheduler to the providers and through one writer to the sink.
+
+The tasks are the attempts under way, never the rows of a job. A worker that has settled an attempt takes
+the next one itself; the dispatcher only starts workers when something has become due.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+import anyio
+
+from batch.errors import OutputWriteError
+from batch.policy import conclude
+from batch.policy.retry import Fail, Hold, Retry
+from batch.records import Failure, Mishap
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from datetime import datetime
+
+    from anyio.abc import TaskGroup
+
+    from batch.policy.lane import Work
+    from batch.policy.schedule import Scheduler
+    from batch.ports import Provider, Reporter, Sink
+    from batch.records import Outcome, Result
+
+GATHER = 0.05
+"""Seconds for which finished results wait for company before they are written."""
+
+BACKLOG = 1000
+"""Results that may wait for a slow disk before no new request is sent."""
+
+TICK = 1.0
+"""Seconds between two ticks of the reporter."""
+
+
+class Run:
+    """One run of a job, from the first request to the last durable result."""
+
+    def __init__(
+        self,
+        scheduler: Scheduler,
+        providers: Mapping[str, Provider],
+        sink: Sink,
+        reporter: Reporter,
+        *,
+        clock: Callable[[], datetime],
+        fail_fast: bool = False,
+    ) -> None:
+        self._scheduler = scheduler
+        self._providers = providers
+        self._sink = sink
+        self._reporter = reporter
+        self._clock = clock
+        self._fail_fast = fail_fast
+        self._attempts = anyio.CancelScope()
+        self._finished: list[Result] = []
+        self._over = False
+        self._error: OutputWriteError | None = None
+        self._wake = anyio.Event()
+        self._to_write = anyio.Event()
+        self._room = anyio.Event()
+
+    async def run(self) -> None:
+        """Send what is to be sent. Returns once nothing more can be done and all results are durable.
+
+        Raises ``OutputWriteError``; what was under way then is cancelled.
+        """
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(self._write_all)
+            with self._attempts:
+                async with anyio.create_task_group() as attempts:
+                    await self._dispatch(attempts)
+            self._over = True
+            self._to_write.set()
+        if self._error is not None:
+            raise self._error
+
+    def drain(self) -> None:
+        """Send nothing more; what is under way may still finish."""
+        self._scheduler.drain()
+        self._wake.set()
+
+    def cancel(self) -> None:
+        """Stop now: what is under way is dropped and stays pending; what has finished is still written."""
+        self.drain()
+        self._attempts.cancel()
+
+    # Attempts
+
+    async def _dispatch(self, attempts: TaskGroup) -> None:
+        while not self._scheduler.over:
+            now = anyio.current_time()
+            self._start_workers(attempts, now)
+            due = self._scheduler.due(now)
+            with anyio.move_on_after(min(TICK, (math.inf if due is None else due) - now)):
+                await self._wake.wait()
+            self._wake = anyio.Event()
+            self._reporter.tick()
+
+    def _start_workers(self, attempts: TaskGroup, now: float) -> None:
+        while (work := self._scheduler.take(now)) is not None:
+            attempts.start_soon(self._work, work, attempts)
+
+    async def _work(self, first: Work, attempts: TaskGroup) -> None:
+        work: Work | None = first
+        while work is not None:
+            started = anyio.current_time()
+            work.attempts += 1
+            self._reporter.sending(work.request)
+            outcome = await self._providers[work.lane.name].complete(work.request)
+            self._settle(work, outcome, started)
+            await self._wait_for_room()
+            now = anyio.current_time()
+            work = self._scheduler.take(now)
+            if work is not None:
+                self._start_workers(attempts, now)
+        self._wake.set()
+
+    def _settle(self, work: Work, outcome: Outcome, started: float) -> None:
+        now = anyio.current_time()
+        at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        if isinstance(outcome, Failure):
+            self._settle_failure(work, outcome, started, now, at)
+        else:
+            self._scheduler.settle(work, outcome, now)
+            self._finish(conclude.succeeded(work, outcome, queued=started - work.queued_at, at=at))
+
+    def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
+        work.history.append(Mishap(failure.code, failure.message, at))
+        work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
+        settlement = self._scheduler.settle(work, failure, now)
+        retry_in = settlement.at - now if isinstance(settlement, Retry) else None
+        self._reporter.failed_attempt(work.request, failure, retry_in)
+        if isinstance(settlement, Hold):
+            self._reporter.notice(_parked(work.lane.name, settlement, now))
+        elif isinstance(settlement, Fail):
+            before = self._sink.known(work.request.id)
+            queued = started - work.queued_at
+            self._finish(conclude.failed(work, failure, settlement, before=before, queued=queued, at=at))
+            if self._fail_fast:
+                self.drain()
+
+    # Results
+
+    def _finish(self, result: Result) -> None:
+        self._finished.append(result)
+        self._to_write.set()
+
+    async def _wait_for_room(self) -> None:
+        while len(self._finished) >= BACKLOG:
+            self._room = anyio.Event()
+            await self._room.wait()
+
+    async def _write_all(self) -> None:
+        try:
+            while not (self._over and not self._finished):
+                await self._to_write.wait()
+                if not self._over:
+                    await anyio.sleep(GATHER)
+                await self._write()
+        except anyio.get_cancelled_exc_class():
+            await self._write()
+            raise
+        except OutputWriteError as error:
+            self._error = error
+            self._attempts.cancel()
+
+    async def _write(self) -> None:
+        """Write what has gathered; only a durable result is reported."""
+        if not self._over:
+            self._to_write = anyio.Event()
+        results, self._finished = self._finished, []
+        self._room.set()
+        if results:
+            with anyio.CancelScope(shield=True):
+                await self._sink.write(results)
+        for result in results:
+            self._reporter.finished(result)
+
+
+def _parked(name: str, hold: Hold, now: float) -> str:
+    until = "for this run" if hold.until is None else f"for {hold.until - now:.0f} s"
+    return f"{name} is parked {until}: {hold.why}"
