@@ -56,7 +56,7 @@ class Run:
         self._reporter = reporter
         self._clock = clock
         self._fail_fast = fail_fast
-        self._attempts = anyio.CancelScope()
+        self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
         self._error: OutputWriteError | None = None
@@ -71,7 +71,7 @@ class Run:
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
-            with self._attempts:
+            with anyio.CancelScope() as self._attempts:
                 async with anyio.create_task_group() as attempts:
                     await self._dispatch(attempts)
             self._over = True
@@ -87,7 +87,8 @@ class Run:
     def cancel(self) -> None:
         """Stop now: what is under way is dropped and stays pending; what has finished is still written."""
         self.drain()
-        self._attempts.cancel()
+        if self._attempts is not None:
+            self._attempts.cancel()
 
     # Attempts
 
@@ -167,7 +168,7 @@ class Run:
             raise
         except OutputWriteError as error:
             self._error = error
-            self._attempts.cancel()
+            self.cancel()
 
     async def _write(self) -> None:
         """Write what has gathered; only a durable result is reported."""

@@ -1,0 +1,288 @@
+"""The engine in virtual time: hours of back-off in milliseconds, on trio's mock clock."""
+
+from __future__ import annotations
+
+import itertools
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import pytest
+import trio.testing
+
+from batch.errors import OutputWriteError
+from batch.policy.lane import Lane
+from batch.policy.retry import RetryPolicy
+from batch.policy.schedule import Scheduler
+from batch.providers.scripted import Script, ScriptedProvider
+from batch.records import Failure, Known, Reply, Request, Result, Verdict
+from batch.runner import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+START = datetime(2026, 11, 22, tzinfo=UTC)
+OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
+
+
+def requests(count: int, target: str = "m") -> list[Request]:
+    return [
+        Request(f"{target}-{n}", "f", target, target, ({"role": "user", "content": "?"},))
+        for n in range(count)
+    ]
+
+
+class MemorySink:
+    def __init__(self, known: dict[str, Known] | None = None) -> None:
+        self.results: list[Result] = []
+        self._known = known or {}
+
+    def known(self, request_id: str) -> Known | None:
+        return self._known.get(request_id)
+
+    async def write(self, results: Sequence[Result]) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.results.extend(results)
+
+
+class FullDisk(MemorySink):
+    async def write(self, results: Sequence[Result]) -> None:
+        raise OutputWriteError("no space left on device")
+
+
+class Diary:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str]] = []
+        self.notices: list[str] = []
+        self.failures: list[Failure] = []
+        self.done: list[Result] = []
+
+    def sending(self, request: Request) -> None:
+        self.sent.append((anyio.current_time(), request.id))
+
+    def finished(self, result: Result) -> None:
+        self.done.append(result)
+
+    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
+        self.failures.append(failure)
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+    def tick(self) -> None:
+        return
+
+
+class Bench:
+    """A run over scripted endpoints."""
+
+    def __init__(
+        self,
+        scripts: dict[str, Script],
+        jobs: dict[str, Iterable[Request]],
+        *,
+        limit: int = 8,
+        outage: float = 1800,
+        max_attempts: int = 8,
+        sink: MemorySink | None = None,
+        fail_fast: bool = False,
+    ) -> None:
+        policy = RetryPolicy(max_attempts=max_attempts)
+        chance = random.Random(7).random
+        lanes = [
+            Lane(name, iter(rows), limit=limit, policy=policy, outage=outage, random=chance)
+            for name, rows in jobs.items()
+        ]
+        self.scheduler = Scheduler(lanes, limit)
+        self.providers = {name: ScriptedProvider(script) for name, script in scripts.items()}
+        self.sink = sink or MemorySink()
+        self.diary = Diary()
+        self.run = Run(
+            self.scheduler, self.providers, self.sink, self.diary, clock=lambda: START, fail_fast=fail_fast
+        )
+
+    def play(self, *, then: Callable[[Bench], None] | None = None, after: float = 0) -> None:
+        async def main() -> None:
+            async with anyio.create_task_group() as tasks:
+                if then is not None:
+                    tasks.start_soon(self._later, then, after)
+                await self.run.run()
+
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    async def _later(self, then: Callable[[Bench], None], after: float) -> None:
+        await anyio.sleep(after)
+        then(self)
+
+    @property
+    def statuses(self) -> list[str]:
+        return [result.status for result in self.sink.results]
+
+
+def always(seconds: float, outcome: Reply | Failure) -> Script:
+    return lambda request, attempt: (seconds, outcome)
+
+
+def test_every_request_gets_one_result() -> None:
+    bench = Bench({"m": always(1, OK)}, {"m": requests(100)})
+    bench.play()
+    assert sorted(result.id for result in bench.sink.results) == sorted(r.id for r in requests(100))
+    assert set(bench.statuses) == {"succeeded"}
+    assert bench.diary.done == bench.sink.results
+
+
+def test_only_the_pilot_goes_before_the_endpoint_has_shown_that_it_works() -> None:
+    bench = Bench({"m": always(1, OK)}, {"m": requests(30)}, limit=8)
+    bench.play()
+    times = [at - bench.diary.sent[0][0] for at, _ in bench.diary.sent]
+    assert times[:1] == [0]
+    assert times[1] == pytest.approx(1)
+    assert sum(at == times[1] for at in times) == 8
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure("auth", "wrong key", http_status=401),
+        Failure("quota", "nothing left", http_status=402),
+        Failure("tls", "self-signed"),
+        Failure("proxy_auth", "407"),
+        Failure("bad_request", "no such path", http_status=404),
+        Failure("bad_request", "not allowed", http_status=405),
+        Failure("connect", "refused"),
+    ],
+    ids=lambda failure: f"{failure.code}-{failure.http_status}",
+)
+def test_an_endpoint_that_will_not_have_us_costs_one_request(failure: Failure) -> None:
+    bench = Bench({"m": always(0.1, failure)}, {"m": requests(1000)})
+    bench.play()
+    assert len(bench.diary.sent) == 1
+    assert bench.sink.results == []
+    (notice,) = bench.diary.notices
+    assert failure.message in notice
+    held = bench.scheduler.lanes[0].held
+    assert held is not None
+    assert held.exit_code == 7
+
+
+def test_one_endpoint_held_leaves_the_others_alone() -> None:
+    scripts = {"bad": always(0.1, Failure("auth", "wrong key", http_status=401)), "good": always(1, OK)}
+    bench = Bench(scripts, {"bad": requests(50, "bad"), "good": requests(50, "good")})
+    bench.play()
+    assert sorted({result.model for result in bench.sink.results}) == ["good"]
+    assert len(bench.sink.results) == 50
+
+
+def test_a_transient_failure_is_retried_without_holding_a_slot() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        if request.id == "m-1" and attempt < 3:
+            return 0.01, Failure("http_503", "busy", http_status=503, retry_after=30)
+        return 1, OK
+
+    bench = Bench({"m": script}, {"m": requests(20)}, limit=1)
+    bench.play()
+    assert set(bench.statuses) == {"succeeded"}
+    retried = next(result for result in bench.sink.results if result.id == "m-1")
+    assert retried.attempts == 3
+    assert bench.sink.results.index(retried) == 19
+    gaps = [at for at, name in bench.diary.sent if name == "m-1"]
+    assert all(later - earlier >= 30 for earlier, later in itertools.pairwise(gaps))
+
+
+def test_a_failure_keeps_its_history_and_the_longest_partial_text() -> None:
+    partial = ["a longer beginning", "short"]
+
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        return 0, Failure("truncated", f"cut {attempt}", partial_text=partial[attempt - 1], first_byte=0.1)
+
+    known = {"m-0": Known("f", succeeded=False, retryable=True, runs=2)}
+    bench = Bench({"m": script}, {"m": requests(1)}, max_attempts=2, sink=MemorySink(known))
+    bench.play()
+    (result,) = bench.sink.results
+    assert result.error is not None
+    assert [mishap.message for mishap in result.error.history] == ["cut 1", "cut 2"]
+    assert (result.text, result.partial_text) == (None, "a longer beginning")
+    assert (result.error.runs, result.error.retryable) == (3, False)
+
+
+def test_an_outage_in_the_middle_is_charged_to_nobody() -> None:
+    begin, end = 100.0, 100.0 + 7200
+
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        if begin < anyio.current_time() - origin[0] < end:
+            return 0.01, Failure("connect", "refused")
+        return 1, OK
+
+    origin: list[float] = []
+
+    def first(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        origin[:] = origin or [anyio.current_time()]
+        return script(request, attempt)
+
+    bench = Bench({"m": first}, {"m": requests(5000)}, outage=3 * 3600, limit=8)
+    bench.play()
+    assert len(bench.sink.results) == 5000
+    assert set(bench.statuses) == {"succeeded"}
+    during = [at for at, _ in bench.diary.sent if begin < at - origin[0] < end]
+    assert len(during) <= 500
+
+
+def test_an_outage_longer_than_the_limit_stops_the_run_with_the_rest_pending() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        if request.id in {"m-0", "m-1"}:
+            return 1, OK
+        return 0.01, Failure("connect", "refused")
+
+    bench = Bench({"m": script}, {"m": requests(100)}, outage=600)
+    bench.play()
+    assert [result.id for result in bench.sink.results] == ["m-0", "m-1"]
+    held = bench.scheduler.lanes[0].held
+    assert held is not None
+    assert held.exit_code == 75
+
+
+def test_draining_lets_what_is_under_way_finish() -> None:
+    bench = Bench({"m": always(10, OK)}, {"m": requests(100)}, limit=4)
+    bench.play(then=lambda it: it.run.drain(), after=15)
+    assert len(bench.sink.results) == 5
+    assert len(bench.diary.sent) == 5
+
+
+def test_cancelling_drops_what_is_under_way_and_writes_what_has_finished() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        return (1, OK) if request.id in {"m-0", "m-1"} else (3600, OK)
+
+    bench = Bench({"m": script}, {"m": requests(100)}, limit=4)
+    bench.play(then=lambda it: it.run.cancel(), after=2.01)
+    assert [result.id for result in bench.sink.results] == ["m-0", "m-1"]
+
+
+def test_fail_fast_stops_after_the_first_failure() -> None:
+    refused = Failure("bad_request", "no", http_status=422)
+    bench = Bench({"m": always(1, refused)}, {"m": requests(100)}, limit=1, fail_fast=True)
+    bench.play()
+    assert len(bench.sink.results) == 1
+
+
+def test_a_full_disk_stops_the_run() -> None:
+    bench = Bench({"m": always(1, OK)}, {"m": requests(100)}, sink=FullDisk())
+    with pytest.raises(ExceptionGroup) as caught:
+        bench.play()
+    assert caught.group_contains(OutputWriteError, match="no space left")
+    assert bench.diary.done == []
+    assert len(bench.diary.sent) < 20
+
+
+def test_running_out_of_descriptors_narrows_the_lane_and_charges_nobody() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        crowded = bench.scheduler.in_flight > 4
+        return (0, Failure("fd_limit", "too many open files")) if crowded else (1, OK)
+
+    bench = Bench({"m": script}, {"m": requests(60)}, limit=16, max_attempts=1)
+    bench.play()
+    assert len(bench.sink.results) == 60
+    assert set(bench.statuses) == {"succeeded"}
