@@ -29,7 +29,7 @@ def encode_result(result: Result) -> bytes:
     try:
         line = _encoder.encode(result)
     except UnicodeEncodeError:
-        line = _encoder.encode(_without_surrogates(msgspec.to_builtins(result)))
+        line = _encoder.encode(_well_formed_value(msgspec.to_builtins(result)))
     if not line.isascii():
         for character, escape in _LINE_ENDS:
             line = line.replace(character, escape)
@@ -68,12 +68,16 @@ def decode_known(line: bytes) -> tuple[str, Known]:
     return result.id, known(result)
 
 
-def _without_surrogates(value: Any) -> Any:
-    """The same JSON value with surrogate pairs joined and lone surrogates replaced."""
+def well_formed(text: str) -> str:
+    """The text as a line holds it: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+
+
+def _well_formed_value(value: Any) -> Any:
     if isinstance(value, str):
-        return value.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+        return well_formed(value)
     if isinstance(value, list):
-        return [_without_surrogates(item) for item in value]
+        return [_well_formed_value(item) for item in value]
     if isinstance(value, dict):
-        return {_without_surrogates(key): _without_surrogates(item) for key, item in value.items()}
+        return {_well_formed_value(key): _well_formed_value(item) for key, item in value.items()}
     return value

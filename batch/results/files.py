@@ -1,0 +1,186 @@
+"""The few file operations that durability rests on, as a Protocol and as the real thing.
+
+Everything that the result log does to a disk goes through ``FileSystem``, so that a test can put a disk
+there which is full, which fails, or which loses its power between any two operations.
+"""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, BinaryIO, Protocol
+
+from batch.errors import ForeignOutputError
+
+if sys.platform == "darwin":
+    import fcntl
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from pathlib import Path
+
+_PRIVATE_TEMPORARY = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+_READ_BUFFER = 1 << 18
+
+
+class FileSystem(Protocol):
+    """Blocking file operations; every one may raise ``OSError``."""
+
+    def make_directories(self, path: Path) -> None:
+        """Create the directory and its missing parents, durably."""
+        ...
+
+    def open_read(self, path: Path) -> BinaryIO:
+        """A buffered stream of the file's bytes; ``ForeignOutputError`` where it is no regular file."""
+        ...
+
+    def open_append(self, path: Path, *, like: Path) -> int:
+        """A descriptor that writes at the end; a new file is no more open to others than ``like``."""
+        ...
+
+    def create(self, path: Path, *, like: Path) -> int:
+        """A descriptor of a new file with the mode of ``like``, where that exists."""
+        ...
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        """Write some of the data and return how many bytes that were."""
+        ...
+
+    def sync(self, descriptor: int) -> None:
+        """Return once the file's content would survive a power cut."""
+        ...
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        """Cut the file to a length in bytes."""
+        ...
+
+    def close(self, descriptor: int) -> None:
+        """Give the descriptor back."""
+        ...
+
+    def replace(self, source: Path, target: Path) -> None:
+        """Give the source the target's name, in one step."""
+        ...
+
+    def remove(self, path: Path) -> None:
+        """Remove the file if it is there."""
+        ...
+
+    def sync_directory(self, path: Path) -> None:
+        """Return once the names in the directory would survive a power cut."""
+        ...
+
+
+class Disk:
+    """The machine's own file system."""
+
+    def make_directories(self, path: Path) -> None:
+        missing = []
+        while not path.is_dir():
+            missing.append(path)
+            path = path.parent
+        for directory in reversed(missing):
+            directory.mkdir(exist_ok=True)
+            self.sync_directory(directory.parent)
+
+    def open_read(self, path: Path) -> BinaryIO:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            os.close(descriptor)
+            raise ForeignOutputError(f"{path} is not a regular file")
+        return open(descriptor, "rb", buffering=_READ_BUFFER)
+
+    def open_append(self, path: Path, *, like: Path) -> int:
+        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _mode(like))
+
+    def create(self, path: Path, *, like: Path) -> int:
+        descriptor = os.open(path, _PRIVATE_TEMPORARY, _mode(like))
+        if like.exists():
+            os.fchmod(descriptor, _mode(like))  # the umask may have taken bits that the file had
+        return descriptor
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        return os.write(descriptor, data)
+
+    def sync(self, descriptor: int) -> None:
+        if sys.platform == "darwin":
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # there, fsync leaves the data in the drive's cache
+        else:
+            os.fsync(descriptor)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        os.ftruncate(descriptor, length)
+
+    def close(self, descriptor: int) -> None:
+        os.close(descriptor)
+
+    def replace(self, source: Path, target: Path) -> None:
+        source.replace(target)
+
+    def remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+
+    def sync_directory(self, path: Path) -> None:
+        descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def write_all(files: FileSystem, descriptor: int, data: bytes) -> None:
+    """Write all of the data. A disk that takes only a part is asked again, so that it names its reason."""
+    rest = memoryview(data)
+    while rest:
+        written = files.write(descriptor, rest)
+        if not written:
+            raise OSError("the file takes no more bytes")
+        rest = rest[written:]
+
+
+def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, like: Path) -> None:
+    """Append to a file, new or old, and return once that would survive a power cut."""
+    descriptor = files.open_append(path, like=like)
+    try:
+        for chunk in chunks:
+            write_all(files, descriptor, chunk)
+        files.sync(descriptor)
+    finally:
+        files.close(descriptor)
+    files.sync_directory(path.parent)
+
+
+def replace_content(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
+    """Give a file, new or old, a new content in one step: whatever happens, it has the old one or the new.
+
+    An error leaves the old content in place and no temporary file.
+    """
+    temporary = temporary_name(path)
+    try:
+        descriptor = files.create(temporary, like=path)
+        try:
+            for chunk in chunks:
+                write_all(files, descriptor, chunk)
+            files.sync(descriptor)
+        finally:
+            files.close(descriptor)
+        files.replace(temporary, path)
+    except OSError:
+        with suppress(OSError):
+            files.remove(temporary)
+        raise
+    files.sync_directory(path.parent)
+
+
+def temporary_name(path: Path) -> Path:
+    """Where ``replace_content`` prepares a file's new content; a crash may leave it behind."""
+    return path.with_name(f".{path.name}.tmp")
+
+
+def _mode(like: Path) -> int:
+    try:
+        return stat.S_IMODE(like.stat().st_mode)
+    except FileNotFoundError:
+        return 0o666

@@ -1,0 +1,213 @@
+"""The result log: the output file while a run writes to it.
+
+Rules, each with its test:
+
+1. A line counts once ``write`` has returned: by then it would survive a power cut (``fsync``) or at least
+   the death of this process (``flush``).
+2. The file comes into being whole, with its first lines in it. So a first line that is not a result means
+   a file of somebody else, which is left alone.
+3. A write that fails is cut off again, and the log takes no more.
+4. Opening mends what a crash can leave: a torn last line is cut off; unreadable lines before it, which a
+   power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their requests run again.
+5. Of several lines with one id the last one counts; ``finish`` removes the others.
+6. Content that has been written is only ever replaced as a whole, in one step.
+"""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal, Self
+
+import anyio
+import anyio.to_thread
+
+from batch.codec import encode_result, known
+from batch.errors import OutputWriteError
+from batch.results.contents import Contents, lines_at, lines_except, survey
+from batch.results.files import Disk, append_durably, replace_content, temporary_name, write_all
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from types import TracebackType
+
+    from batch.records import Known, Result
+    from batch.results.files import FileSystem
+
+Durability = Literal["fsync", "flush"]
+
+
+class ResultLog:
+    """A ``Sink`` that appends to one file; for one writer, who holds the output's lock.
+
+    ``notices`` are sentences for a person about what had to be mended when the file was opened.
+    """
+
+    def __init__(self, path: Path, contents: Contents, files: FileSystem, durability: Durability) -> None:
+        self.path = path
+        self.notices: list[str] = []
+        self._contents = contents
+        self._files = files
+        self._durability = durability
+        self._descriptor: int | None = None
+        self._closed_because: str | None = None
+        self._writing = anyio.ResourceGuard("writing to")
+
+    @classmethod
+    def open(
+        cls, path: Path, *, durability: Durability = "fsync", files: FileSystem | None = None
+    ) -> ResultLog:
+        """Read the file, where there is one, and mend it; a missing one appears with the first write.
+
+        Raises ``ForeignOutputError`` for a file of somebody else, which stays as it is, and
+        ``OutputWriteError`` where the disk does not let us read, mend or write.
+        """
+        path = Path(os.path.realpath(path))  # replacing a link would leave the file behind it as it was
+        log = cls(path, Contents(), files or Disk(), durability)
+        try:
+            log._load()
+        except OSError as error:
+            log.close()
+            raise OutputWriteError(f"{path} cannot be opened: {error}") from error
+        return log
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    @property
+    def succeeded(self) -> int:
+        """Requests whose latest line is a success."""
+        return self._contents.index.succeeded
+
+    @property
+    def failed(self) -> int:
+        """Requests whose latest line is a failure."""
+        return self._contents.index.failed
+
+    def known(self, request_id: str) -> Known | None:
+        """What the latest line of this id says; ``None`` where there is no line."""
+        return self._contents.index.get(request_id)
+
+    async def write(self, results: Sequence[Result]) -> None:
+        """Append the results as lines and return once they count.
+
+        Raises ``OutputWriteError`` where that fails; earlier results stay, and the log takes no more.
+        A cancellation waits until the disk has answered.
+        """
+        if not results:
+            return
+        lines = [encode_result(result) for result in results]
+        with self._writing:
+            await anyio.to_thread.run_sync(self._append, b"".join(lines))
+            for result, line in zip(results, lines, strict=True):
+                self._contents.add(result.id, known(result), len(line))
+
+    async def finish(self) -> None:
+        """Leave one line per id, the latest, in the order of completion; then close the log.
+
+        Lines of ids that the job no longer has stay. Where nothing was superseded, nothing is rewritten.
+        Raises ``OutputWriteError`` where that fails; the file then has all the lines that it had.
+        """
+        with self._writing:
+            try:
+                await anyio.to_thread.run_sync(self._compact)
+            finally:
+                self.close()
+
+    def close(self) -> None:
+        """Close the file as it is. What was written before is kept, and nothing more is taken."""
+        self._closed_because = self._closed_because or "the log is closed"
+        if self._descriptor is not None:
+            self._files.close(self._descriptor)
+            self._descriptor = None
+
+    def _load(self) -> None:
+        self._files.make_directories(self.path.parent)
+        self._files.remove(temporary_name(self.path))
+        self._read()
+        if self._contents.torn:
+            self._cut_torn_line()
+        if self._contents.unreadable:
+            self._quarantine()
+        if self._contents.length:
+            self._descriptor = self._open_append()
+
+    def _read(self) -> None:
+        with suppress(FileNotFoundError), self._files.open_read(self.path) as stream:
+            self._contents = survey(stream, self.path)
+
+    def _open_append(self) -> int:
+        return self._files.open_append(self.path, like=self.path)
+
+    def _cut_torn_line(self) -> None:
+        descriptor = self._open_append()
+        try:
+            self._files.truncate(descriptor, self._contents.length)
+            self._files.sync(descriptor)
+        finally:
+            self._files.close(descriptor)
+        self.notices.append(
+            f"{self.path.name}: the last line was torn and has been cut off ({self._contents.torn} bytes); "
+            "its request runs again"
+        )
+
+    def _quarantine(self) -> None:
+        unreadable = self._contents.unreadable
+        corrupt = self.path.with_name(f"{self.path.name}.corrupt")
+        # A crash between the two steps leaves these lines in both files, and never in neither.
+        with self._files.open_read(self.path) as stream:
+            append_durably(self._files, corrupt, lines_at(stream, unreadable), like=self.path)
+        self._rewrite_without(unreadable)
+        self._read()
+        self.notices.append(
+            f"{self.path.name}: {len(unreadable)} unreadable line{'s' * (len(unreadable) > 1)} moved to "
+            f"{corrupt.name}; what they answered runs again"
+        )
+
+    def _rewrite_without(self, offsets: Sequence[int]) -> None:
+        with self._files.open_read(self.path) as stream:
+            replace_content(self._files, self.path, lines_except(stream, offsets))
+
+    def _append(self, data: bytes) -> None:
+        if self._closed_because:
+            raise OutputWriteError(f"{self.path} takes no more results: {self._closed_because}")
+        try:
+            if self._descriptor is None:
+                replace_content(self._files, self.path, [data])
+                self._descriptor = self._open_append()
+            else:
+                self._append_to(self._descriptor, data)
+        except OSError as error:
+            self._cut_back(error)
+            raise OutputWriteError(f"results could not be written to {self.path}: {error}") from error
+
+    def _append_to(self, descriptor: int, data: bytes) -> None:
+        write_all(self._files, descriptor, data)
+        if self._durability == "fsync":
+            self._files.sync(descriptor)
+
+    def _cut_back(self, error: OSError) -> None:
+        """Take back what was not acknowledged, as far as the disk lets us, and refuse to go on.
+
+        After a failed sync the system may report success for pages that it has dropped, so there is no
+        second try within a run. Should the cut fail as well, opening the file mends it.
+        """
+        self._closed_because = str(error)
+        if self._descriptor is not None:
+            with suppress(OSError):
+                self._files.truncate(self._descriptor, self._contents.length)
+                self._files.sync(self._descriptor)
+
+    def _compact(self) -> None:
+        if self._closed_because or not self._contents.superseded:
+            return
+        try:
+            self._rewrite_without(self._contents.superseded)
+        except OSError as error:
+            raise OutputWriteError(f"{self.path} could not be compacted: {error}") from error

@@ -1,0 +1,158 @@
+"""A disk in memory that can be full, fail, and lose its power between any two operations.
+
+What has not been synced may or may not survive: names and contents are lost or kept independently of
+each other, as on a real file system.
+"""
+
+from __future__ import annotations
+
+import errno
+import io
+import os
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+Fate = Literal["lost", "kept", "half", "zeros"]
+"""What a power cut does to something unsynced; only appended data can be half there or become zeros."""
+
+
+class PowerCutError(Exception):
+    """The power is gone; whatever was running sees nothing of what comes after."""
+
+
+@dataclass(eq=False, slots=True)
+class _File:
+    content: bytearray = field(default_factory=bytearray)
+    durable: bytes = b""
+
+    def after_power_cut(self, fate: Fate) -> bytes:
+        appended = len(self.content) - len(self.durable)
+        if fate == "kept":
+            return bytes(self.content)
+        if fate == "lost" or appended <= 0 or not self.content.startswith(self.durable):
+            return self.durable
+        return self.durable + (
+            bytes(appended) if fate == "zeros" else bytes(self.content[len(self.durable) :][: appended // 2])
+        )
+
+
+class SimulatedDisk:
+    """A ``FileSystem``. ``operations`` counts what changes something or waits for the disk.
+
+    ``errors`` are raised by the operations they are named for; ``capacity`` is in bytes over all files;
+    the power fails before operation number ``power_fails_at``.
+    """
+
+    def __init__(self) -> None:
+        self.operations = 0
+        self.power_fails_at: int | None = None
+        self.capacity: int | None = None
+        self.longest_write: int | None = None
+        self.errors: dict[str, int] = {}
+        self._names: dict[Path, _File] = {}
+        self._durable_names: dict[Path, _File] = {}
+        self._open: dict[int, _File] = {}
+
+    def put(self, path: Path, content: bytes) -> None:
+        """A file that has been on the disk for long."""
+        file = _File(bytearray(content), content)
+        self._names[path] = self._durable_names[path] = file
+
+    def content(self, path: Path) -> bytes:
+        return bytes(self._names[path].content)
+
+    def names(self) -> set[str]:
+        return {path.name for path in self._names}
+
+    def restart(self, fate: Callable[[], Fate]) -> None:
+        """The machine comes up again after a power cut."""
+        for path in self._names.keys() | self._durable_names.keys():
+            if fate() in ("kept", "half"):
+                self._settle(path)
+        self._names = dict(self._durable_names)
+        for file in set(self._names.values()):
+            file.durable = file.after_power_cut(fate())
+            file.content = bytearray(file.durable)
+        self._open.clear()
+        self.power_fails_at = None
+
+    def make_directories(self, path: Path) -> None:
+        """All directories are there."""
+
+    def open_read(self, path: Path) -> BinaryIO:
+        if path not in self._names:
+            raise FileNotFoundError(path)
+        return io.BytesIO(self.content(path))
+
+    def open_append(self, path: Path, *, like: Path) -> int:
+        self._step("open")
+        return self._descriptor(self._names.setdefault(path, _File()))
+
+    def create(self, path: Path, *, like: Path) -> int:
+        self._step("create")
+        if path in self._names:
+            raise FileExistsError(path)
+        self._names[path] = _File()
+        return self._descriptor(self._names[path])
+
+    def write(self, descriptor: int, data: memoryview) -> int:
+        self._step("write")
+        free = len(data) if self.capacity is None else self.capacity - self._used()
+        if free <= 0:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        taken = data[: min(free, self.longest_write or free)]
+        self._open[descriptor].content += taken
+        return len(taken)
+
+    def sync(self, descriptor: int) -> None:
+        self._step("sync")
+        file = self._open[descriptor]
+        file.durable = bytes(file.content)
+
+    def truncate(self, descriptor: int, length: int) -> None:
+        self._step("truncate")
+        del self._open[descriptor].content[length:]
+
+    def close(self, descriptor: int) -> None:
+        self._open.pop(descriptor, None)
+
+    def replace(self, source: Path, target: Path) -> None:
+        self._step("replace")
+        self._names[target] = self._names.pop(source)
+
+    def remove(self, path: Path) -> None:
+        self._step("remove")
+        self._names.pop(path, None)
+
+    def sync_directory(self, path: Path) -> None:
+        self._step("sync_directory")
+        for name in self._names.keys() | self._durable_names.keys():
+            if name.parent == path:
+                self._settle(name)
+
+    def _settle(self, path: Path) -> None:
+        if path in self._names:
+            self._durable_names[path] = self._names[path]
+        else:
+            self._durable_names.pop(path, None)
+
+    def _step(self, operation: str) -> None:
+        self.operations += 1
+        if self.power_fails_at is not None and self.operations >= self.power_fails_at:
+            raise PowerCutError
+        if operation in self.errors:
+            raise OSError(self.errors[operation], os.strerror(self.errors[operation]))
+
+    def _descriptor(self, file: _File) -> int:
+        descriptor = len(self._open) + 3
+        while descriptor in self._open:
+            descriptor += 1
+        self._open[descriptor] = file
+        return descriptor
+
+    def _used(self) -> int:
+        return sum(len(file.content) for file in self._names.values())
