@@ -1,0 +1,82 @@
+"""One run at a time: the lock beside an output file.
+
+The operating system holds the lock and gives it up with the process, however that dies. The lock file
+stays where it is; only its text, which names the holder, is of use to a person.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Self
+
+import msgspec
+from filelock import FileLock, Timeout
+
+from batch.errors import OutputLockedError, OutputWriteError
+from batch.results.files import Disk
+from batch.terminal import escape
+
+if TYPE_CHECKING:
+    from types import TracebackType
+
+
+class Holder(msgspec.Struct, frozen=True):
+    """The process that holds an output; ``started`` is UTC, ISO 8601."""
+
+    pid: int
+    host: str
+    started: str
+
+
+class OutputLock:
+    """Holds an output file for this process, from ``acquire`` to ``release`` or as a context manager."""
+
+    def __init__(self, output: Path) -> None:
+        self._output = Path(os.path.realpath(output))  # two names of one file are one output
+        self._path = self._output.with_name(f"{self._output.name}.lock")
+        self._lock = FileLock(self._path, blocking=False, thread_local=False)
+
+    def acquire(self) -> None:
+        """Take the lock, at once or not at all; the output's directory is created where it is missing.
+
+        Raises ``OutputLockedError``, which names the holder, and ``OutputWriteError`` where the lock
+        file cannot be made.
+        """
+        try:
+            Disk().make_directories(self._path.parent)
+            self._lock.acquire()
+            self._sign()
+        except Timeout:
+            raise OutputLockedError(f"{self._output} is held by {_described(self._path)}") from None
+        except OSError as error:
+            self.release()
+            raise OutputWriteError(f"{self._output} cannot be locked: {error}") from error
+
+    def release(self) -> None:
+        """Give the lock back; harmless where it is not held."""
+        self._lock.release()
+
+    def __enter__(self) -> Self:
+        self.acquire()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.release()
+
+    def _sign(self) -> None:
+        started = datetime.now(UTC).isoformat(timespec="seconds")
+        self._path.write_bytes(msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), started)))
+
+
+def _described(lock_file: Path) -> str:
+    """The holder in words; it may have taken the lock a moment ago and not have signed yet."""
+    with suppress(OSError, ValueError):
+        holder = msgspec.json.decode(lock_file.read_bytes(), type=Holder)
+        return escape(f"another run (process {holder.pid} on {holder.host}, since {holder.started})")
+    return "another run"

@@ -1,0 +1,39 @@
+"""Making text from models and servers fit to be shown on a terminal.
+
+Such text may hold anything: sequences that move the cursor, rename the window or write to the clipboard,
+characters that turn the reading direction around, line breaks that forge a log line.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+DEFAULT_LIMIT = 300
+
+
+def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
+    """The text on one line, with every invisible character written out (``\\x1b``, ``\\u202e``, ``\\n``).
+
+    Letters, marks, symbols and spaces of every script stay. At most ``limit`` characters are returned; an
+    ellipsis as the last of them says that something has been cut.
+    """
+    shown: list[str] = []
+    length = 0
+    for character in text[: limit + 1]:
+        piece = character if _is_visible(character) else character.encode("unicode_escape").decode("ascii")
+        length += len(piece)
+        if length > limit:
+            return _cut(shown, limit)
+        shown.append(piece)
+    return "".join(shown)
+
+
+def _is_visible(character: str) -> bool:
+    return character.isprintable() or unicodedata.category(character) == "Zs"
+
+
+def _cut(pieces: list[str], limit: int) -> str:
+    """As many whole pieces as leave room for the ellipsis."""
+    while pieces and sum(map(len, pieces)) >= limit:
+        pieces.pop()
+    return "".join(pieces) + "…"

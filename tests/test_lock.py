@@ -1,0 +1,120 @@
+"""One run at a time: a second process is told who holds the output, and a dead one holds nothing."""
+
+from __future__ import annotations
+
+import os
+import re
+import socket
+import subprocess
+import sys
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch.errors import OutputLockedError, OutputWriteError
+from batch.results.lock import OutputLock
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+HOLDER = """
+import sys
+from pathlib import Path
+from batch.results.lock import OutputLock
+
+with OutputLock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextmanager
+def another_process(output: Path) -> Iterator[subprocess.Popen[str]]:
+    """Another process that holds the output until its standard input is closed."""
+    command = [sys.executable, "-c", HOLDER, str(output)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "held\n"
+        yield process
+
+
+@pytest.fixture
+def output(tmp_path: Path) -> Path:
+    return tmp_path / "output" / "results.jsonl"
+
+
+def test_a_second_run_is_told_who_holds_the_output(output: Path) -> None:
+    with another_process(output) as holder, pytest.raises(OutputLockedError) as caught:
+        OutputLock(output).acquire()
+    assert re.fullmatch(
+        rf"{re.escape(str(output))} is held by another run \(process {holder.pid} on "
+        rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)",
+        str(caught.value),
+    )
+    assert caught.value.exit_code == 75
+
+
+def test_being_refused_does_not_disturb_the_holder(output: Path) -> None:
+    with another_process(output):
+        for _ in range(3):
+            with pytest.raises(OutputLockedError, match=r"process \d+ on"):
+                OutputLock(output).acquire()
+
+
+def test_the_lock_is_free_once_the_holder_has_ended(output: Path) -> None:
+    with another_process(output):
+        pass
+    with OutputLock(output):
+        assert str(os.getpid()) in output.with_name("results.jsonl.lock").read_text()
+
+
+def test_a_holder_that_was_killed_holds_nothing(output: Path) -> None:
+    with another_process(output) as holder:
+        holder.kill()
+        holder.wait()
+        with OutputLock(output):
+            assert str(os.getpid()) in output.with_name("results.jsonl.lock").read_text()
+
+
+def test_two_locks_in_one_process_exclude_each_other(output: Path) -> None:
+    with OutputLock(output), pytest.raises(OutputLockedError, match=f"process {os.getpid()} on"):
+        OutputLock(output).acquire()
+    with OutputLock(output):
+        assert output.parent.is_dir()
+
+
+def test_two_names_of_one_output_are_one_output(output: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(output)
+    with OutputLock(output), pytest.raises(OutputLockedError, match=re.escape(str(output))):
+        OutputLock(link).acquire()
+
+
+def test_other_outputs_are_free(output: Path) -> None:
+    with OutputLock(output), OutputLock(output.with_name("other.jsonl")):
+        assert not output.exists()
+
+
+@pytest.mark.parametrize("text", [b"", b'{"pid":', b"\xff\xfe", b'{"pid":"x"}'])
+def test_a_holder_that_has_not_signed_holds_all_the_same(text: bytes, output: Path) -> None:
+    with OutputLock(output):
+        output.with_name("results.jsonl.lock").write_bytes(text)
+        with pytest.raises(OutputLockedError, match=r"is held by another run$"):
+            OutputLock(output).acquire()
+
+
+def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
+    with OutputLock(output):
+        lock_file = output.with_name("results.jsonl.lock")
+        lock_file.write_text('{"pid": 1, "host": "\\u001b[2Jgone", "started": "now"}')
+        with pytest.raises(OutputLockedError) as caught:
+            OutputLock(output).acquire()
+    assert str(caught.value).endswith(r"another run (process 1 on \x1b[2Jgone, since now)")
+
+
+def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(OutputWriteError, match="cannot be locked"):
+        OutputLock(tmp_path / "file" / "results.jsonl").acquire()
