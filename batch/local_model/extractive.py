@@ -27,7 +27,7 @@ VERSION = "1"
 
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
-_RELEVANCE = 0.7
+_RELEVANCE = 0.5
 """Weight of the score against redundancy."""
 _EDGE_BONUS = 0.1
 _FULL_LENGTH = 6
