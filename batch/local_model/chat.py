@@ -39,7 +39,7 @@ class Part(Struct, frozen=True):
 class Message(Struct, frozen=True):
     """One message of a conversation."""
 
-    role: str
+    role: Literal["system", "developer", "user", "assistant", "tool"]
     content: str | list[Part] | None = None
 
     def text(self) -> str:

@@ -7,8 +7,8 @@ It belongs to a parent that holds a pipe to its standard input, and lives by the
 2. It ends at SIGTERM, at once, by the signal's default action: llama.cpp hangs when it is taken down in
    order while it answers.
 3. It ignores SIGINT, which a terminal sends to the whole process group: the parent still wants its answers.
-4. It ends when its standard input does: then the parent is gone, however it died. On Linux the kernel says
-   so too, which covers a time before there is a thread to read.
+4. It ends when its standard input does: then the parent is gone, however it died. A process that the parent
+   has forked may hold that pipe open, so that on Linux the kernel is asked to tell, too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import signal
 import sys
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from aiohttp import web
 
@@ -47,11 +47,12 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = _parser().parse_args(argv)
     _tie_to_parent()
     key = os.environ.pop(KEY_VARIABLE, "") or secrets.token_urlsafe(32)
-    try:
-        engine, sha256 = load(args.engine, args.weights)
-        asyncio.run(_serve(engine, sha256, key, args.host, args.port))
-    except (LocalModelError, OSError) as error:
-        _say(encode_failed(str(error)))
+    with _claimed_stdout() as stdout:
+        try:
+            engine, sha256 = load(args.engine, args.weights)
+            asyncio.run(_serve(engine, sha256, key, args.host, args.port, stdout))
+        except (LocalModelError, OSError) as error:
+            stdout.write(encode_failed(str(error)))
     return 1
 
 
@@ -76,14 +77,17 @@ def _served_by(weights: Path) -> str:
     return weights.stem.lower().replace(".", "-")
 
 
-async def _serve(engine: Engine, sha256: str | None, key: str, host: str, port: int) -> None:
+async def _serve(
+    engine: Engine, sha256: str | None, key: str, host: str, port: int, stdout: BinaryIO
+) -> None:
     app = make_app(engine, key, loopback_only=is_loopback(host))
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
     await runner.setup()
     await web.TCPSite(runner, host, port).start()
     bound_host, bound_port = runner.addresses[0][:2]
     base_url = f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
-    _say(encode_ready(Endpoint(base_url, key, engine.served_by, engine.name, sha256)))
+    stdout.write(encode_ready(Endpoint(base_url, key, engine.served_by, engine.name, sha256)))
+    stdout.flush()
     await asyncio.Event().wait()
 
 
@@ -91,8 +95,23 @@ def _tie_to_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+        _be_told_of_death(os.getppid())
     threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
+
+
+def _be_told_of_death(parent: int) -> None:
+    """Have the kernel signal the parent's death, and end with it.
+
+    The signal comes at the end of the parent's *thread* that started this process, too, hence the look at
+    who the parent is.
+    """
+
+    def end_if_orphan(_signal: int, _frame: object) -> None:
+        if os.getppid() != parent:
+            os._exit(0)
+
+    signal.signal(signal.SIGUSR1, end_if_orphan)
+    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGUSR1)
 
 
 def _end_with_stdin() -> None:
@@ -101,9 +120,11 @@ def _end_with_stdin() -> None:
     os._exit(0)
 
 
-def _say(line: bytes) -> None:
-    sys.stdout.buffer.write(line)
-    sys.stdout.buffer.flush()
+def _claimed_stdout() -> BinaryIO:
+    """Standard output for the one line alone; whatever else writes there goes to standard error."""
+    claimed = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    return claimed
 
 
 def _parser() -> argparse.ArgumentParser:
