@@ -1,1 +1,13 @@
+"""Documents and rows filled into prompts: a job as a lazy stream of requests.
 
+``drafts`` turns rows and prompts into questions, ``source`` addresses them to targets and gives each its id
+and its ``fingerprint``, ``check`` reads everything once before anything is sent.
+"""
+
+from __future__ import annotations
+
+from batch.inputs.check import Plan, check
+from batch.inputs.fingerprint import fingerprint
+from batch.inputs.source import JobSource
+
+__all__ = ["JobSource", "Plan", "check", "fingerprint"]

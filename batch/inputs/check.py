@@ -1,0 +1,72 @@
+"""One pass over a whole job before anything is sent: every bad row, every duplicate id, and the counts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import TYPE_CHECKING
+
+from batch.errors import Mistake
+from batch.inputs.ordinals import SHORT_BITS
+from batch.jobfile.places import MistakeList, shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch.inputs.source import JobSource, Origin
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How many requests a job has, in all and for each of its targets."""
+
+    total: int
+    by_target: Mapping[str, int]
+
+
+def check(source: JobSource) -> Plan:
+    """Read all requests once. Raises ``JobFileError`` with all mistakes in rows and ids.
+
+    Of each id 60 bits of a digest are remembered. An id whose digest comes twice is looked at again in a
+    second pass, so that two ids are never called equal because their digests are.
+    """
+    mistakes = MistakeList()
+    counts = dict.fromkeys(source.targets, 0)
+    seen: set[int] = set()
+    suspects: set[int] = set()
+    for item in source.trace():
+        if isinstance(item, Mistake):
+            mistakes.append(item)
+            continue
+        request, _ = item
+        counts[request.target] += 1
+        key = _key(request.id)
+        if key in seen:
+            suspects.add(key)
+        seen.add(key)
+    del seen
+    if suspects:
+        _name_duplicates(source, suspects, mistakes)
+    mistakes.raise_if_any()
+    return Plan(sum(counts.values()), counts)
+
+
+def _key(request_id: str) -> int:
+    return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest()) >> (64 - SHORT_BITS)
+
+
+def _name_duplicates(source: JobSource, suspects: set[int], mistakes: MistakeList) -> None:
+    first: dict[str, Origin] = {}
+    for item in source.trace():
+        if isinstance(item, Mistake) or _key(item[0].id) not in suspects:
+            continue
+        request, origin = item
+        if request.id in first:
+            mistakes.append(_duplicate(request.id, origin, first[request.id]))
+        first.setdefault(request.id, origin)
+
+
+def _duplicate(request_id: str, origin: Origin, first: Origin) -> Mistake:
+    there = f"line {first.line}" if first.path == origin.path and first.line else first.path
+    what = f"a second request with the id {shown(request_id)}; the first is from {there}"
+    return Mistake(origin.path, origin.line, 1 if origin.line else 0, "", what, "ids must be unique")

@@ -1,0 +1,91 @@
+"""``inputs.files``: documents found by patterns, read one at a time.
+
+A document's id is its path below the fixed part of its pattern (``documents/**/*.txt``: ``a.txt``,
+``sub/a.txt``), so that a new document never renames another. The variables are ``text``, ``path`` (relative
+to the job file's folder, with ``/``), ``name`` (with its ending) and ``stem`` (without).
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple
+
+from batch.errors import Mistake
+from batch.inputs.row import Row
+from batch.jobfile.files import open_regular, reason
+from batch.jobfile.patterns import fixed_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.jobfile import Inputs
+
+MAX_BYTES = 64 * 2**20
+"""The largest document: 64 MiB, far beyond any model's context."""
+
+_BOM = b"\xef\xbb\xbf"
+
+
+class _Found(NamedTuple):
+    id: str
+    path: Path
+
+
+def documents(inputs: Inputs) -> Iterator[Row | Mistake]:
+    """The documents in the order of the patterns and of their ids; a mistake in place of each bad one."""
+    seen: set[Path] = set()
+    for index, pattern in enumerate(inputs.files):
+        where, place = f"inputs.files[{index}]", inputs.places[index]
+        found = _matches(pattern, inputs.base)
+        if not found:
+            hint = "patterns are relative to the job file"
+            yield Mistake(place.path, place.line, place.column, where, "no document matches", hint)
+        for document in found:
+            resolved = document.path.resolve()
+            if not _is_inside(resolved, inputs):
+                yield Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW)
+            elif resolved not in seen:
+                seen.add(resolved)
+                yield _read(document, inputs.base)
+
+
+_ALLOW = "`--allow-path` allows another folder"
+
+
+def _matches(pattern: str, base: Path) -> list[_Found]:
+    """The files that the pattern matches, by id; hidden ones only where the pattern names them."""
+    prefix, rest = fixed_prefix(base, pattern)
+    takes_hidden = any(part.startswith(".") for part in rest.split("/"))
+    found = (_Found(path.relative_to(prefix).as_posix(), path) for path in prefix.glob(rest))
+    return sorted(
+        document
+        for document in found
+        if (takes_hidden or not _is_hidden(document.id)) and not document.path.is_dir()
+    )
+
+
+def _is_hidden(name: str) -> bool:
+    return any(part.startswith(".") for part in name.split("/"))
+
+
+def _is_inside(resolved: Path, inputs: Inputs) -> bool:
+    return any(resolved.is_relative_to(tree) for tree in inputs.trees)
+
+
+def _read(document: _Found, base: Path) -> Row | Mistake:
+    name = str(document.path)
+    try:
+        with open_regular(document.path) as file:
+            data = file.read(MAX_BYTES + 1)
+        text = data.removeprefix(_BOM).decode()
+    except OSError as error:
+        return Mistake(name, 0, 0, "", reason(error))
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        return Mistake(name, line, 1, "", "not UTF-8", "save the document as UTF-8")
+    if len(data) > MAX_BYTES:
+        return Mistake(name, 0, 0, "", f"larger than {MAX_BYTES >> 20} MiB", "split it")
+    path = Path(os.path.relpath(document.path, base)).as_posix()
+    variables = {"text": text, "path": path, "name": document.path.name, "stem": document.path.stem}
+    return Row(document.id, variables, {"path": path}, name, 0)

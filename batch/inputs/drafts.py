@@ -1,0 +1,109 @@
+"""What a job asks, before it is known of whom: rows filled into prompts, or the rows of a JSONL job.
+
+A draft becomes one request for each of its targets.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from batch.errors import Mistake
+from batch.inputs.documents import documents
+from batch.inputs.fingerprint import digest
+from batch.inputs.row import Row
+from batch.inputs.rows import rows
+from batch.inputs.templates import PromptTemplate, RenderError
+from batch.jobfile.rows import job_rows
+from batch.jobfile.targets import targets_of
+from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from batch.jobfile import JobFile, Prompt
+
+
+class Draft(Struct, frozen=True, gc=False):
+    """One question. ``targets`` are positions in the job's models.
+
+    ``stem`` holds the parts of its id that are known so far: those of its row and of its prompt. It is
+    ``None`` where the row brings no id, so that only the content can name the request.
+    """
+
+    stem: tuple[str, ...] | None
+    messages: tuple[JSONObject, ...]
+    params: JSONObject
+    metadata: JSONObject
+    targets: Sequence[int]
+    path: str
+    line: int
+
+
+def drafts(job: JobFile) -> Iterator[Draft | Mistake]:
+    """All questions of the job in its order: by row, and within a row by prompt."""
+    if job.rows is not None:
+        return _from_job_rows(job, job.rows)
+    return _from_prompts(job)
+
+
+def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | Mistake]:
+    positions = {model.id: index for index, model in enumerate(job.models)}
+    for row in job_rows(path, job.system):
+        if isinstance(row, Mistake):
+            yield row
+            continue
+        targets = [positions[model.id] for model in targets_of(row.model, job.models)]
+        if not targets:
+            what = "a model that was not there when the job was read"
+            yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
+        stem = None if row.id is None else (row.id,)
+        yield Draft(stem, row.messages, row.params, row.metadata, targets, str(path), row.line)
+
+
+def _from_prompts(job: JobFile) -> Iterator[Draft | Mistake]:
+    templates = [PromptTemplate(prompt) for prompt in job.prompts]
+    names = prompt_names(job.prompts)
+    targets = range(len(job.models))
+    for row in input_rows(job):
+        if isinstance(row, Mistake):
+            yield row
+            continue
+        for template, name in zip(templates, names, strict=True):
+            yield _filled(template, name, row, targets)
+
+
+def _filled(template: PromptTemplate, name: str, row: Row, targets: Sequence[int]) -> Draft | Mistake:
+    prompt = template.prompt
+    try:
+        messages = template.render(row.variables)
+    except RenderError as error:
+        return Mistake(row.path, row.line, 1 if row.line else 0, prompt.where, error.what, error.hint)
+    row_part = (row.id,) if row.id else ()
+    stem = None if row.id is None else row_part + ((name,) if name else ())
+    return Draft(stem, messages, prompt.params, row.metadata, targets, row.path, row.line)
+
+
+def input_rows(job: JobFile) -> Iterator[Row | Mistake]:
+    """The rows of the job's inputs; without inputs a single empty one, which has an id of no parts."""
+    if job.inputs is None:
+        line = job.prompts[0].line if job.prompts else 0
+        yield Row("", {}, {}, str(job.path), line)
+    elif job.inputs.jsonl is not None:
+        yield from rows(job.inputs.jsonl, job.inputs.id_field)
+    else:
+        yield from documents(job.inputs)
+
+
+def prompt_names(prompts: Sequence[Prompt]) -> list[str]:
+    """Each prompt's part of an id: its own, or the start of its content's digest; none where it is alone."""
+    if len(prompts) == 1:
+        return [""]
+    return [prompt.id if prompt.id is not None else _content_name(prompt) for prompt in prompts]
+
+
+def _content_name(prompt: Prompt) -> str:
+    chat = [(message.role, message.content) for message in prompt.messages]
+    return digest((chat, prompt.params))[:8]

@@ -1,0 +1,34 @@
+"""What makes a result stale: the fingerprint of all that shapes an answer."""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from typing import TYPE_CHECKING, Any
+
+from msgspec.json import Encoder
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+_encode = Encoder(order="sorted").encode
+
+
+def fingerprint(
+    dialect: str,
+    model: str,
+    messages: Sequence[Mapping[str, Any]],
+    params: Mapping[str, Any],
+    sample: int = 1,
+    identity: Mapping[str, str] | None = None,
+) -> str:
+    """32 hexadecimal digits that change with the question and with nothing else.
+
+    ``model`` is the canonical name. ``identity`` is what an embedded endpoint answers with, such as its
+    engine and the hash of its weights. The host, the place in the job and the run's settings are left out.
+    """
+    return digest((dialect, model, messages, params, sample, identity))
+
+
+def digest(value: object) -> str:
+    """The same for any JSON value: BLAKE2b of its JSON with sorted keys, 16 bytes in hexadecimal."""
+    return blake2b(_encode(value), digest_size=16).hexdigest()

@@ -1,0 +1,116 @@
+"""The requests of a job: a lazy stream that can be read as often as needed, whole or for one target."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from batch.errors import JobFileError, Mistake
+from batch.inputs.drafts import Draft, drafts
+from batch.inputs.fingerprint import fingerprint
+from batch.inputs.ordinals import Ordinals
+from batch.records import JSONObject, Request
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+
+    from batch.jobfile import JobFile, Model
+
+_LONE = "prompt"
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """Where a request comes from, for mistakes: a file and its line, 0 where it has none."""
+
+    path: str
+    line: int
+
+
+class _Target(Struct, frozen=True):
+    """One model with all that its requests share. ``twin`` is equal for targets that answer alike."""
+
+    id: str
+    dialect: str
+    model: str
+    params: JSONObject
+    identity: Mapping[str, str] | None
+
+    @property
+    def twin(self) -> tuple[object, ...]:
+        identity = None if self.identity is None else tuple(sorted(self.identity.items()))
+        return self.dialect, self.model, identity
+
+
+class JobSource:
+    """The requests of one job, as ``ports.Source``.
+
+    ``canonical`` gives a model name's canonical form, from the provider and the name as written.
+    ``identities`` says for a target on the embedded endpoint what answers there; it enters the fingerprint.
+    """
+
+    def __init__(
+        self,
+        job: JobFile,
+        identities: Mapping[str, Mapping[str, str]],
+        canonical: Callable[[str, str], str],
+    ) -> None:
+        self.job = job
+        self._targets = [_target(model, identities, canonical) for model in job.models]
+        lone = job.prompts[0].id if len(job.prompts) == 1 else None
+        self._lone = lone or _LONE
+
+    @property
+    def targets(self) -> tuple[str, ...]:
+        """The names of all targets, in the job's order."""
+        return tuple(target.id for target in self._targets)
+
+    def requests(self, target: str | None = None) -> Iterator[Request]:
+        """All requests in the job's order, by row, prompt and model; or only those of one target.
+
+        Raises ``JobFileError`` at the first row that is wrong, which ``check`` tells beforehand.
+        """
+        for item in self.trace(target):
+            if isinstance(item, Mistake):
+                raise JobFileError([item])
+            yield item[0]
+
+    def trace(self, target: str | None = None) -> Iterator[tuple[Request, Origin] | Mistake]:
+        """The same with where each came from, and with mistakes in place of what is wrong."""
+        ordinals = Ordinals()
+        wanted = self._wanted(target)
+        for draft in drafts(self.job):
+            if isinstance(draft, Mistake):
+                yield draft
+                continue
+            for index in draft.targets:
+                if index not in wanted:
+                    continue
+                request = self._request(draft, self._targets[index], ordinals)
+                if target is None or request.target == target:
+                    yield request, Origin(draft.path, draft.line)
+
+    def _wanted(self, target: str | None) -> set[int]:
+        """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the
+        twins of a target are counted along with it."""
+        if target is None:
+            return set(range(len(self._targets)))
+        twins = {each.twin for each in self._targets if each.id == target}
+        return {index for index, each in enumerate(self._targets) if each.twin in twins}
+
+    def _request(self, draft: Draft, target: _Target, ordinals: Ordinals) -> Request:
+        params = {**target.params, **draft.params} if draft.params else target.params
+        mark = fingerprint(target.dialect, target.model, draft.messages, params, 1, target.identity)
+        name = ordinals.name(mark) if draft.stem is None else self._name(draft.stem, target, draft.targets)
+        return Request(name, mark, target.id, target.model, draft.messages, params, draft.metadata)
+
+    def _name(self, stem: tuple[str, ...], target: _Target, targets: Sequence[int]) -> str:
+        parts = (*stem, target.id) if len(targets) > 1 else stem
+        return "/".join(parts) or self._lone
+
+
+def _target(
+    model: Model, identities: Mapping[str, Mapping[str, str]], canonical: Callable[[str, str], str]
+) -> _Target:
+    name = canonical(model.provider, model.model)
+    return _Target(model.id, model.provider, name, model.params, identities.get(model.id))

@@ -1,0 +1,92 @@
+"""What is wrong with an address, a header or a proxy; and whether a secret is written where none may be.
+
+A secret is named, never written: ``${NAME}`` stands for an environment variable. No complaint repeats a
+value, since it may be the secret.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TypeAlias
+from urllib.parse import SplitResult, urlsplit
+
+Complaint: TypeAlias = tuple[str, str]
+"""What is wrong, and a hint, which may be empty."""
+
+LOCAL = "local"
+_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+_BROKEN_REFERENCE = re.compile(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*\})")
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
+_SECRET_HEADER = re.compile(r"auth|api.?key|cookie|token|secret|passw|credential", re.IGNORECASE)
+# A scheme (`Bearer `) or a name (`session=`) and then nothing but references.
+_NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{_REFERENCE.pattern}:?)+\Z", re.ASCII)
+_HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+_HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*\Z")
+
+
+def variable_complaint(name: str) -> Complaint | None:
+    """What is wrong with the name of an environment variable."""
+    if _VARIABLE.match(name) and len(name) <= 100:
+        return None
+    return "not the name of an environment variable", "a key is named here, never written"
+
+
+def header_complaint(name: str, value: str) -> Complaint | None:
+    """What is wrong with a header."""
+    if not _HEADER_NAME.match(name):
+        return "not the name of a header", ""
+    if not _HEADER_VALUE.match(value):
+        return "a header's value is one line without control characters", ""
+    if _SECRET_HEADER.search(name) and value and not _NAMED_SECRET.match(value):
+        return "a secret is never written into a job file", "write `${NAME}`, or use `api_key_env`"
+    return _broken_reference(value)
+
+
+def base_url_complaint(url: str) -> Complaint | None:
+    """What is wrong with a ``base_url``."""
+    if url == LOCAL:
+        return None
+    if complaint := _url_complaint(url, "http://host:port/v1"):
+        return complaint
+    if "?" in url or "#" in url:
+        return (
+            "an address with `?` or `#` in it",
+            "a key goes into `api_key_env`, other settings into `headers`",
+        )
+    return None
+
+
+def proxy_complaint(url: str) -> Complaint | None:
+    """What is wrong with a proxy's URL."""
+    return _url_complaint(url, "http://host:port")
+
+
+def _url_complaint(url: str, example: str) -> Complaint | None:
+    if _REFERENCE.fullmatch(url):
+        return None
+    parts = _split(url)
+    if parts is None or parts.scheme not in ("http", "https"):
+        return "not an http or https URL", f"write it as `{example}`"
+    user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
+    secret = password if colon else user
+    if secret and not _REFERENCE.fullmatch(secret):
+        return "a secret is never written into a job file", "write `${NAME}` in its place"
+    return _broken_reference(url)
+
+
+def _split(url: str) -> SplitResult | None:
+    if not url.isprintable() or " " in url:
+        return None
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        # A reference may stand for the port; what it holds is judged where it is expanded.
+        return None if not _REFERENCE.search(url) else urlsplit(_REFERENCE.sub("0", url))
+    return parts if has_host else None
+
+
+def _broken_reference(text: str) -> Complaint | None:
+    if _BROKEN_REFERENCE.search(text):
+        return "`${` without a name and `}`", "an environment variable is written `${NAME}`"
+    return None

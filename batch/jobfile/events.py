@@ -1,0 +1,149 @@
+"""A job file's YAML judged as a stream of events, before anything is built from it.
+
+What is refused here would cost time or memory out of proportion (depth, aliases that explode) or build
+objects (tags); what passes can be composed safely.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import yaml
+
+from batch.errors import JobFileError, Mistake
+
+MAX_DEPTH = 100
+MAX_NODES = 200_000
+"""Values in a job file, aliases written out."""
+MAX_CHARACTERS = 64 * 2**20
+"""Text in a job file, aliases written out."""
+
+_CORE_TAGS = frozenset(
+    {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
+)
+_HINTS = {
+    "mapping values are not allowed in this context": "is a value with `: ` in it not in quotes, "
+    "or a line not indented like those around it?",
+    "found character that cannot start any token": "indent with spaces, not tabs; "
+    "put text that starts with a special character in quotes",
+}
+
+
+@dataclass(slots=True)
+class _Size:
+    """What a node amounts to with its aliases written out."""
+
+    anchor: str | None = None
+    nodes: int = 1
+    characters: int = 0
+    height: int = 0
+
+    def take_in(self, child: _Size) -> None:
+        self.nodes += child.nodes
+        self.characters += child.characters
+        self.height = max(self.height, child.height + 1)
+
+
+def judge(text: str, path: str) -> None:
+    """Raise ``JobFileError`` where the text is not YAML or not safe to compose."""
+    judge_of_file = _Judge(path)
+    try:
+        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+            judge_of_file.see(event)
+    except yaml.YAMLError as error:
+        judge_of_file.mistakes.append(syntax_mistake(error, path))
+    except _GiveUp as end:
+        judge_of_file.mistakes.append(end.mistake)
+    if judge_of_file.mistakes:
+        raise JobFileError(judge_of_file.mistakes)
+
+
+def syntax_mistake(error: yaml.YAMLError, path: str) -> Mistake:
+    """The parser's complaint as a mistake with its line."""
+    problem = getattr(error, "problem", None) or "not YAML"
+    mark = getattr(error, "problem_mark", None)
+    context = getattr(error, "context", None)
+    start = getattr(error, "context_mark", None)
+    what = f"not YAML: {problem}"
+    if context and start:
+        what += f" ({context} that starts on line {start.line + 1})"
+    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
+    return Mistake(path, line, column, "", what, _HINTS.get(problem, ""))
+
+
+class _GiveUp(Exception):  # noqa: N818 - a signal between two functions of this file
+    def __init__(self, mistake: Mistake) -> None:
+        self.mistake = mistake
+
+
+class _Judge:
+    """Follows the events with a stack of the nodes that are open."""
+
+    def __init__(self, path: str) -> None:
+        self.mistakes: list[Mistake] = []
+        self._path = path
+        self._documents = 0
+        self._nodes = 0
+        self._characters = 0
+        self._open: list[_Size] = [_Size()]
+        self._anchored: dict[str, _Size] = {}
+
+    def see(self, event: Any) -> None:
+        match event:
+            case yaml.ScalarEvent():
+                self._check_tag(event)
+                self._count(1, len(event.value), event.start_mark)
+                self._close(_Size(event.anchor, characters=len(event.value)))
+            case yaml.SequenceStartEvent() | yaml.MappingStartEvent():
+                self._check_tag(event)
+                self._count(1, 0, event.start_mark)
+                self._open.append(_Size(event.anchor))
+                self._check_depth(len(self._open) - 1, event.start_mark)
+            case yaml.SequenceEndEvent() | yaml.MappingEndEvent():
+                self._close(self._open.pop())
+            case yaml.AliasEvent():
+                size = self._aliased(event)
+                self._count(size.nodes, size.characters, event.start_mark)
+                self._close(size)
+            case yaml.DocumentStartEvent():
+                self._documents += 1
+                if self._documents > 1:
+                    raise self._end(event.start_mark, "a second document", "a job file is one document")
+
+    def _aliased(self, event: Any) -> _Size:
+        if any(size.anchor == event.anchor for size in self._open):
+            raise self._end(event.start_mark, f"the alias `*{event.anchor}` stands inside its own anchor")
+        if event.anchor not in self._anchored:
+            raise self._end(event.start_mark, f"the alias `*{event.anchor}` has no anchor before it")
+        size = self._anchored[event.anchor]
+        self._check_depth(len(self._open) - 1 + size.height, event.start_mark)
+        return _Size(None, size.nodes, size.characters, size.height)
+
+    def _close(self, size: _Size) -> None:
+        self._open[-1].take_in(size)
+        if size.anchor is not None:
+            self._anchored[size.anchor] = size
+
+    def _count(self, nodes: int, characters: int, mark: Any) -> None:
+        self._nodes += nodes
+        self._characters += characters
+        if self._nodes > MAX_NODES:
+            raise self._end(mark, f"more than {MAX_NODES} values", "rows belong into a JSONL file")
+        if self._characters > MAX_CHARACTERS:
+            raise self._end(mark, "aliases that grow beyond all measure")
+
+    def _check_depth(self, depth: int, mark: Any) -> None:
+        if depth > MAX_DEPTH:
+            raise self._end(mark, f"nested more than {MAX_DEPTH} levels deep")
+
+    def _check_tag(self, event: Any) -> None:
+        if event.tag is not None and event.tag not in _CORE_TAGS:
+            what = f"the tag {event.tag[:80]!r} has no meaning here"
+            self.mistakes.append(self._mistake(event.start_mark, what, "leave it out"))
+
+    def _mistake(self, mark: Any, what: str, hint: str = "") -> Mistake:
+        return Mistake(self._path, mark.line + 1, mark.column + 1, "", what, hint)
+
+    def _end(self, mark: Any, what: str, hint: str = "") -> _GiveUp:
+        return _GiveUp(self._mistake(mark, what, hint))

@@ -1,0 +1,150 @@
+"""Shape mistakes in words for people, all of them at once, and what is sound besides them."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, Any
+
+from pydantic import ValidationError
+
+from batch.jobfile.places import shown
+from batch.jobfile.schema import PARTS, JobSpec, Spec
+from batch.jobfile.trees import kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic_core import ErrorDetails
+
+    from batch.jobfile.places import At, Findings
+    from batch.jobfile.trees import Tree
+
+_EXPECTED = {
+    "int_type": "a whole number",
+    "float_type": "a number",
+    "string_type": "text",
+    "dict_type": "keys and values",
+    "model_type": "keys and values",
+    "list_type": "a list",
+}
+_MEANT = {
+    "api_key": "name an environment variable with `api_key_env`; a key is never written into the file",
+    "rows": "`inputs.jsonl` names a file of rows",
+    "input": "did you mean `inputs`?",
+    "max_retries": "did you mean `retries.max_attempts`?",
+    "temperature": "parameters stand under `params`",
+    "max_tokens": "parameters stand under `params`",
+    "top_p": "parameters stand under `params`",
+    "seed": "parameters stand under `params`",
+    "timeout": "did you mean `timeouts`?",
+    "files": "documents stand under `inputs.files`",
+}
+
+
+def validated(tree: Tree, findings: Findings) -> JobSpec:
+    """The tree as a ``JobSpec``, without the parts whose mistakes have been added to ``findings``.
+
+    Leaving out only what is wrong lets the checks that come after name their mistakes in the same go.
+    """
+    value = {key: part for key, part in tree.value.items() if not key.startswith("x-")}
+    try:
+        return JobSpec.model_validate(value)
+    except ValidationError as error:
+        errors = error.errors(include_url=False)
+    for details in errors:
+        _explain(details, value, findings)
+    for details in errors:
+        value = _without(value, details["loc"])
+    try:
+        return JobSpec.model_validate(value)
+    except ValidationError:
+        return JobSpec()
+
+
+def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -> None:
+    at = details["loc"]
+    match details["type"]:
+        case "extra_forbidden":
+            findings.at_key(at, *_unknown(at))
+        case "missing":
+            findings.at_key(at, "is missing")
+        case "literal_error":
+            findings.at_value(at, *_not_among(details))
+        case _:
+            findings.at_value(_written(value, at), *_wrong(details))
+
+
+def _unknown(at: At) -> tuple[str, str]:
+    part = PARTS.get(tuple(step for step in at[:-1] if isinstance(step, str)), Spec)
+    key = str(at[-1])
+    if key in part.later:
+        return "not supported yet", ""
+    known = sorted(part.model_fields)
+    return "unknown key", _MEANT.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the name that was probably meant, or nothing."""
+    close = get_close_matches(name[:100], list(known), n=1)
+    return f"did you mean `{shown(close[0])}`?" if close else ""
+
+
+def _not_among(details: ErrorDetails) -> tuple[str, str]:
+    written = details["input"]
+    choices = details["ctx"]["expected"].replace("'", "`")
+    if not isinstance(written, str):
+        return f"expected {choices}, got {kind(written)}", ""
+    return f"expected {choices}", did_you_mean(
+        written, choices.replace(" or ", ", ").replace("`", "").split(", ")
+    )
+
+
+_LIMITS = {
+    "greater_than_equal": "must be at least {ge:g}",
+    "greater_than": "must be more than {gt:g}",
+    "less_than_equal": "must be at most {le:g}",
+    "too_short": "must not be empty",
+    "string_too_short": "must not be empty",
+    "string_too_long": "longer than {max_length} characters",
+    "string_pattern_mismatch": "holds a character that a name cannot have",
+    "finite_number": "not a finite number",
+}
+
+
+def _wrong(details: ErrorDetails) -> tuple[str, str]:
+    what = details["type"]
+    if what in _EXPECTED:
+        return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
+    if what == "duration":
+        return "not a duration", "write `90s`, `500ms`, `5m` or `2h`"
+    if what in _LIMITS:
+        return _LIMITS[what].format(**details.get("ctx", {})), ""
+    return details["msg"], ""
+
+
+def _written(value: Any, at: At) -> At:
+    """As much of the way as was written: the rest is what a shorter way of writing stands for."""
+    for length, step in enumerate(at):
+        try:
+            value = value[step]
+        except (LookupError, TypeError):
+            return at[:length]
+    return at
+
+
+def _without(value: dict[str, Any], at: At) -> dict[str, Any]:
+    """A copy without the innermost key around the mistake; never without one item of a list."""
+    written = _written(value, at)
+    keys = [length for length, step in enumerate(written) if isinstance(step, str)]
+    return _cut(value, written[: keys[-1] + 1]) if keys else value
+
+
+def _cut(value: Any, at: At) -> Any:
+    step, rest = at[0], at[1:]
+    if isinstance(value, dict):
+        if not rest:
+            return {key: part for key, part in value.items() if key != step}
+        return {key: _cut(part, rest) if key == step else part for key, part in value.items()}
+    if isinstance(value, list):
+        return [_cut(part, rest) if index == step else part for index, part in enumerate(value)]
+    return value

@@ -1,0 +1,82 @@
+"""Opening the user's files: regular ones only, of a bounded size, as UTF-8."""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+from typing import TYPE_CHECKING, BinaryIO
+
+from batch.errors import JobFileError, Mistake
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+MAX_BYTES = 16 * 2**20
+"""The largest job file and the largest row: 16 MiB."""
+
+_BOM = b"\xef\xbb\xbf"
+_OTHER_ENCODINGS = {
+    b"\xff\xfe\x00\x00": "UTF-32",
+    b"\x00\x00\xfe\xff": "UTF-32",
+    b"\xff\xfe": "UTF-16",
+    b"\xfe\xff": "UTF-16",
+}
+# What YAML allows in a stream; a NUL is by far the commonest of the others.
+_NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """Open a regular file for reading. Raises ``OSError``, also for a FIFO, a device or a directory."""
+    # Without O_NONBLOCK, opening a FIFO waits for its writer; and what was opened is what is judged.
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(None, "not a regular file")
+    return os.fdopen(descriptor, "rb")
+
+
+def reason(error: OSError) -> str:
+    """Why a file cannot be read, in words that do not repeat its name."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    return (error.strerror or "cannot be read").lower()
+
+
+def read_text(path: Path) -> str:
+    """A job file's text. Raises ``JobFileError`` where it cannot be read or is no text."""
+    try:
+        with open_regular(path) as file:
+            data = file.read(MAX_BYTES + 1)
+    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
+        why = reason(error) if isinstance(error, OSError) else "not a file name"
+        raise JobFileError([Mistake(str(path), 0, 0, "", why)]) from error
+    return decode(data, str(path))
+
+
+def decode(data: bytes, path: str) -> str:
+    """The bytes as text. Raises ``JobFileError`` for anything but printable UTF-8 within the limit."""
+    if len(data) > MAX_BYTES:
+        raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "rows belong into a JSONL file")
+    for mark, encoding in _OTHER_ENCODINGS.items():
+        if data.startswith(mark):
+            raise _unreadable(path, f"is in {encoding}", "save it as UTF-8")
+    data = data.removeprefix(_BOM)
+    try:
+        text = data.decode()
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode(errors="replace")
+        raise _at_end_of(before, path, "not UTF-8", "save the file as UTF-8") from None
+    if odd := _NOT_PRINTABLE.search(text):
+        what = f"the character U+{ord(odd.group()):04X} has no place in a job file"
+        raise _at_end_of(text[: odd.start()], path, what, "")
+    return text
+
+
+def _unreadable(path: str, what: str, hint: str) -> JobFileError:
+    return JobFileError([Mistake(path, 0, 0, "", what, hint)])
+
+
+def _at_end_of(before: str, path: str, what: str, hint: str) -> JobFileError:
+    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
+    return JobFileError([Mistake(path, line, column, "", what, hint)])

@@ -1,0 +1,121 @@
+"""A job, checked and resolved: what the rest of the house works with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.jobfile.places import Place
+    from batch.records import JSONObject
+
+ProviderName: TypeAlias = Literal["autonomous", "openai"]
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """A model on an endpoint. The job's defaults are merged in.
+
+    ``id`` is unique in the job and names the target; ``model`` is the name as written. ``base_url`` is
+    ``local``, an http(s) URL, or ``None`` for the provider's own. ``headers``, ``proxy`` and ``base_url`` may
+    hold ``${NAME}`` references, which only ``app`` expands. ``engine`` is set where ``base_url`` is
+    ``local``: ``llama``, ``extractive`` or the absolute path of a GGUF file.
+    """
+
+    id: str
+    provider: ProviderName
+    model: str
+    base_url: str | None = None
+    engine: str | None = None
+    api_key_env: str | None = None
+    api_key_file: Path | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+    proxy: str | None = None
+    params: JSONObject = field(default_factory=dict)
+    concurrency: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One chat message of a prompt; ``content`` is a template."""
+
+    role: str
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """What is asked: chat messages as templates, the system message first.
+
+    ``where``, ``line`` and ``column`` say where the job file has it; they are no part of its meaning.
+    """
+
+    id: str | None
+    messages: tuple[Message, ...]
+    params: JSONObject = field(default_factory=dict)
+    where: str = field(default="prompt", compare=False)
+    line: int = field(default=0, compare=False)
+    column: int = field(default=0, compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Inputs:
+    """What the prompts are filled with: documents (``files``, glob patterns) or rows (``jsonl``).
+
+    Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
+    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``places`` says for
+    each pattern where it is written.
+    """
+
+    base: Path
+    trees: tuple[Path, ...]
+    files: tuple[str, ...] = ()
+    jsonl: Path | None = None
+    id_field: str | None = None
+    places: tuple[Place, ...] = field(default=(), compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """How often one request is sent, and the back-off between (seconds)."""
+
+    max_attempts: int = 8
+    base: float = 0.5
+    cap: float = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Limits in seconds; ``total`` is ``None`` where an answer may take as long as it flows."""
+
+    connect: float = 10.0
+    first_byte: float = 300.0
+    idle: float = 120.0
+    total: float | None = None
+    outage: float = 1800.0
+    grace: float = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class JobFile:
+    """A job without mistakes.
+
+    A YAML job has ``prompts`` and perhaps ``inputs``; a JSONL job has ``rows``, the file to be streamed, and
+    ``system``, which stands before the messages of every row without a system message of its own.
+    ``path`` is the job file, or the folder that a mapping's paths are relative to.
+    """
+
+    name: str
+    path: Path
+    root: Path
+    models: tuple[Model, ...]
+    output: Path
+    prompts: tuple[Prompt, ...] = ()
+    inputs: Inputs | None = None
+    rows: Path | None = None
+    system: str | None = None
+    concurrency: int = 8
+    retries: Retries = field(default_factory=Retries)
+    timeouts: Timeouts = field(default_factory=Timeouts)

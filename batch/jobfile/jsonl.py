@@ -1,0 +1,113 @@
+"""JSON Lines, read as a stream: objects, or the mistake that stands in their place."""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from batch.errors import Mistake
+from batch.jobfile.events import MAX_DEPTH
+from batch.jobfile.files import MAX_BYTES, open_regular, reason
+from batch.jobfile.trees import kind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+    from typing import BinaryIO
+
+_BOM = b"\xef\xbb\xbf"
+_OTHER_ENCODING = (b"\xff\xfe", b"\xfe\xff")
+_BYTE = re.compile(r" \(byte ([0-9]+)\)")
+_decode = msgspec.json.Decoder().decode
+
+
+def objects(path: Path, label: str | None = None) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
+    """Each line that is not blank: its number from 1, its bytes, and its object or what is wrong with it.
+
+    ``label`` names the file in mistakes. A file that cannot be read yields one mistake on line 0.
+    """
+    name = label or str(path)
+    try:
+        with open_regular(path) as file:
+            for number, line in _lines(file):
+                yield number, line, _object(line, name, number)
+    except OSError as error:
+        yield 0, b"", Mistake(name, 0, 0, "", reason(error))
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+    number = 0
+    while line := file.readline(MAX_BYTES + 1):
+        number += 1
+        if number == 1:
+            line = line.removeprefix(_BOM)
+        if len(line) > MAX_BYTES and not line.endswith(b"\n"):
+            _skip_line(file)
+        if not line.isspace() and line:
+            yield number, line
+
+
+def _skip_line(file: BinaryIO) -> None:
+    while (rest := file.readline(MAX_BYTES)) and not rest.endswith(b"\n"):
+        pass
+
+
+def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Mistake:
+    try:
+        if len(line) <= MAX_BYTES and not _is_deep(line):
+            value = _decode(line)
+            if isinstance(value, dict):
+                return value
+            return Mistake(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
+    except UnicodeDecodeError as error:
+        return _not_utf8(line, path, number, error)
+    except msgspec.DecodeError as error:
+        return _not_json(line, path, number, error)
+    except (RecursionError, ValueError):
+        pass
+    what = (
+        f"larger than {MAX_BYTES >> 20} MiB" if len(line) > MAX_BYTES else f"nested over {MAX_DEPTH} levels"
+    )
+    return Mistake(path, number, 1, "", f"a row {what}")
+
+
+def _is_deep(line: bytes) -> bool:
+    """Whether the line nests too deep. Counting all brackets first spares ordinary rows the real look."""
+    if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
+        return False
+    depth = deepest = 0
+    for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', line, re.DOTALL):
+        depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token.group(), 0)
+        deepest = max(deepest, depth)
+    return deepest > MAX_DEPTH
+
+
+def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Mistake:
+    # The error counts from the start of a string inside the line, so the line is decoded once more.
+    try:
+        line.decode()
+        column = 1
+    except UnicodeDecodeError as whole:
+        column = len(line[: whole.start].decode(errors="replace")) + 1
+    hint = "save the file as UTF-8"
+    if number == 1 and line.startswith(_OTHER_ENCODING):
+        return Mistake(path, number, 1, "", "is in UTF-16", hint)
+    return Mistake(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
+
+
+def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Mistake:
+    if number == 1 and line.startswith(_OTHER_ENCODING):
+        return Mistake(path, number, 1, "", "is in UTF-16", "save the file as UTF-8")
+    text = str(error)
+    at = _BYTE.search(text)
+    column = len(line[: int(at[1])].decode(errors="replace")) + 1 if at else 1
+    what = _BYTE.sub("", text).replace("JSON is malformed: ", "")
+    return Mistake(path, number, column, "", f"not JSON: {what[:1].lower()}{what[1:]}")
+
+
+def column_of(line: bytes, key: str) -> int:
+    """The column of a key in a line, from 1; 1 where it is not written plainly."""
+    at = line.find(msgspec.json.encode(key))
+    return len(line[:at].decode(errors="replace")) + 1 if at >= 0 else 1

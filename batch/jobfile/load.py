@@ -1,0 +1,100 @@
+"""Reading a job: from a YAML file, from a JSONL file with settings, or from a mapping in memory."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import JobFileError, Mistake
+from batch.jobfile.files import read_text
+from batch.jobfile.paths import Bounds, bounds_of
+from batch.jobfile.places import Findings
+from batch.jobfile.resolve import Setting, resolve
+from batch.jobfile.survey import survey
+from batch.jobfile.trees import Tree, drop, from_mapping, from_yaml, put
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    from batch.jobfile.job import JobFile
+    from batch.jobfile.models import KnownModels
+
+_ROWS = (".jsonl", ".ndjson")
+# A flag for one of these stands in for the whole group.
+_GROUPS = (("model", "models"), ("prompt", "messages", "prompts"), ("api_key_env", "api_key_file"))
+
+
+def load(
+    path: Path,
+    *,
+    settings: Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    allow: Sequence[Path] = (),
+    known_models: KnownModels | None = None,
+) -> JobFile:
+    """Read the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
+
+    ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
+    that is a ``Path`` is trusted to lead anywhere. ``allow`` adds trees that paths may lead into.
+    ``known_models`` says for a provider how an unknown model name is found out.
+
+    Raises ``JobFileError`` with all mistakes.
+    """
+    known = known_models or {}
+    bounds = bounds_of(path.parent, allow)
+    if path.suffix.lower() in _ROWS:
+        return _load_rows(path, bounds, settings, allow, overrides or {}, known)
+    if settings is not None:
+        what = "settings in a file of their own are for JSONL job files"
+        raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
+    tree = from_yaml(read_text(path), str(path))
+    findings = _overridden(tree, overrides or {})
+    return resolve(tree, findings, Setting(path, bounds, path.stem, bounds, known_models=known))
+
+
+def load_mapping(
+    job: Mapping[str, object],
+    base: Path,
+    *,
+    overrides: Mapping[str, object] | None = None,
+    allow: Sequence[Path] = (),
+    known_models: KnownModels | None = None,
+) -> JobFile:
+    """The same for a mapping with the keys of a YAML job file; its paths are relative to the folder ``base``.
+
+    Raises ``JobFileError`` with all mistakes; their path is ``job``.
+    """
+    tree = from_mapping(job, "job")
+    findings = _overridden(tree, overrides or {})
+    bounds = bounds_of(base, allow)
+    return resolve(tree, findings, Setting(base, bounds, "job", bounds, known_models=known_models or {}))
+
+
+def _load_rows(
+    path: Path,
+    bounds: Bounds,
+    settings: Path | None,
+    allow: Sequence[Path],
+    overrides: Mapping[str, object],
+    known: KnownModels,
+) -> JobFile:
+    tree = from_mapping({}, str(path))
+    settings_bounds = bounds
+    if settings is not None:
+        tree = from_yaml(read_text(settings), str(settings))
+        settings_bounds = bounds_of(settings.parent, allow)
+    findings = _overridden(tree, overrides)
+    found = survey(path, findings)
+    setting = Setting(path, bounds, path.stem, settings_bounds, settings, known)
+    return resolve(tree, findings, setting, found)
+
+
+def _overridden(tree: Tree, overrides: Mapping[str, object]) -> Findings:
+    findings = Findings(tree.places)
+    for key, value in overrides.items():
+        for group in _GROUPS:
+            if key in group:
+                for other in group:
+                    drop(tree, other)
+        put(tree, key, value, findings)
+    return findings

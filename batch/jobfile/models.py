@@ -1,0 +1,216 @@
+"""The models of a job, each with the job's defaults merged in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from batch.errors import ModelNotFoundError
+from batch.jobfile.endpoints import (
+    LOCAL,
+    Complaint,
+    base_url_complaint,
+    header_complaint,
+    proxy_complaint,
+    variable_complaint,
+)
+from batch.jobfile.files import open_regular, reason
+from batch.jobfile.job import Model
+from batch.jobfile.params import check_params
+from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.places import At, Findings, Place, shown
+from batch.jobfile.schema import EndpointSpec, JobSpec, ModelSpec
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from batch.jobfile.job import ProviderName
+    from batch.jobfile.trees import Tree
+
+KnownModels: TypeAlias = Mapping[str, Callable[[str], object]]
+"""For a provider, what raises ``ModelNotFoundError`` for a name that it does not have."""
+
+_CHECKS: Mapping[str, Callable[[str], Complaint | None]] = {
+    "base_url": base_url_complaint,
+    "proxy": proxy_complaint,
+    "api_key_env": variable_complaint,
+}
+_ENGINES = ("llama", "extractive")
+
+
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A model as written, and where; ``place`` is set where a row of a JSONL job has named it."""
+
+    spec: ModelSpec
+    at: At
+    place: Place | None = None
+
+
+@dataclass(slots=True)
+class Models:
+    """Resolves the models of one job; what is wrong with them goes to ``findings``.
+
+    ``provider`` is the provider that the rows imply where none is written.
+    """
+
+    spec: JobSpec
+    tree: Tree
+    findings: Findings
+    bounds: Bounds
+    known: KnownModels
+    provider: ProviderName | None = None
+    _said: set[tuple[At, str]] = field(default_factory=set)
+
+    def of_job(self) -> tuple[Model, ...]:
+        """The models that the job file names."""
+        self._check_endpoint(self.spec, ())
+        models = tuple(self._resolve(entry) for entry in self._entries())
+        self._check_unique(models)
+        self._check_engine_used(models)
+        return tuple(model for model in models if model is not None)
+
+    def of_rows(self, names: Mapping[str, Place]) -> tuple[Model, ...]:
+        """Models that only rows name, with the job's defaults."""
+        specs = [_Entry(ModelSpec(model=name), (), place) for name, place in names.items()]
+        return tuple(model for entry in specs if (model := self._resolve(entry)) is not None)
+
+    def _entries(self) -> list[_Entry]:
+        if self.spec.model is not None:
+            return [_Entry(self.spec.model, ("model",))]
+        return [_Entry(model, ("models", index)) for index, model in enumerate(self.spec.models or ())]
+
+    def _resolve(self, entry: _Entry) -> Model | None:
+        own, job = entry.spec, self.spec
+        if entry.at:
+            self._check_endpoint(own, entry.at)
+        provider = own.provider or job.provider or self.provider
+        if provider is None:
+            what = "is missing: where prompts go is always said"
+            self._lacks(entry, "provider", what, "write `openai` or `autonomous`")
+            return None
+        base_url = own.base_url or job.base_url
+        if base_url is None and provider == "openai":
+            hint = "for OpenAI itself write `https://api.openai.com/v1`"
+            self._lacks(entry, "base_url", "is missing: `openai` has no default address", hint)
+        self._check_name(entry, provider)
+        keys: tuple[EndpointSpec, At] = (own, entry.at)
+        if not (own.api_key_env or own.api_key_file):
+            keys = (job, ())
+        return Model(
+            id=own.id or own.model,
+            provider=provider,
+            model=own.model,
+            base_url=base_url,
+            engine=self._engine(entry, base_url),
+            api_key_env=keys[0].api_key_env,
+            api_key_file=self._path(keys[0].api_key_file, (*keys[1], "api_key_file")),
+            headers=merged_headers(job.headers, own.headers),
+            proxy=own.proxy or job.proxy,
+            params={**job.params, **own.params},
+            concurrency=own.concurrency,
+        )
+
+    def _lacks(self, entry: _Entry, key: str, what: str, hint: str) -> None:
+        """Say once what is missing: in the model's own settings where it has some, else in the job's."""
+        if self._is_written(entry.at, key) or self._is_written((), key):
+            return  # written, and reported for what is wrong with it
+        has_own = entry.at and isinstance(self._raw(entry.at), dict) and entry.spec.provider is not None
+        self._say_once((*entry.at, key) if has_own else (key,), what, hint)
+
+    def _check_name(self, entry: _Entry, provider: ProviderName) -> None:
+        try:
+            self.known.get(provider, str)(entry.spec.model)
+        except ModelNotFoundError as error:
+            if entry.place:
+                self.findings.at_place(entry.place, "model", str(error))
+            elif isinstance(self._raw(entry.at), dict):
+                self.findings.at_value((*entry.at, "model"), str(error))
+            else:
+                self.findings.at_value(entry.at, str(error))
+
+    def _check_endpoint(self, spec: EndpointSpec, at: At) -> None:
+        """What is wrong with the settings as they stand, before they are merged."""
+        for name, value in spec.headers.items():
+            if complaint := header_complaint(name, value):
+                self.findings.at_key((*at, "headers", name), *complaint)
+        for key, check in _CHECKS.items():
+            value: str | None = getattr(spec, key)
+            if value is not None and (complaint := check(value)):
+                self.findings.at_value((*at, key), *complaint)
+        if spec.api_key_env and spec.api_key_file:
+            self.findings.at_key((*at, "api_key_file"), "stands beside `api_key_env`", "keep one of them")
+        check_params(spec.params, (*at, "params"), self.findings)
+
+    def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
+        at: At = (*entry.at, "engine")
+        engine = entry.spec.engine
+        if base_url != LOCAL:
+            if engine is not None:
+                self._say_once(at, "is for the embedded endpoint", "write `base_url: local`")
+            return None
+        if engine is None:
+            at, engine = ("engine",), self.spec.engine
+        if engine is None or engine in _ENGINES:
+            return engine or _ENGINES[0]
+        if not engine.endswith(".gguf"):
+            self._say_once(at, "expected `llama`, `extractive` or the path of a .gguf file", "")
+            return None
+        path = self._path(engine, at)
+        if path is not None:
+            self._check_weights(path, at)
+        return str(path)
+
+    def _check_weights(self, path: Path, at: At) -> None:
+        try:
+            open_regular(path).close()
+        except OSError as error:
+            self._say_once(at, reason(error), "")
+
+    def _path(self, written: str | None, at: At) -> Path | None:
+        if written is None:
+            return None
+        if at in self.tree.trusted:
+            return self.bounds.base / written
+        try:
+            return self.bounds.resolve(written)
+        except OutsideError as error:
+            self._say_once(at, str(error), "`--allow-path` allows another folder")
+            return None
+
+    def _check_unique(self, models: Sequence[Model | None]) -> None:
+        seen: set[str] = set()
+        for index, model in enumerate(models):
+            if model is not None and model.id in seen:
+                what = f"a second model with the id `{shown(model.id)}`"
+                self.findings.at_value(("models", index), what, "give each an `id` of its own")
+            seen.add(model.id if model else "")
+
+    def _check_engine_used(self, models: Sequence[Model | None]) -> None:
+        """A job's own engine must serve some model; rows may yet name one."""
+        used = any(model is None or model.base_url == LOCAL for model in models)
+        if self.spec.engine is not None and self.spec.base_url != LOCAL and not used:
+            self.findings.at_key(("engine",), "is for the embedded endpoint", "write `base_url: local`")
+
+    def _say_once(self, at: At, what: str, hint: str) -> None:
+        if (at, what) not in self._said:
+            self._said.add((at, what))
+            self.findings.at_key(at, what, hint)
+
+    def _is_written(self, at: At, key: str) -> bool:
+        holder = self._raw(at)
+        return isinstance(holder, dict) and holder.get(key) is not None
+
+    def _raw(self, at: At) -> Any:
+        value: Any = self.tree.value
+        for step in at:
+            value = value[step]
+        return value
+
+
+def merged_headers(defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
+    """Both, the model's own in place of a default of the same name; case makes no difference."""
+    replaced = {name.lower() for name in own}
+    return {name: value for name, value in defaults.items() if name.lower() not in replaced} | dict(own)

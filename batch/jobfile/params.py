@@ -1,0 +1,34 @@
+"""Parameters that a job cannot set, because the runner does."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from batch.jobfile.endpoints import Complaint
+    from batch.jobfile.places import At, Findings
+
+_RESERVED: dict[str, Complaint] = {
+    "model": ("the job's `model` says this", ""),
+    "messages": ("the job's `prompt` or `messages` says this", ""),
+    "stream": ("every answer is streamed", "leave it out"),
+    "stream_options": ("every answer is streamed", "leave it out"),
+    "api_key": ("a key is never written into a job file", "use `api_key_env`"),
+}
+
+
+def param_complaints(params: Mapping[str, Any]) -> Iterator[tuple[str, Complaint]]:
+    """The parameters that cannot be set, and why."""
+    for key in params.keys() & _RESERVED.keys():
+        yield key, _RESERVED[key]
+    n = params.get("n")
+    if n is not None and n != 1:
+        yield "n", ("a request has one answer: `n` above 1 is not supported", "leave it out")
+
+
+def check_params(params: Mapping[str, Any], at: At, findings: Findings) -> None:
+    """Report the parameters under ``at`` that cannot be set."""
+    for key, (what, hint) in param_complaints(params):
+        findings.at_key((*at, key), what, hint)

@@ -1,0 +1,51 @@
+"""Where a job file's paths may lead."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+
+class OutsideError(ValueError):
+    """A path that leads out of every tree the job may use, or that is no path at all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """A job file's folder, which its paths are relative to, and the trees that they stay in.
+
+    All are absolute and free of symlinks. The first tree is the job's root.
+    """
+
+    base: Path
+    trees: tuple[Path, ...]
+
+    @property
+    def root(self) -> Path:
+        """The job's own tree."""
+        return self.trees[0]
+
+    def resolve(self, written: str | Path) -> Path:
+        """The absolute path, symlinks resolved. Raises ``OutsideError`` where it leads out of the trees."""
+        try:
+            path = (self.base / written).resolve()
+        except (OSError, ValueError, RuntimeError):  # a loop of symlinks, a NUL, a name too long
+            raise OutsideError("not a path") from None
+        if not self.hold(path):
+            raise OutsideError(f"leads out of {self.root}")
+        return path
+
+    def hold(self, resolved: Path) -> bool:
+        """Whether a resolved path lies in one of the trees."""
+        return any(resolved.is_relative_to(tree) for tree in self.trees)
+
+
+def bounds_of(folder: Path, allow: Sequence[Path] = ()) -> Bounds:
+    """The bounds of a job file in ``folder``: the folder, or its parent where it is called ``jobs``."""
+    base = folder.resolve()
+    root = base.parent if base.name == "jobs" else base
+    return Bounds(base, (root, *(tree.resolve() for tree in allow)))

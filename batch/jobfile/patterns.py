@@ -1,0 +1,40 @@
+"""The patterns of ``inputs.files``: what they say before any file is looked at."""
+
+from __future__ import annotations
+
+import os
+from glob import escape, has_magic
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.jobfile.endpoints import Complaint
+    from batch.jobfile.paths import Bounds
+
+
+def fixed_prefix(base: Path, pattern: str) -> tuple[Path, str]:
+    """The folder before the first wildcard, and the rest of the pattern."""
+    path = base / pattern
+    if os.path.lexists(path) and not path.is_dir():
+        return path.parent, escape(path.name)  # it may only look like a pattern, as `notes[1].txt` does
+    parts = Path(pattern).parts
+    fixed = next((n for n, part in enumerate(parts) if has_magic(part)), max(len(parts) - 1, 0))
+    rest = (*parts[fixed:], "*") if parts[-1:] == ("**",) else parts[fixed:]
+    return base.joinpath(*parts[:fixed]), "/".join(rest)
+
+
+def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
+    """What is wrong with a pattern."""
+    if "\0" in pattern:
+        return "not a path", ""
+    prefix, rest = fixed_prefix(bounds.base, pattern)
+    parts = rest.split("/")
+    if any("**" in part and part != "**" for part in parts):
+        return "`**` stands alone between slashes", "write `**/*.txt`"
+    if ".." in parts:
+        return "`..` after a wildcard", "write it before"
+    if not rest:
+        return "not a pattern of files", "write `folder/*.txt`"
+    if not bounds.hold(prefix.resolve()):
+        return f"leads out of {bounds.root}", "`--allow-path` allows another folder"
+    return None

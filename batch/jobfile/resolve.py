@@ -1,0 +1,181 @@
+"""From the file as written to the job that is meant; every mistake on the way is collected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch.jobfile.explain import validated
+from batch.jobfile.job import Inputs, JobFile, Retries, Timeouts
+from batch.jobfile.models import KnownModels, Models
+from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.patterns import pattern_complaint
+from batch.jobfile.prompts import prompts_of
+from batch.jobfile.targets import targets_of
+
+if TYPE_CHECKING:
+    from batch.jobfile.job import Model, Prompt
+    from batch.jobfile.places import At, Findings, Place
+    from batch.jobfile.schema import JobSpec
+    from batch.jobfile.survey import Survey
+    from batch.jobfile.trees import Tree
+
+_NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs")
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """Where a job stands: its file or folder, its bounds, those of its settings, and who knows the models."""
+
+    path: Path
+    bounds: Bounds
+    default_name: str
+    settings_bounds: Bounds
+    settings: Path | None = None
+    known_models: KnownModels = field(default_factory=dict)
+
+
+def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | None = None) -> JobFile:
+    """The job. Raises ``JobFileError`` with all that is in ``findings`` by then, if anything is."""
+    job = _Resolver(validated(tree, findings), tree, findings, setting).job(survey)
+    findings.raise_if_any()
+    return job
+
+
+@dataclass(slots=True)
+class _Resolver:
+    spec: JobSpec
+    tree: Tree
+    findings: Findings
+    setting: Setting
+
+    def job(self, survey: Survey | None) -> JobFile:
+        name = self.spec.name or self.setting.default_name
+        rows = None if survey is None else self.setting.path
+        return JobFile(
+            name=name,
+            path=self.setting.path,
+            root=self.setting.bounds.root,
+            models=self._models(survey),
+            prompts=self._prompts(survey),
+            inputs=self._inputs(),
+            rows=rows,
+            system=self.spec.system if rows else None,
+            output=self._output(name),
+            concurrency=self.spec.concurrency,
+            retries=self._retries(),
+            timeouts=Timeouts(**self.spec.timeouts.model_dump()),
+        )
+
+    def _models(self, survey: Survey | None) -> tuple[Model, ...]:
+        resolver = Models(
+            self.spec,
+            self.tree,
+            self.findings,
+            self.setting.settings_bounds,
+            self.setting.known_models,
+            "openai" if survey and survey.batch and not survey.own else None,
+        )
+        models = resolver.of_job()
+        named = [key for key in ("model", "models") if self.tree.value.get(key) is not None]
+        if len(named) == 2:
+            self.findings.at_key(("models",), "stands beside `model`", "keep one of them")
+        if survey is None:
+            if not named:
+                self.findings.at_key((), "no model", "write `model` or `models`")
+            return models
+        return self._of_rows(survey, models, resolver, bool(named))
+
+    def _of_rows(
+        self, survey: Survey, models: tuple[Model, ...], resolver: Models, is_named: bool
+    ) -> tuple[Model, ...]:
+        """The models that the rows use: those of the settings, and those that rows bring themselves."""
+        if survey.unnamed and not is_named:
+            hint = "name one in the row, in the settings or with `--model`"
+            self.findings.at_place(survey.unnamed, "", "no model", hint)
+        new: dict[str, Place] = {}
+        used = {model.id for model in models} if survey.unnamed else set()
+        for name, place in survey.models.items():
+            found = targets_of(name, models)
+            if len(found) > 1:
+                ids = ", ".join(f"`{model.id}`" for model in found)
+                self.findings.at_place(place, "model", "could be any of several", f"write one of {ids}")
+            if not found:
+                new[name] = place
+            used.update(model.id for model in found)
+        brought = resolver.of_rows(new)
+        for model in (*models, *brought):
+            if survey.batch and model.provider != "openai":
+                what = "a line of an OpenAI Batch file needs `provider: openai`"
+                self.findings.at_place(survey.batch, "", what)
+                break
+        return tuple(model for model in models if model.id in used) + brought
+
+    def _prompts(self, survey: Survey | None) -> tuple[Prompt, ...]:
+        if survey is None:
+            return prompts_of(self.spec, self.tree, self.findings)
+        for key in _NOT_BESIDE_ROWS:
+            if self.tree.value.get(key) is not None:
+                self.findings.at_key((key,), "a JSONL job file brings its own", "leave it out")
+        return ()
+
+    def _inputs(self) -> Inputs | None:
+        spec = self.spec.inputs
+        if spec is None:
+            return None
+        raw = self.tree.value["inputs"]
+        if raw.get("files") is None and raw.get("jsonl") is None:
+            self.findings.at_key(("inputs",), "nothing to read", "write `files` or `jsonl`")
+        elif spec.files is not None and spec.jsonl is not None:
+            self.findings.at_key(("inputs", "jsonl"), "stands beside `files`", "keep one of them")
+        elif spec.files is not None and spec.id_field is not None:
+            self.findings.at_key(("inputs", "id_field"), "is for rows; a document's id is its path")
+        bounds = self.setting.bounds
+        jsonl = self._path(spec.jsonl, ("inputs", "jsonl"), bounds) if spec.jsonl else None
+        files = tuple(spec.files or ())
+        for index, pattern in enumerate(files):
+            if complaint := pattern_complaint(pattern, bounds):
+                self.findings.at_value(("inputs", "files", index), *complaint)
+        places = tuple(self.tree.places.value(("inputs", "files", index)) for index in range(len(files)))
+        return Inputs(bounds.base, bounds.trees, files, jsonl, spec.id_field, places)
+
+    def _output(self, name: str) -> Path:
+        root = self.setting.bounds.root
+        at: At = ("output", "path")
+        path: Path | None
+        if self.spec.output.path is not None:
+            path = self._path(self.spec.output.path, at, self.setting.settings_bounds)
+        elif name in (".", "..") or "/" in name or "\\" in name:
+            self.findings.at_value(("name",), "no name for a file of results", "write another")
+            return root
+        else:
+            at = ("name",)
+            path = self._path(f"{root}/output/{name}.jsonl", at, self.setting.bounds)
+        if path is not None:
+            self._check_not_read(path, at)
+        return path or root
+
+    def _check_not_read(self, output: Path, at: At) -> None:
+        """An output that is also read would be overwritten, or read for ever."""
+        jsonl = self.spec.inputs.jsonl if self.spec.inputs else None
+        read = [self.setting.path, self.setting.settings, jsonl and self.setting.bounds.base / jsonl]
+        if output.is_dir():
+            self.findings.at_value(at, "the results cannot go into a folder", "name a file")
+        elif any(path is not None and Path(path).resolve() == output for path in read):
+            self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
+
+    def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:
+        if at in self.tree.trusted:
+            return (bounds.base / written).resolve()
+        try:
+            return bounds.resolve(written)
+        except OutsideError as error:
+            self.findings.at_value(at, str(error), "`--allow-path` allows another folder")
+            return None
+
+    def _retries(self) -> Retries:
+        spec = self.spec.retries
+        if spec.base > spec.cap:
+            self.findings.at_value(("retries", "base"), "longer than `retries.cap`")
+        return Retries(**spec.model_dump())

@@ -1,0 +1,189 @@
+"""A JSONL job file: one request a line, of the job's own form or of an OpenAI Batch file, as it stands.
+
+Nothing in a row is a template.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
+
+import msgspec
+from msgspec import Meta, Struct
+
+from batch.errors import Mistake
+from batch.jobfile.explain import did_you_mean
+from batch.jobfile.jsonl import column_of, objects
+from batch.jobfile.params import param_complaints
+from batch.jobfile.places import shown
+from batch.jobfile.trees import kind
+from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+    from pathlib import Path
+
+_CHAT_COMPLETIONS = "/v1/chat/completions"
+_ALWAYS_STREAMED = ("stream", "stream_options")
+_LATER = frozenset({"images"})
+
+_Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+
+
+class JobRow(Struct, frozen=True, gc=False):
+    """One request of a JSONL job file. ``batch`` is true for a line of an OpenAI Batch file."""
+
+    line: int
+    id: str | None
+    model: str | None
+    messages: tuple[JSONObject, ...]
+    params: JSONObject
+    metadata: JSONObject
+    batch: bool
+
+
+class _OwnLine(Struct, forbid_unknown_fields=True):
+    id: _Text | int | None = None
+    model: _Text | None = None
+    prompt: _Text | None = None
+    messages: list[JSONObject] | None = None
+    system: str | None = None
+    params: JSONObject = {}
+    metadata: JSONObject = {}
+
+
+class _BatchLine(Struct, forbid_unknown_fields=True):
+    custom_id: _Text
+    body: JSONObject
+    method: str = "POST"
+    url: str = _CHAT_COMPLETIONS
+
+
+_EXPECTED = {
+    "id": "text or a whole number",
+    "messages": "a list of messages",
+    "params": "keys and values",
+    "metadata": "keys and values",
+    "body": "keys and values",
+}
+
+
+def job_rows(path: Path, system: str | None = None) -> Iterator[JobRow | Mistake]:
+    """The rows of the file, lazily; in place of a bad row its mistakes, of which there may be several.
+
+    ``system`` stands before the messages of rows of the job's own form that bring no system message.
+    """
+    for number, line, value in objects(path):
+        if isinstance(value, Mistake):
+            yield value
+            continue
+        row = _Line(str(path), number, line, value)
+        is_batch = "custom_id" in value or "body" in value
+        result = row.read_batch() if is_batch else row.read_own(system)
+        if isinstance(result, JobRow):
+            yield result
+        else:
+            yield from result
+
+
+class _Line(Struct, frozen=True):
+    path: str
+    number: int
+    line: bytes
+    value: dict[str, Any]
+
+    def read_own(self, system: str | None) -> JobRow | list[Mistake]:
+        try:
+            own = msgspec.convert(self.value, _OwnLine)
+        except msgspec.ValidationError:
+            return self._shape(_OwnLine)
+        mistakes = self._asks(own) + self._params("params", own.params)
+        if mistakes:
+            return mistakes
+        messages = own.messages or [{"role": "user", "content": own.prompt}]
+        if own.system is not None:
+            system = own.system
+        if system is not None and messages[0]["role"] not in ("system", "developer"):
+            messages.insert(0, {"role": "system", "content": system})
+        row_id = None if own.id is None else str(own.id)
+        return JobRow(self.number, row_id, own.model, tuple(messages), own.params, own.metadata, batch=False)
+
+    def read_batch(self) -> JobRow | list[Mistake]:
+        try:
+            batch = msgspec.convert(self.value, _BatchLine)
+        except msgspec.ValidationError:
+            return self._shape(_BatchLine)
+        params = {key: value for key, value in batch.body.items() if key not in _ALWAYS_STREAMED}
+        model, messages = params.pop("model", None), params.pop("messages", None)
+        mistakes = self._envelope(batch) + self._messages(messages, "body.messages")
+        if not (model is None or (isinstance(model, str) and model)):
+            mistakes.append(self._mistake("model", "body.model", f"expected text, got {kind(model)}"))
+        mistakes += self._params("body", params)
+        if mistakes:
+            return mistakes
+        return JobRow(self.number, batch.custom_id, model, tuple(messages), params, {}, batch=True)
+
+    def _envelope(self, batch: _BatchLine) -> list[Mistake]:
+        mistakes = []
+        if batch.method.upper() != "POST":
+            mistakes.append(self._mistake("method", "method", "expected `POST`"))
+        if batch.url.rstrip("/") != _CHAT_COMPLETIONS:
+            hint = "embeddings and other calls are not made"
+            mistakes.append(self._mistake("url", "url", f"expected `{_CHAT_COMPLETIONS}`", hint))
+        return mistakes
+
+    def _asks(self, own: _OwnLine) -> list[Mistake]:
+        if own.messages is not None and own.prompt is not None:
+            return [self._mistake("messages", "messages", "stands beside `prompt`", "keep one of them")]
+        if own.messages is not None:
+            return self._messages(own.messages, "messages")
+        if own.prompt is None:
+            return [self._mistake("", "", "nothing to ask", "write `prompt` or `messages`")]
+        return []
+
+    def _messages(self, messages: Any, where: str) -> list[Mistake]:
+        if not isinstance(messages, list):
+            return [self._mistake("messages", where, f"expected a list of messages, got {kind(messages)}")]
+        if not messages:
+            return [self._mistake("messages", where, "must not be empty")]
+        return [
+            self._mistake("messages", f"{where}[{index}]", "expected a `role` and a `content`")
+            for index, message in enumerate(messages)
+            if not _is_message(message)
+        ]
+
+    def _params(self, where: str, params: Mapping[str, Any]) -> list[Mistake]:
+        return [
+            self._mistake(key, f"{where}.{key}", what, hint) for key, (what, hint) in param_complaints(params)
+        ]
+
+    def _shape(self, form: type[Struct]) -> list[Mistake]:
+        """Every key that does not fit the form; the quick check has only told that there is one."""
+        types = get_type_hints(form, include_extras=True)
+        missing = [f.name for f in msgspec.structs.fields(form) if f.required and f.name not in self.value]
+        mistakes = [self._mistake("", key, "is missing") for key in missing]
+        for key, value in self.value.items():
+            if key not in types:
+                known = list(types)
+                what = "not supported yet" if key in _LATER else "unknown key"
+                hint = "" if key in _LATER else did_you_mean(key, known) or f"known here: {', '.join(known)}"
+                mistakes.append(self._mistake(key, shown(key), what, hint))
+            elif not _fits(value, types[key]):
+                wanted = f"expected {_EXPECTED.get(key, 'text')}, got {kind(value)}"
+                mistakes.append(self._mistake(key, key, "must not be empty" if value == "" else wanted))
+        return mistakes
+
+    def _mistake(self, key: str, where: str, what: str, hint: str = "") -> Mistake:
+        column = column_of(self.line, key) if key else 1
+        return Mistake(self.path, self.number, column, where, what, hint)
+
+
+def _is_message(message: Any) -> bool:
+    return isinstance(message, dict) and isinstance(message.get("role"), str) and "content" in message
+
+
+def _fits(value: Any, form: Any) -> bool:
+    try:
+        msgspec.convert(value, form)
+    except msgspec.ValidationError:
+        return False
+    return True

@@ -1,0 +1,212 @@
+"""The job file as it is written: names, types and ranges of its keys.
+
+What a value means together with others is decided in ``resolve``; what is wrong with a shape is put into
+words in ``explain``. ``later`` names the keys that are reserved and not built yet.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic_core import PydanticCustomError
+
+from batch.jobfile.durations import seconds
+from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
+
+
+def _to_seconds(value: object) -> object:
+    if not isinstance(value, str):
+        return value
+    try:
+        return seconds(value)
+    except ValueError:
+        raise PydanticCustomError("duration", "not a duration") from None
+
+
+def _to_model(value: object) -> object:
+    return {"model": value} if isinstance(value, str) else value
+
+
+def _to_list(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Duration = Annotated[float, BeforeValidator(_to_seconds), Field(ge=0, allow_inf_nan=False)]
+PositiveDuration = Annotated[float, BeforeValidator(_to_seconds), Field(gt=0, allow_inf_nan=False)]
+Text = Annotated[str, Field(min_length=1)]
+Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+Concurrency = Annotated[int, Field(ge=1, le=10_000)]
+
+
+class Spec(BaseModel):
+    """A part of a job file: frozen, and strict about names and types."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    later: ClassVar[frozenset[str]] = frozenset()
+
+
+class EndpointSpec(Spec):
+    """Where requests go; at the top of the file these are the defaults of every model."""
+
+    provider: Literal["autonomous", "openai"] | None = Field(
+        default=None, description="The dialect that the endpoint speaks."
+    )
+    base_url: Text | None = Field(
+        default=None,
+        description="The endpoint's address; `local` for the embedded one; absent: the provider's own.",
+    )
+    engine: Text | None = Field(
+        default=None,
+        description="The embedded endpoint's engine: `llama`, `extractive` or the path of a .gguf file.",
+    )
+    api_key_env: Text | None = Field(default=None, description="The environment variable that holds the key.")
+    api_key_file: Text | None = Field(default=None, description="The file that holds the key.")
+    headers: dict[str, str] = Field(
+        default={}, description="HTTP headers; a secret is written as `${NAME}`, an environment variable."
+    )
+    proxy: Text | None = Field(
+        default=None, description="The URL of an HTTP proxy; a password is written `${NAME}`."
+    )
+    params: JSONObject = Field(default={}, description="Sampling parameters, sent as they stand.")
+
+
+class ModelSpec(EndpointSpec):
+    """One model of several, or one with settings of its own."""
+
+    later = frozenset({"base_urls", "rate_limits", "price"})
+
+    id: Name | None = Field(default=None, description="The model's name within this job; by default its own.")
+    model: Name = Field(description="The model's name, as the endpoint knows it.")
+    concurrency: Concurrency | None = Field(
+        default=None, description="Requests in flight at once for this model."
+    )
+
+
+class MessageSpec(Spec):
+    """One chat message."""
+
+    role: Literal["system", "developer", "user", "assistant"] = Field(description="Who speaks.")
+    content: str = Field(description="What is said; a Jinja2 template.")
+
+
+class PromptSpec(Spec):
+    """One prompt of several."""
+
+    later = frozenset({"images"})
+
+    id: Name | None = Field(default=None, description="The prompt's name, a part of its requests' ids.")
+    system: str | None = Field(default=None, description="The system message; by default the job's.")
+    prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
+    messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
+        default=None, description="A whole conversation in place of `prompt`."
+    )
+    params: JSONObject = Field(default={}, description="Sampling parameters of this prompt alone.")
+
+
+class InputsSpec(Spec):
+    """What the prompts are filled with."""
+
+    later = frozenset({"csv", "parquet", "results", "group_by", "on_bad_row", "split"})
+
+    files: Annotated[list[Text], BeforeValidator(_to_list), Field(min_length=1)] | None = Field(
+        default=None,
+        description="Glob patterns of documents; `text`, `path`, `name`, `stem` become variables.",
+    )
+    jsonl: Text | None = Field(default=None, description="A JSON Lines file; the columns become variables.")
+    id_field: Name | None = Field(
+        default=None, description="The column that holds a row's id; by default `id`."
+    )
+
+
+class RetriesSpec(Spec):
+    """How often one request is sent."""
+
+    later = frozenset({"validation_retries"})
+
+    max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
+        default=8, description="Attempts, the first included."
+    )
+    base: Duration = Field(default=0.5, description="The first back-off.")
+    cap: Duration = Field(default=60.0, description="The longest back-off.")
+
+
+class TimeoutsSpec(Spec):
+    """How long is waited for what."""
+
+    connect: PositiveDuration = Field(default=10.0, description="Until connected.")
+    first_byte: PositiveDuration = Field(default=300.0, description="Until the first piece of the answer.")
+    idle: PositiveDuration = Field(default=120.0, description="Between two pieces of the answer.")
+    total: PositiveDuration | None = Field(default=None, description="For one whole attempt; null: no limit.")
+    outage: PositiveDuration = Field(
+        default=1800.0, description="Until an endpoint that is out stops the run."
+    )
+    grace: Duration = Field(default=30.0, description="For requests in flight when the run is asked to stop.")
+
+
+class OutputSpec(Spec):
+    """Where the results go."""
+
+    later = frozenset({"include", "order"})
+
+    path: Text | None = Field(
+        default=None, description="The file of results; by default output/<name>.jsonl."
+    )
+
+
+class JobSpec(EndpointSpec):
+    """A whole job file."""
+
+    later = frozenset(
+        {
+            "matrix",
+            "samples",
+            "response_format",
+            "reasoning",
+            "on_length",
+            "adaptive",
+            "rate_limits",
+            "limits",
+            "images",
+        }
+    )
+
+    name: Name | None = Field(
+        default=None, description="The job's name; by default the file's, without its ending."
+    )
+    model: Annotated[ModelSpec, BeforeValidator(_to_model)] | None = Field(
+        default=None, description="The model: its name, or keys and values."
+    )
+    models: Annotated[list[Annotated[ModelSpec, BeforeValidator(_to_model)]], Field(min_length=1)] | None = (
+        Field(default=None, description="Several models; every request goes to each.")
+    )
+    prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
+    messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
+        default=None, description="A whole conversation in place of `prompt`."
+    )
+    prompts: Annotated[list[PromptSpec], Field(min_length=1)] | None = Field(
+        default=None, description="Several prompts; each is asked of every model."
+    )
+    system: str | None = Field(default=None, description="The system message.")
+    inputs: InputsSpec | None = Field(default=None, description="One request per document or row.")
+    concurrency: Concurrency = Field(default=8, description="Requests in flight at once.")
+    retries: RetriesSpec = Field(
+        default=RetriesSpec.model_construct(), description="How often a request is sent."
+    )
+    timeouts: TimeoutsSpec = Field(default=TimeoutsSpec.model_construct(), description="How long is waited.")
+    output: OutputSpec = Field(default=OutputSpec.model_construct(), description="Where the results go.")
+
+
+PARTS: dict[tuple[str, ...], type[Spec]] = {
+    (): JobSpec,
+    ("model",): ModelSpec,
+    ("models",): ModelSpec,
+    ("messages",): MessageSpec,
+    ("prompts",): PromptSpec,
+    ("prompts", "messages"): MessageSpec,
+    ("inputs",): InputsSpec,
+    ("retries",): RetriesSpec,
+    ("timeouts",): TimeoutsSpec,
+    ("output",): OutputSpec,
+}
+"""The parts of a job file by where they stand, list positions left out."""

@@ -1,0 +1,49 @@
+"""The job file that ``promptjobs init`` writes."""
+
+from __future__ import annotations
+
+import json
+
+_TEXT = """\
+# A job: every document below becomes one request, every request one line of the output.
+name: {name}
+
+# Where prompts go is always said: autonomous, or openai for any OpenAI-compatible endpoint.
+provider: autonomous
+model: summary
+
+# The embedded endpoint: a small model on this machine; nothing leaves it.
+# `engine: extractive` needs no model at all. For another endpoint write its URL, for instance
+# http://localhost:8000/v1, and name the variable that holds its key:
+#   api_key_env: MY_API_KEY
+base_url: local
+engine: llama
+
+system: You write plain English.
+prompt: |
+  Summarise in two sentences:
+
+  {{{{ text }}}}
+
+# Paths are relative to this file. Besides `text`, a document has `path`, `name` and `stem`.
+# For rows of a JSON Lines file write `jsonl: rows.jsonl`; its columns become variables.
+inputs:
+  files: [documents/**/*.txt]
+
+params:
+  temperature: 0
+  max_tokens: 400
+
+concurrency: 2
+
+# The same command resumes: what has an answer in this file is not asked again.
+output:
+  path: output/{file}.jsonl
+"""
+
+
+def starter(name: str) -> str:
+    """A commented job file of that name, to start from. It has no mistakes."""
+    quoted = name if name.isidentifier() and name.islower() else json.dumps(name)
+    file = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
+    return _TEXT.format(name=quoted, file=file)

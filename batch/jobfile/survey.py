@@ -1,0 +1,58 @@
+"""The first pass over a JSONL job file: its mistakes, and the models that its rows name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batch.errors import Mistake
+from batch.jobfile.places import Place
+from batch.jobfile.rows import JobRow, job_rows
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.jobfile.places import MistakeList
+
+
+@dataclass(slots=True)
+class Survey:
+    """What the rows ask for. Each place is that of the first such row.
+
+    ``models`` holds the names that rows bring themselves, ``unnamed`` a row that brings none; ``batch`` is a
+    line of an OpenAI Batch file, ``own`` a row of the job's own form.
+    """
+
+    models: dict[str, Place] = field(default_factory=dict)
+    unnamed: Place | None = None
+    batch: Place | None = None
+    own: Place | None = None
+
+    def take_in(self, row: JobRow, path: str) -> None:
+        """Note what this row asks for."""
+        if row.model is not None and row.model in self.models and (self.batch if row.batch else self.own):
+            return
+        place = Place(path, row.line, 1)
+        if row.model is None:
+            self.unnamed = self.unnamed or place
+        else:
+            self.models.setdefault(row.model, place)
+        if row.batch:
+            self.batch = self.batch or place
+        else:
+            self.own = self.own or place
+
+
+def survey(path: Path, mistakes: MistakeList) -> Survey:
+    """Read all rows once, in memory that does not grow with them."""
+    result = Survey()
+    seen = 0
+    for row in job_rows(path):
+        seen += 1
+        if isinstance(row, Mistake):
+            mistakes.append(row)
+        else:
+            result.take_in(row, str(path))
+    if not seen:
+        mistakes.append(Mistake(str(path), 0, 0, "", "has no rows"))
+    return result
