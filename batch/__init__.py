@@ -1,3 +1,86 @@
-"""promptjobs: the batch runner for prompts that people leave alone overnight."""
+"""promptjobs: the batch runner for prompts that people leave alone overnight.
+
+::
+
+    import batch
+
+    summary = batch.run("jobs/summarise.yaml")
+
+The public names are loaded when they are first used, so that importing the package costs next to nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.app.jobs import Job, load_job
+    from batch.app.library import arun, run, stream
+    from batch.errors import (
+        AttemptError,
+        JobFileError,
+        LocalModelError,
+        Mistake,
+        ModelNotFoundError,
+        OutputLockedError,
+        OutputWriteError,
+        PromptJobsError,
+        UsageError,
+    )
+    from batch.providers.autonomous import AutonomousAI
+    from batch.providers.base import FinishReason
+    from batch.records import Reply, Request, Result, Summary, Usage, Verdict
 
 __version__ = "0.1.0"
+
+_HOMES = {
+    "batch.app.jobs": ("Job", "load_job"),
+    "batch.app.library": ("arun", "run", "stream"),
+    "batch.errors": (
+        "AttemptError",
+        "JobFileError",
+        "LocalModelError",
+        "Mistake",
+        "ModelNotFoundError",
+        "OutputLockedError",
+        "OutputWriteError",
+        "PromptJobsError",
+        "UsageError",
+    ),
+    "batch.providers.autonomous": ("AutonomousAI",),
+    "batch.providers.base": ("FinishReason",),
+    "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
+}
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = [
+    "AttemptError",
+    "AutonomousAI",
+    "FinishReason",
+    "Job",
+    "JobFileError",
+    "LocalModelError",
+    "Mistake",
+    "ModelNotFoundError",
+    "OutputLockedError",
+    "OutputWriteError",
+    "PromptJobsError",
+    "Reply",
+    "Request",
+    "Result",
+    "Summary",
+    "Usage",
+    "UsageError",
+    "Verdict",
+    "arun",
+    "load_job",
+    "run",
+    "stream",
+]
+
+
+def __getattr__(name: str) -> object:
+    if name not in _HOME:
+        raise AttributeError(f"module 'batch' has no attribute {name!r}")
+    return getattr(import_module(_HOME[name]), name)

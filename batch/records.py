@@ -153,3 +153,27 @@ class Known(Struct, frozen=True, gc=False):
     succeeded: bool
     retryable: bool = False
     runs: int = 0
+
+
+class Summary(Struct, frozen=True, gc=False):
+    """What a run came to. Counts are requests; ``total = succeeded + failed + pending``.
+
+    ``sent`` counts the requests that this run finished, ``attempts`` the tries that it made for them;
+    ``seconds`` is its wall time. ``exit_code`` is what the command line returns, ``reasons`` say in
+    words why anything is pending.
+    """
+
+    schema_version: int
+    name: str
+    output: str
+    exit_code: int
+    total: int
+    succeeded: int
+    failed: int
+    pending: int
+    sent: int
+    attempts: int
+    prompt_tokens: int
+    completion_tokens: int
+    seconds: float
+    reasons: list[str]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.errors import OutputWriteError
+from batch.errors import OutputWriteError, PromptJobsError
 from batch.policy import conclude
 from batch.policy.retry import Fail, Hold, Retry
 from batch.records import Failure, Mishap
@@ -59,7 +59,7 @@ class Run:
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
-        self._error: OutputWriteError | None = None
+        self._error: PromptJobsError | None = None
         self._wake = anyio.Event()
         self._to_write = anyio.Event()
         self._room = anyio.Event()
@@ -67,7 +67,8 @@ class Run:
     async def run(self) -> None:
         """Send what is to be sent. Returns once nothing more can be done and all results are durable.
 
-        Raises ``OutputWriteError``; what was under way then is cancelled.
+        Raises ``OutputWriteError``, and what reading the requests raises; what was under way then is
+        cancelled, and what had finished is written.
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
@@ -103,8 +104,20 @@ class Run:
             self._reporter.tick()
 
     def _start_workers(self, attempts: TaskGroup, now: float) -> None:
-        while (work := self._scheduler.take(now)) is not None:
+        while (work := self._take(now)) is not None:
             attempts.start_soon(self._work, work, attempts)
+
+    def _take(self, now: float) -> Work | None:
+        """The next request; reading it may fail, such as when a document has gone since the check."""
+        try:
+            return self._scheduler.take(now)
+        except PromptJobsError as error:
+            self._fail(error)
+            return None
+
+    def _fail(self, error: PromptJobsError) -> None:
+        self._error = self._error or error
+        self.cancel()
 
     async def _work(self, first: Work, attempts: TaskGroup) -> None:
         work: Work | None = first
@@ -116,7 +129,7 @@ class Run:
             self._settle(work, outcome, started)
             await self._wait_for_room()
             now = anyio.current_time()
-            work = self._scheduler.take(now)
+            work = self._take(now)
             if work is not None:
                 self._start_workers(attempts, now)
         self._wake.set()
@@ -167,8 +180,7 @@ class Run:
             await self._write()
             raise
         except OutputWriteError as error:
-            self._error = error
-            self.cancel()
+            self._fail(error)
 
     async def _write(self) -> None:
         """Write what has gathered; only a durable result is reported."""

@@ -88,11 +88,12 @@ class AutonomousEndpoint:
         *,
         headers: Mapping[str, str] | None = None,
         api_key: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._client = client
         self._urls = {model: URL(autonomous.url(base_url, model)) for model in autonomous.MODELS}
         self._headers = _headers(headers, api_key)
-        self._secrets = (api_key,)
+        self._secrets = (*secrets, api_key)
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""

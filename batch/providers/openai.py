@@ -12,7 +12,7 @@ from batch.records import Failure
 from batch.wire import openai
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from batch.providers.http import HttpClient
     from batch.records import Outcome, Request
@@ -30,6 +30,7 @@ class OpenAIEndpoint:
         *,
         headers: Mapping[str, str] | None = None,
         api_key: str | None = None,
+        secrets: Sequence[str] = (),
     ) -> None:
         self._client = client
         self._url = URL(openai.url(base_url))
@@ -37,7 +38,7 @@ class OpenAIEndpoint:
         if api_key:
             self._headers["authorization"] = f"Bearer {api_key}"
         self._headers.update({name.lower(): value for name, value in (headers or {}).items()})
-        self._secrets = (api_key,)
+        self._secrets = (*secrets, api_key)
         self._ask_usage = True
 
     async def complete(self, request: Request) -> Outcome:

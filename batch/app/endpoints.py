@@ -1,0 +1,79 @@
+"""Opening the endpoints of a job: one provider a model, one connection pool a host."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.local_model.parent import running
+from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.deadlines import Timeouts
+from batch.providers.http import HttpClient
+from batch.providers.openai import OpenAIEndpoint
+from batch.wire.autonomous import ORIGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+    from contextlib import AsyncExitStack
+
+    from batch.app.environment import Environment
+    from batch.jobfile.job import JobFile, Model
+    from batch.local_model.endpoint import Endpoint
+    from batch.ports import Provider
+
+
+class Address:
+    """Where a model's requests go, and what they carry; made before anything is sent."""
+
+    def __init__(self, model: Model, environment: Environment) -> None:
+        self.model = model
+        self.is_local = model.base_url == "local"
+        self.base_url = "" if self.is_local else environment.base_url(model, ORIGIN)
+        self.api_key = None if self.is_local else environment.api_key(model, self.base_url)
+        self.headers = environment.headers(model, self.base_url or "http://127.0.0.1")
+        self.proxy = None if self.is_local else environment.proxy(model)
+        self.secrets = tuple(environment.secrets(model)) + ((self.api_key,) if self.api_key else ())
+
+
+class Endpoints:
+    """Opens what a run needs, and no more, on an exit stack that closes it again."""
+
+    def __init__(
+        self,
+        job: JobFile,
+        environment: Environment,
+        stack: AsyncExitStack,
+        progress: Callable[[int, int], None],
+    ) -> None:
+        limits = job.timeouts
+        self._timeouts = Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total)
+        self._cache = environment.cache
+        self._stack = stack
+        self._progress = progress
+        self._clients: dict[str | None, HttpClient] = {}
+        self._engines: dict[str, Endpoint] = {}
+
+    async def open(self, addresses: Iterable[Address]) -> dict[str, Provider]:
+        """The providers by target. Starts the embedded endpoint where a model asks for it."""
+        return {address.model.id: await self._provider(address) for address in addresses}
+
+    async def _provider(self, address: Address) -> Provider:
+        client = await self._client(address.proxy)
+        base_url, api_key = address.base_url, address.api_key
+        if address.is_local:
+            endpoint = await self._engine(address.model.engine or "llama")
+            suffix = "/v1" if address.model.provider == "openai" else ""
+            base_url, api_key = endpoint.base_url + suffix, endpoint.api_key
+        kind = OpenAIEndpoint if address.model.provider == "openai" else AutonomousEndpoint
+        return kind(client, base_url, headers=address.headers, api_key=api_key, secrets=address.secrets)
+
+    async def _client(self, proxy: str | None) -> HttpClient:
+        if proxy not in self._clients:
+            client = HttpClient(self._timeouts, proxy=proxy)
+            self._clients[proxy] = await self._stack.enter_async_context(client)
+        return self._clients[proxy]
+
+    async def _engine(self, engine: str) -> Endpoint:
+        if engine not in self._engines:
+            context = running(engine, cache=self._cache, progress=self._progress)
+            self._engines[engine] = await self._stack.enter_async_context(context)
+        return self._engines[engine]

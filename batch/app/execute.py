@@ -1,0 +1,187 @@
+"""Running a job: the parts are wired here, and nowhere else."""
+
+from __future__ import annotations
+
+import random
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Literal, Protocol
+
+import anyio
+
+from batch.app.endpoints import Address, Endpoints
+from batch.app.plan import Allowance, Plan, draw_up, open_source
+from batch.app.stop import Stopper
+from batch.app.tally import Tally
+from batch.errors import PromptJobsError
+from batch.policy.exits import exit_code
+from batch.policy.lane import Lane
+from batch.policy.resume import State
+from batch.policy.retry import RetryPolicy
+from batch.policy.schedule import Scheduler
+from batch.ports import Reporter
+from batch.records import SCHEMA_VERSION, Summary
+from batch.results.lock import OutputLock
+from batch.results.log import ResultLog
+from batch.runner import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch.app.environment import Environment
+    from batch.inputs.source import JobSource
+    from batch.jobfile.job import JobFile
+    from batch.policy.retry import Hold
+    from batch.ports import Provider
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What belongs to one run and not to the job.
+
+    ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
+    and SIGTERM drain the run; only for the main thread of a process of our own.
+    """
+
+    limit: int | None = None
+    max_duration: float | None = None
+    fail_fast: bool = False
+    durability: Literal["fsync", "flush"] = "fsync"
+    signals: bool = False
+
+
+class RunReporter(Reporter, Protocol):
+    """A reporter that is also told where the run starts, and how far the weights have come."""
+
+    def start(self, total: int, already: int) -> None:
+        """The job has ``total`` requests, ``already`` of them need nothing more."""
+        ...
+
+    def fetching(self, done: int, total: int) -> None:
+        """Bytes of the embedded model's weights; told in a worker thread."""
+        ...
+
+
+async def execute(
+    job: JobFile, environment: Environment, reporter: RunReporter, options: RunOptions
+) -> Summary:
+    """Run what has no success yet, and leave exactly one line per request.
+
+    Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
+    """
+    started = anyio.current_time()
+    with OutputLock(job.output), ResultLog.open(job.output, durability=options.durability) as log:
+        for notice in log.notices:
+            reporter.notice(notice)
+        source = open_source(job)
+        plan = draw_up(source, log)
+        reporter.start(plan.total, plan.settled)
+        session = _Session(job, environment, reporter, options)
+        if plan.to_send:
+            await session.send(source, plan, log)
+        await log.finish()
+    return session.summary(plan, anyio.current_time() - started)
+
+
+class _Session:
+    """What one run has sent, and why it ended."""
+
+    def __init__(
+        self, job: JobFile, environment: Environment, reporter: RunReporter, options: RunOptions
+    ) -> None:
+        self._job = job
+        self._environment = environment
+        self._reporter = reporter
+        self._options = options
+        self._tally = Tally(reporter)
+        self._holds: list[tuple[str, Hold]] = []
+        self._signal: int | None = None
+        self._out_of_time = False
+
+    async def send(self, source: JobSource, plan: Plan, log: ResultLog) -> None:
+        """Open the endpoints that are needed and run the requests against them."""
+        job = self._job
+        models = [model for model in job.models if plan.to_send[model.id]]
+        addresses = [Address(model, self._environment) for model in models]
+        async with AsyncExitStack() as stack:
+            endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
+            providers = await endpoints.open(addresses)
+            scheduler = Scheduler(self._lanes(source, plan, log), job.concurrency)
+            await self._run(scheduler, providers, log)
+        self._holds = [
+            (lane.name, lane.held)
+            for lane in scheduler.lanes
+            if lane.held is not None and lane.held.until is None
+        ]
+
+    def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
+        job = self._job
+        allowance = Allowance(self._options.limit)
+        policy = RetryPolicy(job.retries.max_attempts, job.retries.base, job.retries.cap)
+        return [
+            Lane(
+                model.id,
+                allowance.pending(source, model.id, log),
+                limit=model.concurrency or job.concurrency,
+                policy=policy,
+                outage=job.timeouts.outage,
+                random=random.random,
+            )
+            for model in job.models
+            if plan.to_send[model.id]
+        ]
+
+    async def _run(self, scheduler: Scheduler, providers: Mapping[str, Provider], log: ResultLog) -> None:
+        run = Run(
+            scheduler,
+            providers,
+            log,
+            self._tally,
+            clock=lambda: datetime.now(UTC),
+            fail_fast=self._options.fail_fast,
+        )
+        stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
+        error: PromptJobsError | None = None
+        async with anyio.create_task_group() as tasks:
+            if self._options.signals:
+                tasks.start_soon(stopper.on_signals)
+            if self._options.max_duration is not None:
+                tasks.start_soon(stopper.after, self._options.max_duration)
+            try:
+                await run.run()
+            except PromptJobsError as caught:
+                error = caught  # raised outside the task group, which would wrap it in a group
+            tasks.cancel_scope.cancel()
+        if error is not None:
+            raise error
+        self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
+
+    def summary(self, plan: Plan, seconds: float) -> Summary:
+        """What it came to."""
+        tally = self._tally
+        succeeded = plan.states[State.DONE] + tally.succeeded
+        failed = plan.states[State.REFUSED] + tally.failed
+        pending = plan.total - succeeded - failed
+        code = exit_code(
+            failed=failed > 0,
+            holds=[hold for _, hold in self._holds],
+            out_of_budget=pending > 0 and (self._out_of_time or self._options.limit is not None),
+            signal=self._signal,
+        )
+        return Summary(
+            schema_version=SCHEMA_VERSION,
+            name=self._job.name,
+            output=str(self._job.output),
+            exit_code=code,
+            total=plan.total,
+            succeeded=succeeded,
+            failed=failed,
+            pending=pending,
+            sent=tally.succeeded + tally.failed,
+            attempts=tally.attempts,
+            prompt_tokens=tally.prompt_tokens,
+            completion_tokens=tally.completion_tokens,
+            seconds=round(seconds, 3),
+            reasons=[f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds],
+        )

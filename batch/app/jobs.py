@@ -1,0 +1,46 @@
+"""From what a caller calls a job to a checked ``JobFile``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+from batch.errors import JobFileError, Mistake
+from batch.jobfile.job import JobFile
+from batch.jobfile.load import load, load_mapping
+from batch.wire import autonomous
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+Job: TypeAlias = str | Path | Mapping[str, object] | JobFile
+"""A job file's path, a mapping with the keys of one, or a job that is loaded already."""
+
+
+def load_job(
+    job: Job,
+    *,
+    settings: str | Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    allow: Sequence[str | Path] = (),
+) -> JobFile:
+    """Load and check a job. Raises ``JobFileError`` with all its mistakes."""
+    if isinstance(job, JobFile):
+        return job
+    trees = [Path(tree) for tree in allow]
+    known = {"autonomous": autonomous.canonical}
+    if isinstance(job, Mapping):
+        return load_mapping(job, Path.cwd(), overrides=overrides, allow=trees, known_models=known)
+    path = Path(job)
+    if not path.is_file() and not path.exists():
+        raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path))])
+    with_file = None if settings is None else Path(settings)
+    return load(path, settings=with_file, overrides=overrides, allow=trees, known_models=known)
+
+
+def _hint(path: Path) -> str:
+    near = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+    if near:
+        return f"in {path.parent} there is {', '.join(near[:5])}"
+    return "`promptjobs init` writes one to start from"

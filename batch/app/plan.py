@@ -1,0 +1,80 @@
+"""What a job amounts to, before anything is sent."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batch.inputs.check import check
+from batch.inputs.source import JobSource
+from batch.local_model.identity import identity
+from batch.policy.resume import TO_RUN, State, state
+from batch.wire import autonomous
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.jobfile.job import JobFile
+    from batch.ports import Sink, Source
+    from batch.records import Request
+
+
+@dataclass(slots=True)
+class Plan:
+    """The requests of a job, counted by where they stand, and those to be sent by target."""
+
+    states: Counter[State] = field(default_factory=Counter)
+    to_send: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def total(self) -> int:
+        """All requests of the job."""
+        return self.states.total()
+
+    @property
+    def settled(self) -> int:
+        """Requests that this run leaves alone: done, or refused for good."""
+        return self.states[State.DONE] + self.states[State.REFUSED]
+
+
+def open_source(job: JobFile) -> JobSource:
+    """The job's requests. The embedded engine and its weights are a part of their identity."""
+    identities = {model.id: identity(model.engine) for model in job.models if model.engine}
+    return JobSource(job, identities, canonical)
+
+
+def canonical(provider: str, model: str) -> str:
+    """The name under which a provider knows a model. Raises ``ModelNotFoundError``."""
+    return autonomous.canonical(model) if provider == "autonomous" else model
+
+
+def draw_up(source: JobSource, sink: Sink) -> Plan:
+    """Go through the whole job once. Raises ``JobFileError`` with every mistake in its inputs."""
+    plan = Plan()
+
+    def count(request: Request) -> None:
+        where = state(request, sink.known(request.id))
+        plan.states[where] += 1
+        if where in TO_RUN:
+            plan.to_send[request.target] += 1
+
+    check(source, count)
+    return plan
+
+
+class Allowance:
+    """How many requests may be sent, over all targets; ``None`` is no limit."""
+
+    def __init__(self, limit: int | None) -> None:
+        self.left = limit
+
+    def pending(self, source: Source, target: str, sink: Sink) -> Iterator[Request]:
+        """The requests of a target that are to be sent, as long as the allowance lasts."""
+        for request in source.requests(target):
+            if state(request, sink.known(request.id)) in TO_RUN:
+                if self.left is not None:
+                    if self.left <= 0:
+                        return
+                    self.left -= 1
+                yield request

@@ -1,0 +1,49 @@
+"""Counting what a run comes to, on the way to whoever reports it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.ports import Reporter
+    from batch.records import Failure, Request, Result
+
+
+class Tally:
+    """A ``Reporter`` that counts durable results and passes everything on."""
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.succeeded = 0
+        self.failed = 0
+        self.attempts = 0
+        self.prompt_tokens = 0
+        self.completion_tokens = 0
+
+    def sending(self, request: Request) -> None:
+        """An attempt begins."""
+        self.attempts += 1
+        self._reporter.sending(request)
+
+    def finished(self, result: Result) -> None:
+        """A result is durable."""
+        if result.status == "succeeded":
+            self.succeeded += 1
+        else:
+            self.failed += 1
+        if result.usage is not None:
+            self.prompt_tokens += result.usage.prompt_tokens or 0
+            self.completion_tokens += result.usage.completion_tokens or 0
+        self._reporter.finished(result)
+
+    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
+        """An attempt failed."""
+        self._reporter.failed_attempt(request, failure, retry_in)
+
+    def notice(self, message: str) -> None:
+        """Something that a person would want to know."""
+        self._reporter.notice(message)
+
+    def tick(self) -> None:
+        """About a second has passed."""
+        self._reporter.tick()
