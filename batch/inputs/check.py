@@ -11,9 +11,10 @@ from batch.inputs.ordinals import SHORT_BITS
 from batch.jobfile.places import MistakeList, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batch.inputs.source import JobSource, Origin
+    from batch.records import Request
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +25,10 @@ class Plan:
     by_target: Mapping[str, int]
 
 
-def check(source: JobSource) -> Plan:
-    """Read all requests once. Raises ``JobFileError`` with all mistakes in rows and ids.
+def check(source: JobSource, each: Callable[[Request], None] | None = None) -> Plan:
+    """Read all requests once, and show each to ``each``.
+
+    Raises ``JobFileError`` with all mistakes in rows and ids.
 
     Of each id 60 bits of a digest are remembered. An id whose digest comes twice is looked at again in a
     second pass, so that two ids are never called equal because their digests are.
@@ -40,6 +43,8 @@ def check(source: JobSource) -> Plan:
             continue
         request, _ = item
         counts[request.target] += 1
+        if each is not None:
+            each(request)
         key = _key(request.id)
         if key in seen:
             suspects.add(key)
