@@ -25,6 +25,7 @@ _CORE_TAGS = frozenset(
 _HINTS = {
     "mapping values are not allowed in this context": "is a value with `: ` in it not in quotes, "
     "or a line not indented like those around it?",
+    "found a tab character that violates indentation": "indent with spaces, not tabs",
     "found character that cannot start any token": "indent with spaces, not tabs; "
     "put text that starts with a special character in quotes",
 }

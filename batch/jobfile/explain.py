@@ -67,7 +67,7 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
         case "extra_forbidden":
             findings.at_key(at, *_unknown(at))
         case "missing":
-            findings.at_key(at, "is missing")
+            findings.at_value(at, "is missing")
         case "literal_error":
             findings.at_value(at, *_not_among(details))
         case _:

@@ -65,8 +65,8 @@ class Inputs:
     """What the prompts are filled with: documents (``files``, glob patterns) or rows (``jsonl``).
 
     Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
-    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``places`` says for
-    each pattern where it is written.
+    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``places`` says
+    for each pattern where it is written.
     """
 
     base: Path

@@ -137,8 +137,8 @@ class Models:
             if complaint := header_complaint(name, value):
                 self.findings.at_key((*at, "headers", name), *complaint)
         for key, check in _CHECKS.items():
-            value: str | None = getattr(spec, key)
-            if value is not None and (complaint := check(value)):
+            text: str | None = getattr(spec, key)
+            if text is not None and (complaint := check(text)):
                 self.findings.at_value((*at, key), *complaint)
         if spec.api_key_env and spec.api_key_file:
             self.findings.at_key((*at, "api_key_file"), "stands beside `api_key_env`", "keep one of them")

@@ -186,9 +186,10 @@ def put(tree: Tree, key: str, value: object, findings: Findings) -> None:
     at = tuple(key.split("."))
     place = Place(f"--set {shown(key)}")
     holder = tree.value
-    for step in at[:-1]:
+    for length, step in enumerate(at[:-1], 1):
         if holder.get(step) is None:
             holder[step] = {}
+            tree.places.keys[at[:length]] = tree.places.values[at[:length]] = place
         holder = holder[step]
         if not isinstance(holder, dict):
             findings.at_place(place, "", f"`{shown(step)}` has no keys of its own in this job")

@@ -1,0 +1,293 @@
+"""Broken job files, and what a person is told about each: every mistake, with its line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch.jobfile import load
+from tests.jobfile_support import HEAD, known_models, mistakes_of, write
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+ONE_MISTAKE = [
+    # Not YAML, or not one plain mapping.
+    ("", "is empty; `promptjobs init` writes one to start from"),
+    ("just text\n", "1:1: expected keys and values, got text"),
+    ("- a\n- b\n", "1:1: expected keys and values, got a list"),
+    (
+        "name: a\nprompt: Answer: yes\n",
+        (
+            "2:15: not YAML: mapping values are not allowed in this context; is a value with `: ` in it "
+            "not in quotes, or a line not indented like those around it?"
+        ),
+    ),
+    (
+        "name: a\n\tprompt: x\n",
+        (
+            "2:1: not YAML: found a tab character that violates indentation "
+            "(while scanning a plain scalar that starts on line 1); indent with spaces, not tabs"
+        ),
+    ),
+    (
+        "name: a\nprompt: 'open\n",
+        (
+            "3:1: not YAML: found unexpected end of stream "
+            "(while scanning a quoted scalar that starts on line 2)"
+        ),
+    ),
+    ("name: a\n---\nname: b\n", "2:1: a second document; a job file is one document"),
+    (
+        HEAD + "prompt: {{ text }}\n",
+        (
+            "4:10: a key that is not text; put text that starts with `{{` in quotes, "
+            "or on lines of its own after `|`"
+        ),
+    ),
+    (HEAD + "prompt: a\n1: x\n", "5:1: a key that is not text; put it in quotes"),
+    (
+        HEAD + "prompt: a\nname: x\nname: y\n",
+        "6:1: name: written twice; the first is on line 5",
+    ),
+    (
+        HEAD + "prompt: a\nparams:\n  seed: 1\n  seed: 2\n",
+        "7:3: params.seed: written twice; the first is on line 6",
+    ),
+    (
+        HEAD + "prompt: !!python/object:os.system x\n",
+        "4:9: the tag 'tag:yaml.org,2002:python/object:os.system' has no meaning here; leave it out",
+    ),
+    (HEAD + "prompt: *nowhere\n", "4:9: the alias `*nowhere` has no anchor before it"),
+    (
+        HEAD + "params: &a {b: *a}\nprompt: x\n",
+        "4:16: the alias `*a` stands inside its own anchor",
+    ),
+    (
+        HEAD + "prompt: a\nparams: {top_p: .nan}\n",
+        "5:17: params.top_p: a number that JSON cannot hold; put it in quotes if it is meant as text",
+    ),
+    # Keys and types.
+    (
+        HEAD + "prompt: a\nparmas: {}\n",
+        "5:1: parmas: unknown key; did you mean `params`?",
+    ),
+    (
+        HEAD + "prompt: a\ntemperature: 0\n",
+        "5:1: temperature: unknown key; parameters stand under `params`",
+    ),
+    (
+        HEAD + "prompt: a\nretries: {max_attempt: 3}\n",
+        "5:11: retries.max_attempt: unknown key; did you mean `max_attempts`?",
+    ),
+    (HEAD + "prompt: a\nsamples: 3\n", "5:1: samples: not supported yet"),
+    (
+        HEAD + "prompt: a\ninputs:\n  csv: rows.csv\n",
+        "6:3: inputs.csv: not supported yet",
+        "5:1: inputs: nothing to read; write `files` or `jsonl`",
+    ),
+    (
+        HEAD + "prompt: a\nconcurrency: '8'\n",
+        "5:14: concurrency: expected a whole number, got text",
+    ),
+    (HEAD + "prompt: a\nconcurrency: 0\n", "5:14: concurrency: must be at least 1"),
+    (HEAD + "prompt: a\nconcurrency: 10001\n", "5:14: concurrency: must be at most 10000"),
+    (HEAD + "prompt:\n  - a\n", "5:3: prompt: expected text, got a list"),
+    (
+        HEAD + "prompt: a\ntimeouts:\n  idle: 2 minutes\n",
+        "6:9: timeouts.idle: not a duration; write `90s`, `500ms`, `5m` or `2h`",
+    ),
+    (
+        HEAD + "prompt: a\ntimeouts: {connect: 0s}\n",
+        "5:21: timeouts.connect: must be more than 0",
+    ),
+    (
+        HEAD + "prompt: a\nretries: {base: 2m, cap: 60}\n",
+        "5:17: retries.base: longer than `retries.cap`",
+    ),
+    (
+        HEAD + "messages:\n  - {role: usr, content: a}\n",
+        (
+            "5:12: messages[0].role: expected `system`, `developer`, `user` or `assistant`; "
+            "did you mean `user`?"
+        ),
+    ),
+    (HEAD + "messages:\n  - role: user\n", "5:5: messages[0].content: is missing"),
+    (HEAD + "messages: []\n", "4:11: messages: must not be empty"),
+    # What is asked.
+    (HEAD, "1:1: nothing to ask; write `prompt`, `messages` or `prompts`"),
+    (
+        HEAD + "prompt: a\nprompts: [{prompt: b}]\n",
+        "5:1: prompts: stands beside `prompt`; keep one of them",
+    ),
+    (
+        HEAD + "prompts:\n  - {id: a, prompt: x}\n  - {id: a, prompt: y}\n",
+        "6:5: prompts[1]: has the id of prompts[0]; give each an `id` of its own",
+    ),
+    (
+        HEAD + "prompts:\n  - prompt: x\n  - prompt: x\n",
+        "6:5: prompts[1]: is the same as prompts[0]; give each an `id` of its own",
+    ),
+    (
+        HEAD + "prompts:\n  - id: a\n",
+        "5:5: prompts[0]: nothing to ask; write `prompt` or `messages`",
+    ),
+    (
+        HEAD + "prompt: |\n  First line.\n  {{ text\n",
+        "6:1: prompt: not a template: unexpected end of template, expected 'end of print statement'.",
+    ),
+    (
+        HEAD + "prompt: '{{ text | sumarise }}'\n",
+        "4:9: prompt: not a template: No filter named 'sumarise'.",
+    ),
+    (
+        HEAD + "prompt: \"{% include 'secrets' %}\"\n",
+        "4:9: prompt: a prompt cannot include another template",
+    ),
+    (
+        HEAD + "prompt: a\nparams: {stream: false}\n",
+        "5:10: params.stream: every answer is streamed; leave it out",
+    ),
+    (
+        HEAD + "prompt: a\nparams: {n: 4}\n",
+        "5:10: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+    ),
+    # Where it goes.
+    (
+        "model: m\nprompt: a\n",
+        "1:1: provider: is missing: where prompts go is always said; write `openai` or `autonomous`",
+    ),
+    (
+        "provider: openia\nmodel: m\nprompt: a\n",
+        "1:11: provider: expected `autonomous` or `openai`; did you mean `openai`?",
+    ),
+    (
+        "provider: openai\nmodel: m\nprompt: a\n",
+        (
+            "1:1: base_url: is missing: `openai` has no default address; "
+            "for OpenAI itself write `https://api.openai.com/v1`"
+        ),
+    ),
+    ("provider: autonomous\nprompt: a\n", "1:1: no model; write `model` or `models`"),
+    (
+        HEAD + "models: [m, n]\nprompt: a\n",
+        "4:1: models: stands beside `model`; keep one of them",
+    ),
+    (
+        "provider: autonomous\nmodels: [llama, llama]\nprompt: a\n",
+        "2:17: models[1]: a second model with the id `llama`; give each an `id` of its own",
+    ),
+    (
+        "provider: autonomous\nmodels: [llama, gpt]\nprompt: a\n",
+        "2:17: models[1]: no model `gpt`; there are llama, summary",
+    ),
+    (
+        "provider: openai\nbase_url: localhost:8000\nmodel: m\nprompt: a\n",
+        "2:11: base_url: not an http or https URL; write it as `http://host:port/v1`",
+    ),
+    (
+        HEAD + "prompt: a\nengine: llama\n",
+        "5:1: engine: is for the embedded endpoint; write `base_url: local`",
+    ),
+    (
+        "provider: openai\nbase_url: local\nengine: lama\nmodel: m\nprompt: a\n",
+        "3:1: engine: expected `llama`, `extractive` or the path of a .gguf file",
+    ),
+    (
+        "provider: openai\nbase_url: local\nengine: none.gguf\nmodel: m\nprompt: a\n",
+        "3:1: engine: no such file",
+    ),
+    # Secrets.
+    (
+        HEAD + "prompt: a\napi_key: sk-hidden\n",
+        (
+            "5:1: api_key: unknown key; name an environment variable with `api_key_env`; "
+            "a key is never written into the file"
+        ),
+    ),
+    (
+        HEAD + "prompt: a\napi_key_env: sk-hidden\n",
+        "5:14: api_key_env: not the name of an environment variable; a key is named here, never written",
+    ),
+    (
+        HEAD + "prompt: a\nheaders:\n  Authorization: Bearer sk-hidden\n",
+        (
+            "6:3: headers.Authorization: a secret is never written into a job file; "
+            "write `${NAME}`, or use `api_key_env`"
+        ),
+    ),
+    (
+        HEAD + "prompt: a\nproxy: http://me:hidden@proxy:3128\n",
+        "5:8: proxy: a secret is never written into a job file; write `${NAME}` in its place",
+    ),
+    (
+        "provider: openai\nbase_url: https://sk-hidden@host/v1\nmodel: m\nprompt: a\n",
+        "2:11: base_url: a secret is never written into a job file; write `${NAME}` in its place",
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1?key=hidden\nmodel: m\nprompt: a\n",
+        (
+            "2:11: base_url: an address with `?` or `#` in it; a key goes into `api_key_env`, "
+            "other settings into `headers`"
+        ),
+    ),
+]
+
+
+@pytest.mark.parametrize("case", ONE_MISTAKE, ids=[case[1][:60] for case in ONE_MISTAKE])
+def test_what_is_wrong_is_said_with_its_line(case: tuple[str, ...], tmp_path: Path) -> None:
+    path = write(tmp_path, case[0])
+    said = mistakes_of(lambda: load(path, known_models=known_models()))
+    assert sorted(said) == sorted(case[1:])
+    assert not any("hidden" in line for line in said)
+
+
+SIX = """\
+name: six
+provider: openai
+model: m
+prompt: |
+  Translate.
+  {{ text }
+headers:
+  x-api-key: abc
+inputs:
+  files: [../../elsewhere/*.txt]
+params:
+  stream: true
+concurency: 3
+timeouts:
+  idle: soon
+output:
+  path: /etc/results.jsonl
+"""
+
+
+def test_a_job_with_many_mistakes_names_them_all_in_the_order_of_the_file(tmp_path: Path) -> None:
+    path = write(tmp_path, SIX)
+    places = [line.split(": ")[:2] for line in mistakes_of(lambda: load(path))]
+    assert places == [
+        ["1:1", "base_url"],
+        ["6:1", "prompt"],
+        ["8:3", "headers.x-api-key"],
+        ["10:11", "inputs.files[0]"],
+        ["12:3", "params.stream"],
+        ["13:1", "concurency"],
+        ["15:9", "timeouts.idle"],
+        ["17:9", "output.path"],
+    ]
+
+
+def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + "prompt: a\n")
+    flags = {"concurrency": 0, "params.n": 2, "paramz.x": 1}
+    assert mistakes_of(lambda: load(path, overrides=flags)) == [
+        "--set concurrency: concurrency: must be at least 1",
+        "--set paramz.x: paramz: unknown key; did you mean `params`?",
+        "--set params.n: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+    ]
+    named = write(tmp_path, HEAD + "prompt: a\nname: x\n")
+    assert mistakes_of(lambda: load(named, overrides={"name.first": "x"})) == [
+        "--set name.first: `name` has no keys of its own in this job"
+    ]
