@@ -1,0 +1,92 @@
+"""A tqdm bar on a terminal; trouble is shown above it as it happens."""
+
+from __future__ import annotations
+
+import threading
+import time
+from typing import TYPE_CHECKING, Any
+
+from tqdm import tqdm
+
+from batch.progress.base import BaseReporter, megabytes
+from batch.progress.counters import Speed
+from batch.progress.stream import SafeStream
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import Never, TextIO
+
+    from batch.records import Result
+
+    _Tqdm = tqdm[Never]
+else:
+    _Tqdm = tqdm
+
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
+
+
+class _Bar(_Tqdm):
+    """tqdm without its monitor thread and its lock between processes: the runner ticks, in one process."""
+
+    monitor_interval = 0
+    _lock = threading.RLock()
+
+
+class BarReporter(BaseReporter):
+    """Shows how far a run is: requests done, their rate, in flight, retries, failures, tokens/s and ETA.
+
+    ``colour`` paints trouble red. ``clock`` gives seconds on a steady clock.
+    """
+
+    def __init__(self, stream: TextIO, *, colour: bool, clock: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._stream: Any = SafeStream(stream)
+        self._colour = colour
+        self._clock = clock
+        self._bar: _Bar | None = None
+        self._shown_at = clock()
+        self._speed = Speed(self._shown_at, self.counters)
+
+    def start(self, total: int, already: int) -> None:
+        super().start(total, already)
+        self._speed = Speed(self._clock(), self.counters)
+        self._bar = _Bar(
+            total=total, initial=already, file=self._stream, unit="req", dynamic_ncols=True, leave=True
+        )
+
+    def finished(self, result: Result) -> None:
+        super().finished(result)
+        if self._bar is not None:
+            self._bar.update()
+
+    def tick(self) -> None:
+        """Bring the numbers up to date, at most once a second."""
+        now = self._clock()
+        if now - self._shown_at >= 1:
+            self._shown_at = now
+            self._refresh(now)
+
+    def fetching(self, done: int, total: int) -> None:
+        if self._bar is not None:
+            self._bar.set_postfix_str(megabytes(done, total))
+
+    def close(self) -> None:
+        if self._bar is not None:
+            self._refresh(self._clock())
+            self._bar.close()
+            self._bar = None
+
+    def _refresh(self, now: float) -> None:
+        counters = self.counters
+        _, tokens = self._speed.sample(now, counters)
+        if self._bar is not None:
+            self._bar.set_postfix_str(
+                f"in flight {counters.in_flight}, retries {counters.retries}, "
+                f"failed {counters.failed.total()}, {tokens:.0f} tok/s"
+            )
+
+    def _show_trouble(self, text: str) -> None:
+        _Bar.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)
+
+    def _show_retry(self, text: str) -> None:
+        _Bar.write(text, file=self._stream)

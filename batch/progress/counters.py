@@ -1,0 +1,69 @@
+"""What a run has come to so far, in numbers; time is an argument."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.records import Failure, Request, Result
+
+WINDOW = 60
+"""Samples that a speed is taken over; they are at least a second apart."""
+
+
+class Counters:
+    """Requests and attempts, counted as they are reported. ``tokens`` are those of replies."""
+
+    def __init__(self) -> None:
+        self.total = 0
+        self.done = 0
+        self.retries = 0
+        self.tokens = 0
+        self.failed: Counter[str] = Counter()
+        self._in_flight: set[str] = set()
+
+    @property
+    def in_flight(self) -> int:
+        """Attempts under way, and replies on their way to the disk."""
+        return len(self._in_flight)
+
+    def start(self, total: int, already: int) -> None:
+        """The job has ``total`` requests; ``already`` of them need nothing more."""
+        self.total, self.done = total, already
+
+    def sending(self, request: Request) -> None:
+        """An attempt begins."""
+        self._in_flight.add(request.id)
+
+    def finished(self, result: Result) -> None:
+        """A result is durable."""
+        self._in_flight.discard(result.id)
+        self.done += 1
+        if result.error is not None:
+            self.failed[result.error.code] += 1
+        if result.usage is not None:
+            self.tokens += result.usage.completion_tokens or 0
+
+    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
+        """An attempt failed."""
+        self._in_flight.discard(request.id)
+        self.retries += retry_in is not None
+        if failure.usage is not None and retry_in is not None:
+            self.tokens += failure.usage.completion_tokens or 0
+
+
+class Speed:
+    """Requests and tokens a second over the last minute or so, in bounded memory."""
+
+    def __init__(self, now: float, counters: Counters) -> None:
+        self._samples = deque([(now, counters.done, counters.tokens)], maxlen=WINDOW)
+
+    def sample(self, now: float, counters: Counters) -> tuple[float, float]:
+        """Requests and tokens a second until ``now``, in seconds on any steady clock; 0 at the start."""
+        then, done, tokens = self._samples[0]
+        if now - self._samples[-1][0] >= 1:
+            self._samples.append((now, counters.done, counters.tokens))
+        if now <= then:
+            return 0.0, 0.0
+        return (counters.done - done) / (now - then), (counters.tokens - tokens) / (now - then)

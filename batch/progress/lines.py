@@ -1,0 +1,110 @@
+"""Dated lines for logs and cron mails; in quiet mode, a run without trouble says nothing."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING
+
+from batch.progress.base import BaseReporter, megabytes
+from batch.progress.counters import Speed
+from batch.progress.stream import SafeStream
+from batch.terminal import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from typing import TextIO
+
+    from batch.records import Result
+
+
+def utc_now() -> datetime:
+    """The time that lines are dated with."""
+    return datetime.now(UTC)
+
+
+class LineReporter(BaseReporter):
+    """Writes one line every ``stats`` seconds, and trouble at once.
+
+    ``quiet`` leaves only trouble: the first failure of each kind, notices, and at the end how many
+    requests have failed. ``clock`` gives seconds on a steady clock, ``wall`` the time of day in UTC.
+    """
+
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        stats: float = 60.0,
+        quiet: bool = False,
+        clock: Callable[[], float] = time.monotonic,
+        wall: Callable[[], datetime] = utc_now,
+    ) -> None:
+        super().__init__()
+        self._stream = SafeStream(stream)
+        self._stats = stats
+        self._quiet = quiet
+        self._clock = clock
+        self._wall = wall
+        self._shown_at = clock()
+        self._fetching_shown_at = float("-inf")
+        self._speed = Speed(self._shown_at, self.counters)
+        self._closed = False
+
+    def start(self, total: int, already: int) -> None:
+        super().start(total, already)
+        self._shown_at = self._clock()
+        self._speed = Speed(self._shown_at, self.counters)
+
+    def finished(self, result: Result) -> None:
+        super().finished(result)
+        self.tick()
+
+    def tick(self) -> None:
+        now = self._clock()
+        if now - self._shown_at >= self._stats:
+            self._shown_at = now
+            self._show_progress(self._standing(now))
+        else:
+            self._speed.sample(now, self.counters)
+
+    def fetching(self, done: int, total: int) -> None:
+        now = self._clock()
+        if done == total or now - self._fetching_shown_at >= self._stats:
+            self._fetching_shown_at = now
+            self._show_progress(megabytes(done, total))
+
+    def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._show_progress(self._standing(self._clock()))
+        if self.counters.failed:
+            kinds = ", ".join(
+                f"{escape(code)} {number}" for code, number in self.counters.failed.most_common()
+            )
+            self._write(f"{self.counters.failed.total()} failed: {kinds}")
+
+    def _standing(self, now: float) -> str:
+        counters = self.counters
+        requests, tokens = self._speed.sample(now, counters)
+        left = counters.total - counters.done
+        eta = str(timedelta(seconds=round(left / requests))) if requests else "unknown"
+        return (
+            f"{counters.done}/{counters.total} done, failed {counters.failed.total()}, "
+            f"in flight {counters.in_flight}, retries {counters.retries}, "
+            f"{requests * 60:.1f} requests/min, {tokens:.0f} tokens/s, ETA {eta}"
+        )
+
+    def _show_progress(self, text: str) -> None:
+        if not self._quiet:
+            self._write(text)
+
+    def _show_retry(self, text: str) -> None:
+        self._show_progress(text)
+
+    def _show_trouble(self, text: str) -> None:
+        self._write(text)
+
+    def _write(self, text: str) -> None:
+        self._stream.write(f"{self._wall():%Y-%m-%dT%H:%M:%SZ} {text}\n")
+        self._stream.flush()

@@ -1,0 +1,319 @@
+"""What a person sees of a run: on a terminal, in a log, and in a cron mail."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import termios
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.progress import BarReporter, LineReporter
+from batch.records import Failure, Request, Usage
+from tests.results_support import failed, hostile_text, succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.ports import Reporter
+    from batch.progress.base import BaseReporter
+
+ESC = "\x1b"
+
+
+class Clock:
+    """A clock that a test puts forward."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def noon() -> datetime:
+    return datetime(2026, 11, 22, 12, 0, tzinfo=UTC)
+
+
+def request(request_id: str) -> Request:
+    return Request(request_id, "0" * 32, "summary", "summary", ())
+
+
+def line_reporter(stream: io.StringIO, clock: Clock, *, quiet: bool = False) -> LineReporter:
+    return LineReporter(stream, stats=60, quiet=quiet, clock=clock, wall=noon)
+
+
+def bar_reporter(stream: io.StringIO, clock: Clock) -> BarReporter:
+    return BarReporter(stream, colour=False, clock=clock)
+
+
+def rough_night(reporter: Reporter, clock: Clock) -> None:
+    """Three requests in 100 seconds: one succeeds, one after a retry, one not at all."""
+    for request_id in ("a", "b", "c"):
+        reporter.sending(request(request_id))
+    reporter.finished(succeeded("a"))
+    reporter.failed_attempt(request("b"), Failure("http_503", "Busy"), 2.5)
+    reporter.failed_attempt(request("c"), Failure("bad_request", "No"), None)
+    reporter.finished(failed("c", "bad_request", message="No"))
+    clock.now += 50
+    reporter.tick()
+    reporter.sending(request("b"))
+    clock.now += 50
+    reporter.finished(succeeded("b"))
+
+
+# Lines
+
+
+def test_a_log_has_a_line_every_minute_and_trouble_at_once() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock)
+    reporter.start(total=10, already=4)
+    rough_night(reporter, clock)
+    clock.now += 60
+    reporter.tick()
+    reporter.close()
+    reporter.close()
+    numbers = "2026-11-22T12:00:00Z 7/10 done, failed 1, in flight 0, retries 1"
+    assert stream.getvalue().splitlines() == [
+        "2026-11-22T12:00:00Z b: http_503: Busy; trying again in 2.5 s",
+        "2026-11-22T12:00:00Z c failed: bad_request: No",
+        f"{numbers}, 1.8 requests/min, 0 tokens/s, ETA 0:01:40",
+        f"{numbers}, 1.1 requests/min, 0 tokens/s, ETA 0:02:40",
+        f"{numbers}, 1.1 requests/min, 0 tokens/s, ETA 0:02:40",
+        "2026-11-22T12:00:00Z 1 failed: bad_request 1",
+    ]
+
+
+def test_a_quiet_run_speaks_only_of_trouble() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock, quiet=True)
+    reporter.start(total=3, already=0)
+    reporter.fetching(1, 2)
+    rough_night(reporter, clock)
+    reporter.notice("summary is parked for this run: quota")
+    reporter.close()
+    assert stream.getvalue().splitlines() == [
+        "2026-11-22T12:00:00Z c failed: bad_request: No",
+        "2026-11-22T12:00:00Z summary is parked for this run: quota",
+        "2026-11-22T12:00:00Z 1 failed: bad_request 1",
+    ]
+
+
+def test_a_quiet_run_without_trouble_is_silent() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock, quiet=True)
+    reporter.start(total=2, already=0)
+    for request_id in ("a", "b"):
+        reporter.sending(request(request_id))
+        clock.now += 100
+        reporter.finished(succeeded(request_id))
+    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 1.0)
+    reporter.close()
+    assert stream.getvalue() == ""
+
+
+def test_only_the_first_failure_of_each_kind_is_shown() -> None:
+    stream = io.StringIO()
+    reporter = line_reporter(stream, Clock(), quiet=True)
+    reporter.start(total=100, already=0)
+    for number in range(50):
+        reporter.finished(failed(f"a{number}", "http_500"))
+        reporter.finished(failed(f"b{number}", "truncated"))
+    reporter.close()
+    assert [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()] == [
+        "a0 failed: http_500: Internal error",
+        "b0 failed: truncated: Internal error",
+        "100 failed: http_500 50, truncated 50",
+    ]
+
+
+def test_speed_is_that_of_the_last_minute() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock)
+    reporter.start(total=10_000, already=0)
+    for second in range(600):
+        for part in range(0 if second < 300 else 2):
+            reporter.finished(succeeded(f"{second}/{part}"))
+        clock.now += 1
+        reporter.tick()
+    lines = stream.getvalue().splitlines()
+    assert len(lines) == 10
+    assert lines[0].endswith(
+        "0/10000 done, failed 0, in flight 0, retries 0, 0.0 requests/min, 0 tokens/s, ETA unknown"
+    )
+    assert lines[-1].endswith("retries 0, 120.0 requests/min, 10 tokens/s, ETA 1:18:20")
+
+
+def test_tokens_of_a_repeated_attempt_were_made_too() -> None:
+    reporter = line_reporter(io.StringIO(), Clock())
+    reporter.failed_attempt(request("a"), Failure("truncated", "cut", usage=Usage(3, 40, 43)), 1.0)
+    reporter.finished(succeeded("a"))
+    assert reporter.counters.tokens == 45
+
+
+def test_a_download_is_told_at_its_beginning_and_its_end() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock)
+    for megabytes in range(94):
+        reporter.fetching(megabytes * 10**6, 93 * 10**6)
+    assert stream.getvalue().splitlines() == [
+        "2026-11-22T12:00:00Z fetching the model's weights: 0 of 93 MB",
+        "2026-11-22T12:00:00Z fetching the model's weights: 93 of 93 MB",
+    ]
+
+
+# The bar
+
+
+def last_bar(output: str) -> str:
+    """What stands on the bar's line in the end."""
+    return output.rstrip("\n").split("\n")[-1].split("\r")[-1].rstrip()
+
+
+def test_the_bar_shows_every_number() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = bar_reporter(stream, clock)
+    reporter.start(total=10, already=4)
+    rough_night(reporter, clock)
+    reporter.sending(request("d"))
+    reporter.close()
+    reporter.close()
+    assert re.fullmatch(
+        r" 70%\|.*\| 7/10 \[\d\d:\d\d<.*req.*, in flight 1, retries 1, failed 1, 0 tok/s\]",
+        last_bar(stream.getvalue()),
+    )
+
+
+def test_the_bar_is_refreshed_once_a_second() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = bar_reporter(stream, clock)
+    reporter.start(total=10, already=0)
+    reporter.sending(request("a"))
+    reporter.tick()
+    assert "in flight 1" not in stream.getvalue()
+    clock.now += 1
+    for _ in range(100):
+        reporter.tick()
+    assert stream.getvalue().count("in flight 1") == 1
+    reporter.close()
+
+
+def test_trouble_before_the_start_is_shown_too() -> None:
+    stream = io.StringIO()
+    reporter = bar_reporter(stream, Clock())
+    reporter.notice("the last line was torn")
+    reporter.close()
+    assert stream.getvalue() == "the last line was torn\n"
+
+
+def test_the_bar_starts_no_thread() -> None:
+    before = threading.active_count()
+    reporter = bar_reporter(io.StringIO(), Clock())
+    reporter.start(total=10, already=0)
+    assert threading.active_count() == before
+    reporter.close()
+
+
+def seen_on_a_terminal(act: Callable[[BarReporter, Clock], None], *, colour: bool) -> str:
+    """What a reporter on a real pseudo-terminal of 100 columns sends to it."""
+    master, slave = os.openpty()
+    termios.tcsetwinsize(slave, (24, 100))
+    clock = Clock()
+    with open(master, "rb", buffering=0) as screen, open(slave, "w", encoding="utf-8") as stream:
+        reporter = BarReporter(stream, colour=colour, clock=clock)
+        reporter.start(total=10, already=4)
+        act(reporter, clock)
+        reporter.close()
+        stream.flush()
+        return screen.read(1 << 16).decode("utf-8")
+
+
+def test_a_terminal_shows_trouble_above_the_bar() -> None:
+    output = seen_on_a_terminal(rough_night, colour=False)
+    lines = [line.split("\r")[-1].rstrip() for line in output.replace("\r\n", "\n").rstrip("\n").split("\n")]
+    assert lines[:2] == ["b: http_503: Busy; trying again in 2.5 s", "c failed: bad_request: No"]
+    assert re.match(r" 70%\|[█▏▎▍▌▋▊▉ ]+\| 7/10 \[", lines[2])
+    assert len(lines) == 3
+    assert all(len(line) <= 100 for line in lines)
+
+
+@pytest.mark.parametrize("colour", [True, False])
+def test_colour_is_for_trouble_and_only_where_it_is_wanted(colour: bool) -> None:
+    output = seen_on_a_terminal(rough_night, colour=colour)
+    assert (f"{ESC}[31mc failed: bad_request: No{ESC}[0m" in output) == colour
+    assert output.count(ESC) == (2 if colour else 0)
+
+
+# Hostile text and broken streams
+
+reporters = pytest.mark.parametrize("make", [bar_reporter, line_reporter])
+
+
+@reporters
+@given(text=hostile_text, message=st.text(max_size=400) | hostile_text)
+def test_no_text_reaches_the_terminal_as_it_is(
+    make: Callable[[io.StringIO, Clock], BaseReporter], text: str, message: str
+) -> None:
+    stream = io.StringIO(newline="")
+    reporter = make(stream, Clock())
+    reporter.start(total=3, already=0)
+    reporter.sending(request(text))
+    reporter.failed_attempt(request(text), Failure(text, message), 1.0)
+    reporter.finished(failed(text, text, message=message))
+    reporter.notice(message)
+    reporter.close()
+    shown = stream.getvalue().replace("\r", "").replace("\n", "")
+    assert all(character.isprintable() or character.isspace() for character in shown)
+    assert ESC not in shown
+    assert stream.getvalue().count("\n") <= 6
+
+
+@reporters
+def test_a_stream_that_breaks_does_not_end_the_run(
+    make: Callable[[io.TextIOWrapper, Clock], BaseReporter],
+) -> None:
+    reader, writer = os.pipe()
+    clock = Clock()
+    with open(writer, "w", encoding="utf-8", buffering=1) as stream:
+        reporter = make(stream, clock)
+        reporter.start(total=3, already=0)
+        os.close(reader)
+        rough_night(reporter, clock)
+        reporter.close()
+        assert reporter.counters.done == 3
+        with pytest.raises(BrokenPipeError):
+            stream.close()
+
+
+@reporters
+def test_a_stream_that_was_closed_does_not_end_the_run(
+    make: Callable[[io.StringIO, Clock], BaseReporter],
+) -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = make(stream, clock)
+    reporter.start(total=3, already=0)
+    stream.close()
+    rough_night(reporter, clock)
+    reporter.close()
+    assert reporter.counters.done == 3
+
+
+@reporters
+def test_an_encoding_that_lacks_a_letter_does_not_end_the_run(
+    make: Callable[[io.TextIOWrapper, Clock], BaseReporter],
+) -> None:
+    raw = io.BytesIO()
+    stream = io.TextIOWrapper(raw, encoding="ascii")
+    reporter = make(stream, Clock())
+    reporter.start(total=1, already=0)
+    reporter.finished(failed("Grüße 🎉", message="naïve"))
+    reporter.close()
+    stream.flush()
+    assert rb"Gr\xfc\xdfe \U0001f389 failed: http_500: na\xefve" in raw.getvalue()
