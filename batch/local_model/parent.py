@@ -33,6 +33,9 @@ _PATIENCE = 2.0
 _MAX_LINE = 64 * 1024
 _LAST_WORDS = 4000
 """Bytes of the child's standard error that are read for an error message."""
+_ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
+"""Threads of llama.cpp that wait for each other sleep: where they spin instead, as is libgomp's habit, one busy
+neighbour on the machine makes every answer ten times slower."""
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); import batch.local_model.__main__"
 """Runs the child with the code that runs here, found even in a checkout that is not installed."""
 
@@ -53,6 +56,18 @@ async def running(
     worker thread. ``key`` is what clients must show; without one, the endpoint makes a random one. Raises
     ``LocalModelError`` where it cannot start.
     """
+    async with started(engine, cache=cache, progress=progress, host=host, port=port, key=key) as (
+        endpoint,
+        _,
+    ):
+        yield endpoint
+
+
+@asynccontextmanager
+async def started(
+    engine: str, *, cache: Path, progress: Progress, host: str, port: int, key: str | None
+) -> AsyncIterator[tuple[Endpoint, Process]]:
+    """The same, together with the child itself, for those who must know when it ends."""
     arguments = ["--engine", engine, "--host", host, "--port", str(port)]
     if engine == "llama":
         arguments += ["--weights", str(await _weights(cache, progress))]
@@ -62,10 +77,10 @@ async def running(
             stdin=PIPE,  # held open, never written: the child ends with it
             stdout=PIPE,
             stderr=stderr,
-            env={**os.environ, KEY_VARIABLE: key or ""},
+            env={**_ENVIRONMENT, **os.environ, KEY_VARIABLE: key or ""},
         )
         try:
-            yield await _announced(process, stderr)
+            yield await _announced(process, stderr), process
         finally:
             await _end(process)
 
@@ -93,7 +108,8 @@ async def _announced(process: Process, stderr: IO[bytes]) -> Endpoint:
         line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", _MAX_LINE)
         said = decode(line)
     except (anyio.IncompleteRead, anyio.DelimiterNotFound, msgspec.DecodeError) as error:
-        await _end(process)
+        with anyio.move_on_after(_PATIENCE):
+            await process.wait()  # it may still be writing its last words
         raise LocalModelError(_death_notice(process.returncode, stderr)) from error
     if isinstance(said, Endpoint):
         return said
