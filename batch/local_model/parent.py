@@ -34,8 +34,8 @@ _MAX_LINE = 64 * 1024
 _LAST_WORDS = 4000
 """Bytes of the child's standard error that are read for an error message."""
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads of llama.cpp that wait for each other sleep: where they spin instead, as is libgomp's habit, one busy
-neighbour on the machine makes every answer ten times slower."""
+"""Threads of llama.cpp that wait for each other sleep: where they spin instead, as is libgomp's habit, one
+busy neighbour on the machine makes every answer many times slower."""
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); import batch.local_model.__main__"
 """Runs the child with the code that runs here, found even in a checkout that is not installed."""
 
