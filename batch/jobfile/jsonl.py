@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -100,11 +101,27 @@ def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) ->
 def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Mistake:
     if number == 1 and line.startswith(_OTHER_ENCODING):
         return Mistake(path, number, 1, "", "is in UTF-16", "save the file as UTF-8")
-    text = str(error)
+    text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
+    if text == "Input data was truncated":
+        if _is_json(line):
+            text = "half of a surrogate pair"  # msgspec has only one word for both
+        end = len(line.decode(errors="replace").rstrip()) + 1
+        return Mistake(path, number, end, "", _said(text))
     at = _BYTE.search(text)
     column = len(line[: int(at[1])].decode(errors="replace")) + 1 if at else 1
-    what = _BYTE.sub("", text).replace("JSON is malformed: ", "")
-    return Mistake(path, number, column, "", f"not JSON: {what[:1].lower()}{what[1:]}")
+    return Mistake(path, number, column, "", _said(_BYTE.sub("", text)))
+
+
+def _is_json(line: bytes) -> bool:
+    try:
+        json.loads(line)
+    except ValueError:
+        return False
+    return True
+
+
+def _said(text: str) -> str:
+    return f"not JSON: {text[:1].lower()}{text[1:]}"
 
 
 def column_of(line: bytes, key: str) -> int:

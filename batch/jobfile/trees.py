@@ -154,7 +154,7 @@ def scalar(tag: str, text: str) -> Any:
             return text.lower() == "true"
         case "int" | "float" if len(text) <= _MAX_DIGITS:
             return _number(tag, text)
-        case "str" | "!":
+        case "str":
             return text
         case "int" | "float":
             raise ValueError("a number longer than anything counts")
