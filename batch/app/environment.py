@@ -48,7 +48,7 @@ class Environment:
 
     def expand(self, text: str) -> str:
         """The text with its ``${NAME}`` references replaced. Raises ``UsageError`` where one is not set."""
-        return _REFERENCE.sub(lambda reference: self._variable(reference[1]), text)
+        return _REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model, default: str) -> str:
         """The URL that requests go to; a key may only be a part of it where its origin is trusted."""
@@ -66,7 +66,7 @@ class Environment:
         """
         if model.api_key_env is not None:
             self._check([model.api_key_env], base_url)
-            return self._variable(model.api_key_env)
+            return self.variable(model.api_key_env)
         if model.api_key_file is None:
             return None
         self._check([str(model.api_key_file)], base_url)
@@ -96,7 +96,7 @@ class Environment:
     def secrets(self, model: Model) -> list[str]:
         """The values that the model's headers and proxy refer to."""
         texts = [*model.headers.values(), model.proxy or ""]
-        return [self._variable(name) for text in texts for name in _REFERENCE.findall(text)]
+        return [self.variable(name) for text in texts for name in _REFERENCE.findall(text)]
 
     def _check(self, names: list[str], url: str) -> None:
         if names:
@@ -104,10 +104,11 @@ class Environment:
             for name in names:
                 trust.check(name, url, recorded)
 
-    def _variable(self, name: str) -> str:
+    def variable(self, name: str) -> str:
+        """The value of a variable that somebody has named. Raises ``UsageError`` where it is not set."""
         value = self.variables.get(name, "").strip()
         if not value:
-            raise UsageError(f"the environment variable {name}, which the job file names, is not set")
+            raise UsageError(f"the environment variable {name} is named but not set")
         if not value.isprintable():
             raise UsageError(f"the environment variable {name} holds a line break or a control character")
         return value

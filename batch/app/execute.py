@@ -75,7 +75,7 @@ async def execute(
         for notice in log.notices:
             reporter.notice(notice)
         source = open_source(job)
-        plan = draw_up(source, log)
+        plan = draw_up(source, log.known)
         reporter.start(plan.total, plan.settled)
         session = _Session(job, environment, reporter, options)
         if plan.to_send:

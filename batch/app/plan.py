@@ -13,11 +13,11 @@ from batch.policy.resume import TO_RUN, State, state
 from batch.wire import autonomous
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from batch.jobfile.job import JobFile
     from batch.ports import Sink, Source
-    from batch.records import Request
+    from batch.records import Known, Request
 
 
 @dataclass(slots=True)
@@ -49,12 +49,15 @@ def canonical(provider: str, model: str) -> str:
     return autonomous.canonical(model) if provider == "autonomous" else model
 
 
-def draw_up(source: JobSource, sink: Sink) -> Plan:
-    """Go through the whole job once. Raises ``JobFileError`` with every mistake in its inputs."""
+def draw_up(source: JobSource, known: Callable[[str], Known | None]) -> Plan:
+    """Go through the whole job once; ``known`` tells what the output holds of an id.
+
+    Raises ``JobFileError`` with every mistake in the job's inputs.
+    """
     plan = Plan()
 
     def count(request: Request) -> None:
-        where = state(request, sink.known(request.id))
+        where = state(request, known(request.id))
         plan.states[where] += 1
         if where in TO_RUN:
             plan.to_send[request.target] += 1

@@ -1,1 +1,63 @@
+"""The command line: argv, printing and exit codes, and no logic. One module a command."""
 
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+
+import click
+
+from batch import __version__
+from batch.cli.console import report_error
+from batch.errors import PromptJobsError
+
+COMMANDS = ("init", "validate", "run", "status", "serve", "models", "trust")
+
+
+class LazyGroup(click.Group):
+    """Imports a command's module when the command is asked for, so that help comes at once."""
+
+    def list_commands(self, _: click.Context) -> list[str]:
+        return list(COMMANDS)
+
+    def get_command(self, _: click.Context, name: str) -> click.Command | None:
+        if name not in COMMANDS:
+            return None
+        command = import_module(f"batch.cli.{name}").command
+        assert isinstance(command, click.Command)  # noqa: S101
+        return command
+
+    def resolve_command(
+        self, context: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if args and args[0].endswith((".yaml", ".yml", ".jsonl")):
+            context.fail(f"No such command '{args[0]}'. To run a job file: promptjobs run {args[0]}")
+        return super().resolve_command(context, args)
+
+
+@click.group(
+    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+)
+@click.version_option(__version__, "--version", prog_name="promptjobs")
+def commands() -> None:
+    """Run batches of prompts that can be left alone overnight."""
+
+
+def main() -> None:
+    """The entry point of ``promptjobs`` and ``python -m batch``."""
+    try:
+        code = commands.main(prog_name="promptjobs", standalone_mode=False)
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except (click.Abort, KeyboardInterrupt):
+        code = 130
+    except BrokenPipeError:
+        sys.stderr.close()
+        code = 141
+    except PromptJobsError as error:
+        report_error(error)
+        code = error.exit_code
+    sys.exit(code or 0)

@@ -1,0 +1,43 @@
+"""The embedded endpoint in the foreground, for ``promptjobs serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from batch.errors import UsageError
+from batch.local_model.serve import serve as serve_engine
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.app.environment import Environment
+    from batch.local_model.endpoint import Endpoint
+
+ENGINES = ("llama", "extractive")
+
+
+def engine_of(name: str) -> str:
+    """``llama``, ``extractive``, or the absolute path of a file typed by the user. Raises ``UsageError``."""
+    if name in ENGINES:
+        return name
+    if not Path(name).is_file():
+        raise UsageError(f"the engine {name!r} is neither {' nor '.join(ENGINES)} nor a file")
+    return str(Path(name).resolve())
+
+
+async def serve(
+    engine: str,
+    environment: Environment,
+    *,
+    host: str,
+    port: int,
+    api_key_env: str | None,
+    announce: Callable[[Endpoint], None],
+    progress: Callable[[int, int], None],
+) -> None:
+    """Serve until a signal. Raises ``UsageError`` and ``LocalModelError``."""
+    key = environment.variable(api_key_env) if api_key_env else None
+    await serve_engine(
+        engine, host=host, port=port, key=key, cache=environment.cache, announce=announce, progress=progress
+    )

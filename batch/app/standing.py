@@ -1,0 +1,46 @@
+"""How far a job is, without running it and without touching its output."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch.app.plan import Plan, draw_up, open_source
+from batch.policy.resume import State
+from batch.results.contents import Contents, survey
+from batch.results.counts import Counts, summarise
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.jobfile.job import JobFile
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """The output's lines, and the job's requests by where they stand (``None`` without a job).
+
+    ``orphans`` are lines of requests that the job no longer has.
+    """
+
+    output: Path
+    counts: Counts
+    plan: Plan | None = None
+    orphans: int = 0
+
+
+def of_output(output: Path) -> Standing:
+    """What a result file amounts to. Raises ``ForeignOutputError`` and ``OSError``."""
+    return Standing(output, summarise(output))
+
+
+def of_job(job: JobFile) -> Standing:
+    """How far a job is. Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``."""
+    contents, counts = Contents(), Counts()
+    if job.output.exists():
+        with job.output.open("rb") as stream:
+            contents = survey(stream, job.output)
+        counts = summarise(job.output)
+    plan = draw_up(open_source(job), contents.index.get)
+    with_a_line = plan.total - plan.states[State.NEW]
+    return Standing(job.output, counts, plan, orphans=len(contents.index) - with_a_line)

@@ -1,0 +1,56 @@
+"""Printing for people: on stderr, escaped, coloured only where that is wanted."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import TYPE_CHECKING, Any, TextIO, TypeVar
+
+import click
+
+from batch.errors import JobFileError, PromptJobsError
+from batch.terminal import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F", bound="Callable[..., Any]")
+
+_RED, _BOLD, _PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
+
+
+def option(*names: str, **settings: Any) -> Callable[[F], F]:
+    """A flag that can also be given as ``PROMPTJOBS_<LONG NAME>`` in the environment."""
+    long = next(name for name in names if name.startswith("--")).split("/")[0]
+    variable = "PROMPTJOBS_" + long.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, **settings)
+
+
+def is_fancy(stream: TextIO) -> bool:
+    """Whether the stream is a terminal that can move its cursor."""
+    return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+
+
+def has_colour(stream: TextIO) -> bool:
+    """Whether to colour: ``NO_COLOR`` and ``FORCE_COLOR`` are obeyed, a terminal decides else."""
+    if os.environ.get("NO_COLOR"):
+        return False
+    if os.environ.get("FORCE_COLOR"):
+        return True
+    return is_fancy(stream)
+
+
+def say(text: str) -> None:
+    """A line for a person, on stderr."""
+    print(text, file=sys.stderr)
+
+
+def report_error(error: PromptJobsError) -> None:
+    """An error's message: one line, or one line a mistake."""
+    lines = str(error).split("\n") if isinstance(error, JobFileError) else [f"promptjobs: {error}"]
+    red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
+    for line in lines:
+        say(f"{red}{escape(line, limit=1000)}{plain}")
+    if isinstance(error, JobFileError):
+        count = len(error.mistakes)
+        say(f"{count} mistake{'s' if count != 1 else ''}; nothing was sent")

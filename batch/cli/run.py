@@ -1,0 +1,102 @@
+"""``promptjobs run``"""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import click
+
+from batch.cli.console import has_colour, is_fancy, option, say
+from batch.cli.durations import DURATION
+from batch.cli.jobs import job_flags, load
+
+if TYPE_CHECKING:
+    from batch.progress import BarReporter, LineReporter
+    from batch.records import Summary
+
+
+@click.command("run")
+@job_flags
+@option("-j", "--concurrency", type=click.IntRange(1, 10000), help="Requests in flight at once, at most.")
+@option("--limit", type=click.IntRange(min=0), help="Send this many requests, at most.")
+@option("--max-attempts", type=click.IntRange(1, 1000), help="Attempts a request may have.")
+@option("--max-duration", type=DURATION, help="Stop sending after this time, such as 90s, 5m or 2h.")
+@option("-x", "--fail-fast", is_flag=True, help="Stop after the first failed request.")
+@option(
+    "--durability", type=click.Choice(["fsync", "flush"]), default="fsync", help="What a result survives."
+)
+@option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
+@option("--stats", type=DURATION, default="60s", show_default=True, help="Seconds between two lines.")
+@option("--no-progress", is_flag=True, help="Lines in place of a bar, also on a terminal.")
+@option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
+@option("-v", "--verbose", is_flag=True, help="Lines in place of a bar, one every second.")
+def command(
+    concurrency: int | None,
+    limit: int | None,
+    max_attempts: int | None,
+    max_duration: float | None,
+    fail_fast: bool,
+    durability: Literal["fsync", "flush"],
+    as_json: bool,
+    stats: float,
+    no_progress: bool,
+    quiet: bool,
+    verbose: bool,
+    **job: Any,
+) -> int:
+    """Run what has no success yet.
+
+    Results are appended to the output file as they come. Run the same command again to go on where it
+    stopped: what has succeeded is not sent again.
+    """
+    import anyio
+
+    from batch.app.environment import Environment
+    from batch.app.execute import RunOptions, execute
+
+    loaded = load(**job, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
+    reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
+    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True)
+    try:
+        loop = {"use_uvloop": find_spec("uvloop") is not None}
+        here = Environment.current()
+        summary = anyio.run(execute, loaded, here, reporter, options, backend_options=loop)
+    finally:
+        reporter.close()
+    _print(summary, as_json=as_json, quiet=quiet)
+    return summary.exit_code
+
+
+def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineReporter:
+    from batch.progress import BarReporter, LineReporter
+
+    if bar and not quiet and is_fancy(sys.stderr):
+        return BarReporter(sys.stderr, colour=has_colour(sys.stderr))
+    return LineReporter(sys.stderr, stats=stats, quiet=quiet)
+
+
+def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+    if as_json:
+        import msgspec
+
+        print(msgspec.json.encode(summary).decode())
+    if not quiet or summary.exit_code:
+        say(_in_words(summary))
+
+
+def _in_words(summary: Summary) -> str:
+    parts = [f"{summary.succeeded} succeeded"]
+    parts += [f"{summary.failed} failed"] if summary.failed else []
+    parts += [f"{summary.pending} pending"] if summary.pending else []
+    sent = f"{summary.sent} sent in {summary.seconds:.1f} s" if summary.sent else "nothing was sent"
+    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}; {_relative(summary.output)}"
+    return text + "".join(f"\n  {reason}" for reason in summary.reasons)
+
+
+def _relative(path: str) -> str:
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path

@@ -1,0 +1,71 @@
+"""``promptjobs serve``"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+import click
+
+from batch.cli.console import is_fancy, option, say
+
+if TYPE_CHECKING:
+    from batch.local_model.endpoint import Endpoint
+
+
+@click.command("serve")
+@option("--engine", default="llama", show_default=True, help="llama, extractive, or the path of a GGUF file.")
+@option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@option("--api-key-env", metavar="NAME", help="The variable that holds the key which clients must show.")
+def command(engine: str, host: str, port: int, api_key_env: str | None) -> int:
+    """Run the embedded model as a server.
+
+    A real small model behind both dialects, on this machine, until it is interrupted.
+    """
+    import anyio
+
+    from batch.app.environment import Environment
+    from batch.app.serving import engine_of, serve
+
+    chosen = engine_of(engine)
+
+    async def foreground() -> None:
+        await serve(
+            chosen,
+            Environment.current(),
+            host=host,
+            port=port,
+            api_key_env=api_key_env,
+            announce=_announce if api_key_env else _announce_with_key,
+            progress=_Progress(),
+        )
+
+    anyio.run(foreground)
+    return 0
+
+
+def _announce(endpoint: Endpoint) -> None:
+    say(f"{endpoint.model} answers at {endpoint.base_url}  (Ctrl-C stops it)")
+    say(f"  OpenAI dialect:       base URL {endpoint.base_url}/v1")
+    say(f"  AutonomousAI dialect: base URL {endpoint.base_url}")
+
+
+def _announce_with_key(endpoint: Endpoint) -> None:
+    """A key that was made for this one run has to be told to whoever started it."""
+    _announce(endpoint)
+    say(f"  API key:              {endpoint.api_key}")
+
+
+class _Progress:
+    """The download of the weights, said every ten percent."""
+
+    def __init__(self) -> None:
+        self._said = -1
+
+    def __call__(self, done: int, total: int) -> None:
+        tenth = 10 * done // total
+        if tenth > self._said:
+            self._said = tenth
+            end = "\r" if is_fancy(sys.stderr) and tenth < 10 else "\n"
+            print(f"fetching the model's weights: {tenth * 10} %", file=sys.stderr, end=end, flush=True)

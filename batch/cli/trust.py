@@ -1,0 +1,35 @@
+"""``promptjobs trust``"""
+
+from __future__ import annotations
+
+import click
+
+from batch.cli.console import say
+
+
+@click.command("trust")
+@click.argument("key", required=False)
+@click.argument("origin", required=False)
+@click.option("--remove", is_flag=True, help="Trust the pair no longer.")
+def command(key: str | None, origin: str | None, remove: bool) -> int:
+    """Let a key go to an origin.
+
+    KEY is the name of an environment variable, or the path of a key file, as the job file names it; never
+    the key itself. ORIGIN is such as https://llm.example.org. Without arguments, list the trusted pairs.
+    """
+    from batch.app import trust
+    from batch.app.environment import Environment
+
+    store = Environment.current().trust_store
+    if key is None:
+        for name, where in [*trust.WELL_KNOWN.items(), *trust.recorded(store)]:
+            click.echo(f"{name}  {where}")
+        return 0
+    if origin is None:
+        raise click.UsageError("name the origin too, such as https://llm.example.org")
+    if remove:
+        found = trust.forget(store, key, origin)
+        say(f"{key} is no longer trusted for {origin}" if found else f"{key} was not trusted for {origin}")
+        return 0
+    say(f"{key} may now go to {trust.record(store, key, origin)}")
+    return 0
