@@ -5,6 +5,7 @@ Only ``summary`` is held to a grammar; the other models answer freely, each with
 
 from __future__ import annotations
 
+import os
 import secrets
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from batch.errors import LocalModelError
-from batch.local_model.chat import SUMMARY, Chat, ChatError, Ending, OnDelta
+from batch.local_model.chat import SUMMARY, Chat, ChatError, Ending, Message, OnDelta
 from batch.local_model.grammar import summary_grammar
 from batch.records import JSONObject, Usage
 
@@ -49,7 +50,7 @@ class LlamaEngine:
 
 def request_body(chat: Chat) -> JSONObject:
     """What llama.cpp is asked. Raises ``ChatError`` for what it must not even be tried with."""
-    messages = [{"role": message.role, "content": message.text()} for message in chat.messages]
+    messages = [{"role": _role(message), "content": message.text()} for message in chat.messages]
     if sum(len(message["content"]) for message in messages) > CONTEXT * _MOST_CHARACTERS_PER_TOKEN:
         raise _context_exceeded(f"the messages are longer than {CONTEXT} tokens can be")
     body = {
@@ -60,6 +61,11 @@ def request_body(chat: Chat) -> JSONObject:
         **msgspec.to_builtins(chat.sampling),
     }
     return _held_to_quoting(body, chat) if chat.model == SUMMARY else body
+
+
+def _role(message: Message) -> str:
+    """OpenAI's newer name for the system's role is unknown to models' templates."""
+    return "system" if message.role == "developer" else message.role
 
 
 def _held_to_quoting(body: JSONObject, chat: Chat) -> JSONObject:
@@ -122,6 +128,10 @@ def _load(weights: Path) -> Any:
     params.n_ctx = CONTEXT * _PARALLEL
     params.n_parallel = _PARALLEL
     params.verbosity = -1
+    # Reading a prompt gains from every core. Writing a token is so little work that waiting for each other
+    # costs the threads more than they gain.
+    params.cpuparams_batch.n_threads = _cores()
+    params.cpuparams.n_threads = max(1, _cores() // 2)
     # llama.cpp opens a port of its own, which nobody here uses: nobody else shall either.
     params.hostnames = ["127.0.0.1"]
     params.port = 0
@@ -132,6 +142,13 @@ def _load(weights: Path) -> Any:
         return xllamacpp.Server(params)
     except RuntimeError as error:
         raise LocalModelError(f"llama.cpp cannot load {weights}: is it a GGUF file? ({error})") from error
+
+
+def _cores() -> int:
+    """The cores that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _import_xllamacpp() -> Any:
