@@ -51,7 +51,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         try:
             engine, sha256 = load(args.engine, args.weights)
             asyncio.run(_serve(engine, sha256, key, args.host, args.port, stdout))
-        except (LocalModelError, OSError) as error:
+        except (LocalModelError, OSError, OverflowError) as error:
             stdout.write(encode_failed(str(error)))
     return 1
 
