@@ -46,7 +46,8 @@ def test_a_models_own_settings_win_over_the_jobs_and_maps_are_merged(tmp_path: P
         params: {temperature: 0, seed: 1}
         models:
           - plain
-    assert result.timeouts == Timeouts(10, 300, 120, None, outage=1800, grace=30)
+          - {id: own, model: m, base_url: https://other/v1, api_key_file: key.txt,
+             headers: {user-agent: mine},
              params: {seed: 2}, concurrency: 3}
           - {model: summary, provider: autonomous, base_url: local, proxy: "http://u:${PROXY_PASSWORD}@p:1"}
         prompt: a

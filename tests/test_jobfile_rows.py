@@ -53,7 +53,12 @@ BAD_ROWS = [
         '{"prompt": "a", "params": {"stream": true}}',
         "1:28: params.stream: every answer is streamed; leave it out",
     ),
+    ('{"prompt": "a", "model": "b\\n"}', "1:17: model: longer than a name, or with control characters"),
     ('{"custom_id": "a"}', "1:1: body: is missing"),
+    (
+        '{"custom_id": "a", "body": {"model": 1, "messages": [{"role": "user", "content": "x"}]}}',
+        "1:29: body.model: expected text, got a whole number",
+    ),
     ('{"custom_id": "a", "body": {}}', "1:1: body.messages: expected a list of messages, got nothing"),
     (BATCH_LINE.replace("POST", "GET").strip(), "1:21: method: expected `POST`"),
     (

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batch.jobfile import JobFile, Prompt
+    from batch.jobfile import JobFile, Model, Prompt
 
 
 class Draft(Struct, frozen=True, gc=False):
@@ -55,12 +55,17 @@ def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | Mistake]:
         if isinstance(row, Mistake):
             yield row
             continue
-        targets = [positions[model.id] for model in targets_of(row.model, job.models)]
+        names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
+        targets = [positions[name] for name in names]
         if not targets:
             what = "a model that was not there when the job was read"
             yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
         yield Draft(stem, row.messages, row.params, row.metadata, targets, str(path), row.line)
+
+
+def _ids(models: Sequence[Model]) -> tuple[str, ...]:
+    return tuple(model.id for model in models)
 
 
 def _from_prompts(job: JobFile) -> Iterator[Draft | Mistake]:

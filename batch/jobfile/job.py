@@ -102,8 +102,9 @@ class Timeouts:
 class JobFile:
     """A job without mistakes.
 
-    A YAML job has ``prompts`` and perhaps ``inputs``; a JSONL job has ``rows``, the file to be streamed, and
-    ``system``, which stands before the messages of every row without a system message of its own.
+    A YAML job has ``prompts`` and perhaps ``inputs``. A JSONL job has ``rows``, the file to be streamed;
+    ``system``, which stands before the messages of every row without a system message of its own; and
+    ``default_targets``, the ids of the models that a row without a model goes to.
     ``path`` is the job file, or the folder that a mapping's paths are relative to.
     """
 
@@ -116,6 +117,7 @@ class JobFile:
     inputs: Inputs | None = None
     rows: Path | None = None
     system: str | None = None
+    default_targets: tuple[str, ...] = ()
     concurrency: int = 8
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)

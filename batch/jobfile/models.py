@@ -67,7 +67,10 @@ class Models:
     def of_job(self) -> tuple[Model, ...]:
         """The models that the job file names."""
         self._check_endpoint(self.spec, ())
-        models = tuple(self._resolve(entry) for entry in self._entries())
+        entries = self._entries()
+        if not entries:
+            self._address(self.spec, ())
+        models = tuple(self._resolve(entry) for entry in entries)
         self._check_unique(models)
         self._check_engine_used(models)
         return tuple(model for model in models if model is not None)
@@ -86,15 +89,9 @@ class Models:
         own, job = entry.spec, self.spec
         if entry.at:
             self._check_endpoint(own, entry.at)
-        provider = own.provider or job.provider or self.provider
+        provider, base_url = self._address(own, entry.at)
         if provider is None:
-            what = "is missing: where prompts go is always said"
-            self._lacks(entry, "provider", what, "write `openai` or `autonomous`")
             return None
-        base_url = own.base_url or job.base_url
-        if base_url is None and provider == "openai":
-            hint = "for OpenAI itself write `https://api.openai.com/v1`"
-            self._lacks(entry, "base_url", "is missing: `openai` has no default address", hint)
         self._check_name(entry, provider)
         keys: tuple[EndpointSpec, At] = (own, entry.at)
         if not (own.api_key_env or own.api_key_file):
@@ -113,12 +110,23 @@ class Models:
             concurrency=own.concurrency,
         )
 
-    def _lacks(self, entry: _Entry, key: str, what: str, hint: str) -> None:
-        """Say once what is missing: in the model's own settings where it has some, else in the job's."""
-        if self._is_written(entry.at, key) or self._is_written((), key):
+    def _address(self, own: EndpointSpec, at: At) -> tuple[ProviderName | None, str | None]:
+        """Where the requests of a model go: its provider and its address, its own or the job's."""
+        provider = own.provider or self.spec.provider or self.provider
+        base_url = own.base_url or self.spec.base_url
+        if provider is None:
+            what = "is missing: where prompts go is always said"
+            self._lacks(at, "provider", what, "write `openai` or `autonomous`")
+        elif base_url is None and provider == "openai":
+            hint = "for OpenAI itself write `https://api.openai.com/v1`"
+            self._lacks(at, "base_url", "is missing: `openai` has no default address", hint)
+        return provider, base_url
+
+    def _lacks(self, at: At, key: str, what: str, hint: str) -> None:
+        """Say once what is missing: in the model where it has a provider of its own, else in the job."""
+        if self._is_written(at, key) or self._is_written((), key):
             return  # written, and reported for what is wrong with it
-        has_own = entry.at and isinstance(self._raw(entry.at), dict) and entry.spec.provider is not None
-        self._say_once((*entry.at, key) if has_own else (key,), what, hint)
+        self._say_once((*at, key) if self._is_written(at, "provider") else (key,), what, hint)
 
     def _check_name(self, entry: _Entry, provider: ProviderName) -> None:
         try:

@@ -12,11 +12,11 @@ from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.patterns import pattern_complaint
 from batch.jobfile.prompts import prompts_of
-from batch.jobfile.targets import targets_of
+from batch.jobfile.row_models import row_models
 
 if TYPE_CHECKING:
     from batch.jobfile.job import Model, Prompt
-    from batch.jobfile.places import At, Findings, Place
+    from batch.jobfile.places import At, Findings
     from batch.jobfile.schema import JobSpec
     from batch.jobfile.survey import Survey
     from batch.jobfile.trees import Tree
@@ -53,22 +53,25 @@ class _Resolver:
     def job(self, survey: Survey | None) -> JobFile:
         name = self.spec.name or self.setting.default_name
         rows = None if survey is None else self.setting.path
+        own, brought = self._models(survey)
         return JobFile(
             name=name,
             path=self.setting.path,
             root=self.setting.bounds.root,
-            models=self._models(survey),
+            models=own + brought,
             prompts=self._prompts(survey),
             inputs=self._inputs(),
             rows=rows,
             system=self.spec.system if rows else None,
+            default_targets=tuple(model.id for model in own) if rows else (),
             output=self._output(name),
             concurrency=self.spec.concurrency,
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
         )
 
-    def _models(self, survey: Survey | None) -> tuple[Model, ...]:
+    def _models(self, survey: Survey | None) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
+        """The models of the job file, and those that only its rows name."""
         resolver = Models(
             self.spec,
             self.tree,
@@ -78,39 +81,20 @@ class _Resolver:
             "openai" if survey and survey.batch and not survey.own else None,
         )
         models = resolver.of_job()
-        named = [key for key in ("model", "models") if self.tree.value.get(key) is not None]
-        if len(named) == 2:
-            self.findings.at_key(("models",), "stands beside `model`", "keep one of them")
+        self._check_models_written(survey)
         if survey is None:
-            if not named:
-                self.findings.at_key((), "no model", "write `model` or `models`")
-            return models
-        return self._of_rows(survey, models, resolver, bool(named))
+            return models, ()
+        return row_models(survey, models, resolver, self.findings)
 
-    def _of_rows(
-        self, survey: Survey, models: tuple[Model, ...], resolver: Models, is_named: bool
-    ) -> tuple[Model, ...]:
-        """The models that the rows use: those of the settings, and those that rows bring themselves."""
-        if survey.unnamed and not is_named:
+    def _check_models_written(self, survey: Survey | None) -> None:
+        written = [key for key in ("model", "models") if self.tree.value.get(key) is not None]
+        if len(written) == 2:
+            self.findings.at_key(("models",), "stands beside `model`", "keep one of them")
+        elif not written and survey is None:
+            self.findings.at_key((), "no model", "write `model` or `models`")
+        elif not written and survey and survey.unnamed:
             hint = "name one in the row, in the settings or with `--model`"
             self.findings.at_place(survey.unnamed, "", "no model", hint)
-        new: dict[str, Place] = {}
-        used = {model.id for model in models} if survey.unnamed else set()
-        for name, place in survey.models.items():
-            found = targets_of(name, models)
-            if len(found) > 1:
-                ids = ", ".join(f"`{model.id}`" for model in found)
-                self.findings.at_place(place, "model", "could be any of several", f"write one of {ids}")
-            if not found:
-                new[name] = place
-            used.update(model.id for model in found)
-        brought = resolver.of_rows(new)
-        for model in (*models, *brought):
-            if survey.batch and model.provider != "openai":
-                what = "a line of an OpenAI Batch file needs `provider: openai`"
-                self.findings.at_place(survey.batch, "", what)
-                break
-        return tuple(model for model in models if model.id in used) + brought
 
     def _prompts(self, survey: Survey | None) -> tuple[Prompt, ...]:
         if survey is None:

@@ -27,6 +27,7 @@ _ALWAYS_STREAMED = ("stream", "stream_options")
 _LATER = frozenset({"images"})
 
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)]
+_Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
 
 
 class JobRow(Struct, frozen=True, gc=False):
@@ -43,7 +44,7 @@ class JobRow(Struct, frozen=True, gc=False):
 
 class _OwnLine(Struct, forbid_unknown_fields=True):
     id: _Text | int | None = None
-    model: _Text | None = None
+    model: _Name | None = None
     prompt: _Text | None = None
     messages: list[JSONObject] | None = None
     system: str | None = None
@@ -115,8 +116,8 @@ class _Line(Struct, frozen=True):
         params = {key: value for key, value in batch.body.items() if key not in _ALWAYS_STREAMED}
         model, messages = params.pop("model", None), params.pop("messages", None)
         mistakes = self._envelope(batch) + self._messages(messages, "body.messages")
-        if not (model is None or (isinstance(model, str) and model)):
-            mistakes.append(self._mistake("model", "body.model", f"expected text, got {kind(model)}"))
+        if not _fits(model, _Name | None):
+            mistakes.append(self._mistake("model", "body.model", _misfit("model", model)))
         mistakes += self._params("body", params)
         if mistakes:
             return mistakes
@@ -152,6 +153,8 @@ class _Line(Struct, frozen=True):
         ]
 
     def _params(self, where: str, params: Mapping[str, Any]) -> list[Mistake]:
+        if not params:
+            return []
         return [
             self._mistake(key, f"{where}.{key}", what, hint) for key, (what, hint) in param_complaints(params)
         ]
@@ -168,8 +171,7 @@ class _Line(Struct, frozen=True):
                 hint = "" if key in _LATER else did_you_mean(key, known) or f"known here: {', '.join(known)}"
                 mistakes.append(self._mistake(key, shown(key), what, hint))
             elif not _fits(value, types[key]):
-                wanted = f"expected {_EXPECTED.get(key, 'text')}, got {kind(value)}"
-                mistakes.append(self._mistake(key, key, "must not be empty" if value == "" else wanted))
+                mistakes.append(self._mistake(key, key, _misfit(key, value)))
         return mistakes
 
     def _mistake(self, key: str, where: str, what: str, hint: str = "") -> Mistake:
@@ -179,6 +181,14 @@ class _Line(Struct, frozen=True):
 
 def _is_message(message: Any) -> bool:
     return isinstance(message, dict) and isinstance(message.get("role"), str) and "content" in message
+
+
+def _misfit(key: str, value: Any) -> str:
+    if value == "":
+        return "must not be empty"
+    if key == "model" and isinstance(value, str):
+        return "longer than a name, or with control characters"
+    return f"expected {_EXPECTED.get(key, 'text')}, got {kind(value)}"
 
 
 def _fits(value: Any, form: Any) -> bool:

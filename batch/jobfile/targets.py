@@ -1,4 +1,4 @@
-"""Which of a job's models a row of a JSONL job goes to."""
+"""Which of some models a row of a JSONL job means."""
 
 from __future__ import annotations
 
@@ -10,9 +10,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import Model
 
 
-def targets_of(name: str | None, models: Sequence[Model]) -> tuple[Model, ...]:
-    """All models for a row that names none; else the one of that id, or those of that model name."""
-    if name is None:
-        return tuple(models)
+def targets_of(name: str, models: Sequence[Model]) -> tuple[Model, ...]:
+    """The model of that id, or else those of that model name."""
     by_id = tuple(model for model in models if model.id == name)
     return by_id or tuple(model for model in models if model.model == name)

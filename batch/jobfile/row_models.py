@@ -1,0 +1,34 @@
+"""The models of a JSONL job: those of its settings that rows use, and those that rows bring themselves."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.jobfile.targets import targets_of
+
+if TYPE_CHECKING:
+    from batch.jobfile.job import Model
+    from batch.jobfile.models import Models
+    from batch.jobfile.places import Findings, Place
+    from batch.jobfile.survey import Survey
+
+
+def row_models(
+    survey: Survey, models: tuple[Model, ...], resolver: Models, findings: Findings
+) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
+    """The used ones of the settings' ``models``, which all serve the rows without a model; and new ones."""
+    new: dict[str, Place] = {}
+    used = {model.id for model in models} if survey.unnamed else set()
+    for name, place in survey.models.items():
+        found = targets_of(name, models)
+        if len(found) > 1:
+            ids = ", ".join(f"`{model.id}`" for model in found)
+            findings.at_place(place, "model", "could be any of several", f"write one of {ids}")
+        if not found:
+            new[name] = place
+        used.update(model.id for model in found)
+    own, brought = tuple(model for model in models if model.id in used), resolver.of_rows(new)
+    if survey.batch and any(model.provider != "openai" for model in own + brought):
+        what = "a line of an OpenAI Batch file needs `provider: openai`"
+        findings.at_place(survey.batch, "", what)
+    return own, brought

@@ -1,0 +1,43 @@
+"""Sources for tests: a job in a folder, and its requests."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.inputs import JobSource
+from batch.jobfile import load
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from pathlib import Path
+
+    from batch.jobfile import JobFile
+    from batch.records import Request
+
+
+def canonical(_provider: str, model: str) -> str:
+    """The name without its alias."""
+    return {"llama-3.3-70b": "llama"}.get(model, model)
+
+
+def source_of(job: JobFile, identities: Mapping[str, Mapping[str, str]] | None = None) -> JobSource:
+    """The source of a job."""
+    return JobSource(job, identities or {}, canonical)
+
+
+def source(path: Path, flags: Mapping[str, object] | None = None) -> JobSource:
+    """The source of a job file."""
+    return source_of(load(path, overrides=flags))
+
+
+def by_id(requests: JobSource) -> dict[str, Request]:
+    """All requests; none may share an id."""
+    everything = list(requests.requests())
+    result = {request.id: request for request in everything}
+    assert len(result) == len(everything)
+    return result
+
+
+def marks(requests: JobSource) -> dict[str, str]:
+    """The fingerprint of each id."""
+    return {name: request.fingerprint for name, request in by_id(requests).items()}
