@@ -7,6 +7,7 @@ import os
 import re
 import termios
 import threading
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,8 @@ from batch.records import Failure, Request, Usage
 from tests.results_support import failed, hostile_text, succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
+    from io import FileIO
 
     from batch.ports import Reporter
     from batch.progress.base import BaseReporter
@@ -226,13 +228,20 @@ def seen_on_a_terminal(act: Callable[[BarReporter, Clock], None], *, colour: boo
     master, slave = os.openpty()
     termios.tcsetwinsize(slave, (24, 100))
     clock = Clock()
-    with open(master, "rb", buffering=0) as screen, open(slave, "w", encoding="utf-8") as stream:
-        reporter = BarReporter(stream, colour=colour, clock=clock)
-        reporter.start(total=10, already=4)
-        act(reporter, clock)
-        reporter.close()
-        stream.flush()
-        return screen.read(1 << 16).decode("utf-8")
+    with open(master, "rb", buffering=0) as screen:
+        with open(slave, "w", encoding="utf-8") as stream:
+            reporter = BarReporter(stream, colour=colour, clock=clock)
+            reporter.start(total=10, already=4)
+            act(reporter, clock)
+            reporter.close()
+        return b"".join(read_all(screen)).decode("utf-8")
+
+
+def read_all(screen: FileIO) -> Iterator[bytes]:
+    """Everything that the terminal was sent; with its last writer gone, the next read is an error."""
+    with suppress(OSError):
+        while piece := screen.read(1 << 16):
+            yield piece
 
 
 def test_a_terminal_shows_trouble_above_the_bar() -> None:

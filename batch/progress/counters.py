@@ -18,6 +18,7 @@ class Counters:
     def __init__(self) -> None:
         self.total = 0
         self.done = 0
+        self.sent = 0
         self.retries = 0
         self.tokens = 0
         self.failed: Counter[str] = Counter()
@@ -34,6 +35,7 @@ class Counters:
 
     def sending(self, request: Request) -> None:
         """An attempt begins."""
+        self.sent += 1
         self._in_flight.add(request.id)
 
     def finished(self, result: Result) -> None:

@@ -77,7 +77,8 @@ class LineReporter(BaseReporter):
         if self._closed:
             return
         self._closed = True
-        self._show_progress(self._standing(self._clock()))
+        if self.counters.sent:
+            self._show_progress(self._standing(self._clock()))
         if self.counters.failed:
             kinds = ", ".join(
                 f"{escape(code)} {number}" for code, number in self.counters.failed.most_common()
@@ -88,7 +89,8 @@ class LineReporter(BaseReporter):
         counters = self.counters
         requests, tokens = self._speed.sample(now, counters)
         left = counters.total - counters.done
-        eta = str(timedelta(seconds=round(left / requests))) if requests else "unknown"
+        seconds = left / requests if requests else None if left else 0.0
+        eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
         return (
             f"{counters.done}/{counters.total} done, failed {counters.failed.total()}, "
             f"in flight {counters.in_flight}, retries {counters.retries}, "
