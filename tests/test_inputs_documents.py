@@ -122,6 +122,29 @@ def test_folders_that_link_to_themselves_are_not_walked_for_ever(tmp_path: Path)
     assert list(_texts(_job(tmp_path, "documents/**/*.txt"))) == ["a.txt"]
 
 
+def test_names_that_no_file_can_have_match_nothing(tmp_path: Path) -> None:
+    for pattern in ("x" * 300, f"{'x' * 300}/*.txt", f"*/{'x' * 300}"):
+        said = mistakes_of(lambda pattern=pattern: check(source(_job(tmp_path, f"['{pattern}']"))))  # type: ignore[misc]
+        assert [line.partition(": ")[2] for line in said] == [
+            "inputs.files[0]: no document matches; patterns are relative to the job file"
+        ]
+
+
+def test_a_name_that_is_not_utf8_is_a_mistake(tmp_path: Path) -> None:
+    write(tmp_path, "x", os.fsdecode(b"caf\xe9.txt"))
+    assert mistakes_of(lambda: check(source(_job(tmp_path, "'*.txt'")))) == [
+        "caf\ufffd.txt: a name that is not UTF-8; rename the document"
+    ]
+
+
+def test_links_that_lead_in_circles_are_named(tmp_path: Path) -> None:
+    (tmp_path / "a.txt").symlink_to("b.txt")
+    (tmp_path / "b.txt").symlink_to("a.txt")
+    assert mistakes_of(lambda: check(source(_job(tmp_path, "a.txt")))) == [
+        "a.txt: too many levels of symbolic links"
+    ]
+
+
 def test_two_documents_with_one_id_are_a_mistake(tmp_path: Path) -> None:
     write(tmp_path, "x", "one/a.txt")
     write(tmp_path, "y", "two/a.txt")
@@ -192,6 +215,7 @@ def test_a_variable_without_any_inputs_is_named_where_the_prompt_is(tmp_path: Pa
         "joiner",
         "self.x",
         "range(10000000)",
+        "'\\\\ud800'",
         "'%d' % word",
     ],
 )

@@ -219,6 +219,10 @@ def test_the_jobs_engine_is_for_its_local_models_only(tmp_path: Path) -> None:
     assert [model.engine for model in job(tmp_path, text).models] == ["extractive", None]
 
 
+def test_an_output_whose_name_is_too_long_does_no_harm(tmp_path: Path) -> None:
+    assert job(tmp_path, HEAD + f"prompt: a\noutput: {{path: {'x' * 300}}}\n").output.parent == tmp_path
+
+
 # Secrets.
 
 
@@ -306,6 +310,7 @@ def test_a_mapping_is_a_job_like_any_other(tmp_path: Path) -> None:
         ({"params": {"a": object()}}, "job: params.a: object has no place in a job"),
         ({"params": {"a": float("nan")}}, "job: params.a: float has no place in a job"),
         ({"params": {1: 2}}, "job: params: a key that is not text"),
+        ({"prompt": "\ud800"}, "job: prompt: text with half of a surrogate pair"),
         ({"concurrency": 0}, "job: concurrency: must be at least 1"),
         ({"models": ["m", 7]}, "job: models[1]: expected keys and values, got a whole number"),
     ],

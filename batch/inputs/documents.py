@@ -14,7 +14,9 @@ from typing import TYPE_CHECKING, NamedTuple
 from batch.errors import Mistake
 from batch.inputs.row import Row
 from batch.jobfile.files import open_regular, reason
+from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
+from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +44,7 @@ def documents(inputs: Inputs) -> Iterator[Row | Mistake]:
             hint = "patterns are relative to the job file"
             yield Mistake(place.path, place.line, place.column, where, "no document matches", hint)
         for document in found:
-            resolved = document.path.resolve()
+            resolved = real(document.path)
             if not _is_inside(resolved, inputs):
                 yield Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW)
             elif resolved not in seen:
@@ -57,12 +59,22 @@ def _matches(pattern: str, base: Path) -> list[_Found]:
     """The files that the pattern matches, by id; hidden ones only where the pattern names them."""
     prefix, rest = fixed_prefix(base, pattern)
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
-    found = (_Found(path.relative_to(prefix).as_posix(), path) for path in prefix.glob(rest))
+    found = (_Found(path.relative_to(prefix).as_posix(), path) for path in _glob(prefix, rest))
     return sorted(
         document
         for document in found
-        if (takes_hidden or not _is_hidden(document.id)) and not document.path.is_dir()
+        if (takes_hidden or not _is_hidden(document.id)) and not os.path.isdir(document.path)
     )
+
+
+def _glob(prefix: Path, pattern: str) -> list[Path]:
+    path = prefix / pattern
+    if os.path.lexists(path):  # a name as it stands; a glob would pass over a link that leads nowhere
+        return [path]
+    try:
+        return list(prefix.glob(pattern))
+    except OSError:  # a part of the pattern that is too long for a name
+        return []
 
 
 def _is_hidden(name: str) -> bool:
@@ -74,7 +86,9 @@ def _is_inside(resolved: Path, inputs: Inputs) -> bool:
 
 
 def _read(document: _Found, base: Path) -> Row | Mistake:
-    name = str(document.path)
+    name = os.fsencode(document.path).decode(errors="replace")
+    if not is_unicode(document.id):
+        return Mistake(name, 0, 0, "", "a name that is not UTF-8", "rename the document")
     try:
         with open_regular(document.path) as file:
             data = file.read(MAX_BYTES + 1)

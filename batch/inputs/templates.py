@@ -10,6 +10,7 @@ from jinja2 import TemplateError, UndefinedError
 from batch.jobfile.explain import did_you_mean
 from batch.jobfile.places import shown
 from batch.jobfile.templates import environment
+from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -41,15 +42,18 @@ class PromptTemplate:
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
         """The messages for one row. Raises ``RenderError``. What the variables hold is never a template."""
         try:
-            return tuple(
-                {"role": role, "content": template.render(variables)} for role, template in self._messages
-            )
+            texts = [template.render(variables) for _, template in self._messages]
         except UndefinedError as error:
             raise _undefined(error, variables) from None
         except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:
             raise RenderError(f"the template fails: {type(error).__name__}") from None
+        if not all(map(is_unicode, texts)):
+            raise RenderError("the template gives half of a surrogate pair")
+        return tuple(
+            {"role": role, "content": text} for (role, _), text in zip(self._messages, texts, strict=True)
+        )
 
 
 def _undefined(error: UndefinedError, variables: Mapping[str, Any]) -> RenderError:

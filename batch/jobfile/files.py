@@ -29,7 +29,11 @@ _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U0001
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading. Raises ``OSError``, also for a FIFO, a device or a directory."""
     # Without O_NONBLOCK, opening a FIFO waits for its writer; and what was opened is what is judged.
-    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0))
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
+    try:
+        descriptor = os.open(path, flags)
+    except ValueError:  # a NUL in the name
+        raise OSError(None, "not a file name") from None
     if not stat.S_ISREG(os.fstat(descriptor).st_mode):
         os.close(descriptor)
         raise OSError(None, "not a regular file")
@@ -48,9 +52,8 @@ def read_text(path: Path) -> str:
     try:
         with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
-    except (OSError, ValueError) as error:  # ValueError: a NUL in the name
-        why = reason(error) if isinstance(error, OSError) else "not a file name"
-        raise JobFileError([Mistake(str(path), 0, 0, "", why)]) from error
+    except OSError as error:
+        raise JobFileError([Mistake(str(path), 0, 0, "", reason(error))]) from None
     return decode(data, str(path))
 
 

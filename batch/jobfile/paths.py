@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from pathlib import Path
 
 
 class OutsideError(ValueError):
@@ -32,8 +33,8 @@ class Bounds:
     def resolve(self, written: str | Path) -> Path:
         """The absolute path, symlinks resolved. Raises ``OutsideError`` where it leads out of the trees."""
         try:
-            path = (self.base / written).resolve()
-        except (OSError, ValueError, RuntimeError):  # a loop of symlinks, a NUL, a name too long
+            path = real(self.base / written)
+        except ValueError:  # a NUL
             raise OutsideError("not a path") from None
         if not self.hold(path):
             raise OutsideError(f"leads out of {self.root}")
@@ -44,8 +45,13 @@ class Bounds:
         return any(resolved.is_relative_to(tree) for tree in self.trees)
 
 
+def real(path: Path) -> Path:
+    """The absolute path, symlinks resolved. Unlike ``Path.resolve`` it never raises for circular links."""
+    return Path(os.path.realpath(path))
+
+
 def bounds_of(folder: Path, allow: Sequence[Path] = ()) -> Bounds:
     """The bounds of a job file in ``folder``: the folder, or its parent where it is called ``jobs``."""
-    base = folder.resolve()
+    base = real(folder)
     root = base.parent if base.name == "jobs" else base
-    return Bounds(base, (root, *(tree.resolve() for tree in allow)))
+    return Bounds(base, (root, *(real(tree) for tree in allow)))

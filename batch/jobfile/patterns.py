@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
-from glob import escape, has_magic
+from glob import has_magic
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from batch.jobfile.paths import real
 
 if TYPE_CHECKING:
     from batch.jobfile.endpoints import Complaint
@@ -15,8 +17,8 @@ if TYPE_CHECKING:
 def fixed_prefix(base: Path, pattern: str) -> tuple[Path, str]:
     """The folder before the first wildcard, and the rest of the pattern."""
     path = base / pattern
-    if os.path.lexists(path) and not path.is_dir():
-        return path.parent, escape(path.name)  # it may only look like a pattern, as `notes[1].txt` does
+    if os.path.lexists(path) and not os.path.isdir(path):
+        return path.parent, path.name  # it may only look like a pattern, as `notes[1].txt` does
     parts = Path(pattern).parts
     fixed = next((n for n, part in enumerate(parts) if has_magic(part)), max(len(parts) - 1, 0))
     rest = (*parts[fixed:], "*") if parts[-1:] == ("**",) else parts[fixed:]
@@ -35,6 +37,6 @@ def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
         return "`..` after a wildcard", "write it before"
     if not rest:
         return "not a pattern of files", "write `folder/*.txt`"
-    if not bounds.hold(prefix.resolve()):
+    if not bounds.hold(real(prefix)):
         return f"leads out of {bounds.root}", "`--allow-path` allows another folder"
     return None

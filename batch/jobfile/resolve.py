@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from batch.jobfile.explain import validated
 from batch.jobfile.job import Inputs, JobFile, Retries, Timeouts
 from batch.jobfile.models import KnownModels, Models
-from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.paths import Bounds, OutsideError, real
 from batch.jobfile.patterns import pattern_complaint
 from batch.jobfile.prompts import prompts_of
 from batch.jobfile.row_models import row_models
@@ -144,14 +145,14 @@ class _Resolver:
         """An output that is also read would be overwritten, or read for ever."""
         jsonl = self.spec.inputs.jsonl if self.spec.inputs else None
         read = [self.setting.path, self.setting.settings, jsonl and self.setting.bounds.base / jsonl]
-        if output.is_dir():
+        if os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
-        elif any(path is not None and Path(path).resolve() == output for path in read):
+        elif any(path is not None and real(Path(path)) == output for path in read):
             self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:
         if at in self.tree.trusted:
-            return (bounds.base / written).resolve()
+            return real(bounds.base / written)
         try:
             return bounds.resolve(written)
         except OutsideError as error:

@@ -213,8 +213,12 @@ def _forget(tree: Tree, at: At) -> None:
 def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     if len(at) > MAX_DEPTH:
         findings.at_value(at[:1], f"nested more than {MAX_DEPTH} levels deep")
-    elif value is None or isinstance(value, str | bool | int) or _is_finite(value):
+    elif value is None or isinstance(value, bool | int) or _is_finite(value):
         return value
+    elif isinstance(value, str):
+        if is_unicode(value):
+            return value
+        findings.at_value(at, "text with half of a surrogate pair")
     elif isinstance(value, Path):
         tree.trusted.add(at)
         return str(value)
@@ -227,12 +231,21 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     return None
 
 
+def is_unicode(text: str) -> bool:
+    """Whether the text can be sent: whether it has no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def _is_finite(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
 
 def _text_keys(value: Mapping[Any, object], at: At, findings: Findings) -> dict[str, object]:
-    if all(isinstance(key, str) for key in value):
+    if all(isinstance(key, str) and is_unicode(key) for key in value):
         return dict(value)
     findings.at_value(at, "a key that is not text")
     return {}
