@@ -1,0 +1,38 @@
+"""Our client by itself: the endpoint that a run uses, without the run."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import uvloop
+
+from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.deadlines import Timeouts
+from batch.providers.http import HttpClient
+from batch.records import Reply, Request
+from tests.bench.clients.drive import MESSAGES, arguments, run
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
+    from tests.bench.clients.drive import Ask
+
+REQUEST = Request("1", "", "summary", "summary", tuple(MESSAGES))
+
+
+@asynccontextmanager
+async def client(url: str) -> AsyncIterator[Ask]:
+    """Ask through one pool of connections."""
+    async with HttpClient(Timeouts()) as pool:
+        endpoint = AutonomousEndpoint(pool, url)
+
+        async def ask() -> str:
+            outcome = await endpoint.complete(REQUEST)
+            return outcome.text if isinstance(outcome, Reply) else f"{outcome.code}: {outcome.message}"
+
+        yield ask
+
+
+if __name__ == "__main__":
+    run(client, arguments().parse_args(), uvloop.new_event_loop)
