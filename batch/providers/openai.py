@@ -43,8 +43,9 @@ class OpenAIEndpoint:
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt; where the server refuses ``stream_options``, go on without them."""
-        outcome = await self._attempt(request, ask_usage=self._ask_usage)
-        if isinstance(outcome, Failure) and self._ask_usage and openai.refuses_usage(outcome):
+        asked = self._ask_usage
+        outcome = await self._attempt(request, ask_usage=asked)
+        if isinstance(outcome, Failure) and asked and openai.refuses_usage(outcome):
             self._ask_usage = False
             outcome = await self._attempt(request, ask_usage=False)
         return redacted(outcome, self._secrets)

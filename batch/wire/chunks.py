@@ -109,13 +109,34 @@ def _delta(value: object) -> Delta | None:
     if not isinstance(value, dict):
         return None
     calls = value.get("tool_calls")
+    content, thinking = _content(value.get("content"))
     return Delta(
-        content=_text(value.get("content")),
-        reasoning_content=_text(value.get("reasoning_content")),
+        content=content,
+        reasoning_content=_text(value.get("reasoning_content")) or thinking,
         reasoning=_text(value.get("reasoning")),
         refusal=_text(value.get("refusal")),
         tool_calls=calls if isinstance(calls, list) else None,
     )
+
+
+def _content(value: object) -> tuple[str | None, str | None]:
+    """Text and reasoning; some servers send a list of parts, each of a type of its own."""
+    if not isinstance(value, list):
+        return _text(value), None
+    thinking = [_joined_text(part.get("thinking")) for part in value if isinstance(part, dict)]
+    return _joined_text(value) or None, "".join(thinking) or None
+
+
+def _joined_text(value: object) -> str:
+    """A text, or a list of parts with a text each."""
+    if not isinstance(value, list):
+        return _text(value) or ""
+    return "".join(_text(part.get("text")) or "" for part in value if isinstance(part, dict))
+
+
+def plausible(usage: Usage) -> Usage:
+    """The counts, without those that nobody can have counted."""
+    return Usage(*(_count(getattr(usage, field)) for field in Usage.__struct_fields__))
 
 
 def _usage(value: object) -> Usage | None:

@@ -6,11 +6,13 @@ Errors are told apart by status, ``code`` and ``type``, never by the wording of 
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from batch.records import Failure
 from batch.wire.headers import retry_after, should_retry
+from batch.wire.text import join
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -19,7 +21,9 @@ if TYPE_CHECKING:
 MAX_MESSAGE = 500
 """Characters of a server's message that are kept."""
 
-REFUSED = frozenset({400, 404, 405, 413, 415, 422})
+TRANSIENT = frozenset({408, 409, 425, 429})
+"""The client errors that pass: every other one is said of the request itself, and stays true."""
+
 QUOTA_CODES = frozenset(
     {
         "insufficient_quota",
@@ -45,6 +49,8 @@ INVALID_CODES = frozenset(
     }
 )
 
+_STATUS = re.compile(r"[45]\d\d", re.ASCII)
+
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Failure:
     """The failure behind a response that is not a 200. ``body`` may be cut."""
@@ -62,14 +68,14 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
 def from_event(error: object) -> Failure:
     """The failure behind an ``error`` that came inside a stream, or in a 200 response."""
     names = _names(error)
-    status = next((int(name) for name in names if name.isdigit() and len(name) == 3), None)
-    refused = status is not None and 400 <= status < 500 and status not in (408, 409, 425, 429)
+    status = next((int(name) for name in names if _STATUS.fullmatch(name)), None)
+    refused = status is not None and status < 500 and status not in TRANSIENT
     invalid = refused or any(name in INVALID_CODES or name in QUOTA_CODES for name in names)
-    label = next((name for name in names if not name.isdigit()), None) or (str(status) if status else "")
+    label = next((name for name in names if not name.isdecimal()), None) or (str(status) if status else "")
     message = _message(error) or "the server reported an error without a message"
     return Failure(
         code="api_error",
-        message=f"{label}: {message}" if label else message,
+        message=_cut(f"{label}: {message}" if label else message),
         should_retry=False if invalid else None,
     )
 
@@ -85,7 +91,8 @@ def _status_code(status: int, error: object) -> str:
         return "quota"
     if status == 407:
         return "proxy_auth"
-    return "bad_request" if status in REFUSED else f"http_{status}"
+    refused = 400 <= status < 500 and status not in TRANSIENT
+    return "bad_request" if refused else f"http_{status}"
 
 
 def _error_object(body: bytes) -> object:
@@ -104,8 +111,15 @@ def _message(error: object) -> str:
     if isinstance(error, dict):
         error = error.get("message") or error.get("detail") or ""
     if not isinstance(error, str):
-        error = json.dumps(error, ensure_ascii=False) if error else ""
+        error = _dumped(error) if error else ""
     return _cut(error)
+
+
+def _dumped(value: object) -> str:
+    try:
+        return json.dumps(value, ensure_ascii=False)
+    except RecursionError:
+        return ""
 
 
 def _names(error: object) -> list[str]:
@@ -127,4 +141,5 @@ def _phrase(status: int) -> str:
 
 
 def _cut(text: str) -> str:
+    text = join([text])
     return text if len(text) <= MAX_MESSAGE else text[:MAX_MESSAGE] + "…"

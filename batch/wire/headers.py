@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import math
+import re
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+_NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d*)?|\.\d+)\s*", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
@@ -31,17 +33,14 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
 
 
 def _seconds(value: str | None) -> float | None:
-    try:
-        seconds = float(value or "")
-    except ValueError:
-        return None
-    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+    number = _NUMBER.fullmatch(value or "")
+    return float(number[1]) if number else None
 
 
 def _until(value: str | None, now: datetime) -> float | None:
     try:
         date = parsedate_to_datetime(value or "")
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
         date = date.replace(tzinfo=UTC)

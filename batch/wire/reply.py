@@ -6,20 +6,20 @@ JSON object. Anything else is cut, whatever it looks like.
 
 from __future__ import annotations
 
-import re
+from contextlib import suppress
 
 from batch.errors import AttemptError
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire import chunks
 from batch.wire.failures import from_event
-from batch.wire.sse import MAX_EVENT, EventDecoder, EventTooLargeError
+from batch.wire.sse import BOM, MAX_EVENT, EventDecoder, EventTooLargeError
 from batch.wire.text import join, split_thinking
 from batch.wire.tool_calls import ToolCalls
 
 MAX_BODY = 64 * 2**20
 """Bytes that one response may have by default."""
 
-_FIELD = re.compile(rb"\s*(?::|(?:data|event|id|retry)[:\r\n])")
+_BLANK = b" \t\r\n"
 
 
 class ReplyDecoder:
@@ -40,7 +40,8 @@ class ReplyDecoder:
         self._is_stream = "text/event-stream" in content_type.lower()
         self._whole: bytearray | None = None
         self._head = b""
-        self._sniffed = False
+        self._opened = False
+        self._has_events = False
         self._left = self._max_body = max_body
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
@@ -60,8 +61,8 @@ class ReplyDecoder:
         self._left -= len(data)
         if self._left < 0:
             raise self._error("too_large", f"a response of more than {self._max_body} bytes")
-        if not self._sniffed:
-            data = self._sniff(data)
+        if not self._opened:
+            data = self._open(data)
         if self._whole is not None:
             self._whole += data
             return
@@ -69,6 +70,7 @@ class ReplyDecoder:
             events = self._events.feed(data)
         except EventTooLargeError as error:
             raise self._error("too_large", str(error)) from None
+        self._has_events = self._has_events or bool(events)
         for event in events:
             self._event(event)
 
@@ -81,85 +83,90 @@ class ReplyDecoder:
 
     def cut(self, code: str, message: str) -> Outcome:
         """The outcome, once the body has ended in disorder: a finished answer is still an answer."""
+        try:
+            with suppress(ValueError):
+                self._read_rest()
+        except AttemptError as error:
+            return error.failure
         return self._reply() if self.finished else self._failure(code, message)
 
     def _close(self) -> Outcome:
-        if self._whole is not None:
-            return self._whole_reply(bytes(self._whole))
-        if not self._sniffed:
-            self._sniff(b"", at_end=True)
-        self._last_event()
-        if self.finished:
-            return self._reply()
-        if self._left == self._max_body:
-            return self._failure("empty", "the response had no body")
-        return self._failure("truncated", "the stream ended without a finish reason")
-
-    # What kind of body it is
-
-    def _sniff(self, data: bytes, *, at_end: bool = False) -> bytes:
-        """Look at the first bytes: some servers answer a streamed request with one object, or with a page."""
-        self._head += data
-        start = self._head.lstrip(b"\xef\xbb\xbf \t\r\n")
-        enough = at_end or len(start) >= len(b"event:")
-        if start.startswith(b"{"):
-            self._whole = bytearray()
-        elif start.startswith(b"<") or (enough and start and not self._looks_like_events(start)):
-            raise self._error("not_sse", "the response is a page or a plain text, not an event stream")
-        elif not enough and not self._is_stream:
-            return b""
-        self._sniffed = True
-        head, self._head = self._head, b""
-        return head
-
-    def _looks_like_events(self, start: bytes) -> bool:
-        return self._is_stream or _FIELD.match(start) is not None
-
-    def _whole_reply(self, body: bytes) -> Outcome:
         try:
-            chunk = chunks.decode(body.strip().removeprefix(b"\xef\xbb\xbf"))
+            self._read_rest()
         except chunks.NotUTF8Error as error:
             return self._failure("encoding", f"the response is not UTF-8: {error}")
         except chunks.NotJSONError as error:
             return self._failure("truncated", f"the response is not whole JSON: {error}")
-        self._chunk(chunk)
-        return self._reply()
+        if self.finished:
+            return self._reply()
+        if self._left == self._max_body:
+            return self._failure("empty", "the response had no body")
+        if not self._has_events and not self._is_stream:
+            return self._failure("not_sse", "the response is a plain text, not an event stream")
+        return self._failure("truncated", "the stream ended without a finish reason")
+
+    # What kind of body it is
+
+    def _open(self, data: bytes) -> bytes:
+        """Look for the first byte that says something, since not every body is an event stream.
+
+        Some servers answer with one object whatever was asked, or with a page. White space may come before
+        either for as long as the server thinks; one blank stands for all of it.
+        """
+        head = self._head + data
+        if len(head) < len(BOM) and BOM.startswith(head):
+            self._head = head
+            return b""
+        bom = BOM if head.startswith(BOM) else b""
+        start = head[len(bom) :].lstrip(_BLANK)
+        if not start:
+            self._head = bom + (b" " if len(head) > len(bom) else b"")
+            return b""
+        self._opened = True
+        if start.startswith(b"<"):
+            raise self._error("not_sse", "the response is a page, not an event stream")
+        if start.startswith(b"{"):
+            self._whole = bytearray()
+            return start
+        return bom + start
+
+    def _read_rest(self) -> None:
+        """What can only be read at the end: one whole object, or an event that was never closed."""
+        if self._whole is not None:
+            self._chunk(chunks.decode(bytes(self._whole).strip()))
+            self.done = True
+            return
+        data = self._events.close()
+        if data is not None:
+            self._has_events = True
+            with suppress(ValueError):  # cut inside its last event: what came before decides
+                self._read(data)
 
     # Events
 
     def _event(self, data: bytes) -> None:
-        if self.done:
-            return
-        if data.strip() == b"[DONE]":
-            self.done = True
-            return
         try:
-            chunk = chunks.decode(data)
+            self._read(data)
         except chunks.NotUTF8Error as error:
             raise self._error("encoding", f"an event is not UTF-8: {error}") from None
         except chunks.NotJSONError as error:
             raise self._error("bad_event", f"an event is not JSON: {error}") from None
-        self._chunk(chunk)
 
-    def _last_event(self) -> None:
-        """An event that the server never closed counts where it is complete in itself."""
-        data = self._events.close()
-        if data is None or self.done:
+    def _read(self, data: bytes) -> None:
+        if self.done:
             return
-        if data.strip() == b"[DONE]":
+        word = data.strip()
+        if word == b"[DONE]":
             self.done = True
-            return
-        try:
+        elif word:
             self._chunk(chunks.decode(data))
-        except ValueError:
-            return  # cut inside its last event: what came before decides
 
     def _chunk(self, chunk: chunks.Chunk) -> None:
         if chunk.error:
             failure = from_event(chunk.error)
             raise self._error(failure.code, failure.message, should_retry=failure.should_retry)
         if chunk.usage is not None:
-            self._usage = chunk.usage
+            self._usage = chunks.plausible(chunk.usage)
         if chunk.model and self._model is None:
             self._model = chunk.model
         for choice in chunk.choices or ():
@@ -195,7 +202,7 @@ class ReplyDecoder:
 
     def _reply(self) -> Outcome:
         text, thinking = split_thinking(join(self.text))
-        reasoning = join(self._reasoning) or thinking
+        reasoning = "\n".join(filter(None, [join(self._reasoning), thinking])) or None
         calls = self._calls.joined()
         refusal = join(self._refusal) or None
         if self.finish_reason == "content_filter":

@@ -83,7 +83,7 @@ class EventDecoder:
                 data: bytes | None = block[6:]
             else:
                 data = _data(block)
-            if data:
+            if data is not None:
                 self._check(len(data))
                 events.append(data)
         return events
@@ -94,10 +94,10 @@ class EventDecoder:
 
 
 def _data(block: bytes) -> bytes | None:
-    """The ``data`` lines of one event, joined with LF; ``None`` where there are none, or only empty ones."""
+    """The ``data`` lines of one event, joined with LF; ``None`` where there are none."""
     lines = []
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
-    return b"\n".join(lines) or None
+    return b"\n".join(lines) if lines else None
