@@ -1,0 +1,78 @@
+"""Any body at all, in any pieces: one outcome, and never a crash."""
+
+from __future__ import annotations
+
+import json
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from batch.errors import AttemptError
+from batch.records import Reply
+from batch.wire.reply import ReplyDecoder
+from tests.wire_support import (
+    BOM,
+    DONE,
+    FUZZ,
+    MESSAGE,
+    USAGE,
+    decoded,
+    delta,
+    event,
+    finish,
+    pieces,
+)
+
+TOKENS = [delta("a"), delta("é"), finish(), finish("length"), DONE, MESSAGE, BOM, b": ping\n", b"\n", b"\r\n"]
+TOKENS += [
+    b"data: ",
+    b"data",
+    b"{",
+    b"}",
+    b"[",
+    b'"',
+    b"<",
+    b"\xff",
+    b"\0",
+    event({"error": "x"}),
+    b"\\ud83d",
+]
+TOKENS += [delta(tool_calls=[{"index": 0, "function": {"arguments": "a"}}]), event({"usage": USAGE})]
+values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=3),
+    lambda inner: st.lists(inner, max_size=2) | st.dictionaries(st.sampled_from(
+        ["choices", "delta", "message", "content", "error", "usage", "finish_reason", "index", "tool_calls",
+         "function", "arguments", "name", "id", "type", "code", "model", "text", "thinking", "prompt_tokens",
+         "reasoning", "refusal"]), inner, max_size=4),
+    max_leaves=12,
+)  # fmt: skip
+odd_events = values.map(lambda value: b"data: " + json.dumps(value).encode() + b"\n\n")
+bodies = st.lists(st.sampled_from(TOKENS) | odd_events | st.binary(max_size=3), max_size=12).map(b"".join)
+
+
+@FUZZ
+@given(pieces(bodies), st.sampled_from(["", "text/event-stream", "application/json"]))
+@example([b"\xef", b"\xbb\xbf\n", MESSAGE], "")
+@example([b" \xef\xbb\xbf", MESSAGE], "")
+def test_fuzz_any_body_has_one_outcome_however_it_comes(parts: list[bytes], content_type: str) -> None:
+    whole_body = b"".join(parts)
+    outcome = decoded(parts, content_type)
+    assert repr(outcome) == repr(decoded([whole_body], content_type))
+    if isinstance(outcome, Reply):
+        assert outcome.text or outcome.tool_calls or outcome.refusal or outcome.finish_reason == "length"
+        outcome.text.encode()
+    else:
+        outcome.message.encode()
+
+
+@FUZZ
+@given(pieces(bodies))
+def test_fuzz_a_break_never_makes_an_answer_out_of_less(parts: list[bytes]) -> None:
+    decoder = ReplyDecoder("text/event-stream")
+    try:
+        for part in parts:
+            decoder.feed(part)
+    except AttemptError:
+        return
+    if isinstance(decoder.cut("truncated", "broke"), Reply):
+        assert isinstance(decoded(parts), Reply)
