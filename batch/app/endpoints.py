@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch.local_model.parent import running
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
@@ -21,17 +23,26 @@ if TYPE_CHECKING:
     from batch.ports import Provider
 
 
+LOOPBACK = "http://127.0.0.1"
+"""Where the embedded endpoint will be; its port is known once it runs."""
+
+
 class Address:
     """Where a model's requests go, and what they carry; made before anything is sent."""
 
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
         self.is_local = model.base_url == "local"
-        self.base_url = "" if self.is_local else environment.base_url(model, ORIGIN)
-        self.api_key = None if self.is_local else environment.api_key(model, self.base_url)
-        self.headers = environment.headers(model, self.base_url or "http://127.0.0.1")
+        self.base_url = LOOPBACK if self.is_local else environment.base_url(model, ORIGIN)
         self.proxy = None if self.is_local else environment.proxy(model)
-        self.secrets = tuple(environment.secrets(model)) + ((self.api_key,) if self.api_key else ())
+        readers = [self.base_url]
+        if self.proxy and self.base_url.lower().startswith("http:"):
+            readers.append(self.proxy)  # without TLS, a proxy reads the headers
+        self.credentials = Credentials(
+            None if self.is_local else environment.api_key(model, readers),
+            environment.headers(model, readers),
+            tuple(environment.secrets(model)),
+        )
 
 
 class Endpoints:
@@ -58,13 +69,14 @@ class Endpoints:
 
     async def _provider(self, address: Address) -> Provider:
         client = await self._client(address.proxy)
-        base_url, api_key = address.base_url, address.api_key
+        base_url, credentials = address.base_url, address.credentials
         if address.is_local:
             endpoint = await self._engine(address.model.engine or "llama")
             suffix = "/v1" if address.model.provider == "openai" else ""
-            base_url, api_key = endpoint.base_url + suffix, endpoint.api_key
+            base_url = endpoint.base_url + suffix
+            credentials = replace(credentials, api_key=endpoint.api_key)
         kind = OpenAIEndpoint if address.model.provider == "openai" else AutonomousEndpoint
-        return kind(client, base_url, headers=address.headers, api_key=api_key, secrets=address.secrets)
+        return kind(client, base_url, credentials)
 
     async def _client(self, proxy: str | None) -> HttpClient:
         if proxy not in self._clients:

@@ -9,9 +9,9 @@ from yarl import URL
 
 from batch import __version__
 from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
+from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
-from batch.providers.secrets import redacted
 from batch.wire import autonomous
 
 if TYPE_CHECKING:
@@ -70,7 +70,8 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
             name, messages, params, thread_id=thread_id or uuid.uuid4().hex, stream=stream
         )
         async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
-            pieces = client.stream(URL(autonomous.url(base_url, name)), _headers(headers, api_key), body)
+            sent = Credentials(api_key, headers or {}).on(autonomous.headers(USER_AGENT))
+            pieces = client.stream(URL(autonomous.url(base_url, name)), sent, body)
             try:
                 async for piece in pieces:
                     yield piece
@@ -81,19 +82,11 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
 class AutonomousEndpoint:
     """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
 
-    def __init__(
-        self,
-        client: HttpClient,
-        base_url: str,
-        *,
-        headers: Mapping[str, str] | None = None,
-        api_key: str | None = None,
-        secrets: Sequence[str] = (),
-    ) -> None:
+    def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
         self._client = client
         self._urls = {model: URL(autonomous.url(base_url, model)) for model in autonomous.MODELS}
-        self._headers = _headers(headers, api_key)
-        self._secrets = (*secrets, api_key)
+        self._headers = credentials.on(autonomous.headers(USER_AGENT))
+        self._credentials = credentials
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""
@@ -101,12 +94,4 @@ class AutonomousEndpoint:
             request.model, request.messages, request.params, thread_id=uuid.uuid4().hex, stream=True
         )
         outcome = await self._client.complete(self._urls[request.model], self._headers, body)
-        return redacted(outcome, self._secrets)
-
-
-def _headers(more: Mapping[str, str] | None, api_key: str | None) -> dict[str, str]:
-    headers = autonomous.headers(USER_AGENT)
-    if api_key:
-        headers["authorization"] = f"Bearer {api_key}"
-    headers.update({name.lower(): value for name, value in (more or {}).items()})
-    return headers
+        return self._credentials.redacted(outcome)

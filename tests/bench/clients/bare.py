@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
 from batch.records import Reply, Request
@@ -25,7 +26,7 @@ REQUEST = Request("1", "", "summary", "summary", tuple(MESSAGES))
 async def client(url: str) -> AsyncIterator[Ask]:
     """Ask through one pool of connections."""
     async with HttpClient(Timeouts()) as pool:
-        endpoint = AutonomousEndpoint(pool, url)
+        endpoint = AutonomousEndpoint(pool, url, Credentials())
 
         async def ask() -> str:
             outcome = await endpoint.complete(REQUEST)
