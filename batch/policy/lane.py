@@ -91,7 +91,7 @@ class Lane:
         self._probe_at = 0.0
         self._probes = 0
         self._probe: Work | None = None
-        self._streak: dict[str, Work] = {}
+        self._streak: list[Work] = []
 
     @property
     def waiting(self) -> int:
@@ -132,9 +132,10 @@ class Lane:
             return max(now, self.held.until)
         if self.in_flight >= self._slots():
             return None
-        if self.out_since is not None:
-            return max(now, self._probe_at)
-        return max(now, self._waiting[0][0]) if self._waiting else None
+        soonest = now if self.out_since is None else max(now, self._probe_at)
+        if self._ready or self._may_read():
+            return soonest
+        return max(soonest, self._waiting[0][0]) if self._waiting else None
 
     def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
         """Take an outcome in. ``None``: it is a reply. ``Hold`` is said once, when the endpoint is parked."""
@@ -180,13 +181,16 @@ class Lane:
         return self._ceiling if self.proven and self.out_since is None else 1
 
     def _next_request(self, now: float) -> Work | None:
-        if self._exhausted or len(self._waiting) + self.in_flight >= self._limit + LOOK_AHEAD:
+        if not self._may_read():
             return None
         request = next(self._requests, None)
         if request is None:
             self._exhausted = True
             return None
         return Work(request, self, queued_at=now)
+
+    def _may_read(self) -> bool:
+        return not self._exhausted and len(self._waiting) + self.in_flight < self._limit + LOOK_AHEAD
 
     def _wait(self, work: Work, due: float) -> None:
         heapq.heappush(self._waiting, (due, next(self._order), work))
@@ -201,10 +205,11 @@ class Lane:
         return hold if before is None or (before.until is not None and hold.until is None) else Again()
 
     def _worked(self) -> None:
-        """A success: the endpoint is proven, and a narrowed lane widens by one."""
+        """A success: the endpoint is proven, and a narrowed lane widens by one; from one after an outage."""
+        if self.out_since is None:
+            self._ceiling = min(self._limit, self._ceiling + 1)
         self._reopen()
         self._streak.clear()
-        self._ceiling = min(self._limit, self._ceiling + 1)
 
     def _reopen(self) -> None:
         """The endpoint answers: after an outage its lane starts again from one slot."""
@@ -223,17 +228,18 @@ class Lane:
 
     def _completes_streak(self, work: Work, failure: Failure) -> bool:
         """Count a failure that speaks for an outage, and say whether that leaves no doubt."""
-        self._streak[work.request.id] = work
+        self._streak.append(work)
+        requests = len({work.request.id for work in self._streak})
         if failure.code != "connect":
-            return len(self._streak) >= OUTAGE_STREAK
-        return self.proven and (not self.in_flight or len(self._streak) >= REFUSED_STREAK)
+            return requests >= OUTAGE_STREAK
+        return self.proven and (not self.in_flight or requests >= REFUSED_STREAK)
 
     def _go_on_probing(self, work: Work, failure: Failure, now: float) -> Settlement:
         """The endpoint is out, or still is: the request waits with the others, and costs nothing."""
         self._ready.append(work)
         if self.out_since is None:
             self.out_since = now
-            self._uncharge_streak(work)
+            self._uncharge_streak()
         elif work is not self._probe:
             return Again()
         if now - self.out_since >= self._outage:
@@ -244,10 +250,10 @@ class Lane:
             return Again()
         return Hold(failure.code, failure.message, until=self._probe_at)
 
-    def _uncharge_streak(self, last: Work) -> None:
-        for work in self._streak.values():
-            if work is not last and work.failures:
-                work.failures.pop()
+    def _uncharge_streak(self) -> None:
+        """Take back what the streak was charged; the last of it has not been charged yet."""
+        for work in self._streak[:-1]:
+            work.failures.pop()
         self._streak.clear()
 
 
