@@ -282,7 +282,7 @@ def test_loopback_is_what_others_cannot_reach(host: str, expected: bool) -> None
 
 @pytest.mark.parametrize(
     ("method", "path", "status", "code"),
-    [("GET", "/nowhere", 404, "not_found"), ("GET", COMPLETIONS, 405, "method_not_allowed")],
+    [("GET", "/nowhere", 404, "http_404"), ("GET", COMPLETIONS, 405, "http_405")],
 )
 async def test_what_is_not_there_is_told_in_json(
     method: str, path: str, status: int, code: str, session: aiohttp.ClientSession
@@ -294,7 +294,7 @@ async def test_what_is_not_there_is_told_in_json(
 async def test_a_body_over_the_cap_is_refused(session: aiohttp.ClientSession) -> None:
     async with session.post(COMPLETIONS, data=io.BytesIO(b" " * (16 * 1024 * 1024 + 1))) as response:
         assert response.status == 413
-        assert (await response.json())["error"]["code"] == "request_entity_too_large"
+        assert (await response.json())["error"]["code"] == "http_413"
 
 
 async def test_no_other_origin_may_read_an_answer(session: aiohttp.ClientSession) -> None:

@@ -147,7 +147,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
     except web.HTTPException as error:
         if error.status < HTTPStatus.BAD_REQUEST:
             raise
-        refusal = ChatError(error.reason, HTTPStatus(error.status).name.lower(), error.status)
+        refusal = ChatError(error.reason, f"http_{error.status}", error.status)
         return _json(refusal.body(), error.status)
 
 
