@@ -9,16 +9,20 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
 from batch.app import trust
 from batch.errors import UsageError
+from batch.jobfile.files import open_regular, reason
 from batch.local_model.weights import cache_dir
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from batch.jobfile.job import Model
 
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_MAX_KEY = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,58 +55,56 @@ class Environment:
         return _REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model, default: str) -> str:
-        """The URL that requests go to; a key may only be a part of it where its origin is trusted."""
-        written = model.base_url or default
-        url = self.expand(written)
-        if not _REFERENCE.fullmatch(written):
-            self._check(_REFERENCE.findall(written), url)
-        trust.origin(url)
-        return url
+        """The URL that requests go to; a key may only be a part of it where its origin is trusted.
 
-    def api_key(self, model: Model, base_url: str) -> str | None:
-        """The model's key, if it names one that may go to this URL.
+        A variable that holds the whole URL is the user's own word on where to send. Raises ``UsageError``.
+        """
+        return self._url(model.base_url or default)
+
+    def proxy(self, model: Model) -> str | None:
+        """The model's proxy, references expanded; a password goes only to a proxy trusted for it."""
+        return None if model.proxy is None else self._url(model.proxy)
+
+    def api_key(self, model: Model, readers: Sequence[str]) -> str | None:
+        """The model's key, if it names one that all of ``readers`` (URLs) may be shown.
 
         Raises ``UntrustedKeyError``, and ``UsageError`` where the key is not to be found.
         """
         if model.api_key_env is not None:
-            self._check([model.api_key_env], base_url)
+            self._check([model.api_key_env], readers)
             return self.variable(model.api_key_env)
-        if model.api_key_file is None:
-            return None
-        self._check([str(model.api_key_file)], base_url)
-        try:
-            key = model.api_key_file.read_text(encoding="utf-8").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise UsageError(f"the key file {model.api_key_file} cannot be read: {error}") from None
-        if not key or not key.isprintable():
-            raise UsageError(f"the key file {model.api_key_file} does not hold one line with a key")
-        return key
+        if model.api_key_file is not None:
+            self._check([str(model.api_key_file)], readers)
+            return _key_in(model.api_key_file)
+        return None
 
-    def headers(self, model: Model, base_url: str) -> dict[str, str]:
-        """The model's own headers, references expanded."""
-        for value in model.headers.values():
-            self._check(_REFERENCE.findall(value), base_url)
+    def headers(self, model: Model, readers: Sequence[str]) -> dict[str, str]:
+        """The model's own headers, references expanded, where ``readers`` (URLs) may be shown them."""
+        self._check(_names(model.headers.values()), readers)
         return {name: self.expand(value) for name, value in model.headers.items()}
 
-    def proxy(self, model: Model) -> str | None:
-        """The model's proxy, references expanded; a password goes only to a proxy trusted for it."""
-        if model.proxy is None:
-            return None
-        proxy = self.expand(model.proxy)
-        if not _REFERENCE.fullmatch(model.proxy):
-            self._check(_REFERENCE.findall(model.proxy), proxy)
-        return proxy
-
     def secrets(self, model: Model) -> list[str]:
-        """The values that the model's headers and proxy refer to."""
-        texts = [*model.headers.values(), model.proxy or ""]
-        return [self.variable(name) for text in texts for name in _REFERENCE.findall(text)]
+        """The values that the model's headers and addresses refer to, and the passwords in addresses."""
+        addresses = [written for written in (model.base_url, model.proxy) if written]
+        in_parts = [written for written in addresses if not _REFERENCE.fullmatch(written)]
+        values = [self.variable(name) for name in _names([*model.headers.values(), *in_parts])]
+        passwords = [URL(self.expand(written)).password for written in addresses]
+        return values + [password for password in passwords if password]
 
-    def _check(self, names: list[str], url: str) -> None:
-        if names:
-            recorded = trust.recorded(self.trust_store)
-            for name in names:
-                trust.check(name, url, recorded)
+    def _url(self, written: str) -> str:
+        url = self.expand(written)
+        trust.origin(url, written)
+        if "?" in url or "#" in url:
+            raise UsageError(f"the address {written} has a `?` or `#` in it once its variables are filled in")
+        if not _REFERENCE.fullmatch(written):
+            self._check(_names([written]), [url], written)
+        return url
+
+    def _check(self, names: Iterable[str], readers: Iterable[str], written: str | None = None) -> None:
+        pairs = [(name, url) for name in names for url in readers]
+        recorded = trust.recorded(self.trust_store) if pairs else []
+        for name, url in pairs:
+            trust.check(name, url, recorded, written)
 
     def variable(self, name: str) -> str:
         """The value of a variable that somebody has named. Raises ``UsageError`` where it is not set."""
@@ -112,3 +114,22 @@ class Environment:
         if not value.isprintable():
             raise UsageError(f"the environment variable {name} holds a line break or a control character")
         return value
+
+
+def _names(texts: Iterable[str]) -> list[str]:
+    """The variables that some texts refer to."""
+    return [name for text in texts for name in _REFERENCE.findall(text)]
+
+
+def _key_in(path: Path) -> str:
+    """The one line of a key file. Raises ``UsageError``, which repeats nothing of it."""
+    try:
+        with open_regular(path) as file:
+            key = file.read(_MAX_KEY + 1).decode("utf-8-sig").strip()
+    except OSError as error:
+        raise UsageError(f"the key file {path} cannot be read: {reason(error)}") from None
+    except UnicodeDecodeError:
+        key = ""
+    if not key or not key.isprintable() or len(key) > _MAX_KEY:
+        raise UsageError(f"the key file {path} does not hold one line with a key")
+    return key

@@ -6,18 +6,20 @@ is trusted for its name: this machine itself, a well-known pair, or a pair that 
 
 from __future__ import annotations
 
-import json
 import os
+import re
+import shlex
 from ipaddress import ip_address
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import msgspec
 from yarl import URL
 
 from batch.errors import UntrustedKeyError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
-    from pathlib import Path
 
 WELL_KNOWN = {
     "OPENAI_API_KEY": "https://api.openai.com",
@@ -33,13 +35,26 @@ WELL_KNOWN = {
 }
 """Key name → the origin of the service that the name belongs to."""
 
+_VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
-def origin(url: str) -> str:
-    """Scheme, host and port of a URL, as one writes an origin. Raises ``UsageError``."""
+
+def origin(url: str, written: str | None = None) -> str:
+    """Scheme, host and port of an http(s) URL, as one writes an origin.
+
+    Raises ``UsageError``. It repeats the text as ``written``, with its references, and never the URL that
+    stands for it, since that may hold a secret.
+    """
     try:
-        return str(URL(url).origin())
-    except ValueError as error:
-        raise UsageError(f"{url!r} is no http(s) URL: {error}") from None
+        parsed = URL(url)
+        if parsed.scheme in ("http", "https") and parsed.host and url.isprintable() and " " not in url:
+            return str(parsed.origin())
+    except ValueError:
+        pass
+    if written in (None, url):
+        raise UsageError(f"{_without_user(url)!r} is no http or https URL")
+    raise UsageError(
+        f"{_without_user(written or '')!r} is no http or https URL once its variables are filled in"
+    )
 
 
 def is_loopback(url: str) -> bool:
@@ -51,54 +66,92 @@ def is_loopback(url: str) -> bool:
         return False
 
 
-def check(name: str, url: str, recorded: Collection[tuple[str, str]]) -> None:
-    """Raise ``UntrustedKeyError`` unless the key of this name may go to the URL's origin."""
-    where = origin(url)
+def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: str | None = None) -> None:
+    """Raise ``UntrustedKeyError`` unless the key of this name may go to the URL's origin.
+
+    ``written`` is the URL with its references: what fills them in may itself be the key, and is not shown.
+    """
+    where = origin(url, written)
     if is_loopback(url) or WELL_KNOWN.get(name) == where or (name, where) in recorded:
         return
+    shown = _origin_as_written(written or "") or where
     raise UntrustedKeyError(
-        f"the key {name} is not trusted for {where}; if you want it to go there, "
-        f"say it once: promptjobs trust {name} {where}"
+        f"the key {name} is not trusted for {shown}; if you want it to go there, "
+        f"say it once: promptjobs trust {shlex.quote(name)} {_quoted(shown)}"
     )
+
+
+def key_name(typed: str) -> str:
+    """The name under which a key is recorded: a variable's own, a key file's absolute path.
+
+    Raises ``UsageError`` for what is neither, and does not repeat it: it may be the key itself.
+    """
+    if _VARIABLE.fullmatch(typed):
+        return typed
+    if os.path.isfile(typed):
+        return os.path.realpath(typed)
+    raise UsageError("KEY is the name of an environment variable or the path of a key file, never a key")
 
 
 def store(environ: Mapping[str, str], home: Path) -> Path:
     """The file in which this user's pairs are recorded."""
     folder = environ.get("XDG_CONFIG_HOME", "")
-    base = home / ".config" if not os.path.isabs(folder) else home.__class__(folder)
+    base = Path(folder) if os.path.isabs(folder) else home / ".config"
     return base / "promptjobs" / "trusted.json"
 
 
 def recorded(path: Path) -> list[tuple[str, str]]:
     """The recorded pairs of key name and origin. Raises ``UsageError`` where the file is damaged."""
     try:
-        pairs = json.loads(path.read_text(encoding="utf-8"))
-        return [(str(name), str(where)) for name, where in pairs]
+        return msgspec.json.decode(path.read_bytes(), type=list[tuple[str, str]])
     except FileNotFoundError:
         return []
-    except (OSError, ValueError, TypeError) as error:
-        raise UsageError(f"{path} cannot be read: {error}") from None
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{path} cannot be read: {error}; mend it, or remove it to trust anew") from None
 
 
 def record(path: Path, name: str, url: str) -> str:
-    """Add a pair, and return its origin. The file is replaced in one step."""
+    """Add a pair, and return its origin. Raises ``UsageError``."""
     where = origin(url)
     pairs = recorded(path)
     if (name, where) not in pairs:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        new = path.with_suffix(".new")
-        new.write_text(json.dumps([*pairs, (name, where)], indent=1) + "\n", encoding="utf-8")
-        new.replace(path)
+        _write(path, [*pairs, (name, where)])
     return where
 
 
 def forget(path: Path, name: str, url: str) -> bool:
-    """Remove a pair; whether there was one."""
-    where = origin(url)
+    """Remove a pair; whether there was one. Raises ``UsageError``."""
+    pair = (name, origin(url))
     pairs = recorded(path)
-    if (name, where) not in pairs:
-        return False
+    if pair in pairs:
+        _write(path, [other for other in pairs if other != pair])
+    return pair in pairs
+
+
+def _write(path: Path, pairs: list[tuple[str, str]]) -> None:
+    """Replace the file in one step."""
     new = path.with_suffix(".new")
-    new.write_text(json.dumps([pair for pair in pairs if pair != (name, where)], indent=1) + "\n")
-    new.replace(path)
-    return True
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        new.write_bytes(msgspec.json.format(msgspec.json.encode(pairs)) + b"\n")
+        new.replace(path)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+
+
+def _without_user(url: str) -> str:
+    """The URL without what stands before ``@``, which may be a password."""
+    scheme, separator, rest = url.rpartition("://")
+    return f"{scheme}{separator}{rest.rpartition('@')[2]}"
+
+
+def _origin_as_written(written: str) -> str | None:
+    """The origin of a URL whose host or port is filled in from a variable; ``None`` for another."""
+    scheme, _, rest = written.partition("://")
+    authority = rest.partition("/")[0].rpartition("@")[2]
+    return f"{scheme}://{authority}" if "${" in authority else None
+
+
+def _quoted(where: str) -> str:
+    """For a shell, which is to fill in the variables."""
+    return f'"{where}"' if "${" in where else where
