@@ -78,7 +78,7 @@ async def execute(
         plan = draw_up(source, log.known)
         reporter.start(plan.total, plan.settled)
         session = _Session(job, environment, reporter, options)
-        if plan.to_send:
+        if plan.to_send and options.limit != 0:
             await session.send(source, plan, log)
         await log.finish()
     return session.summary(plan, anyio.current_time() - started)

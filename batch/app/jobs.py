@@ -33,14 +33,16 @@ def load_job(
     if isinstance(job, Mapping):
         return load_mapping(job, Path.cwd(), overrides=overrides, allow=trees, known_models=known)
     path = Path(job)
-    if not path.is_file() and not path.exists():
-        raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path))])
+    if path.is_dir():
+        raise JobFileError([Mistake(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
+    if not path.exists():
+        raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
     with_file = None if settings is None else Path(settings)
     return load(path, settings=with_file, overrides=overrides, allow=trees, known_models=known)
 
 
-def _hint(path: Path) -> str:
-    near = sorted(other.name for other in path.parent.glob("*.yaml")) if path.parent.is_dir() else []
+def _hint(folder: Path) -> str:
+    near = sorted(path.name for path in folder.glob("*.yaml")) if folder.is_dir() else []
     if near:
-        return f"in {path.parent} there is {', '.join(near[:5])}"
+        return f"in {folder} there is {', '.join(near[:5])}"
     return "`promptjobs init` writes one to start from"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal, TypedDict
 
 import anyio
 
@@ -15,37 +15,69 @@ from batch.app.jobs import Job, load_job
 from batch.app.quiet import QuietReporter
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+    from pathlib import Path
+    from typing import Unpack
 
     from batch.records import Result, Summary
 
 
-def run(job: Job, **options: Any) -> Summary:
+class Options(TypedDict, total=False):
+    """What a call may say besides the job; the command's flags of the same names do the same.
+
+    ``settings`` is a YAML file for a JSONL job, ``overrides`` are dotted keys in place of those written,
+    ``allow`` further trees that paths may lead into. ``limit`` is the number of requests to send at most,
+    ``max_duration`` is in seconds.
+    """
+
+    settings: str | Path | None
+    overrides: Mapping[str, object] | None
+    allow: Sequence[str | Path]
+    limit: int | None
+    max_duration: float | None
+    fail_fast: bool
+    durability: Literal["fsync", "flush"]
+
+
+def run(job: Job, **options: Unpack[Options]) -> Summary:
     """Run a job to its end and return what it came to.
 
     ``job`` is a path, a mapping with the keys of a job file (its paths are relative to the current
-    directory), or a loaded ``JobFile``. Options: ``settings`` (a YAML file for a JSONL job), ``overrides``
-    (dotted keys in place of those written), ``allow`` (further trees that paths may lead into), ``limit``,
-    ``max_duration`` (seconds), ``fail_fast``, ``durability``. A run that ends early is no exception: see the
-    summary's ``exit_code`` and ``reasons``. Raises ``JobFileError`` and its relatives before anything is
-    sent, ``OutputWriteError`` where results can't be written. Not to be called from a running event loop.
+    directory), or a loaded ``JobFile``; for ``options`` see ``Options``. A run that ends early is no
+    exception: see the summary's ``exit_code`` and ``reasons``. Raises ``JobFileError`` and its relatives
+    before anything is sent, ``OutputLockedError`` where another run holds the output, and
+    ``OutputWriteError`` where results can't be written. Not to be called from a running event loop.
     """
     return anyio.run(lambda: arun(job, **options))
 
 
-async def arun(job: Job, *, on_result: Callable[[Result], None] | None = None, **options: Any) -> Summary:
-    """The same in a running event loop. ``on_result`` is called with each result once it is durable."""
-    loading = {name: options.pop(name) for name in ("settings", "overrides", "allow") if name in options}
-    loaded = load_job(job, **loading)
+async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt one is an error
+    job: Job,
+    *,
+    on_result: Callable[[Result], None] | None = None,
+    settings: str | Path | None = None,
+    overrides: Mapping[str, object] | None = None,
+    allow: Sequence[str | Path] = (),
+    limit: int | None = None,
+    max_duration: float | None = None,
+    fail_fast: bool = False,
+    durability: Literal["fsync", "flush"] = "fsync",
+) -> Summary:
+    """The same in a running event loop (asyncio's or uvloop's).
+
+    ``on_result`` is called with each result once it is durable; it must return at once and not raise.
+    """
+    loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
     reporter = QuietReporter(on_result or (lambda _: None))
-    return await execute(loaded, Environment.current(), reporter, RunOptions(**options))
+    options = RunOptions(limit, max_duration, fail_fast, durability)
+    return await execute(loaded, Environment.current(), reporter, options)
 
 
-async def stream(job: Job, **options: Any) -> AsyncIterator[Result]:
+async def stream(job: Job, **options: Unpack[Options]) -> AsyncGenerator[Result, None]:
     """Run a job and yield each result once it is durable; results of earlier runs are not repeated.
 
-    The run does not wait for a slow reader. Leaving the loop early stops the run as a signal would at
-    once: what is under way stays pending. Raises what ``arun`` raises.
+    The run does not wait for a slow reader. Leaving the loop early stops the run as a second signal would,
+    at once: what is under way stays pending. Raises what ``arun`` raises.
     """
     send, receive = anyio.create_memory_object_stream["Result"](math.inf)
 
@@ -53,7 +85,7 @@ async def stream(job: Job, **options: Any) -> AsyncIterator[Result]:
         with send:
             await arun(job, on_result=send.send_nowait, **options)
 
-    task = asyncio.ensure_future(work())
+    task = asyncio.create_task(work())
     try:
         with receive:
             async for result in receive:
@@ -61,5 +93,7 @@ async def stream(job: Job, **options: Any) -> AsyncIterator[Result]:
         await task
     finally:
         task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([task])
+        with suppress(asyncio.CancelledError):  # the run's own, which has just been asked for
+            task.result()
