@@ -27,18 +27,34 @@ _EXPECTED = {
     "model_type": "keys and values",
     "list_type": "a list",
 }
+_PARAMETERS = (
+    "temperature",
+    "top_p",
+    "top_k",
+    "min_p",
+    "max_tokens",
+    "max_completion_tokens",
+    "frequency_penalty",
+    "presence_penalty",
+    "repeat_penalty",
+    "seed",
+    "stop",
+    "logprobs",
+    "logit_bias",
+    "reasoning_effort",
+    "tools",
+    "tool_choice",
+)
 _MEANT = {
     "api_key": "name an environment variable with `api_key_env`; a key is never written into the file",
     "rows": "`inputs.jsonl` names a file of rows",
     "input": "did you mean `inputs`?",
     "max_retries": "did you mean `retries.max_attempts`?",
-    "temperature": "parameters stand under `params`",
-    "max_tokens": "parameters stand under `params`",
-    "top_p": "parameters stand under `params`",
-    "seed": "parameters stand under `params`",
     "timeout": "did you mean `timeouts`?",
     "files": "documents stand under `inputs.files`",
-}
+    "jsonl": "`inputs.jsonl` names a file of rows",
+    "max_attempts": "did you mean `retries.max_attempts`?",
+} | dict.fromkeys(_PARAMETERS, "parameters stand under `params`")
 
 
 def validated(tree: Tree, findings: Findings) -> JobSpec:

@@ -47,6 +47,7 @@ class LineReporter(BaseReporter):
         self._wall = wall
         self._shown_at = clock()
         self._fetching_shown_at = float("-inf")
+        self._fetched = False
         self._speed = Speed(self._shown_at, self.counters)
         self._closed = False
 
@@ -69,8 +70,9 @@ class LineReporter(BaseReporter):
 
     def fetching(self, done: int, total: int) -> None:
         now = self._clock()
-        if done == total or now - self._fetching_shown_at >= self._stats:
-            self._fetching_shown_at = now
+        is_over = done == total and not self._fetched
+        if is_over or (done < total and now - self._fetching_shown_at >= self._stats):
+            self._fetching_shown_at, self._fetched = now, done == total
             self._show_progress(megabytes(done, total))
 
     def close(self) -> None:
