@@ -81,14 +81,15 @@ def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: s
     )
 
 
-def key_name(typed: str) -> str:
+def key_name(typed: str, *, is_new: bool = True) -> str:
     """The name under which a key is recorded: a variable's own, a key file's absolute path.
 
-    Raises ``UsageError`` for what is neither, and does not repeat it: it may be the key itself.
+    Raises ``UsageError`` for what is neither, and does not repeat it: it may be the key itself. Only a file
+    that is trusted no longer (not ``is_new``) may be gone.
     """
     if _VARIABLE.fullmatch(typed):
         return typed
-    if os.path.isfile(typed):
+    if os.path.isfile(typed) or not is_new:
         return os.path.realpath(typed)
     raise UsageError("KEY is the name of an environment variable or the path of a key file, never a key")
 

@@ -54,9 +54,6 @@ def main() -> None:
         code = 2
     except (click.Abort, KeyboardInterrupt):
         code = 130
-    except BrokenPipeError:
-        sys.stderr.close()
-        code = 141
     except PromptJobsError as error:
         report_error(error)
         code = error.exit_code

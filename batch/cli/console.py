@@ -16,7 +16,10 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_RED, _BOLD, _PLAIN = "\x1b[31m", "\x1b[1m", "\x1b[0m"
+_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
+
+LONGEST = 1000
+"""Characters of one line."""
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -41,16 +44,16 @@ def has_colour(stream: TextIO) -> bool:
 
 
 def say(text: str) -> None:
-    """A line for a person, on stderr."""
-    print(text, file=sys.stderr)
+    """A line for a person, on stderr; whatever it quotes is made harmless."""
+    print(escape(text, limit=LONGEST), file=sys.stderr)
 
 
 def report_error(error: PromptJobsError) -> None:
     """An error's message: one line, or one line a mistake."""
-    lines = str(error).split("\n") if isinstance(error, JobFileError) else [f"promptjobs: {error}"]
+    mistakes = error.mistakes if isinstance(error, JobFileError) else ()
+    lines = [str(mistake) for mistake in mistakes] or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
     for line in lines:
-        say(f"{red}{escape(line, limit=1000)}{plain}")
-    if isinstance(error, JobFileError):
-        count = len(error.mistakes)
-        say(f"{count} mistake{'s' if count != 1 else ''}; nothing was sent")
+        print(f"{red}{escape(line, limit=LONGEST)}{plain}", file=sys.stderr)
+    if mistakes:
+        say(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was sent")

@@ -20,8 +20,8 @@ class Duration(click.ParamType[float]):
             return float(value)
         try:
             return seconds(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        except ValueError:
+            self.fail(f"{value!r} is no duration; write 90s, 500ms, 5m or 2h", param, ctx)
 
 
 DURATION = Duration()

@@ -13,7 +13,11 @@ from batch.errors import UsageError
 @click.command("init")
 @click.argument("directory", type=click.Path(path_type=Path, file_okay=False), default=".")
 def command(directory: Path) -> int:
-    """Write a commented job file to start from into DIRECTORY."""
+    """Write a commented job file to start from.
+
+    The file is DIRECTORY/job.yaml, in the current directory where none is named. One that is there
+    already is left as it is.
+    """
     from batch.jobfile.starter import starter
 
     path = directory / "job.yaml"
@@ -25,5 +29,5 @@ def command(directory: Path) -> int:
         raise UsageError(f"{path} is there already; it was left as it is") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    say(f"wrote {path}; run it with: promptjobs run {path}")
+    say(f"wrote {path}; put texts into {directory / 'documents'} and run it with: promptjobs run {path}")
     return 0

@@ -82,18 +82,19 @@ def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         import msgspec
 
-        print(msgspec.json.encode(summary).decode())
+        click.echo(msgspec.json.encode(summary))
     if not quiet or summary.exit_code:
-        say(_in_words(summary))
+        for line in _in_words(summary):
+            say(line)
 
 
-def _in_words(summary: Summary) -> str:
+def _in_words(summary: Summary) -> list[str]:
     parts = [f"{summary.succeeded} succeeded"]
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
     sent = f"{summary.sent} sent in {summary.seconds:.1f} s" if summary.sent else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}; {_relative(summary.output)}"
-    return text + "".join(f"\n  {reason}" for reason in summary.reasons)
+    return [text, *(f"  {reason}" for reason in summary.reasons)]
 
 
 def _relative(path: str) -> str:

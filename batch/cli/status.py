@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batch.cli.console import LONGEST
 from batch.cli.jobs import job_flags, load
 from batch.errors import ForeignOutputError, UsageError
 from batch.terminal import escape
@@ -28,7 +29,7 @@ def command(jobfile: Path, **job: Any) -> int:
     except OSError as error:
         raise UsageError(f"{jobfile} cannot be read: {error.strerror}") from None
     for line in _in_words(standing):
-        click.echo(line)
+        click.echo(escape(line, limit=LONGEST))
     return 0
 
 
@@ -60,7 +61,7 @@ def _in_words(standing: Standing) -> list[str]:
             lines.append(f"given up   {plan.states[State.REFUSED]}")
     else:
         lines.append(f"succeeded  {counts.succeeded}")
-    lines += [f"failed     {number} {escape(code)}" for code, number in counts.failed.most_common()]
+    lines += [f"failed     {number} {code}" for code, number in counts.failed.most_common()]
     lines.append(f"tokens     {counts.prompt_tokens} in, {counts.completion_tokens} out")
     if standing.orphans:
         lines.append(f"orphans    {standing.orphans} lines of requests that the job no longer has")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import click
 
-from batch.cli.console import say
+from batch.cli.console import LONGEST, say
+from batch.terminal import escape
 
 
 @click.command("trust")
@@ -23,13 +24,14 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
     store = Environment.current().trust_store
     if key is None:
         for name, where in [*trust.WELL_KNOWN.items(), *trust.recorded(store)]:
-            click.echo(f"{name}  {where}")
+            click.echo(escape(f"{name}  {where}", limit=LONGEST))
         return 0
     if origin is None:
         raise click.UsageError("name the origin too, such as https://llm.example.org")
+    name = trust.key_name(key, is_new=not remove)
     if remove:
-        found = trust.forget(store, key, origin)
-        say(f"{key} is no longer trusted for {origin}" if found else f"{key} was not trusted for {origin}")
+        found = trust.forget(store, name, origin)
+        say(f"{name} is no longer trusted for {origin}" if found else f"{name} was not trusted for {origin}")
         return 0
-    say(f"{key} may now go to {trust.record(store, key, origin)}")
+    say(f"{name} may now go to {trust.record(store, name, origin)}")
     return 0
