@@ -26,14 +26,19 @@ def encode_result(result: Result) -> bytes:
     Never fails on text, whatever it holds. Raises ``TypeError`` where ``parsed``, ``tool_calls`` or
     ``metadata`` hold something that JSON has no form for.
     """
-    try:
-        line = _encoder.encode(result)
-    except UnicodeEncodeError:
-        line = _encoder.encode(_well_formed_value(msgspec.to_builtins(result)))
+    line = encode_json(result)
     if not line.isascii():
         for character, escape in _LINE_ENDS:
             line = line.replace(character, escape)
     return line + b"\n"
+
+
+def encode_json(value: Any) -> bytes:
+    """The value as JSON in UTF-8. Never fails on text; raises ``TypeError`` where JSON has no form for it."""
+    try:
+        return _encoder.encode(value)
+    except UnicodeEncodeError:
+        return _encoder.encode(_well_formed_value(msgspec.to_builtins(value)))
 
 
 def decode_result(line: bytes) -> Result:

@@ -10,8 +10,7 @@ from __future__ import annotations
 import base64
 from typing import TYPE_CHECKING
 
-import msgspec
-
+from batch.codec import encode_json
 from batch.errors import ModelNotFoundError
 
 if TYPE_CHECKING:
@@ -91,10 +90,10 @@ def encode(
     ``thread_id`` names the conversation on the server: two requests must never share one.
     """
     body: dict[str, object] = {
-        "messages": base64.b64encode(msgspec.json.encode(messages)).decode("ascii"),
+        "messages": base64.b64encode(encode_json(messages)).decode("ascii"),
         "threadId": thread_id,
         "stream": stream,
         "aiAgent": model,
     }
     body.update((key, value) for key, value in params.items() if key not in _RESERVED)
-    return msgspec.json.encode(body)
+    return encode_json(body)
