@@ -1,4 +1,4 @@
-"""The four limits of an attempt: connect, first byte, idle, total. A state machine; it never asks the time.
+"""The limits of an attempt: connect, first byte, idle, finish, total. It never asks the time.
 
 Only what the model says feeds the clocks: a comment, a ping or a byte now and then does not. Waiting for a
 slot or for a rate limit happens before an attempt begins, and counts against none of them.
@@ -10,17 +10,19 @@ import math
 
 from msgspec import Struct
 
-FINISH_GRACE = 1.0
-"""Seconds that a finished answer may go on without ``[DONE]`` or the end of its body."""
-
 
 class Timeouts(Struct, frozen=True):
-    """Limits in seconds; ``None`` is no limit."""
+    """Limits in seconds; ``None`` is no limit.
+
+    ``finish`` is how long a finished answer may go on without ``[DONE]`` or the end of its body, and an error
+    without the end of its message: both are as good as whole.
+    """
 
     connect: float | None = 10.0
     first_byte: float | None = 300.0
     idle: float | None = 120.0
     total: float | None = None
+    finish: float = 1.0
 
 
 class Deadlines:
@@ -49,7 +51,12 @@ class Deadlines:
     def finished(self, now: float) -> None:
         """The server has finished its answer, but not yet the body."""
         if self._phase != "finish":
-            self._enter("finish", now + FINISH_GRACE)
+            self._enter("finish", now + self._timeouts.finish)
+
+    def paused(self, seconds: float) -> None:
+        """Nobody was reading for so long: the time of a slow reader is not the server's."""
+        self._total_due += seconds
+        self._enter(self._phase, self._phase_due + seconds)
 
     def expired(self, now: float) -> tuple[str, str]:
         """Code and message of the limit that is over."""
@@ -59,7 +66,7 @@ class Deadlines:
             "connect": ("connect", "no connection", self._timeouts.connect),
             "first_byte": ("first_byte_timeout", "nothing was said", self._timeouts.first_byte),
             "idle": ("idle_timeout", "nothing more was said", self._timeouts.idle),
-            "finish": ("truncated", "the body did not end", FINISH_GRACE),
+            "finish": ("truncated", "the body did not end", self._timeouts.finish),
         }
         code, what, seconds = limit[self._phase]
         return code, f"{what} within {_seconds(seconds)} (timeouts.{self._phase})"

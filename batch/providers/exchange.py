@@ -7,8 +7,8 @@ or, by a generator, one at a time; ``in_time`` puts the limits around either.
 from __future__ import annotations
 
 import asyncio
-import math
-from contextlib import contextmanager
+import zlib
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
@@ -18,13 +18,15 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.errors import AttemptError
+from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import translate
 from batch.wire.failures import from_status
+from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping
+    from collections.abc import Awaitable, Callable, Iterable, Mapping
     from types import SimpleNamespace
 
     from yarl import URL
@@ -37,9 +39,8 @@ MAX_ERROR_BODY = 64 * 1024
 DRAIN = 0.05
 """Seconds that a body may take to end after ``[DONE]``, so that its connection can be used again."""
 
-
-LOOK = 1.0
-"""Seconds between two looks at the limits, at the most: they also move towards now."""
+WHOLE = frozenset({200, 201, 202, 203})
+"""Statuses whose body is the answer; some frameworks say 201 to every POST."""
 
 
 class Post(Struct, frozen=True):
@@ -58,15 +59,24 @@ class Exchange:
     """One attempt on the wire. ``session`` gives a client session, one that never reuses if ``fresh``."""
 
     def __init__(
-        self, session: Callable[[bool], aiohttp.ClientSession], post: Post, timeouts: Timeouts
+        self,
+        session: Callable[[bool], aiohttp.ClientSession],
+        post: Post,
+        timeouts: Timeouts,
+        new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
     ) -> None:
         self._session = session
         self._post = post
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
+        self._timeouts = timeouts
         self._deadlines = Deadlines(timeouts, self._started)
+        self._alarm = Alarm(self._loop, self._deadlines)
+        self._left_at = self._started
         self._response: aiohttp.ClientResponse | None = None
-        self._decoder = ReplyDecoder()
+        self._new_decoder = new_decoder
+        self._decoder = new_decoder("")
+        self._inflater: Inflater | None = None
         self._reused = False
 
     @property
@@ -78,6 +88,7 @@ class Exchange:
         """Told by the session once the request has its connection."""
         self._reused = reused
         self._deadlines.connected(self._loop.time())
+        self._alarm.moved()
 
     async def run(self) -> Outcome:
         """The whole exchange in one go."""
@@ -90,34 +101,42 @@ class Exchange:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
         try:
             response = self._response = await self._send()
-            if response.status != 200:
-                return await self._refused(response)
         except (aiohttp.ClientError, OSError) as error:
             return self._broken(error)
-        self._decoder = ReplyDecoder(response.headers.get("content-type", ""))
-        return None
+        self._decoder = self._new_decoder(response.headers.get("content-type", ""))
+        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        if encoding in ENCODINGS:
+            self._inflater = Inflater()
+        elif encoding not in ("", "identity"):
+            return self._decoder.cut("protocol", "the body is encoded, though identity was asked for")
+        return None if response.status in WHOLE else await self._refused(response)
 
     async def advance(self) -> Outcome | None:
         """Read what has come; an outcome once the reply is whole, or can't become so any more."""
         if self._response is None:
             raise RuntimeError("the exchange has not begun")
+        content = self._response.content
         try:
-            data = await self._response.content.readany()
-            if not data:
-                return self._decoder.close()
-            return await self._take(data)
+            try:
+                data = await content.readany()
+            except (aiohttp.ClientError, OSError) as error:
+                self._feed(_left_in(content))
+                return self._broken(error)
+            return await self._take(data) if data else self._decoder.close()
         except AttemptError as error:
             return error.failure
-        except (aiohttp.ClientError, OSError) as error:
-            return self._broken(error)
+        except zlib.error:
+            return self._decoder.cut("truncated", "the compressed body is damaged")
 
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
         """Make a step; an outcome of its own where a limit of time is over."""
         outcome: Outcome | None = None
-        with anyio.CancelScope() as scope, self._alarm(scope):
+        self._deadlines.paused(self._loop.time() - self._left_at)
+        with anyio.CancelScope() as scope, self._alarm.watch(scope):
             outcome = await step()
+        self._left_at = self._loop.time()
         if scope.cancelled_caught:
-            outcome = self._decoder.cut(*self._deadlines.expired(self._loop.time()))
+            outcome = self._decoder.cut(*self._deadlines.expired(self._left_at))
         return outcome and replace(
             outcome, first_byte=self._deadlines.first_byte, total=self._loop.time() - self._started
         )
@@ -131,8 +150,8 @@ class Exchange:
         """Send, and once more on a fresh connection where a reused one had died before any answer."""
         try:
             return await self._post_on(self._session(False))  # noqa: FBT003
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError):
-            if not self._reused:
+        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+            if not self._reused or _is_answered(error):
                 raise
         return await self._post_on(self._session(True))  # noqa: FBT003
 
@@ -147,15 +166,18 @@ class Exchange:
         )
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Failure:
+        """The failure behind a status; what its body says is welcome, but not waited for."""
         body = bytearray()
-        while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
-            body += data
+        with anyio.move_on_after(self._timeouts.finish), suppress(aiohttp.ClientError, OSError, zlib.error):
+            while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
+                for piece in self._plain(data):
+                    body += piece[:MAX_ERROR_BODY]
         return from_status(response.status, response.headers, bytes(body[:MAX_ERROR_BODY]), datetime.now(UTC))
 
     async def _take(self, data: bytes) -> Outcome | None:
         decoder = self._decoder
         before = decoder.deltas
-        decoder.feed(data)
+        self._feed(data)
         if decoder.deltas != before:
             self._deadlines.said(self._loop.time())
         if decoder.done:
@@ -163,44 +185,39 @@ class Exchange:
             return decoder.close()
         if decoder.finished:
             self._deadlines.finished(self._loop.time())
+        self._alarm.moved()
         return None
+
+    def _feed(self, data: bytes) -> None:
+        if self._inflater is None:
+            self._decoder.feed(data)
+            return
+        for piece in self._plain(data):
+            self._decoder.feed(piece)
+
+    def _plain(self, data: bytes) -> Iterable[bytes]:
+        return [data] if self._inflater is None else self._inflater.feed(data)
 
     async def _drain(self) -> None:
         """The reply is whole; if its body ends at once, the connection can serve again."""
         if self._response is None or self._response.content.at_eof():
             return
-        with anyio.move_on_after(DRAIN):
-            try:
-                while await self._response.content.readany():
-                    pass
-            except aiohttp.ClientError:
-                return
+        with anyio.move_on_after(DRAIN), suppress(aiohttp.ClientError, OSError):
+            while await self._response.content.readany():
+                pass
 
     def _broken(self, error: Exception) -> Outcome:
         return self._decoder.cut(*translate(error, str(self._post.url.origin())))
 
-    @contextmanager
-    def _alarm(self, scope: anyio.CancelScope) -> Iterator[None]:
-        """Cancel the scope once the current limit is over.
 
-        The limits move with every read, the timer only when it goes off: a timer a read would cost more
-        than reading.
-        """
-        timer: asyncio.TimerHandle | None = None
+def _left_in(content: aiohttp.StreamReader) -> bytes:
+    """What had come before the connection broke: aiohttp tells of the break first, and then no more."""
+    return content._read_nowait(-1)  # noqa: SLF001
 
-        def look() -> None:
-            nonlocal timer
-            if self._loop.time() >= self._deadlines.due:
-                scope.cancel()
-            elif self._deadlines.due < math.inf:
-                timer = self._loop.call_at(min(self._deadlines.due, self._loop.time() + LOOK), look)
 
-        look()
-        try:
-            yield
-        finally:
-            if timer is not None:
-                timer.cancel()
+def _is_answered(error: Exception) -> bool:
+    """Whether an answer had begun when the connection went away."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
 
 
 def trace() -> aiohttp.TraceConfig:

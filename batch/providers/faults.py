@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import errno
 import os
+import ssl
 
 import aiohttp
 
@@ -20,12 +21,13 @@ def translate(error: Exception, origin: str) -> tuple[str, str]:
         return "fd_limit", "this process has too many open files; see `ulimit -n`"
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
         return _proxy(error, origin)
-    if isinstance(error, aiohttp.ClientSSLError):
+    if isinstance(error, aiohttp.ClientSSLError) and not isinstance(_cause(error), ssl.SSLEOFError):
         return "tls", f"no trusted TLS connection to {origin}: {_tls_reason(error)}"
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return "connect", f"can't connect to {origin}: {_reason(error)}"
     if isinstance(error, aiohttp.ClientResponseError):
-        return "protocol", f"{origin} does not speak HTTP as it should: {error.message[:200]}"
+        said = " ".join(error.message.split())
+        return "protocol", f"{origin} does not speak HTTP as it should: {said[:200]}"
     return "truncated", f"the connection broke: {_reason(error)}"
 
 
@@ -38,12 +40,17 @@ def _proxy(error: aiohttp.ClientError, origin: str) -> tuple[str, str]:
 
 
 def _errno(error: BaseException) -> int | None:
-    cause = getattr(error, "os_error", error)
-    return getattr(cause, "errno", None)
+    return getattr(_cause(error), "errno", None)
+
+
+def _cause(error: BaseException) -> object:
+    return getattr(error, "os_error", error)
 
 
 def _reason(error: BaseException) -> str:
     number = _errno(error)
+    if isinstance(_cause(error), ssl.SSLEOFError):
+        return "it hung up during the TLS handshake"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body ended early, or its framing is wrong"
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):

@@ -6,6 +6,7 @@ prompt leaves the origin. Bytes are taken as they come, never as lines.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import aiohttp
@@ -15,6 +16,8 @@ from batch.errors import AttemptError
 from batch.providers.base import FinishReason
 from batch.providers.exchange import Exchange, Post, trace
 from batch.records import Failure, Outcome
+from batch.wire.reply import MAX_BODY, ReplyDecoder
+from batch.wire.sse import MAX_EVENT
 from batch.wire.text import DeltaJoiner
 
 if TYPE_CHECKING:
@@ -32,14 +35,24 @@ DNS_CACHE = 10
 
 
 class HttpClient:
-    """The connections to one endpoint. Use as an async context manager."""
+    """The connections to one endpoint. Use as an async context manager.
+
+    ``max_event`` and ``max_body`` are the bytes that one event and one whole response may have, decoded.
+    """
 
     def __init__(
-        self, timeouts: Timeouts, *, proxy: str | None = None, tls: ssl.SSLContext | None = None
+        self,
+        timeouts: Timeouts,
+        *,
+        proxy: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        max_event: int = MAX_EVENT,
+        max_body: int = MAX_BODY,
     ) -> None:
         self._timeouts = timeouts
         self._proxy = proxy
         self._tls: ssl.SSLContext | bool = tls or True
+        self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
         self._pool: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
 
@@ -94,7 +107,9 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes) -> Exchange:
-        return Exchange(self._session, Post(url, headers, body, self._proxy), self._timeouts)
+        return Exchange(
+            self._session, Post(url, headers, body, self._proxy), self._timeouts, self._new_decoder
+        )
 
     def _session(self, fresh: bool) -> aiohttp.ClientSession:
         if self._pool is None:
