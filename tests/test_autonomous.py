@@ -311,7 +311,7 @@ class Endless(ChatServer):
         try:
             while True:
                 await response.write(b'data: {"choices": [{"delta": {"content": "and "}}]}\n\n')
-        except ConnectionResetError:
+        except ConnectionError:
             self.hung_up.set()
             return response
 
