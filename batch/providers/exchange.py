@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import anyio
+import anyio.lowlevel
 from msgspec import Struct
 from msgspec.structs import replace
 
@@ -78,6 +79,7 @@ class Exchange:
         self._decoder = new_decoder("")
         self._inflater: Inflater | None = None
         self._reused = False
+        self._closed: asyncio.Future[None] | None = None
 
     @property
     def text(self) -> list[str]:
@@ -101,6 +103,7 @@ class Exchange:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
         try:
             response = self._response = await self._send()
+            self._end_with_connection(response)
         except (aiohttp.ClientError, OSError) as error:
             return self._broken(error)
         self._decoder = self._new_decoder(response.headers.get("content-type", ""))
@@ -120,7 +123,7 @@ class Exchange:
             try:
                 data = await content.readany()
             except (aiohttp.ClientError, OSError) as error:
-                self._feed(_left_in(content))
+                await self._feed(_left_in(content))
                 return self._broken(error)
             return await self._take(data) if data else self._decoder.close()
         except AttemptError as error:
@@ -143,8 +146,32 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
+        if self._closed is not None:
+            self._closed.remove_done_callback(self._on_closed)
         if self._response is not None:
             self._response.close()
+
+    def _end_with_connection(self, response: aiohttp.ClientResponse) -> None:
+        """See to it that the body ends when its connection does.
+
+        aiohttp closes a connection whose chunks are framed wrongly, but never tells whoever reads the body.
+        """
+        if response.connection is None or response.connection.protocol is None:
+            return  # the whole body is there
+        self._closed = response.connection.protocol.closed
+        if self._closed is None:
+            self._break_off(response.content)
+        else:
+            self._closed.add_done_callback(self._on_closed)
+
+    def _on_closed(self, closed: asyncio.Future[None]) -> None:
+        closed.exception()  # counts as seen; the body has it too
+        if self._response is not None:
+            self._break_off(self._response.content)
+
+    def _break_off(self, content: aiohttp.StreamReader) -> None:
+        if not content.is_eof() and content.exception() is None:
+            content.set_exception(aiohttp.ClientPayloadError())
 
     async def _send(self) -> aiohttp.ClientResponse:
         """Send, and once more on a fresh connection where a reused one had died before any answer."""
@@ -177,7 +204,7 @@ class Exchange:
     async def _take(self, data: bytes) -> Outcome | None:
         decoder = self._decoder
         before = decoder.deltas
-        self._feed(data)
+        await self._feed(data)
         if decoder.deltas != before:
             self._deadlines.said(self._loop.time())
         if decoder.done:
@@ -188,12 +215,13 @@ class Exchange:
         self._alarm.moved()
         return None
 
-    def _feed(self, data: bytes) -> None:
+    async def _feed(self, data: bytes) -> None:
         if self._inflater is None:
             self._decoder.feed(data)
             return
         for piece in self._plain(data):
             self._decoder.feed(piece)
+            await anyio.lowlevel.checkpoint()  # a few bytes may stand for very many
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)
