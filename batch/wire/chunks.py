@@ -54,6 +54,26 @@ class NotUTF8Error(ValueError):
 
 
 _decode = Decoder(Chunk).decode
+_decode_lines = Decoder(Chunk).decode_lines
+
+
+def decode_run(events: bytes) -> list[Chunk] | None:
+    """The chunks of a run of events, decoded in one go; ``None`` where they must be looked at one by one.
+
+    ``events`` is what ``EventDecoder.take`` gives. The run is exact, and a third of the work: it is taken
+    only where every event is ``data: {…}`` on one line, and then each boundary lies between two values,
+    since nowhere inside a JSON value does ``{`` follow ``}``. So there are no fewer values than events, and
+    where there are as many, each event is one value.
+    """
+    lines = events.replace(b"}\n\ndata: {", b"}\n{")
+    boundaries = (len(events) - len(lines)) // 7
+    if not lines.startswith(b"data: {") or lines.count(b"\n") != boundaries:
+        return None
+    try:
+        chunks = _decode_lines(lines[6:])
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return chunks if len(chunks) == boundaries + 1 else None
 
 
 def decode(data: bytes) -> Chunk:

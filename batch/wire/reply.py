@@ -7,6 +7,7 @@ JSON object. Anything else is cut, whatever it looks like.
 from __future__ import annotations
 
 from contextlib import suppress
+from typing import Any
 
 from batch.errors import AttemptError
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
@@ -20,6 +21,7 @@ MAX_BODY = 64 * 2**20
 """Bytes that one response may have by default."""
 
 _BLANK = b" \t\r\n"
+_DONE = b"\n\ndata: [DONE]"
 
 
 class ReplyDecoder:
@@ -37,6 +39,7 @@ class ReplyDecoder:
         self.text: list[str] = []
         self.finish_reason: str | None = None
         self._events = EventDecoder(max_event)
+        self._max_event = max_event
         self._is_stream = "text/event-stream" in content_type.lower()
         self._whole: bytearray | None = None
         self._head = b""
@@ -67,12 +70,9 @@ class ReplyDecoder:
             self._whole += data
             return
         try:
-            events = self._events.feed(data)
+            self._take(self._events.take(data))
         except EventTooLargeError as error:
             raise self._error("too_large", str(error)) from None
-        self._has_events = self._has_events or bool(events)
-        for event in events:
-            self._event(event)
 
     def close(self) -> Outcome:
         """The outcome, once the body has ended in order."""
@@ -144,6 +144,22 @@ class ReplyDecoder:
 
     # Events
 
+    def _take(self, events: bytes) -> None:
+        run = events.removesuffix(_DONE)
+        found = chunks.decode_run(run) if len(run) <= self._max_event else None
+        if found is None:
+            self._take_each(self._events.cut(events))
+            return
+        self._has_events = True
+        for chunk in found:
+            self._chunk(chunk)
+        self.done = len(run) < len(events)
+
+    def _take_each(self, events: list[bytes]) -> None:
+        self._has_events = self._has_events or bool(events)
+        for event in events:
+            self._event(event)
+
     def _event(self, data: bytes) -> None:
         try:
             self._read(data)
@@ -193,7 +209,11 @@ class ReplyDecoder:
         if delta.refusal:
             self._refusal.append(delta.refusal)
             self.deltas += 1
-        for place, call in enumerate(delta.tool_calls or ()):
+        if delta.tool_calls:
+            self._tool_calls(delta.tool_calls)
+
+    def _tool_calls(self, calls: list[Any]) -> None:
+        for place, call in enumerate(calls):
             if isinstance(call, dict):
                 self._calls.feed(call, place)
                 self.deltas += 1

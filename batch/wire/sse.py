@@ -2,7 +2,8 @@
 
 Only CR, LF and CRLF end lines. Line ends are brought to LF first, which is exact at any split: a CR
 ends its line at once, and an LF that follows it, in this read or the next, belongs to it. After that an
-event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line.
+event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line, or
+not at all: ``chunks.decode_run`` takes most reads as they are.
 Event names, ids and retry times carry nothing that a chat completion needs; they are dropped.
 """
 
@@ -30,6 +31,13 @@ class EventDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that these bytes complete. Raises ``EventTooLargeError``."""
+        return self.cut(self.take(data))
+
+    def take(self, data: bytes) -> bytes:
+        """The events that these bytes complete, as they stand but for their line ends, which are LF.
+
+        The empty line that closes the last of them is left out. Raises ``EventTooLargeError``.
+        """
         data = self._with_lf_only(data)
         rest = self._rest
         if self._at_start:
@@ -39,13 +47,26 @@ class EventDecoder:
             rest += data
             if rest.find(b"\n\n", seen - 1) < 0:
                 self._check(len(rest))
-                return []
+                return b""
             data = bytes(rest)
             rest.clear()
         end = data.rfind(b"\n\n")
         rest += data[end + 2 :] if end >= 0 else data
         self._check(len(rest))
-        return self._events(data[:end]) if end >= 0 else []
+        return data[:end] if end >= 0 else b""
+
+    def cut(self, whole: bytes) -> list[bytes]:
+        """The data of each of the events that ``take`` gave. Raises ``EventTooLargeError``."""
+        events = []
+        for block in whole.split(b"\n\n"):
+            if block.startswith(b"data: ") and b"\n" not in block:
+                data: bytes | None = block[6:]
+            else:
+                data = _data(block)
+            if data is not None:
+                self._check(len(data))
+                events.append(data)
+        return events
 
     def close(self) -> bytes | None:
         """At the end of the body: the data of an event that was never closed by an empty line, if any.
@@ -75,18 +96,6 @@ class EventDecoder:
             return b""
         self._at_start = False
         return data.removeprefix(BOM)
-
-    def _events(self, whole: bytes) -> list[bytes]:
-        events = []
-        for block in whole.split(b"\n\n"):
-            if block.startswith(b"data: ") and b"\n" not in block:
-                data: bytes | None = block[6:]
-            else:
-                data = _data(block)
-            if data is not None:
-                self._check(len(data))
-                events.append(data)
-        return events
 
     def _check(self, size: int) -> None:
         if size > self._max_event:
