@@ -93,5 +93,6 @@ def slope(bench: Bench, client: Client, requests: int) -> float:
 
 
 def _environment() -> dict[str, str]:
-    """Without proxies, and without whatever would make a client verbose."""
-    return {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    """Without proxies; and litellm is not to look for prices on the net."""
+    kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

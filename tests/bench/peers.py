@@ -24,7 +24,7 @@ OURS = ("aiohttp", "uvloop", "msgspec", "anyio")
 def environment() -> Path:
     """The peers' Python, made if it is not there yet (that takes minutes)."""
     cache = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
-    directory = cache / "promptjobs" / f"bench-{sys.version_info.major}.{sys.version_info.minor}"
+    directory = cache / "promptjobs-bench" / f"python-{sys.version_info.major}.{sys.version_info.minor}"
     python = directory / "bin" / "python"
     if not (directory / "complete").exists():
         subprocess.run([sys.executable, "-m", "venv", "--clear", str(directory)], check=True)
