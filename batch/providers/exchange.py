@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from batch.providers.gather import Gatherer
     from batch.records import Failure, Outcome
 
 MAX_ERROR_BODY = 64 * 1024
@@ -65,6 +66,7 @@ class Exchange:
         post: Post,
         timeouts: Timeouts,
         new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
+        gatherer: Gatherer | None = None,
     ) -> None:
         self._session = session
         self._post = post
@@ -76,6 +78,7 @@ class Exchange:
         self._left_at = self._started
         self._response: aiohttp.ClientResponse | None = None
         self._new_decoder = new_decoder
+        self._gatherer = gatherer
         self._decoder = new_decoder("")
         self._inflater: Inflater | None = None
         self._reused = False
@@ -210,10 +213,21 @@ class Exchange:
         if decoder.done:
             await self._drain()
             return decoder.close()
+        now = self._loop.time()
         if decoder.finished:
-            self._deadlines.finished(self._loop.time())
+            self._deadlines.finished(now)
+        elif self._gatherer is not None:
+            self._rest(self._gatherer, len(data), now)
         self._alarm.moved()
         return None
+
+    def _rest(self, gatherer: Gatherer, read: int, now: float) -> None:
+        """Perhaps read no more for a while; the next read waits until then by itself."""
+        connection = None if self._response is None else self._response.connection
+        if connection is not None and connection.transport is not None:
+            streaming_since = self._started + (self._deadlines.first_byte or 0)
+            left = self._deadlines.due - now
+            gatherer.rest(connection.transport, read=read, age=now - streaming_since, left=left)
 
     async def _feed(self, data: bytes) -> None:
         if self._inflater is None:

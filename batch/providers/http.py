@@ -15,6 +15,7 @@ import anyio
 from batch.errors import AttemptError
 from batch.providers.base import FinishReason
 from batch.providers.exchange import Exchange, Post, trace
+from batch.providers.gather import Gatherer
 from batch.records import Failure, Outcome
 from batch.wire.reply import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
@@ -53,6 +54,7 @@ class HttpClient:
         self._proxy = proxy
         self._tls: ssl.SSLContext | bool = tls or True
         self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
+        self._gatherer = Gatherer()
         self._pool: aiohttp.ClientSession | None = None
         self._fresh: aiohttp.ClientSession | None = None
 
@@ -74,10 +76,13 @@ class HttpClient:
 
     async def complete(self, url: URL, headers: Mapping[str, str], body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
-        exchange = self._exchange(url, headers, body)
+        gatherer = self._gatherer
+        exchange = self._exchange(url, headers, body, gatherer)
+        gatherer.streams += 1
         try:
             outcome = await exchange.in_time(exchange.run)
         finally:
+            gatherer.streams -= 1
             exchange.close()
         assert outcome is not None  # noqa: S101 - a whole run ends in an outcome
         return outcome
@@ -106,10 +111,11 @@ class HttpClient:
             yield rest
         yield FinishReason(outcome.finish_reason)
 
-    def _exchange(self, url: URL, headers: Mapping[str, str], body: bytes) -> Exchange:
-        return Exchange(
-            self._session, Post(url, headers, body, self._proxy), self._timeouts, self._new_decoder
-        )
+    def _exchange(
+        self, url: URL, headers: Mapping[str, str], body: bytes, gatherer: Gatherer | None = None
+    ) -> Exchange:
+        post = Post(url, headers, body, self._proxy)
+        return Exchange(self._session, post, self._timeouts, self._new_decoder, gatherer)
 
     def _session(self, fresh: bool) -> aiohttp.ClientSession:
         if self._pool is None:

@@ -1,0 +1,61 @@
+"""Gathering arrivals: a stream that trickles is looked at a few times a second, and not once a token.
+
+Nobody here reads along, so a transport may rest while bytes collect in the kernel; one read then takes
+what many would have. Most of what a slow stream costs is the waking up, and this saves nearly all of that.
+
+A stream rests for at most an eighth of its age, so that no answer is known more than that later, for at
+most ``LONGEST``, and for at most a quarter of what its deadline leaves: what had come in time is seen in
+time. Streams that flow fast do not rest, and none does where only a few are open. All resting streams
+share one ticker, which stops where none rests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections import deque
+
+TICK = 0.025
+"""Seconds between two looks at who has rested long enough."""
+
+LONGEST = 0.2
+"""Seconds that a stream rests, at the most."""
+
+FEW = 8
+"""Open streams below which it is not worth while."""
+
+FAST = 16 * 1024
+"""Bytes in one read that say that a stream flows fast."""
+
+
+class Gatherer:
+    """Lets the streams of one endpoint rest between two reads. ``streams`` says how many are open."""
+
+    def __init__(self) -> None:
+        self.streams = 0
+        self._rounds: deque[list[asyncio.ReadTransport]] = deque([] for _ in range(round(LONGEST / TICK)))
+        self._resting = 0
+
+    def rest(self, transport: asyncio.ReadTransport, *, read: int, age: float, left: float) -> None:
+        """Perhaps let a stream rest whose last read brought ``read`` bytes.
+
+        ``age``: seconds for which it has been streaming; ``left``: seconds until its deadline.
+        """
+        if self.streams < FEW or read >= FAST:
+            return
+        ticks = int(min(age / 8, left / 4, LONGEST) / TICK)
+        if ticks and not transport.is_closing():
+            transport.pause_reading()
+            self._rounds[ticks - 1].append(transport)
+            self._resting += 1
+            if self._resting == 1:
+                asyncio.get_running_loop().call_later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        rested = self._rounds.popleft()
+        self._rounds.append([])
+        self._resting -= len(rested)
+        if self._resting:
+            asyncio.get_running_loop().call_later(TICK, self._tick)
+        for transport in rested:
+            if not transport.is_closing():
+                transport.resume_reading()
