@@ -126,6 +126,18 @@ def test_an_event_beyond_its_cap(before: bytes) -> None:
 
 
 @pytest.mark.parametrize(
+    "lot", [b"data: " + b"x" * 5000, b"data: " + b"x" * 5000 + b"\n\n", b": x\n\n" * 999]
+)
+def test_a_cap_is_met_where_it_is_met_however_the_bytes_come(lot: bytes) -> None:
+    for before, code in ((HELLO, "too_large"), (HELLO + finish(), "too_large"), (GOOD, None)):
+        for parts in ([before + lot], [before, lot], one_by_one(before + lot)):
+            outcome = decoded(parts, max_event=4000, max_body=4000)
+            assert (outcome.code if isinstance(outcome, Failure) else None) == code
+            text = outcome.partial_text if isinstance(outcome, Failure) else outcome.text
+            assert text == "Hello", "what was said before is kept"
+
+
+@pytest.mark.parametrize(
     "piece", [b": ping\n\n", b"\n", b"[1]", b"{", delta("x"), b"data: x\n"], ids=lambda piece: repr(piece[:9])
 )
 def test_a_body_beyond_its_cap(piece: bytes) -> None:

@@ -183,3 +183,15 @@ def test_an_event_of_a_megabyte_in_small_pieces_takes_linear_time() -> None:
     for _ in range(2**20):
         decoder.feed(b"a")
     assert decoder.feed(b"\n\n") == [b"a" * 2**20]
+
+
+def test_what_came_before_an_event_that_is_too_large_is_given_first() -> None:
+    huge = b"data: " + b"a" * 200
+    decoder = EventDecoder(max_event=100)
+    assert decoder.feed(b"data: a\n\n" + huge) == [b"a"]
+    with pytest.raises(EventTooLargeError):
+        decoder.feed(b"a")
+    decoder = EventDecoder(max_event=100)
+    assert decoder.feed(b"data: a\n\n" + huge) == [b"a"]
+    with pytest.raises(EventTooLargeError):
+        decoder.close()

@@ -22,6 +22,11 @@ class Inflater:
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_ZLIB_OR_GZIP)
 
+    @property
+    def is_whole(self) -> bool:
+        """Whether the compressed bytes end here, as far as they know."""
+        return self._member.eof
+
     def feed(self, data: bytes) -> Iterator[bytes]:
         """What these bytes stand for, piece by piece. Raises ``zlib.error`` where they are damaged."""
         while data:

@@ -61,18 +61,10 @@ class ReplyDecoder:
         """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
         if self.done:
             return
-        self._left -= len(data)
-        if self._left < 0:
+        room, self._left = self._left, self._left - len(data)
+        self._feed(data if self._left >= 0 else data[:room])
+        if self._left < 0 and not self.done:
             raise self._error("too_large", f"a response of more than {self._max_body} bytes")
-        if not self._opened:
-            data = self._open(data)
-        if self._whole is not None:
-            self._whole += data
-            return
-        try:
-            self._take(self._events.take(data))
-        except EventTooLargeError as error:
-            raise self._error("too_large", str(error)) from None
 
     def close(self) -> Outcome:
         """The outcome, once the body has ended in order."""
@@ -90,15 +82,29 @@ class ReplyDecoder:
             return error.failure
         return self._reply() if self.finished else self._failure(code, message)
 
+    def _feed(self, data: bytes) -> None:
+        if not self._opened:
+            data = self._open(data)
+        if self._whole is not None:
+            self._whole += data
+            return
+        try:
+            self._take(self._events.take(data))
+        except EventTooLargeError as error:
+            raise self._error("too_large", str(error)) from None
+
     def _close(self) -> Outcome:
         try:
             self._read_rest()
+        except EventTooLargeError as error:
+            return self._failure("too_large", str(error))
         except chunks.NotUTF8Error as error:
             return self._failure("encoding", f"the response is not UTF-8: {error}")
         except chunks.NotJSONError as error:
             return self._failure("truncated", f"the response is not whole JSON: {error}")
-        if self.finished:
-            return self._reply()
+        return self._reply() if self.finished else self._unfinished()
+
+    def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
         if not self._has_events and not self._is_stream:
@@ -132,6 +138,8 @@ class ReplyDecoder:
 
     def _read_rest(self) -> None:
         """What can only be read at the end: one whole object, or an event that was never closed."""
+        if self.done:
+            return
         if self._whole is not None:
             self._chunk(chunks.decode(bytes(self._whole).strip()))
             self.done = True
@@ -148,17 +156,16 @@ class ReplyDecoder:
         run = events.removesuffix(_DONE)
         found = chunks.decode_run(run) if len(run) <= self._max_event else None
         if found is None:
-            self._take_each(self._events.cut(events))
+            for event in self._events.cut(events):
+                self._has_events = True
+                self._event(event)
+                if self.done:
+                    return
             return
         self._has_events = True
         for chunk in found:
             self._chunk(chunk)
         self.done = len(run) < len(events)
-
-    def _take_each(self, events: list[bytes]) -> None:
-        self._has_events = self._has_events or bool(events)
-        for event in events:
-            self._event(event)
 
     def _event(self, data: bytes) -> None:
         try:
@@ -169,8 +176,6 @@ class ReplyDecoder:
             raise self._error("bad_event", f"an event is not JSON: {error}") from None
 
     def _read(self, data: bytes) -> None:
-        if self.done:
-            return
         word = data.strip()
         if word == b"[DONE]":
             self.done = True

@@ -9,6 +9,11 @@ Event names, ids and retry times carry nothing that a chat completion needs; the
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
 BOM = b"\xef\xbb\xbf"
 MAX_EVENT = 16 * 2**20
 """Bytes that one event may have by default."""
@@ -31,12 +36,13 @@ class EventDecoder:
 
     def feed(self, data: bytes) -> list[bytes]:
         """The data of the events that these bytes complete. Raises ``EventTooLargeError``."""
-        return self.cut(self.take(data))
+        return list(self.cut(self.take(data)))
 
     def take(self, data: bytes) -> bytes:
         """The events that these bytes complete, as they stand but for their line ends, which are LF.
 
-        The empty line that closes the last of them is left out. Raises ``EventTooLargeError``.
+        The empty line that closes the last of them is left out. Raises ``EventTooLargeError``, but not before
+        it has given what came before the event that is too large.
         """
         data = self._with_lf_only(data)
         rest = self._rest
@@ -51,13 +57,15 @@ class EventDecoder:
             data = bytes(rest)
             rest.clear()
         end = data.rfind(b"\n\n")
-        rest += data[end + 2 :] if end >= 0 else data
-        self._check(len(rest))
-        return data[:end] if end >= 0 else b""
+        if end < 0:
+            rest += data
+            self._check(len(rest))
+            return b""
+        rest += data[end + 2 :]
+        return data[:end]
 
-    def cut(self, whole: bytes) -> list[bytes]:
+    def cut(self, whole: bytes) -> Iterator[bytes]:
         """The data of each of the events that ``take`` gave. Raises ``EventTooLargeError``."""
-        events = []
         for block in whole.split(b"\n\n"):
             if block.startswith(b"data: ") and b"\n" not in block:
                 data: bytes | None = block[6:]
@@ -65,14 +73,15 @@ class EventDecoder:
                 data = _data(block)
             if data is not None:
                 self._check(len(data))
-                events.append(data)
-        return events
+                yield data
 
     def close(self) -> bytes | None:
         """At the end of the body: the data of an event that was never closed by an empty line, if any.
 
-        The standard drops it; servers that omit their last newline make it worth a look.
+        The standard drops it; servers that omit their last newline make it worth a look. Raises
+        ``EventTooLargeError``.
         """
+        self._check(len(self._rest))
         data = _data(bytes(self._rest))
         self._rest.clear()
         return data
