@@ -128,7 +128,7 @@ class Exchange:
             except (aiohttp.ClientError, OSError) as error:
                 await self._feed(_left_in(content))
                 return self._broken(error)
-            return await self._take(data) if data else self._decoder.close()
+            return await self._take(data) if data else self._ended()
         except AttemptError as error:
             return error.failure
         except zlib.error:
@@ -239,6 +239,11 @@ class Exchange:
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)
+
+    def _ended(self) -> Outcome:
+        if self._inflater is not None and not self._inflater.is_whole:
+            return self._decoder.cut("truncated", "the compressed body ended early")
+        return self._decoder.close()
 
     async def _drain(self) -> None:
         """The reply is whole; if its body ends at once, the connection can serve again."""
