@@ -3,7 +3,7 @@
 Nobody here reads along, so a transport may rest while bytes collect in the kernel; one read then takes
 what many would have. Most of what a slow stream costs is the waking up, and this saves nearly all of that.
 
-A stream rests for at most an eighth of its age, so that no answer is known more than that later, for at
+A stream rests for at most a quarter of its age, so that no answer is known more than that later, for at
 most ``LONGEST``, and for at most a quarter of what its deadline leaves: what had come in time is seen in
 time. Streams that flow fast do not rest, and none does where only a few are open. All resting streams
 share one ticker, which stops where none rests.
@@ -17,7 +17,7 @@ from collections import deque
 TICK = 0.025
 """Seconds between two looks at who has rested long enough."""
 
-LONGEST = 0.2
+LONGEST = 0.25
 """Seconds that a stream rests, at the most."""
 
 FEW = 8
@@ -42,8 +42,8 @@ class Gatherer:
         """
         if self.streams < FEW or read >= FAST:
             return
-        ticks = int(min(age / 8, left / 4, LONGEST) / TICK)
-        if ticks and not transport.is_closing():
+        ticks = int(min(age / 4, left / 4, LONGEST) / TICK)
+        if ticks > 0 and not transport.is_closing():
             transport.pause_reading()
             self._rounds[ticks - 1].append(transport)
             self._resting += 1

@@ -15,6 +15,7 @@ import anyio
 from batch.errors import AttemptError
 from batch.providers.base import FinishReason
 from batch.providers.exchange import Exchange, Post, trace
+from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
 from batch.records import Failure, Outcome
 from batch.wire.reply import MAX_BODY, ReplyDecoder
@@ -128,9 +129,7 @@ class HttpClient:
 
     def _open(self, *, force_close: bool) -> aiohttp.ClientSession:
         return aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(
-                limit=0, force_close=force_close, ttl_dns_cache=DNS_CACHE, ssl=self._tls
-            ),
+            connector=Connector(limit=0, force_close=force_close, ttl_dns_cache=DNS_CACHE, ssl=self._tls),
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
