@@ -10,6 +10,7 @@
     │   └── ForeignOutputError   the output file was not written by promptjobs
     ├── OutputLockedError        another run holds the output                        exit 75
     ├── OutputWriteError         a result could not be written                       exit 74
+    ├── InputsChangedError       a document or row went bad after it was checked         exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
     └── AttemptError             one attempt failed; carries a ``records.Failure``
 
@@ -93,6 +94,10 @@ class OutputWriteError(PromptJobsError):
     """A result could not be written. What was acknowledged before is on disk."""
 
     exit_code = 74
+
+
+class InputsChangedError(PromptJobsError):
+    """A document or a row went away or went bad while the job ran. What was sent by then is finished."""
 
 
 class LocalModelError(PromptJobsError):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.errors import OutputWriteError, PromptJobsError
+from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
 from batch.policy import conclude
+from batch.policy.lane import Out
 from batch.policy.retry import Fail, Hold, Retry
 from batch.records import Failure, Mishap
 
@@ -67,8 +68,8 @@ class Run:
     async def run(self) -> None:
         """Send what is to be sent. Returns once nothing more can be done and all results are durable.
 
-        Raises ``OutputWriteError``, and what reading the requests raises; what was under way then is
-        cancelled, and what had finished is written.
+        Raises ``OutputWriteError``, when what was under way is cancelled, and ``InputsChangedError``, when it
+        was finished and written.
         """
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
@@ -111,13 +112,10 @@ class Run:
         """The next request; reading it may fail, such as when a document has gone since the check."""
         try:
             return self._scheduler.take(now)
-        except PromptJobsError as error:
-            self._fail(error)
+        except JobFileError as error:
+            self._error = self._error or InputsChangedError(str(error))
+            self.drain()
             return None
-
-    def _fail(self, error: PromptJobsError) -> None:
-        self._error = self._error or error
-        self.cancel()
 
     async def _work(self, first: Work, attempts: TaskGroup) -> None:
         work: Work | None = first
@@ -140,7 +138,10 @@ class Run:
         if isinstance(outcome, Failure):
             self._settle_failure(work, outcome, started, now, at)
         else:
+            was_out = work.lane.out_since is not None
             self._scheduler.settle(work, outcome, now)
+            if was_out:
+                self._reporter.notice(f"{work.lane.name} answers again")
             self._finish(conclude.succeeded(work, outcome, queued=started - work.queued_at, at=at))
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
@@ -149,7 +150,7 @@ class Run:
         settlement = self._scheduler.settle(work, failure, now)
         retry_in = settlement.at - now if isinstance(settlement, Retry) else None
         self._reporter.failed_attempt(work.request, failure, retry_in)
-        if isinstance(settlement, Hold):
+        if isinstance(settlement, Hold | Out):
             self._reporter.notice(_parked(work.lane.name, settlement, now))
         elif isinstance(settlement, Fail):
             before = self._sink.known(work.request.id)
@@ -166,7 +167,8 @@ class Run:
 
     async def _wait_for_room(self) -> None:
         while len(self._finished) >= BACKLOG:
-            self._room = anyio.Event()
+            if self._room.is_set():
+                self._room = anyio.Event()
             await self._room.wait()
 
     async def _write_all(self) -> None:
@@ -180,7 +182,8 @@ class Run:
             await self._write()
             raise
         except OutputWriteError as error:
-            self._fail(error)
+            self._error = error
+            self.cancel()
 
     async def _write(self) -> None:
         """Write what has gathered; only a durable result is reported."""
@@ -195,6 +198,8 @@ class Run:
             self._reporter.finished(result)
 
 
-def _parked(name: str, hold: Hold, now: float) -> str:
-    until = "for this run" if hold.until is None else f"for {hold.until - now:.0f} s"
-    return f"{name} is parked {until}: {hold.why}"
+def _parked(name: str, stop: Hold | Out, now: float) -> str:
+    if isinstance(stop, Out):
+        return f"{name} is out, and is probed for {stop.until - now:.0f} s at most: {stop.why}"
+    until = "for this run" if stop.until is None else f"for {stop.until - now:.0f} s"
+    return f"{name} is parked {until}: {stop.why}"

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 class ChatServer:
     """Answers every chat with ``echo: <the last message>``, streamed in words, and keeps what it saw.
 
-    ``key``, where it is set, must be shown; ``before_answer`` is awaited before each answer.
+    ``key``, where it is set, must be shown; ``before_answer`` is awaited before each answer;
+    ``refused`` is the message of a 400 to everything.
     """
 
     def __init__(self, key: str | None = None) -> None:
@@ -24,6 +25,7 @@ class ChatServer:
         self.seen: list[dict[str, Any]] = []
         self.paths: list[str] = []
         self.answered = 0
+        self.refused: str | None = None
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         self.url = ""
 
@@ -43,6 +45,8 @@ class ChatServer:
             return web.json_response({"error": {"message": "no such path"}}, status=404)
         if self.key is not None and request.headers.get("authorization") != f"Bearer {self.key}":
             return web.json_response({"error": {"message": "the key is wrong"}}, status=401)
+        if self.refused is not None:
+            return web.json_response({"error": {"message": self.refused}}, status=400)
         if self.before_answer is not None:
             await self.before_answer()
         text = f"echo: {body['messages'][-1]['content']}"

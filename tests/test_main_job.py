@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import signal
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -248,6 +249,12 @@ async def test_a_second_signal_stops_at_once_and_loses_nothing_that_was_finished
     assert len(lines(project.output)) == 1
 
 
+def children_of(pid: int) -> list[int]:
+    """The processes that this one has started."""
+    found = subprocess.run(["pgrep", "-P", str(pid)], check=True, capture_output=True, text=True)
+    return [int(child) for child in found.stdout.split()]
+
+
 async def said_until(process: anyio.abc.Process, end: bytes) -> bytes:
     """What the process says on stderr, as far as the words that are waited for."""
     assert process.stderr is not None
@@ -280,6 +287,65 @@ async def test_a_second_run_on_the_same_output_is_turned_away(
     assert second.code == 75
     assert "is held by another run (process " in second.stderr
     assert len(server.seen) == 10
+
+
+async def test_a_limit_that_was_not_reached_hides_nothing(
+    promptjobs: Command, project: Project, server: ChatServer
+) -> None:
+    server.key = "not shown"
+    assert (await promptjobs("run", "job.yaml", "--limit", "100")).code == 7
+    server.key = None
+    assert (await promptjobs("run", "job.yaml", "--limit", "4")).code == 8
+    assert len(lines(project.output)) == 4
+
+
+async def test_what_was_given_up_is_sent_again_only_by_retry(
+    promptjobs: Command, project: Project, server: ChatServer
+) -> None:
+    await promptjobs("run", "job.yaml", "--limit", "9")
+    server.refused = "it is wrong"
+    ended = await promptjobs("run", "job.yaml")
+    assert (ended.code, len(server.seen)) == (1, 10)
+    assert "`promptjobs retry` sends failed requests again" in ended.stderr
+    server.refused = None
+    assert (await promptjobs("run", "job.yaml")).code == 1
+    assert len(server.seen) == 10
+    assert (await promptjobs("retry", "job.yaml")).code == 0
+    assert len(server.seen) == 11
+    assert len(lines(project.output)) == 10
+
+
+async def test_results_are_no_documents(promptjobs: Command, tmp_path: Path, server: ChatServer) -> None:
+    (tmp_path / "one.txt").write_text("One.", encoding="utf-8")
+    (tmp_path / "job.yaml").write_text(
+        f"provider: openai\nbase_url: {server.url}/v1\nmodel: m\nprompt: '{{{{ text }}}}'\n"
+        "inputs: {files: ['**/*.*']}\n",
+        encoding="utf-8",
+    )
+    for _ in range(3):
+        assert (await promptjobs("run", "job.yaml")).code == 0
+    assert len(server.seen) == 2, "the document and the job file itself"
+
+
+async def test_the_death_of_the_embedded_endpoint_ends_the_run_with_its_name(
+    promptjobs: Command, project: Project
+) -> None:
+    project.write("local", more="engine: extractive\nconcurrency: 1\n")
+    for number in range(3000):
+        (project.documents / f"{number}.txt").write_text("One. Two. Three. Four.", encoding="utf-8")
+    async with await anyio.open_process(
+        promptjobs.arguments("run", "job.yaml", "--stats", "0.1s"),
+        cwd=promptjobs.folder,
+        env=promptjobs.environment,
+    ) as process:
+        with anyio.fail_after(50):
+            await said_until(process, b"/3010 done")
+            for child in children_of(process.pid):
+                os.kill(child, signal.SIGKILL)
+            assert await process.wait() == 7
+            said = await said_until(process, b"the embedded endpoint has died (exit code -9)")
+    assert said
+    assert len(lines(project.output)) < 3010
 
 
 async def test_python_dash_m_batch_and_the_script_are_the_same_command(promptjobs: Command) -> None:

@@ -11,7 +11,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batch.policy.lane import LOOK_AHEAD, Again, Lane, Work
+from batch.policy.lane import LOOK_AHEAD, Again, Lane, Out, Work
 from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 
@@ -123,7 +123,7 @@ class LaneMachine(RuleBasedStateMachine):
             assert settlement.at >= self.now
             self.waiting[name] = settlement.at
         else:
-            assert isinstance(settlement, Hold | Again)
+            assert isinstance(settlement, Hold | Out | Again)
 
     @rule(seconds=st.sampled_from([0.01, 1.0, 30.0, 1000.0]))
     def pass_time(self, seconds: float) -> None:

@@ -12,7 +12,7 @@ import anyio.lowlevel
 import pytest
 import trio.testing
 
-from batch.errors import OutputWriteError
+from batch.errors import InputsChangedError, JobFileError, Mistake, OutputWriteError
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
@@ -21,7 +21,7 @@ from batch.records import Failure, Known, Reply, Request, Result, Verdict
 from batch.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
@@ -286,3 +286,73 @@ def test_running_out_of_descriptors_narrows_the_lane_and_charges_nobody() -> Non
     bench.play()
     assert len(bench.sink.results) == 60
     assert set(bench.statuses) == {"succeeded"}
+
+
+def test_a_slow_disk_holds_the_attempts_back_and_then_lets_all_of_them_go_on() -> None:
+    class SlowDisk(MemorySink):
+        async def write(self, results: Sequence[Result]) -> None:
+            await anyio.sleep(5)
+            self.results.extend(results)
+
+    bench = Bench({"m": always(0.001, OK)}, {"m": requests(4000)}, limit=300, sink=SlowDisk())
+    bench.play()
+    assert len(bench.sink.results) == 4000
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure("redirect", "HTTP 301: Moved", http_status=301),
+        Failure("not_sse", "a page"),
+        Failure("protocol", "no HTTP"),
+        Failure("bad_request", "HTTP 415: Unsupported Media Type", http_status=415),
+        Failure("http_501", "HTTP 501: Unsupported method", http_status=501),
+    ],
+    ids=lambda failure: failure.message,
+)
+def test_what_is_no_chat_server_fails_the_pilot_and_spares_the_others(failure: Failure) -> None:
+    bench = Bench({"m": always(0.1, failure)}, {"m": requests(1000)})
+    bench.play()
+    (result,) = bench.sink.results
+    assert result.error is not None
+    assert (result.error.code, result.error.retryable) == (failure.code, True)
+    assert {name for _, name in bench.diary.sent} == {"m-0"}
+    held = bench.scheduler.lanes[0].held
+    assert held is not None
+    assert held.exit_code == 7
+
+
+def test_a_server_that_wants_to_be_left_alone_for_a_year_is_out_for_this_run() -> None:
+    busy = Failure("http_429", "not today", http_status=429, retry_after=31536000)
+    bench = Bench({"m": always(0.1, busy)}, {"m": requests(10)})
+    bench.play()
+    assert len(bench.diary.sent) == 1
+    held = bench.scheduler.lanes[0].held
+    assert held is not None
+    assert held.exit_code == 75
+
+
+def test_an_outage_is_announced_and_so_is_its_end() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        refused = request.id == "m-5" and attempt < 6
+        return 1, Failure("connect", "refused") if refused else OK
+
+    bench = Bench({"m": script}, {"m": requests(10)}, limit=1, outage=600)
+    bench.play()
+    assert bench.diary.notices == [
+        "m is out, and is probed for 600 s at most: refused",
+        "m answers again",
+    ]
+    assert set(bench.statuses) == {"succeeded"}
+
+
+def test_inputs_that_change_while_the_job_runs_end_it_after_what_is_under_way() -> None:
+    def vanishing() -> Iterator[Request]:
+        yield from requests(5)
+        raise JobFileError([Mistake("six.txt", 0, 0, "", "there is no such file")])
+
+    bench = Bench({"m": always(1, OK)}, {"m": vanishing()}, limit=2)
+    with pytest.raises(ExceptionGroup) as caught:
+        bench.play()
+    assert caught.group_contains(InputsChangedError, match=r"six\.txt: there is no such file")
+    assert len(bench.sink.results) == 5

@@ -1,11 +1,12 @@
-"""Opening the endpoints of a job: one provider a model, one connection pool a host."""
+"""Opening the endpoints of a job: one provider a model, one pool of connections a proxy."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from batch.local_model.parent import running
+from batch.app.embedded import EmbeddedEndpoint
+from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
@@ -16,6 +17,8 @@ from batch.wire.autonomous import ORIGIN
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from contextlib import AsyncExitStack
+
+    from anyio.abc import Process
 
     from batch.app.environment import Environment
     from batch.jobfile.job import JobFile, Model
@@ -61,7 +64,7 @@ class Endpoints:
         self._stack = stack
         self._progress = progress
         self._clients: dict[str | None, HttpClient] = {}
-        self._engines: dict[str, Endpoint] = {}
+        self._engines: dict[str, tuple[Endpoint, Process]] = {}
 
     async def open(self, addresses: Iterable[Address]) -> dict[str, Provider]:
         """The providers by target. Starts the embedded endpoint where a model asks for it."""
@@ -69,14 +72,13 @@ class Endpoints:
 
     async def _provider(self, address: Address) -> Provider:
         client = await self._client(address.proxy)
-        base_url, credentials = address.base_url, address.credentials
-        if address.is_local:
-            endpoint = await self._engine(address.model.engine or "llama")
-            suffix = "/v1" if address.model.provider == "openai" else ""
-            base_url = endpoint.base_url + suffix
-            credentials = replace(credentials, api_key=endpoint.api_key)
         kind = OpenAIEndpoint if address.model.provider == "openai" else AutonomousEndpoint
-        return kind(client, base_url, credentials)
+        if not address.is_local:
+            return kind(client, address.base_url, address.credentials)
+        endpoint, child = await self._engine(address.model.engine or "llama")
+        suffix = "/v1" if address.model.provider == "openai" else ""
+        credentials = replace(address.credentials, api_key=endpoint.api_key)
+        return EmbeddedEndpoint(kind(client, endpoint.base_url + suffix, credentials), child)
 
     async def _client(self, proxy: str | None) -> HttpClient:
         if proxy not in self._clients:
@@ -84,8 +86,8 @@ class Endpoints:
             self._clients[proxy] = await self._stack.enter_async_context(client)
         return self._clients[proxy]
 
-    async def _engine(self, engine: str) -> Endpoint:
+    async def _engine(self, engine: str) -> tuple[Endpoint, Process]:
         if engine not in self._engines:
-            context = running(engine, cache=self._cache, progress=self._progress)
+            context = started(engine, cache=self._cache, progress=self._progress)
             self._engines[engine] = await self._stack.enter_async_context(context)
         return self._engines[engine]

@@ -38,7 +38,11 @@ class Environment:
     @classmethod
     def current(cls) -> Environment:
         """The environment of this process."""
-        return cls(os.environ, Path.home())
+        try:
+            home = Path.home()
+        except RuntimeError:  # a container's user may have none
+            home = Path(os.sep)
+        return cls(os.environ, home)
 
     @property
     def cache(self) -> Path:

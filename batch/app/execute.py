@@ -17,7 +17,7 @@ from batch.app.tally import Tally
 from batch.errors import PromptJobsError
 from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
-from batch.policy.resume import State
+from batch.policy.resume import TO_RETRY, TO_RUN, State
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.ports import Reporter
@@ -41,7 +41,8 @@ class RunOptions:
     """What belongs to one run and not to the job.
 
     ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
-    and SIGTERM drain the run; only for the main thread of a process of our own.
+    and SIGTERM drain the run; only for the main thread of a process of our own. ``retry``: failed requests
+    are sent again, also those that were given up.
     """
 
     limit: int | None = None
@@ -49,6 +50,7 @@ class RunOptions:
     fail_fast: bool = False
     durability: Literal["fsync", "flush"] = "fsync"
     signals: bool = False
+    retry: bool = False
 
 
 class RunReporter(Reporter, Protocol):
@@ -75,7 +77,7 @@ async def execute(
         for notice in log.notices:
             reporter.notice(notice)
         source = open_source(job)
-        plan = draw_up(source, log.known)
+        plan = draw_up(source, log.known, TO_RETRY if options.retry else TO_RUN)
         reporter.start(plan.total, plan.settled)
         session = _Session(job, environment, reporter, options)
         if plan.to_send and options.limit != 0:
@@ -95,6 +97,7 @@ class _Session:
         self._reporter = reporter
         self._options = options
         self._tally = Tally(reporter)
+        self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Hold]] = []
         self._signal: int | None = None
         self._out_of_time = False
@@ -117,12 +120,13 @@ class _Session:
 
     def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
         job = self._job
-        allowance = Allowance(self._options.limit)
-        policy = RetryPolicy(job.retries.max_attempts, job.retries.base, job.retries.cap)
+        policy = RetryPolicy(
+            job.retries.max_attempts, job.retries.base, job.retries.cap, longest_wait=job.timeouts.outage
+        )
         return [
             Lane(
                 model.id,
-                allowance.pending(source, model.id, log),
+                self._allowance.pending(source, model.id, plan, log),
                 limit=model.concurrency or job.concurrency,
                 policy=policy,
                 outage=job.timeouts.outage,
@@ -161,12 +165,12 @@ class _Session:
         """What it came to."""
         tally = self._tally
         succeeded = plan.states[State.DONE] + tally.succeeded
-        failed = plan.states[State.REFUSED] + tally.failed
+        failed = plan.given_up + tally.failed
         pending = plan.total - succeeded - failed
         code = exit_code(
             failed=failed > 0,
             holds=[hold for _, hold in self._holds],
-            out_of_budget=pending > 0 and (self._out_of_time or self._options.limit is not None),
+            out_of_budget=pending > 0 and (self._out_of_time or self._allowance.used_up),
             signal=self._signal,
         )
         return Summary(

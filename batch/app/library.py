@@ -87,13 +87,13 @@ async def stream(job: Job, **options: Unpack[Options]) -> AsyncGenerator[Result,
 
     task = asyncio.create_task(work())
     try:
-        with receive:
-            async for result in receive:
-                yield result
+        async for result in receive:
+            yield result
         await task
     finally:
         task.cancel()
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([task])
+            await asyncio.wait([task])  # it still hands over what had finished
+        receive.close()
         with suppress(asyncio.CancelledError):  # the run's own, which has just been asked for
             task.result()

@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from ipaddress import ip_address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,6 +16,7 @@ import msgspec
 from yarl import URL
 
 from batch.errors import UntrustedKeyError, UsageError
+from batch.local_model import hosts
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -59,11 +59,7 @@ def origin(url: str, written: str | None = None) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine itself."""
-    host = URL(url).host or ""
-    try:
-        return host == "localhost" or ip_address(host).is_loopback
-    except ValueError:
-        return False
+    return hosts.is_loopback(URL(url).host or "")
 
 
 def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: str | None = None) -> None:

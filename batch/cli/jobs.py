@@ -16,6 +16,14 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+
+class Setting(click.ParamType[str]):
+    """``KEY=VALUE``; in the environment, one a line."""
+
+    name = "setting"
+    envvar_list_splitter = "\n"
+
+
 _FLAGS: tuple[Callable[[Any], Any], ...] = (
     click.argument("jobfile", type=click.Path(path_type=Path)),
     option("-o", "--output", type=click.Path(path_type=Path), help="Write results here."),
@@ -23,7 +31,14 @@ _FLAGS: tuple[Callable[[Any], Any], ...] = (
     option("--provider", type=click.Choice(["autonomous", "openai"]), help="The dialect to speak."),
     option("--base-url", help="Where to send requests; `local` is the embedded endpoint."),
     option("--model", help="The model to ask, in place of those of the job file."),
-    option("--set", "settings_list", multiple=True, metavar="KEY=VALUE", help="Set any key of the job file."),
+    option(
+        "--set",
+        "settings_list",
+        multiple=True,
+        type=Setting(),
+        metavar="KEY=VALUE",
+        help="Set any key of the job file.",
+    ),
     option(
         "--allow-path",
         multiple=True,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
+from batch.cli import collector
 from batch.cli.console import has_colour, is_fancy, option, say
 from batch.cli.durations import DURATION
 from batch.cli.jobs import job_flags, load
@@ -45,6 +46,7 @@ def command(
     no_progress: bool,
     quiet: bool,
     verbose: bool,
+    retry: bool = False,
     **job: Any,
 ) -> int:
     """Run what has no success yet.
@@ -59,10 +61,11 @@ def command(
 
     loaded = load(**job, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
     reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
-    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True)
+    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry)
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}
         here = Environment.current()
+        collector.spare()
         summary = anyio.run(execute, loaded, here, reporter, options, backend_options=loop)
     finally:
         reporter.close()
@@ -92,9 +95,10 @@ def _in_words(summary: Summary) -> list[str]:
     parts = [f"{summary.succeeded} succeeded"]
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
-    sent = f"{summary.sent} sent in {summary.seconds:.1f} s" if summary.sent else "nothing was sent"
+    sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}; {_relative(summary.output)}"
-    return [text, *(f"  {reason}" for reason in summary.reasons)]
+    hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
+    return [text, *(f"  {reason}" for reason in summary.reasons), *hint]
 
 
 def _relative(path: str) -> str:

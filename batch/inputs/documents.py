@@ -34,8 +34,11 @@ class _Found(NamedTuple):
     path: Path
 
 
-def documents(inputs: Inputs) -> Iterator[Row | Mistake]:
-    """The documents in the order of the patterns and of their ids; a mistake in place of each bad one."""
+def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Row | Mistake]:
+    """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
+
+    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it.
+    """
     seen: set[Path] = set()
     for index, pattern in enumerate(inputs.files):
         where, place = f"inputs.files[{index}]", inputs.places[index]
@@ -47,7 +50,7 @@ def documents(inputs: Inputs) -> Iterator[Row | Mistake]:
             resolved = real(document.path)
             if not _is_inside(resolved, inputs):
                 yield Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW)
-            elif resolved not in seen:
+            elif resolved not in seen and not _is_own(resolved, output):
                 seen.add(resolved)
                 yield _read(document, inputs.base)
 
@@ -79,6 +82,12 @@ def _glob(prefix: Path, pattern: str) -> list[Path]:
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
+
+
+def _is_own(resolved: Path, output: Path | None) -> bool:
+    if output is None or resolved.parent != output.parent:
+        return False
+    return resolved.name == output.name or resolved.name.startswith(f"{output.name}.")
 
 
 def _is_inside(resolved: Path, inputs: Inputs) -> bool:

@@ -99,7 +99,7 @@ def input_rows(job: JobFile) -> Iterator[Row | Mistake]:
     elif job.inputs.jsonl is not None:
         yield from rows(job.inputs.jsonl, job.inputs.id_field)
     else:
-        yield from documents(job.inputs)
+        yield from documents(job.inputs, job.output)
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:

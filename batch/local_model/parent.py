@@ -65,7 +65,13 @@ async def running(
 
 @asynccontextmanager
 async def started(
-    engine: str, *, cache: Path, progress: Progress, host: str, port: int, key: str | None
+    engine: str,
+    *,
+    cache: Path,
+    progress: Progress,
+    host: str = "127.0.0.1",
+    port: int = 0,
+    key: str | None = None,
 ) -> AsyncIterator[tuple[Endpoint, Process]]:
     """The same, together with the child itself, for those who must know when it ends."""
     arguments = ["--engine", engine, "--host", host, "--port", str(port)]

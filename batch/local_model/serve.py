@@ -12,10 +12,10 @@ from batch.local_model.hosts import is_loopback
 from batch.local_model.parent import started
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import Callable
     from pathlib import Path
 
-    from anyio.abc import Process
+    from anyio.abc import TaskStatus
 
     from batch.local_model.download import Progress
     from batch.local_model.endpoint import Endpoint
@@ -39,26 +39,29 @@ async def serve(
     """
     if not key and not is_loopback(host):
         raise UsageError(f"{host} can be reached by others: give the key that they are to show")
-    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-        async with started(engine, cache=cache, progress=progress, host=host, port=port, key=key) as (
-            endpoint,
-            child,
-        ):
-            announce(endpoint)
-            await _until_signal(signals, child)
-
-
-async def _until_signal(signals: AsyncIterator[signal.Signals], child: Process) -> None:
-    """Wait for a signal. Raises ``LocalModelError`` if the child ends first."""
-    code: int | None = None
+    error: LocalModelError | None = None
     async with anyio.create_task_group() as tasks:
-
-        async def stop_waiting() -> None:
-            await anext(signals)
-            tasks.cancel_scope.cancel()
-
-        tasks.start_soon(stop_waiting)
-        code = await child.wait()
+        await tasks.start(_cancel_at_signal, tasks.cancel_scope)
+        try:
+            async with started(engine, cache=cache, progress=progress, host=host, port=port, key=key) as (
+                endpoint,
+                child,
+            ):
+                announce(endpoint)
+                code = await child.wait()
+                error = LocalModelError(f"the embedded endpoint has ended by itself (exit code {code})")
+        except LocalModelError as caught:
+            error = caught  # raised outside the task group, which would wrap it in a group
         tasks.cancel_scope.cancel()
-    if code is not None:
-        raise LocalModelError(f"the embedded endpoint has ended by itself (exit code {code})")
+    if error is not None:
+        raise error
+
+
+async def _cancel_at_signal(
+    scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
+) -> None:
+    """Cancel the scope at the first signal, also while the endpoint is being started."""
+    with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
+        task_status.started()
+        await anext(signals)
+        scope.cancel()

@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batch.policy.retry import EXIT_OUT, Fail, Hold, Retry, RetryPolicy, backoff, decide
+from batch.policy.retry import (
+    EXIT_OUT,
+    Fail,
+    Hold,
+    Retry,
+    RetryPolicy,
+    backoff,
+    decide,
+    speaks_of_another_server,
+)
 from batch.records import Reply
 
 if TYPE_CHECKING:
@@ -57,7 +66,15 @@ class Again(Struct, frozen=True):
     """The request goes back to its lane, uncharged: the endpoint was to blame."""
 
 
-Settlement: TypeAlias = Retry | Fail | Hold | Again | None
+class Out(Struct, frozen=True):
+    """The endpoint is out from now on; it is probed until it answers, or until ``until``."""
+
+    code: str
+    why: str
+    until: float
+
+
+Settlement: TypeAlias = Retry | Fail | Hold | Out | Again | None
 """What becomes of a request after an attempt; ``None`` where it has its reply."""
 
 
@@ -91,6 +108,7 @@ class Lane:
         self._probe_at = 0.0
         self._probes = 0
         self._probe: Work | None = None
+        self._doubted = False
         self._streak: list[Work] = []
 
     @property
@@ -143,6 +161,7 @@ class Lane:
         if isinstance(outcome, Reply):
             self._worked()
             return None
+        self._doubted = not self.proven and speaks_of_another_server(outcome)
         if outcome.code == "fd_limit":
             return self._with_fewer_connections(work, now)
         if _shows_an_outage(outcome):
@@ -161,12 +180,22 @@ class Lane:
             return self._hold(decision)
         work.failures.append(failure.code)
         if isinstance(decision, Fail):
-            return decision
+            return self._give_up(decision, failure)
         if isinstance(decision, Retry):
             self._wait(work, decision.at)
             return decision
         self._wait(work, decision.until or now)
         return self._hold(decision)
+
+    def _give_up(self, decision: Fail, failure: Failure) -> Fail:
+        """The request has failed; if what answered the pilot is no chat server, the others are spared that.
+
+        Another run may have the right address, so nothing is held against the pilot either.
+        """
+        if self.proven or not speaks_of_another_server(failure):
+            return decision
+        self.held = Hold(failure.code, f"this is no chat server: {failure.message}")
+        return Fail(decision.code, retryable=True)
 
     def _open(self, now: float) -> bool:
         if self.held is not None:
@@ -190,7 +219,10 @@ class Lane:
         return Work(request, self, queued_at=now)
 
     def _may_read(self) -> bool:
-        return not self._exhausted and len(self._waiting) + self.in_flight < self._limit + LOOK_AHEAD
+        """Whether there is room for another request; none follows a pilot that met something strange."""
+        if self._exhausted or (self._doubted and not self.proven):
+            return False
+        return len(self._waiting) + self.in_flight < self._limit + LOOK_AHEAD
 
     def _wait(self, work: Work, due: float) -> None:
         heapq.heappush(self._waiting, (due, next(self._order), work))
@@ -238,20 +270,23 @@ class Lane:
         """The endpoint is out, or still is: the request waits with the others, and costs nothing."""
         self._ready.append(work)
         if self.out_since is None:
-            self.out_since = now
-            self._uncharge_streak()
-        elif work is not self._probe:
+            self._go_out(now)
+            self._probe_later(now)
+            return Out(failure.code, failure.message, now + self._outage)
+        if work is not self._probe:
             return Again()
         if now - self.out_since >= self._outage:
             return self._hold(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        self._probe_later(now)
+        return Again()
+
+    def _probe_later(self, now: float) -> None:
         self._probe_at = now + max(PROBE_PAUSE, backoff(self._policy, self._probes, self._random))
         self._probes += 1
-        if self._probes > 1:
-            return Again()
-        return Hold(failure.code, failure.message, until=self._probe_at)
 
-    def _uncharge_streak(self) -> None:
+    def _go_out(self, now: float) -> None:
         """Take back what the streak was charged; the last of it has not been charged yet."""
+        self.out_since = now
         for work in self._streak[:-1]:
             work.failures.pop()
         self._streak.clear()
@@ -264,4 +299,4 @@ def _shows_a_working_endpoint(failure: Failure) -> bool:
 def _shows_an_outage(failure: Failure) -> bool:
     if failure.code in ("connect", "first_byte_timeout"):
         return True
-    return failure.http_status is not None and failure.http_status >= 500
+    return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501

@@ -37,3 +37,6 @@ def state(request: Request, known: Known | None) -> State:
 
 TO_RUN = frozenset({State.NEW, State.CHANGED, State.FAILED})
 """The states from which ``promptjobs run`` sends a request."""
+
+TO_RETRY = TO_RUN | {State.REFUSED}
+"""The same for ``promptjobs retry``."""

@@ -20,11 +20,14 @@ NEVER = frozenset({"too_large", "filtered", "redirect", "bad_request"})
 ONCE = frozenset({"protocol", "bad_event", "encoding"})
 """Worth one more attempt: a server that does it twice will go on doing it."""
 
-HOLD = frozenset({"tls", "auth", "quota", "proxy_auth"})
+HOLD = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model"})
 """The endpoint will not have us; every other request would get the same answer."""
 
 WRONG_ADDRESS = frozenset({404, 405})
 """Statuses that speak against the address, as long as nothing has spoken for it."""
+
+NO_CHAT_SERVER = frozenset({"redirect", "not_sse", "protocol"})
+"""Codes that a server of another kind answers with, as long as this one has not shown what it is."""
 
 EXIT_REFUSED = 7
 EXIT_OUT = 75
@@ -34,11 +37,15 @@ JITTER = 0.2
 
 
 class RetryPolicy(Struct, frozen=True):
-    """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap."""
+    """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap.
+
+    A server that wants to be left alone for more than ``longest_wait`` is out for this run.
+    """
 
     max_attempts: int = 8
     base: float = 0.5
     cap: float = 60.0
+    longest_wait: float = 1800.0
 
 
 class Retry(Struct, frozen=True):
@@ -88,9 +95,7 @@ def decide(
         return Fail(failure.code, retryable=True)
     if failure.retry_after is None:
         return Retry(now + backoff(policy, len(earlier), random))
-    if failure.retry_after > policy.cap:
-        return Hold(failure.code, failure.message, until=_no_earlier(failure.retry_after, now, random))
-    return Retry(_no_earlier(failure.retry_after, now, random))
+    return _when_the_server_says(policy, failure, failure.retry_after, now, random)
 
 
 def is_retryable(failure: Failure) -> bool:
@@ -98,6 +103,11 @@ def is_retryable(failure: Failure) -> bool:
     if failure.should_retry is not None:
         return failure.should_retry
     return failure.code not in NEVER
+
+
+def speaks_of_another_server(failure: Failure) -> bool:
+    """Whether what answered is no chat server at all, if it is not known to be one."""
+    return failure.code in NO_CHAT_SERVER or failure.http_status in (415, 501)
 
 
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
@@ -121,5 +131,11 @@ def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> H
     return Hold(failure.code, failure.message, until=now + (wait or 0.0) if soon else None)
 
 
-def _no_earlier(retry_after: float, now: float, random: Callable[[], float]) -> float:
-    return now + retry_after * (1 + JITTER * random())
+def _when_the_server_says(
+    policy: RetryPolicy, failure: Failure, wait: float, now: float, random: Callable[[], float]
+) -> Retry | Hold:
+    """A short wait is the request's own, a longer one parks the endpoint, the longest ends its run."""
+    if wait > policy.longest_wait:
+        return Hold(failure.code, failure.message, exit_code=EXIT_OUT)
+    at = now + wait * (1 + JITTER * random())
+    return Hold(failure.code, failure.message, until=at) if wait > policy.cap else Retry(at)

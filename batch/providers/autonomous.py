@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from yarl import URL
 
-from batch import __version__
+from batch.errors import AttemptError
 from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
-from batch.providers.credentials import Credentials
+from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
 from batch.wire import autonomous
@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Mapping, Sequence
 
     from batch.records import JSONObject, Outcome, Request
-
-USER_AGENT = f"promptjobs/{__version__}"
 
 
 class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
@@ -70,11 +68,14 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
             name, messages, params, thread_id=thread_id or uuid.uuid4().hex, stream=stream
         )
         async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
-            sent = Credentials(api_key, headers or {}).on(autonomous.headers(USER_AGENT))
+            credentials = Credentials(api_key, headers or {})
+            sent = credentials.on(autonomous.headers(USER_AGENT))
             pieces = client.stream(URL(autonomous.url(base_url, name)), sent, body)
             try:
                 async for piece in pieces:
                     yield piece
+            except AttemptError as error:
+                raise AttemptError(credentials.redacted(error.failure)) from None
             finally:
                 await pieces.aclose()
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from msgspec.structs import replace
 
+from batch import __version__
 from batch.records import Failure
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.records import Outcome
+    from batch.records import Reply
+
+
+AnyOutcome = TypeVar("AnyOutcome", bound="Reply | Failure")
+
+USER_AGENT = f"promptjobs/{__version__}"
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -28,12 +34,25 @@ class Credentials:
         key = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {**headers, **key, **{name.lower(): value for name, value in self.headers.items()}}
 
-    def redacted(self, outcome: Outcome) -> Outcome:
+    def redacted(self, outcome: AnyOutcome) -> AnyOutcome:
         """The outcome, without any secret in a failure's message: a server may echo what it was shown."""
         if not isinstance(outcome, Failure):
             return outcome
         message = outcome.message
-        for secret in (*self.secrets, self.api_key):
-            if secret:
-                message = message.replace(secret, "…")
+        for secret in (*self.secrets, self.api_key or ""):
+            message = _without(message, secret)
         return outcome if message == outcome.message else replace(outcome, message=message)
+
+
+def _without(message: str, secret: str) -> str:
+    """The message without the secret, and without the beginning of it where the message was cut inside it."""
+    if not secret:
+        return message
+    message = message.replace(secret, "…")
+    if not message.endswith("…"):
+        return message
+    cut = message.removesuffix("…")
+    for length in range(min(len(secret), len(cut)), 3, -1):
+        if cut.endswith(secret[:length]):
+            return cut[:-length] + "…"
+    return message

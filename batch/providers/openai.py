@@ -6,16 +6,13 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from batch import __version__
+from batch.providers.credentials import USER_AGENT, Credentials
 from batch.records import Failure
 from batch.wire import openai
 
 if TYPE_CHECKING:
-    from batch.providers.credentials import Credentials
     from batch.providers.http import HttpClient
     from batch.records import Outcome, Request
-
-USER_AGENT = f"promptjobs/{__version__}"
 
 
 class OpenAIEndpoint:
