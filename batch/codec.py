@@ -75,7 +75,11 @@ def decode_known(line: bytes) -> tuple[str, Known]:
 
 def well_formed(text: str) -> str:
     """The text as a line holds it: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
-    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
+    return text
 
 
 def _well_formed_value(value: Any) -> Any:

@@ -15,6 +15,8 @@ from batch.jobfile.trees import is_unicode
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2 import Template
+
     from batch.jobfile import Prompt
     from batch.records import JSONObject
 
@@ -35,9 +37,7 @@ class PromptTemplate:
 
     def __init__(self, prompt: Prompt) -> None:
         self.prompt = prompt
-        self._messages = [
-            (message.role, environment().from_string(message.content)) for message in prompt.messages
-        ]
+        self._messages = [(message.role, _compiled(message.content)) for message in prompt.messages]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
         """The messages for one row. Raises ``RenderError``. What the variables hold is never a template."""
@@ -54,6 +54,13 @@ class PromptTemplate:
         return tuple(
             {"role": role, "content": text} for (role, _), text in zip(self._messages, texts, strict=True)
         )
+
+
+def _compiled(content: str) -> Template:
+    """A template with its globals in a plain dict: copying the chain they come in is most of a rendering."""
+    template = environment().from_string(content)
+    template.globals = dict(template.globals)
+    return template
 
 
 def _undefined(error: UndefinedError, variables: Mapping[str, Any]) -> RenderError:
