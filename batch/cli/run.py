@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import collector
+from batch.cli import collector
 from batch.cli.console import has_colour, is_fancy, option, say
 from batch.cli.durations import DURATION
 from batch.cli.jobs import job_flags, load
