@@ -9,11 +9,8 @@ import json
 import socket
 import struct
 from collections.abc import Callable, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Self, TypeAlias
-
-import anyio
 
 from batch.testing.script import Cut, Drip, Pause, Reset, Script, Send, Stall
 
@@ -63,7 +60,8 @@ class FaultServer:
     """Use as an async context manager, on asyncio. ``url`` is its address, ``requests`` what it has seen.
 
     ``scripts`` are one function from a request to its script, or the scripts of the first request, the
-    second, and so on; the last serves all that follow. ``tls`` makes it an https server.
+    second, and so on; the last serves all that follow. ``tls`` makes it an https server. Leaving the context
+    closes every connection, and raises what a function raised.
     """
 
     def __init__(self, *scripts: Script | Chooser, tls: ssl.SSLContext | None = None) -> None:
@@ -73,22 +71,14 @@ class FaultServer:
         self.open_connections = 0
         self._choose = _chooser(scripts)
         self._tls = tls
-        self._stack = AsyncExitStack()
+        self._server: asyncio.Server | None = None
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._errors: list[BaseException] = []
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            tasks = await stack.enter_async_context(anyio.create_task_group())
-            stack.callback(tasks.cancel_scope.cancel)
-            server = await asyncio.start_server(
-                lambda reader, writer: tasks.start_soon(self._serve, reader, writer),
-                "127.0.0.1",
-                ssl=self._tls,
-                limit=MAX_HEAD,
-            )
-            stack.callback(server.close)
-            port = server.sockets[0].getsockname()[1]
-            self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
-            self._stack = stack.pop_all()
+        self._server = await asyncio.start_server(self._accept, "127.0.0.1", ssl=self._tls, limit=MAX_HEAD)
+        port = self._server.sockets[0].getsockname()[1]
+        self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
         return self
 
     async def __aexit__(
@@ -97,7 +87,24 @@ class FaultServer:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        await self._stack.__aexit__(exc_type, exc, traceback)
+        if self._server is not None:
+            self._server.close()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self._errors and exc is None:
+            raise self._errors[0]
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.get_running_loop().create_task(self._serve(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            self._errors.append(error)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self.connections += 1
