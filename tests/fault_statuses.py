@@ -1,0 +1,158 @@
+"""The fault matrix, rows 30 to 37: statuses other than 200, and proxies. Typed by hand."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.providers.deadlines import Timeouts
+from batch.testing import (
+    Reset,
+    Send,
+    Stall,
+    head,
+    status,
+)
+from tests.fault_support import Case, Row
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.testing import Script
+    from tests.fault_support import Framing
+
+FINISHING = Timeouts(connect=10, first_byte=10, idle=10, finish=0.05)
+
+USED_UP = b'{"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}'
+
+
+def says(code: int, body: bytes = b"", **headers: str) -> Callable[[Framing], Script]:
+    """A play that answers with a status, in whatever framing."""
+    return lambda _: status(code, body, **headers)
+
+
+ROWS = [
+    Row(
+        30,
+        "any redirect",
+        "1",
+        "F",
+        "redirect",
+        [Case(str(code), 1, says(code, b"", location="/elsewhere")) for code in (301, 302, 303, 307, 308)],
+        note="never followed",
+    ),
+    Row(
+        31,
+        "400, 404, 405, 413, 415, 422 and other client errors",
+        "1",
+        "F",
+        "bad_request",
+        [
+            Case(str(code), 1, says(code, b'{"error": "no"}'))
+            for code in (400, 404, 405, 413, 415, 418, 422, 451)
+        ],
+    ),
+    Row(
+        32,
+        "401, 403",
+        "1",
+        "H",
+        "auth",
+        [
+            *(Case(str(code), 1, says(code, b"no")) for code in (401, 403)),
+            Case(
+                "401, and its body never ends",
+                1,
+                lambda _: [Send(head(401, content_length="9")), Stall()],
+                timeouts=FINISHING,
+            ),
+        ],
+    ),
+    Row(
+        33,
+        "402; 429 whose body says the quota is used up",
+        "1",
+        "H",
+        "quota",
+        [
+            Case("402", 1, says(402)),
+            Case("429", 1, says(429, USED_UP)),
+            Case("429, back soon", 1, says(429, USED_UP, retry_after="30"), wait=(30, 30)),
+        ],
+        note="parked until Retry-After where that is near, else pending and exit 7",
+    ),
+    Row(
+        34,
+        "408, 409, 425, 429, 500, 502, 503, 504, 520–524, 529",
+        "1",
+        "R",
+        "http_<status>",
+        [
+            *(
+                Case(str(code), 1, says(code, b"busy"), code=f"http_{code}")
+                for code in (408, 409, 425, 429, 500, 502, 503, 504, 520, 521, 522, 523, 524, 529)
+            ),
+            Case("Retry-After", 1, says(429, retry_after="7"), code="http_429", wait=(7, 8.4)),
+            Case("in ms", 1, says(503, retry_after_ms="7000"), code="http_503", wait=(7, 8.4)),
+            Case(
+                "503, and the connection breaks",
+                1,
+                lambda _: [Send(head(503, content_length="9", retry_after="7")), Reset()],
+                code="http_503",
+                wait=(7, 8.4),
+            ),
+        ],
+        note="Retry-After obeyed to the letter, later by 0–20 %",
+    ),
+    Row(
+        35,
+        "Retry-After over the request's patience",
+        "1",
+        "H",
+        "http_<status>",
+        [
+            Case("429", 1, says(429, retry_after="120"), code="http_429", wait=(120, 144)),
+            Case("503", 1, says(503, retry_after="600"), code="http_503", wait=(600, 720)),
+        ],
+        note="the endpoint is parked until then; in-flight work goes on",
+    ),
+    Row(
+        36,
+        "Retry-After garbage, negative or in the past",
+        "1",
+        "R",
+        "http_<status>",
+        [
+            Case(
+                value,
+                1,
+                says(429, retry_after=value),
+                code="http_429",
+                wait=(0, 0.5),
+            )
+            for value in ("soon", "-7", "Thu, 01 Jan 1970 00:00:00 GMT")
+        ],
+        note="own back-off",
+    ),
+    Row(
+        37,
+        "proxy says 407",
+        "0",
+        "H",
+        "proxy_auth",
+        [
+            Case("to http", 0, says(407), setting="proxied"),
+            Case("to https", 0, says(407), setting="tunnelled"),
+        ],
+    ),
+    Row(
+        37,
+        "proxy can't connect",
+        "0",
+        "R",
+        "connect",
+        [
+            Case("no proxy there", 0, setting="no proxy"),
+            Case("it says 502", 0, says(502), setting="tunnelled"),
+        ],
+    ),
+]
