@@ -1,7 +1,7 @@
 """Writes ``docs/faults.md`` from the rows that the fault matrix is tested with.
 
-Run as ``python -m tests.make_fault_table``. With ``--check`` it writes nothing, and its exit code is 1 where the
-page is out of date.
+Run as ``python -m tests.make_fault_table``. With ``--check`` it writes nothing, and its exit code is 1 where
+the page is out of date.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ HEAD = """\
 This page is made from the data of `tests/test_fault_matrix.py`, which plays every fault below against a real
 server on loopback; do not edit it by hand, but run `python -m tests.make_fault_table`.
 
-Positions in a reply: 0 connecting · 1 before the status · 2 in the headers · 3 before the first event · 4 inside
-an event · 5 between events · 6 inside a UTF-8 sequence · 7 after the finish reason · 8 after `[DONE]`.
+Positions in a reply: 0 connecting · 1 before the status · 2 in the headers · 3 before the first event ·
+4 inside an event · 5 between events · 6 inside a UTF-8 sequence · 7 after the finish reason · 8 after `[DONE]`.
 
-Outcomes: **S** succeeded · **R** retried within the request's budget, then failed with the code · **R×1** retried
-once, then failed · **F** failed at once · **H** the endpoint is held, or narrowed, and the request waits or stays
-pending.
+Outcomes: **S** succeeded · **R** retried within the request's budget, then failed with the code · **R×1**
+retried once, then failed · **F** failed at once · **H** the endpoint is held, or narrowed, and the request
+waits or stays pending.
 
 The code stands in the result line under `error.code`, the text that had come under `partial_text`. Each case
 is played whole, byte by byte and with CRLF line ends, and in both dialects.
