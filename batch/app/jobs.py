@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
@@ -33,16 +34,16 @@ def load_job(
     if isinstance(job, Mapping):
         return load_mapping(job, Path.cwd(), overrides=overrides, allow=trees, known_models=known)
     path = Path(job)
-    if path.is_dir():
+    if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
         raise JobFileError([Mistake(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
-    if not path.exists():
+    if not os.path.lexists(path):
         raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
     with_file = None if settings is None else Path(settings)
     return load(path, settings=with_file, overrides=overrides, allow=trees, known_models=known)
 
 
 def _hint(folder: Path) -> str:
-    near = sorted(path.name for path in folder.glob("*.yaml")) if folder.is_dir() else []
+    near = sorted(path.name for path in folder.glob("*.yaml")) if os.path.isdir(folder) else []
     if near:
         return f"in {folder} there is {', '.join(near[:5])}"
     return "`promptjobs init` writes one to start from"

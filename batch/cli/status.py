@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -36,7 +37,7 @@ def command(jobfile: Path, **job: Any) -> int:
 def _standing(path: Path, job: dict[str, Any]) -> Standing:
     from batch.app.standing import of_job, of_output
 
-    if path.suffix == ".jsonl" and path.is_file():
+    if path.suffix == ".jsonl" and os.path.isfile(path):
         try:
             return of_output(path)
         except ForeignOutputError:
