@@ -36,7 +36,10 @@ class LazyGroup(click.Group):
 
 
 @click.group(
-    cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100}
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog="The options of a command can also be set in the environment: --max-duration as "
+    "PROMPTJOBS_MAX_DURATION.",
 )
 @click.version_option(__version__, "--version", prog_name="promptjobs")
 def commands() -> None:

@@ -24,26 +24,37 @@ class Setting(click.ParamType[str]):
     envvar_list_splitter = "\n"
 
 
+FILE = click.Path(path_type=Path)
+
 _FLAGS: tuple[Callable[[Any], Any], ...] = (
-    click.argument("jobfile", type=click.Path(path_type=Path)),
-    option("-o", "--output", type=click.Path(path_type=Path), help="Write results here."),
-    option("--with", "settings", type=click.Path(path_type=Path), help="Settings for a JSONL job file."),
+    click.argument("jobfile", type=FILE),
+    option(
+        "-o", "--output", type=FILE, metavar="FILE", help="The file of results, in place of the job's own."
+    ),
+    option(
+        "--with",
+        "settings",
+        type=FILE,
+        metavar="FILE",
+        help="Settings for a JSONL job file: a YAML file with any key but prompts and inputs.",
+    ),
     option("--provider", type=click.Choice(["autonomous", "openai"]), help="The dialect to speak."),
-    option("--base-url", help="Where to send requests; `local` is the embedded endpoint."),
-    option("--model", help="The model to ask, in place of those of the job file."),
+    option("--base-url", metavar="URL", help="Where to send requests; `local` is the embedded endpoint."),
+    option("--model", metavar="NAME", help="The model to ask, in place of those of the job file."),
     option(
         "--set",
         "settings_list",
         multiple=True,
         type=Setting(),
         metavar="KEY=VALUE",
-        help="Set any key of the job file.",
+        help="Set any key of the job file, such as params.temperature=0.2. Can be repeated.",
     ),
     option(
         "--allow-path",
         multiple=True,
         type=click.Path(path_type=Path, file_okay=False),
-        help="Let the job file's paths lead into this directory too.",
+        metavar="DIR",
+        help="Let the job file's paths lead into this directory too. Can be repeated.",
     ),
 )
 

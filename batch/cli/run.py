@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import collector
-from batch.cli import collector
 from batch.cli.console import has_colour, is_fancy, option, say
 from batch.cli.durations import DURATION
 from batch.cli.jobs import job_flags, load
@@ -20,21 +19,58 @@ if TYPE_CHECKING:
     from batch.records import Summary
 
 
-@click.command("run")
+EXIT_CODES = """\b
+Exit codes:
+  0         every request has succeeded
+  1         finished, some requests failed
+  2         wrong usage or job file; nothing was sent
+  7         the endpoint will not have us: key, quota, certificate, address
+  8         a limit was reached; the rest is pending
+  74        results could not be written; those already written are safe
+  75        another run holds the output, or an endpoint stayed out for too long
+  130, 143  stopped by SIGINT, SIGTERM; the same command goes on
+"""
+
+
+@click.command("run", epilog=EXIT_CODES)
 @job_flags
-@option("-j", "--concurrency", type=click.IntRange(1, 10000), help="Requests in flight at once, at most.")
-@option("--limit", type=click.IntRange(min=0), help="Send this many requests, at most.")
-@option("--max-attempts", type=click.IntRange(1, 1000), help="Attempts a request may have.")
-@option("--max-duration", type=DURATION, help="Stop sending after this time, such as 90s, 5m or 2h.")
+@option(
+    "-j",
+    "--concurrency",
+    type=click.IntRange(1, 10000),
+    metavar="N",
+    help="Requests in flight at once, at most.",
+)
+@option("--limit", type=click.IntRange(min=0), metavar="N", help="Send this many requests, at most.")
+@option(
+    "--max-attempts", type=click.IntRange(1, 1000), metavar="N", help="Attempts that each request may have."
+)
+@option("--max-duration", type=DURATION, metavar="TIME", help="Stop sending after this time: 90s, 5m, 2h.")
 @option("-x", "--fail-fast", is_flag=True, help="Stop after the first failed request.")
 @option(
-    "--durability", type=click.Choice(["fsync", "flush"]), default="fsync", help="What a result survives."
+    "--durability",
+    type=click.Choice(["fsync", "flush"]),
+    default="fsync",
+    show_default=True,
+    help="What an acknowledged result survives: a power cut, or only the end of this process.",
 )
 @option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
-@option("--stats", type=DURATION, default="60s", show_default=True, help="Seconds between two lines.")
-@option("--no-progress", is_flag=True, help="Lines in place of a bar, also on a terminal.")
-@option("-q", "--quiet", is_flag=True, help="Say nothing unless something is wrong.")
-@option("-v", "--verbose", is_flag=True, help="Lines in place of a bar, one every second.")
+@option(
+    "--stats",
+    type=DURATION,
+    metavar="TIME",
+    default="60s",
+    show_default=True,
+    help="Time between two progress lines.",
+)
+@option("--no-progress", is_flag=True, help="Progress lines in place of a bar, also on a terminal.")
+@option(
+    "-q",
+    "--quiet",
+    is_flag=True,
+    help="Say nothing unless something is wrong, so that cron mails stay empty.",
+)
+@option("-v", "--verbose", is_flag=True, help="Progress lines in place of a bar, one every second.")
 def command(
     concurrency: int | None,
     limit: int | None,

@@ -14,9 +14,22 @@ if TYPE_CHECKING:
 
 
 @click.command("serve")
-@option("--engine", default="llama", show_default=True, help="llama, extractive, or the path of a GGUF file.")
-@option("--host", default="127.0.0.1", show_default=True, help="The address to listen on.")
-@option("--port", type=click.IntRange(0, 65535), default=8080, show_default=True, help="0 takes a free one.")
+@option(
+    "--engine",
+    metavar="NAME",
+    default="llama",
+    show_default=True,
+    help="llama, extractive, or the path of a GGUF file.",
+)
+@option("--host", metavar="ADDRESS", default="127.0.0.1", show_default=True, help="The address to listen on.")
+@option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    metavar="N",
+    default=8080,
+    show_default=True,
+    help="0 takes a free one.",
+)
 @option("--api-key-env", metavar="NAME", help="The variable that holds the key which clients must show.")
 def command(engine: str, host: str, port: int, api_key_env: str | None) -> int:
     """Run the embedded model as a server.
