@@ -26,7 +26,8 @@ This page is made from the data of `tests/test_fault_matrix.py`, which plays eve
 server on loopback; do not edit it by hand, but run `python -m tests.make_fault_table`.
 
 Positions in a reply: 0 connecting · 1 before the status · 2 in the headers · 3 before the first event ·
-4 inside an event · 5 between events · 6 inside a UTF-8 sequence · 7 after the finish reason · 8 after `[DONE]`.
+4 inside an event · 5 between events · 6 inside a UTF-8 sequence · 7 after the finish reason ·
+8 after `[DONE]`.
 
 Outcomes: **S** succeeded · **R** retried within the request's budget, then failed with the code · **R×1**
 retried once, then failed · **F** failed at once · **H** the endpoint is held, or narrowed, and the request

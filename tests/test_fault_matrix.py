@@ -41,11 +41,6 @@ pytestmark = pytest.mark.anyio
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 
 
-@pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
-
-
 @dataclass
 class Fate:
     """What became of one request."""
