@@ -13,6 +13,7 @@ import pytest
 
 from batch.testing import (
     DONE,
+    LAST_CHUNK,
     Cut,
     FaultServer,
     Pause,
@@ -196,13 +197,13 @@ async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_
 
 async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> None:
     slow: list[Any] = [Send(head())]
-    for _ in range(5):
-        slow += [Send(chunk(delta("a"))), Pause(0.15)]
+    for _ in range(7):
+        slow += [Send(chunk(delta("a"))), Pause(0.1)]
     end = Send(chunk(finish() + DONE) + LAST_CHUNK)
-    endpoints = Endpoints({"slow": Fault([[*slow, end]], 1, succeeded("aaaaa"))})
+    endpoints = Endpoints({"slow": Fault([[*slow, end]], 1, succeeded("aaaaaaa"))})
     async with endpoints.server:
         ended, lines = await run(promptjobs, endpoints.job())
     assert ended.code == 0
     (line,) = lines.values()
-    assert (line["text"], line["attempts"]) == ("aaaaa", 1)
+    assert (line["text"], line["attempts"]) == ("aaaaaaa", 1)
     assert line["timings"]["total"] > 2 * endpoints.job()["timeouts"]["idle"]
