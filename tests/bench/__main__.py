@@ -66,9 +66,7 @@ def _clients(scenario: Scenario, options: argparse.Namespace) -> list[Client]:
     ]
 
 
-def _measure(
-    scenario: Scenario, figures: report.Figures, python: Path, options: argparse.Namespace
-) -> None:
+def _measure(scenario: Scenario, figures: report.Figures, python: Path, options: argparse.Namespace) -> None:
     with _serving(scenario, python) as bench:
         clients = _clients(scenario, options)
         for repeat in range(1 if options.quick else options.repeats):

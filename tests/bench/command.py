@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tests.bench.clients.drive import PROMPT
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 JOB = """\
 name: bench

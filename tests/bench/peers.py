@@ -1,4 +1,4 @@
-"""The environment of the peers: made once with pip under the user's cache, and no dependency of the project."""
+"""The environment of the peers: made once with pip in the user's cache, no dependency of the project."""
 
 from __future__ import annotations
 
@@ -39,7 +39,8 @@ def versions(python: Path) -> dict[str, str]:
         [str(python), "-m", "pip", "list", "--format", "json"], check=True, capture_output=True
     )
     names = {package.partition("==")[0].partition("[")[0] for package in PACKAGES} - {"matplotlib"}
-    peers = {entry["name"]: entry["version"] for entry in json.loads(listing.stdout) if entry["name"] in names}
+    installed = {entry["name"]: entry["version"] for entry in json.loads(listing.stdout)}
+    peers = {name: number for name, number in installed.items() if name in names}
     return {"python": sys.version.split()[0], **own_versions(), **peers}
 
 

@@ -12,10 +12,47 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-WORDS = (
-    "the tide turns and the harbour fills while lamps along the quay are lit one by one for boats that come "
-    "home late naïve café Zürich œuvre coöperate Ελλάδα море 海岸 灯台 שלום été 🚢 🌊 quoted back\\slash tab\t"
-).split(" ")
+WORDS = [
+    "the",
+    "tide",
+    "turns",
+    "and",
+    "the",
+    "harbour",
+    "fills",
+    "while",
+    "lamps",
+    "along",
+    "the",
+    "quay",
+    "are",
+    "lit",
+    "one",
+    "by",
+    "one",
+    "for",
+    "boats",
+    "that",
+    "come",
+    "home",
+    "late",
+    "naïve",
+    "café",
+    "Zürich",
+    "œuvre",
+    "coöperate",
+    "Ελλάδα",
+    "море",
+    "海岸",
+    "灯台",
+    "שלום",
+    "été",
+    "🚢",
+    "🌊",
+    "quoted",
+    "back\\slash",
+    "tab\t",
+]
 ENDS = (" ", " ", " ", ", ", ". ", ".\n", '" ', " — ")
 
 
