@@ -12,47 +12,11 @@ import random
 from dataclasses import dataclass
 from typing import Any
 
-WORDS = [
-    "the",
-    "tide",
-    "turns",
-    "and",
-    "the",
-    "harbour",
-    "fills",
-    "while",
-    "lamps",
-    "along",
-    "the",
-    "quay",
-    "are",
-    "lit",
-    "one",
-    "by",
-    "one",
-    "for",
-    "boats",
-    "that",
-    "come",
-    "home",
-    "late",
-    "naïve",
-    "café",
-    "Zürich",
-    "œuvre",
-    "coöperate",
-    "Ελλάδα",
-    "море",
-    "海岸",
-    "灯台",
-    "שלום",
-    "été",
-    "🚢",
-    "🌊",
-    "quoted",
-    "back\\slash",
-    "tab\t",
-]
+WORDS = (
+    "the tide turns and the harbour fills while lamps along the quay are lit one by one for boats that "
+    "come home late naïve café Zürich œuvre coöperate Ελλάδα море 海岸 灯台 שלום été 🚢 🌊 "
+    "quoted back\\slash tab\t"
+).split(" ")
 ENDS = (" ", " ", " ", ", ", ". ", ".\n", '" ', " — ")
 
 
