@@ -607,6 +607,9 @@ async def test_serve_takes_a_key_of_ones_own_and_tells_nobody(promptjobs: Comman
                 assert answer.status == 200
             process.terminate()
             assert await process.wait() == 0
+            assert process.stderr is not None
+            text += "".join([piece.decode() async for piece in process.stderr])
+    assert "API key" not in text
     assert "7163" not in text
 
 

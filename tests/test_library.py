@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -129,10 +130,9 @@ async def test_a_misspelt_option_is_an_error(folder: Path, server: ChatServer) -
     assert server.seen == []
 
 
-async def test_a_limit_of_nothing_opens_nothing(folder: Path) -> None:
-    summary = await batch.arun(
-        job_for("local", engine="/no/such/weights.gguf") | {"engine": "extractive"}, limit=0
-    )
+async def test_a_limit_of_nothing_opens_nothing(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.executable", "/no/such/python")
+    summary = await batch.arun(job_for("local", engine="extractive"), limit=0)
     assert counts(summary) == (8, 0, 10, 0)
 
 
@@ -258,6 +258,19 @@ async def test_an_output_that_cannot_be_written_is_an_error_of_its_own(
     with pytest.raises(OutputWriteError):
         await batch.arun(job_for(server.url), overrides={"output.path": folder / "file" / "out.jsonl"})
     assert server.seen == []
+
+
+async def test_a_disk_that_fills_up_is_an_error_of_its_own_too(folder: Path, server: ChatServer) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1500, limits[1]))
+    try:
+        with pytest.raises(OutputWriteError):
+            await batch.arun(job_for(server.url))
+        with pytest.raises(OutputWriteError):
+            _ = [result async for result in batch.stream(job_for(server.url))]
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert (await batch.arun(job_for(server.url))).succeeded == 10
 
 
 async def test_an_early_end_is_no_exception(folder: Path, server: ChatServer) -> None:
