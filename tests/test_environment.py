@@ -204,6 +204,13 @@ def test_the_default_address_is_the_providers_own(environment: Environment) -> N
         Address(replace(own, api_key_env="OPENAI_API_KEY"), environment)
 
 
+@pytest.mark.parametrize("name", ["Host", "host", "Content-Length", "transfer-encoding", "Connection"])
+def test_no_header_says_that_a_request_is_for_somebody_else(tmp_path: Path, name: str) -> None:
+    job = {"provider": "openai", "base_url": OPENAI, "model": "m", "prompt": "hello"}
+    with pytest.raises(JobFileError, match="belongs to the connection"):
+        load_mapping({**job, "headers": {name: "evil.example"}}, tmp_path)
+
+
 # Key files
 
 

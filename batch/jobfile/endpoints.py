@@ -21,6 +21,10 @@ _SECRET_HEADER = re.compile(r"auth|api.?key|cookie|token|secret|passw|credential
 # A scheme (`Bearer `) or a name (`session=`) and then nothing but references.
 _NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{_REFERENCE.pattern}:?)+\Z", re.ASCII)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
+# `Host` above all: one origin would be checked for its key, and another one would read it.
+_OF_THE_CONNECTION = frozenset(
+    {"host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive"}
+)
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*\Z")
 
 
@@ -35,6 +39,8 @@ def header_complaint(name: str, value: str) -> Complaint | None:
     """What is wrong with a header."""
     if not _HEADER_NAME.match(name):
         return "not the name of a header", ""
+    if name.lower() in _OF_THE_CONNECTION:
+        return "belongs to the connection, which the client makes", "leave it out"
     if not _HEADER_VALUE.match(value):
         return "a header's value is one line without control characters", ""
     if _SECRET_HEADER.search(name) and value and not _NAMED_SECRET.match(value):
