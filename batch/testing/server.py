@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 MAX_HEAD = 2**20
 """Bytes that the head of a request may have."""
 
+BACKLOG = 4096
+"""Connections that may wait to be accepted."""
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError)
 
@@ -76,7 +79,9 @@ class FaultServer:
         self._errors: list[BaseException] = []
 
     async def __aenter__(self) -> Self:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", ssl=self._tls, limit=MAX_HEAD)
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", ssl=self._tls, limit=MAX_HEAD, backlog=BACKLOG
+        )
         port = self._server.sockets[0].getsockname()[1]
         self.url = f"{'https' if self._tls else 'http'}://127.0.0.1:{port}"
         return self
@@ -112,7 +117,8 @@ class FaultServer:
         number = self.connections
         try:
             while True:
-                request = await _receive(reader, len(self.requests) + 1, number)
+                parts = await _receive(reader)
+                request = Received(len(self.requests) + 1, number, *parts)
                 self.requests.append(request)
                 if not await _play(self._choose(request), reader, writer):
                     return
@@ -133,14 +139,14 @@ def _chooser(scripts: Sequence[Script | Chooser]) -> Chooser:
     return lambda _: next(following)
 
 
-async def _receive(reader: asyncio.StreamReader, number: int, connection: int) -> Received:
+async def _receive(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, str], bytes]:
     head = await reader.readuntil(b"\r\n\r\n")
     first, *lines = head.decode("latin-1").rstrip("\r\n").split("\r\n")
     method, target, _ = first.split(" ", 2)
     pairs = (line.partition(":") for line in lines)
     headers = {name.strip().lower(): value.strip() for name, _, value in pairs}
     body = await reader.readexactly(int(headers.get("content-length", "0")))
-    return Received(number, connection, method, target, headers, body)
+    return method, target, headers, body
 
 
 async def _play(script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
