@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 
+from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints
 from batch.app.plan import Allowance, Plan, draw_up, open_source
 from batch.app.stop import Stopper
@@ -110,13 +111,23 @@ class _Session:
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             providers = await endpoints.open(addresses)
-            scheduler = Scheduler(self._lanes(source, plan, log), job.concurrency)
+            scheduler = Scheduler(self._lanes(source, plan, log), self._connections())
             await self._run(scheduler, providers, log)
         self._holds = [
             (lane.name, lane.held)
             for lane in scheduler.lanes
             if lane.held is not None and lane.held.until is None
         ]
+
+    def _connections(self) -> int:
+        wished = self._job.concurrency
+        possible = connections(wished)
+        if possible < wished:
+            self._reporter.notice(
+                f"{possible} requests at once in place of {wished}: "
+                "this process may have no more open files; see `ulimit -n`"
+            )
+        return possible
 
     def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
         job = self._job
