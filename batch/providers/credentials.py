@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, TypeVar
 from msgspec.structs import replace
 
 from batch import __version__
-from batch.records import Failure
+from batch.records import Failure, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.records import Reply
-
-
-AnyOutcome = TypeVar("AnyOutcome", bound="Reply | Failure")
+AnyOutcome = TypeVar("AnyOutcome", bound=Reply | Failure)
 
 USER_AGENT = f"promptjobs/{__version__}"
+
+LONG = 16
+"""Characters from which on a secret can be no word of an answer."""
+
+_OF_A_FAILURE = ("message", "partial_text")
+_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -35,13 +38,21 @@ class Credentials:
         return {**headers, **key, **{name.lower(): value for name, value in self.headers.items()}}
 
     def redacted(self, outcome: AnyOutcome) -> AnyOutcome:
-        """The outcome, without any secret in a failure's message: a server may echo what it was shown."""
-        if not isinstance(outcome, Failure):
-            return outcome
-        message = outcome.message
-        for secret in (*self.secrets, self.api_key or ""):
-            message = _without(message, secret)
-        return outcome if message == outcome.message else replace(outcome, message=message)
+        """The outcome, without any secret: a server may echo what it was shown.
+
+        A failure's message loses every secret, and what the model has said the long ones. A short one may be
+        a word of the answer: there are servers that take ``ollama`` for a key.
+        """
+        secrets = (*self.secrets, self.api_key or "")
+        changed = {}
+        for name in _OF_A_FAILURE if isinstance(outcome, Failure) else _OF_A_REPLY:
+            text = clean = getattr(outcome, name)
+            for secret in secrets if text else ():
+                if name == "message" or len(secret) >= LONG:
+                    clean = _without(clean, secret)
+            if clean != text:
+                changed[name] = clean
+        return replace(outcome, **changed) if changed else outcome
 
 
 def _without(message: str, secret: str) -> str:
