@@ -207,3 +207,18 @@ async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> N
     (line,) = lines.values()
     assert (line["text"], line["attempts"]) == ("aaaaaaa", 1)
     assert line["timings"]["total"] > 2 * endpoints.job()["timeouts"]["idle"]
+
+
+async def test_the_time_in_the_queue_counts_against_no_limit(promptjobs: Command) -> None:
+    job = {
+        "provider": "openai",
+        "model": "m",
+        "prompts": [{"id": str(number), "prompt": "?"} for number in range(6)],
+        "concurrency": 1,
+        "timeouts": {"connect": 0.5, "first_byte": 0.5, "total": 0.5},
+    }
+    async with FaultServer([Pause(0.15), *answer("Hello")]) as server:
+        ended, lines = await run(promptjobs, job | {"base_url": server.url})
+    assert ended.code == 0
+    assert {line["attempts"] for line in lines.values()} == {1}
+    assert sum(line["timings"]["total"] for line in lines.values()) > 0.5, "the last one waited longer"
