@@ -22,13 +22,13 @@ from batch.errors import AttemptError
 from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import translate
+from batch.providers.flow import caller
 from batch.wire.failures import from_status
 from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Mapping
-    from types import SimpleNamespace
 
     from yarl import URL
 
@@ -90,7 +90,7 @@ class Exchange:
         return self._decoder.text
 
     def connected(self, *, reused: bool) -> None:
-        """Told by the session once the request has its connection."""
+        """Told by the connector once the request has its connection."""
         self._reused = reused
         self._deadlines.connected(self._loop.time())
         self._alarm.moved()
@@ -186,14 +186,17 @@ class Exchange:
         return await self._post_on(self._session(True))  # noqa: FBT003
 
     async def _post_on(self, session: aiohttp.ClientSession) -> aiohttp.ClientResponse:
-        return await session.post(
-            self._post.url,
-            data=self._post.body,
-            headers=self._post.headers,
-            proxy=self._post.proxy,
-            allow_redirects=False,
-            trace_request_ctx=self,
-        )
+        token = caller.set(self)
+        try:
+            return await session.post(
+                self._post.url,
+                data=self._post.body,
+                headers=self._post.headers,
+                proxy=self._post.proxy,
+                allow_redirects=False,
+            )
+        finally:
+            caller.reset(token)
 
     async def _refused(self, response: aiohttp.ClientResponse) -> Failure:
         """The failure behind a status; what its body says is welcome, but not waited for."""
@@ -265,18 +268,3 @@ def _left_in(content: aiohttp.StreamReader) -> bytes:
 def _is_answered(error: Exception) -> bool:
     """Whether an answer had begun when the connection went away."""
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
-
-
-def trace() -> aiohttp.TraceConfig:
-    """Tells each exchange when its request has a connection, and whether it is a reused one."""
-
-    async def created(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.connected(reused=False)
-
-    async def reused(_: aiohttp.ClientSession, context: SimpleNamespace, __: object) -> None:
-        context.trace_request_ctx.connected(reused=True)
-
-    config = aiohttp.TraceConfig()
-    config.on_connection_create_end.append(created)
-    config.on_connection_reuseconn.append(reused)
-    return config

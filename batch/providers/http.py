@@ -14,7 +14,7 @@ import anyio
 
 from batch.errors import AttemptError
 from batch.providers.base import FinishReason
-from batch.providers.exchange import Exchange, Post, trace
+from batch.providers.exchange import Exchange, Post
 from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
 from batch.records import Failure, Outcome
@@ -133,5 +133,4 @@ class HttpClient:
             timeout=aiohttp.ClientTimeout(total=None),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
-            trace_configs=[trace()],
         )
