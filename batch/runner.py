@@ -50,6 +50,7 @@ class Run:
         *,
         clock: Callable[[], datetime],
         fail_fast: bool = False,
+        keep_reasoning: bool = True,
     ) -> None:
         self._scheduler = scheduler
         self._providers = providers
@@ -57,6 +58,7 @@ class Run:
         self._reporter = reporter
         self._clock = clock
         self._fail_fast = fail_fast
+        self._keep_reasoning = keep_reasoning
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
@@ -142,7 +144,8 @@ class Run:
             self._scheduler.settle(work, outcome, now)
             if was_out:
                 self._reporter.notice(f"{work.lane.name} answers again")
-            self._finish(conclude.succeeded(work, outcome, queued=started - work.queued_at, at=at))
+            queued, keep = started - work.queued_at, self._keep_reasoning
+            self._finish(conclude.succeeded(work, outcome, queued=queued, at=at, keep_reasoning=keep))
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
         work.history.append(Mishap(failure.code, failure.message, at))

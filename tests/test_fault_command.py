@@ -222,3 +222,30 @@ async def test_the_time_in_the_queue_counts_against_no_limit(promptjobs: Command
     assert ended.code == 0
     assert {line["attempts"] for line in lines.values()} == {1}
     assert sum(line["timings"]["total"] for line in lines.values()) > 0.5, "the last one waited longer"
+
+
+@pytest.mark.parametrize(("reasoning", "kept"), [("keep", "Hm.\nOh."), ("drop", None)])
+async def test_reasoning_is_kept_in_its_own_field_or_dropped(
+    promptjobs: Command, reasoning: str, kept: str | None
+) -> None:
+    said = delta(reasoning_content="Hm.") + delta("<think>Oh.</think>42")
+    reply = [stream(said, finish(), DONE), Send(LAST_CHUNK)]
+    async with FaultServer(reply) as server:
+        job = {"provider": "openai", "model": "m", "prompt": "?", "base_url": server.url}
+        ended, lines = await run(promptjobs, job | {"reasoning": reasoning})
+    assert ended.code == 0
+    (line,) = lines.values()
+    assert (line["text"], line["reasoning"]) == ("42", kept)
+
+
+async def test_tool_calls_and_refusals_are_results(promptjobs: Command) -> None:
+    call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+    called: Script = [stream(delta(tool_calls=[{"index": 0, **call}]), finish("tool_calls"), DONE), Stall()]
+    refused: Script = [stream(delta(refusal="I can't."), finish(), DONE), Stall()]
+    faults = {"called": Fault([called], 1, {}), "refused": Fault([refused], 1, {})}
+    endpoints = Endpoints(faults)
+    async with endpoints.server:
+        ended, lines = await run(promptjobs, endpoints.job())
+    assert ended.code == 0
+    assert (lines["called"]["tool_calls"], lines["called"]["finish_reason"]) == ([call], "tool_calls")
+    assert (lines["refused"]["text"], lines["refused"]["refusal"]) == ("", "I can't.")

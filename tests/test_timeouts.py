@@ -21,7 +21,7 @@ from batch.records import Failure, Outcome, Reply, Request
 from batch.testing import LAST_CHUNK, Drip, FaultServer, Pause, Send, Stall, chunk, delta, finish, head
 
 if TYPE_CHECKING:
-    from batch.testing import Action
+    from batch.testing import Action, Script
 
 LIMITS = Timeouts(connect=1, first_byte=10, idle=5, total=100, finish=2)
 TICK = 0.05
@@ -212,7 +212,7 @@ async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
 
 @pytest.mark.anyio
 async def test_whoever_reads_a_generator_slowly_meets_no_limit() -> None:
-    script = [
+    script: Script = [
         Send(head() + chunk(delta("a"))),
         Pause(TICK),
         Send(chunk(delta("b") + finish()) + LAST_CHUNK),

@@ -155,6 +155,7 @@ class _Session:
             self._tally,
             clock=lambda: datetime.now(UTC),
             fail_fast=self._options.fail_fast,
+            keep_reasoning=self._job.reasoning == "keep",
         )
         stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None

@@ -118,6 +118,7 @@ class JobFile:
     rows: Path | None = None
     system: str | None = None
     default_targets: tuple[str, ...] = ()
+    reasoning: Literal["keep", "drop"] = "keep"
     concurrency: int = 8
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)

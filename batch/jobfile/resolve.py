@@ -66,6 +66,7 @@ class _Resolver:
             system=self.spec.system if rows else None,
             default_targets=tuple(model.id for model in own) if rows else (),
             output=self._output(name),
+            reasoning=self.spec.reasoning,
             concurrency=self.spec.concurrency,
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),

@@ -162,7 +162,6 @@ class JobSpec(EndpointSpec):
             "matrix",
             "samples",
             "response_format",
-            "reasoning",
             "on_length",
             "adaptive",
             "rate_limits",
@@ -189,6 +188,9 @@ class JobSpec(EndpointSpec):
     )
     system: str | None = Field(default=None, description="The system message.")
     inputs: InputsSpec | None = Field(default=None, description="One request per document or row.")
+    reasoning: Literal["keep", "drop"] = Field(
+        default="keep", description="Whether a result keeps the model's reasoning, in a field of its own."
+    )
     concurrency: Concurrency = Field(default=8, description="Requests in flight at once.")
     retries: RetriesSpec = Field(
         default=RetriesSpec.model_construct(), description="How often a request is sent."

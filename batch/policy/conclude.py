@@ -31,7 +31,7 @@ _BLANK: dict[str, Any] = dict.fromkeys(
 )
 
 
-def succeeded(work: Work, reply: Reply, *, queued: float, at: str) -> Result:
+def succeeded(work: Work, reply: Reply, *, queued: float, at: str, keep_reasoning: bool = True) -> Result:
     """The line of a request that has its reply. ``at`` is UTC, ISO 8601; ``queued`` seconds."""
     return _result(
         work,
@@ -42,7 +42,7 @@ def succeeded(work: Work, reply: Reply, *, queued: float, at: str) -> Result:
         text=reply.text,
         verdict=reply.verdict,
         finish_reason=reply.finish_reason,
-        reasoning=reply.reasoning,
+        reasoning=reply.reasoning if keep_reasoning else None,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,
         served_by=reply.served_by,
