@@ -14,7 +14,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-TICK = 0.025
+TICK = 0.05
 """Seconds between two looks at who has rested long enough."""
 
 LONGEST = 0.25
