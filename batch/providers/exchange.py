@@ -82,7 +82,6 @@ class Exchange:
         self._decoder = new_decoder("")
         self._inflater: Inflater | None = None
         self._reused = False
-        self._closed: asyncio.Future[None] | None = None
 
     @property
     def text(self) -> list[str]:
@@ -106,7 +105,6 @@ class Exchange:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
         try:
             response = self._response = await self._send()
-            self._end_with_connection(response)
         except (aiohttp.ClientError, OSError) as error:
             return self._broken(error)
         self._decoder = self._new_decoder(response.headers.get("content-type", ""))
@@ -149,32 +147,8 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
-        if self._closed is not None:
-            self._closed.remove_done_callback(self._on_closed)
         if self._response is not None:
             self._response.close()
-
-    def _end_with_connection(self, response: aiohttp.ClientResponse) -> None:
-        """See to it that the body ends when its connection does.
-
-        aiohttp closes a connection whose chunks are framed wrongly, but never tells whoever reads the body.
-        """
-        if response.connection is None or response.connection.protocol is None:
-            return  # the whole body is there
-        self._closed = response.connection.protocol.closed
-        if self._closed is None:
-            self._break_off(response.content)
-        else:
-            self._closed.add_done_callback(self._on_closed)
-
-    def _on_closed(self, closed: asyncio.Future[None]) -> None:
-        closed.exception()  # counts as seen; the body has it too
-        if self._response is not None:
-            self._break_off(self._response.content)
-
-    def _break_off(self, content: aiohttp.StreamReader) -> None:
-        if not content.is_eof() and content.exception() is None:
-            content.set_exception(aiohttp.ClientPayloadError())
 
     async def _send(self) -> aiohttp.ClientResponse:
         """Send, and once more on a fresh connection where a reused one had died before any answer."""

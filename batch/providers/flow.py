@@ -1,4 +1,4 @@
-"""aiohttp's connector and its connections, without work that they do for nothing.
+"""aiohttp's connector and its connections, without work that they do for nothing, and without a hang.
 
 Whoever asks is told when there is a connection, and whether it has served before. A trace would tell the
 same: at a sixth of the cost of a short request, and in reference cycles that only the collector takes apart.
@@ -53,6 +53,16 @@ class Line(ResponseHandler):
         if self._is_held:
             self._is_held = False
             super().resume_reading(*how, **more)
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """The connection is gone, and so is the rest of its body: aiohttp tells its reader, but not always.
+
+        Where chunks are framed wrongly it closes the connection, and leaves whoever reads waiting.
+        """
+        body = self._payload
+        super().connection_lost(exc)
+        if body is not None and not body.is_eof() and body.exception() is None:
+            body.set_exception(aiohttp.ClientPayloadError())
 
 
 class Connector(aiohttp.TCPConnector):
