@@ -119,7 +119,7 @@ async def test_the_alarm_goes_off_when_the_limits_have_moved_nearer() -> None:
         alarm.moved()
         await anyio.sleep(10)
     assert scope.cancelled_caught
-    assert TICK <= loop.time() - began < 1
+    assert 0.9 * TICK < loop.time() - began < 1
 
 
 @pytest.mark.anyio
@@ -187,7 +187,7 @@ async def test_the_total_limit_ends_an_answer_that_flows() -> None:
     assert outcome.code == "total_timeout"
     assert set(outcome.partial_text or "") == {"a"}
     assert outcome.first_byte is not None
-    assert outcome.first_byte < 3 * TICK <= outcome.total
+    assert outcome.first_byte < 2.9 * TICK < outcome.total
 
 
 @pytest.mark.anyio
