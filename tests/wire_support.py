@@ -23,7 +23,7 @@ FUZZ = settings(
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow],
 )
-"""A million: ``PROMPTJOBS_FUZZ=1000000 pytest -k fuzz_seeded tests``; of every fuzzer, for hours: ``-k fuzz``."""
+"""A million: ``PROMPTJOBS_FUZZ=1000000 pytest -k fuzz_seeded tests``; of every fuzzer: ``-k fuzz``."""
 
 BOM = b"\xef\xbb\xbf"
 DONE = b"data: [DONE]\n\n"
