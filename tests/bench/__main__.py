@@ -111,6 +111,7 @@ def _machine() -> str:
 def _write(value: dict[str, object], directory: Path | None, python: Path) -> None:
     if directory is None:
         return
+    directory.mkdir(parents=True, exist_ok=True)
     target = directory / "bench.json"
     target.write_text(json.dumps(value, indent=1, ensure_ascii=False) + "\n")
     command = [str(python), "-m", "tests.bench.plot", str(target), str(directory / "bench.png")]
