@@ -113,6 +113,7 @@ async def test_a_stream_ends_with_the_reason_and_the_usage(sdk: openai.AsyncOpen
         model="llama",
         messages=from_user("Count from one to a hundred."),
         max_completion_tokens=8,
+        temperature=0,
         stream=True,
         stream_options={"include_usage": True},
     )
