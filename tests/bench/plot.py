@@ -23,7 +23,7 @@ def plot(value: dict[str, Any], target: Path) -> None:
     mpl.use("Agg")
     medians = {name: bars for name, bars in value["medians"].items() if len(bars) > 2}
     figure, panels = pyplot.subplots(1, len(medians), figsize=(3.4 * len(medians), 3.4), squeeze=False)
-    names = list(next(iter(medians.values())))[::-1]
+    names = list(max(medians.values(), key=len))[::-1]  # a client may have failed somewhere
     for panel, (scenario, bars) in zip(panels[0], medians.items(), strict=True):
         _panel(panel, names, bars)
         panel.set_title(scenario)
@@ -37,10 +37,14 @@ def _panel(panel: Any, names: list[str], bars: dict[str, float]) -> None:
     for place, name in enumerate(names):
         if name in bars:
             panel.barh(place, bars[name], color=OURS if name.startswith("promptjobs") else PEER)
-            panel.text(bars[name] * 1.1, place, f"{bars[name]:.3g}", va="center", fontsize=8)
+            panel.text(bars[name] * 1.1, place, _number(bars[name]), va="center", fontsize=8)
     panel.set_xscale("log")
     panel.set_xlim(min(bars.values()) / 2, max(bars.values()) * 4)
     panel.spines[["top", "right"]].set_visible(False)
+
+
+def _number(value: float) -> str:
+    return f"{value:.0f}" if value >= 20 else f"{value:.1f}"
 
 
 if __name__ == "__main__":
