@@ -23,7 +23,7 @@ def plot(value: dict[str, Any], target: Path) -> None:
     mpl.use("Agg")
     medians = {name: bars for name, bars in value["medians"].items() if len(bars) > 2}
     figure, panels = pyplot.subplots(1, len(medians), figsize=(3.4 * len(medians), 3.4), squeeze=False)
-    names = list(max(medians.values(), key=len))[::-1]  # a client may have failed somewhere
+    names = max((list(bars) for bars in medians.values()), key=len)[::-1]  # one may have failed somewhere
     for panel, (scenario, bars) in zip(panels[0], medians.items(), strict=True):
         _panel(panel, names, bars)
         panel.set_title(scenario)
