@@ -53,6 +53,10 @@ class Project:
             encoding="utf-8",
         )
 
+    def has_results(self) -> bool:
+        """Whether a first result is durable: the output comes into being with it."""
+        return self.output.exists()
+
 
 @pytest.fixture
 def project(tmp_path: Path, server: ChatServer) -> Project:
@@ -151,6 +155,8 @@ async def test_a_killed_run_goes_on_where_it_was(
 
         async def kill_in_the_middle() -> None:
             if len(server.seen) == 90:
+                while not project.has_results():  # noqa: ASYNC110 - another process writes them
+                    await anyio.sleep(0.01)
                 process.send_signal(signal.SIGKILL)
 
         server.before_answer = kill_in_the_middle
