@@ -24,6 +24,8 @@ from batch.policy.retry import (
     RetryPolicy,
     backoff,
     decide,
+    shows_a_working_endpoint,
+    shows_an_outage,
     speaks_of_another_server,
 )
 from batch.records import Reply
@@ -164,12 +166,12 @@ class Lane:
         self._doubted = not self.proven and speaks_of_another_server(outcome)
         if outcome.code == "fd_limit":
             return self._with_fewer_connections(work, now)
-        if _shows_an_outage(outcome):
+        if shows_an_outage(outcome):
             if self.out_since is not None or self._completes_streak(work, outcome):
                 return self._go_on_probing(work, outcome, now)
         else:
             self._streak.clear()
-            if _shows_a_working_endpoint(outcome):
+            if shows_a_working_endpoint(outcome):
                 self._reopen()
         return self._decide(work, outcome, now)
 
@@ -290,13 +292,3 @@ class Lane:
         for work in self._streak[:-1]:
             work.failures.pop()
         self._streak.clear()
-
-
-def _shows_a_working_endpoint(failure: Failure) -> bool:
-    return failure.first_byte is not None or failure.http_status in (400, 422, 429)
-
-
-def _shows_an_outage(failure: Failure) -> bool:
-    if failure.code in ("connect", "first_byte_timeout"):
-        return True
-    return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501

@@ -110,6 +110,18 @@ def speaks_of_another_server(failure: Failure) -> bool:
     return failure.code in NO_CHAT_SERVER or failure.http_status in (415, 501)
 
 
+def shows_a_working_endpoint(failure: Failure) -> bool:
+    """Whether only an endpoint that works fails in this way: it has begun to answer, or judged the request."""
+    return failure.first_byte is not None or failure.http_status in (400, 422, 429)
+
+
+def shows_an_outage(failure: Failure) -> bool:
+    """Whether an endpoint that is down would fail in this way."""
+    if failure.code in ("connect", "first_byte_timeout"):
+        return True
+    return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501
+
+
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
     """Seconds to wait after ``failures`` earlier failures: exponential with full jitter."""
     return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
