@@ -13,7 +13,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from batch import AttemptError, AutonomousAI, FinishReason, ModelNotFoundError
-from batch.local_model.parent import running
+from batch.local_model.parent import started
 from batch.providers.base import AsyncGeneratorProvider, ProviderModelMixin
 from tests.chat_server import ChatServer, serving
 from tests.conftest import CACHE
@@ -343,7 +343,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def embedded() -> AsyncIterator[Endpoint]:
-    async with running("extractive", cache=WEIGHTS, progress=lambda done, total: None) as endpoint:
+    async with started("extractive", cache=WEIGHTS, progress=lambda done, total: None) as (endpoint, _):
         yield endpoint
 
 
@@ -373,7 +373,7 @@ async def test_the_embedded_endpoint_asks_for_its_key(embedded: Endpoint) -> Non
 
 async def test_real_weights_answer_too() -> None:
     pytest.importorskip("xllamacpp")
-    async with running("llama", cache=WEIGHTS, progress=lambda done, total: None) as endpoint:
+    async with started("llama", cache=WEIGHTS, progress=lambda done, total: None) as (endpoint, _):
         text, finish = await ask(
             "llama-3.3-70b",
             [{"role": "user", "content": "Name the capital of France."}],

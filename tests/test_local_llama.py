@@ -17,7 +17,7 @@ from batch.local_model.chat import Chat, ChatError, Message, Part, Sampling
 from batch.local_model.engine_llama import CONTEXT, request_body
 from batch.local_model.grammar import parts
 from batch.local_model.identity import identity
-from batch.local_model.parent import running
+from batch.local_model.parent import started
 from batch.local_model.sentences import quotable
 from batch.local_model.weights import DEFAULT, DEFAULT_SHA256, cache_dir, ensure_weights
 
@@ -58,7 +58,7 @@ def anyio_backend() -> str:
 
 @pytest.fixture(scope="module")
 async def endpoint() -> AsyncIterator[Endpoint]:
-    async with running("llama", cache=CACHE, progress=ignore) as endpoint:
+    async with started("llama", cache=CACHE, progress=ignore) as (endpoint, _):
         yield endpoint
 
 
@@ -165,7 +165,7 @@ async def test_a_client_that_leaves_frees_its_slot(sdk: openai.AsyncOpenAI) -> N
 
 async def test_any_gguf_file_can_be_the_engine() -> None:
     path = str(ensure_weights(CACHE, ignore))
-    async with running(path, cache=CACHE, progress=ignore) as endpoint:
+    async with started(path, cache=CACHE, progress=ignore) as (endpoint, _):
         assert endpoint.model == Path(DEFAULT.member).stem
         assert {"engine": endpoint.engine, "weights": endpoint.weights_sha256} == identity(path)
         async with sdk_for(endpoint) as sdk:

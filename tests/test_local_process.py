@@ -23,7 +23,7 @@ from filelock import FileLock
 from batch.errors import LocalModelError, UsageError
 from batch.local_model.endpoint import Endpoint, decode, encode_failed, encode_ready
 from batch.local_model.engine_llama import LlamaEngine
-from batch.local_model.parent import running
+from batch.local_model.parent import started
 from batch.local_model.serve import serve
 from batch.local_model.weights import DEFAULT
 
@@ -38,10 +38,10 @@ CHILD = [sys.executable, "-m", "batch.local_model", "--engine", "extractive"]
 PARENT = """
 import os, sys, anyio
 from pathlib import Path
-from batch.local_model.parent import running
+from batch.local_model.parent import started
 
 async def main():
-    async with running("extractive", cache=Path("/nonexistent"), progress=print) as endpoint:
+    async with started("extractive", cache=Path("/nonexistent"), progress=print) as (endpoint, _):
         if sys.argv[1] == "forks" and os.fork() == 0:
             os.read(0, 1)  # holds the pipe to the endpoint open until the test is over
             os._exit(0)
@@ -67,7 +67,7 @@ def ignore(done: int, total: int) -> None:
     """Progress that nobody looks at."""
 
 
-extractive = partial(running, "extractive", cache=NOWHERE, progress=ignore)
+extractive = partial(started, "extractive", cache=NOWHERE, progress=ignore)
 
 
 def connect(base_url: str) -> socket.socket:
@@ -119,7 +119,7 @@ def first_line(process: subprocess.Popen[str]) -> str:
 
 
 async def test_it_runs_inside_the_block_and_not_after() -> None:
-    async with extractive() as endpoint:
+    async with extractive() as (endpoint, _):
         assert re.fullmatch(r"http://127\.0\.0\.1:\d+", endpoint.base_url)
         assert (endpoint.engine, endpoint.model, endpoint.weights_sha256) == (
             "extractive",
@@ -134,7 +134,7 @@ async def test_it_runs_inside_the_block_and_not_after() -> None:
 
 @LINUX
 async def test_every_run_has_a_key_of_its_own_that_shows_nowhere() -> None:
-    async with extractive() as one, extractive() as other:
+    async with extractive() as (one, _), extractive() as (other, _):
         assert one.api_key != other.api_key
         assert len(one.api_key) >= 32
         assert one.api_key not in repr(one)
@@ -144,7 +144,7 @@ async def test_every_run_has_a_key_of_its_own_that_shows_nowhere() -> None:
 
 
 async def test_a_key_can_be_given() -> None:
-    async with extractive(key="correct-horse") as endpoint:
+    async with extractive(key="correct-horse") as (endpoint, _):
         assert endpoint.api_key == "correct-horse"
 
 
@@ -156,7 +156,7 @@ async def test_an_error_inside_the_block_comes_out_as_it_is() -> None:
 
 async def test_cancelling_the_block_ends_the_endpoint() -> None:
     with anyio.CancelScope() as scope:
-        async with extractive() as endpoint:
+        async with extractive() as (endpoint, _):
             scope.cancel()
             await anyio.sleep_forever()
     with pytest.raises(ConnectionRefusedError):
@@ -169,12 +169,12 @@ async def test_modules_of_the_current_directory_stay_out_of_it(
     for name in ("aiohttp", "msgspec", "batch"):
         (tmp_path / f"{name}.py").write_text("raise SystemExit('a module of the current directory')")
     monkeypatch.chdir(tmp_path)
-    async with extractive() as endpoint:
+    async with extractive() as (endpoint, _):
         assert endpoint.engine == "extractive"
 
 
 async def test_a_taken_port_is_an_error_that_says_so() -> None:
-    async with extractive() as endpoint:
+    async with extractive() as (endpoint, _):
         with pytest.raises(LocalModelError, match="address already in use"):
             async with extractive(port=urlsplit(endpoint.base_url).port or 0):
                 raise AssertionError("it cannot have started")
@@ -188,13 +188,13 @@ async def test_a_port_that_cannot_be_is_an_error_that_says_so() -> None:
 
 async def test_a_child_that_dies_leaves_its_last_words() -> None:
     with pytest.raises(LocalModelError, match=r"exit code 2(?s:.*)--engine: expected one argument"):
-        async with running("--engine", cache=NOWHERE, progress=ignore):
+        async with started("--engine", cache=NOWHERE, progress=ignore):
             raise AssertionError("it cannot have started")
 
 
 async def test_weights_that_are_not_there_are_named(tmp_path: Path) -> None:
     with pytest.raises(LocalModelError, match=r"none\.gguf.*engine is `llama`, `extractive`"):
-        async with running(str(tmp_path / "none.gguf"), cache=tmp_path, progress=ignore):
+        async with started(str(tmp_path / "none.gguf"), cache=tmp_path, progress=ignore):
             raise AssertionError("it cannot have started")
 
 
@@ -203,7 +203,7 @@ async def test_damaged_default_weights_are_named_and_not_replaced_in_silence(tmp
     with path.open("wb") as file:
         file.truncate(DEFAULT.member_size)
     with pytest.raises(LocalModelError, match=rf"{path}.*delete it"):
-        async with running("llama", cache=tmp_path, progress=ignore):
+        async with started("llama", cache=tmp_path, progress=ignore):
             raise AssertionError("it cannot have started")
     assert path.exists()
 
@@ -211,7 +211,7 @@ async def test_damaged_default_weights_are_named_and_not_replaced_in_silence(tmp
 async def test_cancelling_while_it_waits_for_the_weights_takes_effect(tmp_path: Path) -> None:
     with FileLock(tmp_path / (Path(DEFAULT.member).name + ".lock")), anyio.fail_after(20):
         with anyio.CancelScope() as scope:
-            async with running(
+            async with started(
                 "llama", cache=tmp_path, progress=lambda *_: anyio.from_thread.run_sync(scope.cancel)
             ):
                 raise AssertionError("it cannot have started")

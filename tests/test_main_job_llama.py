@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import openai
 import pytest
 
-from batch.local_model.parent import running
+from batch.local_model.parent import started
 from batch.local_model.weights import cache_dir
 
 if TYPE_CHECKING:
@@ -83,7 +83,7 @@ async def test_the_pinned_weights_were_loaded_and_the_usage_is_the_llama_servers
         {"role": "system", "content": system[1]},
         {"role": "user", "content": text},
     ]
-    async with running("llama", cache=cache, progress=lambda done, total: None) as endpoint:
+    async with started("llama", cache=cache, progress=lambda done, total: None) as (endpoint, _):
         assert endpoint.weights_sha256 == GGUF_SHA256
         async with openai.AsyncOpenAI(base_url=f"{endpoint.base_url}/v1", api_key=endpoint.api_key) as client:
             answer = await client.chat.completions.create(model="summary", messages=messages, max_tokens=400)

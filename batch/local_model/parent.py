@@ -41,29 +41,6 @@ _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); import batch.local_model.
 
 
 @asynccontextmanager
-async def running(
-    engine: str,
-    *,
-    cache: Path,
-    progress: Progress,
-    host: str = "127.0.0.1",
-    port: int = 0,
-    key: str | None = None,
-) -> AsyncIterator[Endpoint]:
-    """A running endpoint with ``engine`` (``llama``, ``extractive``, or the absolute path of a GGUF file).
-
-    The default weights are fetched into ``cache`` where they are missing; ``progress`` hears of it in a
-    worker thread. ``key`` is what clients must show; without one, the endpoint makes a random one. Raises
-    ``LocalModelError`` where it cannot start.
-    """
-    async with started(engine, cache=cache, progress=progress, host=host, port=port, key=key) as (
-        endpoint,
-        _,
-    ):
-        yield endpoint
-
-
-@asynccontextmanager
 async def started(
     engine: str,
     *,
@@ -73,7 +50,13 @@ async def started(
     port: int = 0,
     key: str | None = None,
 ) -> AsyncIterator[tuple[Endpoint, Process]]:
-    """The same, together with the child itself, for those who must know when it ends."""
+    """A running endpoint, and its process for those who must know when it ends.
+
+    ``engine`` is ``llama``, ``extractive`` or the absolute path of a GGUF file. The default weights are
+    fetched into ``cache`` where they are missing; ``progress`` hears of it in a worker thread. ``key`` is
+    what clients must show; without one, the endpoint makes a random one. Raises ``LocalModelError`` where
+    it cannot start.
+    """
     arguments = ["--engine", engine, "--host", host, "--port", str(port)]
     if engine == "llama":
         arguments += ["--weights", str(await _weights(cache, progress))]

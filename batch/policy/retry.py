@@ -111,7 +111,7 @@ def speaks_of_another_server(failure: Failure) -> bool:
 
 
 def shows_a_working_endpoint(failure: Failure) -> bool:
-    """Whether only an endpoint that works fails in this way: it has begun to answer, or judged the request."""
+    """Whether only an endpoint that works fails like this: it began to answer, or judged the request."""
     return failure.first_byte is not None or failure.http_status in (400, 422, 429)
 
 
