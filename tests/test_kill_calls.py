@@ -1,0 +1,96 @@
+"""A run that dies at each of its operations on the disk, on a file that needs every kind of mending."""
+
+from __future__ import annotations
+
+import shutil
+import signal
+from itertools import count
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch.codec import decode_result
+from batch.testing import FaultServer, answer, status
+from tests.kill_support import Life, whole_lines, write_job
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.testing import Received, Script
+
+pytestmark = pytest.mark.anyio
+
+EARLIER = {f"row-{number}": f"number {number}" for number in range(6)}
+ROWS = EARLIER | {f"row-{number}": f"number {number}" for number in range(6, 12)}
+NONSENSE = b"\0\0\0\0\n"
+TORN = b'{"schema_version":1,"id":"row-11","finger'
+
+
+def busy_for_odd_numbers(received: Received) -> Script:
+    """A transient failure for every second row."""
+    prompt = received.messages[-1]["content"]
+    return status(503) if int(prompt.split()[-1]) % 2 else answer(f"early: {prompt}")
+
+
+def echo(received: Received) -> Script:
+    return answer(f"late: {received.messages[-1]['content']}")
+
+
+@pytest.fixture
+async def damaged(tmp_path: Path) -> bytes:
+    """What an earlier run of half the rows left, failures among it, and what a crash then did to it."""
+    retries = {"max_attempts": 1}
+    async with FaultServer(busy_for_odd_numbers) as server:
+        job = write_job(tmp_path, server.url, EARLIER, retries=retries, concurrency=1)
+        async with Life(job) as life:
+            assert await life.ended() == 1
+    lines = (tmp_path / "output" / "job.jsonl").read_bytes().splitlines(keepends=True)
+    assert len(lines) == 6
+    return b"".join([*lines[:3], NONSENSE, *lines[3:], TORN])
+
+
+@pytest.mark.slow
+async def test_a_death_at_any_operation_loses_nothing(tmp_path: Path, damaged: bytes) -> None:
+    output = tmp_path / "output" / "job.jsonl"
+    deaths = 0
+    async with FaultServer(echo) as server:
+        job = write_job(tmp_path, server.url, ROWS, concurrency=1)
+        for half_steps in count(2):
+            shutil.rmtree(output.parent)
+            output.parent.mkdir()
+            output.write_bytes(damaged)
+            async with Life(job, dies_at=half_steps / 2) as life:
+                code = await life.ended()
+                acknowledged = life.acknowledged()
+            if code == 0:
+                break
+            assert code == -signal.SIGKILL
+            deaths += 1
+            check_what_is_left(output, damaged, acknowledged)
+            async with Life(job) as life:
+                assert await life.ended() == 0
+            check_what_is_whole(output)
+    check_what_is_whole(output)
+    print(f"{deaths} deaths")
+    assert deaths > 2 * 20
+
+
+def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str]) -> None:
+    """What had been there and what was acknowledged since is in the file."""
+    lines = output.read_bytes().split(b"\n")[:-1]
+    results = {
+        result.id: result for result in map(decode_result, [line for line in lines if line[:1] != b"\0"])
+    }
+    assert set(EARLIER) <= set(results)
+    assert all((results[name].text or "").startswith("late: ") for name in acknowledged)
+    if NONSENSE.rstrip() not in lines:
+        assert NONSENSE in output.with_name("job.jsonl.corrupt").read_bytes()
+
+
+def check_what_is_whole(output: Path) -> None:
+    """One success for each row, and nothing left lying about."""
+    results = whole_lines(output)
+    assert sorted(result.id for result in results) == sorted(ROWS)
+    assert {result.status for result in results} == {"succeeded"}
+    assert output.read_bytes().endswith(b"\n")
+    assert not [path.name for path in output.parent.iterdir() if path.name.endswith(".tmp")]

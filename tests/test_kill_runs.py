@@ -1,0 +1,132 @@
+"""Runs killed at random moments: nothing acknowledged is lost, no id comes twice, and the next run completes.
+
+Some here; for the full count: ``PROMPTJOBS_KILLS=1000 python -m pytest -s tests/test_kill_runs.py``.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+import signal
+from random import Random
+from typing import TYPE_CHECKING, NamedTuple
+
+import pytest
+
+from batch.testing import FaultServer, Pause, answer
+from tests.kill_support import Life, whole_lines, write_job
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from batch.testing import Received, Script
+
+pytestmark = pytest.mark.anyio
+
+KILLS = int(os.environ.get("PROMPTJOBS_KILLS", "12"))
+REQUESTS = 500
+ROWS = {f"row-{number}": f"number {number}" for number in range(REQUESTS)}
+SOON = 0.06
+"""Seconds: a little longer than results wait for company, so that a kill can hit any part of an append."""
+
+
+class Moment(NamedTuple):
+    """When to kill: some seconds after the server has seen so many requests."""
+
+    requests: int
+    delay: float
+
+
+def some_moment(random: Random) -> Moment:
+    """Nine in ten within the appends of a run, the others anywhere in it."""
+    if random.random() < 0.9:
+        return Moment(random.randrange(60, REQUESTS - 50), random.uniform(0, SOON))
+    return Moment(random.randrange(1, REQUESTS + 1), random.uniform(0, 4 * SOON))
+
+
+class Echo:
+    """Answers each request after 10 ms, and pulls a trigger at a moment of its counting.
+
+    The answer is the prompt and, where ``length`` is large, something for long writes.
+    """
+
+    def __init__(self) -> None:
+        self.seen = 0
+        self.length = 0
+        self._moment: Moment | None = None
+        self._trigger: Callable[[], None] | None = None
+
+    def text(self, prompt: str) -> str:
+        return f"echo: {prompt}".ljust(self.length, "…")
+
+    def arm(self, moment: Moment, trigger: Callable[[], None]) -> None:
+        self.seen, self._moment, self._trigger = 0, moment, trigger
+
+    def disarm(self) -> None:
+        self.seen, self._moment, self._trigger = 0, None, None
+
+    def __call__(self, received: Received) -> Script:
+        self.seen += 1
+        if self._moment and self._trigger and self.seen == self._moment.requests:
+            asyncio.get_running_loop().call_later(self._moment.delay, self._trigger)
+        return [Pause(0.01), *answer(self.text(received.messages[-1]["content"]))]
+
+
+class Tally:
+    """What came of the kills."""
+
+    def __init__(self) -> None:
+        self.kills = self.within = self.acknowledged = self.unacknowledged = self.torn = self.too_late = 0
+
+    def __str__(self) -> str:
+        return (
+            f"{self.kills} runs killed, {self.within} of them between the first and the last append; "
+            f"{self.acknowledged} acknowledged results, all there; {self.unacknowledged} there that were not "
+            f"acknowledged yet; {self.torn} torn lines; {self.too_late} runs ended before their kill"
+        )
+
+
+async def kill_and_complete(job: Path, echo: Echo, moment: Moment, tally: Tally) -> None:
+    """One run that is killed, and one that completes what that left."""
+    output = job.parent / "output" / "job.jsonl"
+    shutil.rmtree(output.parent, ignore_errors=True)
+    async with Life(job) as life:
+        echo.arm(moment, life.kill)
+        code = await life.ended()
+        acknowledged = life.acknowledged()
+    if code == 0:
+        tally.too_late += 1
+        return
+    assert code == -signal.SIGKILL
+    kept = [result.id for result in whole_lines(output)]
+    assert len(set(kept)) == len(kept)
+    assert set(acknowledged) <= set(kept)
+    tally.kills += 1
+    tally.within += 0 < len(kept) < REQUESTS
+    tally.acknowledged += len(acknowledged)
+    tally.unacknowledged += len(kept) - len(acknowledged)
+    tally.torn += output.exists() and not output.read_bytes().endswith(b"\n")
+
+    echo.disarm()
+    async with Life(job) as life:
+        assert await life.ended() == 0
+        assert sorted(life.acknowledged()) == sorted(set(ROWS) - set(kept))
+    assert echo.seen == REQUESTS - len(kept), "what was on disk is not sent again"
+    results = whole_lines(output)
+    assert sorted(result.id for result in results) == sorted(ROWS)
+    assert all(result.text == echo.text(ROWS[result.id]) for result in results)
+
+
+@pytest.mark.slow
+async def test_runs_killed_at_random_moments(tmp_path: Path) -> None:
+    echo, tally, random = Echo(), Tally(), Random(20261122)
+    async with FaultServer(echo) as server:
+        job = write_job(tmp_path, server.url, ROWS)
+        while tally.kills < KILLS:
+            echo.length = random.choice([0, 0, 0, 20_000])
+            await kill_and_complete(job, echo, some_moment(random), tally)
+    print(tally)
+    assert tally.acknowledged > 0
+    assert tally.within >= 0.8 * tally.kills
