@@ -13,8 +13,8 @@ import anyio
 
 from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
 from batch.policy import conclude
-from batch.policy.lane import Out
 from batch.policy.retry import Fail, Hold, Retry
+from batch.policy.work import Out
 from batch.records import Failure, Mishap
 
 if TYPE_CHECKING:
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
-    from batch.policy.lane import Work
     from batch.policy.schedule import Scheduler
+    from batch.policy.work import Work
     from batch.ports import Provider, Reporter, Sink
     from batch.records import Outcome, Result
 
@@ -97,9 +97,11 @@ class Run:
     # Attempts
 
     async def _dispatch(self, attempts: TaskGroup) -> None:
-        while not self._scheduler.over:
+        while True:
             now = anyio.current_time()
             self._start_workers(attempts, now)
+            if self._scheduler.over:
+                return
             due = self._scheduler.due(now)
             with anyio.move_on_after(min(TICK, (math.inf if due is None else due) - now)):
                 await self._wake.wait()
@@ -125,7 +127,7 @@ class Run:
             started = anyio.current_time()
             work.attempts += 1
             self._reporter.sending(work.request)
-            outcome = await self._providers[work.lane.name].complete(work.request)
+            outcome = await self._providers[work.endpoint.name].complete(work.request)
             self._settle(work, outcome, started)
             await self._wait_for_room()
             now = anyio.current_time()
@@ -140,10 +142,10 @@ class Run:
         if isinstance(outcome, Failure):
             self._settle_failure(work, outcome, started, now, at)
         else:
-            was_out = work.lane.out_since is not None
+            was_out = work.endpoint.out_since is not None
             self._scheduler.settle(work, outcome, now)
             if was_out:
-                self._reporter.notice(f"{work.lane.name} answers again")
+                self._reporter.notice(f"{work.endpoint.name} answers again")
             queued, keep = started - work.queued_at, self._keep_reasoning
             self._finish(conclude.succeeded(work, outcome, queued=queued, at=at, keep_reasoning=keep))
 
@@ -154,7 +156,7 @@ class Run:
         retry_in = settlement.at - now if isinstance(settlement, Retry) else None
         self._reporter.failed_attempt(work.request, failure, retry_in)
         if isinstance(settlement, Hold | Out):
-            self._reporter.notice(_parked(work.lane.name, settlement, now))
+            self._reporter.notice(_parked(work.endpoint.name, settlement, now))
         elif isinstance(settlement, Fail):
             before = self._sink.known(work.request.id)
             queued = started - work.queued_at

@@ -18,7 +18,7 @@ import anyio.lowlevel
 import pytest
 import trustme
 
-from batch.policy.lane import Lane, Work
+from batch.policy.lane import Lane
 from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.credentials import Credentials
@@ -33,6 +33,7 @@ from tests.fault_support import ATTEMPTS, FRAMINGS, SAID, Case, Framing, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from batch.policy.work import Work
     from batch.ports import Provider
     from batch.testing import Received, Script
 

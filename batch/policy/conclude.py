@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
-    from batch.policy.lane import Work
     from batch.policy.retry import Fail
+    from batch.policy.work import Work
     from batch.records import Failure, Known, Outcome, Reply
 
 MAX_RUNS = 3

@@ -7,23 +7,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.policy.lane import Lane, Settlement, Work
+    from batch.policy.lane import Lane
+    from batch.policy.work import Settlement, Work
     from batch.records import Outcome
 
 
 class Scheduler:
-    """A pure state machine over lanes: ``take`` work, ``settle`` its outcome, until it is ``over``."""
+    """A pure state machine over lanes: ``take`` work, ``settle`` its outcome, until it is ``over``.
+
+    ``in_flight`` counts the attempts under way. ``limited`` is set when a lane's gate lets nothing through
+    though nothing is under way: a limit of the run is reached, and no lane sends any more.
+    """
 
     def __init__(self, lanes: Sequence[Lane], limit: int) -> None:
         self.lanes = tuple(lanes)
+        self.in_flight = 0
         self.draining = False
+        self.limited = False
         self._limit = limit
         self._turn = 0
-
-    @property
-    def in_flight(self) -> int:
-        """Attempts under way."""
-        return sum(lane.in_flight for lane in self.lanes)
 
     @property
     def over(self) -> bool:
@@ -41,7 +43,10 @@ class Scheduler:
             self._turn = (self._turn + 1) % len(self.lanes)
             work = lane.take(now)
             if work is not None:
+                self.in_flight += 1
                 return work
+        if not self.in_flight and any(lane.blocked for lane in self.lanes):
+            self.limited = self.draining = True
         return None
 
     def due(self, now: float) -> float | None:
@@ -53,6 +58,7 @@ class Scheduler:
 
     def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
         """Take the outcome of an attempt in; see ``Lane.settle``."""
+        self.in_flight -= 1
         return work.lane.settle(work, outcome, now)
 
     def drain(self) -> None:

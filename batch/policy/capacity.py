@@ -1,0 +1,46 @@
+"""How many requests an endpoint may have in flight, where it works at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batch.records import Outcome
+
+
+class Capacity(Protocol):
+    """The slots of one endpoint. It sees outcomes and durations, and nothing of requests or of health.
+
+    Only its endpoint's ``Health`` asks it. That puts a ceiling of its own on the answer: one while the
+    endpoint is unproven or out, few after an outage or when descriptors run out. All times are seconds on
+    one clock. ``slots`` and ``settled`` are called for every attempt.
+    """
+
+    def slots(self, now: float) -> int:
+        """Attempts that may be under way now; at least 1."""
+        ...
+
+    def sent(self, now: float) -> None:
+        """An attempt begins."""
+        ...
+
+    def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
+        """An attempt that began at ``started`` has ended; ``in_flight`` were under way, itself included."""
+        ...
+
+
+class FixedCapacity:
+    """Always as many as the user has said."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+
+    def slots(self, now: float) -> int:  # noqa: ARG002 - the same at any time
+        """The limit."""
+        return self._limit
+
+    def sent(self, now: float) -> None:
+        """Nothing to learn."""
+
+    def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
+        """Nothing to learn."""

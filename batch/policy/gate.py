@@ -1,0 +1,50 @@
+"""Whether a request may go now as far as limits are concerned: rates of its target, budgets of the run."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batch.policy.work import Settlement, Work
+    from batch.records import Outcome
+
+
+class Gate(Protocol):
+    """What stands before each attempt of a lane, first ones and retries alike.
+
+    A lane asks about the request at its head when there is a slot for it. Where that cannot go it stays at
+    the head, and nothing of its lane overtakes it; so a gate need not be fair. Each lane has a gate, and
+    gates may share what holds for the whole run. Every ``reserve`` is followed by exactly one ``settled``,
+    but for attempts that are cancelled with the run.
+    """
+
+    def ready_at(self, work: Work, now: float) -> float:
+        """When the request may go. Reserves nothing, and may be asked any number of times.
+
+        ``now`` or earlier: at once. Later: not before then, or before something settles. ``math.inf``: no
+        time helps, only what is under way may give back enough by settling; where nothing is under way in
+        the whole run, a limit is reached and the run ends (``Scheduler.limited``).
+        """
+        ...
+
+    def reserve(self, work: Work, now: float) -> None:
+        """The request goes: set aside what its attempt may cost; ``work.reservation`` is there for that."""
+        ...
+
+    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+        """The attempt has ended, as ``outcome``; ``settlement`` says what becomes of the request."""
+        ...
+
+
+class OpenGate:
+    """No limits: everything may go at once."""
+
+    def ready_at(self, work: Work, now: float) -> float:  # noqa: ARG002 - the same for all
+        """Now."""
+        return now
+
+    def reserve(self, work: Work, now: float) -> None:
+        """Nothing to set aside."""
+
+    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+        """Nothing to give back."""

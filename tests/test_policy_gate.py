@@ -1,0 +1,134 @@
+"""Limits before a lane: what cannot go stays at the head, and nothing of its lane overtakes it."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from batch.policy.lane import Lane
+from batch.policy.retry import Fail, Retry, RetryPolicy
+from batch.policy.schedule import Scheduler
+from batch.records import Failure, Outcome, Reply, Request, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.gate import Gate
+    from batch.policy.work import Settlement, Work
+
+OK = Reply("fine", Verdict.COMPLETE, "stop")
+CUT = Failure("truncated", "cut", first_byte=0.1)
+
+
+class Ledger:
+    """A gate that follows a rule and keeps books."""
+
+    def __init__(self, rule: Callable[[Work, float], float]) -> None:
+        self._rule = rule
+        self.reserved: list[str] = []
+        self.ended: list[tuple[str, Settlement]] = []
+
+    def ready_at(self, work: Work, now: float) -> float:
+        return self._rule(work, now)
+
+    def reserve(self, work: Work, now: float) -> None:
+        assert self._rule(work, now) <= now, "only what may go goes"
+        self.reserved.append(work.request.id)
+
+    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+        self.ended.append((work.request.id, settlement))
+
+
+class Budget(Ledger):
+    """At most so many attempts under way or done."""
+
+    def __init__(self, attempts: int) -> None:
+        super().__init__(lambda work, now: math.inf if len(self.reserved) >= attempts else now)
+
+
+def lane(gate: Gate, name: str = "m", total: int = 9) -> Lane:
+    rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
+    policy = RetryPolicy(max_attempts=2, base=1)
+    return Lane(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, gate=gate)
+
+
+def proven(it: Lane) -> Lane:
+    pilot = it.take(0)
+    assert pilot is not None
+    it.settle(pilot, OK, 0)
+    return it
+
+
+def taken(it: Lane, now: float) -> list[str]:
+    names = []
+    while (work := it.take(now)) is not None:
+        names.append(work.request.id)
+    return names
+
+
+def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
+    ledger = Ledger(lambda work, now: 10.0 if work.request.id == "m2" else now)
+    it = proven(lane(ledger))
+    assert taken(it, 0) == ["m1"]
+    assert it.due(0) == 10
+    assert taken(it, 9.9) == []
+    assert taken(it, 10) == ["m2", "m3", "m4"]
+    assert ledger.reserved == ["m0", "m1", "m2", "m3", "m4"], "asking reserves nothing"
+
+
+def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
+    ledger = Ledger(lambda work, now: now if not work.failures else 30.0)
+    it = proven(lane(ledger, total=3))
+    first = it.take(0)
+    assert first is not None
+    again = it.settle(first, CUT, 0)
+    assert isinstance(again, Retry)
+    assert it.take(again.at) is None, "it is due, but may not go: what is behind it waits too"
+    assert it.due(again.at) == 30
+    assert taken(it, 30) == ["m1", "m2"]
+
+
+def test_the_gate_hears_of_every_end_and_what_follows_from_it() -> None:
+    ledger = Ledger(lambda work, now: now)
+    it = proven(lane(ledger))
+    work = it.take(0)
+    assert work is not None
+    again = it.settle(work, CUT, 0)
+    assert isinstance(again, Retry)
+    assert it.take(again.at) is work
+    it.settle(work, CUT, again.at)
+    assert ledger.ended == [("m0", None), ("m1", again), ("m1", Fail("truncated", retryable=True))]
+
+
+def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:
+    opened = [False]
+    it = proven(lane(Ledger(lambda work, now: now if work.request.id < "m2" or opened[0] else math.inf)))
+    work = it.take(0)
+    assert work is not None
+    assert it.take(0) is None
+    assert it.blocked
+    assert it.due(0) is None
+    it.settle(work, OK, 1)
+    opened[0] = True
+    assert taken(it, 1) == ["m2", "m3", "m4", "m5"]
+
+
+def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
+    scheduler = Scheduler([lane(Budget(3)), lane(Budget(100), "n", total=1)], limit=8)
+    under_way = []
+    for now in range(10):
+        while (work := scheduler.take(now)) is not None:
+            under_way.append(work)
+        if scheduler.over:
+            break
+        assert not scheduler.limited, "what is under way ends first"
+        scheduler.settle(under_way.pop(), OK, now)
+    assert scheduler.limited
+    assert scheduler.over
+
+
+def test_a_budget_of_nothing_ends_the_run_before_it_begins() -> None:
+    scheduler = Scheduler([lane(Budget(0))], limit=8)
+    assert scheduler.take(0) is None
+    assert scheduler.limited
+    assert scheduler.over
