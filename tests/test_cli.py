@@ -75,7 +75,7 @@ def test_without_a_command_there_is_help(cli: Cli) -> None:
     assert (cli("--help").code, cli("--help").stderr, cli("-h").stdout) == (0, "", cli("--help").stdout)
 
 
-@pytest.mark.parametrize("name", ["init", "validate", "run", "status", "serve", "models", "trust"])
+@pytest.mark.parametrize("name", ["init", "validate", "run", "status", "serve", "models", "schema", "trust"])
 def test_every_command_has_help(cli: Cli, name: str) -> None:
     ended = cli(name, "--help")
     assert (ended.code, ended.stderr) == (0, "")
@@ -121,7 +121,7 @@ def test_validate_says_what_a_sound_job_amounts_to(cli: Cli, job: Path, server: 
 
 def test_validate_names_every_mistake_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
     job.write_text("provider: autonomous\nmodel: llama\nprompt: hello\ntemperature: 0\nbase_ulr: x\n")
-    code, stderr = said(cli("validate", "job.yaml"))
+    code, stderr = said(cli("validate", "job.yaml", "--output-format", "concise"))
     assert code == 2
     assert stderr.splitlines() == [
         "job.yaml:4:1: temperature: unknown key; parameters stand under `params`",

@@ -12,7 +12,7 @@ from batch.errors import JobFileError, PromptJobsError
 from batch.terminal import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -48,12 +48,12 @@ def say(text: str) -> None:
     print(escape(text, limit=LONGEST), file=sys.stderr)
 
 
-def report_error(error: PromptJobsError) -> None:
-    """An error's message: one line, or one line a mistake."""
+def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> None:
+    """An error's message: one line, or one line a mistake; or ``lines``, which are harmless already."""
     mistakes = error.mistakes if isinstance(error, JobFileError) else ()
-    lines = [str(mistake) for mistake in mistakes] or f"promptjobs: {error}".split("\n")
+    plainly = [str(mistake) for mistake in mistakes] or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
-    for line in lines:
-        print(f"{red}{escape(line, limit=LONGEST)}{plain}", file=sys.stderr)
+    for line in lines or [escape(line, limit=LONGEST) for line in plainly]:
+        print(f"{red}{line}{plain}", file=sys.stderr)
     if mistakes:
         say(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was sent")

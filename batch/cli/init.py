@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import click
@@ -16,15 +17,20 @@ def command(directory: Path) -> int:
     """Write a commented job file to start from.
 
     The file is DIRECTORY/job.yaml, in the current directory where none is named. One that is there
-    already is left as it is.
+    already is left as it is. Beside it promptjobs.schema.json is written, from which editors check and
+    complete the job file.
     """
-    from batch.jobfile.starter import starter
+    from batch.jobfile.json_schema import json_schema
+    from batch.jobfile.starter import SCHEMA_FILE, starter
 
     path = directory / "job.yaml"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
             file.write(starter("job"))
+        # Another schema of that name may be an older version's: the job file's first line wants this one.
+        schema = json.dumps(json_schema(), indent=2) + "\n"
+        (directory / SCHEMA_FILE).write_text(schema, encoding="utf-8")
     except FileExistsError:
         raise UsageError(f"{path} is there already; it was left as it is") from None
     except OSError as error:

@@ -32,9 +32,27 @@ def _to_list(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-Duration = Annotated[float, BeforeValidator(_to_seconds), Field(ge=0, allow_inf_nan=False)]
-PositiveDuration = Annotated[float, BeforeValidator(_to_seconds), Field(gt=0, allow_inf_nan=False)]
 Text = Annotated[str, Field(min_length=1)]
+# What editors are told of values that may be written in a shorter way; see ``json_schema``.
+_DURATION = r"[0-9]{1,9}(\.[0-9]{1,9})? ?(ms|s|m|h)?\s*$"
+_Seconds = (
+    Annotated[float, Field(ge=0)] | Annotated[str, Field(json_schema_extra={"pattern": rf"^\s*{_DURATION}"})]
+)
+_PositiveSeconds = (
+    Annotated[float, Field(gt=0)]
+    | Annotated[str, Field(json_schema_extra={"pattern": rf"^\s*(?=.*[1-9]){_DURATION}"})]
+)
+_Texts = Annotated[list[Text], Field(min_length=1)] | Text
+
+Duration = Annotated[
+    float, BeforeValidator(_to_seconds, json_schema_input_type=_Seconds), Field(ge=0, allow_inf_nan=False)
+]
+PositiveDuration = Annotated[
+    float,
+    BeforeValidator(_to_seconds, json_schema_input_type=_PositiveSeconds),
+    Field(gt=0, allow_inf_nan=False),
+]
+Texts = Annotated[list[Text], BeforeValidator(_to_list, json_schema_input_type=_Texts), Field(min_length=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Concurrency = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -83,6 +101,10 @@ class ModelSpec(EndpointSpec):
     )
 
 
+ModelEntry = Annotated[ModelSpec, BeforeValidator(_to_model, json_schema_input_type=ModelSpec | Name)]
+"""A model as it may be written: its name, or keys and values."""
+
+
 class MessageSpec(Spec):
     """One chat message."""
 
@@ -109,7 +131,7 @@ class InputsSpec(Spec):
 
     later = frozenset({"csv", "parquet", "results", "group_by", "on_bad_row", "split"})
 
-    files: Annotated[list[Text], BeforeValidator(_to_list), Field(min_length=1)] | None = Field(
+    files: Texts | None = Field(
         default=None,
         description="Glob patterns of documents; `text`, `path`, `name`, `stem` become variables.",
     )
@@ -173,11 +195,9 @@ class JobSpec(EndpointSpec):
     name: Name | None = Field(
         default=None, description="The job's name; by default the file's, without its ending."
     )
-    model: Annotated[ModelSpec, BeforeValidator(_to_model)] | None = Field(
-        default=None, description="The model: its name, or keys and values."
-    )
-    models: Annotated[list[Annotated[ModelSpec, BeforeValidator(_to_model)]], Field(min_length=1)] | None = (
-        Field(default=None, description="Several models; every request goes to each.")
+    model: ModelEntry | None = Field(default=None, description="The model: its name, or keys and values.")
+    models: Annotated[list[ModelEntry], Field(min_length=1)] | None = Field(
+        default=None, description="Several models; every request goes to each."
     )
     prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
@@ -196,7 +216,9 @@ class JobSpec(EndpointSpec):
         default=RetriesSpec.model_construct(), description="How often a request is sent."
     )
     timeouts: TimeoutsSpec = Field(default=TimeoutsSpec.model_construct(), description="How long is waited.")
-    output: OutputSpec = Field(default=OutputSpec.model_construct(), description="Where the results go.")
+    output: OutputSpec = Field(
+        default=OutputSpec.model_construct(), description="The results: their file, and what it holds."
+    )
 
 
 PARTS: dict[tuple[str, ...], type[Spec]] = {

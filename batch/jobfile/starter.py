@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import json
 
+SCHEMA_FILE = "promptjobs.schema.json"
+"""The JSON Schema that stands beside the job file, for editors; ``promptjobs schema`` prints it."""
+
 _TEXT = """\
+# yaml-language-server: $schema={schema}
+#
 # A job: every document below becomes one request, every request one line of the output.
 name: {name}
 
@@ -46,4 +51,4 @@ def starter(name: str) -> str:
     """A commented job file of that name, to start from. It has no mistakes."""
     quoted = name if name.isidentifier() and name.islower() else json.dumps(name)
     file = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
-    return _TEXT.format(name=quoted, file=file)
+    return _TEXT.format(schema=SCHEMA_FILE, name=quoted, file=file)

@@ -1,0 +1,22 @@
+"""``promptjobs schema``"""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("schema")
+def command() -> int:
+    """Print the JSON Schema of job files, draft 7.
+
+    Editors check and complete a job file that names it in its first line:
+
+    \b
+      # yaml-language-server: $schema=promptjobs.schema.json
+    """
+    from batch.jobfile.json_schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2))
+    return 0
