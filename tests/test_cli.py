@@ -89,7 +89,7 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
         (["--bogus"], "No such option '--bogus'"),
         (["runn"], "No such command 'runn'"),
         (["job.yaml"], "To run a job file: promptjobs run job.yaml"),
-        (["run"], "Missing argument 'JOBFILE'"),
+        (["run"], "Missing argument 'JOBFILE...'"),
         (["run", "--bogus", "job.yaml"], "No such option '--bogus'"),
         (["run", "job.yaml", "-j", "0"], "0 is not in the range"),
         (["run", "job.yaml", "--limit", "-1"], "-1 is not in the range"),

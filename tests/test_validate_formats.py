@@ -91,7 +91,7 @@ def test_a_sound_job_is_json_too(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, HEAD + "prompt: hello\n")
     ended = cli("validate", "job.yaml", "--output-format", "json")
     assert ended.code == 0
-    assert json.loads(ended.stdout) == {"mistakes": [], "requests": {"m": 1}}
+    assert json.loads(ended.stdout) == {"mistakes": [], "requests": {"job.yaml": {"m": 1}}}
 
 
 QUOTED = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -10,7 +11,7 @@ import click
 from batch.cli.console import option
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batch.jobfile.job import JobFile
 
@@ -25,9 +26,10 @@ class Setting(click.ParamType[str]):
 
 
 FILE = click.Path(path_type=Path)
+ROWS = (".jsonl", ".ndjson")
+"""How job files that hold one request a line are called."""
 
 _FLAGS: tuple[Callable[[Any], Any], ...] = (
-    click.argument("jobfile", type=FILE),
     option(
         "-o", "--output", type=FILE, metavar="FILE", help="The file of results, in place of the job's own."
     ),
@@ -60,10 +62,36 @@ _FLAGS: tuple[Callable[[Any], Any], ...] = (
 
 
 def job_flags(function: F) -> F:
-    """Add the flags. The command passes them all to ``load`` as keywords."""
+    """Add the job file and its flags. The command passes them all to ``load`` as keywords."""
+    return _with_flags(click.argument("jobfile", type=FILE)(function))
+
+
+def jobs_flags(function: F) -> F:
+    """The same for several job files, which the command passes on to ``load_all``."""
+    files = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
+    return _with_flags(files(function))
+
+
+def _with_flags(function: F) -> F:
     for flag in reversed(_FLAGS):
         function = flag(function)
     return function
+
+
+def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
+    """The checked jobs behind the flags. Raises ``JobFileError`` with the mistakes of all."""
+    from batch.app.sequence import together
+
+    if len(jobfiles) == 1:
+        return [load(jobfiles[0], **flags)]
+    if flags["output"] is not None:
+        raise click.UsageError("--output names one file, and several job files write one each")
+    return together(partial(load, path, **_fitting(path, flags)) for path in jobfiles)
+
+
+def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
+    """Settings in a file of their own are for the JSONL files among several."""
+    return flags if path.suffix.lower() in ROWS else flags | {"settings": None}
 
 
 def load(

@@ -12,9 +12,12 @@ import click
 from batch.cli import collector
 from batch.cli.console import has_colour, is_fancy, option, say
 from batch.cli.durations import DURATION
-from batch.cli.jobs import job_flags, load
+from batch.cli.jobs import jobs_flags, load_all
 
 if TYPE_CHECKING:
+    from batch.app.environment import Environment
+    from batch.app.execute import RunOptions
+    from batch.jobfile.job import JobFile
     from batch.progress import BarReporter, LineReporter
     from batch.records import Summary
 
@@ -33,7 +36,7 @@ Exit codes:
 
 
 @click.command("run", epilog=EXIT_CODES)
-@job_flags
+@jobs_flags
 @option(
     "-j",
     "--concurrency",
@@ -84,30 +87,50 @@ def command(
     quiet: bool,
     verbose: bool,
     retry: bool = False,
-    **job: Any,
+    **jobs: Any,
 ) -> int:
     """Run what has no success yet.
 
     Results are appended to the output file as they come. Run the same command again to go on where it
     stopped: what has succeeded is not sent again.
+
+    Several job files are run in their order, as far as each is complete; so one can read the results of
+    another. The mistakes of all are named before the first request is sent.
     """
+    from batch.app.environment import Environment
+    from batch.app.execute import RunOptions
+    from batch.app.sequence import check_addresses, check_inputs
+
+    loaded = load_all(**jobs, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
+    here = Environment.current()
+    if len(loaded) > 1:
+        check_inputs(loaded)
+        check_addresses(loaded, here)
+    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry)
+    collector.spare()
+    for position, job in enumerate(loaded, 1):
+        reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
+        summary = _execute(job, here, reporter, options)
+        _print(summary, as_json=as_json, quiet=quiet)
+        if summary.exit_code:
+            for other in loaded[position:]:
+                say(f"{other.path} was not run: {job.path} is not complete")
+            return summary.exit_code
+    return 0
+
+
+def _execute(
+    job: JobFile, here: Environment, reporter: BarReporter | LineReporter, options: RunOptions
+) -> Summary:
     import anyio
 
-    from batch.app.environment import Environment
-    from batch.app.execute import RunOptions, execute
+    from batch.app.execute import execute
 
-    loaded = load(**job, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
-    reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
-    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry)
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}
-        here = Environment.current()
-        collector.spare()
-        summary = anyio.run(execute, loaded, here, reporter, options, backend_options=loop)
+        return anyio.run(execute, job, here, reporter, options, backend_options=loop)
     finally:
         reporter.close()
-    _print(summary, as_json=as_json, quiet=quiet)
-    return summary.exit_code
 
 
 def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineReporter:

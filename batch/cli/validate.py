@@ -8,7 +8,7 @@ import click
 
 from batch.cli import mistakes as written
 from batch.cli.console import option, report_error, say
-from batch.cli.jobs import job_flags, load
+from batch.cli.jobs import jobs_flags, load_all
 from batch.errors import JobFileError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @click.command("validate")
-@job_flags
+@jobs_flags
 @option(
     "--output-format",
     type=click.Choice(["full", "concise", "json", "github"]),
@@ -27,22 +27,30 @@ if TYPE_CHECKING:
     show_default=True,
     help="With lines of the file; a line each; as JSON or as annotations for GitHub, on stdout.",
 )
-def command(jobfile: Path, output_format: Literal["full", "concise", "json", "github"], **job: Any) -> int:
-    """Name every mistake in a job file and its inputs; send nothing."""
-    from batch.app.plan import open_source
-    from batch.inputs.check import check
+def command(
+    jobfiles: tuple[Path, ...], output_format: Literal["full", "concise", "json", "github"], **job: Any
+) -> int:
+    """Name every mistake in job files and their inputs; send nothing."""
+    from batch.app.sequence import check_inputs
 
     try:
-        loaded = load(jobfile=jobfile, **job)
-        counts = check(open_source(loaded)).by_target
+        jobs = load_all(jobfiles, **job)
+        counts = check_inputs(jobs)
     except JobFileError as error:
-        _report(error, output_format, [jobfile, job["settings"]])
+        _report(error, output_format, [*jobfiles, job["settings"]])
         return error.exit_code
     if output_format == "json":
-        _print_json((), counts)
-    models = ", ".join(f"{name} {count}" for name, count in counts.items())
-    say(f"{loaded.path}: no mistakes; {sum(counts.values())} requests ({models})")
+        _print_json((), dict(zip(map(str, jobfiles), counts, strict=True)))
+    for loaded, count in zip(jobs, counts, strict=True):
+        say(f"{loaded.path}: no mistakes; {_in_words(count)}")
     return 0
+
+
+def _in_words(count: Mapping[str, int] | None) -> str:
+    if count is None:
+        return "its requests come from another job's results"
+    models = ", ".join(f"{name} {number}" for name, number in count.items())
+    return f"{sum(count.values())} requests ({models})"
 
 
 def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> None:
@@ -56,7 +64,7 @@ def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> Non
         report_error(error)
 
 
-def _print_json(mistakes: tuple[Mistake, ...], requests: Mapping[str, int]) -> None:
+def _print_json(mistakes: tuple[Mistake, ...], requests: Mapping[str, Mapping[str, int] | None]) -> None:
     import msgspec
 
     click.echo(msgspec.json.encode({"mistakes": mistakes, "requests": requests}))

@@ -1,0 +1,60 @@
+"""Several jobs in a row, such as map and reduce: what can be known of all before anything is sent."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, TypeVar
+
+from batch.app.endpoints import Address
+from batch.app.plan import open_source
+from batch.errors import JobFileError
+from batch.inputs.check import check
+from batch.jobfile.places import MistakeList
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from batch.app.environment import Environment
+    from batch.jobfile.job import JobFile
+
+T = TypeVar("T")
+
+
+def together(calls: Iterable[Callable[[], T]]) -> list[T]:
+    """What the calls return. Raises one ``JobFileError`` with the mistakes of all that fail."""
+    mistakes, results = MistakeList(), []
+    for call in calls:
+        try:
+            results.append(call())
+        except JobFileError as error:
+            mistakes.extend(error.mistakes)
+    mistakes.raise_if_any()
+    return results
+
+
+def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
+    """The one of the earlier jobs whose results this job reads."""
+    tables = job.inputs.tables if job.inputs else ()
+    return next((other for other in earlier if other.output in tables), None)
+
+
+def check_inputs(jobs: Sequence[JobFile]) -> list[Mapping[str, int] | None]:
+    """Check the inputs of all jobs, and count their requests by target.
+
+    What reads the results of an earlier one cannot be counted yet: ``None``. Raises ``JobFileError`` with the
+    mistakes of all.
+    """
+    return together(_counted(job, jobs[:index]) for index, job in enumerate(jobs))
+
+
+def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
+    """Look up where all jobs go, and their keys. Raises ``UntrustedKeyError`` and ``UsageError``."""
+    for job in jobs:
+        for model in job.models:
+            Address(model, environment)
+
+
+def _counted(job: JobFile, earlier: Sequence[JobFile]) -> Callable[[], Mapping[str, int] | None]:
+    def count() -> Mapping[str, int] | None:
+        return check(open_source(job)).by_target if written_by(job, earlier) is None else None
+
+    return count
