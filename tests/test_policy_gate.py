@@ -23,6 +23,8 @@ CUT = Failure("truncated", "cut", first_byte=0.1)
 class Ledger:
     """A gate that follows a rule and keeps books."""
 
+    closed = False
+
     def __init__(self, rule: Callable[[Work, float], float]) -> None:
         self._rule = rule
         self.reserved: list[str] = []
@@ -124,6 +126,21 @@ def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
         assert not scheduler.limited, "what is under way ends first"
         scheduler.settle(under_way.pop(), OK, now)
     assert scheduler.limited
+    assert scheduler.over
+
+
+def test_a_gate_that_closes_stops_all_lanes_and_lets_what_is_under_way_end() -> None:
+    ledger = Ledger(lambda work, now: now)
+    scheduler = Scheduler([proven(lane(ledger)), proven(lane(Ledger(ledger._rule), "n"))], limit=8)
+    first, second = scheduler.take(0), scheduler.take(0)
+    assert first is not None
+    assert second is not None
+    ledger.closed = True
+    scheduler.settle(first, OK, 1)
+    assert scheduler.limited
+    assert scheduler.take(1) is None
+    assert not scheduler.over
+    scheduler.settle(second, OK, 2)
     assert scheduler.over
 
 

@@ -18,6 +18,11 @@ class Gate(Protocol):
     but for attempts that are cancelled with the run.
     """
 
+    @property
+    def closed(self) -> bool:
+        """Whether a limit of the run is reached for good: no lane sends any more."""
+        ...
+
     def ready_at(self, work: Work, now: float) -> float:
         """When the request may go. Reserves nothing, and may be asked any number of times.
 
@@ -38,6 +43,8 @@ class Gate(Protocol):
 
 class OpenGate:
     """No limits: everything may go at once."""
+
+    closed = False
 
     def ready_at(self, work: Work, now: float) -> float:  # noqa: ARG002 - the same for all
         """Now."""

@@ -83,6 +83,11 @@ class Lane:
         return self._head is not None and self._head_at == math.inf
 
     @property
+    def closed(self) -> bool:
+        """Whether a limit of the whole run is reached, by what the gate knows."""
+        return self._gate.closed
+
+    @property
     def over(self) -> bool:
         """Whether nothing can come from here any more in this run."""
         if self.in_flight:
@@ -94,6 +99,7 @@ class Lane:
     def take(self, now: float) -> Work | None:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
         if not self.endpoint.is_open(now):
+            self._head_at = min(self._head_at, now)  # to be asked again, once there is somebody to send it to
             return None
         work = self._head or self._next(now)
         if work is None:

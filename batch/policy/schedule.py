@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Scheduler:
     """A pure state machine over lanes: ``take`` work, ``settle`` its outcome, until it is ``over``.
 
-    ``in_flight`` counts the attempts under way. ``limited`` is set when a lane's gate lets nothing through
-    though nothing is under way: a limit of the run is reached, and no lane sends any more.
+    ``in_flight`` counts the attempts under way. ``limited`` is set when a lane's gate is closed, or lets
+    nothing through though nothing is under way: a limit of the run is reached, and no lane sends any more.
     """
 
     def __init__(self, lanes: Sequence[Lane], limit: int) -> None:
@@ -59,7 +59,10 @@ class Scheduler:
     def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
         """Take the outcome of an attempt in; see ``Lane.settle``."""
         self.in_flight -= 1
-        return work.lane.settle(work, outcome, now)
+        settlement = work.lane.settle(work, outcome, now)
+        if work.lane.closed:
+            self.limited = self.draining = True
+        return settlement
 
     def drain(self) -> None:
         """Hand out nothing more; what is under way may still be settled."""
