@@ -126,10 +126,11 @@ async def answers(path: str, timeouts: Timeouts) -> list[Outcome]:
     server = await asyncio.start_server(trickle, "127.0.0.1", 0)
     outcomes: list[Outcome] = []
     async with server, HttpClient(timeouts) as client:
-        url = URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1], path=path)
+        port = server.sockets[0].getsockname()[1]
+        route = client.route(URL.build(scheme="http", host="127.0.0.1", port=port, path=path), {})
 
         async def ask() -> None:
-            outcomes.append(await client.complete(url, {}, b""))
+            outcomes.append(await client.complete(route, b""))
 
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:

@@ -109,30 +109,45 @@ def test_the_time_of_a_slow_reader_is_not_the_server_s() -> None:
 
 
 @pytest.mark.anyio
-async def test_the_alarm_goes_off_when_the_limits_have_moved_nearer() -> None:
+async def test_the_alarm_rings_when_the_limits_have_moved_nearer() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(connect=60, first_byte=TICK), loop.time())
-    alarm = Alarm(loop, deadlines)
+    rung = anyio.Event()
+    alarm = Alarm(loop, deadlines, rung.set)
     began = loop.time()
-    with anyio.CancelScope() as scope, alarm.watch(scope):
-        deadlines.connected(loop.time())
-        alarm.moved()
-        await anyio.sleep(10)
-    assert scope.cancelled_caught
-    assert 0.9 * TICK < loop.time() - began < 1
+    alarm.set()
+    deadlines.connected(loop.time())
+    alarm.moved()
+    with anyio.fail_after(10):
+        await rung.wait()
+    assert alarm.has_rung
+    assert loop.time() - began > 0.9 * TICK
 
 
 @pytest.mark.anyio
-async def test_the_alarm_stays_silent_while_they_move_away() -> None:
+async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_dropped() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(idle=2 * TICK), loop.time())
-    alarm = Alarm(loop, deadlines)
-    with anyio.CancelScope() as scope, alarm.watch(scope):
-        for _ in range(8):
-            deadlines.said(loop.time())
-            alarm.moved()
-            await anyio.sleep(TICK / 2)
-    assert not scope.cancel_called
+    alarm = Alarm(loop, deadlines, lambda: None)
+    alarm.set()
+    for _ in range(8):
+        deadlines.said(loop.time())
+        alarm.moved()
+        await anyio.sleep(TICK / 2)
+    assert not alarm.has_rung
+    alarm.drop()
+    await anyio.sleep(4 * TICK)
+    assert not alarm.has_rung
+
+
+@pytest.mark.anyio
+async def test_an_alarm_that_is_set_too_late_rings_at_once() -> None:
+    loop = asyncio.get_running_loop()
+    rung: list[bool] = []
+    alarm = Alarm(loop, Deadlines(Timeouts(connect=1), loop.time() - 1), lambda: rung.append(True))
+    alarm.set()
+    assert rung == [True]
+    assert alarm.has_rung
 
 
 # Over the wire

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import uuid
+from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from yarl import URL
@@ -64,13 +64,11 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
         ``AttemptError`` where the answer does not become whole.
         """
         name = cls.get_model(model)
-        body = autonomous.encode(
-            name, messages, params, thread_id=thread_id or uuid.uuid4().hex, stream=stream
-        )
+        body = autonomous.encode(name, messages, params, thread_id=thread_id or token_hex(16), stream=stream)
         async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
             credentials = Credentials(api_key, headers or {})
             sent = credentials.on(autonomous.headers(USER_AGENT))
-            pieces = client.stream(URL(autonomous.url(base_url, name)), sent, body)
+            pieces = client.stream(client.route(URL(autonomous.url(base_url, name)), sent), body)
             try:
                 async for piece in pieces:
                     yield piece
@@ -84,15 +82,17 @@ class AutonomousEndpoint:
     """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
 
     def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
+        headers = credentials.on(autonomous.headers(USER_AGENT))
         self._client = client
-        self._urls = {model: URL(autonomous.url(base_url, model)) for model in autonomous.MODELS}
-        self._headers = credentials.on(autonomous.headers(USER_AGENT))
+        self._routes = {
+            model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
+        }
         self._credentials = credentials
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""
         body = autonomous.encode(
-            request.model, request.messages, request.params, thread_id=uuid.uuid4().hex, stream=True
+            request.model, request.messages, request.params, thread_id=token_hex(16), stream=True
         )
-        outcome = await self._client.complete(self._urls[request.model], self._headers, body)
+        outcome = await self._client.complete(self._routes[request.model], body)
         return self._credentials.redacted(outcome)

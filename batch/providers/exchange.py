@@ -15,24 +15,24 @@ from typing import TYPE_CHECKING
 import aiohttp
 import anyio
 import anyio.lowlevel
-from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.errors import AttemptError
 from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
-from batch.providers.faults import translate
-from batch.providers.flow import caller
+from batch.providers.faults import BROKEN, translate
+from batch.providers.route import has_served
 from batch.wire.failures import from_status
 from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping
+    from collections.abc import Awaitable, Callable, Iterable
 
-    from yarl import URL
+    from aiohttp.connector import Connection
 
     from batch.providers.gather import Gatherer
+    from batch.providers.route import Response, Route
     from batch.records import Failure, Outcome
 
 MAX_ERROR_BODY = 64 * 1024
@@ -45,54 +45,57 @@ WHOLE = frozenset({200, 201, 202, 203})
 """Statuses whose body is the answer; some frameworks say 201 to every POST."""
 
 
-class Post(Struct, frozen=True):
-    """What is sent, and through which proxy. The headers hold the key: it has no ``repr``."""
-
-    url: URL
-    headers: Mapping[str, str]
-    body: bytes
-    proxy: str | None = None
-
-    def __repr__(self) -> str:
-        return f"Post({self.url.origin()})"
-
-
 class Exchange:
-    """One attempt on the wire. ``session`` gives a client session, one that never reuses if ``fresh``."""
+    """One attempt on the wire: a body, sent on a route through the connections of ``connector``."""
+
+    __slots__ = (
+        "_alarm",
+        "_body",
+        "_connecting",
+        "_connection",
+        "_connector",
+        "_deadlines",
+        "_decoder",
+        "_gatherer",
+        "_inflater",
+        "_left_at",
+        "_loop",
+        "_new_decoder",
+        "_response",
+        "_route",
+        "_started",
+        "_timeouts",
+    )
 
     def __init__(
         self,
-        session: Callable[[bool], aiohttp.ClientSession],
-        post: Post,
+        connector: aiohttp.BaseConnector,
+        route: Route,
+        body: bytes,
         timeouts: Timeouts,
         new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
         gatherer: Gatherer | None = None,
     ) -> None:
-        self._session = session
-        self._post = post
-        self._loop = asyncio.get_running_loop()
-        self._started = self._loop.time()
+        self._connector = connector
+        self._route = route
+        self._body = body
         self._timeouts = timeouts
-        self._deadlines = Deadlines(timeouts, self._started)
-        self._alarm = Alarm(self._loop, self._deadlines)
-        self._left_at = self._started
-        self._response: aiohttp.ClientResponse | None = None
         self._new_decoder = new_decoder
         self._gatherer = gatherer
+        self._loop = asyncio.get_running_loop()
+        self._started = self._left_at = self._loop.time()
+        self._deadlines = Deadlines(timeouts, self._started)
+        self._alarm = Alarm(self._loop, self._deadlines, self._hang_up)
+        self._connecting: anyio.CancelScope | None = None
+        self._connection: Connection | None = None
+        self._response: Response | None = None
         self._decoder = new_decoder("")
         self._inflater: Inflater | None = None
-        self._reused = False
 
     @property
     def text(self) -> list[str]:
         """The pieces of text so far."""
         return self._decoder.text
-
-    def connected(self, *, reused: bool) -> None:
-        """Told by the connector once the request has its connection."""
-        self._reused = reused
-        self._deadlines.connected(self._loop.time())
-        self._alarm.moved()
 
     async def run(self) -> Outcome:
         """The whole exchange in one go."""
@@ -105,7 +108,7 @@ class Exchange:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
         try:
             response = self._response = await self._send()
-        except (aiohttp.ClientError, OSError) as error:
+        except BROKEN as error:
             return self._broken(error)
         self._decoder = self._new_decoder(response.headers.get("content-type", ""))
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
@@ -123,7 +126,7 @@ class Exchange:
         try:
             try:
                 data = await content.readany()
-            except (aiohttp.ClientError, OSError) as error:
+            except BROKEN as error:
                 await self._feed(_left_in(content))
                 return self._broken(error)
             return await self._take(data) if data else self._ended()
@@ -134,48 +137,53 @@ class Exchange:
 
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
         """Make a step; an outcome of its own where a limit of time is over."""
-        outcome: Outcome | None = None
         self._deadlines.paused(self._loop.time() - self._left_at)
-        with anyio.CancelScope() as scope, self._alarm.watch(scope):
+        self._alarm.set()
+        try:
             outcome = await step()
-        self._left_at = self._loop.time()
-        if scope.cancelled_caught:
-            outcome = self._decoder.cut(*self._deadlines.expired(self._left_at))
-        return outcome and replace(
-            outcome, first_byte=self._deadlines.first_byte, total=self._loop.time() - self._started
-        )
+        finally:
+            self._alarm.drop()
+        self._left_at = now = self._loop.time()
+        return outcome and replace(outcome, first_byte=self._deadlines.first_byte, total=now - self._started)
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
-        if self._response is not None:
-            self._response.close()
+        if self._connection is not None:
+            self._connection.release()
 
-    async def _send(self) -> aiohttp.ClientResponse:
+    async def _send(self) -> Response:
         """Send, and once more on a fresh connection where a reused one had died before any answer."""
+        connection = await self._connect(fresh=False)
+        is_reused = has_served(connection)
         try:
-            return await self._post_on(self._session(False))  # noqa: FBT003
+            return await self._route.post(connection, self._body)
         except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not self._reused or _is_answered(error):
+            if not is_reused or self._alarm.has_rung or _is_answered(error):
                 raise
-        return await self._post_on(self._session(True))  # noqa: FBT003
+        return await self._route.post(await self._connect(fresh=True), self._body)
 
-    async def _post_on(self, session: aiohttp.ClientSession) -> aiohttp.ClientResponse:
-        token = caller.set(self)
-        try:
-            return await session.post(
-                self._post.url,
-                data=self._post.body,
-                headers=self._post.headers,
-                proxy=self._post.proxy,
-                allow_redirects=False,
-            )
-        finally:
-            caller.reset(token)
+    async def _connect(self, *, fresh: bool) -> Connection:
+        with anyio.CancelScope() as self._connecting:
+            self._connection = await self._route.connect(self._connector, fresh=fresh)
+        if self._connection is None or self._alarm.has_rung:
+            self.close()
+            raise TimeoutError
+        self._connecting = None
+        self._deadlines.connected(self._loop.time())
+        self._alarm.moved()
+        return self._connection
 
-    async def _refused(self, response: aiohttp.ClientResponse) -> Failure:
+    def _hang_up(self) -> None:
+        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        elif self._connection is not None and self._connection.transport is not None:
+            self._connection.transport.abort()
+
+    async def _refused(self, response: Response) -> Failure:
         """The failure behind a status; what its body says is welcome, but not waited for."""
         body = bytearray()
-        with anyio.move_on_after(self._timeouts.finish), suppress(aiohttp.ClientError, OSError, zlib.error):
+        with anyio.move_on_after(self._timeouts.finish), suppress(*BROKEN, zlib.error):
             while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
                 for piece in self._plain(data):
                     body += piece[:MAX_ERROR_BODY]
@@ -200,11 +208,11 @@ class Exchange:
 
     def _rest(self, gatherer: Gatherer, read: int, now: float) -> None:
         """Perhaps read no more for a while; the next read waits until then by itself."""
-        connection = None if self._response is None else self._response.connection
-        if connection is not None and connection.transport is not None:
+        transport = None if self._connection is None else self._connection.transport
+        if transport is not None:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
-            gatherer.rest(connection.transport, read=read, age=now - streaming_since, left=left)
+            gatherer.rest(transport, read=read, age=now - streaming_since, left=left)
 
     async def _feed(self, data: bytes) -> None:
         if self._inflater is None:
@@ -218,6 +226,8 @@ class Exchange:
         return [data] if self._inflater is None else self._inflater.feed(data)
 
     def _ended(self) -> Outcome:
+        if self._alarm.has_rung:
+            return self._late()
         if self._inflater is not None and not self._inflater.is_whole:
             return self._decoder.cut("truncated", "the compressed body ended early")
         return self._decoder.close()
@@ -226,12 +236,17 @@ class Exchange:
         """The reply is whole; if its body ends at once, the connection can serve again."""
         if self._response is None or self._response.content.at_eof():
             return
-        with anyio.move_on_after(DRAIN), suppress(aiohttp.ClientError, OSError):
+        with anyio.move_on_after(DRAIN), suppress(*BROKEN):
             while await self._response.content.readany():
                 pass
 
+    def _late(self) -> Outcome:
+        return self._decoder.cut(*self._deadlines.expired(self._loop.time()))
+
     def _broken(self, error: Exception) -> Outcome:
-        return self._decoder.cut(*translate(error, str(self._post.url.origin())))
+        if self._alarm.has_rung:
+            return self._late()
+        return self._decoder.cut(*translate(error, self._route.origin))
 
 
 def _left_in(content: aiohttp.StreamReader) -> bytes:

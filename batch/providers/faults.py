@@ -11,6 +11,10 @@ import os
 import ssl
 
 import aiohttp
+from aiohttp.http import HttpProcessingError
+
+BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError)
+"""What says that a connection can't be made, or has broken."""
 
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
@@ -25,7 +29,7 @@ def translate(error: Exception, origin: str) -> tuple[str, str]:
         return "tls", f"no trusted TLS connection to {origin}: {_tls_reason(error)}"
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
         return "connect", f"can't connect to {origin}: {_reason(error)}"
-    if isinstance(error, aiohttp.ClientResponseError):
+    if isinstance(error, HttpProcessingError):
         said = " ".join(error.message.split())
         return "protocol", f"{origin} does not speak HTTP as it should: {said[:200]}"
     return "truncated", f"the connection broke: {_reason(error)}"

@@ -1,8 +1,5 @@
 """aiohttp's connector and its connections, without work that they do for nothing, and without a hang.
 
-Whoever asks is told when there is a connection, and whether it has served before. A trace would tell the
-same: at a sixth of the cost of a short request, and in reference cycles that only the collector takes apart.
-
 From 3.14 on, whoever reads a body resumes the connection once for every HTTP chunk, whether it was paused
 or not, and to resume is to run the parser and to call the transport: twice the cost of an event where each
 comes in a chunk of its own. These connections resume when they have been paused.
@@ -10,29 +7,14 @@ comes in a chunk of its own. These connections resume when they have been paused
 
 from __future__ import annotations
 
-from contextvars import ContextVar
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
 from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
     import asyncio
-
-    from aiohttp.connector import Connection
-
-
-class Caller(Protocol):
-    """Whoever waits for a connection."""
-
-    def connected(self, *, reused: bool) -> None:
-        """The connection stands; ``reused`` where it has served an earlier request."""
-        ...
-
-
-caller: ContextVar[Caller | None] = ContextVar("caller", default=None)
-"""Who waits in this task."""
 
 
 class Line(ResponseHandler):
@@ -66,18 +48,8 @@ class Line(ResponseHandler):
 
 
 class Connector(aiohttp.TCPConnector):
-    """A connector of such connections, that tells ``caller`` when there is one."""
+    """A connector of such connections."""
 
     def __init__(self, **options: Any) -> None:
         super().__init__(**options)
         self._factory = cast("partial[ResponseHandler]", partial(Line, loop=self._loop))
-
-    async def connect(self, *request: Any, **more: Any) -> Connection:
-        """A connection from the pool, or a new one."""
-        connection = await super().connect(*request, **more)
-        line, who = connection.protocol, caller.get()
-        if isinstance(line, Line):
-            if who is not None:
-                who.connected(reused=line.has_served)
-            line.has_served = True
-        return connection

@@ -9,14 +9,14 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
-import aiohttp
 import anyio
 
 from batch.errors import AttemptError
 from batch.providers.base import FinishReason
-from batch.providers.exchange import Exchange, Post
+from batch.providers.exchange import Exchange
 from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
+from batch.providers.route import Route
 from batch.records import Failure, Outcome
 from batch.wire.reply import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
@@ -56,11 +56,10 @@ class HttpClient:
         self._tls: ssl.SSLContext | bool = tls or True
         self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
         self._gatherer = Gatherer()
-        self._pool: aiohttp.ClientSession | None = None
-        self._fresh: aiohttp.ClientSession | None = None
+        self._connector: Connector | None = None
 
     async def __aenter__(self) -> Self:
-        self._pool = self._open(force_close=False)
+        self._connector = Connector(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -69,16 +68,19 @@ class HttpClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        with anyio.CancelScope(shield=True):
-            for session in (self._pool, self._fresh):
-                if session is not None:
-                    await session.close()
-        self._pool = self._fresh = None
+        if self._connector is not None:
+            with anyio.CancelScope(shield=True):
+                await self._connector.close()
+            self._connector = None
 
-    async def complete(self, url: URL, headers: Mapping[str, str], body: bytes) -> Outcome:
+    def route(self, url: URL, headers: Mapping[str, str]) -> Route:
+        """The way to an address, to be made once for all requests that go there."""
+        return Route(url, headers, self._proxy)
+
+    async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
         gatherer = self._gatherer
-        exchange = self._exchange(url, headers, body, gatherer)
+        exchange = self._exchange(route, body, gatherer)
         gatherer.streams += 1
         try:
             outcome = await exchange.in_time(exchange.run)
@@ -88,12 +90,12 @@ class HttpClient:
         assert outcome is not None  # noqa: S101 - a whole run ends in an outcome
         return outcome
 
-    async def stream(self, url: URL, headers: Mapping[str, str], body: bytes) -> AsyncGenerator[Delta, None]:
+    async def stream(self, route: Route, body: bytes) -> AsyncGenerator[Delta, None]:
         """POST the body and yield the text as it comes, and last a ``FinishReason``.
 
         Raises ``AttemptError`` where the reply does not become whole.
         """
-        exchange = self._exchange(url, headers, body)
+        exchange = self._exchange(route, body)
         joiner = DeltaJoiner()
         seen = 0
         try:
@@ -112,25 +114,7 @@ class HttpClient:
             yield rest
         yield FinishReason(outcome.finish_reason)
 
-    def _exchange(
-        self, url: URL, headers: Mapping[str, str], body: bytes, gatherer: Gatherer | None = None
-    ) -> Exchange:
-        post = Post(url, headers, body, self._proxy)
-        return Exchange(self._session, post, self._timeouts, self._new_decoder, gatherer)
-
-    def _session(self, fresh: bool) -> aiohttp.ClientSession:
-        if self._pool is None:
+    def _exchange(self, route: Route, body: bytes, gatherer: Gatherer | None = None) -> Exchange:
+        if self._connector is None:
             raise RuntimeError("the client is not open")
-        if not fresh:
-            return self._pool
-        if self._fresh is None:
-            self._fresh = self._open(force_close=True)
-        return self._fresh
-
-    def _open(self, *, force_close: bool) -> aiohttp.ClientSession:
-        return aiohttp.ClientSession(
-            connector=Connector(limit=0, force_close=force_close, ttl_dns_cache=DNS_CACHE, ssl=self._tls),
-            timeout=aiohttp.ClientTimeout(total=None),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-        )
+        return Exchange(self._connector, route, body, self._timeouts, self._new_decoder, gatherer)

@@ -20,8 +20,7 @@ class OpenAIEndpoint:
 
     def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
         self._client = client
-        self._url = URL(openai.url(base_url))
-        self._headers = credentials.on(openai.headers(USER_AGENT))
+        self._route = client.route(URL(openai.url(base_url)), credentials.on(openai.headers(USER_AGENT)))
         self._credentials = credentials
         self._ask_usage = True
 
@@ -36,4 +35,4 @@ class OpenAIEndpoint:
 
     async def _attempt(self, request: Request, *, ask_usage: bool) -> Outcome:
         body = openai.encode(request.model, request.messages, request.params, ask_usage=ask_usage)
-        return await self._client.complete(self._url, self._headers, body)
+        return await self._client.complete(self._route, body)

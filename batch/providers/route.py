@@ -1,0 +1,107 @@
+"""One address with its headers: a POST to it, and the head of the answer.
+
+aiohttp makes the connections, pools, secures and proxies them, and parses what comes back. The request is
+written here: all requests to an address have one head, and aiohttp's session, which builds each anew, takes
+four times as long over a short exchange as the rest of it does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import aiohttp
+from yarl import URL
+
+from batch.providers.flow import Line
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Mapping
+
+    from aiohttp.client_proto import ResponseHandler
+    from aiohttp.connector import Connection
+
+_PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
+_FRAMING = ("content-length", "transfer-encoding")
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """The head of an answer, and its body as ``content``."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: aiohttp.StreamReader
+
+
+class Route:
+    """Where POSTs go, with which headers (a key may be among them: it has no ``repr``), through which proxy.
+
+    To be made where an event loop runs. Raises ``ValueError`` where a header would end its line.
+    """
+
+    def __init__(self, url: URL, headers: Mapping[str, str], proxy: str | None = None) -> None:
+        if any(end in part for header in headers.items() for part in header for end in "\r\n\0"):
+            raise ValueError("a header must be one line")
+        self.origin = str(url.origin())
+        # What a connection is asked for with. A proxy's credentials are among its headers from then on.
+        self._pattern = aiohttp.ClientRequest(
+            "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
+        )
+        self._head = b""
+
+    def __repr__(self) -> str:
+        return f"Route({self.origin})"
+
+    async def connect(self, connector: aiohttp.BaseConnector, *, fresh: bool = False) -> Connection:
+        """A connection to POST on, from the pool or, if ``fresh``, one that has not served yet."""
+        connection = await connector.connect(self._pattern, [], _PATIENT)
+        while fresh and has_served(connection):
+            connection.close()
+            connection = await connector.connect(self._pattern, [], _PATIENT)
+        return connection
+
+    async def post(self, connection: Connection, body: bytes) -> Response:
+        """Send a body; returns once the head of the answer is here. Closes the connection where it raises.
+
+        Raises what ``faults.BROKEN`` names.
+        """
+        try:
+            protocol, transport = _ends(connection)
+            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+            transport.write(b"%s%d\r\n\r\n%s" % (self._head or self._headed(), len(body), body))
+            while True:
+                message, content = await protocol.read()
+                if message.code >= 200 or message.code == 101:
+                    if isinstance(protocol, Line):
+                        protocol.has_served = True
+                    return Response(message.code, message.headers, content)
+        except BaseException:
+            connection.close()
+            raise
+
+    def _headed(self) -> bytes:
+        """All of a request up to the number of the body's bytes."""
+        request = self._pattern
+        is_forwarded = request.proxy is not None and not request.is_ssl()
+        target = str(request.url) if is_forwarded else request.url.raw_path_qs
+        lines = [f"POST {target} HTTP/1.1"]
+        lines += [
+            f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _FRAMING
+        ]
+        self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
+        return self._head
+
+
+def has_served(connection: Connection) -> bool:
+    """Whether the connection has brought an answer before."""
+    return isinstance(connection.protocol, Line) and connection.protocol.has_served
+
+
+def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
+    """The protocol and the transport. Raises ``ServerDisconnectedError`` where they have gone meanwhile."""
+    protocol, transport = connection.protocol, connection.transport
+    if protocol is None or transport is None or transport.is_closing():
+        raise aiohttp.ServerDisconnectedError
+    return protocol, transport
