@@ -80,7 +80,7 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
     outside, root = tmp_path / "secret.txt", tmp_path / "root"
     outside.write_text("secret")
     write(root, "fine", "documents/a.txt")
-    (root / "documents" / "latin.txt").write_bytes(b"one\ncaf\xe9")
+    (root / "documents" / "image.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
     (root / "documents" / "link.txt").symlink_to(outside)
     (root / "documents" / "loose.txt").symlink_to("nowhere")
     (root / "documents" / "folder.txt").mkdir()
@@ -88,7 +88,7 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
     path = _job(root, "[documents/*.txt, none/*.txt]")
     assert sorted(mistakes_of(lambda: check(source(path)))) == [
         "5:35: inputs.files[1]: no document matches; patterns are relative to the job file",
-        "latin.txt:2:1: not UTF-8; save the document as UTF-8",
+        "image.txt: neither UTF-8 nor another encoding that is known here; save the document as UTF-8",
         "link.txt: inputs.files[0]: leads out of the job's root; `--allow-path` allows another folder",
         "loose.txt: no such file",
         "pipe.txt: not a regular file",

@@ -83,9 +83,9 @@ ONE_MISTAKE = [
     ),
     (HEAD + "prompt: a\nsamples: 3\n", "5:1: samples: not supported yet"),
     (
-        HEAD + "prompt: a\ninputs:\n  csv: rows.csv\n",
-        "6:3: inputs.csv: not supported yet",
-        "5:1: inputs: nothing to read; write `files` or `jsonl`",
+        HEAD + "prompt: a\ninputs:\n  parquet: rows.parquet\n",
+        "6:3: inputs.parquet: not supported yet",
+        "5:1: inputs: nothing to read; write `files`, `csv` or `jsonl`",
     ),
     (
         HEAD + "prompt: a\nconcurrency: '8'\n",

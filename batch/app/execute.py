@@ -79,6 +79,8 @@ async def execute(
             reporter.notice(notice)
         source = open_source(job)
         plan = draw_up(source, log.known, TO_RETRY if options.retry else TO_RUN)
+        for notice in source.notices:
+            reporter.notice(notice)
         reporter.start(plan.total, plan.settled)
         session = _Session(job, environment, reporter, options)
         if plan.to_send and options.limit != 0:

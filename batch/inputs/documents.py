@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch.errors import Mistake
-from batch.inputs.row import Row
+from batch.inputs.encodings import NO_TEXT, decoded
+from batch.inputs.row import BadRow, Note, Row
 from batch.jobfile.files import open_regular, reason
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
@@ -21,12 +22,11 @@ from batch.jobfile.trees import is_unicode
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from batch.inputs.row import Read
     from batch.jobfile import Inputs
 
 MAX_BYTES = 64 * 2**20
 """The largest document: 64 MiB, far beyond any model's context."""
-
-_BOM = b"\xef\xbb\xbf"
 
 
 class _Found(NamedTuple):
@@ -34,7 +34,7 @@ class _Found(NamedTuple):
     path: Path
 
 
-def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Row | Mistake]:
+def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
     """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
 
     A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it.
@@ -49,10 +49,10 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Row | Mist
         for document in found:
             resolved = real(document.path)
             if not _is_inside(resolved, inputs):
-                yield Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW)
+                yield BadRow(Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW))
             elif resolved not in seen and not _is_own(resolved, output):
                 seen.add(resolved)
-                yield _read(document, inputs.base)
+                yield from _read(document, inputs.base)
 
 
 _ALLOW = "`--allow-path` allows another folder"
@@ -94,21 +94,33 @@ def _is_inside(resolved: Path, inputs: Inputs) -> bool:
     return any(resolved.is_relative_to(tree) for tree in inputs.trees)
 
 
-def _read(document: _Found, base: Path) -> Row | Mistake:
+def _read(document: _Found, base: Path) -> Iterator[Read]:
     name = os.fsencode(document.path).decode(errors="replace")
     if not is_unicode(document.id):
-        return Mistake(name, 0, 0, "", "a name that is not UTF-8", "rename the document")
+        yield _bad(name, "a name that is not UTF-8", "rename the document")
+        return
     try:
         with open_regular(document.path) as file:
             data = file.read(MAX_BYTES + 1)
-        text = data.removeprefix(_BOM).decode()
     except OSError as error:
-        return Mistake(name, 0, 0, "", reason(error))
-    except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        return Mistake(name, line, 1, "", "not UTF-8", "save the document as UTF-8")
+        yield _bad(name, reason(error))
+        return
     if len(data) > MAX_BYTES:
-        return Mistake(name, 0, 0, "", f"larger than {MAX_BYTES >> 20} MiB", "split it")
+        yield _bad(name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
+    elif (found := decoded(data)) is None:
+        yield _bad(name, NO_TEXT, "save the document as UTF-8")
+    else:
+        text, encoding = found
+        if encoding.guessed:
+            yield Note(name, encoding.remark)
+        yield _row(document, base, text, name)
+
+
+def _row(document: _Found, base: Path, text: str, name: str) -> Row:
     path = Path(os.path.relpath(document.path, base)).as_posix()
     variables = {"text": text, "path": path, "name": document.path.name, "stem": document.path.stem}
     return Row(document.id, variables, {"path": path}, name, 0)
+
+
+def _bad(name: str, what: str, hint: str = "") -> BadRow:
+    return BadRow(Mistake(name, 0, 0, "", what, hint))

@@ -10,10 +10,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from batch.errors import Mistake
-from batch.inputs.documents import documents
 from batch.inputs.fingerprint import digest
-from batch.inputs.row import Row
-from batch.inputs.rows import rows
+from batch.inputs.read import read_rows
+from batch.inputs.row import BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
 from batch.jobfile.rows import job_rows
 from batch.jobfile.targets import targets_of
@@ -23,6 +22,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from batch.inputs.row import Read
     from batch.jobfile import JobFile, Model, Prompt
 
 
@@ -42,14 +42,14 @@ class Draft(Struct, frozen=True, gc=False):
     line: int
 
 
-def drafts(job: JobFile) -> Iterator[Draft | Mistake]:
+def drafts(job: JobFile) -> Iterator[Draft | BadRow | Mistake | Note]:
     """All questions of the job in its order: by row, and within a row by prompt."""
     if job.rows is not None:
         return _from_job_rows(job, job.rows)
     return _from_prompts(job)
 
 
-def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | Mistake]:
+def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | BadRow | Mistake]:
     positions = {model.id: index for index, model in enumerate(job.models)}
     for row in job_rows(path, job.system):
         if isinstance(row, Mistake):
@@ -68,38 +68,36 @@ def _ids(models: Sequence[Model]) -> tuple[str, ...]:
     return tuple(model.id for model in models)
 
 
-def _from_prompts(job: JobFile) -> Iterator[Draft | Mistake]:
+def _from_prompts(job: JobFile) -> Iterator[Draft | BadRow | Mistake | Note]:
     templates = [PromptTemplate(prompt) for prompt in job.prompts]
     names = prompt_names(job.prompts)
     targets = range(len(job.models))
-    for row in input_rows(job):
-        if isinstance(row, Mistake):
+    for row in _input_rows(job):
+        if not isinstance(row, Row):
             yield row
             continue
         for template, name in zip(templates, names, strict=True):
             yield _filled(template, name, row, targets)
 
 
-def _filled(template: PromptTemplate, name: str, row: Row, targets: Sequence[int]) -> Draft | Mistake:
+def _filled(template: PromptTemplate, name: str, row: Row, targets: Sequence[int]) -> Draft | BadRow:
     prompt = template.prompt
     try:
         messages = template.render(row.variables)
     except RenderError as error:
-        return Mistake(row.path, row.line, 1 if row.line else 0, prompt.where, error.what, error.hint)
+        column = 1 if row.line else 0
+        return BadRow(Mistake(row.path, row.line, column, prompt.where, error.what, error.hint), row.id)
     row_part = (row.id,) if row.id else ()
     stem = None if row.id is None else row_part + ((name,) if name else ())
     return Draft(stem, messages, prompt.params, row.metadata, targets, row.path, row.line)
 
 
-def input_rows(job: JobFile) -> Iterator[Row | Mistake]:
+def _input_rows(job: JobFile) -> Iterator[Read]:
     """The rows of the job's inputs; without inputs a single empty one, which has an id of no parts."""
-    if job.inputs is None:
-        line = job.prompts[0].line if job.prompts else 0
-        yield Row("", {}, {}, str(job.path), line)
-    elif job.inputs.jsonl is not None:
-        yield from rows(job.inputs.jsonl, job.inputs.id_field)
-    else:
-        yield from documents(job.inputs, job.output)
+    if job.inputs is not None:
+        return read_rows(job.inputs, job.output)
+    line = job.prompts[0].line if job.prompts else 0
+    return iter([Row("", {}, {}, str(job.path), line)])
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:

@@ -1,16 +1,17 @@
-"""One row of a job's inputs: what a prompt is filled with."""
+"""What the readers of a job's inputs yield: rows, and what stands in place of a row."""
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeAlias
 
 from msgspec import Struct
 
+from batch.errors import Mistake
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 
 class Row(Struct, frozen=True, gc=False):
-    """The variables of one document or one row, and where they were read.
+    """The variables of one document or one row: what a prompt is filled with; and where they were read.
 
     ``id`` is ``None`` where the row brings none. ``path`` and ``line`` name its place in mistakes; a document
     has line 0.
@@ -21,3 +22,26 @@ class Row(Struct, frozen=True, gc=False):
     metadata: JSONObject
     path: str
     line: int
+
+
+class BadRow(Struct, frozen=True, gc=False):
+    """One row or document that cannot be used, while the others can. ``id`` is its own, where it is known."""
+
+    mistake: Mistake
+    id: str | None = None
+
+
+class Note(Struct, frozen=True, gc=False):
+    """Something about a file that a person should know, though nothing is wrong with it."""
+
+    path: str
+    what: str
+
+
+Read: TypeAlias = Row | BadRow | Mistake | Note
+"""One thing read. A ``Mistake`` speaks of the inputs as a whole: no row can make up for it."""
+
+
+def bad_row(path: str, line: int, what: str, hint: str = "", *, where: str = "", column: int = 1) -> BadRow:
+    """A bad row of a file; ``line`` counts from 1."""
+    return BadRow(Mistake(path, line, column, where, what, hint))

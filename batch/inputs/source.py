@@ -10,6 +10,7 @@ from batch.errors import JobFileError, Mistake
 from batch.inputs.drafts import Draft, drafts
 from batch.inputs.fingerprint import fingerprint
 from batch.inputs.ordinals import Ordinals
+from batch.inputs.row import BadRow, Note
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
@@ -59,11 +60,17 @@ class JobSource:
         self._targets = [_target(model, identities, canonical) for model in job.models]
         lone = job.prompts[0].id if len(job.prompts) == 1 else None
         self._lone = lone or _LONE
+        self._notes: dict[str, dict[str, None]] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The names of all targets, in the job's order."""
         return tuple(target.id for target in self._targets)
+
+    @property
+    def notices(self) -> list[str]:
+        """What a person should know of the files that have been read so far, though nothing is wrong."""
+        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """All requests in the job's order, by row, prompt and model; or only those of one target.
@@ -80,8 +87,11 @@ class JobSource:
         ordinals = Ordinals()
         wanted = self._wanted(target)
         for draft in drafts(self.job):
-            if isinstance(draft, Mistake):
-                yield draft
+            if isinstance(draft, Note):
+                self._notes.setdefault(draft.what, {})[draft.path] = None
+                continue
+            if not isinstance(draft, Draft):
+                yield draft.mistake if isinstance(draft, BadRow) else draft
                 continue
             for index in draft.targets:
                 if index not in wanted:
@@ -107,6 +117,11 @@ class JobSource:
     def _name(self, stem: tuple[str, ...], target: _Target, targets: Sequence[int]) -> str:
         parts = (*stem, target.id) if len(targets) > 1 else stem
         return "/".join(parts) or self._lone
+
+
+def _notice(what: str, paths: Sequence[str]) -> str:
+    others = f"; so it is with {len(paths) - 1} more files" if len(paths) > 1 else ""
+    return f"{paths[0]} {what}{others}"
 
 
 def _target(

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = Literal["autonomous", "openai"]
+InputKind: TypeAlias = Literal["files", "csv", "jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the prompts are filled with: documents (``files``, glob patterns) or rows (``jsonl``).
+    """What the prompts are filled with: documents (``files``, glob patterns), or the rows of a ``table``.
 
     Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
     ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``places`` says
@@ -72,7 +73,8 @@ class Inputs:
     base: Path
     trees: tuple[Path, ...]
     files: tuple[str, ...] = ()
-    jsonl: Path | None = None
+    kind: InputKind = "files"
+    table: Path | None = None
     id_field: str | None = None
     places: tuple[Place, ...] = field(default=(), compare=False)
 

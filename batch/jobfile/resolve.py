@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.jobfile.explain import validated
-from batch.jobfile.job import Inputs, JobFile, Retries, Timeouts
+from batch.jobfile.inputs import inputs_of, table_of
+from batch.jobfile.job import JobFile, Retries, Timeouts
 from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real
-from batch.jobfile.patterns import pattern_complaint
 from batch.jobfile.prompts import prompts_of
 from batch.jobfile.row_models import row_models
 
@@ -61,7 +61,7 @@ class _Resolver:
             root=self.setting.bounds.root,
             models=own + brought,
             prompts=self._prompts(survey),
-            inputs=self._inputs(),
+            inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
             rows=rows,
             system=self.spec.system if rows else None,
             default_targets=tuple(model.id for model in own) if rows else (),
@@ -106,26 +106,6 @@ class _Resolver:
                 self.findings.at_key((key,), "a JSONL job file brings its own", "leave it out")
         return ()
 
-    def _inputs(self) -> Inputs | None:
-        spec = self.spec.inputs
-        if spec is None:
-            return None
-        raw = self.tree.value["inputs"]
-        if raw.get("files") is None and raw.get("jsonl") is None:
-            self.findings.at_key(("inputs",), "nothing to read", "write `files` or `jsonl`")
-        elif spec.files is not None and spec.jsonl is not None:
-            self.findings.at_key(("inputs", "jsonl"), "stands beside `files`", "keep one of them")
-        elif spec.files is not None and spec.id_field is not None:
-            self.findings.at_key(("inputs", "id_field"), "is for rows; a document's id is its path")
-        bounds = self.setting.bounds
-        jsonl = self._path(spec.jsonl, ("inputs", "jsonl"), bounds) if spec.jsonl else None
-        files = tuple(spec.files or ())
-        for index, pattern in enumerate(files):
-            if complaint := pattern_complaint(pattern, bounds):
-                self.findings.at_value(("inputs", "files", index), *complaint)
-        places = tuple(self.tree.places.value(("inputs", "files", index)) for index in range(len(files)))
-        return Inputs(bounds.base, bounds.trees, files, jsonl, spec.id_field, places)
-
     def _output(self, name: str) -> Path:
         root = self.setting.bounds.root
         at: At = ("output", "path")
@@ -144,8 +124,8 @@ class _Resolver:
 
     def _check_not_read(self, output: Path, at: At) -> None:
         """An output that is also read would be overwritten, or read for ever."""
-        jsonl = self.spec.inputs.jsonl if self.spec.inputs else None
-        read = [self.setting.path, self.setting.settings, jsonl and self.setting.bounds.base / jsonl]
+        table = table_of(self.spec.inputs)
+        read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
         if os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
         elif any(path is not None and real(Path(path)) == output for path in read):

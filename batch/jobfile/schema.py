@@ -129,11 +129,14 @@ class PromptSpec(Spec):
 class InputsSpec(Spec):
     """What the prompts are filled with."""
 
-    later = frozenset({"csv", "parquet", "results", "group_by", "on_bad_row", "split"})
+    later = frozenset({"parquet", "results", "group_by", "on_bad_row", "split"})
 
     files: Texts | None = Field(
         default=None,
         description="Glob patterns of documents; `text`, `path`, `name`, `stem` become variables.",
+    )
+    csv: Text | None = Field(
+        default=None, description="A CSV file with a header; the columns become variables, all of them text."
     )
     jsonl: Text | None = Field(default=None, description="A JSON Lines file; the columns become variables.")
     id_field: Name | None = Field(

@@ -1,0 +1,108 @@
+"""The records of a CSV file, each with the line where it begins, in bounded memory whatever it holds."""
+
+from __future__ import annotations
+
+import csv
+import re
+from typing import TYPE_CHECKING, TextIO
+
+from batch.jobfile.files import MAX_BYTES
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_SEPARATORS = ",;\t"
+_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+
+
+class CsvError(ValueError):
+    """Not a record. ``line`` is where it begins; after a ``fatal`` one nothing can be told of the rest."""
+
+    def __init__(self, line: int, what: str, hint: str = "", *, fatal: bool = False) -> None:
+        self.line = line
+        self.what = what
+        self.hint = hint
+        self.fatal = fatal
+        super().__init__(what)
+
+
+class CsvRecords:
+    """The records of an open text file (with ``newline=""``) as an iterator of lines and fields.
+
+    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it.
+    """
+
+    def __init__(self, file: TextIO) -> None:
+        # A field may be as long as a row; this limit of the standard library is one for the whole process.
+        csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
+        self._lines = _Lines(file)
+        separator = _separator(self._lines.peek())
+        self._reader = csv.reader(self._lines, delimiter=separator, strict=True)
+
+    def __iter__(self) -> Iterator[tuple[int, list[str]]]:
+        return self
+
+    def __next__(self) -> tuple[int, list[str]]:
+        fields: list[str] = []
+        while not fields:  # a blank line
+            self._lines.begin_record()
+            line = self._lines.number + 1
+            try:
+                fields = next(self._reader)
+            except _EndlessError:
+                what = f"a row larger than {MAX_BYTES >> 20} MiB"
+                raise CsvError(line, what, "is a quote never closed?", fatal=True) from None
+            except csv.Error:
+                raise self._error(line) from None
+        return line, fields
+
+    def _error(self, line: int) -> CsvError:
+        if self._lines.ended:
+            return CsvError(line, "a quote that is opened and never closed", fatal=True)
+        return CsvError(line, "text after a closing quote", "inside quotes a quote is written twice")
+
+
+class _EndlessError(Exception):
+    """A record that has outgrown all measure."""
+
+
+class _Lines:
+    """The lines of a file, counted; within one record no more than ``MAX_BYTES`` characters of them."""
+
+    def __init__(self, file: TextIO) -> None:
+        self.number = 0
+        self.ended = False
+        self._file = file
+        self._peeked = ""
+        self._room = MAX_BYTES
+
+    def peek(self) -> str:
+        """The first line that is not blank, which stays the next; or nothing."""
+        while (line := self._file.readline(MAX_BYTES)).isspace():
+            self.number += 1
+        self._peeked = line
+        return line
+
+    def begin_record(self) -> None:
+        """A record begins with the next line."""
+        self._room = MAX_BYTES
+
+    def __iter__(self) -> Iterator[str]:
+        return self
+
+    def __next__(self) -> str:
+        line, self._peeked = self._peeked or self._file.readline(self._room), ""
+        if not line:
+            self.ended = True
+            raise StopIteration
+        self.number += 1
+        self._room -= len(line)
+        if self._room <= 0:
+            raise _EndlessError
+        return line
+
+
+def _separator(header: str) -> str:
+    """What the header has most of, outside quotes; commas where there is nothing to tell by."""
+    bare = _QUOTED.sub("", header)
+    return max(_SEPARATORS, key=bare.count)

@@ -1,0 +1,97 @@
+"""In which encoding a text is, by rules that a person can follow.
+
+1. A byte order mark says it: UTF-8, UTF-16 or UTF-32.
+2. NULs in every other place, as plain letters have them in UTF-16: UTF-16 without its mark.
+3. What is UTF-8 from beginning to end is UTF-8.
+4. What holds neither control characters nor bytes that Windows-1252 leaves open is taken for Windows-1252.
+
+The rules 2 and 4 guess, and whoever follows them says so. Anything else is no text.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# The four bytes of UTF-32 begin with the two of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
+_NOT_WINDOWS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
+_SAMPLE = 4096
+
+
+class Encoding(NamedTuple):
+    """Python's name of an encoding, and whether it is a guess."""
+
+    name: str
+    guessed: bool = False
+
+    @property
+    def remark(self) -> str:
+        """What to say of a guess."""
+        return f"is not UTF-8, and is read as {_NAMES[self.name]}"
+
+
+NO_TEXT = "neither UTF-8 nor another encoding that is known here"
+
+
+def encoding_of(blocks: Iterable[bytes]) -> Encoding | None:
+    """The encoding of a text that comes in blocks, of which the first holds its beginning.
+
+    ``None``: it is no text.
+    """
+    utf8 = codecs.getincrementaldecoder("utf-8")()
+    is_first = is_utf8 = is_windows = True
+    for block in blocks:
+        if is_first and (known := _by_its_beginning(block)) is not None:
+            return known
+        is_first = False
+        is_utf8 = is_utf8 and _takes(utf8, block)
+        is_windows = is_windows and _NOT_WINDOWS.search(block) is None
+        if not is_utf8 and not is_windows:
+            return None
+    if is_utf8 and _takes(utf8, b"", final=True):
+        return Encoding("utf-8")
+    return Encoding("cp1252", guessed=True) if is_windows else None
+
+
+def decoded(data: bytes) -> tuple[str, Encoding] | None:
+    """A whole text and the encoding that it was read in; ``None``: it is no text."""
+    encoding = encoding_of([data])
+    if encoding is None:
+        return None
+    try:
+        return data.decode(encoding.name), encoding
+    except UnicodeDecodeError:  # after a mark that promised something else
+        return None
+
+
+def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = False) -> bool:
+    try:
+        decoder.decode(block, final)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _by_its_beginning(block: bytes) -> Encoding | None:
+    for mark, name in _MARKS:
+        if block.startswith(mark):
+            return Encoding(name)
+    sample = block[:_SAMPLE]
+    low, high = sample[0::2].count(0), sample[1::2].count(0)
+    if high * 4 > len(sample) and low * 50 < len(sample):
+        return Encoding("utf-16-le", guessed=True)
+    if low * 4 > len(sample) and high * 50 < len(sample):
+        return Encoding("utf-16-be", guessed=True)
+    return None

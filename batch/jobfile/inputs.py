@@ -1,0 +1,87 @@
+"""The inputs of a job file: what is read, and whether its settings fit together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, get_args
+
+from batch.jobfile.job import InputKind, Inputs
+from batch.jobfile.paths import OutsideError, real
+from batch.jobfile.patterns import pattern_complaint
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.jobfile.paths import Bounds
+    from batch.jobfile.places import Findings
+    from batch.jobfile.schema import InputsSpec
+    from batch.jobfile.trees import Tree
+
+_KINDS: tuple[InputKind, ...] = get_args(InputKind)
+_TABLES = _KINDS[1:]
+
+
+def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: Bounds) -> Inputs | None:
+    """The job's inputs; what is wrong with them goes to ``findings``."""
+    return None if spec is None else _Reader(spec, tree, findings, bounds).read()
+
+
+def table_of(spec: InputsSpec | None) -> str | None:
+    """The path of the file of rows, as it is written."""
+    written = (getattr(spec, kind) for kind in _TABLES) if spec else ()
+    return next((path for path in written if path is not None), None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    spec: InputsSpec
+    tree: Tree
+    findings: Findings
+    bounds: Bounds
+
+    def read(self) -> Inputs:
+        spec = self.spec
+        kind = self._kind()
+        files = tuple(spec.files or ())
+        for index, pattern in enumerate(files):
+            if complaint := pattern_complaint(pattern, self.bounds):
+                self.findings.at_value(("inputs", "files", index), *complaint)
+        places = tuple(self.tree.places.value(("inputs", "files", index)) for index in range(len(files)))
+        table = None if kind == "files" else self._table(kind)
+        return Inputs(
+            self.bounds.base,
+            self.bounds.trees,
+            files,
+            kind,
+            table,
+            id_field=spec.id_field,
+            places=places,
+        )
+
+    def _kind(self) -> InputKind:
+        """What is read; the first of what is written, where that is more than one thing."""
+        raw = self.tree.value["inputs"]
+        written = [kind for kind in _KINDS if raw.get(kind) is not None]
+        if not written:
+            known = ", ".join(f"`{kind}`" for kind in _KINDS[:-1])
+            hint = f"write {known} or `{_KINDS[-1]}`"
+            self.findings.at_key(("inputs",), "nothing to read", hint)
+            return "files"
+        for kind in written[1:]:
+            self.findings.at_key(("inputs", kind), f"stands beside `{written[0]}`", "keep one of them")
+        if written == ["files"] and self.spec.id_field is not None:
+            self.findings.at_key(("inputs", "id_field"), "is for rows; a document's id is its path")
+        return written[0]
+
+    def _table(self, kind: InputKind) -> Path | None:
+        written: str | None = getattr(self.spec, kind)
+        at = ("inputs", kind)
+        if written is None:  # reported for what is wrong with it
+            return None
+        if at in self.tree.trusted:
+            return real(self.bounds.base / written)
+        try:
+            return self.bounds.resolve(written)
+        except OutsideError as error:
+            self.findings.at_value(at, str(error), "`--allow-path` allows another folder")
+            return None
