@@ -33,17 +33,20 @@ def together(calls: Iterable[Callable[[], T]]) -> list[T]:
 
 def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
     """The one of the earlier jobs whose results this job reads."""
-    tables = job.inputs.tables if job.inputs else ()
-    return next((other for other in earlier if other.output in tables), None)
+    table = job.inputs.table if job.inputs else None
+    return next((other for other in earlier if other.output == table), None)
 
 
-def check_inputs(jobs: Sequence[JobFile]) -> list[Mapping[str, int] | None]:
+def check_inputs(
+    jobs: Sequence[JobFile], notice: Callable[[str], None] | None = None
+) -> list[Mapping[str, int] | None]:
     """Check the inputs of all jobs, and count their requests by target.
 
-    What reads the results of an earlier one cannot be counted yet: ``None``. Raises ``JobFileError`` with the
+    What reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` is told what
+    a person should know of the inputs. Raises ``JobFileError`` with the
     mistakes of all.
     """
-    return together(_counted(job, jobs[:index]) for index, job in enumerate(jobs))
+    return together(_counted(job, jobs[:index], notice) for index, job in enumerate(jobs))
 
 
 def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
@@ -53,8 +56,17 @@ def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
             Address(model, environment)
 
 
-def _counted(job: JobFile, earlier: Sequence[JobFile]) -> Callable[[], Mapping[str, int] | None]:
+def _counted(
+    job: JobFile, earlier: Sequence[JobFile], notice: Callable[[str], None] | None
+) -> Callable[[], Mapping[str, int] | None]:
     def count() -> Mapping[str, int] | None:
-        return check(open_source(job)).by_target if written_by(job, earlier) is None else None
+        if written_by(job, earlier) is not None:
+            return None
+        source = open_source(job)
+        counts = check(source).by_target
+        if notice is not None:
+            for text in source.notices:
+                notice(text)
+        return counts
 
     return count

@@ -35,7 +35,7 @@ def command(
 
     try:
         jobs = load_all(jobfiles, **job)
-        counts = check_inputs(jobs)
+        counts = check_inputs(jobs, say)
     except JobFileError as error:
         _report(error, output_format, [*jobfiles, job["settings"]])
         return error.exit_code

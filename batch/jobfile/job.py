@@ -78,11 +78,6 @@ class Inputs:
     id_field: str | None = None
     places: tuple[Place, ...] = field(default=(), compare=False)
 
-    @property
-    def tables(self) -> tuple[Path, ...]:
-        """The files whose rows are read; one of them may be the output of another job."""
-        return tuple(path for path in (self.jsonl,) if path is not None)
-
 
 @dataclass(frozen=True, slots=True)
 class Retries:
