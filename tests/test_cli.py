@@ -130,6 +130,22 @@ def test_validate_names_every_mistake_on_a_line_of_its_own(cli: Cli, job: Path) 
     ]
 
 
+FLAGS = [
+    (["--model", "gpt"], "--model: model: AutonomousAI has no model 'gpt'"),
+    (["--base-url", "nowhere"], "--base-url: base_url: not an http or https URL"),
+    (["-o", "home"], "--output: output.path: the results cannot go into a folder"),
+    (["--set", "model=gpt"], "--set model: model: AutonomousAI has no model 'gpt'"),
+]
+
+
+@pytest.mark.parametrize(("flags", "words"), FLAGS)
+def test_a_mistake_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], words: str) -> None:
+    (cli.folder / "home").mkdir()
+    code, stderr = said(cli("validate", "job.yaml", *flags))
+    assert code == 2
+    assert stderr.startswith(words)
+
+
 def test_validate_reads_the_inputs_too(cli: Cli, job: Path) -> None:
     (cli.folder / "rows.jsonl").write_text('{"id": "a", "word": 1}\n{"id": "a", "word": 2}\nnonsense\n')
     code, stderr = said(cli("validate", "job.yaml"))

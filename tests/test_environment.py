@@ -271,6 +271,21 @@ def test_a_key_file_is_trusted_by_its_path(environment: Environment, tmp_path: P
     assert Address(wanted, environment).credentials.api_key == SECRET
 
 
+def test_a_key_file_behind_a_link_is_trusted_by_what_the_link_leads_to(
+    environment: Environment, tmp_path: Path
+) -> None:
+    """Also where the caller names it by a ``Path``, which may lead anywhere."""
+    (tmp_path / "llm.key").write_text(SECRET)
+    folder = tmp_path / "project"
+    folder.mkdir()
+    link = folder / "link.key"
+    link.symlink_to(tmp_path / "llm.key")
+    job = {"provider": "openai", "base_url": "https://llm.example.org", "model": "m", "prompt": "hello"}
+    wanted = load_mapping({**job, "api_key_file": link}, folder).models[0]
+    trust.record(environment.trust_store, trust.key_name(str(link)), "https://llm.example.org")
+    assert Address(wanted, environment).credentials.api_key == SECRET
+
+
 @pytest.mark.parametrize("written", ["/etc/hostname", "../llm.key", "link.key"])
 def test_a_key_file_stays_inside_the_jobs_root(tmp_path: Path, written: str) -> None:
     folder = tmp_path / "project"

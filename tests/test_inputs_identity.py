@@ -98,6 +98,17 @@ def test_the_order_of_params_changes_nothing(folder: Path) -> None:
     assert _differing(_summaries(folder, params=one), _summaries(folder, params=other)) == 0
 
 
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [(0, 0.0), (0, -0.0), (1e3, 1000), ({"a": [2.0]}, {"a": [2]}), ([{"b": 1}], [{"b": 1.0}])],
+)
+def test_a_number_is_the_same_however_it_is_written(one: Any, other: Any, folder: Path) -> None:
+    same = _summaries(folder, params={"p": one}), _summaries(folder, params={"p": other})
+    assert _differing(*same) == 0
+    assert _differing(same[0], _summaries(folder, params={"p": 0.5})) == 3
+    assert _differing(_summaries(folder, params={"p": 1}), _summaries(folder, params={"p": True})) == 3
+
+
 def test_what_answers_on_the_embedded_endpoint_is_part_of_it(folder: Path) -> None:
     job = load_mapping(
         {"provider": "openai", "base_url": "local", "model": "m", "prompt": "x"},

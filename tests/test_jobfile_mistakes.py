@@ -291,3 +291,14 @@ def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> N
     assert mistakes_of(lambda: load(named, overrides={"name.first": "x"})) == [
         "--set name.first: `name` has no keys of its own in this job"
     ]
+
+
+def test_a_mistake_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + "prompt: a\n")
+    overrides = {"concurrency": 0, "params.n": 2, "output.path": tmp_path}
+    flags = {"concurrency": "--concurrency", "output.path": "--output"}
+    assert mistakes_of(lambda: load(path, overrides=overrides, flags=flags)) == [
+        "--concurrency: concurrency: must be at least 1",
+        "--set params.n: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+        "--output: output.path: the results cannot go into a folder; name a file",
+    ]

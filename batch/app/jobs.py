@@ -24,9 +24,13 @@ def load_job(
     *,
     settings: str | Path | None = None,
     overrides: Mapping[str, object] | None = None,
+    flags: Mapping[str, str] | None = None,
     allow: Sequence[str | Path] = (),
 ) -> JobFile:
-    """Load and check a job. Raises ``JobFileError`` with all its mistakes."""
+    """Load and check a job; ``flags`` names the flags that ``overrides`` come from, for mistakes.
+
+    Raises ``JobFileError`` with all its mistakes.
+    """
     if isinstance(job, JobFile):
         return job
     trees = [Path(tree) for tree in allow]
@@ -39,7 +43,7 @@ def load_job(
     if not os.path.lexists(path):
         raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
     with_file = None if settings is None else Path(settings)
-    return load(path, settings=with_file, overrides=overrides, allow=trees, known_models=known)
+    return load(path, settings=with_file, overrides=overrides, flags=flags, allow=trees, known_models=known)
 
 
 def _hint(folder: Path) -> str:

@@ -110,11 +110,24 @@ def load(
     from batch.app.jobs import load_job
 
     overrides: dict[str, object] = dict(map(_setting, settings_list))
-    flags = {"provider": provider, "base_url": base_url, "model": model, **(more or {})}
-    overrides.update({key: value for key, value in flags.items() if value is not None})
-    if output is not None:
-        overrides["output.path"] = output.absolute()
-    return load_job(jobfile, settings=settings, overrides=overrides, allow=allow_path)
+    given = {
+        "provider": provider,
+        "base_url": base_url,
+        "model": model,
+        "output.path": output and output.absolute(),
+        **(more or {}),
+    }
+    given = {key: value for key, value in given.items() if value is not None}
+    flags = {key: _flag(key) for key in given}
+    return load_job(jobfile, settings=settings, overrides=overrides | given, flags=flags, allow=allow_path)
+
+
+def _flag(key: str) -> str:
+    """The flag that stands for a key: ``--max-attempts`` for ``retries.max_attempts``."""
+    return _OTHERWISE_CALLED.get(key, "--" + key.rpartition(".")[2].replace("_", "-"))
+
+
+_OTHERWISE_CALLED = {"output.path": "--output", "limits.cost": "--max-cost", "limits.time": "--max-duration"}
 
 
 def _setting(text: str) -> tuple[str, object]:

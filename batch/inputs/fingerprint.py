@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
 from msgspec.json import Encoder
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Sequence
 
 _encode = Encoder(order="sorted").encode
 
@@ -26,7 +27,18 @@ def fingerprint(
     ``model`` is the canonical name. ``identity`` is what an embedded endpoint answers with, such as its
     engine and the hash of its weights. The host, the place in the job and the run's settings are left out.
     """
-    return digest((dialect, model, messages, params, sample, identity))
+    return digest((dialect, model, messages, _plain(params), sample, identity))
+
+
+def _plain(value: Any) -> Any:
+    """Numbers as JSON Schema has them: ``1.0`` is ``1``, however somebody has written it."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(part) for part in value]
+    return value
 
 
 def digest(value: object) -> str:

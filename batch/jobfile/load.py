@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.errors import JobFileError, Mistake
@@ -29,26 +30,28 @@ def load(
     *,
     settings: Path | None = None,
     overrides: Mapping[str, object] | None = None,
+    flags: Mapping[str, str] | None = None,
     allow: Sequence[Path] = (),
     known_models: KnownModels | None = None,
 ) -> JobFile:
     """Read the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
 
     ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
-    that is a ``Path`` is trusted to lead anywhere. ``allow`` adds trees that paths may lead into.
-    ``known_models`` says for a provider how an unknown model name is found out.
+    that is a ``Path`` is trusted to lead anywhere. ``flags`` names the flag of such a key where that is not
+    ``--set``. ``allow`` adds trees that paths may lead into. ``known_models`` says for a provider how an
+    unknown model name is found out.
 
     Raises ``JobFileError`` with all mistakes.
     """
     known = known_models or {}
     bounds = bounds_of(path.parent, allow)
     if path.suffix.lower() in _ROWS:
-        return _load_rows(path, bounds, settings, allow, overrides or {}, known)
+        return _load_rows(path, bounds, settings, allow, _Overrides(overrides or {}, flags or {}), known)
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
         raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
     tree = from_yaml(read_text(path), str(path))
-    findings = _overridden(tree, overrides or {})
+    findings = _Overrides(overrides or {}, flags or {}).put_into(tree)
     return resolve(tree, findings, Setting(path, bounds, path.stem, bounds, known_models=known))
 
 
@@ -65,7 +68,7 @@ def load_mapping(
     Raises ``JobFileError`` with all mistakes; their path is ``job``.
     """
     tree = from_mapping(job, "job")
-    findings = _overridden(tree, overrides or {})
+    findings = _Overrides(overrides or {}, {}).put_into(tree)
     bounds = bounds_of(base, allow)
     return resolve(tree, findings, Setting(base, bounds, "job", bounds, known_models=known_models or {}))
 
@@ -75,7 +78,7 @@ def _load_rows(
     bounds: Bounds,
     settings: Path | None,
     allow: Sequence[Path],
-    overrides: Mapping[str, object],
+    overrides: _Overrides,
     known: KnownModels,
 ) -> JobFile:
     tree = from_mapping({}, str(path))
@@ -83,18 +86,26 @@ def _load_rows(
     if settings is not None:
         tree = from_yaml(read_text(settings), str(settings))
         settings_bounds = bounds_of(settings.parent, allow)
-    findings = _overridden(tree, overrides)
+    findings = overrides.put_into(tree)
     found = survey(path, findings)
     setting = Setting(path, bounds, path.stem, settings_bounds, settings, known)
     return resolve(tree, findings, setting, found)
 
 
-def _overridden(tree: Tree, overrides: Mapping[str, object]) -> Findings:
-    findings = Findings(tree.places)
-    for key, value in overrides.items():
-        for group in _GROUPS:
-            if key in group:
-                for other in group:
-                    drop(tree, other)
-        put(tree, key, value, findings)
-    return findings
+@dataclass(frozen=True, slots=True)
+class _Overrides:
+    """Values in place of those written, and the flags that they come from."""
+
+    values: Mapping[str, object]
+    flags: Mapping[str, str]
+
+    def put_into(self, tree: Tree) -> Findings:
+        """Change the tree; the findings are those of doing so."""
+        findings = Findings(tree.places)
+        for key, value in self.values.items():
+            for group in _GROUPS:
+                if key in group:
+                    for other in group:
+                        drop(tree, other)
+            put(tree, key, value, findings, self.flags.get(key))
+        return findings

@@ -180,10 +180,8 @@ class Models:
     def _path(self, written: str | None, at: At) -> Path | None:
         if written is None:
             return None
-        if at in self.tree.trusted:
-            return self.bounds.base / written
         try:
-            return self.bounds.resolve(written)
+            return self.bounds.resolve(written, trusted=at in self.tree.trusted)
         except OutsideError as error:
             self._say_once(at, str(error), "`--allow-path` allows another folder")
             return None

@@ -132,10 +132,8 @@ class _Resolver:
             self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:
-        if at in self.tree.trusted:
-            return real(bounds.base / written)
         try:
-            return bounds.resolve(written)
+            return bounds.resolve(written, trusted=at in self.tree.trusted)
         except OutsideError as error:
             self.findings.at_value(at, str(error), "`--allow-path` allows another folder")
             return None

@@ -181,10 +181,10 @@ def from_mapping(job: Mapping[str, object], label: str) -> Tree:
     return tree
 
 
-def put(tree: Tree, key: str, value: object, findings: Findings) -> None:
-    """Set a dotted key, as a flag does; a mistake in it is later reported under the flag's name."""
+def put(tree: Tree, key: str, value: object, findings: Findings, flag: str | None = None) -> None:
+    """Set a dotted key, as ``flag`` does; a mistake in it is later reported under the flag's name."""
     at = tuple(key.split("."))
-    place = Place(f"--set {shown(key)}")
+    place = Place(flag or f"--set {shown(key)}")
     holder = tree.value
     for length, step in enumerate(at[:-1], 1):
         if holder.get(step) is None:
