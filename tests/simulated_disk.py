@@ -1,7 +1,8 @@
 """A disk in memory that can be full, fail, and lose its power between any two operations.
 
 What has not been synced may or may not survive: names and contents are lost or kept independently of
-each other, as on a real file system.
+each other, as on a real file system, and so are the blocks of a content: a later one may be there when an
+earlier one is not.
 """
 
 from __future__ import annotations
@@ -16,8 +17,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-Fate = Literal["lost", "kept", "half", "zeros"]
-"""What a power cut does to something unsynced; only appended data can be half there or become zeros."""
+Fate = Literal["lost", "kept", "half", "zeros", "blocks"]
+"""What a power cut does to something unsynced; of a name, only the first two differ.
+
+Appended data can also be half there, become zeros, or have a fate for each block.
+"""
+
+FATES: tuple[Fate, ...] = ("lost", "kept", "half", "zeros", "blocks")
+BLOCK = 100
+"""Bytes; less than a line, so that lines are damaged at both ends."""
 
 
 class PowerCutError(Exception):
@@ -29,22 +37,29 @@ class _File:
     content: bytearray = field(default_factory=bytearray)
     durable: bytes = b""
 
-    def after_power_cut(self, fate: Fate) -> bytes:
-        appended = len(self.content) - len(self.durable)
-        if fate == "kept":
+    def after_power_cut(self, fate: Callable[[], Fate]) -> bytes:
+        appended = bytes(self.content[len(self.durable) :])
+        whole = fate()
+        if whole == "kept":
             return bytes(self.content)
-        if fate == "lost" or appended <= 0 or not self.content.startswith(self.durable):
+        if whole == "lost" or not appended or not self.content.startswith(self.durable):
             return self.durable
-        return self.durable + (
-            bytes(appended) if fate == "zeros" else bytes(self.content[len(self.durable) :][: appended // 2])
+        if whole == "half":
+            return self.durable + appended[: len(appended) // 2]
+        if whole == "zeros":
+            return self.durable + bytes(len(appended))
+        return self.durable + b"".join(
+            block if fate() == "kept" else bytes(len(block))
+            for block in (appended[at : at + BLOCK] for at in range(0, len(appended), BLOCK))
         )
 
 
 class SimulatedDisk:
     """A ``FileSystem``. ``operations`` counts what changes something or waits for the disk.
 
-    ``errors`` are raised by the operations they are named for; ``capacity`` is in bytes over all files;
-    the power fails before operation number ``power_fails_at``.
+    ``errors`` are raised by the operations they are named for, ``error_at`` by the operation of that number
+    and no other; ``capacity`` is in bytes over all files; the power fails before operation number
+    ``power_fails_at``.
     """
 
     def __init__(self) -> None:
@@ -53,6 +68,7 @@ class SimulatedDisk:
         self.capacity: int | None = None
         self.longest_write: int | None = None
         self.errors: dict[str, int] = {}
+        self.error_at: dict[int, int] = {}
         self._names: dict[Path, _File] = {}
         self._durable_names: dict[Path, _File] = {}
         self._open: dict[int, _File] = {}
@@ -70,15 +86,19 @@ class SimulatedDisk:
 
     def restart(self, fate: Callable[[], Fate]) -> None:
         """The machine comes up again after a power cut."""
-        for path in self._names.keys() | self._durable_names.keys():
-            if fate() in ("kept", "half"):
+        for path in sorted(self._names.keys() | self._durable_names.keys()):
+            if fate() != "lost":
                 self._settle(path)
         self._names = dict(self._durable_names)
-        for file in set(self._names.values()):
-            file.durable = file.after_power_cut(fate())
+        for file in dict.fromkeys(self._names[path] for path in sorted(self._names)):
+            file.durable = file.after_power_cut(fate)
             file.content = bytearray(file.durable)
-        self._open.clear()
         self.power_fails_at = None
+        self.forget_process()
+
+    def forget_process(self) -> None:
+        """The process that had files open is gone, and the machine is not."""
+        self._open.clear()
 
     def make_directories(self, path: Path) -> None:
         """All directories are there."""
@@ -101,7 +121,7 @@ class SimulatedDisk:
 
     def write(self, descriptor: int, data: memoryview) -> int:
         self._step("write")
-        free = len(data) if self.capacity is None else self.capacity - self._used()
+        free = len(data) if self.capacity is None else self.capacity - self.used()
         if free <= 0:
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         taken = data[: min(free, self.longest_write or free)]
@@ -144,8 +164,9 @@ class SimulatedDisk:
         self.operations += 1
         if self.power_fails_at is not None and self.operations >= self.power_fails_at:
             raise PowerCutError
-        if operation in self.errors:
-            raise OSError(self.errors[operation], os.strerror(self.errors[operation]))
+        error = self.error_at.get(self.operations) or self.errors.get(operation)
+        if error is not None:
+            raise OSError(error, os.strerror(error))
 
     def _descriptor(self, file: _File) -> int:
         descriptor = len(self._open) + 3
@@ -154,5 +175,5 @@ class SimulatedDisk:
         self._open[descriptor] = file
         return descriptor
 
-    def _used(self) -> int:
+    def used(self) -> int:
         return sum(len(file.content) for file in self._names.values())

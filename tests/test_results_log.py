@@ -23,7 +23,7 @@ from batch.errors import ForeignOutputError, OutputWriteError
 from batch.records import Known
 from batch.results.log import ResultLog
 from tests.results_support import failed, hostile_results, succeeded
-from tests.simulated_disk import Fate, PowerCutError, SimulatedDisk
+from tests.simulated_disk import FATES, PowerCutError, SimulatedDisk
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -350,7 +350,7 @@ def test_a_power_cut_at_any_operation_loses_nothing_acknowledged(
     with pytest.raises(PowerCutError):
         anyio.run(run_until_dark, disk, acknowledged)
 
-    fates = st.sampled_from(list[Fate](["lost", "kept", "half", "zeros"]))
+    fates = st.sampled_from(FATES)
     disk.restart(lambda: data.draw(fates))
 
     log = ResultLog.open(PATH, files=disk)

@@ -9,6 +9,7 @@ Rules, each with its test:
 3. A write that fails is cut off again, and the log takes no more.
 4. Opening mends what a crash can leave: a torn last line is cut off; unreadable lines before it, which a
    power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their requests run again.
+   What stays is made durable first, since nobody will ask for it again.
 5. Of several lines with one id the last one counts; ``finish`` removes the others.
 6. Content that has been written is only ever replaced as a whole, in one step.
 """
@@ -137,6 +138,7 @@ class ResultLog:
             self._quarantine()
         if self._contents.length:
             self._descriptor = self._open_append()
+            self._make_durable(self._descriptor)
 
     def _read(self) -> None:
         with suppress(FileNotFoundError), self._files.open_read(self.path) as stream:
@@ -144,6 +146,12 @@ class ResultLog:
 
     def _open_append(self) -> int:
         return self._files.open_append(self.path, like=self.path)
+
+    def _make_durable(self, descriptor: int) -> None:
+        """What is found is done with, though a run that was killed may have left it unsynced."""
+        if self._durability == "fsync":
+            self._files.sync(descriptor)
+            self._files.sync_directory(self.path.parent)
 
     def _cut_torn_line(self) -> None:
         descriptor = self._open_append()
