@@ -99,6 +99,7 @@ class Run:
     async def _dispatch(self, attempts: TaskGroup) -> None:
         while True:
             now = anyio.current_time()
+            self._read_on(now)
             self._start_workers(attempts, now)
             if self._scheduler.over:
                 return
@@ -113,13 +114,22 @@ class Run:
             attempts.start_soon(self._work, work, attempts)
 
     def _take(self, now: float) -> Work | None:
-        """The next request; reading it may fail, such as when a document has gone since the check."""
         try:
             return self._scheduler.take(now)
         except JobFileError as error:
-            self._error = self._error or InputsChangedError(str(error))
-            self.drain()
+            self._inputs_changed(error)
             return None
+
+    def _read_on(self, now: float) -> None:
+        try:
+            self._scheduler.read_on(now)
+        except JobFileError as error:
+            self._inputs_changed(error)
+
+    def _inputs_changed(self, error: JobFileError) -> None:
+        """Reading a request has failed, such as when a document has gone since the check."""
+        self._error = self._error or InputsChangedError(str(error))
+        self.drain()
 
     async def _work(self, first: Work, attempts: TaskGroup) -> None:
         work: Work | None = first

@@ -57,8 +57,10 @@ class LaneMachine(RuleBasedStateMachine):
         limit=st.integers(1, 12),
         attempts=st.integers(1, 8),
         chance=st.floats(0, 0.99),
+        sparse=st.booleans(),
     )
-    def open(self, total: int, limit: int, attempts: int, chance: float) -> None:
+    def open(self, total: int, limit: int, attempts: int, chance: float, sparse: bool) -> None:
+        self.sparse = sparse
         self.total, self.limit, self.attempts = total, limit, attempts
         self.now = 0.0
         self.read = 0
@@ -74,10 +76,16 @@ class LaneMachine(RuleBasedStateMachine):
             random=lambda: chance,
         )
 
-    def _requests(self) -> Iterator[Request]:
+    def _requests(self) -> Iterator[Request | None]:
         for number in range(self.total):
             self.read += 1
+            for _ in range(number % 3 if self.sparse else 0):
+                yield None
             yield request(number)
+
+    @rule()
+    def read_on(self) -> None:
+        self.lane.read_on(self.now)
 
     @rule()
     def take(self) -> None:
@@ -148,7 +156,8 @@ class LaneMachine(RuleBasedStateMachine):
         lane, now = self.lane, self.now
         if self.flying:
             return
-        for _ in range(3):
+        for _ in range(6):
+            reads = lane.read_on(now)
             work = lane.take(now)
             if work is not None:
                 self.flying[work.request.id] = work
@@ -158,7 +167,7 @@ class LaneMachine(RuleBasedStateMachine):
                 return
             due = lane.due(now)
             assert due is not None
-            assert due > now, "a look that finds nothing comes back later"
+            assert due > now or reads or lane.behind, "a look that finds nothing comes back later"
             now = self.now = due
         raise AssertionError("nothing goes out at the time that was promised")
 
@@ -175,6 +184,8 @@ class LaneMachine(RuleBasedStateMachine):
                 self.flying[work.request.id] = work
             elif self.lane.over:
                 break
+            elif self.lane.read_on(self.now):
+                continue
             else:
                 self.now = max(self.now, self.lane.due(self.now) or self.now)
         assert self.lane.over

@@ -83,7 +83,7 @@ class Bench:
     def __init__(
         self,
         scripts: dict[str, Script],
-        jobs: dict[str, Iterable[Request]],
+        jobs: dict[str, Iterable[Request | None]],
         *,
         limit: int = 8,
         outage: float = 1800,
@@ -344,6 +344,20 @@ def test_an_outage_is_announced_and_so_is_its_end() -> None:
         "m answers again",
     ]
     assert set(bench.statuses) == {"succeeded"}
+
+
+def test_a_lane_that_reads_past_rows_lets_the_others_go_on() -> None:
+    def late() -> Iterator[Request | None]:
+        yield from itertools.repeat(None, 1000)
+        yield from requests(3, "late")
+
+    bench = Bench(
+        {"late": always(1, OK), "early": always(1, OK)}, {"late": late(), "early": requests(3, "early")}
+    )
+    bench.play()
+    assert set(bench.statuses) == {"succeeded"}
+    assert bench.diary.sent[0][1] == "early-0", "though the late one's turn came first"
+    assert len(bench.sink.results) == 6
 
 
 def test_inputs_that_change_while_the_job_runs_end_it_after_what_is_under_way() -> None:

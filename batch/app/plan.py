@@ -2,35 +2,57 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from itertools import islice
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from batch.inputs.check import check
+from batch.inputs.marks import Marks
 from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
 from batch.policy.resume import TO_RUN, State, state
 from batch.wire import autonomous
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Container, Iterator
 
+    from batch.inputs.source import Origin
     from batch.jobfile.job import JobFile
     from batch.ports import Sink, Source
     from batch.records import Known, Request
+
+
+SLICE = 0.002
+"""Seconds for which a cursor reads past what needs nothing before it lets others go on."""
 
 
 @dataclass(slots=True)
 class Plan:
     """The requests of a job, counted by where they stand, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent.
+    Requests in one of the states ``sending`` are to be sent. ``repeats``: some differ in nothing but their
+    ordinal.
     """
 
     sending: frozenset[State] = TO_RUN
     states: Counter[State] = field(default_factory=Counter)
     to_send: Counter[str] = field(default_factory=Counter)
+    repeats: bool = False
+    _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
+
+    def count(self, request: Request, origin: Origin, where: State) -> None:
+        """Take in one more request of the job."""
+        self.states[where] += 1
+        if where in self.sending:
+            self.to_send[request.target] += 1
+            self._marks[request.target].add(origin.number)
+        if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
+            self.repeats = True
+
+    def marks(self, target: str) -> Container[int] | None:
+        """The drafts from which something is to be sent; ``None`` where all have to be looked at."""
+        return None if self.repeats else self._marks[target]
 
     @property
     def total(self) -> int:
@@ -68,37 +90,41 @@ def draw_up(
     """
     plan = Plan(sending)
 
-    def count(request: Request) -> None:
-        where = state(request, known(request.id))
-        plan.states[where] += 1
-        if where in sending:
-            plan.to_send[request.target] += 1
-
-    check(source, count)
+    check(source, lambda request, origin: plan.count(request, origin, state(request, known(request.id))))
     return plan
 
 
 class Allowance:
     """How many requests may be sent, over all targets; ``None``: no limit. ``used_up``: it cut something."""
 
-    def __init__(self, limit: int | None) -> None:
+    def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
         self._left = limit
+        self._clock = clock
         self.used_up = limit == 0
 
-    def pending(self, source: Source, target: str, plan: Plan, sink: Sink) -> Iterator[Request]:
+    def pending(self, source: Source, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
         """The requests of a target that the plan sends, as far as the allowance goes.
 
-        Never more than the plan has counted: what is added to the inputs meanwhile waits for the next run.
+        ``None`` says that reading past the others has taken a while and is not at its end. Never more than
+        the plan has counted: what is added to the inputs meanwhile waits for the next run.
         """
-        to_send = (
-            request
-            for request in source.requests(target)
-            if state(request, sink.known(request.id)) in plan.sending
-        )
-        for request in islice(to_send, plan.to_send[target]):
-            if self._left is not None:
-                if self._left <= 0:
-                    self.used_up = True
-                    return
-                self._left -= 1
-            yield request
+        left, began = plan.to_send[target], self._clock()
+        for request in source.cursor(target, plan.marks(target)) if left else ():
+            if request is None or state(request, sink.known(request.id)) not in plan.sending:
+                if self._clock() - began < SLICE:
+                    continue
+                yield None
+            elif self._takes_one():
+                yield request
+                left -= 1
+            if not left or self.used_up:
+                return
+            began = self._clock()
+
+    def _takes_one(self) -> bool:
+        """Whether one more may be sent."""
+        if self._left is None:
+            return True
+        self.used_up = self.used_up or self._left <= 0
+        self._left -= 1
+        return not self.used_up

@@ -25,8 +25,8 @@ class Plan:
     by_target: Mapping[str, int]
 
 
-def check(source: JobSource, each: Callable[[Request], None] | None = None) -> Plan:
-    """Read all requests once, and show each to ``each``.
+def check(source: JobSource, each: Callable[[Request, Origin], None] | None = None) -> Plan:
+    """Read all requests once, and show each to ``each`` with where it came from.
 
     Raises ``JobFileError`` with all mistakes in rows and ids.
 
@@ -41,10 +41,10 @@ def check(source: JobSource, each: Callable[[Request], None] | None = None) -> P
         if isinstance(item, Mistake):
             mistakes.append(item)
             continue
-        request, _ = item
+        request, origin = item
         counts[request.target] += 1
         if each is not None:
-            each(request)
+            each(request, origin)
         key = _key(request.id)
         if key in seen:
             suspects.add(key)

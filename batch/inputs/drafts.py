@@ -5,6 +5,7 @@ A draft becomes one request for each of its targets.
 
 from __future__ import annotations
 
+import itertools
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -19,7 +20,7 @@ from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
     from batch.inputs.row import Read
@@ -30,7 +31,8 @@ class Draft(Struct, frozen=True, gc=False):
     """One question. ``targets`` are positions in the job's models.
 
     ``stem`` holds the parts of its id that are known so far: those of its row and of its prompt. It is
-    ``None`` where the row brings no id, so that only the content can name the request.
+    ``None`` where the row brings no id, so that only the content can name the request. ``number`` is its
+    place in the job, the same at every reading as long as the inputs do not change.
     """
 
     stem: tuple[str, ...] | None
@@ -40,19 +42,28 @@ class Draft(Struct, frozen=True, gc=False):
     targets: Sequence[int]
     path: str
     line: int
+    number: int
 
 
-def drafts(job: JobFile) -> Iterator[Draft | BadRow | Mistake | Note]:
-    """All questions of the job in its order: by row, and within a row by prompt."""
+def drafts(
+    job: JobFile, marks: Container[int] | None = None
+) -> Iterator[Draft | BadRow | Mistake | Note | None]:
+    """All questions of the job in its order: by row, and within a row by prompt.
+
+    ``marks`` are the numbers of those that are wanted; in place of each other comes ``None``, which is
+    cheaper: nothing is rendered.
+    """
     if job.rows is not None:
-        return _from_job_rows(job, job.rows)
-    return _from_prompts(job)
+        return _from_job_rows(job, job.rows, marks)
+    return _from_prompts(job, marks)
 
 
-def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | BadRow | Mistake]:
+def _from_job_rows(
+    job: JobFile, path: Path, marks: Container[int] | None
+) -> Iterator[Draft | BadRow | Mistake | None]:
     positions = {model.id: index for index, model in enumerate(job.models)}
-    for row in job_rows(path, job.system):
-        if isinstance(row, Mistake):
+    for row in job_rows(path, job.system, marks):
+        if row is None or isinstance(row, Mistake):
             yield row
             continue
         names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
@@ -61,14 +72,17 @@ def _from_job_rows(job: JobFile, path: Path) -> Iterator[Draft | BadRow | Mistak
             what = "a model that was not there when the job was read"
             yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
-        yield Draft(stem, row.messages, row.params, row.metadata, targets, str(path), row.line)
+        yield Draft(stem, row.messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
 
 def _ids(models: Sequence[Model]) -> tuple[str, ...]:
     return tuple(model.id for model in models)
 
 
-def _from_prompts(job: JobFile) -> Iterator[Draft | BadRow | Mistake | Note]:
+def _from_prompts(
+    job: JobFile, marks: Container[int] | None
+) -> Iterator[Draft | BadRow | Mistake | Note | None]:
+    numbers = itertools.count()
     templates = [PromptTemplate(prompt) for prompt in job.prompts]
     names = prompt_names(job.prompts)
     targets = range(len(job.models))
@@ -77,10 +91,16 @@ def _from_prompts(job: JobFile) -> Iterator[Draft | BadRow | Mistake | Note]:
             yield row
             continue
         for template, name in zip(templates, names, strict=True):
-            yield _filled(template, name, row, targets)
+            number = next(numbers)
+            if marks is None or number in marks:
+                yield _filled(template, name, row, targets, number)
+            else:
+                yield None
 
 
-def _filled(template: PromptTemplate, name: str, row: Row, targets: Sequence[int]) -> Draft | BadRow:
+def _filled(
+    template: PromptTemplate, name: str, row: Row, targets: Sequence[int], number: int
+) -> Draft | BadRow:
     prompt = template.prompt
     try:
         messages = template.render(row.variables)
@@ -89,7 +109,7 @@ def _filled(template: PromptTemplate, name: str, row: Row, targets: Sequence[int
         return BadRow(Mistake(row.path, row.line, column, prompt.where, error.what, error.hint), row.id)
     row_part = (row.id,) if row.id else ()
     stem = None if row.id is None else row_part + ((name,) if name else ())
-    return Draft(stem, messages, prompt.params, row.metadata, targets, row.path, row.line)
+    return Draft(stem, messages, prompt.params, row.metadata, targets, row.path, row.line, number)
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:

@@ -14,7 +14,7 @@ from batch.inputs.row import BadRow, Note
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
     from batch.jobfile import JobFile, Model
 
@@ -22,10 +22,11 @@ _LONE = "prompt"
 
 
 class Origin(Struct, frozen=True, gc=False):
-    """Where a request comes from, for mistakes: a file and its line, 0 where it has none."""
+    """Where a request comes from: a file and its line, 0 where it has none; and its draft's number."""
 
     path: str
     line: int
+    number: int
 
 
 class _Target(Struct, frozen=True):
@@ -84,21 +85,41 @@ class JobSource:
 
     def trace(self, target: str | None = None) -> Iterator[tuple[Request, Origin] | Mistake]:
         """The same with where each came from, and with mistakes in place of what is wrong."""
-        ordinals = Ordinals()
+        return (item for item in self._walk(target, None) if item is not None)
+
+    def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
+        """The requests of one target, with ``None`` for each draft that brings it nothing.
+
+        With ``marks`` only drafts with these numbers are looked at, which is right where no two requests
+        have equal names without their ordinals (``Ordinals``). Raises as ``requests`` does.
+        """
+        for item in self._walk(target, marks):
+            if isinstance(item, Mistake):
+                raise JobFileError([item])
+            yield None if item is None else item[0]
+
+    def _walk(
+        self, target: str | None, marks: Container[int] | None
+    ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
-        for draft in drafts(self.job):
+        for draft in drafts(self.job, marks):
             if isinstance(draft, Note):
                 self._notes.setdefault(draft.what, {})[draft.path] = None
                 continue
             if not isinstance(draft, Draft):
                 yield draft.mistake if isinstance(draft, BadRow) else draft
                 continue
+            found = False
             for index in draft.targets:
                 if index not in wanted:
                     continue
                 request = self._request(draft, self._targets[index], ordinals)
                 if target is None or request.target == target:
-                    yield request, Origin(draft.path, draft.line)
+                    found = True
+                    yield request, Origin(draft.path, draft.line, draft.number)
+            if not found:
+                yield None
 
     def _wanted(self, target: str | None) -> set[int]:
         """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the
@@ -108,10 +129,13 @@ class JobSource:
         twins = {each.twin for each in self._targets if each.id == target}
         return {index for index, each in enumerate(self._targets) if each.twin in twins}
 
-    def _request(self, draft: Draft, target: _Target, ordinals: Ordinals) -> Request:
+    def _request(self, draft: Draft, target: _Target, ordinals: Ordinals | None) -> Request:
         params = {**target.params, **draft.params} if draft.params else target.params
         mark = fingerprint(target.dialect, target.model, draft.messages, params, 1, target.identity)
-        name = ordinals.name(mark) if draft.stem is None else self._name(draft.stem, target, draft.targets)
+        if draft.stem is not None:
+            name = self._name(draft.stem, target, draft.targets)
+        else:
+            name = mark if ordinals is None else ordinals.name(mark)
         return Request(name, mark, target.id, target.model, draft.messages, params, draft.metadata)
 
     def _name(self, stem: tuple[str, ...], target: _Target, targets: Sequence[int]) -> str:

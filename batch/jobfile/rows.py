@@ -19,7 +19,7 @@ from batch.jobfile.trees import kind
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
 _CHAT_COMPLETIONS = "/v1/chat/completions"
@@ -68,12 +68,18 @@ _EXPECTED = {
 }
 
 
-def job_rows(path: Path, system: str | None = None) -> Iterator[JobRow | Mistake]:
+def job_rows(
+    path: Path, system: str | None = None, marks: Container[int] | None = None
+) -> Iterator[JobRow | Mistake | None]:
     """The rows of the file, lazily; in place of a bad row its mistakes, of which there may be several.
 
     ``system`` stands before the messages of rows of the job's own form that bring no system message.
+    ``marks`` are the lines that are wanted; ``None`` comes in place of each other.
     """
     for number, line, value in objects(path):
+        if marks is not None and number not in marks:
+            yield None
+            continue
         if isinstance(value, Mistake):
             yield value
             continue

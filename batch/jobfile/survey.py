@@ -51,7 +51,7 @@ def survey(path: Path, mistakes: MistakeList) -> Survey:
         seen += 1
         if isinstance(row, Mistake):
             mistakes.append(row)
-        else:
+        elif row is not None:
             result.take_in(row, str(path))
     if not seen:
         mistakes.append(Mistake(str(path), 0, 0, "", "has no rows"))

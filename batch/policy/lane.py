@@ -35,13 +35,15 @@ LOOK_AHEAD = 64
 class Lane:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
-    ``capacity`` makes the controller of an endpoint's concurrency, from ``limit``, the user's bound.
+    ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go
+    on meanwhile. The lane is ``behind`` then, until ``read_on`` has given it turns enough. ``capacity`` makes
+    the controller of an endpoint's concurrency, from ``limit``, the user's bound.
     """
 
     def __init__(
         self,
         name: str,
-        requests: Iterator[Request],
+        requests: Iterator[Request | None],
         *,
         limit: int,
         policy: RetryPolicy,
@@ -56,6 +58,7 @@ class Lane:
             name, limit=limit, capacity=capacity(limit), policy=policy, outage=outage, random=random
         )
         self._requests = requests
+        self.behind = False
         self._exhausted = False
         self._limit = limit
         self._policy = policy
@@ -111,6 +114,17 @@ class Lane:
         self._head = None
         return self._send(work, now)
 
+    def read_on(self, now: float) -> bool:
+        """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
+        if not self.behind or self._head or self._ready or not self._may_read():
+            return False
+        if not self.endpoint.is_open(now):
+            return False
+        work = self._read(now)
+        if work is not None:
+            self._ready.append(work)
+        return True
+
     def due(self, now: float) -> float | None:
         """When a look at this lane may find something that it does not find now, other than by an outcome."""
         if self.over:
@@ -144,7 +158,7 @@ class Lane:
             return heapq.heappop(self._waiting)[2]
         if self._ready:
             return self._ready.popleft()
-        return self._read(now)
+        return None if self.behind or not self._may_read() else self._read(now)
 
     def _wished(self, now: float) -> float | None:
         """When there is something to send; ``None``: not as long as nothing settles."""
@@ -155,13 +169,11 @@ class Lane:
         return max(now, self._waiting[0][0]) if self._waiting else None
 
     def _read(self, now: float) -> Work | None:
-        if not self._may_read():
-            return None
-        request = next(self._requests, None)
-        if request is None:
-            self._exhausted = True
-            return None
-        return Work(request, self, self.endpoint, queued_at=now)
+        for request in self._requests:
+            self.behind = request is None
+            return None if request is None else Work(request, self, self.endpoint, queued_at=now)
+        self._exhausted = True
+        return None
 
     def _may_read(self) -> bool:
         """Whether there is room for another request; none follows a pilot that met something strange."""

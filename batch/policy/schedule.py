@@ -26,6 +26,7 @@ class Scheduler:
         self.limited = False
         self._limit = limit
         self._turn = 0
+        self._reader = 0
 
     @property
     def over(self) -> bool:
@@ -36,7 +37,7 @@ class Scheduler:
 
     def take(self, now: float) -> Work | None:
         """The next request to send; the lanes take turns."""
-        if self.draining or self.in_flight >= self._limit:
+        if not self._may_take():
             return None
         for _ in self.lanes:
             lane = self.lanes[self._turn]
@@ -49,9 +50,16 @@ class Scheduler:
             self.limited = self.draining = True
         return None
 
+    def read_on(self, now: float) -> None:
+        """Let one of the lanes that are reading past rows go on with it; those lanes are due at once."""
+        for _ in self.lanes if self._may_take() else ():
+            self._reader = (self._reader + 1) % len(self.lanes)
+            if self.lanes[self._reader].read_on(now):
+                return
+
     def due(self, now: float) -> float | None:
         """When to look again, if no outcome comes before."""
-        if self.draining or self.in_flight >= self._limit:
+        if not self._may_take():
             return None
         times = [due for lane in self.lanes if (due := lane.due(now)) is not None]
         return min(times, default=None)
@@ -67,3 +75,6 @@ class Scheduler:
     def drain(self) -> None:
         """Hand out nothing more; what is under way may still be settled."""
         self.draining = True
+
+    def _may_take(self) -> bool:
+        return not self.draining and self.in_flight < self._limit
