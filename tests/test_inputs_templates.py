@@ -1,0 +1,51 @@
+"""Prompts filled with rows: the short way of plain templates gives what Jinja gives, or complains."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from jinja2 import TemplateError
+
+from batch.inputs.templates import PromptTemplate, RenderError
+from batch.jobfile.job import Message, Prompt
+from batch.jobfile.templates import environment
+
+NAMES = ["text", "name", "self", "range", "loop", "missing"]
+PIECES = st.sampled_from(
+    ["plain", "\n", " \r\n", "{{ '{{' }}", "{# a comment #}", "{{- text }}", "{{ name|upper }}", "{{ text }}"]
+    + ["{% raw %}{{ text }}{% endraw %}", "{% if name %}yes{% endif %}", "{{ 1 }}", "{{ name.x }}", "é\u2028"]
+    + [f"{{{{ {name} }}}}" for name in NAMES]
+)
+VALUES = st.one_of(
+    st.text(st.characters(exclude_categories=["Cs"])),
+    st.sampled_from(["{{ name }}", "{% raw %}", "<b>&", None, 3, 0.5, True, [1, "a"], {"x": "y"}]),
+)
+ROWS = st.dictionaries(st.sampled_from(NAMES[:-1]), VALUES)
+
+
+def jinja(content: str, row: dict[str, Any]) -> str | None:
+    """What Jinja makes of it; ``None`` where it has something to complain about."""
+    try:
+        return environment().from_string(content).render(row)
+    except (TemplateError, TypeError):
+        return None
+
+
+@given(st.lists(PIECES).map("".join), ROWS)
+def test_a_prompt_is_filled_as_jinja_fills_it(content: str, row: dict[str, Any]) -> None:
+    template = PromptTemplate(Prompt(None, (Message("user", content),)))
+    expected = jinja(content, row)
+    if expected is None:
+        with pytest.raises(RenderError):
+            template.render(row)
+    else:
+        assert template.render(row) == ({"role": "user", "content": expected},)
+
+
+def test_what_a_column_holds_is_no_template() -> None:
+    template = PromptTemplate(Prompt(None, (Message("user", "Say {{ text }}!"),)))
+    (message,) = template.render({"text": "{{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}"})
+    assert message["content"] == "Say {{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}!"
