@@ -39,7 +39,11 @@ TICK = 1.0
 
 
 class Run:
-    """One run of a job, from the first request to the last durable result."""
+    """One run of a job, from the first request to the last durable result.
+
+    ``clock`` dates results. ``time`` is the event loop's own, in seconds: anyio looks up whose loop it is at
+    every call.
+    """
 
     def __init__(
         self,
@@ -49,6 +53,7 @@ class Run:
         reporter: Reporter,
         *,
         clock: Callable[[], datetime],
+        time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
         keep_reasoning: bool = True,
     ) -> None:
@@ -57,6 +62,7 @@ class Run:
         self._sink = sink
         self._reporter = reporter
         self._clock = clock
+        self._time = time
         self._fail_fast = fail_fast
         self._keep_reasoning = keep_reasoning
         self._attempts: anyio.CancelScope | None = None
@@ -98,7 +104,7 @@ class Run:
 
     async def _dispatch(self, attempts: TaskGroup) -> None:
         while True:
-            now = anyio.current_time()
+            now = self._time()
             self._read_on(now)
             self._start_workers(attempts, now)
             if self._scheduler.over:
@@ -133,21 +139,23 @@ class Run:
 
     async def _work(self, first: Work, attempts: TaskGroup) -> None:
         work: Work | None = first
+        now = self._time()
         while work is not None:
-            started = anyio.current_time()
+            started = now
             work.attempts += 1
             self._reporter.sending(work.request)
             outcome = await self._providers[work.endpoint.name].complete(work.request)
-            self._settle(work, outcome, started)
-            await self._wait_for_room()
-            now = anyio.current_time()
+            now = self._time()
+            self._settle(work, outcome, started, now)
+            if len(self._finished) >= BACKLOG:
+                await self._wait_for_room()
+                now = self._time()
             work = self._take(now)
             if work is not None:
                 self._start_workers(attempts, now)
         self._wake.set()
 
-    def _settle(self, work: Work, outcome: Outcome, started: float) -> None:
-        now = anyio.current_time()
+    def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
         if isinstance(outcome, Failure):
             self._settle_failure(work, outcome, started, now, at)

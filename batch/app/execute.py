@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
@@ -156,6 +157,7 @@ class _Session:
             log,
             self._tally,
             clock=lambda: datetime.now(UTC),
+            time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
             keep_reasoning=self._job.reasoning == "keep",
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
@@ -14,38 +14,32 @@ if TYPE_CHECKING:
 MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""
 
-_BLANK: dict[str, Any] = dict.fromkeys(
-    (
-        "text",
-        "verdict",
-        "finish_reason",
-        "error",
-        "partial_text",
-        "reasoning",
-        "tool_calls",
-        "refusal",
-        "parsed",
-        "served_by",
-        "cost",
-    )
-)
-
 
 def succeeded(work: Work, reply: Reply, *, queued: float, at: str, keep_reasoning: bool = True) -> Result:
     """The line of a request that has its reply. ``at`` is UTC, ISO 8601; ``queued`` seconds."""
-    return _result(
-        work,
-        reply,
-        queued,
-        at,
+    request = work.request
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        id=request.id,
+        fingerprint=request.fingerprint,
         status="succeeded",
         text=reply.text,
         verdict=reply.verdict,
         finish_reason=reply.finish_reason,
+        error=None,
+        partial_text=None,
         reasoning=reply.reasoning if keep_reasoning else None,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,
+        parsed=None,
+        model=request.model,
         served_by=reply.served_by,
+        usage=reply.usage,
+        cost=None,
+        attempts=work.attempts,
+        timings=_timings(reply, queued),
+        completed_at=at,
+        metadata=request.metadata,
     )
 
 
@@ -53,6 +47,7 @@ def failed(
     work: Work, failure: Failure, decision: Fail, *, before: Known | None, queued: float, at: str
 ) -> Result:
     """The line of a request that was given up. ``before`` is what an earlier run left of it."""
+    request = work.request
     runs = _runs(work, before) + 1
     error = ResultError(
         code=decision.code,
@@ -62,26 +57,34 @@ def failed(
         runs=runs,
         history=work.history,
     )
-    return _result(work, failure, queued, at, status="failed", error=error, partial_text=work.partial_text)
-
-
-def _result(work: Work, outcome: Outcome, queued: float, at: str, **fields: Any) -> Result:
-    """The line with what every line has; of the rest, what is not given is ``null``."""
-    request = work.request
-    first_byte = None if outcome.first_byte is None else round(outcome.first_byte, 4)
-    fields = _BLANK | fields
     return Result(
         schema_version=SCHEMA_VERSION,
         id=request.id,
         fingerprint=request.fingerprint,
+        status="failed",
+        text=None,
+        verdict=None,
+        finish_reason=None,
+        error=error,
+        partial_text=work.partial_text,
+        reasoning=None,
+        tool_calls=None,
+        refusal=None,
+        parsed=None,
         model=request.model,
-        usage=outcome.usage,
+        served_by=None,
+        usage=failure.usage,
+        cost=None,
         attempts=work.attempts,
-        timings=Timings(queued=round(queued, 4), first_byte=first_byte, total=round(outcome.total, 4)),
+        timings=_timings(failure, queued),
         completed_at=at,
         metadata=request.metadata,
-        **fields,
     )
+
+
+def _timings(outcome: Outcome, queued: float) -> Timings:
+    first_byte = None if outcome.first_byte is None else round(outcome.first_byte, 4)
+    return Timings(queued=round(queued, 4), first_byte=first_byte, total=round(outcome.total, 4))
 
 
 def _runs(work: Work, before: Known | None) -> int:

@@ -36,6 +36,8 @@ class Index:
 
         A fingerprint that this program would not write comes back empty, and so matches none.
         """
+        if not len(self):
+            return None
         at = self._find(_digest(request_id))
         _, fingerprint, _, flags, runs = _SLOT.unpack_from(self._table, at)
         if not flags:
