@@ -44,6 +44,12 @@ Exit codes:
     metavar="N",
     help="Requests in flight at once, at most.",
 )
+@option(
+    "-n",
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be sent, why, and for how many tokens; send nothing.",
+)
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send this many requests, at most.")
 @option(
     "--max-attempts", type=click.IntRange(1, 1000), metavar="N", help="Attempts that each request may have."
@@ -76,6 +82,7 @@ Exit codes:
 @option("-v", "--verbose", is_flag=True, help="Progress lines in place of a bar, one every second.")
 def command(
     concurrency: int | None,
+    dry_run: bool,
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
@@ -100,8 +107,11 @@ def command(
     from batch.app.environment import Environment
     from batch.app.execute import RunOptions
     from batch.app.sequence import check_addresses, check_inputs
+    from batch.cli.dry_run import dry_run as print_dry_run
 
     loaded = load_all(**jobs, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
+    if dry_run:
+        return print_dry_run(loaded, retry=retry, as_json=as_json)
     here = Environment.current()
     if len(loaded) > 1:
         check_inputs(loaded)

@@ -49,6 +49,11 @@ class Index:
             runs=runs,
         )
 
+    def offset(self, request_id: str) -> int | None:
+        """Where the latest line of this id begins; ``None`` where there is none."""
+        _, _, offset, flags, _ = _SLOT.unpack_from(self._table, self._find(_digest(request_id)))
+        return offset if flags else None
+
     def put(self, request_id: str, known: Known, offset: int) -> int | None:
         """Record the line at ``offset``; return the offset of the line of this id that it supersedes."""
         if len(self) * 3 >= self._slots * 2:

@@ -1,0 +1,119 @@
+"""What a run would do, and what it may cost: everything short of sending.
+
+Nothing is locked and nothing is written; the output is read as it stands.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from batch.app.plan import Plan, open_source
+from batch.inputs.check import check
+from batch.policy.estimate import Estimator
+from batch.policy.resume import TO_RUN, State, state
+from batch.results.lookup import Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch.inputs.source import Origin
+    from batch.jobfile.job import JobFile
+    from batch.policy.prices import Price
+    from batch.records import Request, Result
+
+
+@dataclass(slots=True)
+class Load:
+    """What one model would be sent. Tokens are estimated.
+
+    ``completion_tokens`` are the most that the answers may have; ``unbounded`` of them have no limit and
+    count nothing. ``cost`` is the most that all may cost; ``None`` where prices or limits are unknown.
+    """
+
+    requests: int = 0
+    prompt_tokens: float = 0.0
+    completion_tokens: int = 0
+    unbounded: int = 0
+    cost: float | None = 0.0
+
+
+@dataclass(slots=True)
+class Preview:
+    """A job, counted by what a run would do with each request, and why.
+
+    ``changed`` counts what differs from the line that is there, ``failed`` and ``refused`` the codes of those
+    lines. ``loads`` are by target. ``first`` is the first request that would be sent.
+    """
+
+    job: JobFile
+    plan: Plan
+    changed: Counter[str] = field(default_factory=Counter)
+    failed: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
+    loads: dict[str, Load] = field(default_factory=dict)
+    first: Request | None = None
+    notices: list[str] = field(default_factory=list)
+
+
+def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State] = TO_RUN) -> Preview:
+    """Go through the whole job once; ``prices`` are by target, as far as they are known.
+
+    Raises ``JobFileError`` with every mistake in the job's inputs, ``ForeignOutputError`` and ``OSError``.
+    """
+    with Lookup(job.output) as lines:
+        viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
+        source = open_source(job)
+        check(source, viewer.see)
+        viewer.preview.notices.extend(source.notices)
+    return viewer.preview
+
+
+class _Viewer:
+    def __init__(self, preview: Preview, lines: Lookup, prices: Mapping[str, Price]) -> None:
+        self.preview = preview
+        self._lines = lines
+        self._prices = prices
+        self._estimator = Estimator()
+
+    def see(self, request: Request, origin: Origin) -> None:
+        """Count one request."""
+        view, where = self.preview, state(request, self._lines.known(request.id))
+        view.plan.count(request, origin, where)
+        self._say_why(request, where)
+        if where not in view.plan.sending:
+            return
+        view.first = view.first or request
+        self._add(view.loads.setdefault(request.target, Load()), request)
+
+    def _say_why(self, request: Request, where: State) -> None:
+        if where in (State.NEW, State.DONE):
+            return
+        result = self._lines.result(request.id)
+        if where is State.CHANGED:
+            self.preview.changed[changed_part(request, result)] += 1
+        else:
+            code = result.error.code if result is not None and result.error is not None else "unknown"
+            (self.preview.failed if where is State.FAILED else self.preview.refused)[code] += 1
+
+    def _add(self, load: Load, request: Request) -> None:
+        estimate = self._estimator.estimate(request)
+        load.requests += 1
+        load.prompt_tokens += estimate.prompt
+        load.completion_tokens += estimate.longest or 0
+        load.unbounded += estimate.longest is None
+        price = self._prices.get(request.target)
+        if price is None or estimate.longest is None or load.cost is None:
+            load.cost = None
+        else:
+            load.cost += price.cost(estimate.prompt, estimate.longest)
+
+
+def changed_part(request: Request, result: Result | None) -> str:
+    """What of a request is not what its line was the answer to, as far as the line tells."""
+    if result is None:
+        return "prompt, model or parameters"
+    if result.model != request.model:
+        return "model"
+    return "prompt or parameters"

@@ -1,0 +1,131 @@
+"""``promptjobs run --dry-run``: what a run would do, in words and as JSON."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batch.cli.console import LONGEST, say
+from batch.codec import encode_json
+from batch.policy.resume import TO_RETRY, TO_RUN, State
+from batch.terminal import escape
+
+if TYPE_CHECKING:
+    from collections import Counter
+    from collections.abc import Iterator, Sequence
+
+    from batch.app.preview import Load, Preview
+    from batch.jobfile.job import JobFile
+    from batch.records import JSONObject, Request
+
+_MOST_LINES = 40
+"""Lines of a message that are shown of the first request."""
+
+
+def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
+    """Print what running these jobs would do."""
+    from batch.app.preview import preview
+    from batch.app.sequence import written_by
+
+    sending = TO_RETRY if retry else TO_RUN
+    incomplete: list[JobFile] = []
+    for job in jobs:
+        source = written_by(job, incomplete)
+        if source is not None:
+            say(f"{job.path}: what it sends depends on the results of {source.path}, which is not complete")
+            incomplete.append(job)
+            continue
+        view = preview(job, {}, sending)
+        for notice in view.notices:
+            say(notice)
+        click.echo(encode_json(for_programs(view)) if as_json else "\n".join(in_words(view)))
+        if view.plan.to_send:
+            incomplete.append(job)
+    return 0
+
+
+def for_programs(view: Preview) -> JSONObject:
+    """Everything, for programs."""
+    plan = view.plan
+    return {
+        "name": view.job.name,
+        "output": str(view.job.output),
+        "total": plan.total,
+        "to_send": plan.to_send.total(),
+        "states": {str(where): plan.states[where] for where in State},
+        "changed": dict(view.changed),
+        "failed": dict(view.failed),
+        "refused": dict(view.refused),
+        "models": {target: _load(load) for target, load in view.loads.items()},
+        "first": None if view.first is None else _request(view.first),
+    }
+
+
+def _load(load: Load) -> JSONObject:
+    return {
+        "requests": load.requests,
+        "prompt_tokens": round(load.prompt_tokens),
+        "max_completion_tokens": None if load.unbounded else load.completion_tokens,
+        "max_cost": load.cost,
+    }
+
+
+def _request(request: Request) -> JSONObject:
+    return {
+        "id": request.id,
+        "target": request.target,
+        "model": request.model,
+        "messages": request.messages,
+        "params": request.params,
+    }
+
+
+def in_words(view: Preview) -> list[str]:
+    """The same for people, fit for a terminal."""
+    return [escape(line, limit=LONGEST) for line in _lines(view)]
+
+
+def _lines(view: Preview) -> Iterator[str]:
+    plan, states = view.plan, view.plan.states
+    yield f"job        {view.job.name}"
+    yield f"output     {view.job.output}"
+    yield f"requests   {plan.total}"
+    yield f"done       {states[State.DONE]}"
+    if states[State.REFUSED] and State.REFUSED not in plan.sending:
+        yield f"given up   {states[State.REFUSED]}{_of(view.refused)}; `promptjobs retry` sends them again"
+    yield f"to send    {plan.to_send.total()}"
+    why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.REFUSED: view.refused}
+    for where in (State.NEW, State.CHANGED, State.FAILED, State.REFUSED):
+        if states[where] and where in plan.sending:
+            yield f"  {where:<9}{states[where]}{_of(why.get(where))}"
+    for target, load in view.loads.items():
+        yield f"model      {target}: {_load_in_words(load)}"
+    if view.first is not None:
+        yield from _request_in_words(view.first)
+
+
+def _of(counts: Counter[str] | None) -> str:
+    if not counts:
+        return ""
+    return " (" + ", ".join(f"{what} {number}" for what, number in counts.most_common()) + ")"
+
+
+def _load_in_words(load: Load) -> str:
+    out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
+    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.4f} in cost"
+    requests = f"{load.requests} request{'s' * (load.requests != 1)}"
+    return f"{requests}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
+
+
+def _request_in_words(request: Request) -> Iterator[str]:
+    yield f"first      {request.id} to {request.target}"
+    for message in request.messages:
+        content: Any = message.get("content")
+        lines = (content if isinstance(content, str) else str(content)).splitlines() or [""]
+        yield f"  {message.get('role')}: {lines[0]}"
+        yield from (f"    {line}" for line in lines[1:_MOST_LINES])
+        if len(lines) > _MOST_LINES:
+            yield f"    … and {len(lines) - _MOST_LINES} more lines"
+    if request.params:
+        yield f"  params: {encode_json(request.params).decode()}"

@@ -1,0 +1,57 @@
+"""Single results of a file, by id: its lines are found by their offsets, not by reading them all again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO, Self
+
+from batch.codec import decode_result
+from batch.results.contents import Contents, survey
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.records import Known, Result
+
+
+class Lookup:
+    """A result file, open for reading; a missing one has no results. To be closed, as by ``with``.
+
+    Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``. Another process may go on
+    writing to the file: what it adds is not seen.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.contents = Contents()
+        self._stream: BinaryIO | None = None
+        try:
+            self._stream = path.open("rb")
+        except FileNotFoundError:
+            return
+        try:
+            self.contents = survey(self._stream, path)
+        except BaseException:
+            self._stream.close()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._stream is not None:
+            self._stream.close()
+
+    def known(self, request_id: str) -> Known | None:
+        """What the latest line of this id says; ``None`` where there is no line."""
+        return self.contents.index.get(request_id)
+
+    def result(self, request_id: str) -> Result | None:
+        """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""
+        offset = self.contents.index.offset(request_id)
+        if offset is None or self._stream is None:
+            return None
+        self._stream.seek(offset)
+        try:
+            result = decode_result(self._stream.readline())
+        except ValueError:
+            return None
+        return result if result.id == request_id else None
