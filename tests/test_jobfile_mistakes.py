@@ -81,7 +81,39 @@ ONE_MISTAKE = [
         HEAD + "prompt: a\nretries: {max_attempt: 3}\n",
         "5:11: retries.max_attempt: unknown key; did you mean `max_attempts`?",
     ),
-    (HEAD + "prompt: a\nsamples: 3\n", "5:1: samples: not supported yet"),
+    (HEAD + "prompt: a\nsamples: 0\n", "5:10: samples: must be at least 1"),
+    (
+        HEAD + "prompt: a\nmatrix: {tone: formal}\n",
+        "5:16: matrix.tone: expected a list, got text",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix: {tone: []}\n",
+        "5:16: matrix.tone: must not be empty",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix: {}\n",
+        "5:1: matrix: leaves no combination; write `name: [values]`, or exclude less",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix:\n  tone: [a, b]\n  exclude: [{tone: a}, {tone: b}]\n",
+        "5:1: matrix: leaves no combination; write `name: [values]`, or exclude less",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix:\n  tone: [a, b]\n  exclude: [{tune: a}]\n",
+        "7:14: matrix.exclude[0].tune: not one of the matrix; did you mean `tone`?",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix:\n  my tone: [a, b]\n",
+        '6:3: matrix."my tone": not a name that a prompt can use; letters, digits and `_`',
+    ),
+    (
+        HEAD + "prompt: a\nmatrix: {tone: [a, b, a]}\n",
+        "5:23: matrix.tone[2]: is the same as matrix.tone[0]; `samples` asks the same several times",
+    ),
+    (
+        HEAD + "prompt: a\nmatrix: {a: &v [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], b: *v, c: *v, d: *v}\n",
+        ("5:1: matrix: more than 10000 combinations; what there is so much of belongs into a file of rows"),
+    ),
     (
         HEAD + "prompt: a\ninputs:\n  parquet: rows.parquet\n",
         "6:3: inputs.parquet: not supported yet",
@@ -151,7 +183,7 @@ ONE_MISTAKE = [
     ),
     (
         HEAD + "prompt: a\nparams: {n: 4}\n",
-        "5:10: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+        "5:10: params.n: a request has one answer; for several, write `samples: 4` in the job",
     ),
     # Where it goes.
     (
@@ -285,7 +317,7 @@ def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> N
     assert mistakes_of(lambda: load(path, overrides=flags)) == [
         "--set concurrency: concurrency: must be at least 1",
         "--set paramz.x: paramz: unknown key; did you mean `params`?",
-        "--set params.n: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+        "--set params.n: params.n: a request has one answer; for several, write `samples: 2` in the job",
     ]
     named = write(tmp_path, HEAD + "prompt: a\nname: x\n")
     assert mistakes_of(lambda: load(named, overrides={"name.first": "x"})) == [
@@ -299,6 +331,6 @@ def test_a_mistake_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
     flags = {"concurrency": "--concurrency", "output.path": "--output"}
     assert mistakes_of(lambda: load(path, overrides=overrides, flags=flags)) == [
         "--concurrency: concurrency: must be at least 1",
-        "--set params.n: params.n: a request has one answer: `n` above 1 is not supported; leave it out",
+        "--set params.n: params.n: a request has one answer; for several, write `samples: 2` in the job",
         "--output: output.path: the results cannot go into a folder; name a file",
     ]

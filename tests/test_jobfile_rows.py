@@ -67,7 +67,7 @@ BAD_ROWS = [
     ),
     (
         BATCH_LINE.replace('"stream": false', '"n": 2').strip(),
-        "1:197: body.n: a request has one answer: `n` above 1 is not supported; leave it out",
+        "1:197: body.n: a request has one answer; for several, write `samples: 2` in the job",
     ),
 ]
 

@@ -30,6 +30,7 @@ def check(source: JobSource, each: Callable[[Request, Origin], None] | None = No
 
     Raises ``JobFileError`` with all mistakes in rows and ids.
 
+    Samples are only counted where nobody asks to be shown them: their ids differ in the last part alone.
     Of each id 60 bits of a digest are remembered. An id whose digest comes twice is looked at again in a
     second pass, so that two ids are never called equal because their digests are.
     """
@@ -37,12 +38,13 @@ def check(source: JobSource, each: Callable[[Request, Origin], None] | None = No
     counts = dict.fromkeys(source.targets, 0)
     seen: set[int] = set()
     suspects: set[int] = set()
-    for item in source.trace():
+    step = source.job.samples if each is None else 1
+    for item in source.trace(samples=each is not None):
         if isinstance(item, Mistake):
             mistakes.append(item)
             continue
         request, origin = item
-        counts[request.target] += 1
+        counts[request.target] += step
         if each is not None:
             each(request, origin)
         key = _key(request.id)

@@ -5,16 +5,18 @@ A draft becomes one request for each of its targets.
 
 from __future__ import annotations
 
-import itertools
+from itertools import count, product
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from batch.errors import Mistake
+from batch.inputs.combinations import Combination, named
 from batch.inputs.fingerprint import digest
 from batch.inputs.read import read_rows
 from batch.inputs.row import BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
+from batch.jobfile.places import shown
 from batch.jobfile.rows import job_rows
 from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
@@ -30,12 +32,14 @@ if TYPE_CHECKING:
 class Draft(Struct, frozen=True, gc=False):
     """One question. ``targets`` are positions in the job's models.
 
-    ``stem`` holds the parts of its id that are known so far: those of its row and of its prompt. It is
-    ``None`` where the row brings no id, so that only the content can name the request. ``number`` is its
-    place in the job, the same at every reading as long as the inputs do not change.
+    ``stem`` holds the parts of its id that come before the model's: those of its row and of its prompt. It
+    is ``None`` where the row brings no id, so that only the content can name the request. ``variant`` holds
+    those that come after the model's, from the matrix. ``number`` is its place in the job, the same at every
+    reading as long as the inputs do not change.
     """
 
     stem: tuple[str, ...] | None
+    variant: tuple[str, ...]
     messages: tuple[JSONObject, ...]
     params: JSONObject
     metadata: JSONObject
@@ -48,7 +52,7 @@ class Draft(Struct, frozen=True, gc=False):
 def drafts(
     job: JobFile, marks: Container[int] | None = None
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
-    """All questions of the job in its order: by row, and within a row by prompt.
+    """All questions of the job in its order: by row, by prompt, and by combination of the matrix.
 
     ``marks`` are the numbers of those that are wanted; in place of each other comes ``None``, which is
     cheaper: nothing is rendered.
@@ -72,7 +76,7 @@ def _from_job_rows(
             what = "a model that was not there when the job was read"
             yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
-        yield Draft(stem, row.messages, row.params, row.metadata, targets, str(path), row.line, row.line)
+        yield Draft(stem, (), row.messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
 
 def _ids(models: Sequence[Model]) -> tuple[str, ...]:
@@ -82,34 +86,55 @@ def _ids(models: Sequence[Model]) -> tuple[str, ...]:
 def _from_prompts(
     job: JobFile, marks: Container[int] | None
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
-    numbers = itertools.count()
+    numbers = count()
     templates = [PromptTemplate(prompt) for prompt in job.prompts]
-    names = prompt_names(job.prompts)
+    prompts = list(zip(templates, prompt_names(job.prompts), strict=True))
+    combinations = named(job.matrix)
+    variables = frozenset(name for each in job.matrix for name in each)
     targets = range(len(job.models))
     for row in _input_rows(job):
         if not isinstance(row, Row):
             yield row
-            continue
-        for template, name in zip(templates, names, strict=True):
-            number = next(numbers)
-            if marks is None or number in marks:
-                yield _filled(template, name, row, targets, number)
-            else:
-                yield None
+        elif clash := variables & row.variables.keys():
+            yield _clash(min(clash), row)
+            return
+        else:
+            for (template, name), combination in product(prompts, combinations):
+                number = next(numbers)
+                if marks is None or number in marks:
+                    yield _filled(template, name, row, combination, targets, number)
+                else:
+                    yield None
+
+
+def _clash(name: str, row: Row) -> Mistake:
+    what = f"`{shown(name)}` is a variable of the matrix and a column, too"
+    return Mistake(row.path, row.line, 1 if row.line else 0, f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(
-    template: PromptTemplate, name: str, row: Row, targets: Sequence[int], number: int
+    template: PromptTemplate,
+    name: str,
+    row: Row,
+    combination: Combination,
+    targets: Sequence[int],
+    number: int,
 ) -> Draft | BadRow:
-    prompt = template.prompt
+    prompt, metadata = template.prompt, row.metadata
+    variables = row.variables
+    if combination.variables:
+        variables = {**variables, **combination.variables}
+        metadata = {**metadata, "matrix": combination.variables}
     try:
-        messages = template.render(row.variables)
+        messages = template.render(variables)
     except RenderError as error:
         column = 1 if row.line else 0
         return BadRow(Mistake(row.path, row.line, column, prompt.where, error.what, error.hint), row.id)
     row_part = (row.id,) if row.id else ()
     stem = None if row.id is None else row_part + ((name,) if name else ())
-    return Draft(stem, messages, prompt.params, row.metadata, targets, row.path, row.line, number)
+    return Draft(
+        stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
+    )
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:

@@ -83,9 +83,15 @@ class JobSource:
                 raise JobFileError([item])
             yield item[0]
 
-    def trace(self, target: str | None = None) -> Iterator[tuple[Request, Origin] | Mistake]:
-        """The same with where each came from, and with mistakes in place of what is wrong."""
-        return (item for item in self._walk(target, None) if item is not None)
+    def trace(
+        self, target: str | None = None, *, samples: bool = True
+    ) -> Iterator[tuple[Request, Origin] | Mistake]:
+        """The same with where each came from, and with mistakes in place of what is wrong.
+
+        Without ``samples`` only the first of each question's samples.
+        """
+        samples_each = self.job.samples if samples else 1
+        return (item for item in self._walk(target, None, samples_each) if item is not None)
 
     def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
         """The requests of one target, with ``None`` for each draft that brings it nothing.
@@ -93,13 +99,13 @@ class JobSource:
         With ``marks`` only drafts with these numbers are looked at, which is right where no two requests
         have equal names without their ordinals (``Ordinals``). Raises as ``requests`` does.
         """
-        for item in self._walk(target, marks):
+        for item in self._walk(target, marks, self.job.samples):
             if isinstance(item, Mistake):
                 raise JobFileError([item])
             yield None if item is None else item[0]
 
     def _walk(
-        self, target: str | None, marks: Container[int] | None
+        self, target: str | None, marks: Container[int] | None, samples: int
     ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
         ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
@@ -114,10 +120,11 @@ class JobSource:
             for index in draft.targets:
                 if index not in wanted:
                     continue
-                request = self._request(draft, self._targets[index], ordinals)
-                if target is None or request.target == target:
-                    found = True
-                    yield request, Origin(draft.path, draft.line, draft.number)
+                for sample in range(1, samples + 1):
+                    request = self._request(draft, self._targets[index], sample, ordinals)
+                    if target is None or request.target == target:
+                        found = True
+                        yield request, Origin(draft.path, draft.line, draft.number)
             if not found:
                 yield None
 
@@ -129,18 +136,33 @@ class JobSource:
         twins = {each.twin for each in self._targets if each.id == target}
         return {index for index, each in enumerate(self._targets) if each.twin in twins}
 
-    def _request(self, draft: Draft, target: _Target, ordinals: Ordinals | None) -> Request:
+    def _request(self, draft: Draft, target: _Target, sample: int, ordinals: Ordinals | None) -> Request:
         params = {**target.params, **draft.params} if draft.params else target.params
-        mark = fingerprint(target.dialect, target.model, draft.messages, params, 1, target.identity)
+        metadata = draft.metadata
+        if self.job.samples > 1:
+            params, metadata = _params_of(sample, params), {**metadata, "sample": sample}
+        mark = fingerprint(target.dialect, target.model, draft.messages, params, sample, target.identity)
         if draft.stem is not None:
-            name = self._name(draft.stem, target, draft.targets)
+            name = self._name(draft.stem, draft, target, sample)
         else:
             name = mark if ordinals is None else ordinals.name(mark)
-        return Request(name, mark, target.id, target.model, draft.messages, params, draft.metadata)
+        return Request(name, mark, target.id, target.model, draft.messages, params, metadata)
 
-    def _name(self, stem: tuple[str, ...], target: _Target, targets: Sequence[int]) -> str:
-        parts = (*stem, target.id) if len(targets) > 1 else stem
+    def _name(self, stem: tuple[str, ...], draft: Draft, target: _Target, sample: int) -> str:
+        """The id: row, prompt, model, matrix, sample; what there is only one of is left out."""
+        parts = [*stem]
+        if len(draft.targets) > 1:
+            parts.append(target.id)
+        parts += draft.variant
+        if self.job.samples > 1:
+            parts.append(str(sample))
         return "/".join(parts) or self._lone
+
+
+def _params_of(sample: int, params: JSONObject) -> JSONObject:
+    """A seed belongs to the first sample, and the next ones to those after it: equal seeds, equal answers."""
+    seed = params.get("seed")
+    return {**params, "seed": seed + sample - 1} if isinstance(seed, int) else params
 
 
 def _notice(what: str, paths: Sequence[str]) -> str:

@@ -104,7 +104,8 @@ class Timeouts:
 class JobFile:
     """A job without mistakes.
 
-    A YAML job has ``prompts`` and perhaps ``inputs``. A JSONL job has ``rows``, the file to be streamed;
+    A YAML job has ``prompts`` and perhaps ``inputs``, and ``matrix``, the variables of each combination.
+    Every question is asked ``samples`` times. A JSONL job has ``rows``, the file to be streamed;
     ``system``, which stands before the messages of every row without a system message of its own; and
     ``default_targets``, the ids of the models that a row without a model goes to.
     ``path`` is the job file, or the folder that a mapping's paths are relative to.
@@ -117,6 +118,8 @@ class JobFile:
     output: Path
     prompts: tuple[Prompt, ...] = ()
     inputs: Inputs | None = None
+    matrix: tuple[JSONObject, ...] = ()
+    samples: int = 1
     rows: Path | None = None
     system: str | None = None
     default_targets: tuple[str, ...] = ()

@@ -25,7 +25,11 @@ def param_complaints(params: Mapping[str, Any]) -> Iterator[tuple[str, Complaint
         yield key, _RESERVED[key]
     n = params.get("n")
     if n is not None and n != 1:
-        yield "n", ("a request has one answer: `n` above 1 is not supported", "leave it out")
+        yield "n", ("a request has one answer", f"for several, write `samples: {_count(n)}` in the job")
+
+
+def _count(n: object) -> int:
+    return n if isinstance(n, int) and 1 < n < 1000 else 2
 
 
 def check_params(params: Mapping[str, Any], at: At, findings: Findings) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from batch.jobfile.explain import validated
 from batch.jobfile.inputs import inputs_of, table_of
 from batch.jobfile.job import JobFile, Retries, Timeouts
+from batch.jobfile.matrix import matrix_of
 from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real
 from batch.jobfile.prompts import prompts_of
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
     from batch.jobfile.survey import Survey
     from batch.jobfile.trees import Tree
 
-_NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs")
+_NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +63,8 @@ class _Resolver:
             models=own + brought,
             prompts=self._prompts(survey),
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
+            matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
+            samples=self.spec.samples,
             rows=rows,
             system=self.spec.system if rows else None,
             default_targets=tuple(model.id for model in own) if rows else (),

@@ -6,7 +6,7 @@ words in ``explain``. ``later`` names the keys that are reserved and not built y
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
@@ -144,6 +144,18 @@ class InputsSpec(Spec):
     )
 
 
+class MatrixSpec(Spec):
+    """Every combination of some variables' values; each further key is a variable with its list of values."""
+
+    model_config = ConfigDict(frozen=True, extra="allow", strict=True)
+    __pydantic_extra__: dict[str, Annotated[list[Any], Field(min_length=1)]]
+
+    include: list[JSONObject] = Field(
+        default=[], description="Variables added to the combinations they fit, or combinations of their own."
+    )
+    exclude: list[JSONObject] = Field(default=[], description="Combinations that are left out.")
+
+
 class RetriesSpec(Spec):
     """How often one request is sent."""
 
@@ -184,8 +196,6 @@ class JobSpec(EndpointSpec):
 
     later = frozenset(
         {
-            "matrix",
-            "samples",
             "response_format",
             "on_length",
             "adaptive",
@@ -211,6 +221,12 @@ class JobSpec(EndpointSpec):
     )
     system: str | None = Field(default=None, description="The system message.")
     inputs: InputsSpec | None = Field(default=None, description="One request per document or row.")
+    matrix: MatrixSpec | None = Field(
+        default=None, description="Variables with lists of values; each combination is asked."
+    )
+    samples: Annotated[int, Field(ge=1, le=100_000)] = Field(
+        default=1, description="How many answers are asked for, each by a request of its own."
+    )
     reasoning: Literal["keep", "drop"] = Field(
         default="keep", description="Whether a result keeps the model's reasoning, in a field of its own."
     )
@@ -232,6 +248,7 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("prompts",): PromptSpec,
     ("prompts", "messages"): MessageSpec,
     ("inputs",): InputsSpec,
+    ("matrix",): MatrixSpec,
     ("retries",): RetriesSpec,
     ("timeouts",): TimeoutsSpec,
     ("output",): OutputSpec,

@@ -1,0 +1,49 @@
+"""The combinations of a job's matrix: their variables, and their parts of an id."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct
+from msgspec.json import encode
+
+from batch.inputs.fingerprint import digest
+from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+_LONGEST_PART = 60
+
+
+class Combination(Struct, frozen=True, gc=False):
+    """One combination of the matrix. ``parts`` are its values as they stand in an id."""
+
+    parts: tuple[str, ...] = ()
+    variables: JSONObject = {}
+
+
+def named(matrix: Sequence[JSONObject]) -> list[Combination]:
+    """The combinations with their names; without a matrix a single one, which has neither.
+
+    A name holds the values of the keys in which combinations differ, and where that leaves two of them the
+    same (because keys are left out of some), the keys as well.
+    """
+    if not matrix:
+        return [Combination()]
+    keys = [key for key in dict.fromkeys(key for each in matrix for key in each) if _differs(key, matrix)]
+    names = [tuple(part(each[key]) for key in keys if key in each) for each in matrix]
+    if len(set(names)) < len(names):
+        names = [tuple(f"{key}={part(each[key])}" for key in keys if key in each) for each in matrix]
+    return [Combination(name, each) for name, each in zip(names, matrix, strict=True)]
+
+
+def part(value: Any) -> str:
+    """A value as it stands in an id: short text, numbers, true and false as they are, else a digest."""
+    text = value if isinstance(value, str) else encode(value).decode()
+    reads_well = 0 < len(text) <= _LONGEST_PART and text.isprintable() and not isinstance(value, list | dict)
+    return text if reads_well else digest(value)[:8]
+
+
+def _differs(key: str, matrix: Sequence[JSONObject]) -> bool:
+    return len({encode(each[key], order="sorted") if key in each else b"" for each in matrix}) > 1

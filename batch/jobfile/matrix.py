@@ -1,0 +1,102 @@
+"""``matrix``: every combination of its values, with ``include`` and ``exclude`` as in GitHub Actions."""
+
+from __future__ import annotations
+
+import json
+import math
+from itertools import product
+from typing import TYPE_CHECKING, Any
+
+from batch.jobfile.explain import did_you_mean
+from batch.jobfile.places import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from batch.jobfile.places import At, Findings
+    from batch.jobfile.schema import MatrixSpec
+    from batch.jobfile.trees import Tree
+    from batch.records import JSONObject
+
+MAX_COMBINATIONS = 10_000
+
+
+def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[JSONObject, ...]:
+    """The variables of each combination, in order; none without a matrix. Mistakes go to ``findings``."""
+    if spec is None:
+        return ()
+    axes: dict[str, list[Any]] = spec.__pydantic_extra__ or {}
+    _check_names(axes, spec.include, findings)
+    _check_values(axes, findings)
+    _check_excluded(axes, spec.exclude, findings)
+    count = math.prod(map(len, axes.values())) if axes else 0
+    if count + len(spec.include) > MAX_COMBINATIONS:
+        hint = "what there is so much of belongs into a file of rows"
+        findings.at_key(("matrix",), f"more than {MAX_COMBINATIONS} combinations", hint)
+        return ()
+    result = combinations(axes, spec.include, spec.exclude)
+    is_whole = len(axes) == len(tree.value["matrix"].keys() - {"include", "exclude"})
+    if not result and is_whole:
+        findings.at_key(("matrix",), "leaves no combination", "write `name: [values]`, or exclude less")
+    return result
+
+
+def combinations(
+    axes: Mapping[str, Sequence[Any]], include: Sequence[JSONObject], exclude: Sequence[JSONObject]
+) -> tuple[JSONObject, ...]:
+    """The combinations of the axes' values, without those that an entry of ``exclude`` matches.
+
+    An entry of ``include`` adds its further keys to all combinations whose own values it does not
+    contradict; where there is none, it is a combination itself, which later entries leave alone.
+    """
+    originals = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
+    originals = [each for each in originals if not any(_fits(entry, each) for entry in exclude)]
+    extended = [dict(each) for each in originals]
+    added: list[JSONObject] = []
+    for entry in include:
+        own = {key: value for key, value in entry.items() if key in axes}
+        found = [at for at, original in enumerate(originals) if _fits(own, original)]
+        for at in found:
+            extended[at].update(entry)
+        if not found:
+            added.append(dict(entry))
+    return (*extended, *added)
+
+
+def _fits(entry: JSONObject, combination: JSONObject) -> bool:
+    return all(key in combination and _same(value, combination[key]) for key, value in entry.items())
+
+
+def _same(one: object, other: object) -> bool:
+    """Equal as JSON, where ``true`` is no ``1``."""
+    return _written(one) == _written(other)
+
+
+def _written(value: object) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _check_names(axes: Mapping[str, object], include: Sequence[JSONObject], findings: Findings) -> None:
+    places: list[At] = [("matrix", name) for name in axes]
+    places += [("matrix", "include", index, name) for index, entry in enumerate(include) for name in entry]
+    for at in places:
+        if not str(at[-1]).isidentifier():
+            findings.at_key(at, "not a name that a prompt can use", "letters, digits and `_`")
+
+
+def _check_values(axes: Mapping[str, Sequence[Any]], findings: Findings) -> None:
+    for name, values in axes.items():
+        first: dict[str, int] = {}
+        for index, value in enumerate(values):
+            before = first.setdefault(_written(value), index)
+            if before != index:
+                what = f"is the same as matrix.{shown(name)}[{before}]"
+                findings.at_value(("matrix", name, index), what, "`samples` asks the same several times")
+
+
+def _check_excluded(axes: Mapping[str, object], exclude: Sequence[JSONObject], findings: Findings) -> None:
+    for index, entry in enumerate(exclude):
+        for name in entry.keys() - axes.keys():
+            findings.at_key(
+                ("matrix", "exclude", index, name), "not one of the matrix", did_you_mean(name, axes)
+            )
