@@ -59,18 +59,10 @@ def decode_result(line: bytes) -> Result:
 def known(result: Result) -> Known:
     """What a line says about its request: all that a later run needs to know of it."""
     error = result.error
-    retryable, runs = (error.retryable, error.runs) if error else (False, 0)
-    return Known(result.fingerprint, result.status == "succeeded", retryable, runs)
-
-
-def decode_known(line: bytes) -> tuple[str, Known]:
-    """The id of a line and what it says about its request; raises as ``decode_result`` does.
-
-    The whole line is decoded: skipping the fields that are not asked for was measured, and it saves
-    nothing once their UTF-8 is checked. So what counts as done can also be read.
-    """
-    result = decode_result(line)
-    return result.id, known(result)
+    has_succeeded = result.status == "succeeded"
+    if error is None:
+        return Known(result.fingerprint, has_succeeded)
+    return Known(result.fingerprint, has_succeeded, error.retryable, error.runs, error.code)
 
 
 def well_formed(text: str) -> str:

@@ -121,7 +121,10 @@ class Timings(Struct, frozen=True, gc=False):
 
 
 class Result(Struct, frozen=True, gc=False):
-    """One line of the output file, keys in this order, ``null`` rather than absent."""
+    """One line of the output file, keys in this order, ``null`` rather than absent.
+
+    ``messages`` are those that were sent, where the job's ``output.include`` asks for them.
+    """
 
     schema_version: int
     id: str
@@ -144,15 +147,20 @@ class Result(Struct, frozen=True, gc=False):
     timings: Timings
     completed_at: str
     metadata: JSONObject
+    messages: list[JSONObject] | None = None
 
 
 class Known(Struct, frozen=True, gc=False):
-    """What an earlier run left about one request: enough to decide whether to send it again."""
+    """What an earlier run left about one request: enough to decide whether to send it again.
+
+    ``code`` is that of the error, empty where it has succeeded.
+    """
 
     fingerprint: str
     succeeded: bool
     retryable: bool = False
     runs: int = 0
+    code: str = ""
 
 
 class Summary(Struct, frozen=True, gc=False):
@@ -160,7 +168,8 @@ class Summary(Struct, frozen=True, gc=False):
 
     ``sent`` counts the requests that this run finished, ``attempts`` the tries that it made for them;
     ``seconds`` is its wall time. ``exit_code`` is what the command line returns, ``reasons`` say in
-    words why anything is pending.
+    words why anything is pending. ``orphans`` are lines that the output holds besides, of requests that the
+    job no longer has.
     """
 
     schema_version: int
@@ -177,3 +186,4 @@ class Summary(Struct, frozen=True, gc=False):
     completion_tokens: int
     seconds: float
     reasons: list[str]
+    orphans: int = 0

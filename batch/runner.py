@@ -55,7 +55,7 @@ class Run:
         clock: Callable[[], datetime],
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
-        keep_reasoning: bool = True,
+        keep: conclude.Keep = conclude.KEEP,
     ) -> None:
         self._scheduler = scheduler
         self._providers = providers
@@ -64,7 +64,7 @@ class Run:
         self._clock = clock
         self._time = time
         self._fail_fast = fail_fast
-        self._keep_reasoning = keep_reasoning
+        self._keep = keep
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
@@ -164,8 +164,8 @@ class Run:
             self._scheduler.settle(work, outcome, now)
             if was_out:
                 self._reporter.notice(f"{work.endpoint.name} answers again")
-            queued, keep = started - work.queued_at, self._keep_reasoning
-            self._finish(conclude.succeeded(work, outcome, queued=queued, at=at, keep_reasoning=keep))
+            queued = started - work.queued_at
+            self._finish(conclude.succeeded(work, outcome, self._keep, queued=queued, at=at))
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
         work.history.append(Mishap(failure.code, failure.message, at))
@@ -178,7 +178,9 @@ class Run:
         elif isinstance(settlement, Fail):
             before = self._sink.known(work.request.id)
             queued = started - work.queued_at
-            self._finish(conclude.failed(work, failure, settlement, before=before, queued=queued, at=at))
+            self._finish(
+                conclude.failed(work, failure, settlement, self._keep, before=before, queued=queued, at=at)
+            )
             if self._fail_fast:
                 self.drain()
 

@@ -127,5 +127,6 @@ hostile_results: st.SearchStrategy[Result] = st.builds(
     timings=st.builds(Timings, _seconds, _seconds, _seconds),
     completed_at=hostile_text,
     metadata=_json_objects,
+    messages=st.none() | st.lists(_json_objects, max_size=2),
 )
 """Results of every shape, full of hostile text in every place that takes text."""

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from hypothesis import given
 
-from batch.codec import decode_known, decode_result, encode_result
+from batch.codec import decode_result, encode_result, known
 from batch.records import Known, Result
 from tests.results_support import failed, hostile_results, hostile_text, succeeded
 
@@ -64,27 +64,28 @@ def test_the_line_of_a_success() -> None:
         b'"model":"summary","served_by":null,'
         b'"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8},"cost":null,"attempts":1,'
         b'"timings":{"queued":0.0,"first_byte":0.1,"total":0.2},"completed_at":"2026-11-22T17:00:00Z",'
-        b'"metadata":{}}\n'
+        b'"metadata":{},"messages":null}\n'
     )
 
 
 @pytest.mark.parametrize(
-    ("result", "known"),
+    ("result", "expected"),
     [
         (succeeded("a", fingerprint="f"), Known("f", succeeded=True)),
-        (failed("a", runs=2, fingerprint="f"), Known("f", succeeded=False, retryable=True, runs=2)),
-        (failed("a", retryable=False, fingerprint="f"), Known("f", succeeded=False, retryable=False, runs=1)),
+        (
+            failed("a", runs=2, fingerprint="f"),
+            Known("f", succeeded=False, retryable=True, runs=2, code="http_500"),
+        ),
+        (failed("a", retryable=False, fingerprint="f"), Known("f", succeeded=False, runs=1, code="http_500")),
     ],
 )
-def test_what_a_line_says_about_its_request(result: Result, known: Known) -> None:
-    assert decode_known(encode_result(result)) == ("a", known)
+def test_what_a_line_says_about_its_request(result: Result, expected: Known) -> None:
+    assert known(decode_result(encode_result(result))) == expected
 
 
 def test_every_torn_line_is_refused() -> None:
     line = encode_result(failed("ä", message="Tür"))
     for length in range(len(line) - 1):
-        with pytest.raises(ValueError, match=r"."):
-            decode_known(line[:length])
         with pytest.raises(ValueError, match=r"."):
             decode_result(line[:length])
 
@@ -110,8 +111,6 @@ DEEP = b"[" * 100_000 + b"]" * 100_000
     ],
 )
 def test_what_is_not_a_result_is_a_value_error_and_nothing_else(line: bytes) -> None:
-    with pytest.raises(ValueError, match=r"."):
-        decode_known(line)
     with pytest.raises(ValueError, match=r"."):
         decode_result(line)
 

@@ -6,6 +6,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from batch.codec import encode_result
 from batch.errors import ForeignOutputError
@@ -19,8 +20,9 @@ PATH = Path("/results.jsonl")
 def counted(content: bytes) -> Counts:
     disk = SimulatedDisk()
     disk.put(PATH, content)
-    counts = summarise(PATH, files=disk)
+    counts, contents = summarise(PATH, files=disk)
     assert disk.operations == 0
+    assert len(contents) == content.count(b"\n")
     return counts
 
 
@@ -42,7 +44,15 @@ def test_only_the_latest_line_of_a_request_counts() -> None:
         failed=Counter({"bad_request": 1, "http_500": 1}),
         prompt_tokens=6,
         completion_tokens=10,
+        unpriced=2,
+        superseded=2,
     )
+
+
+def test_costs_are_added_up_where_they_are_known() -> None:
+    priced = [replace(succeeded(name), cost=cost) for name, cost in [("a", 0.5), ("b", 0.25), ("a", 0.125)]]
+    counts = counted(b"".join(map(encode_result, [*priced, succeeded("c"), failed("d")])))
+    assert (counts.cost, counts.priced, counts.unpriced) == (0.375, 2, 1)
 
 
 def test_damage_is_counted_and_left_as_it_is() -> None:

@@ -7,16 +7,20 @@ import random
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
+import anyio.to_thread
 
 from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints
+from batch.app.finish import finish
 from batch.app.plan import Allowance, Plan, draw_up, open_source
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
 from batch.errors import PromptJobsError
+from batch.policy.conclude import Keep
 from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
 from batch.policy.resume import TO_RETRY, TO_RUN, State
@@ -44,7 +48,8 @@ class RunOptions:
 
     ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
     and SIGTERM drain the run; only for the main thread of a process of our own. ``retry``: failed requests
-    are sent again, also those that were given up.
+    are sent again, also those that were given up. ``prune``: lines of requests that the job no longer has are
+    dropped from the output.
     """
 
     limit: int | None = None
@@ -53,6 +58,7 @@ class RunOptions:
     durability: Literal["fsync", "flush"] = "fsync"
     signals: bool = False
     retry: bool = False
+    prune: bool = False
 
 
 class RunReporter(Reporter, Protocol):
@@ -75,19 +81,25 @@ async def execute(
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
     started = anyio.current_time()
-    with OutputLock(job.output), ResultLog.open(job.output, durability=options.durability) as log:
+    with OutputLock(job.output), await _opened(job, options) as log:
         for notice in log.notices:
             reporter.notice(notice)
         source = open_source(job)
         plan = draw_up(source, log.known, TO_RETRY if options.retry else TO_RUN)
         for notice in source.notices:
             reporter.notice(notice)
+        orphans = plan.orphans(len(log.contents.index))
         reporter.start(plan.total, plan.settled)
         session = _Session(job, environment, reporter, options)
         if plan.to_send and options.limit != 0:
             await session.send(source, plan, log)
-        await log.finish()
-    return session.summary(plan, anyio.current_time() - started)
+        is_pruned = await finish(log, source, job.order, reporter, prune=options.prune)
+    return session.summary(plan, anyio.current_time() - started, 0 if is_pruned else orphans)
+
+
+async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
+    """The log; a long one takes seconds to read, for which it does not hold up the caller's loop."""
+    return await anyio.to_thread.run_sync(partial(ResultLog.open, job.output, durability=options.durability))
 
 
 class _Session:
@@ -159,7 +171,7 @@ class _Session:
             clock=lambda: datetime.now(UTC),
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
-            keep_reasoning=self._job.reasoning == "keep",
+            keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
         )
         stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
@@ -177,7 +189,7 @@ class _Session:
             raise error
         self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
 
-    def summary(self, plan: Plan, seconds: float) -> Summary:
+    def summary(self, plan: Plan, seconds: float, orphans: int) -> Summary:
         """What it came to."""
         tally = self._tally
         succeeded = plan.states[State.DONE] + tally.succeeded
@@ -204,4 +216,5 @@ class _Session:
             completion_tokens=tally.completion_tokens,
             seconds=round(seconds, 3),
             reasons=[f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds],
+            orphans=orphans,
         )

@@ -37,6 +37,7 @@ class Options(TypedDict, total=False):
     max_duration: float | None
     fail_fast: bool
     durability: Literal["fsync", "flush"]
+    prune: bool
 
 
 def run(job: Job, **options: Unpack[Options]) -> Summary:
@@ -62,6 +63,7 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     max_duration: float | None = None,
     fail_fast: bool = False,
     durability: Literal["fsync", "flush"] = "fsync",
+    prune: bool = False,
 ) -> Summary:
     """The same in a running event loop (asyncio's or uvloop's).
 
@@ -69,7 +71,7 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     """
     loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
     reporter = QuietReporter(on_result or (lambda _: None))
-    options = RunOptions(limit, max_duration, fail_fast, durability)
+    options = RunOptions(limit, max_duration, fail_fast, durability, prune=prune)
     return await execute(loaded, Environment.current(), reporter, options)
 
 

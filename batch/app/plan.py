@@ -64,6 +64,10 @@ class Plan:
         """Requests that this run leaves alone."""
         return self.total - self.to_send.total()
 
+    def orphans(self, lines: int) -> int:
+        """Of so many lines, each of another request: those of requests that the job does not have."""
+        return lines - (self.total - self.states[State.NEW])
+
     @property
     def given_up(self) -> int:
         """Failed requests that this run leaves alone."""

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, draw_up, open_source
-from batch.policy.resume import State
-from batch.results.contents import Contents, survey
+from batch.results.contents import Contents
 from batch.results.counts import Counts, summarise
 
 if TYPE_CHECKING:
@@ -31,16 +30,14 @@ class Standing:
 
 def of_output(output: Path) -> Standing:
     """What a result file amounts to. Raises ``ForeignOutputError`` and ``OSError``."""
-    return Standing(output, summarise(output))
+    return Standing(output, summarise(output)[0])
 
 
 def of_job(job: JobFile) -> Standing:
     """How far a job is. Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``."""
-    contents, counts = Contents(), Counts()
-    if job.output.exists():
-        with job.output.open("rb") as stream:
-            contents = survey(stream, job.output)
-        counts = summarise(job.output)
+    try:
+        counts, contents = summarise(job.output)
+    except FileNotFoundError:
+        counts, contents = Counts(), Contents()
     plan = draw_up(open_source(job), contents.index.get)
-    with_a_line = plan.total - plan.states[State.NEW]
-    return Standing(job.output, counts, plan, orphans=len(contents.index) - with_a_line)
+    return Standing(job.output, counts, plan, orphans=plan.orphans(len(contents.index)))

@@ -63,6 +63,7 @@ Exit codes:
     show_default=True,
     help="What an acknowledged result survives: a power cut, or only the end of this process.",
 )
+@option("--prune", is_flag=True, help="Drop the lines of requests that the job no longer has.")
 @option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 @option(
     "--stats",
@@ -88,6 +89,7 @@ def command(
     max_duration: float | None,
     fail_fast: bool,
     durability: Literal["fsync", "flush"],
+    prune: bool,
     as_json: bool,
     stats: float,
     no_progress: bool,
@@ -116,7 +118,7 @@ def command(
     if len(loaded) > 1:
         check_inputs(loaded)
         check_addresses(loaded, here)
-    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry)
+    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune)
     collector.spare()
     for position, job in enumerate(loaded, 1):
         reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
@@ -168,7 +170,14 @@ def _in_words(summary: Summary) -> list[str]:
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}; {_relative(summary.output)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
-    return [text, *(f"  {reason}" for reason in summary.reasons), *hint]
+    return [text, *(f"  {reason}" for reason in summary.reasons), *_orphans(summary.orphans), *hint]
+
+
+def _orphans(number: int) -> list[str]:
+    if not number:
+        return []
+    lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
+    return [f"  {lines} that the job no longer has; `--prune` drops them"]
 
 
 def _relative(path: str) -> str:

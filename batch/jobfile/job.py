@@ -108,6 +108,7 @@ class JobFile:
     Every question is asked ``samples`` times. A JSONL job has ``rows``, the file to be streamed;
     ``system``, which stands before the messages of every row without a system message of its own; and
     ``default_targets``, the ids of the models that a row without a model goes to.
+    ``order`` is that of the output's lines, ``include`` what they hold besides the answer (``messages``).
     ``path`` is the job file, or the folder that a mapping's paths are relative to.
     """
 
@@ -123,6 +124,8 @@ class JobFile:
     rows: Path | None = None
     system: str | None = None
     default_targets: tuple[str, ...] = ()
+    order: Literal["completion", "input"] = "completion"
+    include: tuple[str, ...] = ()
     reasoning: Literal["keep", "drop"] = "keep"
     concurrency: int = 8
     retries: Retries = field(default_factory=Retries)

@@ -69,6 +69,8 @@ class _Resolver:
             system=self.spec.system if rows else None,
             default_targets=tuple(model.id for model in own) if rows else (),
             output=self._output(name),
+            order=self.spec.output.order,
+            include=tuple(self.spec.output.include),
             reasoning=self.spec.reasoning,
             concurrency=self.spec.concurrency,
             retries=self._retries(),

@@ -184,10 +184,15 @@ class TimeoutsSpec(Spec):
 class OutputSpec(Spec):
     """Where the results go."""
 
-    later = frozenset({"include", "order"})
-
     path: Text | None = Field(
         default=None, description="The file of results; by default output/<name>.jsonl."
+    )
+    order: Literal["completion", "input"] = Field(
+        default="completion",
+        description="The order of the lines once a run has ended: as they came, or that of the job.",
+    )
+    include: Annotated[list[Literal["messages"]], BeforeValidator(_to_list)] = Field(
+        default=[], description="What each line holds besides the answer: `messages`, those that were sent."
     )
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
@@ -15,7 +17,18 @@ MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""
 
 
-def succeeded(work: Work, reply: Reply, *, queued: float, at: str, keep_reasoning: bool = True) -> Result:
+class Keep(Struct, frozen=True):
+    """What a line holds besides the answer: the model's reasoning, the messages that were sent."""
+
+    reasoning: bool = True
+    messages: bool = False
+
+
+KEEP = Keep()
+"""What a job keeps that says nothing of it."""
+
+
+def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -> Result:
     """The line of a request that has its reply. ``at`` is UTC, ISO 8601; ``queued`` seconds."""
     request = work.request
     return Result(
@@ -28,7 +41,7 @@ def succeeded(work: Work, reply: Reply, *, queued: float, at: str, keep_reasonin
         finish_reason=reply.finish_reason,
         error=None,
         partial_text=None,
-        reasoning=reply.reasoning if keep_reasoning else None,
+        reasoning=reply.reasoning if keep.reasoning else None,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,
         parsed=None,
@@ -40,11 +53,12 @@ def succeeded(work: Work, reply: Reply, *, queued: float, at: str, keep_reasonin
         timings=_timings(reply, queued),
         completed_at=at,
         metadata=request.metadata,
+        messages=list(request.messages) if keep.messages else None,
     )
 
 
 def failed(
-    work: Work, failure: Failure, decision: Fail, *, before: Known | None, queued: float, at: str
+    work: Work, failure: Failure, decision: Fail, keep: Keep, *, before: Known | None, queued: float, at: str
 ) -> Result:
     """The line of a request that was given up. ``before`` is what an earlier run left of it."""
     request = work.request
@@ -79,6 +93,7 @@ def failed(
         timings=_timings(failure, queued),
         completed_at=at,
         metadata=request.metadata,
+        messages=list(request.messages) if keep.messages else None,
     )
 
 

@@ -5,50 +5,72 @@ from __future__ import annotations
 from array import array
 from typing import TYPE_CHECKING, BinaryIO
 
-from batch.codec import decode_known
+from batch.codec import decode_result, known
 from batch.errors import ForeignOutputError
 from batch.records import SCHEMA_VERSION
 from batch.results.index import Index
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
-    from batch.records import Known
+    from batch.records import Known, Result
 
 _LONGEST_FIRST_LINE = 1 << 28  # bytes; a huge file of somebody else may have no line ends at all
 _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 
 
 class Contents:
-    """The lines of a result file: which count, which are superseded, and which nobody can read.
+    """The lines of a result file: what each says, where it begins, and which of them count.
 
-    ``length`` is that of all whole lines in bytes; ``torn`` that of what follows the last of them.
-    Lines are named by the offsets at which they begin.
+    ``length`` is that of all whole lines in bytes; ``torn`` that of what follows the last of them. Lines are
+    numbered from 0.
     """
 
     def __init__(self) -> None:
         self.index = Index()
         self.length = 0
         self.torn = 0
-        self.superseded = array("Q")
-        self.unreadable = array("Q")
+        self._starts = array("Q")
+
+    def __len__(self) -> int:
+        """The whole lines of the file, whatever they hold."""
+        return len(self._starts)
 
     def add(self, request_id: str, known: Known, size: int) -> None:
         """A line of ``size`` bytes follows; it supersedes an earlier one of the same id."""
-        superseded = self.index.put(request_id, known, self.length)
-        if superseded is not None:
-            self.superseded.append(superseded)
+        self.index.put(request_id, known)
+        self._starts.append(self.length)
         self.length += size
 
     def add_unreadable(self, size: int) -> None:
         """A line of ``size`` bytes follows that is not a result."""
-        self.unreadable.append(self.length)
+        self.index.put_unreadable()
+        self._starts.append(self.length)
         self.length += size
 
+    def lines(self, stream: BinaryIO, numbers: Iterable[int]) -> Iterator[bytes]:
+        """The file's lines with these numbers, in the order in which they are asked for.
 
-def survey(stream: BinaryIO, path: Path) -> Contents:
-    """Read a whole file. Raises ``ForeignOutputError`` where its first line is not a result."""
+        Raises ``OSError`` where the file is no longer as it was.
+        """
+        for number in numbers:
+            start = self._starts[number]
+            end = self._starts[number + 1] if number + 1 < len(self._starts) else self.length
+            stream.seek(start)
+            line = stream.read(end - start)
+            if len(line) < end - start or not line.endswith(b"\n"):
+                raise OSError("the file has been changed by somebody else")
+            yield line
+
+
+def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None = None) -> Contents:
+    """Read a whole file, and show each line that is a result to ``each``.
+
+    Lines are decoded whole: skipping the fields that are not asked for was measured, and it saves nothing
+    once their UTF-8 is checked. So what counts as done can also be read. Raises ``ForeignOutputError`` where
+    the first line is not a result.
+    """
     if not _is_ours(stream.readline(_LONGEST_FIRST_LINE)):
         raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
     stream.seek(0)
@@ -58,34 +80,14 @@ def survey(stream: BinaryIO, path: Path) -> Contents:
             contents.torn = len(line)
             break
         try:
-            request_id, known = decode_known(line)
+            result = decode_result(line)
         except ValueError:
             contents.add_unreadable(len(line))
-        else:
-            contents.add(request_id, known, len(line))
+            continue
+        contents.add(result.id, known(result), len(line))
+        if each is not None:
+            each(result)
     return contents
-
-
-def lines_except(stream: BinaryIO, offsets: Iterable[int]) -> Iterator[bytes]:
-    """The file's lines without those that begin at the given offsets."""
-    return (line for line, is_named in _marked(stream, offsets) if not is_named)
-
-
-def lines_at(stream: BinaryIO, offsets: Iterable[int]) -> Iterator[bytes]:
-    """The file's lines that begin at the given offsets."""
-    return (line for line, is_named in _marked(stream, offsets) if is_named)
-
-
-def _marked(stream: BinaryIO, offsets: Iterable[int]) -> Iterator[tuple[bytes, bool]]:
-    named = iter(sorted(offsets))
-    upcoming = next(named, None)
-    offset = 0
-    for line in stream:
-        is_named = offset == upcoming
-        if is_named:
-            upcoming = next(named, None)
-        offset += len(line)
-        yield line, is_named
 
 
 def _is_ours(first_line: bytes) -> bool:
@@ -93,7 +95,7 @@ def _is_ours(first_line: bytes) -> bool:
     if not first_line.endswith(b"\n"):
         return first_line[: len(_OUR_START)] == _OUR_START[: len(first_line)]
     try:
-        decode_known(first_line)
+        decode_result(first_line)
     except ValueError:
         return False
     return True

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from batch.codec import decode_result
-from batch.results.contents import lines_except, survey
+from batch.results.contents import survey
 from batch.results.files import Disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Result
+    from batch.results.contents import Contents
     from batch.results.files import FileSystem
 
 
@@ -22,41 +22,57 @@ if TYPE_CHECKING:
 class Counts:
     """Requests by their latest line. Tokens are those that servers have counted for these lines.
 
-    ``failed`` counts by error code; ``unreadable`` lines and a ``torn`` last one are mended by the next run.
+    ``failed`` counts by error code. ``cost`` adds up what is known of the costs; ``unpriced`` counts the
+    lines with tokens and without a cost. ``superseded`` lines, ``unreadable`` ones and a ``torn`` last one
+    are cleared away by the next run.
     """
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cost: float = 0.0
+    priced: int = 0
+    unpriced: int = 0
+    superseded: int = 0
     unreadable: int = 0
     torn: bool = False
 
     def add(self, result: Result) -> None:
         """Count one line."""
+        self._count(result, 1)
+
+    def take_back(self, result: Result) -> None:
+        """Count one line no longer."""
+        self._count(result, -1)
+
+    def _count(self, result: Result, step: int) -> None:
         if result.error is None:
-            self.succeeded += 1
+            self.succeeded += step
         else:
-            self.failed[result.error.code] += 1
+            self.failed[result.error.code] += step
+        if result.cost is not None:
+            self.cost += step * result.cost
+            self.priced += step
         if result.usage is not None:
-            self.prompt_tokens += result.usage.prompt_tokens or 0
-            self.completion_tokens += result.usage.completion_tokens or 0
+            self.prompt_tokens += step * (result.usage.prompt_tokens or 0)
+            self.completion_tokens += step * (result.usage.completion_tokens or 0)
+            self.unpriced += step * (result.cost is None)
 
 
-def summarise(path: Path, *, files: FileSystem | None = None) -> Counts:
-    """Count a result file in two streaming passes; a run may be appending to it meanwhile.
+def summarise(path: Path, *, files: FileSystem | None = None) -> tuple[Counts, Contents]:
+    """Count a result file in one streaming pass; a run may be appending to it meanwhile.
 
     Raises ``ForeignOutputError`` where the file is not one of ours, and ``OSError`` (such as
     ``FileNotFoundError``) where it cannot be read.
     """
+    counts = Counts()
     with (files or Disk()).open_read(path) as stream:
-        contents = survey(stream, path)
-        counts = Counts(unreadable=len(contents.unreadable), torn=contents.torn > 0)
-        stream.seek(0)
-        left = len(contents.index)
-        for line in lines_except(stream, chain(contents.superseded, contents.unreadable)):
-            if not left:
-                break  # what has been appended since the first pass
-            counts.add(decode_result(line))
-            left -= 1
-    return counts
+        contents = survey(stream, path, counts.add)
+        for line in contents.lines(stream, contents.index.superseded_lines()):
+            counts.take_back(decode_result(line))
+    counts.superseded = contents.index.superseded
+    counts.unreadable = contents.index.unreadable
+    counts.torn = contents.torn > 0
+    counts.failed = +counts.failed  # what was taken back to nothing is gone
+    return counts, contents

@@ -22,7 +22,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _PRIVATE_TEMPORARY = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-_READ_BUFFER = 1 << 18
+_WRITE_BUFFER = 1 << 18
+_READ_BUFFER = 1 << 14  # lines are also read out of order, and then each costs a buffer
 
 
 class FileSystem(Protocol):
@@ -144,8 +145,7 @@ def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, li
     """Append to a file, new or old, and return once that would survive a power cut."""
     descriptor = files.open_append(path, like=like)
     try:
-        for chunk in chunks:
-            write_all(files, descriptor, chunk)
+        _write_gathered(files, descriptor, chunks)
         files.sync(descriptor)
     finally:
         files.close(descriptor)
@@ -161,8 +161,7 @@ def replace_content(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> N
     try:
         descriptor = files.create(temporary, like=path)
         try:
-            for chunk in chunks:
-                write_all(files, descriptor, chunk)
+            _write_gathered(files, descriptor, chunks)
             files.sync(descriptor)
         finally:
             files.close(descriptor)
@@ -172,6 +171,17 @@ def replace_content(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> N
             files.remove(temporary)
         raise
     files.sync_directory(path.parent)
+
+
+def _write_gathered(files: FileSystem, descriptor: int, chunks: Iterable[bytes]) -> None:
+    """Write the chunks, which may be many and small, in larger ones."""
+    gathered = bytearray()
+    for chunk in chunks:
+        gathered += chunk
+        if len(gathered) >= _WRITE_BUFFER:
+            write_all(files, descriptor, bytes(gathered))
+            gathered.clear()
+    write_all(files, descriptor, bytes(gathered))
 
 
 def temporary_name(path: Path) -> Path:

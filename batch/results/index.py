@@ -1,108 +1,180 @@
-"""Which requests the output knows, in at most about a hundred bytes each.
+"""Which requests the output knows, in well under a hundred bytes a line.
 
-A dict from id to ``Known`` takes four times as much, which counts when a file has millions of lines. This
-is an open hash table in one ``bytearray``: a slot holds the digest of the id, the fingerprint, where the
-line begins, and what became of the request.
+A dict from id to ``Known`` takes five times as much, which counts when a file has millions of lines. So what
+is known of a line stands in flat arrays, in the order of the file, and an open hash table of line numbers
+finds it by the digest of its id: a compact dict without an object in it.
 """
 
 from __future__ import annotations
 
+from array import array
 from hashlib import blake2b
 from struct import Struct
+from typing import TYPE_CHECKING
 
 from batch.codec import well_formed
 from batch.records import Known
 
-_SLOT = Struct("<16s16sQBB")  # digest of the id, fingerprint, offset of the line, flags, runs
-_FLAGS = 40  # where in a slot the flags stand; no flags, no entry
-_USED, _SUCCEEDED, _RETRYABLE, _STRANGE = 1, 2, 4, 8
-_MOST_RUNS = 255
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_HALVES = Struct("<QQ").unpack
+_NO_FINGERPRINT = bytes(16)
+_SUCCEEDED, _RETRYABLE, _STRANGE, _LATEST, _CLAIMED, _UNREADABLE = 1, 2, 4, 8, 16, 32
+_MOST = 255  # what a byte can count
 
 
 class Index:
-    """A map from a request's id to what its latest line says, and where that line begins."""
+    """What each line of a file says; lines are numbered from 0, in the order in which they were added."""
 
     def __init__(self) -> None:
-        self.succeeded = 0
-        self.failed = 0
-        self._slots = 64
-        self._table = bytearray(self._slots * _SLOT.size)
+        self.superseded = 0
+        self.unreadable = 0
+        self._keys = array("Q")  # of each line: the halves of its id's digest
+        self._checks = array("Q")
+        self._fingerprints = bytearray()
+        self._flags = bytearray()
+        self._runs = bytearray()
+        self._codes = bytearray()
+        self._names = [""]  # of error codes
+        self._table = array("I", [0]) * 64  # line numbers from 1; 0: free
 
     def __len__(self) -> int:
-        return self.succeeded + self.failed
+        """The ids that are known."""
+        return len(self._flags) - self.superseded - self.unreadable
+
+    def line(self, request_id: str) -> int | None:
+        """The number of the latest line of this id; ``None`` where there is none."""
+        found = self._table[self._find(*_digest(request_id))] if self._flags else 0
+        return found - 1 if found else None
 
     def get(self, request_id: str) -> Known | None:
         """What the latest line of this id says.
 
         A fingerprint that this program would not write comes back empty, and so matches none.
         """
-        if not len(self):
+        line = self.line(request_id)
+        if line is None:
             return None
-        at = self._find(_digest(request_id))
-        _, fingerprint, _, flags, runs = _SLOT.unpack_from(self._table, at)
-        if not flags:
-            return None
+        flags = self._flags[line]
         return Known(
-            fingerprint="" if flags & _STRANGE else fingerprint.hex(),
+            fingerprint="" if flags & _STRANGE else self._fingerprints[16 * line : 16 * line + 16].hex(),
             succeeded=bool(flags & _SUCCEEDED),
             retryable=bool(flags & _RETRYABLE),
-            runs=runs,
+            runs=self._runs[line],
+            code=self._names[self._codes[line]],
         )
 
-    def offset(self, request_id: str) -> int | None:
-        """Where the latest line of this id begins; ``None`` where there is none."""
-        _, _, offset, flags, _ = _SLOT.unpack_from(self._table, self._find(_digest(request_id)))
-        return offset if flags else None
-
-    def put(self, request_id: str, known: Known, offset: int) -> int | None:
-        """Record the line at ``offset``; return the offset of the line of this id that it supersedes."""
-        if len(self) * 3 >= self._slots * 2:
-            self._grow()
-        digest = _digest(request_id)
-        at = self._find(digest)
-        _, _, superseded, old_flags, _ = _SLOT.unpack_from(self._table, at)
+    def put(self, request_id: str, known: Known) -> None:
+        """Add a line; it supersedes an earlier one of its id."""
+        key, check = _digest(request_id)
+        slot = self._find(key, check)
+        earlier = self._table[slot] - 1
         fingerprint, flags = _packed(known)
-        _SLOT.pack_into(self._table, at, digest, fingerprint, offset, flags, min(known.runs, _MOST_RUNS))
-        self._count(old_flags, -1)
-        self._count(flags, +1)
-        return superseded if old_flags else None
+        self._append(key, check, fingerprint, flags)
+        if known.runs:
+            self._runs[-1] = min(known.runs, _MOST)
+        if known.code:
+            self._codes[-1] = self._number(known.code)
+        self._table[slot] = len(self._flags)
+        if earlier >= 0:
+            self._flags[earlier] = 0
+            self.superseded += 1
+        elif len(self) * 2 > len(self._table):
+            self._grow()
 
-    def _count(self, flags: int, step: int) -> None:
-        if flags & _SUCCEEDED:
-            self.succeeded += step
-        elif flags:
-            self.failed += step
+    def put_unreadable(self) -> None:
+        """Add a line that is not a result."""
+        self._append(0, 0, _NO_FINGERPRINT, _UNREADABLE)
+        self.unreadable += 1
 
-    def _find(self, digest: bytes) -> int:
-        """The place of the digest's slot, or of the free slot where it belongs."""
-        table, slot = self._table, int.from_bytes(digest[:8]) % self._slots
-        while True:
-            at = slot * _SLOT.size
-            if not table[at + _FLAGS] or table[at : at + 16] == digest:
-                return at
-            slot = (slot + 1) % self._slots
+    def claim(self, request_id: str) -> int | None:
+        """The number of the latest line of this id, the first time that it is asked for."""
+        line = self.line(request_id)
+        if line is None or self._flags[line] & _CLAIMED:
+            return None
+        self._flags[line] |= _CLAIMED
+        return line
+
+    def latest(self) -> Iterator[int]:
+        """The numbers of the lines that no other supersedes, in the file's order, as all that follow."""
+        return self._lines(_LATEST, _LATEST)
+
+    def claimed(self) -> Iterator[int]:
+        """Those of them that have been claimed."""
+        return self._lines(_CLAIMED, _CLAIMED)
+
+    def unclaimed(self) -> Iterator[int]:
+        """Those of them that nobody has claimed."""
+        return self._lines(_LATEST | _CLAIMED, _LATEST)
+
+    def superseded_lines(self) -> Iterator[int]:
+        """The lines that another one supersedes."""
+        return self._lines(_LATEST | _UNREADABLE, 0)
+
+    def unreadable_lines(self) -> Iterator[int]:
+        """The lines that are not results."""
+        return self._lines(_UNREADABLE, _UNREADABLE)
+
+    def readable_lines(self) -> Iterator[int]:
+        """The lines that are results, whether they count or not."""
+        return self._lines(_UNREADABLE, 0)
+
+    def _lines(self, mask: int, value: int) -> Iterator[int]:
+        return (line for line, flags in enumerate(self._flags) if flags & mask == value)
+
+    def _append(self, key: int, check: int, fingerprint: bytes, flags: int) -> None:
+        self._keys.append(key)
+        self._checks.append(check)
+        self._fingerprints += fingerprint
+        self._flags.append(flags)
+        self._runs.append(0)
+        self._codes.append(0)
+
+    def _find(self, key: int, check: int) -> int:
+        """The place in the table that leads to the id's latest line, or the free one where that belongs."""
+        table, keys, mask = self._table, self._keys, len(self._table) - 1
+        slot = key & mask
+        while line := table[slot]:
+            if keys[line - 1] == key and self._checks[line - 1] == check:
+                break
+            slot = (slot + 1) & mask
+        return slot
 
     def _grow(self) -> None:
-        old = self._table
-        self._slots += self._slots // 2
-        self._table = bytearray(self._slots * _SLOT.size)
-        for at in range(0, len(old), _SLOT.size):
-            if old[at + _FLAGS]:
-                slot = self._find(bytes(old[at : at + 16]))
-                self._table[slot : slot + _SLOT.size] = old[at : at + _SLOT.size]
+        """Twice the places, so that at most every second one is taken."""
+        size = 2 * len(self._table)
+        self._table = table = array("I", [0]) * size
+        for line in self.latest():
+            slot = self._keys[line] & (size - 1)
+            while table[slot]:
+                slot = (slot + 1) & (size - 1)
+            table[slot] = line + 1
+
+    def _number(self, code: str) -> int:
+        """A byte for the code; those beyond the 255 first ones, which no run of ours can bring, share one."""
+        if code not in self._names:
+            if len(self._names) > _MOST:
+                return _MOST
+            self._names.append(code)
+        return self._names.index(code)
 
 
-def _digest(request_id: str) -> bytes:
-    return blake2b(well_formed(request_id).encode(), digest_size=16).digest()
+def _digest(request_id: str) -> tuple[int, int]:
+    text = request_id if request_id.isascii() else well_formed(request_id)
+    key, check = _HALVES(blake2b(text.encode(), digest_size=16).digest())
+    return key, check
 
 
 def _packed(known: Known) -> tuple[bytes, int]:
     """The fingerprint in 16 bytes, and the flags."""
-    flags = _USED | _SUCCEEDED * known.succeeded | _RETRYABLE * known.retryable
-    try:
-        fingerprint = bytes.fromhex(known.fingerprint)
-    except ValueError:
-        fingerprint = b""
-    if len(fingerprint) == 16 and fingerprint.hex() == known.fingerprint:
-        return fingerprint, flags
-    return bytes(16), flags | _STRANGE
+    flags = _LATEST | _SUCCEEDED * known.succeeded | _RETRYABLE * known.retryable
+    written = known.fingerprint
+    if len(written) == 32 and written == written.lower():
+        try:
+            fingerprint = bytes.fromhex(written)
+        except ValueError:
+            return _NO_FINGERPRINT, flags | _STRANGE
+        if len(fingerprint) == 16:  # nothing in it was white space
+            return fingerprint, flags
+    return _NO_FINGERPRINT, flags | _STRANGE

@@ -10,7 +10,8 @@ Rules, each with its test:
 4. Opening mends what a crash can leave: a torn last line is cut off; unreadable lines before it, which a
    power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their requests run again.
    What stays is made durable first, since nobody will ask for it again.
-5. Of several lines with one id the last one counts; ``finish`` removes the others.
+5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order
+   that is asked for, and rewrites nothing where the file is so already.
 6. Content that has been written is only ever replaced as a whole, in one step.
 """
 
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import os
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Self
 
@@ -26,14 +28,16 @@ import anyio.to_thread
 
 from batch.codec import encode_result, known
 from batch.errors import OutputWriteError
-from batch.results.contents import Contents, lines_at, lines_except, survey
+from batch.results.arrange import arranged
+from batch.results.contents import Contents, survey
 from batch.results.files import Disk, append_durably, replace_content, temporary_name, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from types import TracebackType
 
     from batch.records import Known, Result
+    from batch.results.arrange import Order
     from batch.results.files import FileSystem
 
 Durability = Literal["fsync", "flush"]
@@ -82,14 +86,9 @@ class ResultLog:
         self.close()
 
     @property
-    def succeeded(self) -> int:
-        """Requests whose latest line is a success."""
-        return self._contents.index.succeeded
-
-    @property
-    def failed(self) -> int:
-        """Requests whose latest line is a failure."""
-        return self._contents.index.failed
+    def contents(self) -> Contents:
+        """The lines that count so far; not to be changed."""
+        return self._contents
 
     def known(self, request_id: str) -> Known | None:
         """What the latest line of this id says; ``None`` where there is no line."""
@@ -109,17 +108,18 @@ class ResultLog:
             for result, line in zip(results, lines, strict=True):
                 self._contents.add(result.id, known(result), len(line))
 
-    async def finish(self) -> None:
-        """Leave one line per id, the latest, in the order of completion; then close the log.
+    async def finish(
+        self, job: Iterable[str] = (), *, order: Order = "completion", prune: bool = False
+    ) -> None:
+        """Leave one line per id, the latest, in the order that is asked for; then close the log.
 
-        Lines of ids that the job no longer has stay. Where nothing was superseded, nothing is rewritten.
-        Raises ``OutputWriteError`` where that fails; the file then has all the lines that it had.
+        ``job`` are the ids of the job's requests in its order, read in a worker thread and only where they
+        matter. Lines of other ids stay, unless ``prune``. Raises ``OutputWriteError`` where that fails, and
+        what reading ``job`` raises; the file then has all the lines that it had.
         """
         with self._writing:
-            try:
-                await anyio.to_thread.run_sync(self._compact)
-            finally:
-                self.close()
+            await anyio.to_thread.run_sync(partial(self._rearrange, job, order, prune))
+            self.close()
 
     def close(self) -> None:
         """Close the file as it is. What was written before is kept, and nothing more is taken."""
@@ -134,7 +134,7 @@ class ResultLog:
         self._read()
         if self._contents.torn:
             self._cut_torn_line()
-        if self._contents.unreadable:
+        if self._contents.index.unreadable:
             self._quarantine()
         if self._contents.length:
             self._descriptor = self._open_append()
@@ -166,21 +166,23 @@ class ResultLog:
         )
 
     def _quarantine(self) -> None:
-        unreadable = self._contents.unreadable
+        contents = self._contents
+        index = contents.index
         corrupt = self.path.with_name(f"{self.path.name}.corrupt")
         # A crash between the two steps leaves these lines in both files, and never in neither.
         with self._files.open_read(self.path) as stream:
-            append_durably(self._files, corrupt, lines_at(stream, unreadable), like=self.path)
-        self._rewrite_without(unreadable)
-        self._read()
+            unreadable = contents.lines(stream, index.unreadable_lines())
+            append_durably(self._files, corrupt, unreadable, like=self.path)
+        self._rewrite(index.readable_lines())
         self.notices.append(
-            f"{self.path.name}: {len(unreadable)} unreadable line{'s' * (len(unreadable) > 1)} moved to "
+            f"{self.path.name}: {index.unreadable} unreadable line{'s' * (index.unreadable > 1)} moved to "
             f"{corrupt.name}; what they answered runs again"
         )
+        self._read()
 
-    def _rewrite_without(self, offsets: Sequence[int]) -> None:
+    def _rewrite(self, numbers: Iterable[int]) -> None:
         with self._files.open_read(self.path) as stream:
-            replace_content(self._files, self.path, lines_except(stream, offsets))
+            replace_content(self._files, self.path, self._contents.lines(stream, numbers))
 
     def _append(self, data: bytes) -> None:
         if self._closed_because:
@@ -212,10 +214,13 @@ class ResultLog:
                 self._files.truncate(self._descriptor, self._contents.length)
                 self._files.sync(self._descriptor)
 
-    def _compact(self) -> None:
-        if self._closed_because or not self._contents.superseded:
+    def _rearrange(self, job: Iterable[str], order: Order, prune: bool) -> None:
+        if self._closed_because:
+            return
+        numbers = arranged(self._contents, job, order=order, prune=prune)
+        if numbers is None:
             return
         try:
-            self._rewrite_without(self._contents.superseded)
+            self._rewrite(numbers)
         except OSError as error:
-            raise OutputWriteError(f"{self.path} could not be compacted: {error}") from error
+            raise OutputWriteError(f"{self.path} could not be put in order: {error}") from error

@@ -1,4 +1,4 @@
-"""Single results of a file, by id: its lines are found by their offsets, not by reading them all again."""
+"""Single results of a file, by id: its lines are found by where they begin, not by reading them all again."""
 
 from __future__ import annotations
 
@@ -46,12 +46,12 @@ class Lookup:
 
     def result(self, request_id: str) -> Result | None:
         """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""
-        offset = self.contents.index.offset(request_id)
-        if offset is None or self._stream is None:
+        number = self.contents.index.line(request_id)
+        if number is None or self._stream is None:
             return None
-        self._stream.seek(offset)
         try:
-            result = decode_result(self._stream.readline())
-        except ValueError:
+            (line,) = self.contents.lines(self._stream, [number])
+            result = decode_result(line)
+        except (OSError, ValueError):
             return None
         return result if result.id == request_id else None
