@@ -233,7 +233,7 @@ def test_the_failures_that_showed_an_outage_are_charged_to_nobody() -> None:
     works = take_all(it, 0)
     for work in works[:10]:
         it.settle(work, BUSY, 0)
-    assert it.endpoint.out_since == 0
+    assert it.pool.first.out_since == 0
     assert [work.failures for work in works[:10]] == [[]] * 10
 
 
@@ -246,7 +246,7 @@ def test_not_even_those_of_one_request_that_failed_twice() -> None:
     it.settle(again, BUSY, 60)
     for work in works[1:10]:
         it.settle(work, BUSY, 60)
-    assert it.endpoint.out_since == 60
+    assert it.pool.first.out_since == 60
     assert works[0].failures == []
 
 
@@ -259,7 +259,7 @@ def test_nine_failures_and_something_else_are_no_outage(between: Outcome) -> Non
         it.settle(work, BUSY, 0)
     it.settle(works[9], between, 0)
     it.settle(works[10], BUSY, 0)
-    assert it.endpoint.out_since is None
+    assert it.pool.first.out_since is None
 
 
 def test_the_first_success_reopens_from_one_slot() -> None:
@@ -267,7 +267,7 @@ def test_the_first_success_reopens_from_one_slot() -> None:
     prove(it)
     for work in take_all(it, 0):
         it.settle(work, Failure("connect", "refused"), 0)
-    assert it.endpoint.out_since is not None
+    assert it.pool.first.out_since is not None
     (probe,) = take_all(it, 100)
     it.settle(probe, OK, 100)
     assert len(take_all(it, 100)) == 1

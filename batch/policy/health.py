@@ -8,18 +8,21 @@ makes no sense, for a time or for the whole run.
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from batch.policy.retry import (
     EXIT_OUT,
+    HOLD,
     Hold,
     Retry,
     RetryPolicy,
     backoff,
     shows_a_working_endpoint,
     shows_an_outage,
+    speaks_against_the_address,
     speaks_of_another_server,
 )
 from batch.policy.work import Again, Out
@@ -72,6 +75,7 @@ class Health:
         self._probes = 0
         self._probe: Work | None = None
         self._strange = False
+        self._second_chance = False
         self._streak: list[tuple[Work, str]] = []
 
     @property
@@ -80,9 +84,14 @@ class Health:
         return self.held is not None and self.held.until is None
 
     @property
+    def probed_until(self) -> float:
+        """When probing ends, while it is out."""
+        return math.inf if self.out_since is None else self.out_since + self._outage
+
+    @property
     def doubted(self) -> bool:
         """Whether its pilot has met something strange: no other request should, until that is cleared up."""
-        return self._strange and not self.proven
+        return self._strange and not (self.proven or self.stopped or self._second_chance)
 
     def slots(self, now: float) -> int:
         """How many may be under way there."""
@@ -133,6 +142,8 @@ class Health:
         self._strange = not self.proven and speaks_of_another_server(failure)
         if failure.code == "fd_limit":
             return self._with_fewer_connections(now)
+        if self._second_chance and (self._strange or speaks_against_the_address(failure)):
+            return self._go_on_probing(work, failure, now)
         if shows_an_outage(failure):
             if self.out_since is not None or self._completes_streak(work, failure):
                 return self._go_on_probing(work, failure, now)
@@ -145,11 +156,22 @@ class Health:
     def hold(self, hold: Hold) -> Hold | Again:
         """Park the endpoint; a hold that changes nothing for a person to know is not said again."""
         before = self.held
+        if hold.until is None:
+            self._streak.clear()
         if before is None or hold.until is None:
             self.held = hold
         elif before.until is not None:
             self.held = replace(before, until=max(before.until, hold.until))
         return hold if before is None or (before.until is not None and hold.until is None) else Again()
+
+    def give_another_chance(self, now: float) -> None:
+        """Probe it after all if it is held for what its pilot met, and not for longer than any outage."""
+        if self.held is None or not self.stopped or self.proven or self._second_chance:
+            return
+        if self.held.code not in HOLD and self.held.exit_code != EXIT_OUT:
+            self._second_chance = True
+            self.held = None
+            self._go_out(now)
 
     def _ended(self, work: Work, outcome: Reply | Failure, now: float) -> None:
         self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
@@ -158,6 +180,7 @@ class Health:
     def _reopen(self) -> None:
         """The endpoint answers: after an outage it starts again from one slot."""
         self.proven = True
+        self._second_chance = False
         if self.out_since is not None:
             self.out_since = None
             self._ceiling = 1
@@ -180,7 +203,7 @@ class Health:
         """The endpoint is out, or still is."""
         if self.out_since is None:
             self._go_out(now)
-            return Out(failure.code, failure.message, now + self._outage)
+            return Out(failure.code, failure.message, self.probed_until)
         if work is not self._probe:
             return Again()
         if now - self.out_since >= self._outage:

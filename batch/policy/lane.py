@@ -1,8 +1,9 @@
 """The lane of one target: its requests on their way to its endpoint.
 
 What is to be sent next comes from three places: retries that are due, requests that went back uncharged,
-and the target's own cursor over the job. It goes when the endpoint is fit to be asked (``Health``), has a
-slot free (``Capacity``), and the limits allow it (``Gate``).
+and the target's own cursor over the job. It goes when an endpoint is fit to be asked (``Health``) and has a
+slot free (``Capacity``), the limits allow it (``Gate``), and if it is a retry, somebody has paid for it
+(``RetryBudget``).
 """
 
 from __future__ import annotations
@@ -16,12 +17,14 @@ from typing import TYPE_CHECKING
 from batch.policy.capacity import FixedCapacity
 from batch.policy.gate import OpenGate
 from batch.policy.health import Health
+from batch.policy.pool import Pool, no_chat_server
 from batch.policy.retry import Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
+from batch.policy.retry_budget import RetryBudget
 from batch.policy.work import Work
 from batch.records import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
@@ -36,11 +39,12 @@ class Lane:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
     ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go
-    on meanwhile. The lane is ``behind`` then, until ``read_on`` has given it turns enough. ``capacity`` makes
-    the controller of an endpoint's concurrency, from ``limit``, the user's bound.
+    on meanwhile. The lane is ``behind`` then, until ``read_on`` has given it turns enough. ``limit`` is the
+    user's bound on what is under way, from which ``capacity`` makes the controller of each endpoint.
+    ``endpoints`` are names; by default there is one, called as the lane.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be left out says what a plain lane is
         self,
         name: str,
         requests: Iterator[Request | None],
@@ -51,11 +55,13 @@ class Lane:
         random: Callable[[], float],
         capacity: Callable[[int], Capacity] = FixedCapacity,
         gate: Gate | None = None,
+        endpoints: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.in_flight = 0
-        self.endpoint = Health(
-            name, limit=limit, capacity=capacity(limit), policy=policy, outage=outage, random=random
+        self.pool = Pool(
+            Health(each, limit=limit, capacity=capacity(limit), policy=policy, outage=outage, random=random)
+            for each in endpoints or (name,)
         )
         self._requests = requests
         self.behind = False
@@ -64,6 +70,7 @@ class Lane:
         self._policy = policy
         self._random = random
         self._gate: Gate = gate or OpenGate()
+        self._retries = RetryBudget(limit)
         self._head: Work | None = None
         self._head_at = 0.0
         self._ready: deque[Work] = deque()
@@ -78,7 +85,7 @@ class Lane:
     @property
     def held(self) -> Hold | None:
         """Why nothing is sent, where that makes no sense; for a time, or in this run."""
-        return self.endpoint.held
+        return self.pool.held
 
     @property
     def blocked(self) -> bool:
@@ -95,13 +102,13 @@ class Lane:
         """Whether nothing can come from here any more in this run."""
         if self.in_flight:
             return False
-        if self.endpoint.stopped:
+        if self.pool.stopped:
             return True
         return self._exhausted and self._head is None and not self._ready and not self._waiting
 
     def take(self, now: float) -> Work | None:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
-        if not self.endpoint.is_open(now):
+        if not self._has_slot(now):
             self._head_at = min(self._head_at, now)  # to be asked again, once there is somebody to send it to
             return None
         work = self._head or self._next(now)
@@ -118,7 +125,7 @@ class Lane:
         """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
         if not self.behind or self._head or self._ready or not self._may_read():
             return False
-        if not self.endpoint.is_open(now):
+        if not self._has_slot(now):
             return False
         work = self._read(now)
         if work is not None:
@@ -127,9 +134,9 @@ class Lane:
 
     def due(self, now: float) -> float | None:
         """When a look at this lane may find something that it does not find now, other than by an outcome."""
-        if self.over:
+        if self.in_flight >= self._limit or self.over:
             return None
-        soonest, wished = self.endpoint.due(now), self._wished(now)
+        soonest, wished = self.pool.due(now), self._wished(now)
         return None if soonest is None or wished is None else max(soonest, wished)
 
     def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
@@ -138,8 +145,10 @@ class Lane:
         settlement: Settlement = None
         if isinstance(outcome, Reply):
             work.endpoint.worked(work, outcome, now)
+            self._retries.replied()
         else:
             settlement = self._settle_failure(work, outcome, now)
+        settlement = self.pool.settled(work.endpoint, settlement, now)
         self._gate.settled(work, outcome, settlement, now)
         return settlement
 
@@ -149,12 +158,15 @@ class Lane:
         self._gate.reserve(work, now)
         self.in_flight += 1
         work.sent_at = now
-        work.endpoint = self.endpoint
-        self.endpoint.sent(work, now)
+        work.endpoint = self.pool.choose(work, now)
+        work.endpoint.sent(work, now)
         return work
 
+    def _has_slot(self, now: float) -> bool:
+        return self.in_flight < self._limit and self.pool.is_open(now)
+
     def _next(self, now: float) -> Work | None:
-        if self._waiting and self._waiting[0][0] <= now:
+        if self._waiting and self._waiting[0][0] <= now and self._retries.spend(now):
             return heapq.heappop(self._waiting)[2]
         if self._ready:
             return self._ready.popleft()
@@ -166,18 +178,18 @@ class Lane:
             return None if self._head_at == math.inf else max(now, self._head_at)
         if self._ready or self._may_read():
             return now
-        return max(now, self._waiting[0][0]) if self._waiting else None
+        return max(self._retries.ready_at(now), self._waiting[0][0]) if self._waiting else None
 
     def _read(self, now: float) -> Work | None:
         for request in self._requests:
             self.behind = request is None
-            return None if request is None else Work(request, self, self.endpoint, queued_at=now)
+            return None if request is None else Work(request, self, self.pool.first, queued_at=now)
         self._exhausted = True
         return None
 
     def _may_read(self) -> bool:
         """Whether there is room for another request; none follows a pilot that met something strange."""
-        if self._exhausted or self.endpoint.doubted:
+        if self._exhausted or self.pool.doubted:
             return False
         return len(self._waiting) + self.in_flight < self._limit + LOOK_AHEAD
 
@@ -186,7 +198,8 @@ class Lane:
     def _settle_failure(self, work: Work, failure: Failure, now: float) -> Settlement:
         verdict = work.endpoint.failed(work, failure, now)
         if verdict is None:
-            return self._decide(work, failure, now)
+            hold = self.pool.gives_up(work.endpoint, failure)
+            return self._decide(work, failure, now) if hold is None else self._hold(work, hold)
         if isinstance(verdict, Retry):
             self._wait(work, verdict.at)
         else:
@@ -197,16 +210,19 @@ class Lane:
         proven = work.endpoint.proven
         decision = decide(self._policy, failure, now, self._random, earlier=work.failures, proven=proven)
         if isinstance(decision, Hold) and decision.until is None:
-            self._ready.appendleft(work)
-            return work.endpoint.hold(decision)
+            return self._hold(work, decision)
         work.failures.append(failure.code)
         if isinstance(decision, Fail):
             return self._give_up(work, decision, failure)
         if isinstance(decision, Retry):
             self._wait(work, decision.at)
             return decision
-        self._wait(work, decision.until or now)
+        self._wait(work, now)  # it is the endpoint that waits; another one may serve the request
         return work.endpoint.hold(decision)
+
+    def _hold(self, work: Work, hold: Hold) -> Settlement:
+        self._ready.appendleft(work)
+        return work.endpoint.hold(hold)
 
     def _give_up(self, work: Work, decision: Fail, failure: Failure) -> Fail:
         """The request has failed; if what answered the pilot is no chat server, the others are spared that.
@@ -215,7 +231,7 @@ class Lane:
         """
         if work.endpoint.proven or not speaks_of_another_server(failure):
             return decision
-        work.endpoint.hold(Hold(failure.code, f"this is no chat server: {failure.message}"))
+        work.endpoint.hold(no_chat_server(failure))
         return Fail(decision.code, retryable=True)
 
     def _wait(self, work: Work, due: float) -> None:

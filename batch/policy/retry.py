@@ -87,7 +87,7 @@ def decide(
     ``earlier`` are the codes of the attempts that failed before it, ``random`` gives numbers from [0, 1),
     ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
     """
-    if failure.code in HOLD or (not proven and _speaks_against_the_address(failure)):
+    if failure.code in HOLD or (not proven and speaks_against_the_address(failure)):
         return _hold(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
@@ -103,6 +103,11 @@ def is_retryable(failure: Failure) -> bool:
     if failure.should_retry is not None:
         return failure.should_retry
     return failure.code not in NEVER
+
+
+def speaks_against_the_address(failure: Failure) -> bool:
+    """Whether it says that there is nothing here to be asked, if nothing else has been heard from it."""
+    return failure.code == "connect" or failure.http_status in WRONG_ADDRESS
 
 
 def speaks_of_another_server(failure: Failure) -> bool:
@@ -130,10 +135,6 @@ def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> 
 def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
     once = failure.code in ONCE or (failure.code == "empty" and failure.finished)
     return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
-
-
-def _speaks_against_the_address(failure: Failure) -> bool:
-    return failure.code == "connect" or failure.http_status in WRONG_ADDRESS
 
 
 def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Hold:

@@ -1,0 +1,231 @@
+"""Several endpoints for one model: who is asked, and what becomes of one that is in trouble."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch.policy.lane import Lane
+from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
+from batch.policy.work import Again, Out
+from batch.records import Failure, Outcome, Reply, Request, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.health import Health
+    from batch.policy.work import Settlement, Work
+
+OK = Reply("fine", Verdict.COMPLETE, "stop")
+REFUSED = Failure("connect", "refused")
+BUSY = Failure("http_503", "busy", http_status=503)
+WRONG_KEY = Failure("auth", "wrong key", http_status=401)
+PAGE = Failure("not_sse", "a page")
+NOT_FOUND = Failure("bad_request", "no such path", http_status=404)
+CUT = Failure("truncated", "cut", first_byte=0.1)
+
+
+def pool(names: str = "ab", total: int = 500, limit: int = 8, attempts: int = 8) -> Lane:
+    rows = (Request(str(number), "f", "m", "m", ()) for number in range(total))
+    policy = RetryPolicy(max_attempts=attempts)
+    return Lane("m", rows, limit=limit, policy=policy, outage=600, random=lambda: 0.5, endpoints=tuple(names))
+
+
+def endpoint(it: Lane, name: str) -> Health:
+    return next(each for each in it.pool.endpoints if each.name == name)
+
+
+def taken(it: Lane, now: float = 0) -> list[Work]:
+    works = []
+    while (work := it.take(now)) is not None:
+        works.append(work)
+    return works
+
+
+def names(works: list[Work]) -> Counter[str]:
+    return Counter(work.endpoint.name for work in works)
+
+
+def settle(it: Lane, works: list[Work], outcomes: dict[str, Outcome], now: float = 0) -> list[Settlement]:
+    """Settle each as its endpoint's outcome says; well where none is said."""
+    return [it.settle(work, outcomes.get(work.endpoint.name, OK), now) for work in works]
+
+
+def proven(names: str = "ab", limit: int = 8) -> Lane:
+    it = pool(names, limit=limit)
+    settle(it, taken(it), {})
+    return it
+
+
+def test_each_has_a_pilot_of_its_own() -> None:
+    it = pool("abc")
+    assert names(taken(it)) == Counter("abc")
+
+
+def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
+    it = proven("abc", limit=9)
+    works = taken(it)
+    assert names(works) == Counter("aaabbbccc")
+    settle(it, [work for work in works if work.endpoint.name == "b"], {})
+    assert names(taken(it)) == Counter("bbb")
+
+
+def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() -> None:
+    it = proven()
+    works = taken(it)
+    said = settle(it, [work for work in works if work.endpoint.name == "a"], {"a": REFUSED})
+    assert [type(each) for each in said] == [Retry, Out, Again, Again]
+    assert endpoint(it, "a").out_since == 0
+    assert it.held is None
+    assert names(taken(it)) == Counter("bbbb")
+    later = taken(it, 60)
+    assert names(later)["a"] == 0, "there is no room until something settles"
+    settle(it, works[1:2], {}, 60)
+    assert names(taken(it, 60)) == Counter("a"), "one probe"
+    assert not any(work.failures for work in works)
+
+
+def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
+    it = proven(limit=4)
+    works = taken(it)
+    mine = next(work for work in works if work.endpoint.name == "a")
+    again = it.settle(mine, CUT, 0)
+    assert isinstance(again, Retry)
+    (retried,) = taken(it, again.at)
+    assert (retried is mine, retried.endpoint.name) == (True, "b")
+
+
+@pytest.mark.parametrize("failure", [REFUSED, NOT_FOUND, PAGE], ids=lambda failure: str(failure.code))
+def test_one_whose_pilot_finds_nobody_is_probed_once_another_has_worked(failure: Failure) -> None:
+    it = pool()
+    first, second = taken(it)
+    said = it.settle(first, failure, 0)
+    assert isinstance(said, Hold)
+    assert it.held is None
+    it.settle(second, OK, 0)
+    assert it.settle(next(w for w in taken(it, 0) if w is first), OK, 0) is None, "b has served it"
+    assert first.failures == []
+    a = endpoint(it, "a")
+    assert (a.stopped, a.out_since) == (False, 0)
+    now = 0.0
+    while a.out_since is not None and now < 100:
+        now += 1
+        settle(it, taken(it, now), {"a": OK if now > 50 else failure}, now)
+    assert a.proven
+    assert now < 100
+
+
+def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None:
+    it = pool("ab", attempts=1, total=10_000)
+    first, second = taken(it)
+    it.settle(second, OK, 0)
+    said = [it.settle(first, PAGE, 0)]
+    assert isinstance(said[0], Out)
+    for now in range(1, 590):
+        works = taken(it, now)
+        said += settle(it, works, {"a": PAGE}, now)
+    assert Counter(type(each) for each in said if each is not None).keys() == {Out, Again}
+    for now in range(590, 700):
+        said += settle(it, taken(it, now), {"a": PAGE}, now)
+    (held,) = [each for each in said if isinstance(each, Hold)]
+    assert held.exit_code == 75
+    assert it.held is None
+
+
+def test_a_key_that_one_refuses_holds_that_one() -> None:
+    it = proven()
+    works = taken(it)
+    settle(it, works, {"a": WRONG_KEY})
+    assert endpoint(it, "a").stopped
+    assert it.held is None
+    assert not it.over
+    assert names(taken(it)) == Counter({"b": 8})
+
+
+@pytest.mark.parametrize(
+    ("failure", "code"),
+    [(WRONG_KEY, 7), (REFUSED, 7), (NOT_FOUND, 7), (PAGE, 7)],
+    ids=lambda case: str(case)[:20],
+)
+def test_the_target_is_held_when_all_are(failure: Failure, code: int) -> None:
+    it = pool("ab", attempts=1)
+    settle(it, taken(it), {"a": failure, "b": failure})
+    assert it.over
+    assert it.held is not None
+    assert it.held.exit_code == code
+
+
+def test_only_the_last_pilot_fails_for_what_is_no_chat_server() -> None:
+    it = pool("abc", attempts=1)
+    said = settle(it, taken(it), {"a": PAGE, "b": PAGE, "c": PAGE})
+    assert [type(each) for each in said] == [Hold, Hold, Fail]
+    assert it.over
+
+
+def test_an_outage_of_all_stops_the_run_as_an_outage() -> None:
+    it = proven()
+    now = 0.0
+    while not it.over:
+        settle(it, taken(it, now), {"a": REFUSED, "b": BUSY}, now)
+        now = max(now, it.due(now) or now)
+    assert it.held is not None
+    assert it.held.exit_code == 75
+    assert 600 <= now <= 700
+
+
+def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -> None:
+    it = proven()
+    works = taken(it)
+    mine = next(work for work in works if work.endpoint.name == "a")
+    wait = Failure("http_429", "slow", http_status=429, retry_after=300)
+    assert isinstance(it.settle(mine, wait, 0), Hold)
+    settle(it, [work for work in works if work.endpoint.name == "b"], {})
+    again = taken(it)
+    assert mine in again
+    assert names(again) == Counter({"b": 5}), "three of a are still under way"
+    assert it.held is None
+
+
+def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -> None:
+    it = proven()
+    works = taken(it)
+    waits: dict[str, Outcome] = {
+        name: Failure("http_429", "slow", http_status=429, retry_after=seconds)
+        for name, seconds in (("a", 300), ("b", 100))
+    }
+    settle(it, works, waits)
+    assert taken(it, 99) == []
+    assert it.held is not None
+    until = it.held.until
+    assert until is not None
+    assert 100 <= until <= 120
+    assert it.due(0) == until
+    assert set(names(taken(it, until))) == {"b"}
+
+
+def lasting(it: Lane, outcome: Callable[[Work, float], Outcome], seconds: int) -> Counter[str]:
+    """Let the lane run for some seconds; each attempt takes one. How many attempts each endpoint had."""
+    counts: Counter[str] = Counter()
+    for now in range(seconds):
+        works = taken(it, now)
+        counts += names(works)
+        for work in works:
+            it.settle(work, outcome(work, now), now + 1)
+    return counts
+
+
+def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
+    it = proven(limit=16)
+    gone = 0
+
+    def outcome(work: Work, now: float) -> Outcome:
+        nonlocal gone
+        bad = work.endpoint.name == "a"
+        gone += bad and len(work.failures) == 7
+        return CUT if bad else OK
+
+    counts = lasting(it, outcome, 30)
+    assert counts["b"] >= counts["a"] * 0.8
+    assert not gone

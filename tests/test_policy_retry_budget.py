@@ -1,0 +1,113 @@
+"""Trouble is not met by a storm: what retries may be of all attempts, and how fast they may follow."""
+
+from __future__ import annotations
+
+import heapq
+import random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.policy.lane import Lane
+from batch.policy.retry import RetryPolicy
+from batch.policy.retry_budget import PACE, REPLY_PAYS, RetryBudget
+from batch.records import Failure, Outcome, Reply, Request, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.work import Work
+
+OK = Reply("fine", Verdict.COMPLETE, "stop")
+CUT = Failure("truncated", "cut", first_byte=0.1)
+
+
+def spend_all(budget: RetryBudget, now: float) -> int:
+    spent = 0
+    while budget.spend(now):
+        spent += 1
+    return spent
+
+
+@pytest.mark.parametrize(("limit", "size"), [(1, 10), (10, 10), (64, 64)])
+def test_a_round_of_retries_is_free(limit: int, size: int) -> None:
+    assert spend_all(RetryBudget(limit), 5) == size
+
+
+def test_a_reply_pays_for_some_and_time_for_a_few() -> None:
+    budget = RetryBudget(10)
+    spend_all(budget, 0)
+    budget.replied()
+    assert spend_all(budget, 0) == REPLY_PAYS
+    assert budget.ready_at(0) == pytest.approx(1 / PACE)
+    assert spend_all(budget, 0.5) == pytest.approx(PACE / 2, abs=1)
+
+
+def test_what_is_saved_up_is_bounded() -> None:
+    budget = RetryBudget(20)
+    for _ in range(1000):
+        budget.replied()
+    assert spend_all(budget, 10**6) == 20
+
+
+@given(st.integers(1, 100), st.lists(st.tuples(st.floats(0, 2), st.booleans())))
+def test_never_more_than_is_paid_for_and_never_later_than_promised(
+    limit: int, steps: list[tuple[float, bool]]
+) -> None:
+    budget, now, spent, replies = RetryBudget(limit), 0.0, 0, 0
+    for seconds, reply in steps:
+        now += seconds
+        if reply:
+            replies += 1
+            budget.replied()
+        at = budget.ready_at(now)
+        assert now <= at <= now + 1 / PACE
+        assert budget.spend(at + 1e-9)
+        spent, now = spent + 1, at + 1e-9
+        assert spent <= max(10, limit) + REPLY_PAYS * replies + PACE * now + 1e-6
+
+
+def played(
+    outcome: Callable[[Work, float], Outcome], seconds: float, limit: int = 64
+) -> list[tuple[float, bool]]:
+    """When the attempts of a lane went out, each lasting a twentieth of a second, and whether as a retry."""
+    rows = (Request(str(number), "f", "m", "m", ()) for number in range(10**6))
+    it = Lane("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
+    sent: list[tuple[float, bool]] = []
+    ends: list[tuple[float, int, Work]] = []
+    now = 0.0
+    while now < seconds:
+        while (work := it.take(now)) is not None:
+            sent.append((now, bool(work.failures)))
+            heapq.heappush(ends, (now + 0.05, len(sent), work))
+        due = it.due(now)
+        if not ends or (due is not None and due < ends[0][0]):
+            assert due is not None
+            now = max(due, now + 1e-6)
+            continue
+        now, _, work = heapq.heappop(ends)
+        it.settle(work, outcome(work, now), now)
+    return sent
+
+
+def test_where_everything_fails_the_lane_slows_to_a_walk() -> None:
+    sent = played(lambda work, now: OK if now < 1 else CUT, 300)
+    minute = [at for at, _ in sent if 60 <= at < 120]
+    assert len(minute) / 60 < 1.5 * PACE
+    assert len(minute) > 60, "but goes on"
+
+
+def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> None:
+    chance = random.Random(3).random
+    sent = played(lambda work, now: CUT if chance() < 0.1 else OK, 20)
+    assert len(sent) > 0.9 * 64 * 20 * 20
+    assert 0.08 < sum(again for _, again in sent) / len(sent) < 0.12
+
+
+def test_a_burst_of_failures_is_not_answered_by_a_burst_of_retries() -> None:
+    """All fail for ten seconds; in no second after that do more retries go than replies have paid for."""
+    sent = played(lambda work, now: CUT if 10 < now < 20 else OK, 40)
+    during = [at for at, again in sent if again and 12 < at < 20]
+    assert len(during) <= 8 * PACE + 10
