@@ -138,3 +138,33 @@ async def test_the_key_is_in_no_repr() -> None:
     async with HttpClient(PATIENT) as client:
         route = client.route(URL("http://user:word@example.test/v1"), {"authorization": f"Bearer {KEY}"})
         assert repr(route) == "Route(http://example.test)"
+
+
+async def test_a_connection_is_kept_for_its_own_origin_alone() -> None:
+    async with recorder() as (one, to_one), recorder() as (other, to_other), HttpClient(PATIENT) as client:
+        routes = [client.route(url, {}) for url in (one, other, one, other)]
+        outcomes = [await client.complete(route, b"%d" % number) for number, route in enumerate(routes)]
+    assert all(isinstance(outcome, Reply) for outcome in outcomes)
+    assert [[request[-1:] for request in requests] for requests in to_one] == [[b"0", b"2"]]
+    assert [[request[-1:] for request in requests] for requests in to_other] == [[b"1", b"3"]]
+
+
+async def test_a_connection_that_was_answered_before_all_was_sent_serves_no_more() -> None:
+    heads: list[bytes] = []
+    writers: list[asyncio.StreamWriter] = []
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        heads.append(await _head(reader))
+        writers.append(writer)
+        assert isinstance(writer.transport, asyncio.Transport)
+        writer.transport.pause_reading()
+        writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
+
+    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
+    async with server:
+        url = URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1], path="/")
+        outcomes = await ask(url, {}, b"x" * 50_000_000, b"y")
+        for writer in writers:
+            writer.close()
+    assert [outcome.http_status for outcome in outcomes if isinstance(outcome, Failure)] == [413, 413]
+    assert [head.partition(b"\r\n")[0] for head in heads] == [b"POST / HTTP/1.1"] * 2

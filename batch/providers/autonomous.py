@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -15,7 +16,7 @@ from batch.providers.http import HttpClient
 from batch.wire import autonomous
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 
     from batch.records import JSONObject, Outcome, Request
 
@@ -88,11 +89,18 @@ class AutonomousEndpoint:
             model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
         }
         self._credentials = credentials
+        self._threads = _threads()
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""
         body = autonomous.encode(
-            request.model, request.messages, request.params, thread_id=token_hex(16), stream=True
+            request.model, request.messages, request.params, thread_id=next(self._threads), stream=True
         )
         outcome = await self._client.complete(self._routes[request.model], body)
         return self._credentials.redacted(outcome)
+
+
+def _threads() -> Iterator[str]:
+    """Names for conversations, none of which anybody has had before."""
+    ours = token_hex(10)
+    return (f"{ours}{number:012x}" for number in count())

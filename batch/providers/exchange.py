@@ -21,7 +21,6 @@ from batch.errors import AttemptError
 from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import BROKEN, translate
-from batch.providers.route import has_served
 from batch.wire.failures import from_status
 from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
@@ -31,6 +30,7 @@ if TYPE_CHECKING:
 
     from aiohttp.connector import Connection
 
+    from batch.providers.connections import Connections
     from batch.providers.gather import Gatherer
     from batch.providers.route import Response, Route
     from batch.records import Failure, Outcome
@@ -46,14 +46,14 @@ WHOLE = frozenset({200, 201, 202, 203})
 
 
 class Exchange:
-    """One attempt on the wire: a body, sent on a route through the connections of ``connector``."""
+    """One attempt on the wire: a body, sent on a route through ``connections``."""
 
     __slots__ = (
         "_alarm",
         "_body",
         "_connecting",
         "_connection",
-        "_connector",
+        "_connections",
         "_deadlines",
         "_decoder",
         "_gatherer",
@@ -69,14 +69,14 @@ class Exchange:
 
     def __init__(
         self,
-        connector: aiohttp.BaseConnector,
+        connections: Connections,
         route: Route,
         body: bytes,
         timeouts: Timeouts,
         new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
         gatherer: Gatherer | None = None,
     ) -> None:
-        self._connector = connector
+        self._connections = connections
         self._route = route
         self._body = body
         self._timeouts = timeouts
@@ -149,29 +149,38 @@ class Exchange:
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
         if self._connection is not None:
-            self._connection.release()
+            self._connections.give_back(self._route, self._connection)
+            self._connection = None
 
     async def _send(self) -> Response:
         """Send, and once more on a fresh connection where a reused one had died before any answer."""
-        connection = await self._connect(fresh=False)
-        is_reused = has_served(connection)
-        try:
-            return await self._route.post(connection, self._body)
-        except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-            if not is_reused or self._alarm.has_rung or _is_answered(error):
-                raise
-        return await self._route.post(await self._connect(fresh=True), self._body)
+        kept = self._connections.kept(self._route)
+        if kept is not None:
+            try:
+                return await self._post_on(kept)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if self._alarm.has_rung or _is_answered(error):
+                    raise
+                self.close()
+        return await self._post_on(await self._connect())
 
-    async def _connect(self, *, fresh: bool) -> Connection:
-        with anyio.CancelScope() as self._connecting:
-            self._connection = await self._route.connect(self._connector, fresh=fresh)
-        if self._connection is None or self._alarm.has_rung:
-            self.close()
-            raise TimeoutError
-        self._connecting = None
+    async def _post_on(self, connection: Connection) -> Response:
+        self._connection = connection
         self._deadlines.connected(self._loop.time())
         self._alarm.moved()
-        return self._connection
+        return await self._route.post(connection, self._body)
+
+    async def _connect(self) -> Connection:
+        connection = None
+        with anyio.CancelScope() as self._connecting:
+            connection = await self._connections.open(self._route)
+        self._connecting = None
+        if connection is None:
+            raise TimeoutError
+        if self._alarm.has_rung:  # the connection came all the same, but too late
+            connection.close()
+            raise TimeoutError
+        return connection
 
     def _hang_up(self) -> None:
         """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""

@@ -18,11 +18,10 @@ if TYPE_CHECKING:
 
 
 class Line(ResponseHandler):
-    """One connection, as a protocol: it remembers whether it has served, and whether it is paused."""
+    """One connection, as a protocol: it remembers whether it is paused."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.has_served = False
         self._is_held = False
 
     def pause_reading(self) -> None:

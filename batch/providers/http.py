@@ -13,6 +13,7 @@ import anyio
 
 from batch.errors import AttemptError
 from batch.providers.base import FinishReason
+from batch.providers.connections import Connections
 from batch.providers.exchange import Exchange
 from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
@@ -56,10 +57,10 @@ class HttpClient:
         self._tls: ssl.SSLContext | bool = tls or True
         self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
         self._gatherer = Gatherer()
-        self._connector: Connector | None = None
+        self._connections: Connections | None = None
 
     async def __aenter__(self) -> Self:
-        self._connector = Connector(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls)
+        self._connections = Connections(Connector(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls))
         return self
 
     async def __aexit__(
@@ -68,10 +69,10 @@ class HttpClient:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        if self._connector is not None:
+        if self._connections is not None:
             with anyio.CancelScope(shield=True):
-                await self._connector.close()
-            self._connector = None
+                await self._connections.close()
+            self._connections = None
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
         """The way to an address, to be made once for all requests that go there."""
@@ -115,6 +116,6 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(self, route: Route, body: bytes, gatherer: Gatherer | None = None) -> Exchange:
-        if self._connector is None:
+        if self._connections is None:
             raise RuntimeError("the client is not open")
-        return Exchange(self._connector, route, body, self._timeouts, self._new_decoder, gatherer)
+        return Exchange(self._connections, route, body, self._timeouts, self._new_decoder, gatherer)

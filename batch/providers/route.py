@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
-from batch.providers.flow import Line
-
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
@@ -54,32 +52,22 @@ class Route:
     def __repr__(self) -> str:
         return f"Route({self.origin})"
 
-    async def connect(self, connector: aiohttp.BaseConnector, *, fresh: bool = False) -> Connection:
-        """A connection to POST on, from the pool or, if ``fresh``, one that has not served yet."""
-        connection = await connector.connect(self._pattern, [], _PATIENT)
-        while fresh and has_served(connection):
-            connection.close()
-            connection = await connector.connect(self._pattern, [], _PATIENT)
-        return connection
+    async def connect(self, connector: aiohttp.BaseConnector) -> Connection:
+        """A new connection to POST on. Raises what ``faults.BROKEN`` names."""
+        return await connector.connect(self._pattern, [], _PATIENT)
 
     async def post(self, connection: Connection, body: bytes) -> Response:
-        """Send a body; returns once the head of the answer is here. Closes the connection where it raises.
+        """Send a body; returns once the head of the answer is here.
 
         Raises what ``faults.BROKEN`` names.
         """
-        try:
-            protocol, transport = _ends(connection)
-            protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-            transport.write(b"%s%d\r\n\r\n%s" % (self._head or self._headed(), len(body), body))
-            while True:
-                message, content = await protocol.read()
-                if message.code >= 200 or message.code == 101:
-                    if isinstance(protocol, Line):
-                        protocol.has_served = True
-                    return Response(message.code, message.headers, content)
-        except BaseException:
-            connection.close()
-            raise
+        protocol, transport = _ends(connection)
+        protocol.set_response_params(read_until_eof=True, auto_decompress=False)
+        transport.write(b"%s%d\r\n\r\n%s" % (self._head or self._headed(), len(body), body))
+        while True:
+            message, content = await protocol.read()
+            if message.code >= 200 or message.code == 101:
+                return Response(message.code, message.headers, content)
 
     def _headed(self) -> bytes:
         """All of a request up to the number of the body's bytes."""
@@ -92,11 +80,6 @@ class Route:
         ]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
         return self._head
-
-
-def has_served(connection: Connection) -> bool:
-    """Whether the connection has brought an answer before."""
-    return isinstance(connection.protocol, Line) and connection.protocol.has_served
 
 
 def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
