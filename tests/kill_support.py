@@ -48,9 +48,9 @@ CHANGING = (
 class Life:
     """One run of a job in a process of its own; an async context manager that leaves no process behind."""
 
-    def __init__(self, job: Path, dies_at: float | None = None) -> None:
+    def __init__(self, job: Path, dies_at: float | None = None, *, prune: bool = False) -> None:
         self._acknowledged, theirs = _context.Pipe(duplex=False)
-        self._process = _context.Process(target=_live, args=(job, theirs, dies_at), daemon=True)
+        self._process = _context.Process(target=_live, args=(job, theirs, dies_at, prune), daemon=True)
         self._process.start()
         theirs.close()
 
@@ -80,7 +80,7 @@ class Life:
         return said.decode().split()
 
 
-def _live(job: Path, acknowledged: Connection, dies_at: float | None) -> None:
+def _live(job: Path, acknowledged: Connection, dies_at: float | None, prune: bool) -> None:
     """The process: run the job, and say of each result that it is durable."""
     if dies_at is not None:
         _make_mortal(dies_at)
@@ -89,7 +89,7 @@ def _live(job: Path, acknowledged: Connection, dies_at: float | None) -> None:
     def acknowledge(result: Result) -> None:
         os.write(acknowledged.fileno(), f"{result.id}\n".encode())
 
-    summary = anyio.run(partial(arun, job, on_result=acknowledge))
+    summary = anyio.run(partial(arun, job, on_result=acknowledge, prune=prune))
     raise SystemExit(summary.exit_code)
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 PATH = Path("/results.jsonl")
 CORRUPT = Path("/results.jsonl.corrupt")
 NAMES = "abcdef"
+GONE = "no line"
 NONSENSE = b"\0\0\0\n"
 ERRORS = (errno.ENOSPC, errno.EIO, errno.EDQUOT, errno.EINTR, errno.EROFS)
 OPERATIONS = ("open", "create", "write", "sync", "truncate", "replace", "sync_directory")
@@ -47,10 +48,14 @@ CASES = settings(
 class Life:
     """What one run writes, what the disk does meanwhile, and how the run ends.
 
-    Operations of the disk count from the beginning of this life.
+    Operations of the disk count from the beginning of this life. ``job`` are the ids that a finished output
+    is put in order by.
     """
 
     batches: list[str]
+    job: list[str]
+    order: Literal["completion", "input"]
+    prune: bool
     trouble: Literal["none", "killed", "power", "one error", "errors", "full"]
     at: int
     error: int
@@ -62,6 +67,9 @@ class Life:
 lives = st.builds(
     Life,
     batches=st.lists(st.text(NAMES, min_size=1, max_size=4), max_size=4),
+    job=st.permutations(NAMES).flatmap(lambda names: st.integers(0, 6).map(lambda most: names[:most])),
+    order=st.sampled_from(["completion", "input"]),
+    prune=st.booleans(),
     trouble=st.sampled_from(["none", "killed", "power", "one error", "errors", "full"]),
     at=st.integers(1, 45),
     error=st.sampled_from(ERRORS),
@@ -101,11 +109,21 @@ class Promises:
         for result in results:
             self._tried.pop(result.id, None)
 
+    def pruning(self, job: list[str]) -> None:
+        """Lines of other ids may go from now on."""
+        for name in {*self._durable, *self._tried} - set(job):
+            self._tried.setdefault(name, set()).add(GONE)
+
+    def pruned(self, job: list[str]) -> None:
+        """They have gone."""
+        self._durable = {name: text for name, text in self._durable.items() if name in job}
+        self._tried = {name: texts for name, texts in self._tried.items() if name in job}
+
     def check(self, results: list[Result]) -> None:
         """Each id has the version that was called durable, or one tried since; from now on it is that one."""
         found = {result.id: result.text or "" for result in results}
         for name, text in self._durable.items():
-            assert found.get(name) in {text, *self._tried.get(name, ())}, name
+            assert found.get(name, GONE) in {text, *self._tried.get(name, ())}, name
         self._durable, self._tried = found, {}
 
 
@@ -139,9 +157,24 @@ async def live(disk: SimulatedDisk, life: Life, promises: Promises) -> None:
         await log.write(results)
         promises.kept(results)
     if life.end == "finish":
-        await log.finish()
+        await finish(disk, log, life, promises)
     elif life.end == "close":
         log.close()
+
+
+async def finish(disk: SimulatedDisk, log: ResultLog, life: Life, promises: Promises) -> None:
+    """Put the output in order, and look at what has come of it."""
+    before = [result.id for result in results_on(disk)]
+    if life.prune:
+        promises.pruning(life.job)
+    await log.finish(life.job, order=life.order, prune=life.prune)
+    if life.prune:
+        promises.pruned(life.job)
+    after = [result.id for result in results_on(disk)]
+    assert sorted(after) == sorted(set(before) & set(life.job) if life.prune else set(before))
+    if life.order == "input":
+        of_the_job = [name for name in life.job if name in before]
+        assert after[: len(of_the_job)] == of_the_job
 
 
 async def live_all(disk: SimulatedDisk, all_lives: list[Life], fate: Callable[[], Fate]) -> None:

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 EARLIER = {f"row-{number}": f"number {number}" for number in range(6)}
-ROWS = EARLIER | {f"row-{number}": f"number {number}" for number in range(6, 12)}
+ORPHAN = "row-0"
+ROWS = {f"row-{number}": f"number {number}" for number in range(11, 0, -1)}
 NONSENSE = b"\0\0\0\0\n"
 TORN = b'{"schema_version":1,"id":"row-11","finger'
 
@@ -50,47 +51,51 @@ async def damaged(tmp_path: Path) -> bytes:
 
 
 @pytest.mark.slow
-async def test_a_death_at_any_operation_loses_nothing(tmp_path: Path, damaged: bytes) -> None:
+@pytest.mark.parametrize(("order", "prune"), [("completion", False), ("input", True)])
+async def test_a_death_at_any_operation_loses_nothing(
+    tmp_path: Path, damaged: bytes, order: str, prune: bool
+) -> None:
     output = tmp_path / "output" / "job.jsonl"
     deaths = 0
     async with FaultServer(echo) as server:
-        job = write_job(tmp_path, server.url, ROWS, concurrency=1)
+        job = write_job(tmp_path, server.url, ROWS, concurrency=1, output={"order": order})
         for half_steps in count(2):
             shutil.rmtree(output.parent)
             output.parent.mkdir()
             output.write_bytes(damaged)
-            async with Life(job, dies_at=half_steps / 2) as life:
+            async with Life(job, dies_at=half_steps / 2, prune=prune) as life:
                 code = await life.ended()
                 acknowledged = life.acknowledged()
             if code == 0:
                 break
             assert code == -signal.SIGKILL
             deaths += 1
-            check_what_is_left(output, damaged, acknowledged)
-            async with Life(job) as life:
+            check_what_is_left(output, damaged, acknowledged, orphan=not prune)
+            async with Life(job, prune=prune) as life:
                 assert await life.ended() == 0
-            check_what_is_whole(output)
-    check_what_is_whole(output)
-    print(f"{deaths} deaths")
+            check_what_is_whole(output, order, prune=prune)
+    check_what_is_whole(output, order, prune=prune)
     assert deaths > 2 * 20
 
 
-def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str]) -> None:
+def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str], *, orphan: bool) -> None:
     """What had been there and what was acknowledged since is in the file."""
     lines = output.read_bytes().split(b"\n")[:-1]
     results = {
         result.id: result for result in map(decode_result, [line for line in lines if line[:1] != b"\0"])
     }
-    assert set(EARLIER) <= set(results)
+    assert set(results) >= (set(EARLIER) if orphan else set(EARLIER) - {ORPHAN})
     assert all((results[name].text or "").startswith("late: ") for name in acknowledged)
     if NONSENSE.rstrip() not in lines:
         assert NONSENSE in output.with_name("job.jsonl.corrupt").read_bytes()
 
 
-def check_what_is_whole(output: Path) -> None:
-    """One success for each row, and nothing left lying about."""
+def check_what_is_whole(output: Path, order: str, *, prune: bool) -> None:
+    """One success for each row, in the order that was asked for, and nothing left lying about."""
     results = whole_lines(output)
-    assert sorted(result.id for result in results) == sorted(ROWS)
+    names = [result.id for result in results]
+    wanted = [*ROWS] if prune else [*ROWS, ORPHAN]
+    assert names == wanted if order == "input" else sorted(names) == sorted(wanted)
     assert {result.status for result in results} == {"succeeded"}
     assert output.read_bytes().endswith(b"\n")
     assert not [path.name for path in output.parent.iterdir() if path.name.endswith(".tmp")]
