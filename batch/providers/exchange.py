@@ -1,7 +1,8 @@
 """One POST and the reading of its answer, within the limits of time.
 
-An exchange ``begin``s, then ``advance``s read by read until it has an outcome. Both may be called in one go
-or, by a generator, one at a time; ``in_time`` puts the limits around either.
+An exchange ``begin``s, then ``advance``s read by read until it has an outcome: a generator calls them one at
+a time. ``run`` does it in one go, and there nobody wakes for a read: the connection tells of it, and the
+task sleeps until there is an outcome. ``in_time`` puts the limits around either.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from batch.errors import AttemptError
 from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import BROKEN, translate
+from batch.providers.flow import Body, Line
 from batch.wire.failures import from_status
 from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
@@ -56,6 +58,7 @@ class Exchange:
         "_connections",
         "_deadlines",
         "_decoder",
+        "_deltas",
         "_gatherer",
         "_inflater",
         "_left_at",
@@ -90,6 +93,7 @@ class Exchange:
         self._connection: Connection | None = None
         self._response: Response | None = None
         self._decoder = new_decoder("")
+        self._deltas = 0
         self._inflater: Inflater | None = None
 
     @property
@@ -100,6 +104,8 @@ class Exchange:
     async def run(self) -> Outcome:
         """The whole exchange in one go."""
         outcome = await self.begin()
+        if outcome is None:
+            outcome = await self._follow()
         while outcome is None:
             outcome = await self.advance()
         return outcome
@@ -124,12 +130,10 @@ class Exchange:
             raise RuntimeError("the exchange has not begun")
         content = self._response.content
         try:
-            try:
-                data = await content.readany()
-            except BROKEN as error:
-                await self._feed(_left_in(content))
-                return self._broken(error)
-            return await self._take(data) if data else self._ended()
+            data = await content.readany()
+            return await self._take(content, data) if data else self._ended()
+        except BROKEN as error:
+            return self._broken(error)
         except AttemptError as error:
             return error.failure
         except zlib.error:
@@ -198,20 +202,75 @@ class Exchange:
                     body += piece[:MAX_ERROR_BODY]
         return from_status(response.status, response.headers, bytes(body[:MAX_ERROR_BODY]), datetime.now(UTC))
 
-    async def _take(self, data: bytes) -> Outcome | None:
-        decoder = self._decoder
-        before = decoder.deltas
-        await self._feed(data)
-        if decoder.deltas != before:
-            self._deadlines.said(self._loop.time())
-        if decoder.done:
+    async def _follow(self) -> Outcome | None:
+        """Sleep while the connection tells of each read, until one brings the outcome.
+
+        There is none yet where each read may take long to decode: then a task has to, which can be stopped.
+        """
+        line = None if self._connection is None else self._connection.protocol
+        body = None if self._response is None else self._response.content
+        if not isinstance(line, Line) or not isinstance(body, Body) or self._inflater is not None:
+            return None
+        whole: asyncio.Future[Outcome] = self._loop.create_future()
+
+        def look() -> None:
+            data = body.take()
+            if not whole.done():
+                try:
+                    outcome = self._look(body, data)
+                except Exception as error:  # noqa: BLE001 - for the task, not for the transport
+                    whole.set_exception(error)
+                else:
+                    if outcome is not None:
+                        whole.set_result(outcome)
+
+        line.follow(look)
+        try:
+            look()
+            line.resume_reading()
+            await whole
             await self._drain()
+        finally:
+            line.follow(None)
+        return whole.result()
+
+    def _look(self, body: Body, data: bytes) -> Outcome | None:
+        """Take in what has come, then the end of the body or its failure."""
+        try:
+            if data:
+                self._decoder.feed(data)
+            outcome = self._fed(body, len(data)) if data else None
+        except AttemptError as error:
+            return error.failure
+        broken = body.exception()
+        if outcome is None and broken is not None:
+            if not isinstance(broken, BROKEN):
+                raise broken
+            return self._broken(broken)
+        return self._ended() if outcome is None and body.is_eof() else outcome
+
+    async def _take(self, body: aiohttp.StreamReader, data: bytes) -> Outcome | None:
+        for piece in self._plain(data):
+            self._decoder.feed(piece)
+            if self._inflater is not None:
+                await anyio.lowlevel.checkpoint()  # a few bytes may stand for very many
+        outcome = self._fed(body, len(data))
+        if outcome is not None:
+            await self._drain()
+        return outcome
+
+    def _fed(self, body: aiohttp.StreamReader, read: int) -> Outcome | None:
+        """A read of so many bytes is decoded: the outcome, or else when to look again."""
+        decoder, now = self._decoder, self._loop.time()
+        if decoder.deltas != self._deltas:
+            self._deltas = decoder.deltas
+            self._deadlines.said(now)
+        if decoder.done:
             return decoder.close()
-        now = self._loop.time()
         if decoder.finished:
             self._deadlines.finished(now)
-        elif self._gatherer is not None:
-            self._rest(self._gatherer, len(data), now)
+        elif self._gatherer is not None and not body.is_eof():
+            self._rest(self._gatherer, read, now)
         self._alarm.moved()
         return None
 
@@ -222,14 +281,6 @@ class Exchange:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
             gatherer.rest(transport, read=read, age=now - streaming_since, left=left)
-
-    async def _feed(self, data: bytes) -> None:
-        if self._inflater is None:
-            self._decoder.feed(data)
-            return
-        for piece in self._plain(data):
-            self._decoder.feed(piece)
-            await anyio.lowlevel.checkpoint()  # a few bytes may stand for very many
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)
@@ -243,11 +294,11 @@ class Exchange:
 
     async def _drain(self) -> None:
         """The reply is whole; if its body ends at once, the connection can serve again."""
-        if self._response is None or self._response.content.at_eof():
+        content = None if self._response is None else self._response.content
+        if content is None or content.is_eof() or content.exception() is not None:
             return
         with anyio.move_on_after(DRAIN), suppress(*BROKEN):
-            while await self._response.content.readany():
-                pass
+            await content.wait_eof()
 
     def _late(self) -> Outcome:
         return self._decoder.cut(*self._deadlines.expired(self._loop.time()))
@@ -256,11 +307,6 @@ class Exchange:
         if self._alarm.has_rung:
             return self._late()
         return self._decoder.cut(*translate(error, self._route.origin))
-
-
-def _left_in(content: aiohttp.StreamReader) -> bytes:
-    """What had come before the connection broke: aiohttp tells of the break first, and then no more."""
-    return content._read_nowait(-1)  # noqa: SLF001
 
 
 def _is_answered(error: Exception) -> bool:

@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING
 import aiohttp
 from yarl import URL
 
+from batch.providers.flow import Line
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Mapping
 
-    from aiohttp.client_proto import ResponseHandler
     from aiohttp.connector import Connection
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
@@ -82,9 +83,14 @@ class Route:
         return self._head
 
 
-def _ends(connection: Connection) -> tuple[ResponseHandler, asyncio.Transport]:
-    """The protocol and the transport. Raises ``ServerDisconnectedError`` where they have gone meanwhile."""
+def _ends(connection: Connection) -> tuple[Line, asyncio.Transport]:
+    """The protocol and the transport. Raises ``ServerDisconnectedError`` where they have gone meanwhile.
+
+    Raises ``TypeError`` where aiohttp has made another kind of connection than ``flow.Connector`` bids it to.
+    """
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or transport.is_closing():
         raise aiohttp.ServerDisconnectedError
+    if not isinstance(protocol, Line):
+        raise TypeError(f"connections can't be made as they must be with aiohttp {aiohttp.__version__}")
     return protocol, transport
