@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.estimate import COMPLETION, MEMORY, PER_MESSAGE, PER_PART, Estimator, max_tokens, tokens_of
+from batch.parameters import max_tokens
+from batch.policy.estimate import COMPLETION, MEMORY, PER_MESSAGE, PER_PART, Estimator, tokens_of
 from batch.records import Request, Usage
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from batch.app.prices import has_price
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
@@ -36,14 +37,24 @@ def load_job(
     trees = [Path(tree) for tree in allow]
     known = {"autonomous": autonomous.canonical}
     if isinstance(job, Mapping):
-        return load_mapping(job, Path.cwd(), overrides=overrides, allow=trees, known_models=known)
+        return load_mapping(
+            job, Path.cwd(), overrides=overrides, allow=trees, known_models=known, has_price=has_price
+        )
     path = Path(job)
     if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
         raise JobFileError([Mistake(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
     if not os.path.lexists(path):
         raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
     with_file = None if settings is None else Path(settings)
-    return load(path, settings=with_file, overrides=overrides, flags=flags, allow=trees, known_models=known)
+    return load(
+        path,
+        settings=with_file,
+        overrides=overrides,
+        flags=flags,
+        allow=trees,
+        known_models=known,
+        has_price=has_price,
+    )
 
 
 def _hint(folder: Path) -> str:

@@ -133,6 +133,8 @@ def _wrong(details: ErrorDetails) -> tuple[str, str]:
         return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
     if what == "duration":
         return "not a duration", "write `90s`, `500ms`, `5m` or `2h`"
+    if what == "failures":
+        return "neither a number of failures nor a share of results", "write `20` or `10%`"
     if what in _LIMITS:
         return _LIMITS[what].format(**details.get("ctx", {})), ""
     return details["msg"], ""

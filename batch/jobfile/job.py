@@ -16,6 +16,22 @@ InputKind: TypeAlias = Literal["files", "csv", "jsonl"]
 
 
 @dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Requests and tokens a minute; ``None``: no limit."""
+
+    rpm: float | None = None
+    tpm: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TokenPrice:
+    """What a million tokens of prompts and of answers cost."""
+
+    input: float
+    output: float
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model on an endpoint. The job's defaults are merged in.
 
@@ -36,6 +52,8 @@ class Model:
     proxy: str | None = None
     params: JSONObject = field(default_factory=dict)
     concurrency: int | None = None
+    rate_limits: RateLimits = RateLimits()
+    price: TokenPrice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +119,24 @@ class Timeouts:
 
 
 @dataclass(frozen=True, slots=True)
+class Failures:
+    """How many results may be failures: a number, or a share of all (from 0 to 1)."""
+
+    number: int | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Where one run stops; ``None``: it does not. ``time`` is in seconds, ``cost`` in the prices' money."""
+
+    cost: float | None = None
+    tokens: int | None = None
+    time: float | None = None
+    failures: Failures | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class JobFile:
     """A job without mistakes.
 
@@ -130,3 +166,4 @@ class JobFile:
     concurrency: int = 8
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
+    limits: Limits = field(default_factory=Limits)

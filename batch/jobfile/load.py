@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.files import read_text
+from batch.jobfile.limits import HasPrice, has_own_price
 from batch.jobfile.paths import Bounds, bounds_of
 from batch.jobfile.places import Findings
 from batch.jobfile.resolve import Setting, resolve
@@ -33,26 +34,30 @@ def load(
     flags: Mapping[str, str] | None = None,
     allow: Sequence[Path] = (),
     known_models: KnownModels | None = None,
+    has_price: HasPrice = has_own_price,
 ) -> JobFile:
     """Read the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
 
     ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
     that is a ``Path`` is trusted to lead anywhere. ``flags`` names the flag of such a key where that is not
     ``--set``. ``allow`` adds trees that paths may lead into. ``known_models`` says for a provider how an
-    unknown model name is found out.
+    unknown model name is found out, ``has_price`` whether it is known what a model costs.
 
     Raises ``JobFileError`` with all mistakes.
     """
     known = known_models or {}
     bounds = bounds_of(path.parent, allow)
     if path.suffix.lower() in _ROWS:
-        return _load_rows(path, bounds, settings, allow, _Overrides(overrides or {}, flags or {}), known)
+        return _load_rows(
+            path, bounds, settings, allow, _Overrides(overrides or {}, flags or {}), known, has_price
+        )
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
         raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
     tree = from_yaml(read_text(path), str(path))
     findings = _Overrides(overrides or {}, flags or {}).put_into(tree)
-    return resolve(tree, findings, Setting(path, bounds, path.stem, bounds, known_models=known))
+    setting = Setting(path, bounds, path.stem, bounds, known_models=known, has_price=has_price)
+    return resolve(tree, findings, setting)
 
 
 def load_mapping(
@@ -62,6 +67,7 @@ def load_mapping(
     overrides: Mapping[str, object] | None = None,
     allow: Sequence[Path] = (),
     known_models: KnownModels | None = None,
+    has_price: HasPrice = has_own_price,
 ) -> JobFile:
     """The same for a mapping with the keys of a YAML job file; its paths are relative to the folder ``base``.
 
@@ -70,7 +76,8 @@ def load_mapping(
     tree = from_mapping(job, "job")
     findings = _Overrides(overrides or {}, {}).put_into(tree)
     bounds = bounds_of(base, allow)
-    return resolve(tree, findings, Setting(base, bounds, "job", bounds, known_models=known_models or {}))
+    setting = Setting(base, bounds, "job", bounds, known_models=known_models or {}, has_price=has_price)
+    return resolve(tree, findings, setting)
 
 
 def _load_rows(
@@ -80,6 +87,7 @@ def _load_rows(
     allow: Sequence[Path],
     overrides: _Overrides,
     known: KnownModels,
+    has_price: HasPrice,
 ) -> JobFile:
     tree = from_mapping({}, str(path))
     settings_bounds = bounds
@@ -88,7 +96,7 @@ def _load_rows(
         settings_bounds = bounds_of(settings.parent, allow)
     findings = overrides.put_into(tree)
     found = survey(path, findings)
-    setting = Setting(path, bounds, path.stem, settings_bounds, settings, known)
+    setting = Setting(path, bounds, path.stem, settings_bounds, settings, known, has_price)
     return resolve(tree, findings, setting, found)
 
 

@@ -16,7 +16,7 @@ from batch.jobfile.endpoints import (
     variable_complaint,
 )
 from batch.jobfile.files import open_regular, reason
-from batch.jobfile.job import Model
+from batch.jobfile.job import Model, RateLimits, TokenPrice
 from batch.jobfile.params import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.places import At, Findings, Place, shown
@@ -108,6 +108,15 @@ class Models:
             proxy=own.proxy or job.proxy,
             params={**job.params, **own.params},
             concurrency=own.concurrency,
+            rate_limits=self._rate_limits(own),
+            price=None if own.price is None else TokenPrice(own.price.input, own.price.output),
+        )
+
+    def _rate_limits(self, own: EndpointSpec) -> RateLimits:
+        """Those of the model, and the job's where it has none of the kind."""
+        ours, jobs = own.rate_limits, self.spec.rate_limits
+        return RateLimits(
+            rpm=jobs.rpm if ours.rpm is None else ours.rpm, tpm=jobs.tpm if ours.tpm is None else ours.tpm
         )
 
     def _address(self, own: EndpointSpec, at: At) -> tuple[ProviderName | None, str | None]:

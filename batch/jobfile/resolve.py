@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 
 from batch.jobfile.explain import validated
 from batch.jobfile.inputs import inputs_of, table_of
-from batch.jobfile.job import JobFile, Retries, Timeouts
+from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
+from batch.jobfile.limits import HasPrice, check_lengths, check_prices, check_row_lengths, has_own_price
 from batch.jobfile.matrix import matrix_of
 from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real
@@ -28,7 +29,10 @@ _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a job stands: its file or folder, its bounds, those of its settings, and who knows the models."""
+    """Where a job stands: its file or folder, its bounds, those of its settings, and who knows what.
+
+    ``known_models`` says how unknown model names are found out, ``has_price`` whether a price is known.
+    """
 
     path: Path
     bounds: Bounds
@@ -36,6 +40,7 @@ class Setting:
     settings_bounds: Bounds
     settings: Path | None = None
     known_models: KnownModels = field(default_factory=dict)
+    has_price: HasPrice = has_own_price
 
 
 def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | None = None) -> JobFile:
@@ -56,12 +61,14 @@ class _Resolver:
         name = self.spec.name or self.setting.default_name
         rows = None if survey is None else self.setting.path
         own, brought = self._models(survey)
+        prompts = self._prompts(survey)
+        limits = self._limits(own + brought, prompts, survey)
         return JobFile(
             name=name,
             path=self.setting.path,
             root=self.setting.bounds.root,
             models=own + brought,
-            prompts=self._prompts(survey),
+            prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
             matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
             samples=self.spec.samples,
@@ -75,7 +82,20 @@ class _Resolver:
             concurrency=self.spec.concurrency,
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
+            limits=limits,
         )
+
+    def _limits(
+        self, models: tuple[Model, ...], prompts: tuple[Prompt, ...], survey: Survey | None
+    ) -> Limits:
+        spec = self.spec.limits
+        limits = Limits(spec.cost, spec.tokens, spec.time, spec.failures)
+        check_prices(limits, models, self.setting.has_price, self.findings)
+        if survey is None:
+            check_lengths(limits, models, prompts, self.findings)
+        else:
+            check_row_lengths(limits, models, survey, self.findings)
+        return limits
 
     def _models(self, survey: Survey | None) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
         """The models of the job file, and those that only its rows name."""

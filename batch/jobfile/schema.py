@@ -6,12 +6,14 @@ words in ``explain``. ``later`` names the keys that are reserved and not built y
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
 from batch.jobfile.durations import seconds
+from batch.jobfile.job import Failures
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 
@@ -22,6 +24,14 @@ def _to_seconds(value: object) -> object:
         return seconds(value)
     except ValueError:
         raise PydanticCustomError("duration", "not a duration") from None
+
+
+def _to_failures(value: object) -> object:
+    if isinstance(value, str) and (match := _SHARE.fullmatch(value)):
+        return Failures(share=float(match[1]) / 100)
+    if isinstance(value, int) and not isinstance(value, bool) and value > 0:
+        return Failures(number=value)
+    raise PydanticCustomError("failures", "neither a number of failures nor a share")
 
 
 def _to_model(value: object) -> object:
@@ -53,6 +63,17 @@ PositiveDuration = Annotated[
     Field(gt=0, allow_inf_nan=False),
 ]
 Texts = Annotated[list[Text], BeforeValidator(_to_list, json_schema_input_type=_Texts), Field(min_length=1)]
+_SHARE = re.compile(r"(?=.*[1-9])([0-9]{1,2}(?:\.[0-9]{1,9})?|100) ?%", re.ASCII)
+FailuresLimit = Annotated[
+    Failures,
+    BeforeValidator(
+        _to_failures,
+        json_schema_input_type=Annotated[int, Field(ge=1)]
+        | Annotated[str, Field(json_schema_extra={"pattern": f"^{_SHARE.pattern}$"})],
+    ),
+]
+Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+PerMinute = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Concurrency = Annotated[int, Field(ge=1, le=10_000)]
 
@@ -62,6 +83,20 @@ class Spec(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
     later: ClassVar[frozenset[str]] = frozenset()
+
+
+class RateLimitsSpec(Spec):
+    """What a model may be sent in any minute."""
+
+    rpm: PerMinute | None = Field(default=None, description="Requests a minute.")
+    tpm: PerMinute | None = Field(default=None, description="Tokens a minute, of prompts and answers.")
+
+
+class PriceSpec(Spec):
+    """What a model's tokens cost."""
+
+    input: Money = Field(description="A million tokens of prompts, in any currency.")
+    output: Money = Field(description="A million tokens of answers.")
 
 
 class EndpointSpec(Spec):
@@ -87,17 +122,23 @@ class EndpointSpec(Spec):
         default=None, description="The URL of an HTTP proxy; a password is written `${NAME}`."
     )
     params: JSONObject = Field(default={}, description="Sampling parameters, sent as they stand.")
+    rate_limits: RateLimitsSpec = Field(
+        default=RateLimitsSpec.model_construct(), description="What each model may be sent in a minute."
+    )
 
 
 class ModelSpec(EndpointSpec):
     """One model of several, or one with settings of its own."""
 
-    later = frozenset({"base_urls", "rate_limits", "price"})
+    later = frozenset({"base_urls"})
 
     id: Name | None = Field(default=None, description="The model's name within this job; by default its own.")
     model: Name = Field(description="The model's name, as the endpoint knows it.")
     concurrency: Concurrency | None = Field(
         default=None, description="Requests in flight at once for this model."
+    )
+    price: PriceSpec | None = Field(
+        default=None, description="What its tokens cost; by default as the extra `prices` knows it."
     )
 
 
@@ -181,6 +222,24 @@ class TimeoutsSpec(Spec):
     grace: Duration = Field(default=30.0, description="For requests in flight when the run is asked to stop.")
 
 
+class LimitsSpec(Spec):
+    """Where one run of the job stops, with the rest pending."""
+
+    cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
+        default=None, description="What the run may cost, in the currency of the prices."
+    )
+    tokens: Annotated[int, Field(ge=1)] | None = Field(
+        default=None, description="The tokens that it may take, of prompts and answers."
+    )
+    time: PositiveDuration | None = Field(
+        default=None, description="For how long it may send; what is in flight then has `timeouts.grace`."
+    )
+    failures: FailuresLimit | None = Field(
+        default=None,
+        description="How many requests may fail: a number, or a share such as `10%`, from 20 results on.",
+    )
+
+
 class OutputSpec(Spec):
     """Where the results go."""
 
@@ -204,8 +263,6 @@ class JobSpec(EndpointSpec):
             "response_format",
             "on_length",
             "adaptive",
-            "rate_limits",
-            "limits",
             "images",
         }
     )
@@ -240,6 +297,9 @@ class JobSpec(EndpointSpec):
         default=RetriesSpec.model_construct(), description="How often a request is sent."
     )
     timeouts: TimeoutsSpec = Field(default=TimeoutsSpec.model_construct(), description="How long is waited.")
+    limits: LimitsSpec = Field(
+        default=LimitsSpec.model_construct(), description="Where a run stops, with the rest pending."
+    )
     output: OutputSpec = Field(
         default=OutputSpec.model_construct(), description="The results: their file, and what it holds."
     )
@@ -257,5 +317,11 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("retries",): RetriesSpec,
     ("timeouts",): TimeoutsSpec,
     ("output",): OutputSpec,
+    ("limits",): LimitsSpec,
+    ("rate_limits",): RateLimitsSpec,
+    ("model", "rate_limits"): RateLimitsSpec,
+    ("models", "rate_limits"): RateLimitsSpec,
+    ("model", "price"): PriceSpec,
+    ("models", "price"): PriceSpec,
 }
 """The parts of a job file by where they stand, list positions left out."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch.errors import Mistake
 from batch.jobfile.places import Place
 from batch.jobfile.rows import JobRow, job_rows
+from batch.parameters import max_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,16 +21,20 @@ class Survey:
     """What the rows ask for. Each place is that of the first such row.
 
     ``models`` holds the names that rows bring themselves, ``unnamed`` a row that brings none; ``batch`` is a
-    line of an OpenAI Batch file, ``own`` a row of the job's own form.
+    line of an OpenAI Batch file, ``own`` a row of the job's own form. ``uncapped`` holds, by the models that
+    they name, rows that do not bound their answers.
     """
 
     models: dict[str, Place] = field(default_factory=dict)
     unnamed: Place | None = None
     batch: Place | None = None
     own: Place | None = None
+    uncapped: dict[str | None, Place] = field(default_factory=dict)
 
     def take_in(self, row: JobRow, path: str) -> None:
         """Note what this row asks for."""
+        if row.model not in self.uncapped and max_tokens(row.params) is None:
+            self.uncapped[row.model] = Place(path, row.line, 1)
         if row.model is not None and row.model in self.models and (self.batch if row.batch else self.own):
             return
         place = Place(path, row.line, 1)

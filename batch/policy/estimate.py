@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.parameters import max_tokens
+
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable
 
     from batch.records import JSONObject, Request, Usage
 
@@ -92,17 +94,6 @@ def tokens_of(usage: Usage) -> tuple[int | None, int | None]:
     elif total is not None and completion is not None:
         prompt = max(0, total - completion)
     return prompt, completion
-
-
-def max_tokens(params: Mapping[str, Any]) -> int | None:
-    """The most tokens that an answer may have, where the parameters say so."""
-    extra = params.get("extra_body")
-    sent = {**params, **extra} if isinstance(extra, dict) else params
-    limits = [sent.get("max_tokens"), sent.get("max_completion_tokens")]
-    counts = [
-        limit for limit in limits if isinstance(limit, int) and not isinstance(limit, bool) and limit > 0
-    ]
-    return max(counts, default=None)
 
 
 def _size(messages: Iterable[JSONObject]) -> tuple[int, int]:

@@ -91,7 +91,9 @@ class Meter:
         """What the request at the head may take, estimated when it is first looked at."""
         if work.reservation is None:
             estimate = self._estimator.estimate(work.request)
-            work.reservation = Reservation(estimate, self._charge(estimate.prompt, estimate.longest))
+            work.reservation = Reservation(
+                estimate, self._charge(estimate.prompt, estimate.longest or estimate.completion)
+            )
         reservation: Reservation = work.reservation
         return reservation
 

@@ -1,0 +1,69 @@
+"""What models cost: as the job file says, or as the tables of the ``prices`` extra have it.
+
+The tables go by the address that requests are sent to, and never by a model's name alone: what another server
+takes for a model of the same name is not known, and not nothing.
+"""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from importlib.util import find_spec
+from typing import TYPE_CHECKING
+
+from batch.policy.prices import Price, Tier
+
+if TYPE_CHECKING:
+    from genai_prices.types import ModelPrice, TieredPrices
+
+    from batch.jobfile.job import Model
+
+
+def price_of(model: Model) -> Price | None:
+    """What the model costs; ``None`` where that is not known."""
+    if model.price is not None:
+        return Price(model.price.input, model.price.output)
+    if model.provider != "openai" or model.base_url is None or not _may_be_listed(model.base_url):
+        return None
+    return _listed(model.model, model.base_url)
+
+
+def has_price(model: Model) -> bool:
+    """Whether it is known what the model costs."""
+    return price_of(model) is not None
+
+
+def _may_be_listed(base_url: str) -> bool:
+    """Whether the tables are worth loading, which takes a while."""
+    return base_url.startswith("https://") and "$" not in base_url and find_spec("genai_prices") is not None
+
+
+def _listed(model: str, base_url: str) -> Price | None:
+    from genai_prices import Usage, calc_price  # noqa: PLC0415 - an extra, and slow to load
+
+    try:
+        listed = calc_price(Usage(input_tokens=1), model, provider_api_url=base_url).model_price
+    except LookupError:
+        return None
+    return _price(listed)
+
+
+def _price(listed: ModelPrice) -> Price | None:
+    """``None`` where a price depends on more than tokens. Cached prompts are taken at their full price."""
+    prompt, answer = listed.input_mtok, listed.output_mtok
+    if prompt is None or answer is None or listed.requests_kcount:
+        return None
+    starts = sorted({*_starts(prompt), *_starts(answer)})
+    tiers = tuple(Tier(start, _at(prompt, start), _at(answer, start)) for start in starts)
+    return Price(_at(prompt, 0), _at(answer, 0), tiers)
+
+
+def _starts(price: Decimal | TieredPrices) -> list[int]:
+    """From how many prompt tokens on the price is another."""
+    return [] if isinstance(price, Decimal) else [tier.start for tier in price.tiers]
+
+
+def _at(price: Decimal | TieredPrices, start: int) -> float:
+    """The price of a request with more prompt tokens than that."""
+    if isinstance(price, Decimal):
+        return float(price)
+    return float(next((tier.price for tier in reversed(price.tiers) if tier.start <= start), price.base))
