@@ -17,6 +17,7 @@ from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints
 from batch.app.finish import finish
 from batch.app.plan import Allowance, Plan, draw_up, open_source
+from batch.app.spending import Spending
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
 from batch.errors import PromptJobsError
@@ -115,6 +116,7 @@ class _Session:
         self._tally = Tally(reporter)
         self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Hold]] = []
+        self._spending = Spending(job, ())
         self._signal: int | None = None
         self._out_of_time = False
 
@@ -122,6 +124,7 @@ class _Session:
         """Open the endpoints that are needed and run the requests against them."""
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
+        self._spending = Spending(job, models)
         addresses = [Address(model, self._environment) for model in models]
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
@@ -145,7 +148,7 @@ class _Session:
         return possible
 
     def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
-        job = self._job
+        job, spending = self._job, self._spending
         policy = RetryPolicy(
             job.retries.max_attempts, job.retries.base, job.retries.cap, longest_wait=job.timeouts.outage
         )
@@ -157,6 +160,7 @@ class _Session:
                 policy=policy,
                 outage=job.timeouts.outage,
                 random=random.random,
+                gate=spending.gate(model),
             )
             for model in job.models
             if plan.to_send[model.id]
@@ -178,8 +182,8 @@ class _Session:
         async with anyio.create_task_group() as tasks:
             if self._options.signals:
                 tasks.start_soon(stopper.on_signals)
-            if self._options.max_duration is not None:
-                tasks.start_soon(stopper.after, self._options.max_duration)
+            if self._max_duration is not None:
+                tasks.start_soon(stopper.after, self._max_duration)
             try:
                 await run.run()
             except PromptJobsError as caught:
@@ -189,16 +193,34 @@ class _Session:
             raise error
         self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
 
+    @property
+    def _max_duration(self) -> float | None:
+        """For how long the run may send, in seconds; what the caller says goes before the job file."""
+        wished = self._options.max_duration
+        return self._job.limits.time if wished is None else wished
+
+    def _limits_reached(self) -> list[str]:
+        """The limits that ended the run, in words."""
+        reasons = []
+        if self._out_of_time:
+            reasons.append(f"limits.time: {self._max_duration:g} s are over")
+        if self._allowance.used_up:
+            reasons.append(f"--limit: {self._options.limit} requests were sent")
+        if self._spending.budget.reached is not None:
+            reasons.append(self._spending.budget.reached)
+        return reasons
+
     def summary(self, plan: Plan, seconds: float, orphans: int) -> Summary:
         """What it came to."""
         tally = self._tally
         succeeded = plan.states[State.DONE] + tally.succeeded
         failed = plan.given_up + tally.failed
         pending = plan.total - succeeded - failed
+        limits = self._limits_reached() if pending else []
         code = exit_code(
             failed=failed > 0,
             holds=[hold for _, hold in self._holds],
-            out_of_budget=pending > 0 and (self._out_of_time or self._allowance.used_up),
+            out_of_budget=bool(limits),
             signal=self._signal,
         )
         return Summary(
@@ -214,7 +236,9 @@ class _Session:
             attempts=tally.attempts,
             prompt_tokens=tally.prompt_tokens,
             completion_tokens=tally.completion_tokens,
+            cost=self._spending.cost,
+            unmetered=self._spending.unmetered,
             seconds=round(seconds, 3),
-            reasons=[f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds],
+            reasons=[f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits,
             orphans=orphans,
         )

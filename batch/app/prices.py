@@ -15,7 +15,7 @@ from batch.policy.prices import Price, Tier
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
 
-    from batch.jobfile.job import Model
+    from batch.jobfile.job import JobFile, Model
 
 
 def price_of(model: Model) -> Price | None:
@@ -30,6 +30,11 @@ def price_of(model: Model) -> Price | None:
 def has_price(model: Model) -> bool:
     """Whether it is known what the model costs."""
     return price_of(model) is not None
+
+
+def prices_of(job: JobFile) -> dict[str, Price]:
+    """The prices of a job's models, by target, as far as they are known."""
+    return {model.id: price for model in job.models if (price := price_of(model)) is not None}
 
 
 def _may_be_listed(base_url: str) -> bool:

@@ -26,6 +26,7 @@ _MOST_LINES = 40
 def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
     """Print what running these jobs would do."""
     from batch.app.preview import preview
+    from batch.app.prices import prices_of
     from batch.app.sequence import written_by
 
     sending = TO_RETRY if retry else TO_RUN
@@ -36,7 +37,7 @@ def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
             say(f"{job.path}: what it sends depends on the results of {source.path}, which is not complete")
             incomplete.append(job)
             continue
-        view = preview(job, {}, sending)
+        view = preview(job, prices_of(job), sending)
         for notice in view.notices:
             say(notice)
         click.echo(encode_json(for_programs(view)) if as_json else "\n".join(in_words(view)))

@@ -55,6 +55,7 @@ Exit codes:
     "--max-attempts", type=click.IntRange(1, 1000), metavar="N", help="Attempts that each request may have."
 )
 @option("--max-duration", type=DURATION, metavar="TIME", help="Stop sending after this time: 90s, 5m, 2h.")
+@option("--max-cost", type=float, metavar="COST", help="Stop sending before more than this is spent.")
 @option("-x", "--fail-fast", is_flag=True, help="Stop after the first failed request.")
 @option(
     "--durability",
@@ -87,6 +88,7 @@ def command(
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
+    max_cost: float | None,
     fail_fast: bool,
     durability: Literal["fsync", "flush"],
     prune: bool,
@@ -111,7 +113,8 @@ def command(
     from batch.app.sequence import check_addresses, check_inputs
     from batch.cli.dry_run import dry_run as print_dry_run
 
-    loaded = load_all(**jobs, more={"concurrency": concurrency, "retries.max_attempts": max_attempts})
+    keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
+    loaded = load_all(**jobs, more=keys)
     if dry_run:
         return print_dry_run(loaded, retry=retry, as_json=as_json)
     here = Environment.current()
@@ -168,9 +171,10 @@ def _in_words(summary: Summary) -> list[str]:
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
-    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}; {_relative(summary.output)}"
+    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
-    return [text, *(f"  {reason}" for reason in summary.reasons), *_orphans(summary.orphans), *hint]
+    reasons = [f"  {reason}" for reason in summary.reasons]
+    return [f"{text}; {_relative(summary.output)}", *reasons, *_orphans(summary.orphans), *hint]
 
 
 def _orphans(number: int) -> list[str]:
@@ -178,6 +182,13 @@ def _orphans(number: int) -> list[str]:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
     return [f"  {lines} that the job no longer has; `--prune` drops them"]
+
+
+def _cost(summary: Summary) -> str:
+    if summary.cost is None or not summary.attempts:
+        return ""
+    unmetered = f" and {summary.unmetered} of unknown cost" if summary.unmetered else ""
+    return f", cost {summary.cost:.6g}{unmetered}"
 
 
 def _relative(path: str) -> str:

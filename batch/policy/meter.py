@@ -67,6 +67,8 @@ class Meter:
 
     def reserve(self, work: Work, now: float) -> None:
         """The request goes: take it out of the buckets, and set aside the most that it may cost."""
+        if not work.attempts and self.price is not None:
+            work.cost = 0.0
         reservation = self._reservation(work)
         self._budget.reserve(reservation.most)
         if self._requests is not None:
@@ -80,6 +82,7 @@ class Meter:
         work.reservation = None
         told = self._told(outcome, reservation.estimate)
         self._budget.settle(reservation.most, told)
+        work.cost = None if work.cost is None or told.cost is None else round(work.cost + told.cost, 12)
         if self._tokens is not None and told.tokens is not None:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
         if outcome.usage is not None:

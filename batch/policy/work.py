@@ -20,7 +20,8 @@ class Work(Struct, eq=False):
     ``endpoint`` has its attempt under way, or had the last one; ``sent_at`` is when that began.
     ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts all that were
     made, ``history`` tells of those that failed, ``partial_text`` is the longest text that one left.
-    ``reservation`` is the gate's own note of what it has set aside for the attempt.
+    ``cost`` is what they have cost, ``None`` where that is not known; ``reservation`` is the gate's own note
+    of what it has set aside for the attempt.
     """
 
     request: Request
@@ -32,6 +33,7 @@ class Work(Struct, eq=False):
     attempts: int = 0
     history: list[Mishap] = []
     partial_text: str | None = None
+    cost: float | None = None
     reservation: Any = None
 
 
