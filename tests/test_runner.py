@@ -21,7 +21,9 @@ from batch.records import Failure, Known, Reply, Request, Result, Verdict
 from batch.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from batch.policy.gate import Gate
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
@@ -90,11 +92,20 @@ class Bench:
         max_attempts: int = 8,
         sink: MemorySink | None = None,
         fail_fast: bool = False,
+        gates: Mapping[str, Gate] | None = None,
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
         lanes = [
-            Lane(name, iter(rows), limit=limit, policy=policy, outage=outage, random=chance)
+            Lane(
+                name,
+                iter(rows),
+                limit=limit,
+                policy=policy,
+                outage=outage,
+                random=chance,
+                gate=(gates or {}).get(name),
+            )
             for name, rows in jobs.items()
         ]
         self.scheduler = Scheduler(lanes, limit)

@@ -49,6 +49,7 @@ _MEANT = {
     "api_key": "name an environment variable with `api_key_env`; a key is never written into the file",
     "rows": "`inputs.jsonl` names a file of rows",
     "input": "did you mean `inputs`?",
+    "price": "a price stands in its model: `model: {model: …, price: {input: …, output: …}}`",
     "max_retries": "did you mean `retries.max_attempts`?",
     "timeout": "did you mean `timeouts`?",
     "files": "documents stand under `inputs.files`",
