@@ -169,8 +169,8 @@ class Summary(Struct, frozen=True, gc=False):
     ``sent`` counts the requests that this run finished, ``attempts`` the tries that it made for them.
     ``cost`` is what these cost, ``null`` where a price is not known; it leaves out the ``unmetered`` ones, of
     which no server has told what they took. ``seconds`` is its wall time. ``exit_code`` is what the command
-    line returns, ``reasons`` say in words why anything is pending. ``orphans`` are lines that the output holds
-    besides, of requests that the job no longer has.
+    line returns, ``reasons`` say in words why anything is pending. ``orphans`` are lines that the output
+    holds besides, of requests that the job no longer has.
     """
 
     schema_version: int

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,10 +18,9 @@ from tests.chat_server import ChatServer, serving
 from tests.jobfile_support import HEAD, job, mistakes_of, write
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.conftest import Command
 
+EXAMPLE = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NEEDS = "needs `max_tokens`: only so it is known what an answer may take; write `params: {max_tokens: 1000}`"
 NO_PRICE = (
     "needs the price of `m`, which is not known; "
@@ -47,6 +48,14 @@ def test_limits_rates_and_prices_are_read(tmp_path: Path) -> None:
     assert [model.price for model in result.models] == [None, TokenPrice(0.15, 0.6)]
     assert result.limits == Limits(None, 1000000, 7200, Failures(share=0.1))
     assert job(tmp_path, text, {"limits.failures": 5}).limits.failures == Failures(number=5)
+
+
+def test_the_documents_example_is_a_job(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "limits.md").read_text(encoding="utf-8")
+    (text,) = EXAMPLE.findall(page)
+    result = job(tmp_path, text)
+    assert result.limits == Limits(5, 1_000_000, 7200, Failures(share=0.1))
+    assert result.models[0].rate_limits == RateLimits(60, 90_000)
 
 
 ONE_MISTAKE = [
