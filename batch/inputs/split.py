@@ -1,0 +1,95 @@
+"""Cutting a long text into chunks, where a reader would: at the ends of paragraphs, sentences, lines, words.
+
+A chunk is a span of the text as it stands. Together the spans cover it, in order and without a gap. The
+tokens of a chunk are estimated as everywhere (``policy.estimate``), from its bytes in UTF-8, so that they
+count up exactly as the text grows.
+
+1. A chunk takes as much as its bound allows, and ends at the last end of a paragraph in its second half;
+   else at the last end of a sentence, of a line or of a word that is in it.
+2. A run without any white space that is longer than the bound becomes a chunk by itself, unbroken.
+3. A chunk begins up to ``overlap`` tokens before the end of the one before, at the first beginning of a
+   sentence there, or else of a word. It begins at that end where nothing new would fit in otherwise.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from batch.policy.estimate import PER_BYTE
+
+_CLOSERS = r"""["'”’»›)\]」』）]*"""
+_PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*+")
+_SENTENCE = re.compile(rf"[.!?…]{_CLOSERS}\s++(?![a-zß-öø-ÿ])|[。！？]{_CLOSERS}\s*+")
+_LINE = re.compile(r"\n")
+_SPACE = re.compile(r"\s")
+
+
+class Span(NamedTuple):
+    """A part of a text, as positions in it."""
+
+    start: int
+    end: int
+
+
+def tokens(text: str) -> float:
+    """The estimated tokens of a text."""
+    return len(text.encode()) * PER_BYTE
+
+
+def spans(text: str, size: int, overlap: int = 0) -> list[Span]:
+    """The chunks of a text, of at most ``size`` tokens each, of which ``overlap`` repeat the one before.
+
+    A text that fits is one chunk, also an empty one. ``overlap`` is less than ``size``.
+    """
+    room, repeated = int(size / PER_BYTE), int(overlap / PER_BYTE)
+    result = [Span(0, _end(text, 0, 0, room))]
+    while (done := result[-1].end) < len(text):
+        start = _start(text, result[-1], repeated)
+        end = _end(text, start, done, room)
+        if start < done and len(text[start:end].encode()) > room:
+            start, end = done, _end(text, done, done, room)
+        result.append(Span(start, end))
+    return result
+
+
+def _end(text: str, start: int, done: int, room: int) -> int:
+    """Where a chunk that begins at ``start`` ends, after ``done``; past its bound only within a run."""
+    limit = _forward(text, start, room)
+    if limit == len(text):
+        return limit
+    half = max(done, start + (limit - start) // 2)
+    for boundary, after in ((_PARAGRAPH, half), (_SENTENCE, done), (_LINE, done), (_SPACE, done)):
+        # One character more is looked at, to know whether a sentence or a white space ends here.
+        ends = [match.end() for match in boundary.finditer(text, after, limit + 1)]
+        if found := [end for end in ends[-2:] if end <= limit]:
+            return found[-1]
+    gap = _SPACE.search(text, max(limit, done))
+    return len(text) if gap is None else gap.end()
+
+
+def _start(text: str, before: Span, repeated: int) -> int:
+    """Where the chunk after ``before`` begins."""
+    earliest = max(before.start + 1, _backward(text, before.end, repeated))
+    if earliest < before.end:
+        for boundary in (_SENTENCE, _SPACE):
+            for match in boundary.finditer(text, before.start, before.end):
+                if earliest <= match.end() < before.end:
+                    return match.end()
+    return before.end
+
+
+def _forward(text: str, start: int, room: int) -> int:
+    """The last position so that ``room`` bytes hold what is between."""
+    window = text[start : start + room]
+    if window.isascii():
+        return start + len(window)
+    return start + len(window.encode()[:room].decode(errors="ignore"))
+
+
+def _backward(text: str, end: int, room: int) -> int:
+    """The first position so that ``room`` bytes hold what is between."""
+    window = text[max(0, end - room) : end] if room else ""
+    if window.isascii():
+        return end - len(window)
+    return end - len(window.encode()[-room:].decode(errors="ignore"))
