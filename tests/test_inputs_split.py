@@ -110,9 +110,7 @@ SENTENCES = "One two three. Four five six. Seven eight nine. "
         pytest.param("one two three\nfour five", 6, 0, ["one two three\n", "four five"], id="at a line"),
         pytest.param("one two three four", 3, 0, ["one two ", "three ", "four"], id="at a word"),
         pytest.param("a " + "x" * 30 + " b", 4, 0, ["a ", "x" * 30 + " ", "b"], id="a run is not broken"),
-        pytest.param(
-            "一二三。四五六。七八九", 8, 0, ["一二三。四五六。", "七八九"], id="full-width stops"
-        ),
+        pytest.param("一二三。四五六。七八九", 8, 0, ["一二三。四五六。", "七八九"], id="full-width stops"),
         pytest.param(
             SENTENCES,
             12,

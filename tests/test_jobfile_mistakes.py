@@ -115,9 +115,27 @@ ONE_MISTAKE = [
         ("5:1: matrix: more than 10000 combinations; what there is so much of belongs into a file of rows"),
     ),
     (
-        HEAD + "prompt: a\ninputs:\n  parquet: rows.parquet\n",
-        "6:3: inputs.parquet: not supported yet",
-        "5:1: inputs: nothing to read; write `files`, `csv` or `jsonl`",
+        HEAD + "prompt: a\ninputs:\n  excel: rows.xlsx\n",
+        (
+            "6:3: inputs.excel: unknown key; known here: csv, files, group_by, id_field, jsonl, "
+            "parquet, results, split"
+        ),
+        "5:1: inputs: nothing to read; write `files`, `csv`, `jsonl`, `parquet` or `results`",
+    ),
+    (
+        HEAD + "prompt: a\ninputs: {files: a.txt, csv: b.csv, split: {tokens: 9}}\n",
+        "5:25: inputs.csv: stands beside `files`; keep one of them",
+        "5:52: inputs.split.tokens: must be at least 10",
+    ),
+    (
+        HEAD + "prompt: a\ninputs: {csv: a.csv, group_by: x, split: {tokens: 50, overlap: 50}}\n",
+        "5:22: inputs.group_by: is for `results`",
+        "5:35: inputs.split: stands beside `group_by`; a group has no `text`",
+        "5:64: inputs.split.overlap: must be less than `tokens`",
+    ),
+    (
+        HEAD + "prompt: a\ninputs: {results: r.jsonl, id_field: x}\n",
+        "5:28: inputs.id_field: is for rows; a result has the id of its request",
     ),
     (
         HEAD + "prompt: a\nconcurrency: '8'\n",

@@ -2,7 +2,8 @@
 
 A document's id is its path below the fixed part of its pattern (``documents/**/*.txt``: ``a.txt``,
 ``sub/a.txt``), so that a new document never renames another. The variables are ``text``, ``path`` (relative
-to the job file's folder, with ``/``), ``name`` (with its ending) and ``stem`` (without).
+to the job file's folder, with ``/``), ``name`` (with its ending) and ``stem`` (without). Text and Markdown
+are taken as they stand; what ``formats`` knows by its ending is turned into text.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch.errors import Mistake
 from batch.inputs.encodings import NO_TEXT, decoded
+from batch.inputs.formats import MIME_TYPES, FormatError, text_of
 from batch.inputs.row import BadRow, Note, Row
 from batch.jobfile.files import open_regular, reason
 from batch.jobfile.paths import real
@@ -107,6 +109,12 @@ def _read(document: _Found, base: Path) -> Iterator[Read]:
         return
     if len(data) > MAX_BYTES:
         yield _bad(name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
+        return
+    if (suffix := document.path.suffix.lower()) in MIME_TYPES:
+        try:
+            yield _row(document, base, text_of(data, suffix), name)
+        except FormatError as error:
+            yield _bad(name, error.what, error.hint)
     elif (found := decoded(data)) is None:
         yield _bad(name, NO_TEXT, "save the document as UTF-8")
     else:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, get_args
 
-from batch.jobfile.job import InputKind, Inputs
+from batch.jobfile.job import InputKind, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
 from batch.jobfile.patterns import pattern_complaint
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
 _KINDS: tuple[InputKind, ...] = get_args(InputKind)
 _TABLES = _KINDS[1:]
+_NAMED = {"files": "a document's id is its path", "results": "a result has the id of its request"}
 
 
 def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: Bounds) -> Inputs | None:
@@ -55,6 +56,8 @@ class _Reader:
             kind,
             table,
             id_field=spec.id_field,
+            group_by=tuple(spec.group_by or ()),
+            split=self._split(),
             places=places,
         )
 
@@ -69,9 +72,25 @@ class _Reader:
             return "files"
         for kind in written[1:]:
             self.findings.at_key(("inputs", kind), f"stands beside `{written[0]}`", "keep one of them")
-        if written == ["files"] and self.spec.id_field is not None:
-            self.findings.at_key(("inputs", "id_field"), "is for rows; a document's id is its path")
+        self._check_settings(written[0])
         return written[0]
+
+    def _check_settings(self, kind: InputKind) -> None:
+        """What stands beside a kind of inputs that has no use for it."""
+        if kind in _NAMED and self.spec.id_field is not None:
+            self.findings.at_key(("inputs", "id_field"), f"is for rows; {_NAMED[kind]}")
+        if kind != "results" and self.spec.group_by is not None:
+            self.findings.at_key(("inputs", "group_by"), "is for `results`")
+        if self.spec.group_by is not None and self.spec.split is not None:
+            self.findings.at_key(("inputs", "split"), "stands beside `group_by`", "a group has no `text`")
+
+    def _split(self) -> Split | None:
+        spec = self.spec.split
+        if spec is None:
+            return None
+        if spec.overlap >= spec.tokens:
+            self.findings.at_value(("inputs", "split", "overlap"), "must be less than `tokens`")
+        return Split(spec.tokens, spec.overlap)
 
     def _table(self, kind: InputKind) -> Path | None:
         written: str | None = getattr(self.spec, kind)

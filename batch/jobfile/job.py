@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = Literal["autonomous", "openai"]
-InputKind: TypeAlias = Literal["files", "csv", "jsonl"]
+InputKind: TypeAlias = Literal["files", "csv", "jsonl", "parquet", "results"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +80,21 @@ class Prompt:
 
 
 @dataclass(frozen=True, slots=True)
+class Split:
+    """How long texts are cut: the tokens of a chunk at most, and how many of them repeat the one before."""
+
+    tokens: int
+    overlap: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Inputs:
     """What the prompts are filled with: documents (``files``, glob patterns), or the rows of a ``table``.
 
     Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
-    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``places`` says
-    for each pattern where it is written.
+    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``group_by`` names
+    the fields of metadata that make one row of several results; ``split`` makes several rows of one.
+    ``places`` says for each pattern where it is written.
     """
 
     base: Path
@@ -94,6 +103,8 @@ class Inputs:
     kind: InputKind = "files"
     table: Path | None = None
     id_field: str | None = None
+    group_by: tuple[str, ...] = ()
+    split: Split | None = None
     places: tuple[Place, ...] = field(default=(), compare=False)
 
 

@@ -167,10 +167,19 @@ class PromptSpec(Spec):
     params: JSONObject = Field(default={}, description="Sampling parameters of this prompt alone.")
 
 
+class SplitSpec(Spec):
+    """How a long text is cut, at the ends of paragraphs and sentences."""
+
+    tokens: Annotated[int, Field(ge=10)] = Field(description="The longest chunk, in tokens (estimated).")
+    overlap: Annotated[int, Field(ge=0)] = Field(
+        default=0, description="How many tokens of the chunk before each repeats."
+    )
+
+
 class InputsSpec(Spec):
     """What the prompts are filled with."""
 
-    later = frozenset({"parquet", "results", "group_by", "on_bad_row", "split"})
+    later = frozenset({"on_bad_row"})
 
     files: Texts | None = Field(
         default=None,
@@ -180,8 +189,24 @@ class InputsSpec(Spec):
         default=None, description="A CSV file with a header; the columns become variables, all of them text."
     )
     jsonl: Text | None = Field(default=None, description="A JSON Lines file; the columns become variables.")
+    parquet: Text | None = Field(
+        default=None, description="A Parquet file (extra `parquet`); the columns become variables."
+    )
+    results: Text | None = Field(
+        default=None,
+        description="The results of another job; `text`, `id`, `metadata` and its fields become variables.",
+    )
+    group_by: Annotated[list[Text], BeforeValidator(_to_list), Field(min_length=1)] | None = Field(
+        default=None,
+        description="For `results`: the fields of their metadata that make a group; "
+        "one request per group, with the variable `items`.",
+    )
     id_field: Name | None = Field(
         default=None, description="The column that holds a row's id; by default `id`."
+    )
+    split: SplitSpec | None = Field(
+        default=None,
+        description="Cut the variable `text` into chunks, a request each; `chunk` and `chunks` count them.",
     )
 
 
@@ -313,6 +338,7 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("prompts",): PromptSpec,
     ("prompts", "messages"): MessageSpec,
     ("inputs",): InputsSpec,
+    ("inputs", "split"): SplitSpec,
     ("matrix",): MatrixSpec,
     ("retries",): RetriesSpec,
     ("timeouts",): TimeoutsSpec,

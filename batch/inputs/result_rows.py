@@ -1,0 +1,137 @@
+"""``inputs.results``: what another job has answered, one row a success, or one for each group of them.
+
+A row has the variables ``id``, ``text``, ``parsed``, ``model`` and ``metadata``, and each field of the
+metadata by its own name. With ``group_by`` a row has the fields that the group shares and ``items``, the
+group's results with those variables, in the natural order of their ids (2 before 10).
+
+Only successes are rows. Without groups a notice tells how many failures are left out. A group that is not
+whole is a bad row, since nobody would miss what its answer leaves out: one with a failed result in it, or
+with fewer chunks than its document was split into.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from batch.errors import Mistake
+from batch.inputs.combinations import part
+from batch.inputs.result_index import entries, result_at
+from batch.inputs.row import BadRow, Note, Row, bad_row
+from batch.jobfile.explain import did_you_mean
+from batch.jobfile.files import open_regular, reason
+from batch.jobfile.places import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+    from pathlib import Path
+
+    from batch.inputs.result_index import Entry
+    from batch.inputs.row import Read
+    from batch.records import JSONObject, Result
+
+_AGAIN = "run the job that writes it again"
+_ABSENT = object()
+_NUMBER = re.compile(r"([0-9]+)")
+
+
+def result_rows(path: Path, group_by: Sequence[str]) -> Iterator[Read]:
+    """The rows of a file of results. Of each result a few hundred bytes are held, but not its text."""
+    name = str(path)
+    try:
+        with open_regular(path) as file:
+            found, bad = entries(file, name)
+            yield from bad
+            if not found and not bad:
+                yield Mistake(name, 0, 0, "", "has no results", "run the job that writes it first")
+            elif group_by:
+                yield from _groups(file, name, found, group_by)
+            else:
+                yield from _rows(file, name, found)
+    except OSError as error:
+        hint = "run the job that writes it first" if isinstance(error, FileNotFoundError) else ""
+        yield Mistake(name, 0, 0, "", reason(error), hint)
+    except ValueError:
+        yield Mistake(name, 0, 0, "", "has changed while it was read", "is another run writing it?")
+
+
+def variables_of(result: Result) -> dict[str, Any]:
+    """What a prompt can say of a result."""
+    return {
+        **result.metadata,
+        "id": result.id,
+        "text": result.text or "",
+        "parsed": result.parsed,
+        "model": result.model,
+        "metadata": result.metadata,
+    }
+
+
+def natural(text: str) -> tuple[str | int, ...]:
+    """A key to sort by as people do, with numbers by their value."""
+    return tuple(int(piece) if index % 2 else piece for index, piece in enumerate(_NUMBER.split(text)))
+
+
+def _rows(file: BinaryIO, name: str, found: Mapping[str, Entry]) -> Iterator[Read]:
+    failed = sum(entry.code is not None for entry in found.values())
+    if failed:
+        yield Note(name, f"has {failed} failed results, which are left out; {_AGAIN}")
+    for entry in found.values():
+        if entry.code is None:
+            result = result_at(file, entry.offset)
+            yield Row(result.id, variables_of(result), result.metadata, name, entry.line)
+
+
+def _groups(file: BinaryIO, name: str, found: Mapping[str, Entry], group_by: Sequence[str]) -> Iterator[Read]:
+    groups: dict[str, list[str]] = {}
+    for request_id, entry in found.items():
+        values = [_field(entry.metadata, field) for field in group_by]
+        if _ABSENT in values:
+            yield _ungrouped(name, entry, group_by[values.index(_ABSENT)])
+        else:
+            groups.setdefault("/".join(map(part, values)), []).append(request_id)
+    for group in sorted(groups, key=natural):
+        ids = sorted(groups[group], key=natural)
+        members = {request_id: found[request_id] for request_id in ids}
+        first = next(iter(members.values()))
+        if (what := _incomplete(members)) is not None:
+            yield BadRow(Mistake(name, first.line, 1, "", f"{shown(group)}: {what}", _AGAIN), group)
+            continue
+        shared = {field.rpartition(".")[2]: _field(first.metadata, field) for field in group_by}
+        items = [variables_of(result_at(file, entry.offset)) for entry in members.values()]
+        yield Row(group, {**shared, "id": group, "items": items}, shared, name, first.line)
+
+
+def _field(metadata: JSONObject, name: str) -> Any:
+    """The metadata's field of that name, or of that way inside (``matrix.tone``)."""
+    value: Any = metadata
+    for step in [name] if name in metadata else name.split("."):
+        if not isinstance(value, dict) or step not in value:
+            return _ABSENT
+        value = value[step]
+    return value
+
+
+def _ungrouped(name: str, entry: Entry, field: str) -> BadRow:
+    known = list(entry.metadata)
+    hint = did_you_mean(field, known) or (f"it has {', '.join(map(shown, known[:20]))}" if known else "")
+    return bad_row(name, entry.line, f"no `{shown(field)}` in its metadata to group by", hint)
+
+
+def _incomplete(members: Mapping[str, Entry]) -> str | None:
+    """What a group lacks, if anything."""
+    failed = [(request_id, entry.code) for request_id, entry in members.items() if entry.code is not None]
+    if failed:
+        more = f" and {len(failed) - 1} more have failed" if len(failed) > 1 else " has failed"
+        return f"{shown(failed[0][0])} ({failed[0][1]}){more}"
+    counts = {entry.metadata.get("chunks") for entry in members.values()}
+    if len(counts) > 1:
+        return "chunks of different divisions; `--prune` takes out what the job no longer has"
+    (count,) = counts
+    if not isinstance(count, int):
+        return None
+    seen = Counter(entry.metadata.get("chunk") for entry in members.values())
+    most = max(seen.values())
+    missing = next((number for number in range(1, count + 1) if seen[number] < most), None)
+    return None if missing is None else f"no result for chunk {missing} of {count}"
