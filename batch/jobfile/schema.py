@@ -196,7 +196,7 @@ class InputsSpec(Spec):
         default=None,
         description="The results of another job; `text`, `id`, `metadata` and its fields become variables.",
     )
-    group_by: Annotated[list[Text], BeforeValidator(_to_list), Field(min_length=1)] | None = Field(
+    group_by: Texts | None = Field(
         default=None,
         description="For `results`: the fields of their metadata that make a group; "
         "one request per group, with the variable `items`.",
