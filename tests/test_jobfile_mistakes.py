@@ -124,7 +124,7 @@ ONE_MISTAKE = [
     ),
     (
         HEAD + "prompt: a\ninputs: {files: a.txt, csv: b.csv, split: {tokens: 9}}\n",
-        "5:25: inputs.csv: stands beside `files`; keep one of them",
+        "5:24: inputs.csv: stands beside `files`; keep one of them",
         "5:52: inputs.split.tokens: must be at least 10",
     ),
     (

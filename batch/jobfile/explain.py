@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from batch.jobfile.places import At, Findings
     from batch.jobfile.trees import Tree
 
+_CUTS = 4
+"""How often something is left out: a part that now lacks what it must have goes next."""
+
 _EXPECTED = {
     "int_type": "a whole number",
     "float_type": "a number",
@@ -64,18 +67,17 @@ def validated(tree: Tree, findings: Findings) -> JobSpec:
     Leaving out only what is wrong lets the checks that come after name their mistakes in the same go.
     """
     value = {key: part for key, part in tree.value.items() if not key.startswith("x-")}
-    try:
-        return JobSpec.model_validate(value)
-    except ValidationError as error:
-        errors = error.errors(include_url=False)
-    for details in errors:
-        _explain(details, value, findings)
-    for details in errors:
-        value = _without(value, details["loc"])
-    try:
-        return JobSpec.model_validate(value)
-    except ValidationError:
-        return JobSpec()
+    for attempt in range(_CUTS):
+        try:
+            return JobSpec.model_validate(value)
+        except ValidationError as error:
+            errors = error.errors(include_url=False)
+        if not attempt:
+            for details in errors:
+                _explain(details, value, findings)
+        for details in errors:
+            value = _without(value, details["loc"])
+    return JobSpec()
 
 
 def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -> None:
