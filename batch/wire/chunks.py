@@ -65,15 +65,15 @@ def decode_run(events: bytes) -> list[Chunk] | None:
     since nowhere inside a JSON value does ``{`` follow ``}``. So there are no fewer values than events, and
     where there are as many, each event is one value.
     """
-    lines = events.replace(b"}\n\ndata: {", b"}\n{")
-    boundaries = (len(events) - len(lines)) // 7
-    if not lines.startswith(b"data: {") or lines.count(b"\n") != boundaries:
+    values = events.split(b"}\n\ndata: {")
+    if not values[0].startswith(b"data: {") or b"\n" in b"".join(values):
         return None
+    lines = b"}\n{".join(values)  # together quicker than ``replace``, which searches twice
     try:
         chunks = _decode_lines(lines[6:])
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return chunks if len(chunks) == boundaries + 1 else None
+    return chunks if len(chunks) == len(values) else None
 
 
 def decode(data: bytes) -> Chunk:

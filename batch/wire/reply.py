@@ -20,6 +20,9 @@ from batch.wire.tool_calls import ToolCalls
 MAX_BODY = 64 * 2**20
 """Bytes that one response may have by default."""
 
+SLICE = 32 * 1024
+"""Bytes decoded in one go: of more, the first has left the processor's cache before the last is decoded."""
+
 _BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
 
@@ -59,6 +62,10 @@ class ReplyDecoder:
 
     def feed(self, data: bytes) -> None:
         """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
+        for start in range(0, len(data), SLICE):
+            self._take_slice(data[start : start + SLICE])
+
+    def _take_slice(self, data: bytes) -> None:
         if self.done:
             return
         room, self._left = self._left, self._left - len(data)
@@ -163,9 +170,27 @@ class ReplyDecoder:
                     return
             return
         self._has_events = True
-        for chunk in found:
-            self._chunk(chunk)
+        self._chunks(found)
         self.done = len(run) < len(events)
+
+    def _chunks(self, found: list[chunks.Chunk]) -> None:
+        """What ``_chunk`` does with each, written out for what most of them are: a piece of text, no more."""
+        for chunk in found:
+            choices = chunk.choices
+            if choices and len(choices) == 1 and not (chunk.error or chunk.usage or chunk.finish_reason):
+                choice = choices[0]
+                delta = choice.delta
+                if (
+                    delta is not None
+                    and delta.content
+                    and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
+                    and not (choice.index or choice.finish_reason or self.finish_reason)
+                    and self._model is not None
+                ):
+                    self.text.append(delta.content)
+                    self.deltas += 1
+                    continue
+            self._chunk(chunk)
 
     def _event(self, data: bytes) -> None:
         try:
