@@ -75,7 +75,8 @@ class Failure(Struct, frozen=True, gc=False):
 
     ``code`` is one of the fault matrix's codes (``docs/faults.md``). ``retry_after`` is the server's own
     wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense;
-    ``finished`` is set where the server held its answer to be complete.
+    ``finished`` is set where the server held its answer to be complete, ``overloaded`` where an error inside
+    its answer said that it has too much to do.
     """
 
     code: str
@@ -84,6 +85,7 @@ class Failure(Struct, frozen=True, gc=False):
     retry_after: float | None = None
     should_retry: bool | None = None
     finished: bool = False
+    overloaded: bool = False
     partial_text: str | None = None
     usage: Usage | None = None
     first_byte: float | None = None

@@ -125,6 +125,25 @@ def test_what_the_headers_say_goes_along() -> None:
     assert (refused(503).retry_after, refused(503).should_retry) == (None, None)
 
 
+@pytest.mark.parametrize(
+    ("error", "overloaded"),
+    [
+        ({"type": "overloaded_error", "message": "Overloaded"}, True),
+        ({"code": "rate_limit_exceeded"}, True),
+        ({"code": 429}, True),
+        ({"code": 503, "status": "UNAVAILABLE"}, True),
+        ({"type": "server_error", "message": "overloaded"}, False),
+        ({"code": "context_length_exceeded"}, False),
+        ("overloaded_error", False),
+    ],
+    ids=str,
+)
+def test_an_overload_inside_a_stream_is_told_by_its_code_and_not_by_its_message(
+    error: Any, overloaded: bool
+) -> None:
+    assert from_event(error).overloaded is overloaded
+
+
 @FUZZ
 @given(st.integers(100, 999), st.binary(max_size=60))
 def test_fuzz_any_status_and_body_is_a_failure(status: int, body: bytes) -> None:

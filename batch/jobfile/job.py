@@ -175,6 +175,7 @@ class JobFile:
     include: tuple[str, ...] = ()
     reasoning: Literal["keep", "drop"] = "keep"
     concurrency: int = 8
+    adaptive: bool = True
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)

@@ -80,6 +80,7 @@ class _Resolver:
             include=tuple(self.spec.output.include),
             reasoning=self.spec.reasoning,
             concurrency=self.spec.concurrency,
+            adaptive=self.spec.adaptive,
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
             limits=limits,

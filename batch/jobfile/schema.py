@@ -287,7 +287,6 @@ class JobSpec(EndpointSpec):
         {
             "response_format",
             "on_length",
-            "adaptive",
             "images",
         }
     )
@@ -317,7 +316,12 @@ class JobSpec(EndpointSpec):
     reasoning: Literal["keep", "drop"] = Field(
         default="keep", description="Whether a result keeps the model's reasoning, in a field of its own."
     )
-    concurrency: Concurrency = Field(default=8, description="Requests in flight at once.")
+    concurrency: Concurrency = Field(default=8, description="Requests in flight at once, at the most.")
+    adaptive: bool = Field(
+        default=True,
+        description="Whether fewer are sent at once where the endpoint can't take them; false: always as many "
+        "as `concurrency` says.",
+    )
     retries: RetriesSpec = Field(
         default=RetriesSpec.model_construct(), description="How often a request is sent."
     )

@@ -29,6 +29,10 @@ WRONG_ADDRESS = frozenset({404, 405})
 NO_CHAT_SERVER = frozenset({"redirect", "not_sse", "protocol"})
 """Codes that a server of another kind answers with, as long as this one has not shown what it is."""
 
+OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
+OVERLOAD_CODES = frozenset({"first_byte_timeout", "idle_timeout", "total_timeout"})
+"""What a server answers, or fails to, that has more to do than it can."""
+
 EXIT_REFUSED = 7
 EXIT_OUT = 75
 
@@ -125,6 +129,13 @@ def shows_an_outage(failure: Failure) -> bool:
     if failure.code in ("connect", "first_byte_timeout"):
         return True
     return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501
+
+
+def shows_overload(failure: Failure) -> bool:
+    """Whether less at once would have helped. Retrying is another question."""
+    if failure.code == "quota":
+        return False
+    return failure.http_status in OVERLOAD_STATUSES or failure.code in OVERLOAD_CODES or failure.overloaded
 
 
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:

@@ -48,6 +48,22 @@ INVALID_CODES = frozenset(
         "NotFoundError",
     }
 )
+OVERLOAD_CODES = frozenset(
+    {
+        "429",
+        "503",
+        "529",
+        "overloaded",
+        "overloaded_error",
+        "rate_limit_error",
+        "rate_limit_exceeded",
+        "engine_overloaded",
+        "server_overloaded",
+        "RESOURCE_EXHAUSTED",
+        "UNAVAILABLE",
+    }
+)
+"""What a server says that has more to do than it can."""
 
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
@@ -77,6 +93,7 @@ def from_event(error: object) -> Failure:
         code="api_error",
         message=_cut(f"{label}: {message}" if label else message),
         should_retry=False if invalid else None,
+        overloaded=not OVERLOAD_CODES.isdisjoint(names),
     )
 
 

@@ -1,0 +1,339 @@
+"""Adaptive concurrency: rule by rule, at its bounds, and against servers of every size."""
+
+from __future__ import annotations
+
+import itertools
+from functools import cache
+from random import Random
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.policy.adaptive import START, AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
+from batch.policy.retry import shows_overload
+from batch.records import Failure, Outcome
+from tests.simulated_server import (
+    REFUSAL,
+    REPLY,
+    SimulatedServer,
+    Trace,
+    changing,
+    gradual,
+    knee,
+    simulate,
+    steady,
+    thrashing,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+SEEDS = range(10)
+WARM, END = 60, 660
+BOUNDS = {1: 64, 4: 64, 32: 512, 256: 512}
+"""The user's limit for each capacity of a server: well above it."""
+
+TIMEOUT = Failure("first_byte_timeout", "silence")
+CUT = Failure("truncated", "cut")
+
+
+# What is a sign of overload
+
+
+@pytest.mark.parametrize(
+    ("failure", "sign"),
+    [
+        (REFUSAL, True),
+        (Failure("http_503", "busy", http_status=503), True),
+        (Failure("http_529", "overloaded", http_status=529), True),
+        (Failure("http_408", "timeout", http_status=408), True),
+        (Failure("http_504", "gateway timeout", http_status=504), True),
+        (Failure("http_524", "a timeout", http_status=524), True),
+        (TIMEOUT, True),
+        (Failure("idle_timeout", "silence"), True),
+        (Failure("total_timeout", "too long"), True),
+        (Failure("api_error", "overloaded_error: later", overloaded=True), True),
+        (Failure("api_error", "server_error: oops"), False),
+        (Failure("quota", "used up", http_status=429), False),
+        (Failure("http_500", "oops", http_status=500), False),
+        (Failure("http_502", "bad gateway", http_status=502), False),
+        (Failure("bad_request", "no", http_status=400), False),
+        (Failure("connect", "refused"), False),
+        (CUT, False),
+    ],
+    ids=lambda value: value.message if isinstance(value, Failure) else "",
+)
+def test_only_what_fewer_at_once_would_have_spared_is_a_sign(failure: Failure, sign: bool) -> None:
+    assert shows_overload(failure) is sign
+    it = AdaptiveCapacity(16)
+    it.settled(failure, started=0, now=1, in_flight=16)
+    assert (it.slots(1) < 16) is sign
+
+
+# Rule by rule
+
+
+class Hand:
+    """Settles by hand: one reply or refusal after the other, each sent after the last was settled."""
+
+    def __init__(self, limit: int = 512, start: int = START) -> None:
+        self.it = AdaptiveCapacity(limit, start=start)
+        self.now = 0.0
+
+    @property
+    def slots(self) -> int:
+        return self.it.slots(self.now)
+
+    def settle(self, outcome: Outcome = REPLY, *, full: bool = True, began: float | None = None) -> None:
+        started = self.now + 0.5 if began is None else began
+        self.now += 1
+        in_flight = self.slots if full else self.slots - 1
+        self.it.sent(started)
+        self.it.settled(outcome, started=started, now=self.now, in_flight=in_flight)
+
+    def rounds(self, count: int) -> None:
+        for _ in range(count):
+            for _ in range(self.slots):
+                self.settle()
+
+    def meet_a_ceiling_at(self, width: int) -> None:
+        while self.slots < width:
+            self.settle()
+        self.settle(REFUSAL)
+
+
+@pytest.mark.parametrize("limit", [1, 4, 8, 16])
+def test_a_small_limit_is_open_at_once(limit: int) -> None:
+    assert Hand(limit).slots == limit
+
+
+def test_the_width_doubles_in_each_round_up_to_the_limit() -> None:
+    hand = Hand(limit=100)
+    widths = []
+    for _ in range(4):
+        widths.append(hand.slots)
+        hand.rounds(1)
+    assert widths == [16, 32, 64, 100]
+
+
+def test_there_is_no_growth_while_a_slot_is_free() -> None:
+    hand = Hand()
+    for _ in range(1000):
+        hand.settle(full=False)
+    assert hand.slots == START
+
+
+@given(st.lists(st.sampled_from([REFUSAL, TIMEOUT, CUT]), max_size=50))
+def test_no_failure_ever_widens(failures: list[Failure]) -> None:
+    hand = Hand()
+    hand.rounds(2)
+    for failure in failures:
+        before = hand.slots
+        hand.settle(failure)
+        assert hand.slots <= before
+
+
+def test_a_cut_goes_a_little_below_what_was_too_much() -> None:
+    hand = Hand()
+    hand.meet_a_ceiling_at(40)
+    assert hand.slots == 38
+
+
+def test_a_cut_is_deep_where_most_of_what_was_sent_is_refused() -> None:
+    hand = Hand(start=50)
+    widths = []
+    for _ in range(5):
+        hand.settle(REFUSAL)
+        widths.append(hand.slots)
+    assert widths == [35, 24, 16, 11, 7]
+
+
+def test_the_refusals_of_one_round_trip_take_what_was_refused_and_at_most_half() -> None:
+    hand = Hand(start=50)
+    hand.rounds(1)
+    assert hand.slots == 100
+    hand.settle(REFUSAL)
+    before = hand.now - 0.5
+    for _ in range(9):
+        hand.settle(REFUSAL, began=before)
+    assert hand.slots == 90, "ten of a hundred were refused"
+    for _ in range(80):
+        hand.settle(REFUSAL, began=before)
+    assert hand.slots == 50
+
+
+def test_late_timeouts_of_an_earlier_time_change_nothing() -> None:
+    hand = Hand()
+    hand.meet_a_ceiling_at(40)
+    before = hand.now - 0.5
+    hand.rounds(10)
+    slots = hand.slots
+    for _ in range(20):
+        hand.settle(TIMEOUT, began=before)
+    assert hand.slots == slots
+
+
+def test_replies_to_what_was_sent_before_the_cut_are_no_reason_to_grow() -> None:
+    hand = Hand()
+    hand.meet_a_ceiling_at(40)
+    before = hand.now - 0.5
+    for _ in range(1000):
+        hand.settle(began=before)
+    assert hand.slots == 38
+
+
+def test_one_slow_answer_costs_next_to_nothing() -> None:
+    hand = Hand(limit=64, start=64)
+    hand.rounds(5)
+    hand.settle(TIMEOUT)
+    assert hand.slots >= 60
+    hand.rounds(10)
+    assert hand.slots == 64
+
+
+def test_the_way_back_slows_down_below_the_ceiling() -> None:
+    hand = Hand(limit=100, start=100)
+    hand.settle(REFUSAL)
+    widths = [hand.slots]
+    for _ in range(5):
+        hand.rounds(1)
+        widths.append(hand.slots)
+    assert widths == [70, 79, 85, 89, 91, 92]
+
+
+def test_the_same_ceiling_met_again_makes_the_rests_longer_up_to_eight_rounds() -> None:
+    hand = Hand()
+    hand.meet_a_ceiling_at(40)
+    rests = []
+    for _ in range(6):
+        replies = 0
+        while hand.slots < 40:
+            hand.settle()
+            replies += 1
+        hand.settle(REFUSAL)
+        rests.append(round(replies / 38))
+    assert rests[0] < rests[1] < rests[2] < rests[3] == rests[4] == rests[5]
+    assert 8 <= rests[-1] <= 12
+
+
+def test_above_its_old_ceiling_the_lane_grows_faster_each_round() -> None:
+    hand = Hand()
+    hand.meet_a_ceiling_at(40)
+    while hand.slots < 45:
+        hand.settle()
+    widths = []
+    for _ in range(4):
+        widths.append(hand.slots)
+        hand.rounds(1)
+    steps = [later - earlier for earlier, later in itertools.pairwise(widths)]
+    assert steps == sorted(steps)
+    assert steps[-1] > 2 * steps[0]
+
+
+def test_a_wide_lane_takes_a_rare_refusal_for_noise_and_a_narrow_one_does_not() -> None:
+    def after(start: int, replies: int) -> int:
+        hand = Hand(limit=start, start=start)
+        for _ in range(replies):
+            hand.settle()
+        hand.settle(REFUSAL)
+        return hand.slots
+
+    assert after(256, 1000) == 256
+    assert after(256, 10) < 256, "a tenth is no noise"
+    assert after(32, 1000) < 32
+
+
+# Whatever happens
+
+
+@given(
+    limit=st.integers(1, 300),
+    start=st.integers(1, 300),
+    events=st.lists(
+        st.tuples(st.sampled_from([REPLY, REPLY, REPLY, REFUSAL, TIMEOUT, CUT]), st.integers(0, 40)),
+        max_size=300,
+    ),
+)
+def test_the_width_stays_between_one_and_the_limit(
+    limit: int, start: int, events: list[tuple[Outcome, int]]
+) -> None:
+    it = AdaptiveCapacity(limit, start=start)
+    for now, (outcome, age) in enumerate(events, start=1):
+        in_flight = max(1, min(it.slots(now), 1 + age * 7))
+        it.sent(now)
+        it.settled(outcome, started=now - age, now=now, in_flight=in_flight)
+        assert 1 <= it.slots(now) <= limit
+
+
+# Against servers
+
+
+@cache
+def best_fixed(capacity: int, slowdown: Callable[[float], float]) -> float:
+    """The throughput of the best of all fixed settings, tried in steps of a twentieth of the capacity."""
+    settings = sorted({max(1, round(capacity * step / 20)) for step in range(12, 22)})
+    return max(
+        sum(_play(FixedCapacity(setting), capacity, seed, slowdown).throughput(WARM, END) for seed in (0, 1))
+        / 2
+        for setting in settings
+    )
+
+
+def _play(
+    capacity: FixedCapacity | AdaptiveCapacity,
+    size: int,
+    seed: int,
+    slowdown: Callable[[float], float] = gradual,
+) -> Trace:
+    return simulate(SimulatedServer(steady(size), Random(seed), slowdown=slowdown), capacity, END)
+
+
+@pytest.mark.parametrize(("size", "share"), [(4, 0.8), (32, 0.9), (256, 0.9)])
+@pytest.mark.parametrize("slowdown", [gradual, knee, thrashing])
+def test_it_comes_close_to_the_best_fixed_setting_with_few_refusals(
+    size: int, share: float, slowdown: Callable[[float], float]
+) -> None:
+    best = best_fixed(size, slowdown)
+    for seed in SEEDS if slowdown is gradual or size < 256 else SEEDS[:2]:
+        trace = _play(AdaptiveCapacity(BOUNDS[size]), size, seed, slowdown)
+        assert trace.throughput(WARM, END) >= share * best, seed
+        assert trace.refused(WARM, END) <= 0.02, seed
+
+
+def test_a_server_that_takes_one_at_a_time_gets_one_at_a_time() -> None:
+    for seed in SEEDS:
+        trace = _play(AdaptiveCapacity(BOUNDS[1]), 1, seed)
+        assert trace.throughput(WARM, END) >= 0.9 * best_fixed(1, gradual)
+        assert trace.refused(WARM, END) <= 0.02
+
+
+@pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (32, 128), (128, 32), (64, 256), (256, 64)])
+def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: int) -> None:
+    change = 330
+    best = best_fixed(after, gradual)
+    for seed in SEEDS:
+        server = SimulatedServer(changing(before, after, change), Random(seed))
+        trace = simulate(server, AdaptiveCapacity(512), END)
+        settled = change + 60
+        for begin in range(settled, END - 90, 30):
+            assert trace.throughput(begin, begin + 90) >= (0.8 if after == 4 else 0.9) * best, (seed, begin)
+        assert trace.refused(settled, END) <= 0.02, seed
+
+
+@pytest.mark.parametrize(("size", "share"), [(4, 0.9), (32, 0.9), (256, 0.85)])
+def test_refusals_that_have_nothing_to_do_with_the_load_do_not_starve_the_lane(
+    size: int, share: float
+) -> None:
+    for seed in SEEDS[:3]:
+        server = SimulatedServer(steady(size), Random(seed), noise=0.002)
+        trace = simulate(server, AdaptiveCapacity(BOUNDS[size]), END)
+        assert trace.throughput(WARM, END) >= share * best_fixed(size, gradual), seed
+
+
+def test_without_refusals_the_limit_is_reached_within_a_minute_and_kept() -> None:
+    for limit in (8, 64, 512):
+        trace = _play(AdaptiveCapacity(limit), 10_000, seed=0)
+        assert set(trace.slots[WARM:]) == {limit}
