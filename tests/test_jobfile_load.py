@@ -24,7 +24,8 @@ def test_the_least_that_makes_a_job_has_sensible_defaults(tmp_path: Path) -> Non
     assert result.output == tmp_path / "output" / "job.jsonl"
     assert result.models == (Model("m", "openai", "m", "http://localhost:8000/v1"),)
     assert result.prompts[0].messages == (Message("user", "Hello"),)
-    assert (result.inputs, result.rows, result.concurrency) == (None, None, 8)
+    assert (result.inputs, result.rows) == (None, None)
+    assert (result.concurrency, result.adaptive) == (8, True)
     assert result.retries == Retries(max_attempts=8, base=0.5, cap=60)
     assert result.timeouts == Timeouts(
         connect=10, first_byte=300, idle=120, total=None, outage=1800, grace=30
@@ -123,11 +124,12 @@ def test_flags_stand_in_for_what_is_written(tmp_path: Path) -> None:
         "params.temperature": 0.2,
         "params.seed": 2,
         "concurrency": 4,
+        "adaptive": False,
         "base_url": "local",
         "model": "llama",
     }
     result = job(tmp_path, text, flags)
-    assert result.concurrency == 4
+    assert (result.concurrency, result.adaptive) == (4, False)
     assert result.models == (
         Model("llama", "openai", "llama", "local", "llama", params={"seed": 2, "temperature": 0.2}),
     )

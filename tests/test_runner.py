@@ -13,6 +13,7 @@ import pytest
 import trio.testing
 
 from batch.errors import InputsChangedError, JobFileError, Mistake, OutputWriteError
+from batch.policy.capacity import FixedCapacity
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
@@ -23,6 +24,7 @@ from batch.runner import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
+    from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
 
 START = datetime(2026, 11, 22, tzinfo=UTC)
@@ -93,6 +95,7 @@ class Bench:
         sink: MemorySink | None = None,
         fail_fast: bool = False,
         gates: Mapping[str, Gate] | None = None,
+        capacity: Callable[[int], Capacity] = FixedCapacity,
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
@@ -105,6 +108,7 @@ class Bench:
                 outage=outage,
                 random=chance,
                 gate=(gates or {}).get(name),
+                capacity=capacity,
             )
             for name, rows in jobs.items()
         ]

@@ -21,6 +21,8 @@ from batch.app.spending import Spending
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
 from batch.errors import PromptJobsError
+from batch.policy.adaptive import AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
 from batch.policy.conclude import Keep
 from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
@@ -161,6 +163,7 @@ class _Session:
                 outage=job.timeouts.outage,
                 random=random.random,
                 gate=spending.gate(model),
+                capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
             )
             for model in job.models
             if plan.to_send[model.id]

@@ -319,7 +319,7 @@ class JobSpec(EndpointSpec):
     concurrency: Concurrency = Field(default=8, description="Requests in flight at once, at the most.")
     adaptive: bool = Field(
         default=True,
-        description="Whether fewer are sent at once where the endpoint can't take them; false: always as many "
+        description="Whether fewer go out at once where the endpoint takes no more; false: always as many "
         "as `concurrency` says.",
     )
     retries: RetriesSpec = Field(

@@ -21,10 +21,10 @@ MARGIN = 0.95
 """What a cut leaves of the ceiling, and where growth stops below it."""
 
 DEEP = 0.7
-"""What a cut leaves where most of what was sent since the last sign has met another."""
+"""What a cut leaves where the last one has hardly helped."""
 
 UNHARMED = 10
-"""Requests sent since the last sign, from which on a cut is not deep."""
+"""Requests sent since the last cut, from which on it has helped."""
 
 HALF = 0.5
 """What the signs of one round trip leave, at the least."""
@@ -56,6 +56,7 @@ class AdaptiveCapacity:
         "_rest",
         "_rests",
         "_sent",
+        "_sent_before",
         "_width",
     )
 
@@ -68,7 +69,8 @@ class AdaptiveCapacity:
         self._replies = 0  # to requests sent since the last cut
         self._rest = 0.0  # that many replies until the ceiling is tried again
         self._rests = 1
-        self._sent = 0  # since the last sign
+        self._sent = 0  # since the last cut
+        self._sent_before = 0  # of these, before the last sign
         self._credit = 0.0  # signs that may still be noise
 
     def slots(self, now: float) -> int:  # noqa: ARG002 - time alone changes nothing
@@ -102,19 +104,19 @@ class AdaptiveCapacity:
 
     def _sign(self, now: float, tried: float) -> None:
         """So many at once were too much, unless it is noise."""
-        self._credit = min(self._credit + NOISE * self._sent, self._width / NOISE_SLOTS) - 1
+        quiet, self._sent_before = self._sent - self._sent_before, self._sent
+        self._credit = min(self._credit + NOISE * quiet, self._width / NOISE_SLOTS) - 1
         if self._credit < 0:
             self._cut(now, tried)
-        self._sent = 0
 
     def _cut(self, now: float, tried: float) -> None:
         known = self._hold < self._width <= self._ceiling * 1.1 + 1
         self._rests = min(MOST_RESTS, self._rests * 2) if known else 1
         self._cut_at = now
-        self._replies = 0
-        self._credit = 0.0
         self._floor = max(1.0, tried * HALF)
         self._width = max(1.0, tried * (MARGIN if self._sent >= UNHARMED else DEEP))
+        self._replies = self._sent = self._sent_before = 0
+        self._credit = 0.0
         self._remember(tried)
 
     def _cut_further(self) -> None:
