@@ -26,7 +26,12 @@ def encode_result(result: Result) -> bytes:
     Never fails on text, whatever it holds. Raises ``TypeError`` where ``parsed``, ``tool_calls`` or
     ``metadata`` hold something that JSON has no form for.
     """
-    line = encode_json(result)
+    return encode_line(result)
+
+
+def encode_line(value: Any) -> bytes:
+    """The value as one line of JSON, whatever its texts hold; raises as ``encode_json`` does."""
+    line = encode_json(value)
     if not line.isascii():
         for character, escape in _LINE_ENDS:
             line = line.replace(character, escape)

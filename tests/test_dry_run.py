@@ -118,6 +118,23 @@ def test_what_has_changed_is_said_as_far_as_it_is_known(
     assert preview(cli, *flags)["changed"] == changed
 
 
+@pytest.mark.parametrize(
+    ("flag", "part"),
+    [
+        ("params.max_tokens=51", "parameters or engine"),
+        ("system=Be long.", "prompt"),
+        ("model=hermes", "model"),
+    ],
+)
+def test_where_the_lines_hold_the_messages_more_is_known(
+    cli: Cli, server: ChatServer, flag: str, part: str
+) -> None:
+    more = "params: {max_tokens: 50}\noutput: {include: [messages]}"
+    write_job(cli.folder, server.url, "one", "two", more=more)
+    assert cli("run", "-q", "job.yaml").code == 0
+    assert preview(cli, "--set", flag)["changed"] == {part: 2}
+
+
 def test_failures_are_told_by_their_code(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two", more="params: {}\nretries: {max_attempts: 1}")
     output = cli.folder / "output" / "job.jsonl"
@@ -144,6 +161,16 @@ def test_an_answer_without_a_limit_is_of_any_length(cli: Cli, server: ChatServer
     load = preview(cli)["models"]["llama"]
     assert (load["requests"], load["max_completion_tokens"], load["max_cost"]) == (1, None, None)
     assert "answers of any length; cost unknown" in cli("run", "-n", "job.yaml").stdout
+
+
+def test_what_it_costs_at_most_is_told_where_the_price_is_known(cli: Cli, server: ChatServer) -> None:
+    write_job(cli.folder, server.url, "one", "two", more="params: {max_tokens: 50}")
+    text = (cli.folder / "job.yaml").read_text(encoding="utf-8")
+    model = "model: {model: llama, price: {input: 1000000, output: 10}}"
+    (cli.folder / "job.yaml").write_text(text.replace("model: llama", model), encoding="utf-8")
+    load = preview(cli)["models"]["llama"]
+    assert load["max_cost"] == pytest.approx(load["prompt_tokens"] + 100 * 10 / 1e6, abs=1)
+    assert "at most 100 out; at most 2" in cli("run", "-n", "job.yaml").stdout
 
 
 def test_every_model_is_counted(cli: Cli, server: ChatServer) -> None:

@@ -79,23 +79,17 @@ class _Viewer:
 
     def see(self, request: Request, origin: Origin) -> None:
         """Count one request."""
-        view, where = self.preview, state(request, self._lines.known(request.id))
+        view, known = self.preview, self._lines.known(request.id)
+        where = state(request, known)
         view.plan.count(request, origin, where)
-        self._say_why(request, where)
+        if where is State.CHANGED:
+            view.changed[changed_part(request, self._lines.result(request.id))] += 1
+        elif known is not None and where in (State.FAILED, State.REFUSED):
+            (view.failed if where is State.FAILED else view.refused)[known.code] += 1
         if where not in view.plan.sending:
             return
         view.first = view.first or request
         self._add(view.loads.setdefault(request.target, Load()), request)
-
-    def _say_why(self, request: Request, where: State) -> None:
-        if where in (State.NEW, State.DONE):
-            return
-        result = self._lines.result(request.id)
-        if where is State.CHANGED:
-            self.preview.changed[changed_part(request, result)] += 1
-        else:
-            code = result.error.code if result is not None and result.error is not None else "unknown"
-            (self.preview.failed if where is State.FAILED else self.preview.refused)[code] += 1
 
     def _add(self, load: Load, request: Request) -> None:
         estimate = self._estimator.estimate(request)
@@ -116,4 +110,6 @@ def changed_part(request: Request, result: Result | None) -> str:
         return "prompt, model or parameters"
     if result.model != request.model:
         return "model"
-    return "prompt or parameters"
+    if result.messages is None:
+        return "prompt or parameters"
+    return "parameters or engine" if result.messages == list(request.messages) else "prompt"

@@ -29,10 +29,10 @@ FILE = click.Path(path_type=Path)
 ROWS = (".jsonl", ".ndjson")
 """How job files that hold one request a line are called."""
 
-_FLAGS: tuple[Callable[[Any], Any], ...] = (
-    option(
-        "-o", "--output", type=FILE, metavar="FILE", help="The file of results, in place of the job's own."
-    ),
+_OUTPUT = option(
+    "-o", "--output", type=FILE, metavar="FILE", help="The file of results, in place of the job's own."
+)
+_CHANGES: tuple[Callable[[Any], Any], ...] = (
     option(
         "--with",
         "settings",
@@ -63,17 +63,22 @@ _FLAGS: tuple[Callable[[Any], Any], ...] = (
 
 def job_flags(function: F) -> F:
     """Add the job file and its flags. The command passes them all to ``load`` as keywords."""
-    return _with_flags(click.argument("jobfile", type=FILE)(function))
+    return _with_flags(click.argument("jobfile", type=FILE)(function), (_OUTPUT, *_CHANGES))
+
+
+def job_changes(function: F) -> F:
+    """The same without ``--output``, for a command that writes elsewhere."""
+    return _with_flags(click.argument("jobfile", type=FILE)(function), _CHANGES)
 
 
 def jobs_flags(function: F) -> F:
     """The same for several job files, which the command passes on to ``load_all``."""
     files = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
-    return _with_flags(files(function))
+    return _with_flags(files(function), (_OUTPUT, *_CHANGES))
 
 
-def _with_flags(function: F) -> F:
-    for flag in reversed(_FLAGS):
+def _with_flags(function: F, flags: Sequence[Callable[[Any], Any]]) -> F:
+    for flag in reversed(flags):
         function = flag(function)
     return function
 
@@ -97,7 +102,7 @@ def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
 def load(
     jobfile: Path,
     *,
-    output: Path | None,
+    output: Path | None = None,
     settings: Path | None,
     provider: str | None,
     base_url: str | None,

@@ -90,6 +90,12 @@ def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None =
     return contents
 
 
+def is_output(path: Path) -> bool:
+    """Whether the file at ``path`` holds results, by its first line. Raises ``OSError``."""
+    with path.open("rb") as stream:
+        return _is_ours(stream.readline(_LONGEST_FIRST_LINE))
+
+
 def _is_ours(first_line: bytes) -> bool:
     """Whether the first line is a result, or was about to become one when the writer died."""
     if not first_line.endswith(b"\n"):

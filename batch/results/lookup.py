@@ -8,6 +8,7 @@ from batch.codec import decode_result
 from batch.results.contents import Contents, survey
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batch.records import Known, Result
@@ -43,6 +44,13 @@ class Lookup:
     def known(self, request_id: str) -> Known | None:
         """What the latest line of this id says; ``None`` where there is no line."""
         return self.contents.index.get(request_id)
+
+    def results(self) -> Iterator[Result]:
+        """The latest line of each id, in the order of the file."""
+        if self._stream is None:
+            return
+        for line in self.contents.lines(self._stream, self.contents.index.latest()):
+            yield decode_result(line)
 
     def result(self, request_id: str) -> Result | None:
         """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""

@@ -1,0 +1,139 @@
+"""Results of a job or of a file as a data set, a table, or OpenAI Batch lines."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+
+from batch.app.plan import open_source
+from batch.errors import OutputWriteError, UsageError
+from batch.results.export import is_for_test, needs_messages, writer
+from batch.results.export_rows import NotTextError
+from batch.results.lookup import Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from batch.jobfile.job import JobFile
+    from batch.records import JSONObject, Result
+    from batch.results.export import Write
+
+    Answer: TypeAlias = tuple[Result, Sequence[JSONObject] | None]
+
+NO_MESSAGES = "without their messages"
+_HOW_TO_GET_THEM = (
+    "its lines do not hold the messages that were sent; name the job file in place of the output, or say "
+    "`output: {include: [messages]}` in it before it is run"
+)
+
+
+@dataclass(slots=True)
+class Exported:
+    """Results that were written, and those that were left out, by why."""
+
+    written: int = 0
+    for_test: int = 0
+    left_out: Counter[str] = field(default_factory=Counter)
+
+
+class Exporter:
+    """Writes answers in one format; with ``keep_failed`` failed ones too, where the format has room for them.
+
+    ``test_share`` of the files' answers go to a second file.
+    """
+
+    def __init__(self, form: str, *, keep_failed: bool = False, test_share: float = 0.0) -> None:
+        self._form = form
+        self._keep_failed = keep_failed and not needs_messages(form)
+        self._test_share = test_share
+        self.exported = Exported()
+
+    def to_stream(self, answers: Iterator[Answer], stream: BinaryIO) -> None:
+        """Write all of them there.
+
+        Raises ``UsageError`` where none can be written, ``OutputWriteError``, and ``BrokenPipeError`` where
+        nobody reads.
+        """
+        try:
+            with writer(self._form, stream) as write:
+                self._pour(answers, write, write)
+            stream.flush()
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise OutputWriteError(f"the results could not be written: {error}") from error
+
+    def to_file(self, answers: Iterator[Answer], path: Path) -> list[Path]:
+        """Write them to a file, or to two where a share is for testing; which appear whole or not at all.
+
+        Raises ``UsageError`` where none can be written, and ``OutputWriteError``.
+        """
+        names = [path]
+        if self._test_share:
+            names = [path.with_name(f"{path.stem}.{part}{path.suffix}") for part in ("train", "test")]
+        try:
+            with ExitStack() as stack:
+                writes = [stack.enter_context(_file_writer(self._form, name)) for name in names]
+                self._pour(answers, writes[0], writes[-1])
+        except OSError as error:
+            raise OutputWriteError(f"{path} could not be written: {error}") from error
+        return names
+
+    def _pour(self, answers: Iterator[Answer], train: Write, test: Write) -> None:
+        done = self.exported
+        for result, messages in answers:
+            if why := self._why_not(result, messages):
+                done.left_out[why] += 1
+                continue
+            for_test = is_for_test(result.id, self._test_share)
+            try:
+                (test if for_test else train)(result, messages or ())
+            except NotTextError:
+                done.left_out["of more or less than text"] += 1
+            else:
+                done.written += 1
+                done.for_test += for_test
+        if not done.written and done.left_out[NO_MESSAGES]:
+            raise UsageError(_HOW_TO_GET_THEM)
+
+    def _why_not(self, result: Result, messages: Sequence[JSONObject] | None) -> str:
+        if result.status == "failed" and not self._keep_failed:
+            return "failed"
+        return NO_MESSAGES if messages is None and needs_messages(self._form) else ""
+
+    def of_output(self, output: Path) -> Iterator[Answer]:
+        """The results of a file, in its order. Raises ``ForeignOutputError`` and ``OSError``."""
+        with Lookup(output) as lines:
+            for result in lines.results():
+                yield result, result.messages
+
+    def of_job(self, job: JobFile) -> Iterator[Answer]:
+        """The results of a job's requests, in the job's order, each with the messages that it answers.
+
+        Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``.
+        """
+        with Lookup(job.output) as lines:
+            for request in open_source(job).requests():
+                result = lines.result(request.id)
+                if result is None:
+                    self.exported.left_out["pending"] += 1
+                elif result.fingerprint != request.fingerprint:
+                    self.exported.left_out["changed since"] += 1
+                else:
+                    yield result, request.messages
+
+
+@contextmanager
+def _file_writer(form: str, path: Path) -> Iterator[Write]:
+    """A writer to a new file, which takes the place of ``path`` at the end and not before."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        with part.open("wb") as stream, writer(form, stream) as write:
+            yield write
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)

@@ -1,0 +1,103 @@
+"""Results as the rows of a table, for CSV and Parquet: the same columns of the same types in every file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from typing import TYPE_CHECKING, Any
+
+from batch.codec import encode_json
+from batch.records import Usage
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from batch.records import Result
+
+COLUMNS: dict[str, str] = {
+    "id": "string",
+    "status": "string",
+    "text": "string",
+    "parsed": "string",
+    "verdict": "string",
+    "finish_reason": "string",
+    "error_code": "string",
+    "error_message": "string",
+    "partial_text": "string",
+    "reasoning": "string",
+    "tool_calls": "string",
+    "refusal": "string",
+    "model": "string",
+    "served_by": "string",
+    "prompt_tokens": "int64",
+    "completion_tokens": "int64",
+    "total_tokens": "int64",
+    "cost": "float64",
+    "attempts": "int64",
+    "seconds": "float64",
+    "completed_at": "string",
+    "metadata": "string",
+    "fingerprint": "string",
+}
+"""The columns and their types, by pyarrow's names. ``parsed``, ``tool_calls`` and ``metadata`` are JSON."""
+
+_STARTS_A_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
+_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
+
+
+def row(result: Result) -> dict[str, Any]:
+    """The result's cells; ``None`` where there is nothing."""
+    usage, error = result.usage or Usage(), result.error
+    return {
+        "id": result.id,
+        "status": result.status,
+        "text": result.text,
+        "parsed": _json(result.parsed),
+        "verdict": result.verdict and str(result.verdict),
+        "finish_reason": result.finish_reason,
+        "error_code": error and error.code,
+        "error_message": error and error.message,
+        "partial_text": result.partial_text,
+        "reasoning": result.reasoning,
+        "tool_calls": _json(result.tool_calls),
+        "refusal": result.refusal,
+        "model": result.model,
+        "served_by": result.served_by,
+        "prompt_tokens": usage.prompt_tokens,
+        "completion_tokens": usage.completion_tokens,
+        "total_tokens": usage.total_tokens,
+        "cost": result.cost,
+        "attempts": result.attempts,
+        "seconds": result.timings.total,
+        "completed_at": result.completed_at,
+        "metadata": _json(result.metadata or None),
+        "fingerprint": result.fingerprint,
+    }
+
+
+def _json(value: object) -> str | None:
+    return None if value is None else encode_json(value).decode()
+
+
+def csv_header() -> bytes:
+    """The first line of a CSV file (RFC 4180, UTF-8)."""
+    return _csv_line(COLUMNS)
+
+
+def csv_line(result: Result) -> bytes:
+    """The line of a result, in which no cell starts a formula."""
+    return _csv_line(row(result).values())
+
+
+def _csv_line(cells: Iterable[object]) -> bytes:
+    line = io.StringIO()
+    csv.writer(line).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
+    return line.getvalue().encode()
+
+
+def _harmless(cell: str) -> str:
+    """A cell that no spreadsheet takes for a formula: where it would start one, after an apostrophe."""
+    if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
+        return "'" + cell
+    return cell
