@@ -165,6 +165,14 @@ class Known(Struct, frozen=True, gc=False):
     code: str = ""
 
 
+class Percentiles(Struct, frozen=True, gc=False):
+    """Seconds that half, nine tenths and 99 hundredths of all stay within, to about 3 %."""
+
+    p50: float
+    p90: float
+    p99: float
+
+
 class Summary(Struct, frozen=True, gc=False):
     """What a run came to. Counts are requests; ``total = succeeded + failed + pending``.
 
@@ -172,7 +180,10 @@ class Summary(Struct, frozen=True, gc=False):
     ``cost`` is what these cost, ``null`` where a price is not known; it leaves out the ``unmetered`` ones, of
     which no server has told what they took. ``seconds`` is its wall time. ``exit_code`` is what the command
     line returns, ``reasons`` say in words why anything is pending. ``orphans`` are lines that the output
-    holds besides, of requests that the job no longer has.
+    holds besides, of requests that the job no longer has. ``resumed`` are the requests that an earlier run
+    had settled, and ``codes`` counts the failed ones by their error's code. ``latency`` and ``first_byte``
+    are those of this run's successes, of the last attempt of each. ``job_sha256`` is that of the job file,
+    ``null`` where there is none; times are UTC.
     """
 
     schema_version: int
@@ -191,4 +202,12 @@ class Summary(Struct, frozen=True, gc=False):
     unmetered: int
     seconds: float
     reasons: list[str]
-    orphans: int = 0
+    orphans: int
+    resumed: int
+    codes: dict[str, int]
+    latency: Percentiles | None
+    first_byte: Percentiles | None
+    started_at: str
+    ended_at: str
+    job_sha256: str | None
+    versions: dict[str, str]

@@ -28,6 +28,22 @@ def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
     return "".join(shown)
 
 
+def escape_json(text: str) -> str:
+    """JSON of the same value in which every invisible character but line breaks is written as ``\\uXXXX``.
+
+    Such a character can only stand inside a string there, so nothing is lost.
+    """
+    return "".join(
+        character if character == "\n" or _is_visible(character) else _as_json(character)
+        for character in text
+    )
+
+
+def _as_json(character: str) -> str:
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[at : at + 2].hex()}" for at in range(0, len(units), 2))
+
+
 def _is_visible(character: str) -> bool:
     return character.isprintable() or unicodedata.category(character) == "Zs"
 

@@ -13,24 +13,26 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import anyio
 import anyio.to_thread
 
+from batch.app.account import Account
 from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints
-from batch.app.finish import finish
+from batch.app.finish import finish, publish
+from batch.app.journal import Journal
 from batch.app.plan import Allowance, Plan, draw_up, open_source
+from batch.app.provenance import Beginning
 from batch.app.spending import Spending
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
-from batch.errors import PromptJobsError
+from batch.errors import PromptJobsError, UsageError
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.conclude import Keep
 from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
-from batch.policy.resume import TO_RETRY, TO_RUN, State
+from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.ports import Reporter
-from batch.records import SCHEMA_VERSION, Summary
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
 from batch.runner import Run
@@ -43,6 +45,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.policy.retry import Hold
     from batch.ports import Provider
+    from batch.records import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,21 +86,30 @@ async def execute(
 
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
-    started = anyio.current_time()
-    with OutputLock(job.output), await _opened(job, options) as log:
+    with OutputLock(job.output), await _opened(job, options) as log, Journal.of(job, reporter) as journal:
+        begun = await anyio.to_thread.run_sync(Beginning.of, job)
         for notice in log.notices:
-            reporter.notice(notice)
+            journal.notice(notice)
         source = open_source(job)
         plan = draw_up(source, log.known, TO_RETRY if options.retry else TO_RUN)
         for notice in source.notices:
-            reporter.notice(notice)
+            journal.notice(notice)
         orphans = plan.orphans(len(log.contents.index))
-        reporter.start(plan.total, plan.settled)
-        session = _Session(job, environment, reporter, options)
-        if plan.to_send and options.limit != 0:
-            await session.send(source, plan, log)
-        is_pruned = await finish(log, source, job.order, reporter, prune=options.prune)
-    return session.summary(plan, anyio.current_time() - started, 0 if is_pruned else orphans)
+        journal.start(plan.total, plan.settled)
+        session = _Session(job, environment, journal, options)
+        try:
+            if plan.to_send and options.limit != 0:
+                await session.send(source, plan, log)
+            if await finish(log, source, job.order, journal, prune=options.prune):
+                orphans = 0
+        except UsageError:
+            raise  # before anything was sent: an earlier run's summary stays
+        except PromptJobsError as error:
+            await publish(session.summary(plan, begun, orphans, error), job.output, journal)
+            raise
+        summary = session.summary(plan, begun, orphans)
+        await publish(summary, job.output, journal)
+    return summary
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
@@ -213,35 +225,20 @@ class _Session:
             reasons.append(self._spending.budget.reached)
         return reasons
 
-    def summary(self, plan: Plan, seconds: float, orphans: int) -> Summary:
-        """What it came to."""
-        tally = self._tally
-        succeeded = plan.states[State.DONE] + tally.succeeded
-        failed = plan.given_up + tally.failed
-        pending = plan.total - succeeded - failed
+    def summary(
+        self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
+    ) -> Summary:
+        """What it came to; ``error`` is what ended it early."""
+        pending = plan.to_send.total() - self._tally.succeeded - self._tally.failed
         limits = self._limits_reached() if pending else []
+        reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
         code = exit_code(
-            failed=failed > 0,
+            failed=plan.given_up + self._tally.failed > 0,
             holds=[hold for _, hold in self._holds],
             out_of_budget=bool(limits),
             signal=self._signal,
         )
-        return Summary(
-            schema_version=SCHEMA_VERSION,
-            name=self._job.name,
-            output=str(self._job.output),
-            exit_code=code,
-            total=plan.total,
-            succeeded=succeeded,
-            failed=failed,
-            pending=pending,
-            sent=tally.succeeded + tally.failed,
-            attempts=tally.attempts,
-            prompt_tokens=tally.prompt_tokens,
-            completion_tokens=tally.completion_tokens,
-            cost=self._spending.cost,
-            unmetered=self._spending.unmetered,
-            seconds=round(seconds, 3),
-            reasons=[f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits,
-            orphans=orphans,
-        )
+        if error is not None:
+            code, reasons = error.exit_code, [*reasons, str(error)]
+        account = Account(self._job, plan, self._tally, self._spending)
+        return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

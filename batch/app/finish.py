@@ -1,13 +1,20 @@
-"""Leaving the output as the job asks for it: one line per request, in its order, pruned if asked."""
+"""Leaving the output as the job asks for it, and beside it what the run came to."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+import anyio.to_thread
+
 from batch.errors import JobFileError
+from batch.results.summary import summary_path, write_summary
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
+    from batch.app.journal import Journal
     from batch.ports import Reporter, Source
+    from batch.records import Summary
     from batch.results.arrange import Order
     from batch.results.log import ResultLog
 
@@ -27,3 +34,12 @@ async def finish(log: ResultLog, source: Source, order: Order, reporter: Reporte
         await log.finish()
         return False
     return prune
+
+
+async def publish(summary: Summary, output: Path, journal: Journal) -> None:
+    """Write the summary beside the output and its gist into the log. A failure is told, and no more."""
+    try:
+        await anyio.to_thread.run_sync(write_summary, output, summary)
+    except OSError as error:
+        journal.notice(f"{summary_path(output)} cannot be written: {error.strerror}")
+    journal.ended(summary)

@@ -31,24 +31,29 @@ SLICE = 0.002
 class Plan:
     """The requests of a job, counted by where they stand, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent. ``repeats``: some differ in nothing but their
-    ordinal.
+    Requests in one of the states ``sending`` are to be sent. ``given_up_codes`` counts the failed
+    ones that are left alone by their error's code. ``repeats``: some differ in nothing but their ordinal.
     """
 
     sending: frozenset[State] = TO_RUN
     states: Counter[State] = field(default_factory=Counter)
     to_send: Counter[str] = field(default_factory=Counter)
+    given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
     _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
 
-    def count(self, request: Request, origin: Origin, where: State) -> None:
-        """Take in one more request of the job."""
+    def count(self, request: Request, origin: Origin, known: Known | None) -> State:
+        """Take in one more request of the job, by what the output knows of it; return where it stands."""
+        where = state(request, known)
         self.states[where] += 1
         if where in self.sending:
             self.to_send[request.target] += 1
             self._marks[request.target].add(origin.number)
+        elif known is not None and not known.succeeded:
+            self.given_up_codes[known.code] += 1
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
+        return where
 
     def marks(self, target: str) -> Container[int] | None:
         """The drafts from which something is to be sent; ``None`` where all have to be looked at."""
@@ -94,7 +99,7 @@ def draw_up(
     """
     plan = Plan(sending)
 
-    check(source, lambda request, origin: plan.count(request, origin, state(request, known(request.id))))
+    check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batch.app.plan import Plan, open_source
 from batch.inputs.check import check
 from batch.policy.estimate import Estimator
-from batch.policy.resume import TO_RUN, State, state
+from batch.policy.resume import TO_RUN, State
 from batch.results.lookup import Lookup
 
 if TYPE_CHECKING:
@@ -80,8 +80,7 @@ class _Viewer:
     def see(self, request: Request, origin: Origin) -> None:
         """Count one request."""
         view, known = self.preview, self._lines.known(request.id)
-        where = state(request, known)
-        view.plan.count(request, origin, where)
+        where = view.plan.count(request, origin, known)
         if where is State.CHANGED:
             view.changed[changed_part(request, self._lines.result(request.id))] += 1
         elif known is not None and where in (State.FAILED, State.REFUSED):

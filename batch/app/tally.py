@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING
+
+from batch.app.histogram import Histogram
 
 if TYPE_CHECKING:
     from batch.ports import Reporter
-    from batch.records import Failure, Request, Result
+    from batch.records import Failure, Request, Result, Timings
 
 
 class Tally:
@@ -19,6 +22,9 @@ class Tally:
         self.attempts = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.codes: Counter[str] = Counter()
+        self.latency = Histogram()
+        self.first_byte = Histogram()
 
     def sending(self, request: Request) -> None:
         """An attempt begins."""
@@ -27,14 +33,22 @@ class Tally:
 
     def finished(self, result: Result) -> None:
         """A result is durable."""
-        if result.status == "succeeded":
-            self.succeeded += 1
-        else:
+        if result.error is not None:
             self.failed += 1
+            self.codes[result.error.code] += 1
+        else:
+            self.succeeded += 1
+            self._time(result.timings)
         if result.usage is not None:
             self.prompt_tokens += result.usage.prompt_tokens or 0
             self.completion_tokens += result.usage.completion_tokens or 0
         self._reporter.finished(result)
+
+    def _time(self, timings: Timings) -> None:
+        if timings.total is not None:
+            self.latency.add(timings.total)
+        if timings.first_byte is not None:
+            self.first_byte.add(timings.first_byte)
 
     def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
         """An attempt failed."""

@@ -25,7 +25,7 @@ class Plan:
     by_target: Mapping[str, int]
 
 
-def check(source: JobSource, each: Callable[[Request, Origin], None] | None = None) -> Plan:
+def check(source: JobSource, each: Callable[[Request, Origin], object] | None = None) -> Plan:
     """Read all requests once, and show each to ``each`` with where it came from.
 
     Raises ``JobFileError`` with all mistakes in rows and ids.

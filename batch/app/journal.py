@@ -1,0 +1,136 @@
+"""What a run writes into its log: why each thing happened, and not that all went well."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections import Counter
+from datetime import UTC, datetime
+from functools import partial
+from typing import TYPE_CHECKING, Protocol, Self
+
+from batch import __version__
+from batch.results.events import EventLog
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+
+    from batch.app.execute import RunReporter
+    from batch.jobfile.job import JobFile
+    from batch.records import Failure, Request, Result, Summary
+
+PERIOD = 60.0
+"""Seconds between two lines of counts."""
+
+MOST = 20
+"""Lines of one kind in such a period; those beyond are only counted."""
+
+
+class Log(Protocol):
+    """Where events go; ``results.events.EventLog`` is one."""
+
+    def write(self, event: str, text: str) -> None:
+        """Write down one event of a kind. Never raises."""
+        ...
+
+    def close(self) -> None:
+        """No more events will come."""
+        ...
+
+
+class Journal:
+    """A ``RunReporter`` that writes events down and passes everything on.
+
+    Failures are told one by one up to a bound, successes only as counts. ``clock`` gives seconds on a steady
+    clock.
+    """
+
+    def __init__(
+        self, reporter: RunReporter, log: Log, *, clock: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._reporter = reporter
+        self._log = log
+        self._clock = clock
+        self._counted_at = clock()
+        self._succeeded = 0
+        self._troubles: Counter[str] = Counter()
+        self.sending = reporter.sending  # nothing to write
+        self.fetching = reporter.fetching
+
+    @classmethod
+    def of(cls, job: JobFile, reporter: RunReporter) -> Journal:
+        """The journal of a run that has just opened its output."""
+        log = EventLog(job.output, wall=partial(datetime.now, UTC), on_trouble=reporter.notice)
+        log.write("open", f"promptjobs {__version__}, process {os.getpid()}: {job.path}")
+        return cls(reporter, log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """The run is over; an error is one that ended it from outside, or let nothing be sent."""
+        if error is not None:
+            self._log.write("end", f"{type(error).__name__}: {error}")
+        self._log.close()
+
+    def start(self, total: int, already: int) -> None:
+        """The job has ``total`` requests; ``already`` of them need nothing more."""
+        self._log.write("start", f"{total} requests, {already} of them need nothing more")
+        self._reporter.start(total, already)
+
+    def finished(self, result: Result) -> None:
+        """A result is durable."""
+        if result.error is None:
+            self._succeeded += 1
+        else:
+            error = result.error
+            again = "; the next run asks again" if error.retryable else ""
+            self._trouble("failed", error.code, f"{result.id}: {error.code}: {error.message}{again}")
+        self._reporter.finished(result)
+
+    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
+        """An attempt failed."""
+        if retry_in is not None:
+            again = f"again in {retry_in:.1f} s"
+            self._trouble("retry", failure.code, f"{request.id}: {failure.code}: {failure.message}; {again}")
+        self._reporter.failed_attempt(request, failure, retry_in)
+
+    def notice(self, message: str) -> None:
+        """Something that a person would want to know."""
+        self._log.write("notice", message)
+        self._reporter.notice(message)
+
+    def tick(self) -> None:
+        """About a second has passed."""
+        if self._clock() - self._counted_at >= PERIOD:
+            self._count()
+        self._reporter.tick()
+
+    def ended(self, summary: Summary) -> None:
+        """The run is over."""
+        self._count()
+        for reason in summary.reasons:
+            self._log.write("reason", reason)
+        self._log.write(
+            "end",
+            f"exit code {summary.exit_code} after {summary.seconds:.1f} s: {summary.succeeded} succeeded, "
+            f"{summary.failed} failed, {summary.pending} pending of {summary.total}",
+        )
+
+    def _trouble(self, event: str, code: str, text: str) -> None:
+        kind = f"{event} {code}"
+        self._troubles[kind] += 1
+        if self._troubles[kind] <= MOST:
+            self._log.write(event, text)
+
+    def _count(self) -> None:
+        """Say what has come since the last time, if anything has."""
+        self._counted_at = self._clock()
+        if self._succeeded or self._troubles:
+            troubles = [f", {kind} {number}" for kind, number in self._troubles.most_common()]
+            self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(troubles)}")
+        self._succeeded = 0
+        self._troubles.clear()
