@@ -14,6 +14,7 @@ import anyio
 from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
 from batch.policy import conclude
 from batch.policy.retry import Fail, Hold, Retry
+from batch.policy.standing import Standing, standing
 from batch.policy.work import Out
 from batch.records import Failure, Mishap
 
@@ -88,6 +89,10 @@ class Run:
             self._to_write.set()
         if self._error is not None:
             raise self._error
+
+    def standing(self) -> Standing:
+        """How the engine stands now; to be asked while the run goes on."""
+        return standing(self._scheduler, self._time())
 
     def drain(self) -> None:
         """Send nothing more; what is under way may still finish."""

@@ -233,11 +233,12 @@ async def test_a_limit_of_failures_ends_with_8(tmp_path: Path, promptjobs: Comma
 @pytest.mark.anyio
 async def test_a_limit_of_time_in_the_job_file_ends_with_8(tmp_path: Path, promptjobs: Command) -> None:
     async with serving(ChatServer()) as server:
-        write_job(tmp_path, server, "limits: {time: 500ms}\nrate_limits: {rpm: 1}\n")
-        ended = await promptjobs("run", "job.yaml", "--json")
+        write_job(tmp_path, server, "limits: {time: 2s}\nrate_limits: {rpm: 1}\n")
+        ended = await promptjobs("run", "job.yaml", "--json", "-v")
     assert ended.code == 8
+    assert "1/10 done, failed 0, in flight 0 of 8 (held back by limits), retries 0" in ended.stderr
     assert (ended.summary["succeeded"], ended.summary["pending"]) == (1, 9)
-    assert ended.summary["reasons"] == ["limits.time: 0.5 s are over"]
+    assert ended.summary["reasons"] == ["limits.time: 2 s are over"]
 
 
 @pytest.mark.anyio

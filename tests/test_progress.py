@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from batch.progress import BarReporter, LineReporter
+from batch.policy.standing import Parked, Standing
+from batch.progress import BarReporter, LineReporter, words
 from batch.records import Failure, Request, Usage
 from tests.results_support import failed, hostile_text, succeeded
 
@@ -171,6 +173,92 @@ def test_a_download_is_told_at_its_beginning_and_its_end() -> None:
     ]
 
 
+# The engine
+
+
+STANDING = Standing(
+    in_flight=3,
+    allowed=8,
+    waiting=2,
+    is_limited=True,
+    parked=(
+        Parked("a", "http_429", 280.4),
+        Parked("b", "auth", None),
+        Parked("c", "connect", 1700.0, out=True),
+    ),
+)
+IN_WORDS = [
+    "in flight 3 of 8 (held back by limits), retries 1 (2 waiting)",
+    "a parked for 280 s: http_429, b parked for this run: auth, c out for 1700 s at most: connect",
+]
+
+
+def test_a_line_says_how_the_engine_stands() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock)
+    reporter.start(total=10, already=4)
+    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 2.5)
+    reporter.watch(lambda: STANDING)
+    clock.now += 60
+    reporter.tick()
+    assert stream.getvalue().splitlines()[-1] == (
+        f"2026-11-22T12:00:00Z 4/10 done, failed 0, {IN_WORDS[0]}, 0.0 requests/min, 0 tokens/s, "
+        f"ETA unknown, {IN_WORDS[1]}"
+    )
+    reporter.watch(None)
+    reporter.sending(request("a"))
+    reporter.close()
+    assert "4/10 done, failed 0, in flight 1, retries 1, 0.0" in stream.getvalue().splitlines()[-1]
+
+
+def test_the_bar_says_how_the_engine_stands() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = bar_reporter(stream, clock)
+    reporter.start(total=10, already=4)
+    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 2.5)
+    reporter.watch(lambda: STANDING)
+    clock.now += 1
+    reporter.tick()
+    assert f"{IN_WORDS[0]}, failed 0, 0 tok/s, {IN_WORDS[1]}]" in last_bar(stream.getvalue())
+    reporter.close()
+
+
+def test_many_parked_endpoints_are_counted_and_their_names_are_harmless() -> None:
+    parked = tuple(Parked(f"{ESC}[2J{number}", f"{ESC}x", 5.0) for number in range(7))
+    text = ", ".join(words.trouble(Standing(parked=parked)))
+    assert ESC not in text
+    assert text.endswith("4 more parked")
+
+
+def test_the_engine_is_looked_at_when_it_is_shown_and_not_before() -> None:
+    looks: list[float] = []
+    clock = Clock()
+
+    def look() -> Standing:
+        looks.append(clock.now)
+        return STANDING
+
+    reporter = line_reporter(io.StringIO(), clock)
+    reporter.start(total=1000, already=0)
+    reporter.watch(look)
+    for number in range(650):
+        reporter.sending(request(str(number)))
+        reporter.finished(succeeded(str(number)))
+        clock.now += 0.2
+    assert looks == pytest.approx([1060, 1120], abs=0.3)
+
+
+def test_what_results_cost_is_shown_where_it_is_known() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = line_reporter(stream, clock)
+    reporter.start(total=3, already=0)
+    for name, cost in (("a", 0.25), ("b", None), ("c", 0.5)):
+        reporter.sending(request(name))
+        reporter.finished(replace(succeeded(name), cost=cost))
+    reporter.close()
+    assert "tokens/s, cost 0.75, ETA 0:00:00" in stream.getvalue()
+
+
 # The bar
 
 
@@ -191,6 +279,20 @@ def test_the_bar_shows_every_number() -> None:
         r" 70%\|.*\| 7/10 \[\d\d:\d\d<.*req.*, in flight 1, retries 1, failed 1, 0 tok/s\]",
         last_bar(stream.getvalue()),
     )
+
+
+def test_the_bars_rate_and_eta_are_those_of_the_last_minute() -> None:
+    stream, clock = io.StringIO(), Clock()
+    reporter = bar_reporter(stream, clock)
+    reporter.start(total=1000, already=0)
+    for number in range(100):
+        reporter.finished(succeeded(str(number)))
+    for _ in range(10):
+        clock.now += 1
+        reporter.tick()
+    assert "10.00req/s" in last_bar(stream.getvalue())
+    assert "<01:30," in last_bar(stream.getvalue())
+    reporter.close()
 
 
 def test_the_bar_is_refreshed_once_a_second() -> None:

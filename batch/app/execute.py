@@ -38,12 +38,13 @@ from batch.results.log import ResultLog
 from batch.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from batch.app.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.retry import Hold
+    from batch.policy.standing import Standing
     from batch.ports import Provider
     from batch.records import Summary
 
@@ -76,6 +77,10 @@ class RunReporter(Reporter, Protocol):
 
     def fetching(self, done: int, total: int) -> None:
         """Bytes of the embedded model's weights; told in a worker thread."""
+        ...
+
+    def watch(self, look: Callable[[], Standing] | None) -> None:
+        """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
         ...
 
 
@@ -199,10 +204,13 @@ class _Session:
                 tasks.start_soon(stopper.on_signals)
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
+            self._reporter.watch(run.standing)
             try:
                 await run.run()
             except PromptJobsError as caught:
                 error = caught  # raised outside the task group, which would wrap it in a group
+            finally:
+                self._reporter.watch(None)
             tasks.cancel_scope.cancel()
         if error is not None:
             raise error

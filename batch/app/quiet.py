@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch.policy.standing import Standing
     from batch.records import Failure, Request, Result
 
 
@@ -20,6 +21,9 @@ class QuietReporter:
         """Nothing to say."""
 
     def fetching(self, done: int, total: int) -> None:
+        """Nothing to say."""
+
+    def watch(self, look: Callable[[], Standing] | None) -> None:
         """Nothing to say."""
 
     def sending(self, request: Request) -> None:

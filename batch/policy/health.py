@@ -65,6 +65,7 @@ class Health:
         self.in_flight = 0
         self.proven = False
         self.out_since: float | None = None
+        self.out_code = ""
         self.held: Hold | None = None
         self._limit = self._ceiling = limit
         self._capacity = capacity
@@ -170,8 +171,8 @@ class Health:
             return
         if self.held.code not in HOLD and self.held.exit_code != EXIT_OUT:
             self._second_chance = True
+            self._go_out(self.held.code, now)
             self.held = None
-            self._go_out(now)
 
     def _ended(self, work: Work, outcome: Reply | Failure, now: float) -> None:
         self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
@@ -202,7 +203,7 @@ class Health:
     def _go_on_probing(self, work: Work, failure: Failure, now: float) -> Out | Hold | Again:
         """The endpoint is out, or still is."""
         if self.out_since is None:
-            self._go_out(now)
+            self._go_out(failure.code, now)
             return Out(failure.code, failure.message, self.probed_until)
         if work is not self._probe:
             return Again()
@@ -211,11 +212,11 @@ class Health:
         self._probe_later(now)
         return Again()
 
-    def _go_out(self, now: float) -> None:
+    def _go_out(self, code: str, now: float) -> None:
         """Take back what the streak was charged; the last of it has not been charged yet."""
-        self.out_since = now
-        for work, code in self._streak[:-1]:
-            work.failures.remove(code)
+        self.out_since, self.out_code = now, code
+        for work, charged in self._streak[:-1]:
+            work.failures.remove(charged)
         self._streak.clear()
         self._probe_later(now)
 

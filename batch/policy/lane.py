@@ -98,6 +98,15 @@ class Lane:
         return self._gate.closed
 
     @property
+    def is_limited(self) -> bool:
+        """Whether the request at the head waits for the gate."""
+        return self._head is not None
+
+    def slots(self, now: float) -> int:
+        """How many may be under way at once."""
+        return min(self._limit, self.pool.slots(now))
+
+    @property
     def over(self) -> bool:
         """Whether nothing can come from here any more in this run."""
         if self.in_flight:

@@ -24,7 +24,7 @@ class Scheduler:
         self.in_flight = 0
         self.draining = False
         self.limited = False
-        self._limit = limit
+        self.limit = limit
         self._turn = 0
         self._reader = 0
 
@@ -77,4 +77,4 @@ class Scheduler:
         self.draining = True
 
     def _may_take(self) -> bool:
-        return not self.draining and self.in_flight < self._limit
+        return not self.draining and self.in_flight < self.limit

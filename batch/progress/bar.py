@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
+from batch.progress import words
 from batch.progress.base import BaseReporter, megabytes
 from batch.progress.counters import Speed
 from batch.progress.stream import SafeStream
@@ -26,10 +27,19 @@ _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
 
 class _Bar(_Tqdm):
-    """tqdm without its monitor thread and its lock between processes: the runner ticks, in one process."""
+    """tqdm without its monitor thread and its lock between processes: the runner ticks, in one process.
+
+    ``speed`` is in requests a second; tqdm's own would be that of the last groups of results alone.
+    """
+
+    speed = 0.0
 
     monitor_interval = 0
     _lock = threading.RLock()
+
+    @property
+    def format_dict(self) -> Any:
+        return {**super().format_dict, "rate": self.speed or None}
 
 
 class BarReporter(BaseReporter):
@@ -77,13 +87,18 @@ class BarReporter(BaseReporter):
             self._bar = None
 
     def _refresh(self, now: float) -> None:
-        counters = self.counters
-        _, tokens = self._speed.sample(now, counters)
+        counters, standing = self.counters, self._standing()
+        requests, tokens = self._speed.sample(now, counters)
         if self._bar is not None:
-            self._bar.set_postfix_str(
-                f"in flight {counters.in_flight}, retries {counters.retries}, "
-                f"failed {counters.failed.total()}, {tokens:.0f} tok/s"
-            )
+            self._bar.speed = requests
+            parts = [
+                *words.engine(standing, counters),
+                f"failed {counters.failed.total()}",
+                f"{tokens:.0f} tok/s",
+                *words.cost(counters),
+                *words.trouble(standing),
+            ]
+            self._bar.set_postfix_str(", ".join(parts))
 
     def _show_trouble(self, text: str) -> None:
         _Bar.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)

@@ -9,6 +9,9 @@ from batch.progress.counters import Counters
 from batch.terminal import escape
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.standing import Standing
     from batch.records import Failure, Request, Result
 
 
@@ -17,11 +20,16 @@ class BaseReporter(ABC):
 
     def __init__(self) -> None:
         self.counters = Counters()
+        self._look: Callable[[], Standing] | None = None
         self._said: set[tuple[str, str]] = set()
 
     def start(self, total: int, already: int) -> None:
         """The job has ``total`` requests; ``already`` of them need nothing more."""
         self.counters.start(total, already)
+
+    def watch(self, look: Callable[[], Standing] | None) -> None:
+        """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
+        self._look = look
 
     def sending(self, request: Request) -> None:
         """An attempt begins."""
@@ -67,6 +75,9 @@ class BaseReporter(ABC):
 
     @abstractmethod
     def _show_retry(self, text: str) -> None: ...
+
+    def _standing(self) -> Standing | None:
+        return None if self._look is None else self._look()
 
     def _is_first(self, event: str, code: str) -> bool:
         if (event, code) in self._said:

@@ -13,7 +13,10 @@ WINDOW = 60
 
 
 class Counters:
-    """Requests and attempts, counted as they are reported. ``tokens`` are those of replies."""
+    """Requests and attempts, counted as they are reported.
+
+    ``tokens`` are those of replies, ``cost`` is that of results.
+    """
 
     def __init__(self) -> None:
         self.total = 0
@@ -21,6 +24,7 @@ class Counters:
         self.sent = 0
         self.retries = 0
         self.tokens = 0
+        self.cost = 0.0
         self.failed: Counter[str] = Counter()
         self._in_flight: set[str] = set()
 
@@ -44,6 +48,8 @@ class Counters:
         self.done += 1
         if result.error is not None:
             self.failed[result.error.code] += 1
+        if result.cost is not None:
+            self.cost += result.cost
         if result.usage is not None:
             self.tokens += result.usage.completion_tokens or 0
 

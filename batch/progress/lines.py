@@ -6,6 +6,7 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from batch.progress import words
 from batch.progress.base import BaseReporter, megabytes
 from batch.progress.counters import Speed
 from batch.progress.stream import SafeStream
@@ -64,7 +65,7 @@ class LineReporter(BaseReporter):
         now = self._clock()
         if now - self._shown_at >= self._stats:
             self._shown_at = now
-            self._show_progress(self._standing(now))
+            self._show_progress(self._numbers(now))
         else:
             self._speed.sample(now, self.counters)
 
@@ -80,24 +81,31 @@ class LineReporter(BaseReporter):
             return
         self._closed = True
         if self.counters.sent:
-            self._show_progress(self._standing(self._clock()))
+            self._show_progress(self._numbers(self._clock()))
         if self.counters.failed:
             kinds = ", ".join(
                 f"{escape(code)} {number}" for code, number in self.counters.failed.most_common()
             )
             self._write(f"{self.counters.failed.total()} failed: {kinds}")
 
-    def _standing(self, now: float) -> str:
+    def _numbers(self, now: float) -> str:
         counters = self.counters
         requests, tokens = self._speed.sample(now, counters)
         left = counters.total - counters.done
         seconds = left / requests if requests else None if left else 0.0
         eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
-        return (
-            f"{counters.done}/{counters.total} done, failed {counters.failed.total()}, "
-            f"in flight {counters.in_flight}, retries {counters.retries}, "
-            f"{requests * 60:.1f} requests/min, {tokens:.0f} tokens/s, ETA {eta}"
-        )
+        standing = self._standing()
+        parts = [
+            f"{counters.done}/{counters.total} done",
+            f"failed {counters.failed.total()}",
+            *words.engine(standing, counters),
+            f"{requests * 60:.1f} requests/min",
+            f"{tokens:.0f} tokens/s",
+            *words.cost(counters),
+            f"ETA {eta}",
+            *words.trouble(standing),
+        ]
+        return ", ".join(parts)
 
     def _show_progress(self, text: str) -> None:
         if not self._quiet:
