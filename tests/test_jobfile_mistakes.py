@@ -68,6 +68,34 @@ ONE_MISTAKE = [
         HEAD + "prompt: a\nparams: {top_p: .nan}\n",
         "5:17: params.top_p: a number that JSON cannot hold; put it in quotes if it is meant as text",
     ),
+    (HEAD + "prompt: !include secrets.txt\n", "4:9: the tag '!include' has no meaning here; leave it out"),
+    (
+        HEAD + "prompt: a\nx-picture: !!binary aGk=\n",
+        "5:12: the tag 'tag:yaml.org,2002:binary' has no meaning here; leave it out",
+    ),
+    (
+        HEAD + "prompt: a\nx-day: !!timestamp 2026-11-22\n",
+        "5:8: the tag 'tag:yaml.org,2002:timestamp' has no meaning here; leave it out",
+    ),
+    (HEAD + "prompt: a\nnull: x\n", "5:1: a key that is not text; put it in quotes"),
+    (HEAD + "prompt: a\n? [a, b]\n: x\n", "5:3: a key that is not text; put it in quotes"),
+    (HEAD + "prompt: a\n<<: text\n", "5:5: `<<` takes a mapping or a list of them"),
+    (
+        HEAD + "prompt: a\nparams: {a: {b: 1, b: 2}}\n",
+        "5:20: params.a.b: written twice; the first is on line 5",
+    ),
+    # What YAML 1.1 would have made something else of: text is text.
+    ("provider: no\nmodel: m\nprompt: a\n", "1:11: provider: expected `autonomous` or `openai`"),
+    (HEAD + "prompt: a\nconcurrency: 014\n", "5:14: concurrency: expected a whole number, got text"),
+    (HEAD + "prompt: a\nconcurrency: 1_000\n", "5:14: concurrency: expected a whole number, got text"),
+    (HEAD + "prompt: a\nconcurrency: yes\n", "5:14: concurrency: expected a whole number, got text"),
+    (HEAD + "prompt: a\nconcurrency: 8.5\n", "5:14: concurrency: expected a whole number, got a number"),
+    (HEAD + "prompt: true\n", "4:9: prompt: expected text, got true or false"),
+    (HEAD + "prompt: 7\n", "4:9: prompt: expected text, got a whole number"),
+    (
+        HEAD + "prompt: a\ntimeouts: {idle: 1:30}\n",
+        "5:18: timeouts.idle: not a duration; write `90s`, `500ms`, `5m` or `2h`",
+    ),
     # Keys and types.
     (
         HEAD + "prompt: a\nparmas: {}\n",

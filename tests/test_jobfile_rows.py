@@ -59,6 +59,11 @@ BAD_ROWS = [
         '{"custom_id": "a", "body": {"model": 1, "messages": [{"role": "user", "content": "x"}]}}',
         "1:29: body.model: expected text, got a whole number",
     ),
+    ('{"prompt": "a", "prompt": "b"}', "1:17: prompt: written twice; leave one of them out"),
+    (
+        '{"prompt": "a \\": b", "params": {"seed": 1, "seed" : 1}}',
+        "1:45: seed: written twice; leave one of them out",
+    ),
     ('{"custom_id": "a", "body": {}}', "1:1: body.messages: expected a list of messages, got nothing"),
     (BATCH_LINE.replace("POST", "GET").strip(), "1:21: method: expected `POST`"),
     (
@@ -78,6 +83,19 @@ def test_a_bad_row_is_named_with_its_column(line: str, said: str, tmp_path: Path
     assert mistakes_of(lambda: rows_job(tmp_path, good + "\n" + line + "\n" + good)) == [
         "rows.jsonl:3" + said.removeprefix("1")
     ]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"prompt": "http://a: b"}',
+        r'{"prompt": "\"prompt\": \"again\": 1"}',
+        '{"prompt": "a", "metadata": {"a": [{"a": 1}, {"a": 2}], "b": {"a": 3}}}',
+        '{"prompt": "a", "metadata": {"a" :\t1, "A": 2}}',
+    ],
+)
+def test_a_key_may_stand_in_several_objects_and_in_text(line: str, tmp_path: Path) -> None:
+    assert rows_job(tmp_path, line + "\n").models
 
 
 def test_all_mistakes_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ import msgspec
 from batch.errors import Mistake
 from batch.jobfile.events import MAX_DEPTH
 from batch.jobfile.files import MAX_BYTES, open_regular, reason
+from batch.jobfile.places import shown
 from batch.jobfile.trees import kind
 
 if TYPE_CHECKING:
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODING = (b"\xff\xfe", b"\xfe\xff")
 _BYTE = re.compile(r" \(byte ([0-9]+)\)")
+_KEY_END = re.compile(rb'"\s*:')
 _decode = msgspec.json.Decoder().decode
 
 
@@ -60,7 +62,7 @@ def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Mistake:
         if len(line) <= MAX_BYTES and not _is_deep(line):
             value = _decode(line)
             if isinstance(value, dict):
-                return value
+                return value if (key := _repeated(line, value)) is None else _twice(line, path, number, key)
             return Mistake(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
     except UnicodeDecodeError as error:
         return _not_utf8(line, path, number, error)
@@ -83,6 +85,42 @@ def _is_deep(line: bytes) -> bool:
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token.group(), 0)
         deepest = max(deepest, depth)
     return deepest > MAX_DEPTH
+
+
+def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
+    """A key that one of the line's objects has twice, of which only the last would count.
+
+    Every key is followed by a colon. So most rows are cleared by counting, and only those with further colons
+    in their texts are looked at twice.
+    """
+    keys = _keys(value)
+    if line.count(b":") == keys or len(_KEY_END.findall(line)) == keys:
+        return None
+    repeated: list[str] = []
+
+    def note(pairs: list[tuple[str, Any]]) -> None:
+        seen: set[str] = set()
+        for key, _ in pairs:
+            if key in seen:
+                repeated.append(key)
+            seen.add(key)
+
+    json.loads(line, object_pairs_hook=note)
+    return repeated[0] if repeated else None
+
+
+def _keys(value: Any) -> int:
+    """The keys of all objects in a value."""
+    if isinstance(value, dict):
+        return len(value) + sum(_keys(part) for part in value.values() if isinstance(part, dict | list))
+    return sum(_keys(part) for part in value if isinstance(part, dict | list))
+
+
+def _twice(line: bytes, path: str, number: int, key: str) -> Mistake:
+    first = line.find(encoded := msgspec.json.encode(key))
+    at = line.find(encoded, first + 1)
+    column = len(line[:at].decode(errors="replace")) + 1 if 0 <= first < at else 1
+    return Mistake(path, number, column, shown(key), "written twice", "leave one of them out")
 
 
 def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Mistake:
