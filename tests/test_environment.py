@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.app import trust
-from batch.app.endpoints import Address
+from batch.app.endpoints import Address, members
 from batch.app.environment import Environment
 from batch.errors import JobFileError, UntrustedKeyError, UsageError
 from batch.jobfile import load_mapping
@@ -295,3 +295,23 @@ def test_a_key_file_stays_inside_the_jobs_root(tmp_path: Path, written: str) -> 
     job = {"provider": "openai", "base_url": HERE, "api_key_file": written, "model": "m", "prompt": "hello"}
     with pytest.raises(JobFileError, match="leads out of"):
         load_mapping(job, folder)
+
+
+# Pools
+
+
+def test_a_key_must_be_trusted_for_every_address_of_a_pool(environment: Environment) -> None:
+    several = model(None, base_urls=(OPENAI, EVIL), api_key_env="OPENAI_API_KEY")
+    good, evil = members(several).values()
+    assert Address(good, environment).credentials.api_key == SECRET
+    assert "not trusted for https://evil.example" in refusal(evil, environment)
+
+
+def test_the_members_of_a_pool_are_named_by_address_and_a_lone_model_by_its_id() -> None:
+    assert list(members(model())) == ["m"]
+    several = members(model(None, base_urls=("http://${HOST}/v1", HERE)))
+    assert list(several) == ["m at http://${HOST}/v1", f"m at {HERE}"]
+    assert [(each.base_url, each.base_urls) for each in several.values()] == [
+        ("http://${HOST}/v1", ()),
+        (HERE, ()),
+    ]

@@ -300,6 +300,30 @@ ONE_MISTAKE = [
         "5:8: proxy: a secret is never written into a job file; write `${NAME}` in its place",
     ),
     (
+        "provider: openai\nmodel: {model: m, base_url: http://a/v1, base_urls: [http://b/v1]}\nprompt: a\n",
+        "2:42: model.base_urls: stands beside `base_url`; keep one of them",
+    ),
+    (
+        "provider: openai\nmodel: {model: m, base_urls: [http://a/, http://b/, http://a]}\nprompt: a\n",
+        "2:53: model.base_urls[2]: the same address twice; leave it out",
+    ),
+    (
+        "provider: openai\nmodel: {model: m, base_urls: [local]}\nprompt: a\n",
+        ("2:31: model.base_urls[0]: the embedded endpoint is one of its own; write `base_url: local`"),
+    ),
+    (
+        "provider: openai\nmodel: {model: m, base_urls: ['https://sk-hidden@host/v1']}\nprompt: a\n",
+        "2:31: model.base_urls[0]: a secret is never written into a job file; write `${NAME}` in its place",
+    ),
+    (
+        "provider: openai\nmodel: {model: m, base_urls: []}\nprompt: a\n",
+        "2:30: model.base_urls: must not be empty",
+    ),
+    (
+        HEAD + "prompt: a\nbase_urls: [http://a/v1]\n",
+        "5:1: base_urls: unknown key; did you mean `base_url`?",
+    ),
+    (
         "provider: openai\nbase_url: https://sk-hidden@host/v1\nmodel: m\nprompt: a\n",
         "2:11: base_url: a secret is never written into a job file; write `${NAME}` in its place",
     ),

@@ -1,4 +1,4 @@
-"""Opening the endpoints of a job: one provider a model, one pool of connections a proxy."""
+"""Opening the endpoints of a job: one provider for each, one pool of connections a proxy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from batch.providers.openai import OpenAIEndpoint
 from batch.wire.autonomous import ORIGIN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Mapping
     from contextlib import AsyncExitStack
 
     from anyio.abc import Process
@@ -48,6 +48,16 @@ class Address:
         )
 
 
+def members(model: Model) -> dict[str, Model]:
+    """The endpoints of a model by name: each as if it were the model's only one.
+
+    A lone one is called as the model. The names of several hold the addresses as they are written.
+    """
+    if not model.base_urls:
+        return {model.id: model}
+    return {f"{model.id} at {url}": replace(model, base_url=url, base_urls=()) for url in model.base_urls}
+
+
 class Endpoints:
     """Opens what a run needs, and no more, on an exit stack that closes it again."""
 
@@ -66,9 +76,9 @@ class Endpoints:
         self._clients: dict[str | None, HttpClient] = {}
         self._engines: dict[str, tuple[Endpoint, Process]] = {}
 
-    async def open(self, addresses: Iterable[Address]) -> dict[str, Provider]:
-        """The providers by target. Starts the embedded endpoint where a model asks for it."""
-        return {address.model.id: await self._provider(address) for address in addresses}
+    async def open(self, addresses: Mapping[str, Address]) -> dict[str, Provider]:
+        """The providers, named as the addresses. Starts the embedded endpoint where one asks for it."""
+        return {name: await self._provider(address) for name, address in addresses.items()}
 
     async def _provider(self, address: Address) -> Provider:
         client = await self._client(address.proxy)

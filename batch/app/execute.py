@@ -15,7 +15,7 @@ import anyio.to_thread
 
 from batch.app.account import Account
 from batch.app.descriptors import connections
-from batch.app.endpoints import Address, Endpoints
+from batch.app.endpoints import Address, Endpoints, members
 from batch.app.finish import finish, publish
 from batch.app.journal import Journal
 from batch.app.plan import Allowance, Plan, draw_up, open_source
@@ -144,7 +144,11 @@ class _Session:
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
         self._spending = Spending(job, models)
-        addresses = [Address(model, self._environment) for model in models]
+        addresses = {
+            name: Address(member, self._environment)
+            for model in models
+            for name, member in members(model).items()
+        }
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             providers = await endpoints.open(addresses)
@@ -181,6 +185,7 @@ class _Session:
                 random=random.random,
                 gate=spending.gate(model),
                 capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
+                endpoints=tuple(members(model)),
             )
             for model in job.models
             if plan.to_send[model.id]

@@ -20,7 +20,7 @@ _WIDEST = 100
 
 # A line may hold the very secret that should not have been written: such a line is not repeated.
 _MAY_HOLD_A_SECRET = re.compile(r"auth|api.?key|cookie|secret|passw|credential|://|\bsk-", re.IGNORECASE)
-_SECRET_PLACES = re.compile(r"(?:.*\.)?(?:headers|proxy|base_url|api_key\w*)\b", re.IGNORECASE)
+_SECRET_PLACES = re.compile(r"(?:.*\.)?(?:headers|proxy|base_urls?|api_key\w*)\b", re.IGNORECASE)
 
 
 def concise(mistakes: Iterable[Mistake]) -> list[str]:

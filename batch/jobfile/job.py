@@ -36,9 +36,10 @@ class Model:
     """A model on an endpoint. The job's defaults are merged in.
 
     ``id`` is unique in the job and names the target; ``model`` is the name as written. ``base_url`` is
-    ``local``, an http(s) URL, or ``None`` for the provider's own. ``headers``, ``proxy`` and ``base_url`` may
-    hold ``${NAME}`` references, which only ``app`` expands. ``engine`` is set where ``base_url`` is
-    ``local``: ``llama``, ``extractive`` or the absolute path of a GGUF file.
+    ``local``, an http(s) URL, or ``None`` for the provider's own. ``base_urls`` are http(s) URLs in its place
+    where several endpoints serve the model. ``headers``, ``proxy`` and addresses may hold ``${NAME}``
+    references, which only ``app`` expands. ``engine`` is set where ``base_url`` is ``local``: ``llama``,
+    ``extractive`` or the absolute path of a GGUF file.
     """
 
     id: str
@@ -54,6 +55,7 @@ class Model:
     concurrency: int | None = None
     rate_limits: RateLimits = RateLimits()
     price: TokenPrice | None = None
+    base_urls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

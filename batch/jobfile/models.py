@@ -89,6 +89,7 @@ class Models:
         own, job = entry.spec, self.spec
         if entry.at:
             self._check_endpoint(own, entry.at)
+            self._check_pool(own, entry.at)
         provider, base_url = self._address(own, entry.at)
         if provider is None:
             return None
@@ -101,6 +102,7 @@ class Models:
             provider=provider,
             model=own.model,
             base_url=base_url,
+            base_urls=tuple(own.base_urls or ()),
             engine=self._engine(entry, base_url),
             api_key_env=keys[0].api_key_env,
             api_key_file=self._path(keys[0].api_key_file, (*keys[1], "api_key_file")),
@@ -120,13 +122,17 @@ class Models:
         )
 
     def _address(self, own: EndpointSpec, at: At) -> tuple[ProviderName | None, str | None]:
-        """Where the requests of a model go: its provider and its address, its own or the job's."""
+        """Where the requests of a model go: its provider and its address, its own or the job's.
+
+        A model with several addresses needs no other.
+        """
+        pool = bool(at) and self._is_written(at, "base_urls")
         provider = own.provider or self.spec.provider or self.provider
-        base_url = own.base_url or self.spec.base_url
+        base_url = None if pool else own.base_url or self.spec.base_url
         if provider is None:
             what = "is missing: where prompts go is always said"
             self._lacks(at, "provider", what, "write `openai` or `autonomous`")
-        elif base_url is None and provider == "openai":
+        elif base_url is None and not pool and provider == "openai":
             hint = "for OpenAI itself write `https://api.openai.com/v1`"
             self._lacks(at, "base_url", "is missing: `openai` has no default address", hint)
         return provider, base_url
@@ -160,6 +166,20 @@ class Models:
         if spec.api_key_env and spec.api_key_file:
             self.findings.at_key((*at, "api_key_file"), "stands beside `api_key_env`", "keep one of them")
         check_params(spec.params, (*at, "params"), self.findings)
+
+    def _check_pool(self, spec: ModelSpec, at: At) -> None:
+        if spec.base_urls and spec.base_url is not None:
+            self.findings.at_key((*at, "base_urls"), "stands beside `base_url`", "keep one of them")
+        seen: set[str] = set()
+        for index, url in enumerate(spec.base_urls or ()):
+            complaint = base_url_complaint(url)
+            if url == LOCAL:
+                complaint = "the embedded endpoint is one of its own", "write `base_url: local`"
+            elif url.rstrip("/") in seen:
+                complaint = "the same address twice", "leave it out"
+            if complaint:
+                self.findings.at_value((*at, "base_urls", index), *complaint)
+            seen.add(url.rstrip("/"))
 
     def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
         at: At = (*entry.at, "engine")

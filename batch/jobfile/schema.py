@@ -130,10 +130,12 @@ class EndpointSpec(Spec):
 class ModelSpec(EndpointSpec):
     """One model of several, or one with settings of its own."""
 
-    later = frozenset({"base_urls"})
-
     id: Name | None = Field(default=None, description="The model's name within this job; by default its own.")
     model: Name = Field(description="The model's name, as the endpoint knows it.")
+    base_urls: Annotated[list[Text], Field(min_length=1)] | None = Field(
+        default=None,
+        description="Several addresses of this model, in place of `base_url`; its requests are shared out.",
+    )
     concurrency: Concurrency | None = Field(
         default=None, description="Requests in flight at once for this model."
     )
