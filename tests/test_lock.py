@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 import socket
@@ -118,3 +119,15 @@ def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Pa
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputWriteError, match="cannot be locked"):
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()
+
+
+def test_a_file_system_without_locks_is_refused(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def flock(*_: object) -> None:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+
+    monkeypatch.setattr("fcntl.flock", flock)
+    with pytest.raises(OutputWriteError, match=r"cannot be locked: .*its file system has no locks"):
+        OutputLock(output).acquire()
+    monkeypatch.undo()
+    with OutputLock(output):
+        assert output.with_name("results.jsonl.lock").exists(), "nothing was left that blocks"

@@ -1,20 +1,23 @@
 """One run at a time: the lock beside an output file.
 
 The operating system holds the lock and gives it up with the process, however that dies. The lock file
-stays where it is; only its text, which names the holder, is of use to a person.
+stays where it is; only its text, which names the holder, is of use to a person. A file system that has no
+such locks is refused: a file whose mere existence locks would outlive a process that was killed.
 """
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
+import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
-from filelock import FileLock, Timeout
+from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
 from batch.results.files import Disk
@@ -38,7 +41,7 @@ class OutputLock:
     def __init__(self, output: Path) -> None:
         self._output = Path(os.path.realpath(output))  # two names of one file are one output
         self._path = self._output.with_name(f"{self._output.name}.lock")
-        self._lock = FileLock(self._path, blocking=False, thread_local=False)
+        self._lock: BaseFileLock = FileLock(self._path, blocking=False, thread_local=False)
 
     def acquire(self) -> None:
         """Take the lock, at once or not at all; the output's directory is created where it is missing.
@@ -48,11 +51,11 @@ class OutputLock:
         """
         try:
             Disk().make_directories(self._path.parent)
-            self._lock.acquire()
+            self._take()
             self._sign()
         except Timeout:
             raise OutputLockedError(f"{self._output} is held by {_described(self._path)}") from None
-        except OSError as error:
+        except (OSError, NotImplementedError) as error:
             self.release()
             raise OutputWriteError(f"{self._output} cannot be locked: {error}") from error
 
@@ -68,6 +71,13 @@ class OutputLock:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.release()
+
+    def _take(self) -> None:
+        with warnings.catch_warnings():  # filelock warns of the fallback that is refused here
+            warnings.simplefilter("ignore")
+            self._lock.acquire()
+        if isinstance(self._lock, SoftFileLock):
+            raise OSError(errno.ENOSYS, "its file system has no locks; put the output on another one")
 
     def _sign(self) -> None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
