@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from multiprocessing.connection import Connection
     from pathlib import Path
+    from typing import Unpack
 
+    from batch.app.library import Options
     from batch.records import Result
 
 _context = multiprocessing.get_context("forkserver")
@@ -46,11 +48,16 @@ CHANGING = (
 
 
 class Life:
-    """One run of a job in a process of its own; an async context manager that leaves no process behind."""
+    """One run of a job in a process of its own; an async context manager that leaves no process behind.
 
-    def __init__(self, job: Path, dies_at: float | None = None, *, prune: bool = False) -> None:
+    ``dies_at``: it dies before its n-th operation on the disk, or after that where this is n + ½, or in the
+    midst of it where that is a write. ``options`` are those of ``batch.run``.
+    """
+
+    def __init__(self, job: Path, dies_at: float | None = None, **options: Unpack[Options]) -> None:
         self._acknowledged, theirs = _context.Pipe(duplex=False)
-        self._process = _context.Process(target=_live, args=(job, theirs, dies_at, prune), daemon=True)
+        arguments = (job, theirs, dies_at, options)
+        self._process = _context.Process(target=_live, args=arguments, daemon=True)
         self._process.start()
         theirs.close()
 
@@ -80,7 +87,7 @@ class Life:
         return said.decode().split()
 
 
-def _live(job: Path, acknowledged: Connection, dies_at: float | None, prune: bool) -> None:
+def _live(job: Path, acknowledged: Connection, dies_at: float | None, options: Options) -> None:
     """The process: run the job, and say of each result that it is durable."""
     if dies_at is not None:
         _make_mortal(dies_at)
@@ -89,15 +96,12 @@ def _live(job: Path, acknowledged: Connection, dies_at: float | None, prune: boo
     def acknowledge(result: Result) -> None:
         os.write(acknowledged.fileno(), f"{result.id}\n".encode())
 
-    summary = anyio.run(partial(arun, job, on_result=acknowledge, prune=prune))
+    summary = anyio.run(partial(arun, job, on_result=acknowledge, **options))
     raise SystemExit(summary.exit_code)
 
 
 def _make_mortal(dies_at: float) -> None:
-    """Let this process die before the n-th operation on the disk.
-
-    Where it is n + ½, it dies after that operation; of a write, only half is done then.
-    """
+    """Let this process die at an operation on the disk; see ``Life``."""
     operations = 0
 
     def mortal(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:

@@ -10,7 +10,7 @@ import os
 import shutil
 import signal
 from random import Random
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import pytest
 
@@ -30,6 +30,9 @@ REQUESTS = 500
 ROWS = {f"row-{number}": f"number {number}" for number in range(REQUESTS)}
 SOON = 0.06
 """Seconds: a little longer than results wait for company, so that a kill can hit any part of an append."""
+
+DURABILITIES: tuple[Literal["fsync", "flush"], ...] = ("fsync", "fsync", "flush")
+"""Either survives the death of the process."""
 
 
 class Moment(NamedTuple):
@@ -88,11 +91,13 @@ class Tally:
         )
 
 
-async def kill_and_complete(job: Path, echo: Echo, moment: Moment, tally: Tally) -> None:
+async def kill_and_complete(
+    job: Path, echo: Echo, moment: Moment, durability: Literal["fsync", "flush"], tally: Tally
+) -> None:
     """One run that is killed, and one that completes what that left."""
     output = job.parent / "output" / "job.jsonl"
     shutil.rmtree(output.parent, ignore_errors=True)
-    async with Life(job) as life:
+    async with Life(job, durability=durability) as life:
         echo.arm(moment, life.kill)
         code = await life.ended()
         acknowledged = life.acknowledged()
@@ -126,7 +131,8 @@ async def test_runs_killed_at_random_moments(tmp_path: Path) -> None:
         job = write_job(tmp_path, server.url, ROWS)
         while tally.kills < KILLS:
             echo.length = random.choice([0, 0, 0, 20_000])
-            await kill_and_complete(job, echo, some_moment(random), tally)
+            durability = random.choice(DURABILITIES)
+            await kill_and_complete(job, echo, some_moment(random), durability, tally)
             server.requests.clear()
     print(tally)
     assert tally.acknowledged > 0
