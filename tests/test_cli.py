@@ -306,7 +306,7 @@ def test_status_of_a_job_from_nothing_to_done(cli: Cli, job: Path, server: ChatS
     cli("run", "job.yaml")
     assert counted(cli("status", "job.yaml"))["done"] == "10"
     changed = counted(cli("status", "job.yaml", "--model", "hermes"))
-    assert (changed["done"], changed["changed"]) == ("0", "10")
+    assert (changed["done"], changed["stale"]) == ("0", "10")
     (cli.folder / "rows.jsonl").write_text('{"id": "row-0", "word": "word 0"}\n')
     assert counted(cli("status", "job.yaml"))["orphans"].startswith("9 lines")
     assert len(server.seen) == 10

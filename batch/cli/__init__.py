@@ -11,7 +11,20 @@ from batch import __version__
 from batch.cli.console import report_error
 from batch.errors import PromptJobsError
 
-COMMANDS = ("init", "validate", "run", "retry", "status", "export", "serve", "models", "schema", "trust")
+COMMANDS = (
+    "init",
+    "validate",
+    "run",
+    "retry",
+    "status",
+    "show",
+    "check",
+    "export",
+    "serve",
+    "models",
+    "schema",
+    "trust",
+)
 
 
 class LazyGroup(click.Group):

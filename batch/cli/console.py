@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 import click
 
 from batch.errors import JobFileError, PromptJobsError
-from batch.terminal import escape
+from batch.terminal import escape, escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,6 +46,18 @@ def has_colour(stream: TextIO) -> bool:
 def say(text: str) -> None:
     """A line for a person, on stderr; whatever it quotes is made harmless."""
     print(escape(text, limit=LONGEST), file=sys.stderr)
+
+
+def tell(text: str, limit: int = LONGEST) -> None:
+    """A line of what was asked for, on stdout; whatever it quotes is made harmless."""
+    print(escape(text, limit=limit))
+
+
+def print_json(value: object) -> None:
+    """The value as JSON on stdout, with every invisible character written as JSON's own escape."""
+    from batch.codec import encode_json
+
+    print(escape_json(encode_json(value).decode()))
 
 
 def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> None:

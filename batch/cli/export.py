@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli.console import option, say
-from batch.cli.jobs import FILE, job_changes, load
+from batch.cli.jobs import FILE, is_results, job_changes, load
 from batch.errors import UsageError
 
 if TYPE_CHECKING:
@@ -77,10 +77,8 @@ def command(
 
 
 def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> Iterator[Answer]:
-    from batch.results.contents import is_output
-
     try:
-        if path.suffix == ".jsonl" and path.is_file() and is_output(path):
+        if is_results(path):
             return exporter.of_output(path)
     except OSError as error:
         raise UsageError(f"{path} cannot be read: {error.strerror}") from None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -81,6 +82,13 @@ def _with_flags(function: F, flags: Sequence[Callable[[Any], Any]]) -> F:
     for flag in reversed(flags):
         function = flag(function)
     return function
+
+
+def is_results(path: Path) -> bool:
+    """Whether a path that may name a job file or an output is an output. Raises ``OSError``."""
+    from batch.results.contents import is_output
+
+    return path.suffix == ".jsonl" and os.path.isfile(path) and is_output(path)
 
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:

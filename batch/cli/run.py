@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import collector
-from batch.cli.console import has_colour, is_fancy, option, say
+from batch.cli.console import has_colour, is_fancy, option, print_json, say
 from batch.cli.durations import DURATION
 from batch.cli.jobs import jobs_flags, load_all
 
@@ -158,9 +158,7 @@ def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineRepo
 
 def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
-        import msgspec
-
-        click.echo(msgspec.json.encode(summary))
+        print_json(summary)
     if not quiet or summary.exit_code:
         for line in _in_words(summary):
             say(line)

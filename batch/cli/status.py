@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
-import os
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import LONGEST
-from batch.cli.jobs import job_flags, load
-from batch.errors import ForeignOutputError, UsageError
-from batch.terminal import escape
+from batch.cli.console import option, print_json, tell
+from batch.cli.jobs import is_results, job_flags, load
+from batch.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
+    from batch.app.plan import Plan
     from batch.app.standing import Standing
+    from batch.records import JSONObject
+    from batch.results.counts import Counts
 
 
 @click.command("status")
 @job_flags
-def command(jobfile: Path, **job: Any) -> int:
+@option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
+def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     """Say how far a job is.
 
     JOBFILE is a job file, or an output file. Nothing is sent, and nothing is changed.
@@ -29,43 +32,85 @@ def command(jobfile: Path, **job: Any) -> int:
         standing = _standing(jobfile, job)
     except OSError as error:
         raise UsageError(f"{jobfile} cannot be read: {error.strerror}") from None
-    for line in _in_words(standing):
-        click.echo(escape(line, limit=LONGEST))
+    if as_json:
+        print_json(_for_programs(standing))
+    else:
+        for line in _in_words(standing):
+            tell(line)
     return 0
 
 
 def _standing(path: Path, job: dict[str, Any]) -> Standing:
     from batch.app.standing import of_job, of_output
 
-    if path.suffix == ".jsonl" and os.path.isfile(path):
-        try:
-            return of_output(path)
-        except ForeignOutputError:
-            pass  # then it is a job file in JSONL
-    return of_job(load(jobfile=path, **job))
+    return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
 
 
-def _in_words(standing: Standing) -> list[str]:
-    from batch.policy.resume import TO_RUN, State
-
+def _for_programs(standing: Standing) -> JSONObject:
     counts, plan = standing.counts, standing.plan
-    lines = [f"output     {standing.output}"]
-    if plan is not None:
-        pending = sum(plan.to_send.values())
-        lines += [
-            f"requests   {plan.total}",
-            f"done       {plan.states[State.DONE]}",
-            f"pending    {pending}",
-        ]
-        lines += [f"  {state:<9}{plan.states[state]}" for state in sorted(TO_RUN) if plan.states[state]]
-        if plan.states[State.REFUSED]:
-            lines.append(f"given up   {plan.states[State.REFUSED]}")
+    return {
+        "schema_version": 1,
+        "output": str(standing.output),
+        "requests": None if plan is None else {"total": plan.total, **_states(plan)},
+        "succeeded": counts.succeeded,
+        "failed": dict(counts.failed),
+        "prompt_tokens": counts.prompt_tokens,
+        "completion_tokens": counts.completion_tokens,
+        "cost": counts.cost if counts.priced else None,
+        "unpriced": counts.unpriced,
+        "orphans": standing.orphans,
+        "superseded": counts.superseded,
+        "unreadable": counts.unreadable,
+        "torn": counts.torn,
+    }
+
+
+def _states(plan: Plan) -> dict[str, int]:
+    """The requests by where they stand; all but those that are done or given up are pending."""
+    from batch.policy.resume import State
+
+    return {
+        "done": plan.states[State.DONE],
+        "pending": plan.to_send.total(),
+        "new": plan.states[State.NEW],
+        "stale": plan.states[State.CHANGED],
+        "failed": plan.states[State.FAILED],
+        "given_up": plan.given_up,
+    }
+
+
+def _in_words(standing: Standing) -> Iterator[str]:
+    counts, plan = standing.counts, standing.plan
+    yield f"output     {standing.output}"
+    if plan is None:
+        yield f"succeeded  {counts.succeeded}"
     else:
-        lines.append(f"succeeded  {counts.succeeded}")
-    lines += [f"failed     {number} {code}" for code, number in counts.failed.most_common()]
-    lines.append(f"tokens     {counts.prompt_tokens} in, {counts.completion_tokens} out")
+        yield from _requests(plan)
+    for code, number in counts.failed.most_common():
+        yield f"failed     {number} {code}"
+    yield f"tokens     {counts.prompt_tokens} in, {counts.completion_tokens} out"
+    if counts.priced:
+        unknown = f"; that of {counts.unpriced} results is unknown" if counts.unpriced else ""
+        yield f"cost       {counts.cost:.6g}{unknown}"
     if standing.orphans:
-        lines.append(f"orphans    {standing.orphans} lines of requests that the job no longer has")
+        yield f"orphans    {standing.orphans} lines of requests that the job no longer has"
+    yield from _rubble(counts)
+
+
+def _requests(plan: Plan) -> Iterator[str]:
+    states = _states(plan)
+    yield f"requests   {plan.total}"
+    yield f"done       {states['done']}"
+    yield f"pending    {states['pending']}"
+    for name in ("new", "stale", "failed"):
+        if states[name]:
+            yield f"  {name:<9}{states[name]}"
+    if states["given_up"]:
+        yield f"given up   {states['given_up']}; `promptjobs retry` sends them again"
+
+
+def _rubble(counts: Counts) -> Iterator[str]:
+    if counts.superseded:
+        yield f"superseded {counts.superseded} lines; the next run removes them"
     if counts.unreadable or counts.torn:
-        lines.append(f"damaged    {counts.unreadable + counts.torn} lines; the next run mends them")
-    return lines
+        yield f"damaged    {counts.unreadable + counts.torn} lines; the next run mends them"

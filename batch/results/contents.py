@@ -71,9 +71,7 @@ def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None =
     once their UTF-8 is checked. So what counts as done can also be read. Raises ``ForeignOutputError`` where
     the first line is not a result.
     """
-    if not _is_ours(stream.readline(_LONGEST_FIRST_LINE)):
-        raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
-    stream.seek(0)
+    check_ours(stream, path)
     contents = Contents()
     for line in stream:
         if not line.endswith(b"\n"):
@@ -88,6 +86,13 @@ def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None =
         if each is not None:
             each(result)
     return contents
+
+
+def check_ours(stream: BinaryIO, path: Path) -> None:
+    """Raise ``ForeignOutputError`` unless the stream, at its beginning, holds results; leave it there."""
+    if not _is_ours(stream.readline(_LONGEST_FIRST_LINE)):
+        raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
+    stream.seek(0)
 
 
 def is_output(path: Path) -> bool:

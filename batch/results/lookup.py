@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Self
 
-from batch.codec import decode_result
-from batch.results.contents import Contents, survey
+from batch.codec import decode_result, encode_line
+from batch.results.contents import Contents, check_ours, survey
+from batch.results.files import Disk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from batch.records import Known, Result
@@ -47,10 +49,12 @@ class Lookup:
 
     def results(self) -> Iterator[Result]:
         """The latest line of each id, in the order of the file."""
-        if self._stream is None:
-            return
-        for line in self.contents.lines(self._stream, self.contents.index.latest()):
-            yield decode_result(line)
+        return self.at(self.contents.index.latest())
+
+    def at(self, numbers: Iterable[int]) -> Iterator[Result]:
+        """What the lines with these numbers hold. Raises ``OSError`` where the file has changed."""
+        if self._stream is not None:
+            yield from map(decode_result, self.contents.lines(self._stream, numbers))
 
     def result(self, request_id: str) -> Result | None:
         """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""
@@ -63,3 +67,21 @@ class Lookup:
         except (OSError, ValueError):
             return None
         return result if result.id == request_id else None
+
+
+def find(path: Path, request_id: str) -> Result | None:
+    """The latest line of one id, by reading the file once; only lines that hold the id are decoded.
+
+    Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``.
+    """
+    found = None
+    mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
+    with Disk().open_read(path) as stream:
+        check_ours(stream, path)
+        for line in stream:
+            if mark not in line:
+                continue
+            with suppress(ValueError):
+                result = decode_result(line)
+                found = result if result.id == request_id else found
+    return found

@@ -1,0 +1,99 @@
+"""Whether an output is what its job asks for: each request with exactly one line that answers it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from batch.app.plan import open_source
+from batch.inputs.check import check
+from batch.policy.resume import State, state
+from batch.results.lookup import Lookup
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+    from pathlib import Path
+
+    from batch.inputs.source import Origin
+    from batch.jobfile.job import JobFile
+    from batch.records import Request
+
+EXAMPLES = 10
+"""Ids that are named of each kind; the others are only counted."""
+
+
+@dataclass(slots=True)
+class Ids:
+    """A number of ids, and the first few of them."""
+
+    number: int = 0
+    first: list[str] = field(default_factory=list)
+
+    def add(self, request_id: str) -> None:
+        """One more."""
+        self.number += 1
+        if len(self.first) < EXAMPLES:
+            self.first.append(request_id)
+
+
+@dataclass(slots=True)
+class Audit:
+    """What was found. ``missing`` requests have no line, ``stale`` ones a line that answers something else.
+
+    ``duplicates`` are the ids of lines that a later one of the same id supersedes, ``orphans`` those of lines
+    whose request the job does not have; ``damaged`` lines are torn or unreadable. Orphans are no fault.
+    """
+
+    output: Path
+    requests: int = 0
+    succeeded: int = 0
+    failed: int = 0
+    missing: Ids = field(default_factory=Ids)
+    stale: Ids = field(default_factory=Ids)
+    duplicates: Ids = field(default_factory=Ids)
+    orphans: Ids = field(default_factory=Ids)
+    damaged: int = 0
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether each request has exactly one result or error, and the file holds no rubble."""
+        return not (self.missing.number or self.stale.number or self.duplicates.number or self.damaged)
+
+
+def audit(job: JobFile) -> Audit:
+    """Compare a job with its output, which is not changed.
+
+    Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``.
+    """
+    found = Audit(job.output)
+    with Lookup(job.output) as lines:
+        index = lines.contents.index
+
+        def see(request: Request, _: Origin) -> None:
+            found.requests += 1
+            index.claim(request.id)
+            _judge(found, request, state(request, index.get(request.id)))
+
+        check(open_source(job), see)
+        found.damaged = index.unreadable + (lines.contents.torn > 0)
+        found.duplicates = _ids(lines, index.superseded, index.superseded_lines())
+        claimed = sum(1 for _ in index.claimed())
+        found.orphans = _ids(lines, len(index) - claimed, index.unclaimed())
+    return found
+
+
+def _judge(found: Audit, request: Request, where: State) -> None:
+    if where is State.NEW:
+        found.missing.add(request.id)
+    elif where is State.CHANGED:
+        found.stale.add(request.id)
+    elif where is State.DONE:
+        found.succeeded += 1
+    else:
+        found.failed += 1
+
+
+def _ids(lines: Lookup, number: int, numbers: Iterable[int]) -> Ids:
+    first: Sequence[int] = list(islice(numbers, EXAMPLES))
+    return Ids(number, [result.id for result in lines.at(first)])

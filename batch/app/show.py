@@ -1,0 +1,58 @@
+"""One request of a job or of an output: what was asked, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch.app.plan import open_source
+from batch.errors import UsageError
+from batch.results.lookup import find
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from batch.jobfile.job import JobFile
+    from batch.records import JSONObject, Result
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A request by its ``id``. ``result`` is its latest line, ``None`` while it is pending.
+
+    ``stale``: the line answers other messages, another model or other parameters than the job now asks for.
+    ``messages`` are those that the line answers, or else those of the job; ``None`` where nobody tells them.
+    """
+
+    id: str
+    result: Result | None
+    messages: Sequence[JSONObject] | None
+    stale: bool = False
+
+
+def of_output(output: Path, request_id: str) -> Shown:
+    """What a file holds of a request. Raises ``UsageError`` where it has no such line, and ``OSError``."""
+    result = find(output, request_id)
+    if result is None:
+        raise UsageError(f"{output} has no line with the id {request_id}")
+    return Shown(request_id, result, result.messages)
+
+
+def of_job(job: JobFile, request_id: str) -> Shown:
+    """What a job asks under an id, and what its output holds of that.
+
+    A line whose request the job no longer has is shown too. Raises ``JobFileError``, ``UsageError`` where
+    neither has the id, and ``OSError``.
+    """
+    asked = next((each for each in open_source(job).requests() if each.id == request_id), None)
+    result = find(job.output, request_id) if job.output.exists() else None
+    if result is None:
+        if asked is None:
+            raise UsageError(f"neither {job.path} nor its output knows the id {request_id}")
+        return Shown(request_id, None, asked.messages)
+    if asked is None:
+        return Shown(request_id, result, result.messages)
+    is_stale = result.fingerprint != asked.fingerprint
+    messages = asked.messages if result.messages is None or not is_stale else result.messages
+    return Shown(request_id, result, messages, is_stale)

@@ -1,0 +1,82 @@
+"""``promptjobs check``"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batch.cli.console import option, print_json, tell
+from batch.cli.jobs import job_flags, load
+from batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batch.app.audit import Audit, Ids
+    from batch.records import JSONObject
+
+
+@click.command("check")
+@job_flags
+@option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+def command(jobfile: Path, as_json: bool, **job: Any) -> int:
+    """Prove that every request has exactly one result or error.
+
+    Requests without a line, lines that answer something else than the job now asks, second lines of a request
+    and damaged lines are named, and the exit code is 1. Lines of requests that the job no longer has are
+    named too, and are no fault. Nothing is sent, and nothing is changed.
+    """
+    from batch.app.audit import audit
+
+    loaded = load(jobfile, **job)
+    try:
+        found = audit(loaded)
+    except OSError as error:
+        raise UsageError(f"{loaded.output} cannot be read: {error.strerror}") from None
+    if as_json:
+        print_json(_for_programs(found))
+    else:
+        for line in _in_words(found):
+            tell(line)
+    return 0 if found.is_sound else 1
+
+
+def _kinds(found: Audit) -> dict[str, Ids]:
+    return {
+        "missing": found.missing,
+        "stale": found.stale,
+        "duplicates": found.duplicates,
+        "orphans": found.orphans,
+    }
+
+
+def _for_programs(found: Audit) -> JSONObject:
+    return {
+        "schema_version": 1,
+        "output": str(found.output),
+        "sound": found.is_sound,
+        "requests": found.requests,
+        "succeeded": found.succeeded,
+        "failed": found.failed,
+        **{name: {"number": ids.number, "first": ids.first} for name, ids in _kinds(found).items()},
+        "damaged": found.damaged,
+    }
+
+
+def _in_words(found: Audit) -> Iterator[str]:
+    yield f"output      {found.output}"
+    yield f"requests    {found.requests}"
+    yield f"succeeded   {found.succeeded}"
+    yield f"failed      {found.failed}"
+    for name, ids in _kinds(found).items():
+        if ids.number:
+            more = ", …" if ids.number > len(ids.first) else ""
+            yield f"{name:<12}{ids.number}: {', '.join(ids.first)}{more}"
+    if found.damaged:
+        yield f"damaged     {found.damaged}"
+    if found.is_sound:
+        yield "every request has exactly one result or error"
+    else:
+        yield "`promptjobs run` brings what is missing or stale, and clears the rest away"

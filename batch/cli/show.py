@@ -1,0 +1,119 @@
+"""``promptjobs show``"""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batch.cli.console import option, print_json, tell
+from batch.cli.jobs import is_results, job_flags, load
+from batch.errors import UsageError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+    from pathlib import Path
+
+    from batch.app.show import Shown
+    from batch.records import JSONObject, Result
+
+_NO_MESSAGES = (
+    "messages   not in this line; name the job file in place of the output, or say "
+    "`output: {include: [messages]}` in it for lines to come"
+)
+
+
+@click.command("show")
+@job_flags
+@click.argument("request_id", metavar="ID")
+@option("--json", "as_json", is_flag=True, help="Print the line and the messages as JSON.")
+def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
+    """Show one request: its messages, its answer, and the history of its errors.
+
+    JOBFILE is a job file, or an output file. Only a job file, or lines with messages in them, can tell what
+    was asked.
+    """
+    shown = _shown(jobfile, request_id, job)
+    if as_json:
+        print_json({"id": shown.id, "stale": shown.stale, "messages": shown.messages, "result": shown.result})
+        return 0
+    for line in _in_words(shown):
+        tell(line, limit=sys.maxsize - 1)
+    return 0
+
+
+def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
+    from batch.app.show import of_job, of_output
+
+    try:
+        return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
+    except OSError as error:
+        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+
+
+def _in_words(shown: Shown) -> Iterator[str]:
+    result = shown.result
+    yield f"id         {shown.id}"
+    if result is None:
+        yield "status     pending"
+    else:
+        stale = "; stale: the job now asks something else" if shown.stale else ""
+        yield f"status     {result.status}{stale}"
+        yield from _facts(result)
+    yield from _messages(shown.messages)
+    if result is not None:
+        yield from _outcome(result)
+
+
+def _facts(result: Result) -> Iterator[str]:
+    served_by = f", served by {result.served_by}" if result.served_by else ""
+    yield f"model      {result.model}{served_by}"
+    runs = f" in the last of {result.error.runs} runs" if result.error and result.error.runs > 1 else ""
+    yield f"attempts   {result.attempts}{runs}"
+    if result.verdict is not None:
+        yield f"verdict    {result.verdict} (finish reason: {result.finish_reason})"
+    if result.usage is not None:
+        cost = "unknown" if result.cost is None else f"{result.cost:.6g}"
+        yield f"tokens     {result.usage.prompt_tokens} in, {result.usage.completion_tokens} out; cost {cost}"
+    times = result.timings
+    seconds = {"queued": times.queued, "first byte": times.first_byte, "total": times.total}
+    yield "seconds    " + ", ".join(f"{name} {time}" for name, time in seconds.items() if time is not None)
+    yield f"completed  {result.completed_at}"
+
+
+def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
+    if messages is None:
+        yield _NO_MESSAGES
+        return
+    for message in messages:
+        yield from _text(str(message.get("role")), message.get("content"))
+
+
+def _outcome(result: Result) -> Iterator[str]:
+    parts = {
+        "reasoning": result.reasoning,
+        "answer": result.text,
+        "refusal": result.refusal,
+        "tool calls": result.tool_calls,
+        "parsed": result.parsed,
+        "partial text": result.partial_text,
+    }
+    for name, content in parts.items():
+        if content is not None:
+            yield from _text(name, content)
+    if result.error is not None:
+        yield from _text("error", f"{result.error.code}: {result.error.message}")
+        yield "history"
+        for mishap in result.error.history:
+            yield f"  {mishap.at}  {mishap.code}: {mishap.message}"
+
+
+def _text(name: str, content: object) -> Iterator[str]:
+    """Text as it is, line by line; anything else as JSON."""
+    from batch.codec import encode_json
+
+    yield name
+    text = content if isinstance(content, str) else encode_json(content).decode()
+    for line in text.split("\n"):
+        yield f"  {line.expandtabs(4)}"
