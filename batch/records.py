@@ -56,7 +56,10 @@ class Request(Struct, frozen=True, gc=False):
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began."""
+    """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
+
+    ``parsed`` is the value that the text holds, where the job demands one.
+    """
 
     text: str
     verdict: Verdict
@@ -68,6 +71,7 @@ class Reply(Struct, frozen=True, gc=False):
     served_by: str | None = None
     first_byte: float | None = None
     total: float = 0.0
+    parsed: Any = None
 
 
 class Failure(Struct, frozen=True, gc=False):

@@ -13,10 +13,11 @@ import anyio
 
 from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
 from batch.policy import conclude
-from batch.policy.retry import Fail, Hold, Retry
+from batch.policy.accept import ANYTHING
+from batch.policy.retry import INVALID_OUTPUT, Fail, Hold, Retry
 from batch.policy.standing import Standing, standing
 from batch.policy.work import Out
-from batch.records import Failure, Mishap
+from batch.records import Failure, Mishap, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from batch.policy.accept import Acceptance
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
     from batch.ports import Provider, Reporter, Sink
@@ -46,7 +48,7 @@ class Run:
     every call.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what may be left out says what a plain run is
         self,
         scheduler: Scheduler,
         providers: Mapping[str, Provider],
@@ -57,6 +59,7 @@ class Run:
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
         keep: conclude.Keep = conclude.KEEP,
+        acceptance: Acceptance = ANYTHING,
     ) -> None:
         self._scheduler = scheduler
         self._providers = providers
@@ -66,6 +69,7 @@ class Run:
         self._time = time
         self._fail_fast = fail_fast
         self._keep = keep
+        self._acceptance = acceptance
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
@@ -149,7 +153,9 @@ class Run:
             started = now
             work.attempts += 1
             self._reporter.sending(work.request)
-            outcome = await self._providers[work.endpoint.name].complete(work.request)
+            outcome = await self._providers[work.endpoint.name].complete(work.to_send)
+            if isinstance(outcome, Reply):
+                outcome = self._acceptance.judge(work, outcome)
             now = self._time()
             self._settle(work, outcome, started, now)
             if len(self._finished) >= BACKLOG:
@@ -174,7 +180,10 @@ class Run:
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
         work.history.append(Mishap(failure.code, failure.message, at))
-        work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
+        if failure.code == INVALID_OUTPUT:
+            work.partial_text = failure.partial_text  # the last of whole answers, not the longest
+        else:
+            work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
         settlement = self._scheduler.settle(work, failure, now)
         retry_in = settlement.at - now if isinstance(settlement, Retry) else None
         self._reporter.failed_attempt(work.request, failure, retry_in)

@@ -24,6 +24,7 @@ from batch.app.spending import Spending
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
 from batch.errors import PromptJobsError, UsageError
+from batch.policy.accept import Acceptance
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.conclude import Keep
@@ -173,7 +174,11 @@ class _Session:
     def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
         job, spending = self._job, self._spending
         policy = RetryPolicy(
-            job.retries.max_attempts, job.retries.base, job.retries.cap, longest_wait=job.timeouts.outage
+            job.retries.max_attempts,
+            job.retries.base,
+            job.retries.cap,
+            longest_wait=job.timeouts.outage,
+            validation_retries=job.retries.validation_retries,
         )
         return [
             Lane(
@@ -201,6 +206,7 @@ class _Session:
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
+            acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
         stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None

@@ -112,11 +112,15 @@ class Inputs:
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often one request is sent, and the back-off between (seconds)."""
+    """How often one request is sent, and the back-off between (seconds).
+
+    ``validation_retries`` are for answers that are not what the response format demands.
+    """
 
     max_attempts: int = 8
     base: float = 0.5
     cap: float = 60.0
+    validation_retries: int = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +180,7 @@ class JobFile:
     order: Literal["completion", "input"] = "completion"
     include: tuple[str, ...] = ()
     reasoning: Literal["keep", "drop"] = "keep"
+    on_length: Literal["accept", "retry", "fail"] = "accept"
     concurrency: int = 8
     adaptive: bool = True
     retries: Retries = field(default_factory=Retries)

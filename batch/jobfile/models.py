@@ -21,6 +21,7 @@ from batch.jobfile.params import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.places import At, Findings, Place, shown
 from batch.jobfile.schema import EndpointSpec, JobSpec, ModelSpec
+from batch.structure import format_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -67,6 +68,7 @@ class Models:
     def of_job(self) -> tuple[Model, ...]:
         """The models that the job file names."""
         self._check_endpoint(self.spec, ())
+        self._check_format()
         entries = self._entries()
         if not entries:
             self._address(self.spec, ())
@@ -108,7 +110,7 @@ class Models:
             api_key_file=self._path(keys[0].api_key_file, (*keys[1], "api_key_file")),
             headers=merged_headers(job.headers, own.headers),
             proxy=own.proxy or job.proxy,
-            params={**job.params, **own.params},
+            params={**_response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
             price=None if own.price is None else TokenPrice(own.price.input, own.price.output),
@@ -181,6 +183,16 @@ class Models:
                 self.findings.at_value((*at, "base_urls", index), *complaint)
             seen.add(url.rstrip("/"))
 
+    def _check_format(self) -> None:
+        """The job's response format, which is one of its parameters, too."""
+        if self.spec.response_format is None:
+            return
+        if complaint := format_complaint(self.spec.response_format):
+            self.findings.at_key(("response_format",), *complaint)
+        if "response_format" in self.spec.params:
+            what = "stands beside the job's `response_format`"
+            self.findings.at_key(("params", "response_format"), what, "keep one of them")
+
     def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
         at: At = (*entry.at, "engine")
         engine = entry.spec.engine
@@ -243,6 +255,11 @@ class Models:
         for step in at:
             value = value[step]
         return value
+
+
+def _response_format(job: JobSpec) -> dict[str, object]:
+    """The job's response format as the parameter that it is sent as."""
+    return {} if job.response_format is None else {"response_format": job.response_format}
 
 
 def merged_headers(defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:

@@ -1,8 +1,10 @@
-"""Parameters that a job cannot set, because the runner does."""
+"""Parameters that a job cannot set, because the runner does; and those that it has to understand."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+
+from batch.structure import format_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -26,6 +28,9 @@ def param_complaints(params: Mapping[str, Any]) -> Iterator[tuple[str, Complaint
     n = params.get("n")
     if n is not None and n != 1:
         yield "n", ("a request has one answer", f"for several, write `samples: {_count(n)}` in the job")
+    response_format = params.get("response_format")
+    if response_format is not None and (complaint := format_complaint(response_format)):
+        yield "response_format", complaint
 
 
 def _count(n: object) -> int:

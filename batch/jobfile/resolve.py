@@ -79,6 +79,7 @@ class _Resolver:
             order=self.spec.output.order,
             include=tuple(self.spec.output.include),
             reasoning=self.spec.reasoning,
+            on_length=self.spec.on_length,
             concurrency=self.spec.concurrency,
             adaptive=self.spec.adaptive,
             retries=self._retries(),

@@ -227,13 +227,15 @@ class MatrixSpec(Spec):
 class RetriesSpec(Spec):
     """How often one request is sent."""
 
-    later = frozenset({"validation_retries"})
-
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
         default=8, description="Attempts, the first included."
     )
     base: Duration = Field(default=0.5, description="The first back-off.")
     cap: Duration = Field(default=60.0, description="The longest back-off.")
+    validation_retries: Annotated[int, Field(ge=0, le=100)] = Field(
+        default=2,
+        description="Attempts, of them, after an answer that is not what `response_format` demands.",
+    )
 
 
 class TimeoutsSpec(Spec):
@@ -287,8 +289,6 @@ class JobSpec(EndpointSpec):
 
     later = frozenset(
         {
-            "response_format",
-            "on_length",
             "images",
         }
     )
@@ -317,6 +317,16 @@ class JobSpec(EndpointSpec):
     )
     reasoning: Literal["keep", "drop"] = Field(
         default="keep", description="Whether a result keeps the model's reasoning, in a field of its own."
+    )
+    response_format: JSONObject | None = Field(
+        default=None,
+        description="What answers must be: `{type: json_object}`, or `{type: json_schema, json_schema: "
+        "{name: …, schema: …}}`. It is sent to the server, and every answer is checked here.",
+    )
+    on_length: Literal["accept", "retry", "fail"] = Field(
+        default="accept",
+        description="What becomes of an answer that was cut off at its limit of tokens; `retry` asks once "
+        "more, with twice `max_tokens`.",
     )
     concurrency: Concurrency = Field(default=8, description="Requests in flight at once, at the most.")
     adaptive: bool = Field(

@@ -44,7 +44,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -
         reasoning=reply.reasoning if keep.reasoning else None,
         tool_calls=reply.tool_calls,
         refusal=reply.refusal,
-        parsed=None,
+        parsed=reply.parsed,
         model=request.model,
         served_by=reply.served_by,
         usage=reply.usage,

@@ -18,7 +18,7 @@ from batch.policy.capacity import FixedCapacity
 from batch.policy.gate import OpenGate
 from batch.policy.health import Health
 from batch.policy.pool import Pool, no_chat_server
-from batch.policy.retry import Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
+from batch.policy.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
 from batch.policy.retry_budget import RetryBudget
 from batch.policy.work import Work
 from batch.records import Reply
@@ -156,6 +156,8 @@ class Lane:
             work.endpoint.worked(work, outcome, now)
             self._retries.replied()
         else:
+            if outcome.code in ANSWERED:
+                self._retries.replied()
             settlement = self._settle_failure(work, outcome, now)
         settlement = self.pool.settled(work.endpoint, settlement, now)
         self._gate.settled(work, outcome, settlement, now)

@@ -93,7 +93,7 @@ class Meter:
     def _reservation(self, work: Work) -> Reservation:
         """What the request at the head may take, estimated when it is first looked at."""
         if work.reservation is None:
-            estimate = self._estimator.estimate(work.request)
+            estimate = self._estimator.estimate(work.to_send)
             work.reservation = Reservation(
                 estimate, self._charge(estimate.prompt, estimate.longest or estimate.completion)
             )

@@ -29,6 +29,11 @@ WRONG_ADDRESS = frozenset({404, 405})
 NO_CHAT_SERVER = frozenset({"redirect", "not_sse", "protocol"})
 """Codes that a server of another kind answers with, as long as this one has not shown what it is."""
 
+INVALID_OUTPUT = "invalid_output"
+LENGTH = "length"
+ANSWERED = frozenset({INVALID_OUTPUT, LENGTH})
+"""Whole answers that are not what the job wants: the endpoint has done its work, and need not be spared."""
+
 OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
 OVERLOAD_CODES = frozenset({"first_byte_timeout", "idle_timeout", "total_timeout"})
 """What a server answers, or fails to, that has more to do than it can."""
@@ -44,12 +49,14 @@ class RetryPolicy(Struct, frozen=True):
     """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap.
 
     A server that wants to be left alone for more than ``longest_wait`` is out for this run.
+    ``validation_retries`` are for answers of the wrong form.
     """
 
     max_attempts: int = 8
     base: float = 0.5
     cap: float = 60.0
     longest_wait: float = 1800.0
+    validation_retries: int = 2
 
 
 class Retry(Struct, frozen=True):
@@ -97,6 +104,8 @@ def decide(
         return Fail(failure.code, retryable=False)
     if _used_up(policy, failure, earlier):
         return Fail(failure.code, retryable=True)
+    if failure.code in ANSWERED:
+        return Retry(now)
     if failure.retry_after is None:
         return Retry(now + backoff(policy, len(earlier), random))
     return _when_the_server_says(policy, failure, failure.retry_after, now, random)
@@ -145,6 +154,8 @@ def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> 
 
 def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
     once = failure.code in ONCE or (failure.code == "empty" and failure.finished)
+    if failure.code == INVALID_OUTPUT and earlier.count(INVALID_OUTPUT) >= policy.validation_retries:
+        return True
     return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
 
 

@@ -18,6 +18,7 @@ class Work(Struct, eq=False):
     """A request on its way.
 
     ``endpoint`` has its attempt under way, or had the last one; ``sent_at`` is when that began.
+    ``revised`` is sent in place of ``request`` where an answer was not what the job wants.
     ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts all that were
     made, ``history`` tells of those that failed, ``partial_text`` is the longest text that one left.
     ``cost`` is what they have cost, ``None`` where that is not known; ``reservation`` is the gate's own note
@@ -35,6 +36,12 @@ class Work(Struct, eq=False):
     partial_text: str | None = None
     cost: float | None = None
     reservation: Any = None
+    revised: Request | None = None
+
+    @property
+    def to_send(self) -> Request:
+        """What the next attempt sends."""
+        return self.revised or self.request
 
 
 class Again(Struct, frozen=True):

@@ -1,0 +1,148 @@
+"""Structured answers: what a ``response_format`` demands, and what of an answer does not meet it.
+
+JSON Schema is judged by jsonschema (extra ``schema``), which is imported when a job first asks for it. A
+``$ref`` may lead to places in the schema itself; none is ever fetched.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib import import_module
+from importlib.util import find_spec
+from itertools import islice
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import unquote
+
+import msgspec
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping
+
+    Check: TypeAlias = Callable[[Any], list[str]]
+    """What is wrong with a value, in words."""
+
+_MOST_COMPLAINTS = 3
+_LONGEST_COMPLAINT = 200
+# Models like to wrap what they were asked for.
+_FENCED = re.compile(r"\s*```(?:json|JSON)?[ \t]*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+
+
+class Invalid(ValueError):  # noqa: N818 - it is an answer's fault, and nothing that went wrong here
+    """An answer that is not what was demanded; the message says why, for the model to read."""
+
+
+def format_complaint(response_format: object) -> tuple[str, str] | None:
+    """What is wrong with a response format, and a hint. Types that are not known here are not judged."""
+    if not isinstance(response_format, dict) or not isinstance(response_format.get("type"), str):
+        return (
+            "expected keys and values with a `type`",
+            "write `{type: json_object}` or `{type: json_schema, …}`",
+        )
+    if response_format["type"] != "json_schema":
+        return None
+    schema = _schema_of(response_format)
+    if not isinstance(schema, dict):
+        return (
+            "`json_schema.schema` is missing",
+            "write `json_schema: {name: answer, schema: {type: object, …}}`",
+        )
+    if find_spec("jsonschema") is None:
+        return "needs jsonschema to check the answers", "pip install 'promptjobs[schema]'"
+    return _schema_complaint(schema)
+
+
+def parsed(text: str, response_format: Mapping[str, Any]) -> Any:
+    """The value that an answer holds, or ``None`` where the format demands none. Raises ``Invalid``."""
+    check = _check_of(msgspec.json.encode(response_format, order="sorted"))
+    if check is None:
+        return None
+    value = _value_of(text)
+    if complaints := check(value):
+        raise Invalid("; ".join(complaints))
+    return value
+
+
+def _value_of(text: str) -> Any:
+    fenced = _FENCED.match(text)
+    try:
+        return msgspec.json.decode(fenced[1] if fenced else text)
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Invalid(f"it is not JSON: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _check_of(encoded: bytes) -> Check | None:
+    """The check of a format; compiled once, since all answers of a job share a few."""
+    response_format = msgspec.json.decode(encoded)
+    if response_format.get("type") == "json_object":
+        return _is_object
+    if response_format.get("type") != "json_schema":
+        return None
+    schema = _schema_of(response_format)
+    referencing = import_module("referencing")
+    validator = _validator_class(schema)(schema, registry=referencing.Registry())
+
+    def check(value: Any) -> list[str]:
+        try:
+            return [_in_words(error) for error in islice(validator.iter_errors(value), _MOST_COMPLAINTS)]
+        except RecursionError:
+            return ["it is nested too deeply"]
+        except referencing.exceptions.Unresolvable as error:  # such as an anchor that is not there
+            return [f"the schema itself leads nowhere: {error}"[:_LONGEST_COMPLAINT]]
+
+    return check
+
+
+def _is_object(value: Any) -> list[str]:
+    return [] if isinstance(value, dict) else ["it is no JSON object"]
+
+
+def _in_words(error: Any) -> str:
+    where = str(error.json_path)
+    return f"{where}: {error.message}"[:_LONGEST_COMPLAINT]
+
+
+def _schema_of(response_format: Mapping[str, Any]) -> Any:
+    wrapper = response_format.get("json_schema")
+    return wrapper.get("schema") if isinstance(wrapper, dict) else None
+
+
+def _validator_class(schema: Any) -> Any:
+    validators = import_module("jsonschema.validators")
+    return validators.validator_for(schema, default=validators.Draft202012Validator)
+
+
+def _schema_complaint(schema: dict[str, Any]) -> tuple[str, str] | None:
+    jsonschema = import_module("jsonschema")
+    validator = _validator_class(schema)
+    patterns = jsonschema.FormatChecker(formats=["regex"])
+    error = next(iter(validator(validator.META_SCHEMA, format_checker=patterns).iter_errors(schema)), None)
+    if error is not None:
+        return f"not a JSON Schema: {_in_words(error)}", ""
+    for reference in _references(schema):
+        if not reference.startswith("#"):
+            what = f"`$ref` leads out of the schema, to {reference[:80]!r}"
+            return what, "nothing is fetched; write it into `$defs`"
+        if reference.startswith("#/") and not _leads_somewhere(schema, reference):
+            return f"`$ref` leads nowhere: {reference[:80]!r}", ""
+    return None
+
+
+def _references(value: Any) -> Iterator[str]:
+    for part in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        yield from _references(part)
+    if isinstance(value, dict) and isinstance(value.get("$ref"), str):
+        yield value["$ref"]
+
+
+def _leads_somewhere(schema: Any, pointer: str) -> bool:
+    for step in pointer.split("/")[1:]:
+        name = unquote(step).replace("~1", "/").replace("~0", "~")
+        if isinstance(schema, list) and name.isdecimal() and int(name) < len(schema):
+            schema = schema[int(name)]
+        elif isinstance(schema, dict) and name in schema:
+            schema = schema[name]
+        else:
+            return False
+    return True

@@ -1,0 +1,126 @@
+"""What a response format demands of an answer, and which formats are none."""
+
+from __future__ import annotations
+
+import socket
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.structure import Invalid, format_complaint, parsed
+
+PERSON = {
+    "type": "object",
+    "properties": {"name": {"type": "string"}, "born": {"$ref": "#/$defs/year"}},
+    "required": ["name"],
+    "additionalProperties": False,
+    "$defs": {"year": {"type": "integer", "minimum": 0}},
+}
+
+
+def schema(value: Any) -> dict[str, Any]:
+    return {"type": "json_schema", "json_schema": {"name": "answer", "schema": value}}
+
+
+ANSWERS: list[tuple[str, dict[str, Any], object]] = [
+    ('{"name": "Ada"}', schema(PERSON), {"name": "Ada"}),
+    (' {"name": "Ada", "born": 1815}\n', schema(PERSON), {"name": "Ada", "born": 1815}),
+    ('```json\n{"name": "Ada"}\n```', schema(PERSON), {"name": "Ada"}),
+    ('```\n{"name": "Ada"}\n```\n', schema(PERSON), {"name": "Ada"}),
+    ("[]", schema({"type": "array"}), []),
+    ("{}", {"type": "json_object"}, {}),
+    ("anything", {"type": "text"}, None),
+    ("anything", {"type": "grammar", "grammar": "…"}, None),
+]
+
+
+@pytest.mark.parametrize(("text", "response_format", "value"), ANSWERS)
+def test_an_answer_that_fits_is_parsed(text: str, response_format: dict[str, Any], value: object) -> None:
+    assert parsed(text, response_format) == value
+
+
+WRONG: list[tuple[str, dict[str, Any], str]] = [
+    ('{"born": 1815}', schema(PERSON), "$: 'name' is a required property"),
+    ('{"name": "Ada", "born": "1815"}', schema(PERSON), "$.born: '1815' is not of type 'integer'"),
+    (
+        '{"name": 1, "born": -1}',
+        schema(PERSON),
+        "$.born: -1 is less than the minimum of 0; $.name: 1 is not of",
+    ),
+    ("Sure! Here it is: {}", schema(PERSON), "it is not JSON: JSON is malformed"),
+    ('{"name": "Ad', schema(PERSON), "it is not JSON: Input data was truncated"),
+    ("", {"type": "json_object"}, "it is not JSON: Input data was truncated"),
+    ("[1]", {"type": "json_object"}, "it is no JSON object"),
+    ("NaN", schema({}), "it is not JSON"),
+    ("[" * 100_000, schema({}), "it is not JSON"),
+    ('"x"', schema({"$ref": "#nowhere"}), "the schema itself leads nowhere"),
+]
+
+
+@pytest.mark.parametrize(("text", "response_format", "why"), WRONG, ids=[case[2][:40] for case in WRONG])
+def test_an_answer_that_does_not_fit_is_told_why(
+    text: str, response_format: dict[str, Any], why: str
+) -> None:
+    with pytest.raises(Invalid) as caught:
+        parsed(text, response_format)
+    assert str(caught.value).startswith(why)
+    assert len(str(caught.value)) < 1000
+
+
+FORMATS: list[tuple[object, str | None]] = [
+    (schema(PERSON), None),
+    ({"type": "json_object"}, None),
+    ({"type": "text"}, None),
+    ("json", "expected keys and values with a `type`"),
+    ({}, "expected keys and values with a `type`"),
+    ({"type": "json_schema"}, "`json_schema.schema` is missing"),
+    ({"type": "json_schema", "json_schema": {"type": "object"}}, "`json_schema.schema` is missing"),
+    (schema({"type": "strin"}), "not a JSON Schema: $.type: 'strin' is not valid under any"),
+    (schema({"pattern": "("}), "not a JSON Schema: $.pattern: '(' is not a 'regex'"),
+    (
+        schema({"$ref": "http://127.0.0.1/s.json"}),
+        "`$ref` leads out of the schema, to 'http://127.0.0.1/s.json'",
+    ),
+    (schema({"items": {"$ref": "other.json"}}), "`$ref` leads out of the schema, to 'other.json'"),
+    (schema({"$ref": "#/$defs/none"}), "`$ref` leads nowhere: '#/$defs/none'"),
+    (schema({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {}}}), None),
+    (schema({"properties": {"$ref": {"type": "string"}}}), None),
+]
+
+
+@pytest.mark.parametrize(("response_format", "complaint"), FORMATS)
+def test_a_format_is_judged_before_anything_is_sent(response_format: object, complaint: str | None) -> None:
+    said = format_complaint(response_format)
+    assert (said is None) == (complaint is None)
+    assert said is None or said[0].startswith(complaint or "")
+
+
+def test_without_jsonschema_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("batch.structure.find_spec", lambda _: None)
+    assert format_complaint({"type": "json_object"}) is None
+    assert format_complaint(schema(PERSON)) == (
+        "needs jsonschema to check the answers",
+        "pip install 'promptjobs[schema]'",
+    )
+
+
+def test_no_reference_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Not even where one got past the check."""
+
+    def no_network(*_: object) -> None:
+        raise AssertionError("a connection was tried")
+
+    monkeypatch.setattr(socket.socket, "connect", no_network)
+    with pytest.raises(Invalid, match="leads nowhere"):
+        parsed("{}", schema({"$ref": "http://127.0.0.1:9/schema.json"}))
+
+
+@given(st.text())
+def test_any_text_is_a_value_or_invalid(text: str) -> None:
+    try:
+        value = parsed(text, {"type": "json_object"})
+    except Invalid as error:
+        value = error
+    assert isinstance(value, dict | Invalid)
