@@ -75,6 +75,7 @@ async def test_a_death_at_any_operation_loses_nothing(
                 assert await life.ended() == 0
             check_what_is_whole(output, order, prune=prune)
     check_what_is_whole(output, order, prune=prune)
+    print(f"{deaths} deaths")
     assert deaths > 2 * 20
 
 
