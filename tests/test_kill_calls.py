@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 import signal
 from itertools import count
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.codec import decode_result
+from batch.results.summary import summary_path
 from batch.testing import FaultServer, answer, status
 from tests.kill_support import Life, whole_lines, write_job
 
@@ -87,6 +89,8 @@ def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str], *,
     }
     assert set(results) >= (set(EARLIER) if orphan else set(EARLIER) - {ORPHAN})
     assert all((results[name].text or "").startswith("late: ") for name in acknowledged)
+    if summary_path(output).exists():
+        assert json.loads(summary_path(output).read_bytes())["total"] == len(ROWS), "whole, or not there"
     if NONSENSE.rstrip() not in lines:
         assert NONSENSE in output.with_name("job.jsonl.corrupt").read_bytes()
 
@@ -99,4 +103,5 @@ def check_what_is_whole(output: Path, order: str, *, prune: bool) -> None:
     assert names == wanted if order == "input" else sorted(names) == sorted(wanted)
     assert {result.status for result in results} == {"succeeded"}
     assert output.read_bytes().endswith(b"\n")
+    assert json.loads(summary_path(output).read_bytes())["succeeded"] == len(ROWS)
     assert not [path.name for path in output.parent.iterdir() if path.name.endswith(".tmp")]

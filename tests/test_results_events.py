@@ -71,6 +71,15 @@ def test_a_run_goes_on_in_the_log_of_the_one_before(events: Events, tmp_path: Pa
     assert [line.split()[-1] for line in events.text.splitlines()] == ["first", "second"]
 
 
+def test_nothing_is_glued_to_a_torn_line(events: Events) -> None:
+    events.log.path.write_text("2026-11-22T02:00:00.120Z retry   row-5: ht")
+    with events.log:
+        events.log.write("start", "again")
+    torn, whole = events.text.splitlines()
+    assert torn.endswith("row-5: ht")
+    assert whole == "2026-11-22T03:00:00.120Z start   again"
+
+
 def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
     events = Events(tmp_path, largest=1000)
     with events.log:

@@ -18,7 +18,7 @@ LARGEST = 5_000_000
 """Bytes of one file; then it becomes ``<output>.log.1``, in place of the one before."""
 
 _LONGEST = 1000  # characters of one event
-_NEW = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # a pipe must not make us wait
+_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # a pipe must not make us wait
 
 
 class EventLog:
@@ -89,3 +89,5 @@ class EventLog:
         if not stat.S_ISREG(found.st_mode):
             raise OSError(0, "not a regular file")
         self._size = found.st_size
+        if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
+            self._size += os.write(self._descriptor, b"\n")  # a run died, or the disk was full, within a line
