@@ -109,6 +109,10 @@ class Run:
         if self._attempts is not None:
             self._attempts.cancel()
 
+    def record(self, result: Result) -> None:
+        """Write the result of a request that needs no attempt."""
+        self._finish(result)
+
     # Attempts
 
     async def _dispatch(self, attempts: TaskGroup) -> None:
@@ -167,7 +171,7 @@ class Run:
         self._wake.set()
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
-        at = self._clock().isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        at = conclude.utc(self._clock())
         if isinstance(outcome, Failure):
             self._settle_failure(work, outcome, started, now, at)
         else:

@@ -37,7 +37,7 @@ class Account:
             total=plan.total,
             succeeded=plan.states[State.DONE] + tally.succeeded,
             failed=plan.given_up + tally.failed,
-            pending=plan.to_send.total() - tally.succeeded - tally.failed,
+            pending=plan.to_do - tally.succeeded - tally.failed,
             sent=tally.succeeded + tally.failed,
             attempts=tally.attempts,
             prompt_tokens=tally.prompt_tokens,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from batch.inputs.source import Origin
+    from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
     from batch.records import Request
 

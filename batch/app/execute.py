@@ -23,7 +23,9 @@ from batch.app.provenance import Beginning
 from batch.app.spending import Spending
 from batch.app.stop import Stopper
 from batch.app.tally import Tally
+from batch.app.unplanned import Unplanned
 from batch.errors import PromptJobsError, UsageError
+from batch.policy import conclude
 from batch.policy.accept import Acceptance
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
@@ -39,15 +41,16 @@ from batch.results.log import ResultLog
 from batch.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batch.app.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
+    from batch.policy.resume import State
     from batch.policy.retry import Hold
     from batch.policy.standing import Standing
     from batch.ports import Provider
-    from batch.records import Summary
+    from batch.records import Request, Result, Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +79,10 @@ class RunReporter(Reporter, Protocol):
         """The job has ``total`` requests, ``already`` of them need nothing more."""
         ...
 
+    def found(self, total: int, already: int) -> None:
+        """The same again, of a job that is read while it runs: so far it has as many."""
+        ...
+
     def fetching(self, done: int, total: int) -> None:
         """Bytes of the embedded model's weights; told in a worker thread."""
         ...
@@ -97,25 +104,44 @@ async def execute(
         for notice in log.notices:
             journal.notice(notice)
         source = open_source(job)
-        plan = draw_up(source, log.known, TO_RETRY if options.retry else TO_RUN)
+        lines = len(log.contents.index)
+        unplanned = _unplanned(job, source, log, options)
+        if unplanned is None:
+            plan = draw_up(source, log.known, _sending(options))
+        else:
+            unplanned.begin()
+            plan = unplanned.plan
         for notice in source.notices:
             journal.notice(notice)
-        orphans = plan.orphans(len(log.contents.index))
         journal.start(plan.total, plan.settled)
         session = _Session(job, environment, journal, options)
+        is_pruned = False
         try:
             if plan.to_send and options.limit != 0:
-                await session.send(source, plan, log)
-            if await finish(log, source, job.order, journal, prune=options.prune):
-                orphans = 0
+                await session.send(source, plan, log, unplanned)
+            if unplanned is not None:
+                await unplanned.count_the_rest(partial(session.write, log))
+                journal.found(plan.total, plan.settled)
+            is_pruned = await finish(log, source, job.order, journal, prune=options.prune)
         except UsageError:
             raise  # before anything was sent: an earlier run's summary stays
         except PromptJobsError as error:
-            await publish(session.summary(plan, begun, orphans, error), job.output, journal)
+            await publish(session.summary(plan, begun, plan.orphans(lines), error), job.output, journal)
             raise
-        summary = session.summary(plan, begun, orphans)
+        summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(lines))
         await publish(summary, job.output, journal)
     return summary
+
+
+def _sending(options: RunOptions) -> frozenset[State]:
+    return TO_RETRY if options.retry else TO_RUN
+
+
+def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> Unplanned | None:
+    """For a job whose bad rows are skipped, so that nothing has to be known of it beforehand."""
+    if job.inputs is None or not job.inputs.skips:
+        return None
+    return Unplanned(source, log.known, _sending(options), lambda: conclude.utc(datetime.now(UTC)))
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
@@ -140,7 +166,13 @@ class _Session:
         self._signal: int | None = None
         self._out_of_time = False
 
-    async def send(self, source: JobSource, plan: Plan, log: ResultLog) -> None:
+    async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
+        """Write results that need no run."""
+        await log.write(results)
+        for result in results:
+            self._tally.finished(result)
+
+    async def send(self, source: JobSource, plan: Plan, log: ResultLog, unplanned: Unplanned | None) -> None:
         """Open the endpoints that are needed and run the requests against them."""
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
@@ -153,8 +185,12 @@ class _Session:
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             providers = await endpoints.open(addresses)
-            scheduler = Scheduler(self._lanes(source, plan, log), self._connections())
-            await self._run(scheduler, providers, log)
+            if unplanned is None:
+                requests = partial(self._allowance.pending, source, plan=plan, sink=log)
+            else:
+                requests = partial(unplanned.requests, allowance=self._allowance)
+            scheduler = Scheduler(self._lanes(plan, requests), self._connections())
+            await self._run(scheduler, providers, log, unplanned)
         self._holds = [
             (lane.name, lane.held)
             for lane in scheduler.lanes
@@ -171,7 +207,7 @@ class _Session:
             )
         return possible
 
-    def _lanes(self, source: JobSource, plan: Plan, log: ResultLog) -> list[Lane]:
+    def _lanes(self, plan: Plan, requests: Callable[[str], Iterator[Request | None]]) -> list[Lane]:
         job, spending = self._job, self._spending
         policy = RetryPolicy(
             job.retries.max_attempts,
@@ -183,7 +219,7 @@ class _Session:
         return [
             Lane(
                 model.id,
-                self._allowance.pending(source, model.id, plan, log),
+                requests(model.id),
                 limit=model.concurrency or job.concurrency,
                 policy=policy,
                 outage=job.timeouts.outage,
@@ -196,7 +232,13 @@ class _Session:
             if plan.to_send[model.id]
         ]
 
-    async def _run(self, scheduler: Scheduler, providers: Mapping[str, Provider], log: ResultLog) -> None:
+    async def _run(
+        self,
+        scheduler: Scheduler,
+        providers: Mapping[str, Provider],
+        log: ResultLog,
+        unplanned: Unplanned | None,
+    ) -> None:
         run = Run(
             scheduler,
             providers,
@@ -208,6 +250,9 @@ class _Session:
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
             acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
+        if unplanned is not None:
+            unplanned.hand_over(run.record)
+            self._tally.watch(unplanned.plan, self._reporter.found)
         stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
         async with anyio.create_task_group() as tasks:
@@ -248,7 +293,7 @@ class _Session:
         self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
         """What it came to; ``error`` is what ended it early."""
-        pending = plan.to_send.total() - self._tally.succeeded - self._tally.failed
+        pending = plan.to_do - self._tally.succeeded - self._tally.failed
         limits = self._limits_reached() if pending else []
         reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
         code = exit_code(

@@ -57,6 +57,7 @@ class Journal:
         self._troubles: Counter[str] = Counter()
         self.sending = reporter.sending  # nothing to write
         self.fetching = reporter.fetching
+        self.found = reporter.found
         self.watch = reporter.watch
 
     @classmethod

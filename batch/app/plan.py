@@ -17,7 +17,7 @@ from batch.wire import autonomous
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch.inputs.source import Origin
+    from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
     from batch.ports import Sink, Source
     from batch.records import Known, Request
@@ -31,13 +31,15 @@ SLICE = 0.002
 class Plan:
     """The requests of a job, counted by where they stand, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent. ``given_up_codes`` counts the failed
-    ones that are left alone by their error's code. ``repeats``: some differ in nothing but their ordinal.
+    Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
+    to be recorded, ``given_up_codes`` the failed requests that are left alone by their error's code.
+    ``repeats``: some differ in nothing but their ordinal.
     """
 
     sending: frozenset[State] = TO_RUN
     states: Counter[State] = field(default_factory=Counter)
     to_send: Counter[str] = field(default_factory=Counter)
+    to_refuse: int = 0
     given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
     _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
@@ -46,7 +48,9 @@ class Plan:
         """Take in one more request of the job, by what the output knows of it; return where it stands."""
         where = state(request, known)
         self.states[where] += 1
-        if where in self.sending:
+        if where in self.sending and origin.bad is not None:
+            self.to_refuse += 1
+        elif where in self.sending:
             self.to_send[request.target] += 1
             self._marks[request.target].add(origin.number)
         elif known is not None and not known.succeeded:
@@ -65,9 +69,14 @@ class Plan:
         return self.states.total()
 
     @property
+    def to_do(self) -> int:
+        """Requests for which this run writes a result, if it comes to its end."""
+        return self.to_send.total() + self.to_refuse
+
+    @property
     def settled(self) -> int:
         """Requests that this run leaves alone."""
-        return self.total - self.to_send.total()
+        return self.total - self.to_do
 
     def orphans(self, lines: int) -> int:
         """Of so many lines, each of another request: those of requests that the job does not have."""
@@ -123,14 +132,14 @@ class Allowance:
                 if self._clock() - began < SLICE:
                     continue
                 yield None
-            elif self._takes_one():
+            elif self.takes_one():
                 yield request
                 left -= 1
             if not left or self.used_up:
                 return
             began = self._clock()
 
-    def _takes_one(self) -> bool:
+    def takes_one(self) -> bool:
         """Whether one more may be sent."""
         if self._left is None:
             return True

@@ -18,7 +18,7 @@ from batch.results.lookup import Lookup
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.inputs.source import Origin
+    from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
     from batch.policy.prices import Price
     from batch.records import Request, Result
@@ -65,8 +65,8 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
     with Lookup(job.output) as lines:
         viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
         source = open_source(job)
-        check(source, viewer.see)
-        viewer.preview.notices.extend(source.notices)
+        skipped = check(source, viewer.see).skipped
+        viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
     return viewer.preview
 
 
@@ -85,7 +85,7 @@ class _Viewer:
             view.changed[changed_part(request, self._lines.result(request.id))] += 1
         elif known is not None and where in (State.FAILED, State.REFUSED):
             (view.failed if where is State.FAILED else view.refused)[known.code] += 1
-        if where not in view.plan.sending:
+        if where not in view.plan.sending or origin.bad is not None:
             return
         view.first = view.first or request
         self._add(view.loads.setdefault(request.target, Load()), request)

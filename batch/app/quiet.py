@@ -20,6 +20,9 @@ class QuietReporter:
     def start(self, total: int, already: int) -> None:
         """Nothing to say."""
 
+    def found(self, total: int, already: int) -> None:
+        """Nothing to say."""
+
     def fetching(self, done: int, total: int) -> None:
         """Nothing to say."""
 

@@ -63,10 +63,10 @@ def _counted(
         if written_by(job, earlier) is not None:
             return None
         source = open_source(job)
-        counts = check(source).by_target
+        checked = check(source)
         if notice is not None:
-            for text in source.notices:
+            for text in (*source.notices, *(f"{bad} (skipped)" for bad in checked.skipped)):
                 notice(text)
-        return counts
+        return checked.by_target
 
     return count

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 from batch.app.histogram import Histogram
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.app.plan import Plan
     from batch.ports import Reporter
     from batch.records import Failure, Request, Result, Timings
 
@@ -25,6 +28,12 @@ class Tally:
         self.codes: Counter[str] = Counter()
         self.latency = Histogram()
         self.first_byte = Histogram()
+        self._plan: Plan | None = None
+        self._found: Callable[[int, int], None] | None = None
+
+    def watch(self, plan: Plan, found: Callable[[int, int], None]) -> None:
+        """Tell at every tick how many requests a plan that grows has in all, and how many need nothing."""
+        self._plan, self._found = plan, found
 
     def sending(self, request: Request) -> None:
         """An attempt begins."""
@@ -60,4 +69,6 @@ class Tally:
 
     def tick(self) -> None:
         """About a second has passed."""
+        if self._plan is not None and self._found is not None:
+            self._found(self._plan.total, self._plan.settled)
         self._reporter.tick()

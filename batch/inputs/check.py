@@ -13,16 +13,18 @@ from batch.jobfile.places import MistakeList, shown
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batch.inputs.source import JobSource, Origin
+    from batch.inputs.refused import Origin
+    from batch.inputs.source import JobSource
     from batch.records import Request
 
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How many requests a job has, in all and for each of its targets."""
+    """How many requests a job has, in all and for each of its targets; and the bad rows that it skips."""
 
     total: int
     by_target: Mapping[str, int]
+    skipped: tuple[Mistake, ...] = ()
 
 
 def check(source: JobSource, each: Callable[[Request, Origin], object] | None = None) -> Plan:
@@ -35,6 +37,7 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     second pass, so that two ids are never called equal because their digests are.
     """
     mistakes = MistakeList()
+    skipped = MistakeList()
     counts = dict.fromkeys(source.targets, 0)
     seen: set[int] = set()
     suspects: set[int] = set()
@@ -44,7 +47,10 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
             mistakes.append(item)
             continue
         request, origin = item
-        counts[request.target] += step
+        if origin.bad is None:
+            counts[request.target] += step
+        else:
+            skipped.append(origin.bad)
         if each is not None:
             each(request, origin)
         key = _key(request.id)
@@ -55,7 +61,7 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     if suspects:
         _name_duplicates(source, suspects, mistakes)
     mistakes.raise_if_any()
-    return Plan(sum(counts.values()), counts)
+    return Plan(sum(counts.values()), counts, skipped.error().mistakes if skipped else ())
 
 
 def _key(request_id: str) -> int:

@@ -51,7 +51,8 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
         for document in found:
             resolved = real(document.path)
             if not _is_inside(resolved, inputs):
-                yield BadRow(Mistake(str(document.path), 0, 0, where, "leads out of the job's root", _ALLOW))
+                what = "leads out of the job's root"
+                yield BadRow(Mistake(str(document.path), 0, 0, where, what, _ALLOW), document.id)
             elif resolved not in seen and not _is_own(resolved, output):
                 seen.add(resolved)
                 yield from _read(document, inputs.base)
@@ -99,24 +100,24 @@ def _is_inside(resolved: Path, inputs: Inputs) -> bool:
 def _read(document: _Found, base: Path) -> Iterator[Read]:
     name = os.fsencode(document.path).decode(errors="replace")
     if not is_unicode(document.id):
-        yield _bad(name, "a name that is not UTF-8", "rename the document")
+        yield BadRow(Mistake(name, 0, 0, "", "a name that is not UTF-8", "rename the document"), name)
         return
     try:
         with open_regular(document.path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        yield _bad(name, reason(error))
+        yield _bad(document, name, reason(error))
         return
     if len(data) > MAX_BYTES:
-        yield _bad(name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
+        yield _bad(document, name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
         return
     if (suffix := document.path.suffix.lower()) in MIME_TYPES:
         try:
             yield _row(document, base, text_of(data, suffix), name)
         except FormatError as error:
-            yield _bad(name, error.what, error.hint)
+            yield _bad(document, name, error.what, error.hint)
     elif (found := decoded(data)) is None:
-        yield _bad(name, NO_TEXT, "save the document as UTF-8")
+        yield _bad(document, name, NO_TEXT, "save the document as UTF-8")
     else:
         text, encoding = found
         if encoding.guessed:
@@ -130,5 +131,5 @@ def _row(document: _Found, base: Path, text: str, name: str) -> Row:
     return Row(document.id, variables, {"path": path}, name, 0)
 
 
-def _bad(name: str, what: str, hint: str = "") -> BadRow:
-    return BadRow(Mistake(name, 0, 0, "", what, hint))
+def _bad(document: _Found, name: str, what: str, hint: str = "") -> BadRow:
+    return BadRow(Mistake(name, 0, 0, "", what, hint), document.id)

@@ -14,6 +14,7 @@ from batch.errors import Mistake
 from batch.inputs.combinations import Combination, named
 from batch.inputs.fingerprint import digest
 from batch.inputs.read import read_rows
+from batch.inputs.refused import place_of, without_repeats
 from batch.inputs.row import BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
 from batch.jobfile.places import shown
@@ -125,13 +126,15 @@ def _filled(
     if combination.variables:
         variables = {**variables, **combination.variables}
         metadata = {**metadata, "matrix": combination.variables}
+    name_part = (name,) if name else ()
     try:
         messages = template.render(variables)
     except RenderError as error:
-        column = 1 if row.line else 0
-        return BadRow(Mistake(row.path, row.line, column, prompt.where, error.what, error.hint), row.id)
+        mistake = Mistake(row.path, row.line, 1 if row.line else 0, prompt.where, error.what, error.hint)
+        row_name = place_of(mistake) if row.id is None else row.id
+        return BadRow(mistake, "/".join((row_name, *name_part, *combination.parts)))
     row_part = (row.id,) if row.id else ()
-    stem = None if row.id is None else row_part + ((name,) if name else ())
+    stem = None if row.id is None else row_part + name_part
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )
@@ -140,7 +143,8 @@ def _filled(
 def _input_rows(job: JobFile) -> Iterator[Read]:
     """The rows of the job's inputs; without inputs a single empty one, which has an id of no parts."""
     if job.inputs is not None:
-        return read_rows(job.inputs, job.output)
+        rows = read_rows(job.inputs, job.output)
+        return without_repeats(rows) if job.inputs.skips else rows
     line = job.prompts[0].line if job.prompts else 0
     return iter([Row("", {}, {}, str(job.path), line)])
 

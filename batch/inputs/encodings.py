@@ -28,6 +28,7 @@ _MARKS = (
 _NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _NOT_WINDOWS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
 _SAMPLE = 4096
+_LEAST = 8  # bytes, to guess by
 
 
 class Encoding(NamedTuple):
@@ -89,6 +90,8 @@ def _by_its_beginning(block: bytes) -> Encoding | None:
         if block.startswith(mark):
             return Encoding(name)
     sample = block[:_SAMPLE]
+    if len(sample) < _LEAST:
+        return None
     low, high = sample[0::2].count(0), sample[1::2].count(0)
     if high * 4 > len(sample) and low * 50 < len(sample):
         return Encoding("utf-16-le", guessed=True)

@@ -25,7 +25,10 @@ class Row(Struct, frozen=True, gc=False):
 
 
 class BadRow(Struct, frozen=True, gc=False):
-    """One row or document that cannot be used, while the others can. ``id`` is its own, where it is known."""
+    """One row or document that cannot be used, while the others can.
+
+    ``id`` is that of the request that it would have been, as far as it is known.
+    """
 
     mistake: Mistake
     id: str | None = None

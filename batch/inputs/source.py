@@ -10,6 +10,7 @@ from batch.errors import JobFileError, Mistake
 from batch.inputs.drafts import Draft, drafts
 from batch.inputs.fingerprint import fingerprint
 from batch.inputs.ordinals import Ordinals
+from batch.inputs.refused import Origin, refused
 from batch.inputs.row import BadRow, Note
 from batch.records import JSONObject, Request
 
@@ -19,14 +20,6 @@ if TYPE_CHECKING:
     from batch.jobfile import JobFile, Model
 
 _LONE = "prompt"
-
-
-class Origin(Struct, frozen=True, gc=False):
-    """Where a request comes from: a file and its line, 0 where it has none; and its draft's number."""
-
-    path: str
-    line: int
-    number: int
 
 
 class _Target(Struct, frozen=True):
@@ -61,6 +54,7 @@ class JobSource:
         self._targets = [_target(model, identities, canonical) for model in job.models]
         lone = job.prompts[0].id if len(job.prompts) == 1 else None
         self._lone = lone or _LONE
+        self._skips = job.inputs is not None and job.inputs.skips
         self._notes: dict[str, dict[str, None]] = {}
 
     @property
@@ -76,7 +70,8 @@ class JobSource:
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """All requests in the job's order, by row, prompt and model; or only those of one target.
 
-        Raises ``JobFileError`` at the first row that is wrong, which ``check`` tells beforehand.
+        With ``on_bad_row: skip`` a bad row is a request to ``NOBODY``. Raises ``JobFileError`` at the first
+        row that is wrong, which ``check`` tells beforehand.
         """
         for item in self.trace(target):
             if isinstance(item, Mistake):
@@ -92,6 +87,10 @@ class JobSource:
         """
         samples_each = self.job.samples if samples else 1
         return (item for item in self._walk(target, None, samples_each) if item is not None)
+
+    def walk(self, target: str) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        """As ``trace``, with ``None`` for each draft that brings the target nothing."""
+        return self._walk(target, None, self.job.samples)
 
     def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
         """The requests of one target, with ``None`` for each draft that brings it nothing.
@@ -113,8 +112,11 @@ class JobSource:
             if isinstance(draft, Note):
                 self._notes.setdefault(draft.what, {})[draft.path] = None
                 continue
+            if isinstance(draft, BadRow):
+                yield self._bad(draft, target)
+                continue
             if not isinstance(draft, Draft):
-                yield draft.mistake if isinstance(draft, BadRow) else draft
+                yield draft
                 continue
             found = False
             for index in draft.targets:
@@ -127,6 +129,12 @@ class JobSource:
                         yield request, Origin(draft.path, draft.line, draft.number)
             if not found:
                 yield None
+
+    def _bad(self, row: BadRow, target: str | None) -> tuple[Request, Origin] | Mistake | None:
+        """What a bad row is: a mistake, or a request that is not sent, which goes with the first target."""
+        if not self._skips:
+            return row.mistake
+        return refused(row) if target in (None, self._targets[0].id) else None
 
     def _wanted(self, target: str | None) -> set[int]:
         """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the

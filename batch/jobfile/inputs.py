@@ -56,6 +56,7 @@ class _Reader:
             kind,
             table,
             id_field=spec.id_field,
+            on_bad_row=spec.on_bad_row,
             group_by=tuple(spec.group_by or ()),
             split=self._split(),
             places=places,

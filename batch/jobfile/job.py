@@ -94,9 +94,10 @@ class Inputs:
     """What the prompts are filled with: documents (``files``, glob patterns), or the rows of a ``table``.
 
     Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
-    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``group_by`` names
-    the fields of metadata that make one row of several results; ``split`` makes several rows of one.
-    ``places`` says for each pattern where it is written.
+    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``on_bad_row``:
+    whether a bad row stops the job before anything is sent, or is recorded as failed. ``group_by`` names the
+    fields of metadata that make one row of several results; ``split`` makes several rows of one. ``places``
+    says for each pattern where it is written.
     """
 
     base: Path
@@ -105,9 +106,15 @@ class Inputs:
     kind: InputKind = "files"
     table: Path | None = None
     id_field: str | None = None
+    on_bad_row: Literal["stop", "skip"] = "stop"
     group_by: tuple[str, ...] = ()
     split: Split | None = None
     places: tuple[Place, ...] = field(default=(), compare=False)
+
+    @property
+    def skips(self) -> bool:
+        """Whether a bad row is recorded as failed while the others are sent."""
+        return self.on_bad_row == "skip"
 
 
 @dataclass(frozen=True, slots=True)

@@ -181,8 +181,6 @@ class SplitSpec(Spec):
 class InputsSpec(Spec):
     """What the prompts are filled with."""
 
-    later = frozenset({"on_bad_row"})
-
     files: Texts | None = Field(
         default=None,
         description="Glob patterns of documents; `text`, `path`, `name`, `stem` become variables.",
@@ -205,6 +203,11 @@ class InputsSpec(Spec):
     )
     id_field: Name | None = Field(
         default=None, description="The column that holds a row's id; by default `id`."
+    )
+    on_bad_row: Literal["stop", "skip"] = Field(
+        default="stop",
+        description="Whether a bad row or document stops the job before anything is sent, "
+        "or is recorded as failed.",
     )
     split: SplitSpec | None = Field(
         default=None,

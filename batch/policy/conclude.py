@@ -9,9 +9,11 @@ from msgspec import Struct
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from batch.policy.retry import Fail
     from batch.policy.work import Work
-    from batch.records import Failure, Known, Outcome, Reply
+    from batch.records import Failure, Known, Outcome, Reply, Request
 
 MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""
@@ -26,6 +28,11 @@ class Keep(Struct, frozen=True):
 
 KEEP = Keep()
 """What a job keeps that says nothing of it."""
+
+
+def utc(at: datetime) -> str:
+    """A time in UTC as a line has it: ISO 8601, to the millisecond."""
+    return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -> Result:
@@ -94,6 +101,35 @@ def failed(
         completed_at=at,
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
+    )
+
+
+def refused(request: Request, why: str, at: str) -> Result:
+    """The line of a request that is not sent, since its row is bad."""
+    error = ResultError("bad_row", why, None, retryable=False, runs=1, history=[])
+    return Result(
+        schema_version=SCHEMA_VERSION,
+        id=request.id,
+        fingerprint=request.fingerprint,
+        status="failed",
+        text=None,
+        verdict=None,
+        finish_reason=None,
+        error=error,
+        partial_text=None,
+        reasoning=None,
+        tool_calls=None,
+        refusal=None,
+        parsed=None,
+        model=request.model,
+        served_by=None,
+        usage=None,
+        cost=None,
+        attempts=0,
+        timings=Timings(None, None, None),
+        completed_at=at,
+        metadata=request.metadata,
+        messages=None,
     )
 
 

@@ -64,6 +64,11 @@ class BarReporter(BaseReporter):
             total=total, initial=already, file=self._stream, unit="req", dynamic_ncols=True, leave=True
         )
 
+    def found(self, total: int, already: int) -> None:
+        super().found(total, already)
+        if self._bar is not None:
+            self._bar.total, self._bar.n = total, self.counters.done
+
     def finished(self, result: Result) -> None:
         super().finished(result)
         if self._bar is not None:

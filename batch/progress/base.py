@@ -31,6 +31,10 @@ class BaseReporter(ABC):
         """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
         self._look = look
 
+    def found(self, total: int, already: int) -> None:
+        """The same again, of a job that is read while it runs."""
+        self.counters.found(total, already)
+
     def sending(self, request: Request) -> None:
         """An attempt begins."""
         self.counters.sending(request)

@@ -26,6 +26,7 @@ class Counters:
         self.tokens = 0
         self.cost = 0.0
         self.failed: Counter[str] = Counter()
+        self._already = 0
         self._in_flight: set[str] = set()
 
     @property
@@ -35,7 +36,13 @@ class Counters:
 
     def start(self, total: int, already: int) -> None:
         """The job has ``total`` requests; ``already`` of them need nothing more."""
-        self.total, self.done = total, already
+        self.total, self.done, self._already = total, already, already
+
+    def found(self, total: int, already: int) -> None:
+        """The same again, of a job that is read while it runs."""
+        self.total = total
+        self.done += already - self._already
+        self._already = already
 
     def sending(self, request: Request) -> None:
         """An attempt begins."""

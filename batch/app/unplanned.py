@@ -1,0 +1,120 @@
+"""Jobs that are not gone through beforehand: with ``on_bad_row: skip`` the first request goes out at once.
+
+Each lane's reading counts what it passes, so that after the run the plan knows the whole job: what no lane
+has come to is read then. A bad row is recorded by whichever reading comes to it, which is one.
+"""
+
+from __future__ import annotations
+
+from itertools import chain
+from time import perf_counter
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+
+from batch.app.plan import SLICE, Plan
+from batch.errors import InputsChangedError, JobFileError, Mistake
+from batch.policy import conclude
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from batch.app.plan import Allowance
+    from batch.inputs.refused import Origin
+    from batch.inputs.source import JobSource
+    from batch.policy.resume import State
+    from batch.records import Known, Request, Result
+
+BATCH = 1000
+"""Results of bad rows that are written in one go after the run."""
+
+
+class Unplanned:
+    """The requests of a job as they are read. ``plan`` grows with them; ``at`` gives the time for results.
+
+    Results of bad rows gather until a run takes them over.
+    """
+
+    def __init__(
+        self,
+        source: JobSource,
+        known: Callable[[str], Known | None],
+        sending: frozenset[State],
+        at: Callable[[], str],
+    ) -> None:
+        self.plan = Plan(sending)
+        self.gathered: list[Result] = []
+        self.record: Callable[[Result], None] = self.gathered.append
+        self._known = known
+        self._at = at
+        self._steps = {target: self._read(source, target) for target in source.targets}
+        self._first: dict[str, Request | None] = {}
+
+    def begin(self) -> None:
+        """Read each target's requests as far as the first that is to be sent.
+
+        Raises ``JobFileError`` where the inputs cannot be read.
+        """
+        for target, steps in self._steps.items():
+            self._first[target] = next((step for step in steps if step is not None), None)
+
+    def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
+        """What is to be sent to a target, ``None`` now and then. Raises ``JobFileError``."""
+        first = self._first.pop(target, None)
+        for step in chain([first] if first is not None else (), self._steps[target]):
+            if step is not None and not allowance.takes_one():
+                return
+            yield step
+
+    def hand_over(self, record: Callable[[Result], None]) -> None:
+        """From now on ``record`` takes the results of bad rows, those first that have gathered."""
+        for result in self.gathered:
+            record(result)
+        self.gathered.clear()
+        self.record = record
+
+    async def count_the_rest(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
+        """Count what no lane has come to, and write the results of its bad rows.
+
+        Raises ``InputsChangedError`` where it cannot be read.
+        """
+        self.record = self.gathered.append
+        try:
+            for step in chain.from_iterable(self._steps.values()):
+                if step is None or len(self.gathered) >= BATCH:
+                    await self._write(write)
+        except JobFileError as error:
+            raise InputsChangedError(str(error)) from None
+        finally:
+            await self._write(write)
+
+    async def _write(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
+        results = self.gathered.copy()
+        self.gathered.clear()
+        if results:
+            await write(results)
+        else:
+            await anyio.lowlevel.checkpoint()
+
+    def _read(self, source: JobSource, target: str) -> Iterator[Request | None]:
+        """Each request that is to be sent, and ``None`` where reading past others has taken a while."""
+        began = perf_counter()
+        for item in source.walk(target):
+            if isinstance(item, Mistake):
+                raise JobFileError([item])
+            if item is not None and self._takes(*item):
+                yield item[0]
+                began = perf_counter()
+            elif perf_counter() - began >= SLICE:
+                yield None
+                began = perf_counter()
+
+    def _takes(self, request: Request, origin: Origin) -> bool:
+        """Count a request; whether it is to be sent."""
+        where = self.plan.count(request, origin, self._known(request.id))
+        if where not in self.plan.sending:
+            return False
+        if origin.bad is not None:
+            self.record(conclude.refused(request, str(origin.bad), self._at()))
+        return origin.bad is None

@@ -1,0 +1,77 @@
+"""Rows that are not sent, where ``on_bad_row: skip`` lets the others go.
+
+Each is a request to nobody, which ends in a failed result with the code ``bad_row``. It has the id of the
+request that it would have been; where the row brings none, that of its place (``rows.csv:17``). Once the row
+is mended its fingerprint is another, and so it is sent.
+"""
+
+from __future__ import annotations
+
+from hashlib import blake2b
+from pathlib import PurePath
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from batch.errors import Mistake
+from batch.inputs.fingerprint import digest
+from batch.inputs.row import BadRow, Row
+from batch.jobfile.places import shown
+from batch.records import Request
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batch.inputs.row import Read
+
+NOBODY = ""
+"""The target of a request that is not sent."""
+
+
+class Origin(Struct, frozen=True, gc=False):
+    """Where a request comes from: a file and its line, 0 where it has none; and its draft's number.
+
+    ``bad`` says why the row is not sent; such a request goes to ``NOBODY``.
+    """
+
+    path: str
+    line: int
+    number: int
+    bad: Mistake | None = None
+
+
+def refused(row: BadRow) -> tuple[Request, Origin]:
+    """The request of a row that is not sent."""
+    mistake = row.mistake
+    mark = digest(("bad_row", mistake.where, mistake.what))
+    request = Request(row.id or place_of(mistake), mark, NOBODY, "", ())
+    return request, Origin(mistake.path, mistake.line, -1, mistake)
+
+
+def place_of(mistake: Mistake) -> str:
+    """A name for the place of a row: its file's and its line."""
+    name = PurePath(mistake.path).name
+    return f"{name}:{mistake.line}" if mistake.line else name
+
+
+def without_repeats(rows: Iterable[Read]) -> Iterator[Read]:
+    """The rows, with a bad one in place of each whose id has been there before.
+
+    Of each id 88 bits of a digest are held.
+    """
+    seen: set[int] = set()
+    for row in rows:
+        if isinstance(row, Row) and row.id:
+            key = int.from_bytes(blake2b(row.id.encode(), digest_size=11).digest())
+            if key in seen:
+                yield _repeated(row)
+                continue
+            seen.add(key)
+        yield row
+
+
+def _repeated(row: Row) -> BadRow:
+    what = f"a second row with the id {shown(row.id or '')}"
+    mistake = Mistake(row.path, row.line, 1 if row.line else 0, "", what, "ids must be unique")
+    # Under its own id it would take the place of the first.
+    return BadRow(mistake, None if row.line else row.path)
