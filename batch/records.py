@@ -55,6 +55,16 @@ class Request(Struct, frozen=True, gc=False):
     metadata: JSONObject = {}
 
 
+class Rate(Struct, frozen=True, gc=False):
+    """What an endpoint says of its rate limit: so many requests were left when it took this one.
+
+    In ``seconds`` from the end of the attempt it lets more through.
+    """
+
+    remaining: int
+    seconds: float
+
+
 class Reply(Struct, frozen=True, gc=False):
     """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
 
@@ -72,6 +82,7 @@ class Reply(Struct, frozen=True, gc=False):
     first_byte: float | None = None
     total: float = 0.0
     parsed: Any = None
+    rate: Rate | None = None
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -94,6 +105,7 @@ class Failure(Struct, frozen=True, gc=False):
     usage: Usage | None = None
     first_byte: float | None = None
     total: float = 0.0
+    rate: Rate | None = None
 
 
 Outcome: TypeAlias = Reply | Failure

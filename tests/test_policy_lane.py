@@ -10,11 +10,12 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from batch.policy.lane import LOOK_AHEAD, Lane
 from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
 from batch.policy.work import Again, Out, Work
-from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -25,6 +26,8 @@ OK = Reply("fine", Verdict.COMPLETE, "stop")
 
 OUTCOMES: list[Outcome] = [
     OK,
+    replace(OK, rate=Rate(0, 20.0)),
+    replace(OK, rate=Rate(3, 20.0)),
     Failure("connect", "refused"),
     Failure("first_byte_timeout", "silence"),
     Failure("http_503", "busy", http_status=503),

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from batch.policy.announced import Announced
 from batch.policy.retry import (
     EXIT_OUT,
     HOLD,
@@ -69,6 +70,7 @@ class Health:
         self.held: Hold | None = None
         self._limit = self._ceiling = limit
         self._capacity = capacity
+        self._announced = Announced()
         self._policy = policy
         self._outage = outage
         self._random = random
@@ -106,7 +108,7 @@ class Health:
             if self.held.until is None or now < self.held.until:
                 return False
             self.held = None
-        if self.out_since is not None and now < self._probe_at:
+        if now < self._announced.closed_until or (self.out_since is not None and now < self._probe_at):
             return False
         return self.in_flight < self.slots(now)
 
@@ -116,12 +118,14 @@ class Health:
             return None if self.held.until is None else max(now, self.held.until)
         if self.in_flight >= self.slots(now):
             return None
-        return now if self.out_since is None else max(now, self._probe_at)
+        soonest = max(now, self._announced.closed_until)
+        return soonest if self.out_since is None else max(soonest, self._probe_at)
 
     def sent(self, work: Work, now: float) -> None:
         """An attempt begins there."""
         self.in_flight += 1
         self._capacity.sent(now)
+        self._announced.sent(now)
         if self.out_since is not None:
             self._probe = work
 
@@ -176,6 +180,8 @@ class Health:
 
     def _ended(self, work: Work, outcome: Reply | Failure, now: float) -> None:
         self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
+        if outcome.rate is not None:
+            self._announced.told(outcome.rate, now=now, in_flight=self.in_flight)
         self.in_flight -= 1
 
     def _reopen(self) -> None:

@@ -141,8 +141,11 @@ def shows_an_outage(failure: Failure) -> bool:
 
 
 def shows_overload(failure: Failure) -> bool:
-    """Whether less at once would have helped. Retrying is another question."""
-    if failure.code == "quota":
+    """Whether less at once would have helped. Retrying is another question.
+
+    A quota and a rate, where the server says that nothing is left of it, are not helped by that.
+    """
+    if failure.code == "quota" or (failure.rate is not None and failure.rate.remaining <= 0):
         return False
     return failure.http_status in OVERLOAD_STATUSES or failure.code in OVERLOAD_CODES or failure.overloaded
 

@@ -23,7 +23,9 @@ from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import BROKEN, translate
 from batch.providers.flow import Body, Line
+from batch.records import Rate
 from batch.wire.failures import from_status
+from batch.wire.headers import rate
 from batch.wire.inflate import ENCODINGS, Inflater
 from batch.wire.reply import ReplyDecoder
 
@@ -64,6 +66,8 @@ class Exchange:
         "_left_at",
         "_loop",
         "_new_decoder",
+        "_rate",
+        "_rate_at",
         "_response",
         "_route",
         "_started",
@@ -95,6 +99,8 @@ class Exchange:
         self._decoder = new_decoder("")
         self._deltas = 0
         self._inflater: Inflater | None = None
+        self._rate: Rate | None = None
+        self._rate_at = 0.0
 
     @property
     def text(self) -> list[str]:
@@ -116,6 +122,7 @@ class Exchange:
             response = self._response = await self._send()
         except BROKEN as error:
             return self._broken(error)
+        self._rate, self._rate_at = rate(response.headers), self._loop.time()
         self._decoder = self._new_decoder(response.headers.get("content-type", ""))
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ENCODINGS:
@@ -148,7 +155,14 @@ class Exchange:
         finally:
             self._alarm.drop()
         self._left_at = now = self._loop.time()
-        return outcome and replace(outcome, first_byte=self._deadlines.first_byte, total=now - self._started)
+        if outcome is None:
+            return None
+        total, announced = now - self._started, self._rate and self._announced(self._rate, now)
+        return replace(outcome, first_byte=self._deadlines.first_byte, total=total, rate=announced)
+
+    def _announced(self, rate: Rate, now: float) -> Rate:
+        """What the head of the answer said, as it is now."""
+        return Rate(rate.remaining, max(0.0, rate.seconds - (now - self._rate_at)))
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""

@@ -1,4 +1,4 @@
-"""What response headers say about when to come back."""
+"""What response headers say about when to come back, and how much is left."""
 
 from __future__ import annotations
 
@@ -7,9 +7,23 @@ from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING
 
+from batch.records import Rate
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+_TOKENS = "x-ratelimit-remaining-tokens"
+_RATE_HEADERS = (
+    (_TOKENS, "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+    ("ratelimit-remaining", "ratelimit-reset"),
+)
+"""Pairs of what is left, and when there is more: a number of seconds, or written as ``6m0s`` or ``120ms``."""
+
+_DURATION = re.compile(
+    r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII
+)
 _NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d*)?|\.\d+)\s*", re.ASCII)
 
 
@@ -27,9 +41,36 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     return seconds if seconds is not None else _until(value, now)
 
 
+def rate(headers: Mapping[str, str]) -> Rate | None:
+    """What the server says of its rate limit: requests that are left, and seconds until there are more.
+
+    ``None`` where it says nothing, or nothing that can be read. Of tokens it counts only where none are left,
+    for nobody knows how many requests a number of them stands for. ``headers`` must ignore case.
+    """
+    for remaining, reset in _RATE_HEADERS:
+        left = headers.get(remaining)
+        if left is None or (remaining == _TOKENS and left.strip() != "0"):
+            continue
+        count, seconds = _NUMBER.fullmatch(left), _duration(headers.get(reset, ""))
+        if count is not None and seconds is not None:
+            return Rate(int(float(count[1])), seconds)
+    return None
+
+
 def should_retry(headers: Mapping[str, str]) -> bool | None:
     """The server's explicit word in ``x-should-retry``, if it gives one."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
+
+
+def _duration(value: str) -> float | None:
+    seconds = _seconds(value)
+    if seconds is not None:
+        return seconds
+    parts = _DURATION.fullmatch(value.strip())
+    if parts is None or not any(parts.groups()):
+        return None
+    scales = (3600.0, 60.0, 1.0, 0.001)
+    return sum(float(part or 0) * scale for part, scale in zip(parts.groups(), scales, strict=True))
 
 
 def _seconds(value: str | None) -> float | None:

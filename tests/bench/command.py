@@ -19,6 +19,7 @@ base_url: {url}
 prompt: "{{{{ text }}}}"
 inputs: {{jsonl: rows.jsonl}}
 concurrency: {in_flight}
+adaptive: false  # all clients are measured with the same number in flight
 output: {{path: results.jsonl}}
 """
 
