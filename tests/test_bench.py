@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from tests.bench import report
 from tests.bench.measure import Bench, WrongTextError
 from tests.bench.replies import reply
 from tests.bench.scenarios import CLIENTS, COMMAND, SCENARIOS, Client, Scenario, requests
-from tests.bench.servers import MissingToolError, find, standing, streamed
+from tests.bench.servers import MissingToolError, encrypted, find, standing, streamed
 
 needs_a_compiler = pytest.mark.skipif(
     sys.platform != "linux" or shutil.which("cc") is None, reason="the paced server is compiled, for Linux"
@@ -49,6 +50,23 @@ def test_our_clients_get_every_text_from_the_streaming_server(
         assert standing(url)["events"] == 6 * (TINY.events + 1)  # [DONE] is one too
     assert 0 < cost.cpu < 60
     assert cost.memory > 2**20
+
+
+@needs_a_compiler
+@pytest.mark.skipif(
+    shutil.which("nginx", path="/usr/sbin:/usr/bin") is None, reason="nginx stands before the server"
+)
+def test_our_clients_get_every_text_over_tls(tmp_path: Path) -> None:
+    served = reply(TINY.events)
+    with streamed(served.body, tmp_path, None, pace=1000.0) as plain, encrypted(plain, tmp_path, None) as url:
+        assert url.startswith("https://")
+        authority = tmp_path / "authority.pem"
+        bench = Bench(TINY, url, served.text, tmp_path, Path(sys.executable), None, authority)
+        for client in (COMMAND, BARE):
+            assert bench.cost(client, 6, 4).cpu > 0
+        with pytest.raises(WrongTextError):
+            replace(bench, authority=None).cost(BARE, 1, 1)
+        assert standing(plain)["events"] == 2 * 6 * (TINY.events + 1)
 
 
 @needs_a_compiler

@@ -11,7 +11,7 @@ import pytest
 from yarl import URL
 
 from batch.providers.deadlines import Timeouts
-from batch.providers.gather import FAST, FEW, LONGEST, TICK, Gatherer
+from batch.providers.gather import FAST, FEW, LONGEST, TICK, Gatherer, how_long
 from batch.providers.http import HttpClient
 from batch.records import Failure, Reply
 from batch.wire.reply import ReplyDecoder
@@ -63,8 +63,8 @@ class Line(asyncio.ReadTransport):
         (FEW - 1, 200, 10.0, 100.0, False),  # few streams cost little
         (FEW, FAST, 10.0, 100.0, False),  # it flows fast
         (FEW, 200, 0.0, 100.0, False),  # it has only begun
-        (FEW, 200, 4 * TICK, 100.0, True),
-        (FEW, 200, 3.9 * TICK, 100.0, False),  # more than a quarter of its age
+        (FEW, 200, TICK, 100.0, True),
+        (FEW, 200, 0.9 * TICK, 100.0, False),  # longer than its age
         (FEW, 200, 10.0, 4 * TICK, True),
         (FEW, 200, 10.0, 3.9 * TICK, False),  # its deadline is near
         (FEW, 200, 10.0, -1.0, False),  # or over
@@ -75,6 +75,26 @@ async def test_who_rests(streams: int, read: int, age: float, left: float, rests
     gatherer.streams = streams
     gatherer.rest(line, read=read, age=age, left=left)
     assert line.is_read != rests
+
+
+@pytest.mark.parametrize(
+    ("age", "left", "seconds"),
+    [
+        (0.0, math.inf, 0.0),
+        (0.06, math.inf, 0.06),  # at first, for as long as it has been streaming
+        (0.1, math.inf, 0.1),
+        (0.3, math.inf, 0.1),
+        (0.4, math.inf, 0.1),
+        (0.8, math.inf, 0.2),  # then for a quarter of that
+        (1.0, math.inf, 0.25),
+        (1000.0, math.inf, 0.25),
+        (1000.0, 0.4, 0.1),
+        (0.1, 0.2, 0.05),
+        (10.0, -1.0, -0.25),
+    ],
+)
+def test_how_long_a_stream_rests(age: float, left: float, seconds: float) -> None:
+    assert how_long(age, left) == pytest.approx(seconds)
 
 
 async def test_a_rest_ends_and_the_ticker_with_it() -> None:

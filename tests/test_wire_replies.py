@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from batch.records import Failure, Outcome, Reply, Verdict
 from batch.wire.reply import ReplyDecoder
+from batch.wire.text import MANY, condense
 from tests.wire_support import (
     DONE,
     GOOD,
@@ -170,3 +173,36 @@ def test_a_break_after_an_error_event_is_that_error() -> None:
     outcome = cut(HELLO + event({"error": "overloaded"}).rstrip())
     assert isinstance(outcome, Failure)
     assert outcome.code == "api_error"
+
+
+# What it takes while it comes
+
+
+def test_a_reply_is_the_same_however_often_it_is_condensed() -> None:
+    said = [f"{number} \ud83d" if number % 7 else "\ude00é" for number in range(1000)]
+    events = [
+        b"data: "
+        + json.dumps({"choices": [{"delta": {"content": text, "reasoning": text}}]}).encode()
+        + b"\n\n"
+        for text in said
+    ]
+    plain, condensed = ReplyDecoder("text/event-stream"), ReplyDecoder("text/event-stream")
+    for part in [*events, finish(), DONE]:
+        plain.feed(part)
+        condensed.feed(part)
+        condensed.condense()
+        assert len(condensed.text) < 200
+    assert len(plain.text) == 1000
+    assert condensed.close() == plain.close()
+
+
+def test_a_long_text_is_not_copied_each_time_it_is_condensed() -> None:
+    parts: list[str] = []
+    copied = 0
+    for _ in range(100_000):
+        parts.append("ab")
+        before = len(parts)
+        condense(parts)
+        copied += sum(map(len, parts)) if len(parts) < before else 0
+    assert "".join(parts) == "ab" * 100_000
+    assert copied < 100_000 * 2 * MANY

@@ -253,6 +253,7 @@ class Exchange:
         try:
             if data:
                 self._decoder.feed(data)
+                self._decoder.condense()
             outcome = self._fed(body, len(data)) if data else None
         except AttemptError as error:
             return error.failure

@@ -3,10 +3,10 @@
 Nobody here reads along, so a transport may rest while bytes collect in the kernel; one read then takes
 what many would have. Most of what a slow stream costs is the waking up, and this saves nearly all of that.
 
-A stream rests for at most a quarter of its age, so that no answer is known more than that later, for at
-most ``LONGEST``, and for at most a quarter of what its deadline leaves: what had come in time is seen in
-time. Streams that flow fast do not rest, and none does where only a few are open. All resting streams
-share one ticker, which stops where none rests.
+A stream rests for as long as it has been streaming, up to ``SHORT``, and later for a quarter of that, up to
+``LONGEST``: by so much, at the most, an answer is known later. And it rests for at most a quarter of what
+its deadline leaves: what had come in time is seen in time. Streams that flow fast do not rest, and none
+does where only a few are open. All resting streams share one ticker, which stops where none rests.
 """
 
 from __future__ import annotations
@@ -17,6 +17,9 @@ from collections import deque
 TICK = 0.05
 """Seconds between two looks at who has rested long enough."""
 
+SHORT = 0.1
+"""Seconds that a stream rests, at the most, in its first moments."""
+
 LONGEST = 0.25
 """Seconds that a stream rests, at the most."""
 
@@ -25,6 +28,11 @@ FEW = 8
 
 FAST = 16 * 1024
 """Bytes in one read that say that a stream flows fast."""
+
+
+def how_long(age: float, left: float) -> float:
+    """Seconds for which a stream may rest that has been streaming for ``age`` and must end in ``left``."""
+    return min(max(min(age, SHORT), min(age / 4, LONGEST)), left / 4)
 
 
 class Gatherer:
@@ -42,7 +50,7 @@ class Gatherer:
         """
         if self.streams < FEW or read >= FAST:
             return
-        ticks = int(min(age / 4, left / 4, LONGEST) / TICK)
+        ticks = int(how_long(age, left) / TICK)
         if ticks > 0 and not transport.is_closing():
             transport.pause_reading()
             self._rounds[ticks - 1].append(transport)

@@ -14,7 +14,7 @@ from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire import chunks
 from batch.wire.failures import from_event
 from batch.wire.sse import BOM, MAX_EVENT, EventDecoder, EventTooLargeError
-from batch.wire.text import join, split_thinking
+from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
 
 MAX_BODY = 64 * 2**20
@@ -117,6 +117,11 @@ class ReplyDecoder:
         if not self._has_events and not self._is_stream:
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
+
+    def condense(self) -> None:
+        """Hold what was said in less memory. ``text`` has other parts after that, but says the same."""
+        condense(self.text)
+        condense(self._reasoning)
 
     # What kind of body it is
 

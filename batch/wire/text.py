@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+MANY = 64
+"""Parts of a text that are worth joining."""
+
 _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
@@ -27,6 +30,15 @@ def split_thinking(text: str) -> tuple[str, str | None]:
     if thinking is None:
         return text, None
     return text[thinking.end() :], thinking[1].strip()
+
+
+def condense(parts: list[str]) -> None:
+    """Make one part of many short ones, of which each takes more memory for itself than for what it says.
+
+    To be called now and then: it waits until there are enough, so that long texts are not copied each time.
+    """
+    if len(parts) >= MANY and len(parts) >= len(parts[0]) // MANY:
+        parts[:] = ["".join(parts)]
 
 
 class DeltaJoiner:

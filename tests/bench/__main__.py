@@ -9,6 +9,7 @@ import subprocess
 import sys
 import tempfile
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,7 @@ from tests.bench.cores import cores
 from tests.bench.paced import keeping_up
 from tests.bench.replies import reply
 from tests.bench.scenarios import CLIENTS, PACE, SCENARIOS, requests
-from tests.bench.servers import MissingToolError, streamed, whole
+from tests.bench.servers import MissingToolError, encrypted, streamed, whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -100,7 +101,12 @@ def _serving(scenario: Scenario, python: Path) -> Iterator[measure.Bench]:
             pace = PACE if scenario.server == "paced" else None
             server = streamed(served.body, directory, server_core, pace=pace)
         with server as url:
-            yield measure.Bench(scenario, url, served.text, directory, python, client_core)
+            bench = measure.Bench(scenario, url, served.text, directory, python, client_core)
+            if not scenario.tls:
+                yield bench
+                return
+            with encrypted(url, directory, server_core) as secured:
+                yield replace(bench, url=secured, authority=directory / "authority.pem")
 
 
 def _machine() -> str:

@@ -37,7 +37,7 @@ class Cost:
 
 @dataclass(frozen=True, slots=True)
 class Bench:
-    """A scenario with its server running: where it is, and what it serves."""
+    """A scenario with its server running: where it is, what it serves, and whom to trust with TLS."""
 
     scenario: Scenario
     url: str
@@ -45,6 +45,7 @@ class Bench:
     directory: Path
     python: Path
     core: int | None
+    authority: Path | None = None
 
     def cost(self, client: Client, requests: int, in_flight: int) -> Cost:
         """Run a client once. Raises ``WrongTextError``."""
@@ -67,14 +68,16 @@ class Bench:
         return cost
 
     def _run(self, arguments: Sequence[str]) -> Cost:
-        return run([*pinned(self.core), *arguments])
+        return run([*pinned(self.core), *arguments], self.authority)
 
 
-def run(arguments: Sequence[str]) -> Cost:
+def run(arguments: Sequence[str], authority: Path | None = None) -> Cost:
     """Run a program to its end and return what it cost. Raises ``WrongTextError`` where it failed."""
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
-        child = subprocess.Popen(arguments, stdout=output, stderr=output, cwd=ROOT, env=_environment())
+        child = subprocess.Popen(
+            arguments, stdout=output, stderr=output, cwd=ROOT, env=_environment(authority)
+        )
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -92,7 +95,8 @@ def slope(bench: Bench, client: Client, requests: int) -> float:
     return (high.cpu - low.cpu) / (2 * requests) * 1e6
 
 
-def _environment() -> dict[str, str]:
+def _environment(authority: Path | None) -> dict[str, str]:
     """Without proxies; and litellm is not to look for prices on the net."""
+    trusted = {"SSL_CERT_FILE": str(authority)} if authority else {}
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    return {**kept, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}
+    return {**kept, **trusted, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

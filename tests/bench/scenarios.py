@@ -25,6 +25,7 @@ class Scenario:
     unit: Literal["request", "event"]
     server: Literal["whole", "chunked", "paced"] = "whole"
     peers: bool = True
+    tls: bool = False
 
 
 SCENARIOS = (
@@ -33,6 +34,7 @@ SCENARIOS = (
     Scenario("long", 2000, 64, 64, "event"),
     Scenario("long chunked", 2000, 64, 64, "event", "chunked"),
     Scenario("paced", 200, 150, 150, "event", "paced"),
+    Scenario("paced tls", 200, 150, 150, "event", "paced", tls=True),
     Scenario("paced 1000", 200, 1000, 1000, "event", "paced", peers=False),
 )
 

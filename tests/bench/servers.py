@@ -1,7 +1,7 @@
 """The servers that the clients are measured against, started on the spot and pinned to a core.
 
 nginx serves a fixed file with a content length; ``streams.c``, compiled here, sends one HTTP chunk an
-event, all at once or paced.
+event, all at once or paced. nginx also stands before that one where TLS is asked for.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.request import urlopen
+
+import trustme
 
 from tests.bench.cores import pinned
 
@@ -47,6 +49,33 @@ http {{
 """
 
 
+TLS = """\
+daemon off;
+master_process off;
+pid {directory}/tls.pid;
+error_log stderr warn;
+events {{ worker_connections 8192; }}
+http {{
+  access_log off;
+  client_body_temp_path {directory}/tls-body;
+  proxy_temp_path {directory}/tls-proxy;
+  keepalive_requests 100000000;
+  upstream streams {{ server {upstream}; keepalive 2000; keepalive_requests 100000000; }}
+  server {{
+    listen 127.0.0.1:{port} ssl backlog=4096;
+    ssl_certificate {directory}/tls.pem;
+    ssl_certificate_key {directory}/tls.pem;
+    location / {{
+      proxy_pass http://streams;
+      proxy_http_version 1.1;
+      proxy_set_header Connection "";
+      proxy_buffering off;
+    }}
+  }}
+}}
+"""
+
+
 class MissingToolError(Exception):
     """A program that the suite needs is not installed; the message says how to get it."""
 
@@ -72,6 +101,24 @@ def streamed(body: bytes, directory: Path, core: int | None, *, pace: float | No
     with _running([str(program), str(directory / "reply"), interval], core) as server:
         assert server.stdout is not None
         yield f"http://127.0.0.1:{int(server.stdout.readline())}"
+
+
+@contextmanager
+def encrypted(base_url: str, directory: Path, core: int | None) -> Iterator[str]:
+    """nginx, passing on what the server there sends, event by event, over TLS. Yields its own base URL.
+
+    The authority that clients must trust is in ``authority.pem``.
+    """
+    port = _free_port()
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(directory / "authority.pem")
+    authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(directory / "tls.pem")
+    conf = TLS.format(directory=directory, port=port, upstream=base_url.removeprefix("http://"))
+    (directory / "tls.conf").write_text(conf)
+    command = [find("nginx", "nginx-light"), "-e", "stderr", "-p", str(directory), "-c", "tls.conf"]
+    with _running(command, core):
+        _wait_for(port)
+        yield f"https://127.0.0.1:{port}"
 
 
 def standing(base_url: str) -> dict[str, int]:
