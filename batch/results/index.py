@@ -38,6 +38,7 @@ class Index:
         self._codes = bytearray()
         self._names = [""]  # of error codes
         self._table = array("I", [0]) * 64  # line numbers from 1; 0: free
+        self._free = 32  # ids until the table is half full
 
     def __len__(self) -> int:
         """The ids that are known."""
@@ -80,7 +81,9 @@ class Index:
         if earlier >= 0:
             self._flags[earlier] = 0
             self.superseded += 1
-        elif len(self) * 2 > len(self._table):
+            return
+        self._free -= 1
+        if not self._free:
             self._grow()
 
     def put_unreadable(self) -> None:
@@ -145,6 +148,7 @@ class Index:
         """Twice the places, so that at most every second one is taken."""
         size = 2 * len(self._table)
         self._table = table = array("I", [0]) * size
+        self._free = size // 4  # half of it is taken when the next one is made
         for line in self.latest():
             slot = self._keys[line] & (size - 1)
             while table[slot]:
