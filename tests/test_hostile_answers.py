@@ -1,4 +1,7 @@
-"""Answers that are meant to do harm: each is one line of the output, and none reaches a terminal as it is."""
+"""Answers that are meant to do harm: each is one line of the output, and none reaches a terminal as it is.
+
+Nor what is written for people to look at: the log and the summary beside the output.
+"""
 
 from __future__ import annotations
 
@@ -37,6 +40,8 @@ HARM = {
 
 ALONE = {"a lone surrogate": ("low \udc00, high \ud800.", "low \ufffd, high \ufffd.")}
 """What has no form in UTF-8, and what a line holds of it."""
+
+HARM["all of it at once"] = "".join(text for name, text in HARM.items() if name != "five megabytes")
 
 SAID = HARM | {name: said for name, (said, _) in ALONE.items()}
 KEPT = HARM | {name: kept for name, (_, kept) in ALONE.items()}
@@ -90,6 +95,17 @@ async def test_every_answer_is_one_line_and_comes_back_as_it_was(promptjobs: Com
     assert len(content.decode().splitlines()) == len(NAMES), "no character ends a line for any reader"
 
 
+async def test_an_answer_can_be_looked_at_without_harm(promptjobs: Command) -> None:
+    async with FaultServer(whole) as server:
+        write_job(promptjobs.folder, server.url, {"a": "all of it at once"})
+        assert (await promptjobs("run", "job.yaml", "-q")).code == 0
+    for flags in ([], ["--json"]):
+        shown = await promptjobs("show", "job.yaml", "a", *flags)
+        assert (shown.code, shown.stderr) == (0, "")
+        assert "alert(1)" in shown.stdout
+        assert shown.stdout.replace("\n", "").isprintable(), ascii(shown.stdout)
+
+
 @pytest.mark.parametrize("script", [whole, cut, refused])
 @pytest.mark.parametrize("flag", ["--json", "-v", "-q"])
 async def test_nothing_of_it_reaches_a_terminal_raw(promptjobs: Command, script: object, flag: str) -> None:
@@ -99,7 +115,10 @@ async def test_nothing_of_it_reaches_a_terminal_raw(promptjobs: Command, script:
         write_job(promptjobs.folder, server.url, rows, retries={"max_attempts": 2, "base": 0, "cap": 0})
         ended = await on_terminal(promptjobs, "run", "job.yaml", flag, env={})
     assert ended.code == (0 if script is whole else 1)
-    assert flag == "-q" or "of 13" in ended.stderr
+    assert flag == "-q" or f"of {len(NAMES)}" in ended.stderr
     assert ("\\" in ended.stderr) == (script is not whole), "what failed is named, and made harmless"
     rest = OURS.sub("", ended.stderr)
     assert rest.isprintable(), ascii(rest)
+    for beside in ("job.jsonl.log", "job.jsonl.summary.json"):
+        text = (promptjobs.folder / "output" / beside).read_text(encoding="utf-8")
+        assert text.replace("\n", "").isprintable(), f"{beside} can be shown as it is"
