@@ -11,8 +11,8 @@ import pytest
 from batch.policy.adaptive import START, AdaptiveCapacity
 from batch.records import Failure
 from tests.chat_server import ChatServer, serving
+from tests.engine_support import OK, Bench, requests
 from tests.simulated_server import SimulatedServer, changing, steady
-from tests.test_runner import OK, Bench, requests
 
 if TYPE_CHECKING:
     from batch.providers.scripted import Script

@@ -11,7 +11,7 @@ from batch.policy.budget import Budget, FailureLimit
 from batch.policy.meter import Meter, Rates
 from batch.policy.prices import Price
 from batch.records import Failure, Reply, Request, Usage, Verdict
-from tests.test_runner import Bench, always
+from tests.engine_support import Bench, always
 
 if TYPE_CHECKING:
     from batch.providers.scripted import Script

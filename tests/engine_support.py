@@ -1,0 +1,136 @@
+"""The engine over scripted endpoints, in virtual time."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING
+
+import anyio
+import anyio.lowlevel
+import trio.testing
+
+from batch.policy.capacity import FixedCapacity
+from batch.policy.lane import Lane
+from batch.policy.retry import RetryPolicy
+from batch.policy.schedule import Scheduler
+from batch.providers.scripted import Script, ScriptedProvider
+from batch.records import Failure, Known, Reply, Request, Result, Verdict
+from batch.runner import Run
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
+    from batch.policy.capacity import Capacity
+    from batch.policy.gate import Gate
+
+START = datetime(2026, 11, 22, tzinfo=UTC)
+OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
+
+
+def requests(count: int, target: str = "m") -> list[Request]:
+    return [
+        Request(f"{target}-{n}", "f", target, target, ({"role": "user", "content": "?"},))
+        for n in range(count)
+    ]
+
+
+class MemorySink:
+    def __init__(self, known: dict[str, Known] | None = None) -> None:
+        self.results: list[Result] = []
+        self._known = known or {}
+
+    def known(self, request_id: str) -> Known | None:
+        return self._known.get(request_id)
+
+    async def write(self, results: Sequence[Result]) -> None:
+        await anyio.lowlevel.checkpoint()
+        self.results.extend(results)
+
+
+class Diary:
+    """A reporter that remembers."""
+
+    def __init__(self) -> None:
+        self.sent: list[tuple[float, str]] = []
+        self.notices: list[str] = []
+        self.failures: list[Failure] = []
+        self.done: list[Result] = []
+
+    def sending(self, request: Request) -> None:
+        self.sent.append((anyio.current_time(), request.id))
+
+    def finished(self, result: Result) -> None:
+        self.done.append(result)
+
+    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
+        self.failures.append(failure)
+
+    def notice(self, message: str) -> None:
+        self.notices.append(message)
+
+    def tick(self) -> None:
+        return
+
+
+class Bench:
+    """A run over scripted endpoints."""
+
+    def __init__(
+        self,
+        scripts: dict[str, Script],
+        jobs: dict[str, Iterable[Request | None]],
+        *,
+        limit: int = 8,
+        outage: float = 1800,
+        max_attempts: int = 8,
+        sink: MemorySink | None = None,
+        fail_fast: bool = False,
+        gates: Mapping[str, Gate] | None = None,
+        capacity: Callable[[int], Capacity] = FixedCapacity,
+        pools: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        policy = RetryPolicy(max_attempts=max_attempts)
+        chance = random.Random(7).random
+        lanes = [
+            Lane(
+                name,
+                iter(rows),
+                limit=limit,
+                policy=policy,
+                outage=outage,
+                random=chance,
+                gate=(gates or {}).get(name),
+                capacity=capacity,
+                endpoints=(pools or {}).get(name, ()),
+            )
+            for name, rows in jobs.items()
+        ]
+        self.scheduler = Scheduler(lanes, limit)
+        self.providers = {name: ScriptedProvider(script) for name, script in scripts.items()}
+        self.sink = sink or MemorySink()
+        self.diary = Diary()
+        self.run = Run(
+            self.scheduler, self.providers, self.sink, self.diary, clock=lambda: START, fail_fast=fail_fast
+        )
+
+    def play(self, *, then: Callable[[Bench], None] | None = None, after: float = 0) -> None:
+        async def main() -> None:
+            async with anyio.create_task_group() as tasks:
+                if then is not None:
+                    tasks.start_soon(self._later, then, after)
+                await self.run.run()
+
+        trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
+
+    async def _later(self, then: Callable[[Bench], None], after: float) -> None:
+        await anyio.sleep(after)
+        then(self)
+
+    @property
+    def statuses(self) -> list[str]:
+        return [result.status for result in self.sink.results]
+
+
+def always(seconds: float, outcome: Reply | Failure) -> Script:
+    return lambda request, attempt: (seconds, outcome)

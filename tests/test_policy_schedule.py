@@ -1,0 +1,267 @@
+"""A scheduler over lanes, pools, gates and shared budgets, whatever happens, in whatever order.
+
+Nothing is lost, nothing is under way twice, no bound is exceeded, and there is always a next time to look.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+
+from batch.policy.adaptive import AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
+from batch.policy.health import PROBE_PAUSE
+from batch.policy.lane import LOOK_AHEAD, Lane
+from batch.policy.retry import Fail, Retry, RetryPolicy
+from batch.policy.schedule import Scheduler
+from batch.records import Failure, Outcome, Reply, Request, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.policy.work import Settlement, Work
+
+OK = Reply("fine", Verdict.COMPLETE, "stop")
+
+OUTCOMES: list[Outcome] = [
+    OK,
+    OK,
+    Failure("connect", "refused"),
+    Failure("http_503", "busy", http_status=503),
+    Failure("http_429", "slow", http_status=429, retry_after=20.0),
+    Failure("http_429", "slow", http_status=429, retry_after=500.0),
+    Failure("truncated", "cut", first_byte=0.1),
+    Failure("bad_request", "no", http_status=400),
+    Failure("not_sse", "a page"),
+    Failure("quota", "used up", http_status=429, retry_after=30.0),
+    Failure("fd_limit", "too many open files"),
+]
+FATAL: list[Outcome] = [
+    Failure("auth", "wrong key", http_status=401),
+    Failure("bad_request", "no", http_status=404),
+]
+
+
+class Purse:
+    """What all gates of a run share: attempts under way and done may not exceed ``size``."""
+
+    def __init__(self, size: int) -> None:
+        self.size = size
+        self.set_aside = 0
+        self.spent = 0
+
+
+class Toll:
+    """A gate that lets one through every ``pause`` seconds, and takes one from the purse.
+
+    A failed attempt gives it back, so that what is under way may make room for what waits.
+    """
+
+    closed = False
+
+    def __init__(self, purse: Purse, pause: float) -> None:
+        self._purse = purse
+        self._pause = pause
+        self._next = 0.0
+
+    def ready_at(self, work: Work, now: float) -> float:
+        full = self._purse.spent + self._purse.set_aside >= self._purse.size
+        return math.inf if full else self._next
+
+    def reserve(self, work: Work, now: float) -> None:
+        assert self.ready_at(work, now) <= now
+        assert work.reservation is None, "what is reserved is given back first"
+        self._next = now + self._pause
+        self._purse.set_aside += 1
+        work.reservation = 1
+
+    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+        assert work.reservation == 1
+        work.reservation = None
+        self._purse.set_aside -= 1
+        self._purse.spent += isinstance(outcome, Reply)
+
+
+class SchedulerMachine(RuleBasedStateMachine):
+    """Takes and settles as the runner would, and keeps books of its own."""
+
+    @initialize(
+        totals=st.lists(st.integers(0, 60), min_size=1, max_size=3),
+        pools=st.lists(st.integers(1, 3), min_size=3, max_size=3),
+        limit=st.integers(1, 10),
+        bound=st.integers(1, 20),
+        attempts=st.integers(1, 6),
+        chance=st.floats(0, 0.99),
+        pause=st.sampled_from([0.0, 0.5, 40.0]),
+        purse=st.sampled_from([0, 5, 40, 10**6]),
+        adaptive=st.booleans(),
+    )
+    def open(
+        self,
+        *,
+        totals: list[int],
+        pools: list[int],
+        limit: int,
+        bound: int,
+        attempts: int,
+        chance: float,
+        pause: float,
+        purse: int,
+        adaptive: bool,
+    ) -> None:
+        self.totals, self.limit, self.bound = totals, limit, bound
+        self.now = 0.0
+        self.read: Counter[str] = Counter()
+        self.flying: dict[str, Work] = {}
+        self.waiting: dict[str, float] = {}
+        self.done: Counter[str] = Counter()
+        self.probed: dict[str, float] = {}
+        self.purse = Purse(purse)
+        self.scheduler = Scheduler(
+            [
+                Lane(
+                    f"lane{index}",
+                    self._requests(f"lane{index}", total),
+                    limit=limit,
+                    policy=RetryPolicy(max_attempts=attempts),
+                    outage=3600,
+                    random=lambda: chance,
+                    capacity=AdaptiveCapacity if adaptive else FixedCapacity,
+                    gate=Toll(self.purse, pause),
+                    endpoints=[f"{index}.{number}" for number in range(pools[index])],
+                )
+                for index, total in enumerate(totals)
+            ],
+            bound,
+        )
+
+    def _requests(self, lane: str, total: int) -> Iterator[Request | None]:
+        for number in range(total):
+            self.read[lane] += 1
+            if number % 4 == 3:
+                yield None
+            yield Request(f"{lane}-{number}", "f", lane, "m", ())
+
+    def _take(self) -> bool:
+        work = self.scheduler.take(self.now)
+        if work is None:
+            return False
+        name = work.request.id
+        assert name not in self.flying, "nothing is under way twice"
+        assert name not in self.done, "what has ended stays ended"
+        assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
+        self.flying[name] = work
+        endpoint = work.endpoint
+        assert endpoint.held is None, "who is held is left alone"
+        assert endpoint.in_flight <= endpoint.slots(self.now)
+        if endpoint.out_since is not None:
+            assert self.now >= self.probed.get(endpoint.name, 0.0) + PROBE_PAUSE, "probes keep a distance"
+            self.probed[endpoint.name] = self.now
+        return True
+
+    def _settle(self, name: str, outcome: Outcome) -> None:
+        settlement = self.scheduler.settle(self.flying.pop(name), outcome, self.now)
+        assert (settlement is None) == isinstance(outcome, Reply)
+        if settlement is None or isinstance(settlement, Fail):
+            self.done[name] += 1
+        elif isinstance(settlement, Retry):
+            assert settlement.at >= self.now
+            self.waiting[name] = settlement.at
+
+    @rule()
+    def take(self) -> None:
+        self._take()
+
+    @rule()
+    def take_all(self) -> None:
+        self.scheduler.read_on(self.now)
+        while self._take():
+            pass
+
+    @precondition(lambda self: self.flying)
+    @rule(outcome=st.sampled_from(OUTCOMES), which=st.randoms(use_true_random=False))
+    def settle(self, outcome: Outcome, which: st.DataObject) -> None:
+        self._settle(which.choice(sorted(self.flying)), outcome)  # type: ignore[attr-defined]
+
+    @precondition(lambda self: self.flying)
+    @rule(outcome=st.sampled_from(OUTCOMES))
+    def settle_all(self, outcome: Outcome) -> None:
+        for name in sorted(self.flying):
+            self._settle(name, outcome)
+
+    @precondition(lambda self: self.flying)
+    @rule(outcome=st.sampled_from(OUTCOMES))
+    def settle_an_endpoint(self, outcome: Outcome) -> None:
+        endpoint = self.flying[min(self.flying)].endpoint
+        for name in sorted(name for name, work in self.flying.items() if work.endpoint is endpoint):
+            self._settle(name, outcome)
+
+    @precondition(lambda self: self.flying)
+    @rule(outcome=st.sampled_from(FATAL))
+    def settle_fatally(self, outcome: Outcome) -> None:
+        self._settle(min(self.flying), outcome)
+
+    @rule(seconds=st.sampled_from([0.01, 1.0, 30.0, 1000.0]))
+    def pass_time(self, seconds: float) -> None:
+        self.now += seconds
+
+    @invariant()
+    def bounds_hold(self) -> None:
+        assert self.scheduler.in_flight == len(self.flying) <= self.bound
+        assert self.purse.set_aside == len(self.flying)
+        for lane in self.scheduler.lanes:
+            mine = [work for work in self.flying.values() if work.lane is lane]
+            assert lane.in_flight == len(mine) <= self.limit
+            for endpoint in lane.pool.endpoints:
+                assert endpoint.in_flight == sum(work.endpoint is endpoint for work in mine)
+                assert endpoint.proven or endpoint.in_flight <= 1, "a pilot goes alone"
+            ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
+            assert lane.waiting <= self.limit + LOOK_AHEAD
+            assert self.read[lane.name] - ended <= 2 * self.limit + LOOK_AHEAD + 1, "memory is bounded"
+
+    @invariant()
+    def it_goes_on_or_is_over(self) -> None:
+        """With nothing under way there is a time at which the next request goes out: no hang, no spin."""
+        for _ in range(60):
+            if self.flying or self.scheduler.over:
+                return
+            self.scheduler.read_on(self.now)
+            if self._take() or self.scheduler.over:
+                return
+            due = self.scheduler.due(self.now)
+            assert due is not None
+            self.now = max(self.now, due)
+        raise AssertionError("nothing goes out at the time that was promised")
+
+    def teardown(self) -> None:
+        """Let all endpoints work from now on: everything ends, once, but for what a hold or a limit stops."""
+        if not hasattr(self, "scheduler"):
+            return
+        for _ in range(40 * (sum(self.totals) + 50)):
+            for name in sorted(self.flying):
+                self._settle(name, OK)
+            self.scheduler.read_on(self.now)
+            if not self._take():
+                if self.scheduler.over:
+                    break
+                self.now = max(self.now, self.scheduler.due(self.now) or self.now)
+        assert self.scheduler.over
+        assert all(count == 1 for count in self.done.values())
+        for lane, total in zip(self.scheduler.lanes, self.totals, strict=True):
+            ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
+            stopped = lane.held is not None and lane.held.until is None
+            assert ended == total or stopped or self.scheduler.limited, "nothing is lost"
+        if self.scheduler.limited:
+            assert self.purse.spent == self.purse.size, "a limit stops nothing before it is reached"
+
+
+SchedulerMachine.TestCase.settings = settings(
+    max_examples=int(os.environ.get("PROMPTJOBS_FUZZ", "300")) // 3, stateful_step_count=50, deadline=None
+)
+TestScheduler = SchedulerMachine.TestCase
