@@ -149,7 +149,8 @@ def test_too_large_a_share_of_failures_ends_the_run() -> None:
     bench = Bench({"m": script}, {"m": requests(300)}, limit=4, gates={"m": Meter(budget, FREE)})
     bench.play()
     assert 20 <= len(bench.sink.results) < 24
-    assert budget.reached == "limits.failures: 4 of 20 results have failed"
+    reached = {f"limits.failures: {failed} of 20 results have failed" for failed in (3, 4)}
+    assert budget.reached in reached, "the twentieth may be any of the last four, which end together"
 
 
 def test_a_limit_that_is_reached_waits_for_nobody_who_waits_for_something_else() -> None:

@@ -265,6 +265,32 @@ def test_nine_failures_and_something_else_are_no_outage(between: Outcome) -> Non
     assert it.pool.first.out_since is None
 
 
+@pytest.mark.parametrize(
+    "failure",
+    [
+        Failure("not_sse", "a page"),
+        Failure("truncated", "cut before anything was said"),
+        Failure("bad_request", "not found", http_status=404),
+    ],
+    ids=lambda failure: failure.code,
+)
+def test_a_probe_that_shows_no_recovery_is_charged_to_nobody_and_followed_by_a_pause(
+    failure: Failure,
+) -> None:
+    it = lane(attempts=1)
+    prove(it)
+    for work in take_all(it, 0):
+        it.settle(work, Failure("connect", "refused"), 0)
+    (probe,) = take_all(it, 100)
+    assert isinstance(it.settle(probe, failure, 100), Again)
+    assert probe.failures == []
+    assert take_all(it, 100) == []
+    due = it.due(100)
+    assert due is not None
+    assert due > 100
+    assert len(take_all(it, due)) == 1
+
+
 def test_the_first_success_reopens_from_one_slot() -> None:
     it = lane()
     prove(it)

@@ -20,8 +20,8 @@ from batch.records import Failure, Reply, Request, Usage, Verdict
 from batch.runner import Run
 from batch.testing import FaultServer
 from batch.testing.replies import answer
+from tests.engine_support import START, Diary, MemorySink
 from tests.jobfile_support import HEAD, mistakes_of, write
-from tests.test_runner import START, Diary, MemorySink
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

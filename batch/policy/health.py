@@ -23,6 +23,7 @@ from batch.policy.retry import (
     backoff,
     shows_a_working_endpoint,
     shows_an_outage,
+    shows_no_recovery,
     speaks_against_the_address,
     speaks_of_another_server,
 )
@@ -145,13 +146,16 @@ class Health:
         """
         self._ended(work, failure, now)
         self._strange = not self.proven and speaks_of_another_server(failure)
+        if self.out_since is not None and work is self._probe:
+            self._probe_later(now)
         if failure.code == "fd_limit":
             return self._with_fewer_connections(now)
-        if self._second_chance and (self._strange or speaks_against_the_address(failure)):
+        if self.out_since is not None and self._is_still_out(work, failure):
             return self._go_on_probing(work, failure, now)
         if shows_an_outage(failure):
-            if self.out_since is not None or self._completes_streak(work, failure):
-                return self._go_on_probing(work, failure, now)
+            if self._completes_streak(work, failure):
+                self._go_out(failure.code, now)
+                return Out(failure.code, failure.message, self.probed_until)
             return None
         self._streak.clear()
         if shows_a_working_endpoint(failure):
@@ -206,16 +210,17 @@ class Health:
             return requests >= OUTAGE_STREAK
         return self.proven and (not self.in_flight or requests >= REFUSED_STREAK)
 
-    def _go_on_probing(self, work: Work, failure: Failure, now: float) -> Out | Hold | Again:
-        """The endpoint is out, or still is."""
-        if self.out_since is None:
-            self._go_out(failure.code, now)
-            return Out(failure.code, failure.message, self.probed_until)
-        if work is not self._probe:
-            return Again()
-        if now - self.out_since >= self._outage:
+    def _is_still_out(self, work: Work, failure: Failure) -> bool:
+        """Whether a failure while it is out changes nothing; a probe has more to show than others."""
+        if shows_an_outage(failure):
+            return True
+        if self._second_chance and (self._strange or speaks_against_the_address(failure)):
+            return True
+        return work is self._probe and self.proven and shows_no_recovery(failure)
+
+    def _go_on_probing(self, work: Work, failure: Failure, now: float) -> Hold | Again:
+        if work is self._probe and now >= self.probed_until:
             return self.hold(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
-        self._probe_later(now)
         return Again()
 
     def _go_out(self, code: str, now: float) -> None:

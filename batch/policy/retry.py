@@ -150,6 +150,13 @@ def shows_overload(failure: Failure) -> bool:
     return failure.http_status in OVERLOAD_STATUSES or failure.code in OVERLOAD_CODES or failure.overloaded
 
 
+def shows_no_recovery(failure: Failure) -> bool:
+    """Whether an endpoint that was down may still not be what it was, such as while it starts."""
+    if failure.code in HOLD or shows_a_working_endpoint(failure):
+        return False
+    return is_retryable(failure) or speaks_against_the_address(failure)
+
+
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
     """Seconds to wait after ``failures`` earlier failures: exponential with full jitter."""
     return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
