@@ -20,7 +20,7 @@ from batch.policy.retry import shows_overload
 from batch.records import Failure, Rate, Reply
 from batch.testing import FaultServer, status
 from batch.wire.headers import rate
-from tests.test_runner import OK, Bench, requests
+from tests.engine_support import OK, Bench, requests
 from tests.transport_support import ask
 from tests.wire_support import FUZZ
 
