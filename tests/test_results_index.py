@@ -77,7 +77,7 @@ def test_a_row_takes_at_most_a_hundred_bytes_even_while_the_table_grows() -> Non
     tracemalloc.start()
     try:
         index = Index()
-        for rows in range(1, 33_000):
+        for rows in range(1, 17_000):
             index.put(f"documents/{rows}.txt", entry)
             if rows >= 1000:
                 assert tracemalloc.get_traced_memory()[1] / rows <= 100

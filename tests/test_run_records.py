@@ -127,6 +127,7 @@ def test_an_output_that_breaks_is_in_the_summary_where_that_can_be_written(
     assert cli("run", "job.yaml").code == 74
     assert (summary(cli)["exit_code"], summary(cli)["pending"]) == (74, 3)
     assert "could not be written" in summary(cli)["reasons"][0]
+    assert [kind for kind, _ in events(cli)] == ["open", "start", "reason", "end"]
 
 
 def test_the_log_tells_why_while_the_run_was_silent(cli: Cli, server: ChatServer) -> None:

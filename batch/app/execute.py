@@ -123,10 +123,9 @@ async def execute(
                 await unplanned.count_the_rest(partial(session.write, log))
                 journal.found(plan.total, plan.settled)
             is_pruned = await finish(log, source, job.order, journal, prune=options.prune)
-        except UsageError:
-            raise  # before anything was sent: an earlier run's summary stays
         except PromptJobsError as error:
-            await publish(session.summary(plan, begun, plan.orphans(lines), error), job.output, journal)
+            if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
+                await publish(session.summary(plan, begun, plan.orphans(lines), error), job.output, journal)
             raise
         summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(lines))
         await publish(summary, job.output, journal)
@@ -171,6 +170,11 @@ class _Session:
         await log.write(results)
         for result in results:
             self._tally.finished(result)
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether anything has been sent."""
+        return self._tally.attempts > 0
 
     async def send(self, source: JobSource, plan: Plan, log: ResultLog, unplanned: Unplanned | None) -> None:
         """Open the endpoints that are needed and run the requests against them."""

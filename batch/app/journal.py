@@ -55,6 +55,7 @@ class Journal:
         self._counted_at = clock()
         self._succeeded = 0
         self._troubles: Counter[str] = Counter()
+        self._has_ended = False
         self.sending = reporter.sending  # nothing to write
         self.fetching = reporter.fetching
         self.found = reporter.found
@@ -74,7 +75,7 @@ class Journal:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """The run is over; an error is one that ended it from outside, or let nothing be sent."""
-        if error is not None:
+        if error is not None and not self._has_ended:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 
@@ -113,6 +114,7 @@ class Journal:
 
     def ended(self, summary: Summary) -> None:
         """The run is over."""
+        self._has_ended = True
         self._count()
         for reason in summary.reasons:
             self._log.write("reason", reason)
