@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
 from batch.app.export import Exporter
+from batch.cli.export import FORMATS as OFFERED
 from batch.codec import encode_result
 from batch.records import Usage, Verdict
 from batch.results.export import FORMATS, is_for_test, writer
@@ -271,6 +272,11 @@ def test_the_share_goes_to_a_file_of_its_own_and_stays_there(cli: Cli) -> None:
 
 
 # The command
+
+
+def test_the_command_offers_every_format() -> None:
+    """It names them itself, so that its help loads nothing."""
+    assert OFFERED == FORMATS
 
 
 @pytest.fixture
