@@ -142,8 +142,12 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
         (Model("m", "openai", "sonar", "https://api.perplexity.ai"), None),
         (Model("m", "openai", "gpt-4o-mini", "local", engine="llama"), None),
         (Model("m", "autonomous", "llama"), None),
+        (Model("m", "openai", "gpt-4o-mini", base_urls=("https://api.openai.com/v1",) * 2), Price(0.15, 0.6)),
+        (Model("m", "openai", "gpt-4o-mini", base_urls=("https://api.openai.com/v1", "https://h/v1")), None),
     ],
-    ids=lambda value: f"{value.base_url}-{value.model}" if isinstance(value, Model) else None,
+    ids=lambda value: (
+        f"{value.base_urls or value.base_url}-{value.model}" if isinstance(value, Model) else None
+    ),
 )
 def test_a_price_is_the_job_files_or_that_of_the_address_or_unknown(
     model: Model, price: Price | None

@@ -11,7 +11,7 @@ from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.policy.standing import Parked, Standing, standing
-from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 from tests.test_policy_gate import Ledger
 
 if TYPE_CHECKING:
@@ -76,6 +76,12 @@ def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
     assert standing(scheduler, 1.0).is_limited
+
+
+def test_a_lane_whose_server_announces_that_nothing_is_left_is_limited() -> None:
+    told = Reply("fine", Verdict.COMPLETE, "stop", rate=Rate(0, 20.0))
+    scheduler = Scheduler([lane()], limit=8)
+    assert after(scheduler, told) == Standing(allowed=4, is_limited=True)
 
 
 def test_a_lane_that_is_over_allows_nothing() -> None:

@@ -19,12 +19,14 @@ if TYPE_CHECKING:
 
 
 def price_of(model: Model) -> Price | None:
-    """What the model costs; ``None`` where that is not known."""
+    """What the model costs; ``None`` where that is not known, or not the same at all of its addresses."""
     if model.price is not None:
         return Price(model.price.input, model.price.output)
-    if model.provider != "openai" or model.base_url is None or not _may_be_listed(model.base_url):
+    addresses = model.base_urls or (model.base_url or "",)
+    if model.provider != "openai" or not all(map(_may_be_listed, addresses)):
         return None
-    return _listed(model.model, model.base_url)
+    prices = {_listed(model.model, address) for address in addresses}
+    return prices.pop() if len(prices) == 1 else None
 
 
 def has_price(model: Model) -> bool:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from batch.policy.health import Health
+    from batch.policy.lane import Lane
     from batch.policy.schedule import Scheduler
 
 
@@ -29,7 +30,7 @@ class Parked(Struct, frozen=True):
 class Standing(Struct, frozen=True):
     """Attempts under way and those allowed at once, retries that wait, and endpoints that are parked.
 
-    ``is_limited``: some model's next request waits for a rate or a budget.
+    ``is_limited``: some model's next request waits for a budget or a rate, the job's or the server's own.
     """
 
     in_flight: int = 0
@@ -47,13 +48,21 @@ def standing(scheduler: Scheduler, now: float) -> Standing:
         in_flight=scheduler.in_flight,
         allowed=min(scheduler.limit, slots),
         waiting=sum(lane.waiting for lane in open_lanes),
-        is_limited=any(lane.is_limited for lane in open_lanes),
+        is_limited=any(lane.is_limited or _is_closed(lane, now) for lane in open_lanes),
         parked=tuple(
             parked
             for lane in scheduler.lanes
             for endpoint in lane.pool.endpoints
             for parked in _parked(endpoint, now)
         ),
+    )
+
+
+def _is_closed(lane: Lane, now: float) -> bool:
+    """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
+    return any(
+        each.held is None and each.out_since is None and (each.due(now) or now) > now
+        for each in lane.pool.endpoints
     )
 
 
