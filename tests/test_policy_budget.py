@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from msgspec.structs import replace
 
 from batch.policy.budget import Budget, FailureLimit
 from batch.policy.estimate import PER_MESSAGE
@@ -114,6 +115,17 @@ def test_an_unknown_price_is_not_nothing() -> None:
     meter.settled(one, reply(Usage(1000, 1000)), None, 1)
     assert (budget.tokens.known, budget.cost.known) == (2000, 0)
     assert meter.price is None
+
+
+def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_sent() -> None:
+    meter = Meter(Budget(tokens=10**6), Rates())
+    one = work()
+    meter.reserve(one, 0)
+    assert one.reservation.most.tokens == pytest.approx(MOST)
+    meter.settled(one, Failure("length", "cut off"), Retry(5.0), 1)
+    one.revised = replace(one.request, params={"max_tokens": 2 * LONGEST})
+    meter.reserve(one, 5)
+    assert one.reservation.most.tokens == pytest.approx(MOST + LONGEST)
 
 
 # Stopping
