@@ -66,7 +66,10 @@ def test_failures_are_left_out_and_a_notice_says_how_many(tmp_path: Path) -> Non
     requests = source(_job(tmp_path, [_answer("a"), failed("b"), failed("c")]))
     assert list(by_id(requests)) == ["a"]
     assert requests.notices == [
-        f"{tmp_path}/map.jsonl has 2 failed results, which are left out; run the job that writes it again"
+        (
+            f"{tmp_path}/map.jsonl has 2 failed results, which are left out; "
+            "`run` or `retry` the job that writes it"
+        )
     ]
 
 
@@ -117,12 +120,12 @@ def test_groups_by_several_fields_also_inside_others(tmp_path: Path) -> None:
                 _chunk("a.txt", 1, 2),
                 replace(failed("a.txt/2"), metadata={"path": "a.txt", "chunk": 2, "chunks": 2}),
             ],
-            'map.jsonl:1:1: a.txt: "a.txt/2" (http_500) has failed; run the job that writes it again',
+            'map.jsonl:1:1: a.txt: "a.txt/2" (http_500) has failed; `run` or `retry` the job that writes it',
             id="a chunk has failed",
         ),
         pytest.param(
             [_chunk("a.txt", 1, 3), _chunk("a.txt", 3, 3)],
-            "map.jsonl:1:1: a.txt: no result for chunk 2 of 3; run the job that writes it again",
+            "map.jsonl:1:1: a.txt: no result for chunk 2 of 3; `run` or `retry` the job that writes it",
             id="a chunk is not there yet",
         ),
         pytest.param(
@@ -131,14 +134,14 @@ def test_groups_by_several_fields_also_inside_others(tmp_path: Path) -> None:
                 _chunk("a.txt", 2, 2),
                 _answer("a.txt/1/long", path="a.txt", chunk=1, chunks=2),
             ],
-            "map.jsonl:1:1: a.txt: no result for chunk 2 of 2; run the job that writes it again",
+            "map.jsonl:1:1: a.txt: no result for chunk 2 of 2; `run` or `retry` the job that writes it",
             id="a chunk lacks one of its answers",
         ),
         pytest.param(
             [_chunk("a.txt", 1, 1), _chunk("a.txt", 2, 2)],
             (
                 "map.jsonl:1:1: a.txt: chunks of different divisions; "
-                "`--prune` takes out what the job no longer has; run the job that writes it again"
+                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
             ),
             id="the document has been cut in another way since",
         ),

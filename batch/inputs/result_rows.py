@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from batch.inputs.row import Read
     from batch.records import JSONObject, Result
 
-_AGAIN = "run the job that writes it again"
+_AGAIN = "`run` or `retry` the job that writes it"
 _ABSENT = object()
 _NUMBER = re.compile(r"([0-9]+)")
 
