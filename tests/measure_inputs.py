@@ -20,6 +20,7 @@ import time
 from pathlib import Path
 
 import anyio
+from aiohttp import web
 
 from tests.chat_server import ChatServer, serving
 
@@ -68,6 +69,7 @@ class Arrivals(ChatServer):
     async def _note(self) -> None:
         self.first.set()
         await self.end.wait()
+        raise web.HTTPGone
 
 
 async def first_request(folder: Path, on_bad_row: str) -> str:

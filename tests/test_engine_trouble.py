@@ -13,6 +13,7 @@ import pytest
 from batch.app.plan import Allowance, Plan, canonical
 from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
+from batch.jobfile.paths import bounds_of
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.resume import State, state
@@ -65,7 +66,9 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
         file.writelines(f'{{"id":"h{n}","model":"healthy","prompt":"?"}}\n' for n in range(healthy))
     models = tuple(Model(name, "openai", name, "http://h/v1") for name in ("parked", "healthy"))
     source = JobSource(
-        JobFile("job", path, tmp_path, models, tmp_path / "out.jsonl", rows=path), {}, canonical
+        JobFile("job", path, tmp_path, bounds_of(tmp_path), models, tmp_path / "out.jsonl", rows=path),
+        {},
+        canonical,
     )
     plan, sink = Plan(), MemorySink()
     plan.to_send.update(parked=behind, healthy=healthy)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,8 +12,10 @@ from jinja2 import TemplateError
 
 from batch.inputs.templates import PromptTemplate, RenderError
 from batch.jobfile.job import Message, Prompt
+from batch.jobfile.paths import bounds_of
 from batch.jobfile.templates import environment
 
+HERE = bounds_of(Path.cwd())
 NAMES = ["text", "name", "self", "range", "loop", "missing"]
 PIECES = st.sampled_from(
     ["plain", "\n", " \r\n", "{{ '{{' }}", "{# a comment #}", "{{- text }}", "{{ name|upper }}", "{{ text }}"]
@@ -36,7 +39,7 @@ def jinja(content: str, row: dict[str, Any]) -> str | None:
 
 @given(st.lists(PIECES).map("".join), ROWS)
 def test_a_prompt_is_filled_as_jinja_fills_it(content: str, row: dict[str, Any]) -> None:
-    template = PromptTemplate(Prompt(None, (Message("user", content),)))
+    template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)
     expected = jinja(content, row)
     if expected is None:
         with pytest.raises(RenderError):
@@ -46,6 +49,6 @@ def test_a_prompt_is_filled_as_jinja_fills_it(content: str, row: dict[str, Any])
 
 
 def test_what_a_column_holds_is_no_template() -> None:
-    template = PromptTemplate(Prompt(None, (Message("user", "Say {{ text }}!"),)))
+    template = PromptTemplate(Prompt(None, (Message("user", "Say {{ text }}!"),)), HERE)
     (message,) = template.render({"text": "{{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}"})
     assert message["content"] == "Say {{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}!"

@@ -13,6 +13,7 @@ from msgspec import Struct
 from batch.errors import Mistake
 from batch.inputs.combinations import Combination, named
 from batch.inputs.fingerprint import digest
+from batch.inputs.images import ImageError, with_images
 from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
 from batch.inputs.row import BadRow, Note, Row
@@ -77,7 +78,13 @@ def _from_job_rows(
             what = "a model that was not there when the job was read"
             yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
-        yield Draft(stem, (), row.messages, row.params, row.metadata, targets, str(path), row.line, row.line)
+        try:
+            messages = with_images(row.messages, row.images, job.bounds) if row.images else row.messages
+        except ImageError as error:
+            where = f"images[{error.index}]"
+            yield Mistake(str(path), row.line, 1, where, error.what, error.hint)
+            continue
+        yield Draft(stem, (), messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
 
 def _ids(models: Sequence[Model]) -> tuple[str, ...]:
@@ -88,7 +95,7 @@ def _from_prompts(
     job: JobFile, marks: Container[int] | None
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
     numbers = count()
-    templates = [PromptTemplate(prompt) for prompt in job.prompts]
+    templates = [PromptTemplate(prompt, job.bounds) for prompt in job.prompts]
     prompts = list(zip(templates, prompt_names(job.prompts), strict=True))
     combinations = named(job.matrix)
     variables = frozenset(name for each in job.matrix for name in each)
@@ -158,4 +165,4 @@ def prompt_names(prompts: Sequence[Prompt]) -> list[str]:
 
 def _content_name(prompt: Prompt) -> str:
     chat = [(message.role, message.content) for message in prompt.messages]
-    return digest((chat, prompt.params))[:8]
+    return digest((chat, prompt.params, prompt.images) if prompt.images else (chat, prompt.params))[:8]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError, UndefinedError, nodes
 
+from batch.inputs.images import ImageError, with_images
 from batch.jobfile.explain import did_you_mean
 from batch.jobfile.places import shown
 from batch.jobfile.templates import environment
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch.jobfile import Prompt
+    from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
 _UNDEFINED = re.compile(r"'(.*)' is undefined\Z", re.DOTALL)
@@ -33,25 +35,35 @@ class RenderError(ValueError):
 class PromptTemplate:
     """One prompt, compiled once."""
 
-    def __init__(self, prompt: Prompt) -> None:
+    def __init__(self, prompt: Prompt, bounds: Bounds) -> None:
         self.prompt = prompt
+        self._bounds = bounds
+        self._images = [_Text(image) for image in prompt.images]
         self._messages = [(message.role, _Text(message.content)) for message in prompt.messages]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
         """The messages for one row. Raises ``RenderError``. What the variables hold is never a template."""
         try:
             texts = [text.filled(variables) for _, text in self._messages]
+            images = [image.filled(variables) for image in self._images]
         except UndefinedError as error:
             raise _undefined(error, variables) from None
         except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:
             raise RenderError(f"the template fails: {type(error).__name__}") from None
-        if not all(map(is_unicode, texts)):
+        if not all(map(is_unicode, texts + images)):
             raise RenderError("the template gives half of a surrogate pair")
-        return tuple(
+        messages = tuple(
             {"role": role, "content": text} for (role, _), text in zip(self._messages, texts, strict=True)
         )
+        return self._with_images(messages, images) if images else messages
+
+    def _with_images(self, messages: tuple[JSONObject, ...], images: list[str]) -> tuple[JSONObject, ...]:
+        try:
+            return with_images(messages, images, self._bounds)
+        except ImageError as error:
+            raise RenderError(f"images[{error.index}]: {error.what}", error.hint) from None
 
 
 class _Text:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.jobfile.paths import Bounds
     from batch.jobfile.places import Place
     from batch.records import JSONObject
 
@@ -68,7 +69,7 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: chat messages as templates, the system message first.
+    """What is asked: chat messages as templates, the system message first, and ``images``, templates as well.
 
     ``where``, ``line`` and ``column`` say where the job file has it; they are no part of its meaning.
     """
@@ -76,6 +77,7 @@ class Prompt:
     id: str | None
     messages: tuple[Message, ...]
     params: JSONObject = field(default_factory=dict)
+    images: tuple[str, ...] = ()
     where: str = field(default="prompt", compare=False)
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
@@ -169,12 +171,14 @@ class JobFile:
     ``system``, which stands before the messages of every row without a system message of its own; and
     ``default_targets``, the ids of the models that a row without a model goes to.
     ``order`` is that of the output's lines, ``include`` what they hold besides the answer (``messages``).
-    ``path`` is the job file, or the folder that a mapping's paths are relative to.
+    ``path`` is the job file, or the folder that a mapping's paths are relative to; ``bounds`` say which files
+    it may name.
     """
 
     name: str
     path: Path
     root: Path
+    bounds: Bounds
     models: tuple[Model, ...]
     output: Path
     prompts: tuple[Prompt, ...] = ()

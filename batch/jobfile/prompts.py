@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from batch.jobfile.job import Message, Prompt
@@ -22,7 +22,7 @@ _WAYS = ("prompt", "messages", "prompts")
 
 def prompts_of(spec: JobSpec, tree: Tree, findings: Findings) -> tuple[Prompt, ...]:
     """The job's prompts; what is wrong with them goes to ``findings``."""
-    reader = _Reader(tree, findings, spec.system)
+    reader = _Reader(tree, findings, spec.system, tuple(spec.images or ()))
     written = [way for way in _WAYS if tree.value.get(way) is not None]
     if not written:
         findings.at_key((), "nothing to ask", "write `prompt`, `messages` or `prompts`")
@@ -30,6 +30,8 @@ def prompts_of(spec: JobSpec, tree: Tree, findings: Findings) -> tuple[Prompt, .
         findings.at_key((way,), f"stands beside `{written[0]}`", "keep one of them")
     if spec.system is not None:
         reader.check_template(spec.system, ("system",))
+    for index, image in enumerate(spec.images or ()):
+        reader.check_template(image, ("images", index))
     if spec.prompts is not None:
         prompts = tuple(reader.read(prompt, ("prompts", index)) for index, prompt in enumerate(spec.prompts))
         _check_unique(prompts, findings)
@@ -40,7 +42,9 @@ def prompts_of(spec: JobSpec, tree: Tree, findings: Findings) -> tuple[Prompt, .
 def _check_unique(prompts: Sequence[Prompt], findings: Findings) -> None:
     seen: dict[object, str] = {}
     for index, prompt in enumerate(prompts):
-        identity: object = prompt.id if prompt.id is not None else repr((prompt.messages, prompt.params))
+        identity: object = (
+            prompt.id if prompt.id is not None else repr((prompt.messages, prompt.params, prompt.images))
+        )
         if identity in seen:
             what = (
                 f"has the id of {seen[identity]}"
@@ -56,6 +60,7 @@ class _Reader:
     tree: Tree
     findings: Findings
     system: str | None
+    images: tuple[str, ...]
 
     def read(self, spec: PromptSpec, at: At) -> Prompt:
         """One of several prompts."""
@@ -69,7 +74,10 @@ class _Reader:
         if spec.system is not None:
             self.check_template(spec.system, (*at, "system"))
         system = spec.system if spec.system is not None else self.system
-        return self.chat(spec.id, system, spec.prompt, spec.messages, at, spec.params)
+        for index, image in enumerate(spec.images or ()):
+            self.check_template(image, (*at, "images", index))
+        prompt = self.chat(spec.id, system, spec.prompt, spec.messages, at, spec.params)
+        return prompt if spec.images is None else replace(prompt, images=tuple(spec.images))
 
     def chat(
         self,
@@ -93,7 +101,7 @@ class _Reader:
         if system is not None and chat[0].role not in ("system", "developer"):
             chat.insert(0, Message("system", system))
         place = self.tree.places.key(text_at)
-        return Prompt(prompt_id, tuple(chat), params, dotted(text_at), place.line, place.column)
+        return Prompt(prompt_id, tuple(chat), params, self.images, dotted(text_at), place.line, place.column)
 
     def check_template(self, source: str, at: At) -> None:
         """Report the template's syntax, on its own line of the file where the layout tells."""

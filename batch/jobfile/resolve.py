@@ -67,6 +67,7 @@ class _Resolver:
             name=name,
             path=self.setting.path,
             root=self.setting.bounds.root,
+            bounds=self.setting.bounds,
             models=own + brought,
             prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),

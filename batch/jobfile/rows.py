@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 _CHAT_COMPLETIONS = "/v1/chat/completions"
 _ALWAYS_STREAMED = ("stream", "stream_options")
-_LATER = frozenset({"images"})
 
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
@@ -40,6 +39,7 @@ class JobRow(Struct, frozen=True, gc=False):
     params: JSONObject
     metadata: JSONObject
     batch: bool
+    images: tuple[str, ...] = ()
 
 
 class _OwnLine(Struct, forbid_unknown_fields=True):
@@ -50,6 +50,7 @@ class _OwnLine(Struct, forbid_unknown_fields=True):
     system: str | None = None
     params: JSONObject = {}
     metadata: JSONObject = {}
+    images: list[_Text] = []
 
 
 class _BatchLine(Struct, forbid_unknown_fields=True):
@@ -65,6 +66,7 @@ _EXPECTED = {
     "params": "keys and values",
     "metadata": "keys and values",
     "body": "keys and values",
+    "images": "a list of paths and URLs",
 }
 
 
@@ -112,7 +114,16 @@ class _Line(Struct, frozen=True):
         if system is not None and messages[0]["role"] not in ("system", "developer"):
             messages.insert(0, {"role": "system", "content": system})
         row_id = None if own.id is None else str(own.id)
-        return JobRow(self.number, row_id, own.model, tuple(messages), own.params, own.metadata, batch=False)
+        return JobRow(
+            self.number,
+            row_id,
+            own.model,
+            tuple(messages),
+            own.params,
+            own.metadata,
+            batch=False,
+            images=tuple(own.images),
+        )
 
     def read_batch(self) -> JobRow | list[Mistake]:
         try:
@@ -173,9 +184,8 @@ class _Line(Struct, frozen=True):
         for key, value in self.value.items():
             if key not in types:
                 known = list(types)
-                what = "not supported yet" if key in _LATER else "unknown key"
-                hint = "" if key in _LATER else did_you_mean(key, known) or f"known here: {', '.join(known)}"
-                mistakes.append(self._mistake(key, shown(key), what, hint))
+                hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
+                mistakes.append(self._mistake(key, shown(key), "unknown key", hint))
             elif not _fits(value, types[key]):
                 mistakes.append(self._mistake(key, key, _misfit(key, value)))
         return mistakes

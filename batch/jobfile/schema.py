@@ -158,13 +158,14 @@ class MessageSpec(Spec):
 class PromptSpec(Spec):
     """One prompt of several."""
 
-    later = frozenset({"images"})
-
     id: Name | None = Field(default=None, description="The prompt's name, a part of its requests' ids.")
     system: str | None = Field(default=None, description="The system message; by default the job's.")
     prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
         default=None, description="A whole conversation in place of `prompt`."
+    )
+    images: Texts | None = Field(
+        default=None, description="Images that go with this prompt; by default the job's."
     )
     params: JSONObject = Field(default={}, description="Sampling parameters of this prompt alone.")
 
@@ -290,11 +291,7 @@ class OutputSpec(Spec):
 class JobSpec(EndpointSpec):
     """A whole job file."""
 
-    later = frozenset(
-        {
-            "images",
-        }
-    )
+    later = frozenset({})
 
     name: Name | None = Field(
         default=None, description="The job's name; by default the file's, without its ending."
@@ -311,6 +308,10 @@ class JobSpec(EndpointSpec):
         default=None, description="Several prompts; each is asked of every model."
     )
     system: str | None = Field(default=None, description="The system message.")
+    images: Texts | None = Field(
+        default=None,
+        description="Images for vision models: paths, or URLs that are passed on; each a Jinja2 template.",
+    )
     inputs: InputsSpec | None = Field(default=None, description="One request per document or row.")
     matrix: MatrixSpec | None = Field(
         default=None, description="Variables with lists of values; each combination is asked."
