@@ -132,9 +132,7 @@ def test_what_a_row_may_not_name(image: str, what: str, folder: Path) -> None:
     (folder.parent / "secret.png").write_bytes(PNG)
     (folder / "link.png").symlink_to(folder.parent / "secret.png")
     os.mkfifo(folder / "pipe.png")
-    write(
-        folder, f"id,photo\none,{image}\n" if "," not in image else f'id,photo\none,"{image}"\n', "rows.csv"
-    )
+    write(folder, f'id,photo\none,"{image}"\n', "rows.csv")
     table = write(folder, HEAD + "prompt: x\nimages: ['{{ photo }}']\ninputs: {csv: rows.csv}\n")
     rows = write(folder, json.dumps({"prompt": "x", "images": [image]}) + "\n", "rows.jsonl")
     of_table = mistakes_of(lambda: check(source(table)))
