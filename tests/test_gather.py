@@ -11,10 +11,12 @@ import pytest
 from yarl import URL
 
 from batch.providers.deadlines import Timeouts
-from batch.providers.gather import FAST, FEW, LONGEST, TICK, Gatherer, how_long
+from batch.providers.gather import FEW, LONGEST, TICK, Gatherer, how_long
 from batch.providers.http import HttpClient
+from batch.providers.lull import FAST
 from batch.records import Failure, Reply
 from batch.wire.reply import ReplyDecoder
+from tests.transport_support import TRUSTING, serving_tls
 from tests.wire_support import DONE, delta, finish
 
 if TYPE_CHECKING:
@@ -141,13 +143,15 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
     writer.close()
 
 
-async def answers(path: str, timeouts: Timeouts) -> list[Outcome]:
+async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
     """What ``FEW`` streams at once come to."""
-    server = await asyncio.start_server(trickle, "127.0.0.1", 0)
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
     outcomes: list[Outcome] = []
-    async with server, HttpClient(timeouts) as client:
+    async with server, HttpClient(timeouts, tls=TRUSTING) as client:
         port = server.sockets[0].getsockname()[1]
-        route = client.route(URL.build(scheme="http", host="127.0.0.1", port=port, path=path), {})
+        route = client.route(
+            URL.build(scheme="https" if tls else "http", host="127.0.0.1", port=port, path=path), {}
+        )
 
         async def ask() -> None:
             outcomes.append(await client.complete(route, b""))
@@ -159,7 +163,10 @@ async def answers(path: str, timeouts: Timeouts) -> list[Outcome]:
     return outcomes
 
 
-async def test_streams_that_trickle_are_read_a_few_times_and_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_streams_that_trickle_are_read_a_few_times_and_whole(
+    monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
     reads = 0
     feed = ReplyDecoder.feed
 
@@ -169,7 +176,7 @@ async def test_streams_that_trickle_are_read_a_few_times_and_whole(monkeypatch: 
         feed(decoder, data)
 
     monkeypatch.setattr(ReplyDecoder, "feed", counting)
-    outcomes = await answers("/", Timeouts())
+    outcomes = await answers("/", Timeouts(), tls=tls)
     expected = "".join(f"{number} " for number in range(EVENTS))
     assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == [expected] * FEW
     assert FEW <= reads < FEW * EVENTS / 2

@@ -14,6 +14,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
+from batch.providers import lull
+
 TICK = 0.05
 """Seconds between two looks at who has rested long enough."""
 
@@ -25,9 +27,6 @@ LONGEST = 0.25
 
 FEW = 8
 """Open streams below which it is not worth while."""
-
-FAST = 16 * 1024
-"""Bytes in one read that say that a stream flows fast."""
 
 
 def how_long(age: float, left: float) -> float:
@@ -48,11 +47,11 @@ class Gatherer:
 
         ``age``: seconds for which it has been streaming; ``left``: seconds until its deadline.
         """
-        if self.streams < FEW or read >= FAST:
+        if self.streams < FEW or read >= lull.FAST:
             return
         ticks = int(how_long(age, left) / TICK)
         if ticks > 0 and not transport.is_closing():
-            transport.pause_reading()
+            lull.rest(transport)
             self._rounds[ticks - 1].append(transport)
             self._resting += 1
             if self._resting == 1:
@@ -66,4 +65,4 @@ class Gatherer:
             asyncio.get_running_loop().call_later(TICK, self._tick)
         for transport in rested:
             if not transport.is_closing():
-                transport.resume_reading()
+                lull.wake(transport)
