@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+import yaml
 from aiohttp import web
 
 from tests.chat_server import ChatServer, serving
@@ -48,12 +49,12 @@ class Mail:
 
 
 class Home:
-    """A home with ``work`` in it, as the page has it: a job, documents, an environment file and a command."""
+    """A home with ``work`` in it, as the page has it: the job, which asks a server, and what it needs."""
 
     def __init__(self, path: Path, server: ChatServer) -> None:
         self.path = path
         self.work = path / "work"
-        self.output = self.work / "output" / "summaries.jsonl"
+        self.output = self.work / "output" / "nightly.jsonl"
         self.server = server
         for folder in ("jobs/documents", ".venv/bin"):
             (self.work / folder).mkdir(parents=True)
@@ -63,17 +64,15 @@ class Home:
         command = self.work / ".venv" / "bin" / "promptjobs"
         command.write_text(f'#!/bin/sh\nPYTHONPATH={ROOT} exec {sys.executable} -W error -m batch "$@"\n')
         command.chmod(0o755)
-        job = {
-            "name": "summaries",
+        job = yaml.safe_load((ROOT / "jobs" / "nightly.yaml").read_text(encoding="utf-8"))
+        del job["engine"]
+        job |= {
             "provider": "openai",
             "base_url": f"{server.url}/v1",
             "api_key_env": "OPENAI_API_KEY",
-            "model": "m",
-            "prompt": "{{ text }}",
-            "inputs": {"files": ["documents/*.txt"]},
             "retries": {"max_attempts": 2, "base": "1ms", "cap": "1ms"},
         }
-        (self.work / "jobs" / "summarise.yaml").write_text(json.dumps(job))
+        (self.work / "jobs" / "nightly.yaml").write_text(json.dumps(job))
 
     def add(self, name: str, text: str) -> None:
         """A document appears."""
@@ -134,6 +133,17 @@ async def test_a_night_sends_what_is_new_and_says_nothing(home: Home, server: Ch
     assert home.statuses() == dict.fromkeys(["Zürich", "bern", "一", "lugano"], "succeeded")
 
 
+async def test_a_document_that_cannot_be_read_makes_a_mail_and_holds_up_no_other(
+    home: Home, server: ChatServer
+) -> None:
+    (home.work / "jobs" / "documents" / "photograph.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    mail = await home.night()
+    assert (mail.code, len(server.seen)) == (1, 3)
+    assert "photograph.txt" in mail.text
+    assert "3 succeeded, 1 failed of 4" in mail.text
+    assert home.statuses()["photograph"] == "failed"
+
+
 async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
     home: Home, server: ChatServer
 ) -> None:
@@ -151,7 +161,7 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
     server.before_answer = None
     assert (await home.night()).code == 1
     again = await home.night(
-        "cd work && set -a && . ./promptjobs.env && .venv/bin/promptjobs retry -q jobs/summarise.yaml"
+        "cd work && set -a && . ./promptjobs.env && .venv/bin/promptjobs retry -q jobs/nightly.yaml"
     )
     assert (again.code, again.text) == (0, "")
     assert (await home.night()).text == ""
@@ -195,9 +205,9 @@ def unit(language: str) -> dict[str, dict[str, str]]:
 async def test_systemd_finds_no_fault_with_the_units(home: Home) -> None:
     for language in ("service", "timer"):
         text = example(language).replace("%h", str(home.path))
-        (home.path / f"summaries.{language}").write_text(text)
+        (home.path / f"nightly.{language}").write_text(text)
     checked = await _run(
-        ["systemd-analyze", "verify", "--man=no", "./summaries.service", "./summaries.timer"],
+        ["systemd-analyze", "verify", "--man=no", "./nightly.service", "./nightly.timer"],
         env={"PATH": "/usr/bin:/bin"},
         cwd=home.path,
     )
@@ -221,7 +231,7 @@ async def serve(home: Home) -> Mail:
 async def test_the_service_runs_the_job_and_goes_on_the_next_night(home: Home, server: ChatServer) -> None:
     first = await serve(home)
     assert (first.code, len(server.seen)) == (0, 3)
-    assert "summaries: 3 succeeded of 3" in first.text
+    assert "nightly: 3 succeeded of 3" in first.text
     assert all(character.isprintable() or character == "\n" for character in first.text), (
         "no bar in a journal"
     )
