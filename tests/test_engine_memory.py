@@ -17,8 +17,8 @@ ID = 100
 """Bytes that a row may take for its id."""
 
 
-def run(rows: int, *more: str) -> dict[str, int]:
-    command = [sys.executable, "-m", "tests.engine_memory", str(rows), *more]
+def run(rows: int, *more: str) -> dict[str, float]:
+    command = [sys.executable, "-m", "tests.engine_run", str(rows), *more]
     ended = subprocess.run(command, check=True, capture_output=True, text=True)
     print(ended.stdout, end="")
     result = json.loads(ended.stdout)

@@ -127,8 +127,9 @@ class Allowance:
         the plan has counted: what is added to the inputs meanwhile waits for the next run.
         """
         left, began = plan.to_send[target], self._clock()
+        all_new = plan.states[State.NEW] == plan.total
         for request in source.cursor(target, plan.marks(target)) if left else ():
-            if request is None or state(request, sink.known(request.id)) not in plan.sending:
+            if request is None or not (all_new or state(request, sink.known(request.id)) in plan.sending):
                 if self._clock() - began < SLICE:
                     continue
                 yield None

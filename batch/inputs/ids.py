@@ -32,7 +32,7 @@ def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
         if id_field is None:
             return None
         raise IdError("is missing", "" if id_field in row else did_you_mean(id_field, row))
-    if isinstance(value, bool) or not isinstance(value, str | int) or value == "":
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise IdError(
             "must not be empty" if value == "" else f"expected text or a whole number, got {kind(value)}"
         )

@@ -23,6 +23,7 @@ _BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODING = (b"\xff\xfe", b"\xfe\xff")
 _BYTE = re.compile(r" \(byte ([0-9]+)\)")
 _KEY_END = re.compile(rb'"\s*:')
+_CONTAINERS = (dict, list)
 _decode = msgspec.json.Decoder().decode
 
 
@@ -111,9 +112,11 @@ def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
 
 def _keys(value: Any) -> int:
     """The keys of all objects in a value."""
-    if isinstance(value, dict):
-        return len(value) + sum(_keys(part) for part in value.values() if isinstance(part, dict | list))
-    return sum(_keys(part) for part in value if isinstance(part, dict | list))
+    keys, parts = (len(value), value.values()) if isinstance(value, dict) else (0, value)
+    for part in parts:
+        if isinstance(part, _CONTAINERS):
+            keys += _keys(part)
+    return keys
 
 
 def _twice(line: bytes, path: str, number: int, key: str) -> Mistake:

@@ -1,26 +1,31 @@
-"""How much memory a long job takes: one whole run in its own process, with an endpoint that costs nothing.
+"""What a job costs but for its answers: one whole run in a process of its own, its endpoint free.
 
-``python -m tests.engine_memory ROWS [fail]`` makes a job of so many rows, runs it as ``promptjobs run``
-would but for the network, and prints what it came to as JSON: peak memory in bytes, seconds, results.
+``python -m tests.engine_run ROWS [fail]`` makes a job of so many rows, runs it as ``promptjobs run``
+would but for the network, and prints what it came to as JSON: peak memory in bytes, seconds, seconds of the
+processor, results.
 """
 
 from __future__ import annotations
 
-import asyncio
 import json
 import resource
 import sys
 import time
+from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 from unittest import mock
+
+import anyio
 
 from batch.app.endpoints import Endpoints
 from batch.app.environment import Environment
 from batch.app.execute import RunOptions, execute
 from batch.app.jobs import load_job
 from batch.app.quiet import QuietReporter
+from batch.cli import collector
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Reply, Request, Usage, Verdict
 
@@ -86,10 +91,13 @@ def main(rows: int, *, fail: bool) -> None:
         (folder / "job.yaml").write_text(JOB)
         with (folder / "rows.jsonl").open("w") as file:
             file.writelines(f'{{"id": "row-{n}", "text": "number {n} of many"}}\n' for n in range(rows))
-        started = time.perf_counter()
-        summary = asyncio.run(run(folder, fail=fail))
+        started, worked = time.perf_counter(), time.process_time()
+        collector.spare()
+        loop = {"use_uvloop": find_spec("uvloop") is not None}
+        summary = anyio.run(partial(run, folder, fail=fail), backend_options=loop)
+    cpu = round(time.process_time() - worked, 3)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-    took = {"seconds": round(time.perf_counter() - started, 1), "peak": peak}
+    took = {"seconds": round(time.perf_counter() - started, 1), "cpu": cpu, "peak": peak}
     print(json.dumps({"rows": rows, "succeeded": summary.succeeded, "failed": summary.failed, **took}))
 
 
