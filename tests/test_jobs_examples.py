@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import csv
 import io
 import json
@@ -17,6 +18,7 @@ import yaml
 from openai.types.chat import ChatCompletion
 
 from batch.app.jobs import load_job
+from tests.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:
     from tests.conftest import Command
@@ -50,7 +52,8 @@ def results(path: Path) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("path", sorted(JOBS.glob("*.yaml")), ids=lambda path: path.name)
 def test_an_example_stays_on_this_machine_and_says_how_it_is_run(path: Path) -> None:
-    assert yaml.safe_load(path.read_text(encoding="utf-8"))["base_url"] == "local"
+    base_url = yaml.safe_load(path.read_text(encoding="utf-8"))["base_url"]
+    assert base_url == "local" or base_url.startswith("http://127.0.0.1:")
     heads = "".join(other.read_text(encoding="utf-8") for other in JOBS.glob("*.yaml"))
     assert f"jobs/{path.name}" in heads
 
@@ -66,6 +69,29 @@ async def test_a_document_is_cut_mapped_and_reduced(promptjobs: Command, jobs: P
         chunks = " ".join(part["text"] for part in mapped if part["metadata"]["path"] == line["id"])
         sentences = re.split(r"(?<=[.?!]) ", line["text"])
         assert all(sentence in chunks for sentence in sentences)
+
+
+async def test_every_picture_goes_to_the_server_as_it_is(promptjobs: Command, jobs: Path) -> None:
+    pictures = sorted((jobs / "jobs" / "pictures").glob("*.png"))
+
+    async with serving(ChatServer()) as server:
+        here = ["--base-url", f"{server.url}/v1"]
+        await run_head(promptjobs, "vision.yaml", *here)
+        contents = [body["messages"][-1]["content"] for body in server.seen]
+        assert {tuple(part["type"] for part in content) for content in contents} == {("text", "image_url")}
+        assert {content[0]["text"] for content in contents} == {
+            load_job(JOBS / "vision.yaml").prompts[0].messages[0].content
+        }
+        urls = [content[1]["image_url"]["url"] for content in contents]
+        assert {url.partition(",")[0] for url in urls} == {"data:image/png;base64"}
+        sent = sorted(base64.b64decode(url.partition(",")[2], validate=True) for url in urls)
+        assert sent == sorted(path.read_bytes() for path in pictures)
+
+        pictures[0].write_bytes(pictures[1].read_bytes())
+        await run_head(promptjobs, "vision.yaml", *here)
+        assert len(server.seen) == len(pictures) + 1, "only a picture that was changed is sent again"
+    lines = results(jobs / "output" / "vision.jsonl")
+    assert {line["id"] for line in lines} == {path.stem for path in pictures}
 
 
 async def test_a_batch_file_is_answered_as_openai_does(promptjobs: Command, jobs: Path) -> None:

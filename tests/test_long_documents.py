@@ -171,6 +171,17 @@ async def test_killed_in_the_middle_it_resumes_and_every_summary_is_reduced_once
     assert result["text"] == summary(reduced)
 
 
+async def test_a_document_with_a_chunk_that_was_not_asked_yet_is_not_reduced(promptjobs: Command) -> None:
+    summariser = Summariser()
+    async with FaultServer(summariser) as server:
+        lay_out(promptjobs.folder, {"long.txt": long_text(1_000)}, server.url)
+        assert (await promptjobs("run", "jobs/map.yaml", "--limit", "5")).code == 8
+        ended = await promptjobs("run", "jobs/reduce.yaml")
+    assert ended.code == 2
+    assert '"documents/long.txt": no result for chunk' in ended.stderr
+    assert len(summariser.prompts) == 5
+
+
 async def test_a_document_with_a_failed_chunk_is_not_reduced_silently(promptjobs: Command) -> None:
     documents = {"bad.txt": long_text(1_000), "good.txt": "A short one. It fits into one chunk."}
     chunks = chunks_of(documents["bad.txt"])
