@@ -58,4 +58,5 @@ def _config() -> Any:
     """Plain text, no cache beside the documents, and no reading of images."""
     from kreuzberg import ExtractionConfig  # noqa: PLC0415
 
-    return ExtractionConfig(use_cache=False, disable_ocr=True)
+    config: Any = ExtractionConfig  # its type stubs do not know of `disable_ocr`
+    return config(use_cache=False, disable_ocr=True)
