@@ -24,6 +24,7 @@ from batch.results.export import FORMATS, is_for_test, writer
 from batch.results.export_table import COLUMNS
 from tests.chat_server import ChatServer
 from tests.cli_support import Cli, served
+from tests.payloads import FORMULAS
 from tests.results_support import failed, hostile_results, succeeded
 
 if TYPE_CHECKING:
@@ -104,25 +105,6 @@ def test_csv_has_a_column_for_everything_and_a_row_for_each_result() -> None:
     assert one["text"] == 'say "hi",\r\nplease'
     assert (one["prompt_tokens"], one["completion_tokens"], one["cost"]) == ("3", "5", "")
     assert (other["status"], other["text"], other["error_code"]) == ("failed", "", "http_500")
-
-
-FORMULAS = [
-    ("=1+1", "'=1+1"),
-    ("=cmd|' /C calc'!A0", "'=cmd|' /C calc'!A0"),
-    ("+1+1", "'+1+1"),
-    ("-1+1", "'-1+1"),
-    ("@SUM(A1)", "'@SUM(A1)"),
-    ("\t=1", "'\t=1"),
-    ("\r=1", "'\r=1"),
-    ("\n=1", "'\n=1"),
-    ("＝1+1", "'＝1+1"),
-    ("-12.5", "-12.5"),
-    ("+7", "+7"),
-    ("-", "'-"),
-    ("-1\n=1", "'-1\n=1"),
-    ("a=1", "a=1"),
-    ("", ""),
-]
 
 
 @pytest.mark.parametrize(("text", "cell"), FORMULAS)

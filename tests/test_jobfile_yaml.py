@@ -17,6 +17,7 @@ from batch.jobfile import JobFile, load, load_mapping
 from batch.jobfile.files import MAX_BYTES, decode
 from batch.jobfile.trees import from_yaml
 from tests.jobfile_support import HEAD, job, mistakes_of
+from tests.payloads import BOMBS
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -80,36 +81,6 @@ def test_anchors_and_merges_save_writing(tmp_path: Path) -> None:
 
 def test_a_quoted_merge_key_is_an_ordinary_key() -> None:
     assert from_yaml("'<<': {a: 1}\n", "f").value == {"<<": {"a": 1}}
-
-
-def _billion_laughs() -> str:
-    return "a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n" + "".join(
-        f"a{n}: &a{n} [{','.join([f'*a{n - 1}'] * 10)}]\n" for n in range(1, 12)
-    )
-
-
-def _chain_of_merges() -> str:
-    return "m0: &m0 {k: x}\n" + "".join(f"m{n}: &m{n} {{<<: *m{n - 1}, k{n}: x}}\n" for n in range(1, 2000))
-
-
-BOMBS = {
-    "aliases that explode": (_billion_laughs(), "more than 200000 values"),
-    "text that explodes": (
-        f"a: &a {'x' * 2**20}\nb: &b [{','.join(['*a'] * 60)}]\nc: [{','.join(['*b'] * 60)}]\n",
-        "grow beyond all measure",
-    ),
-    "brackets": ("a: " + "[" * 100_000, "nested more than 100 levels"),
-    "braces": ("{a: " * 100_000, "nested more than 100 levels"),
-    "dashes": ("- " * 100_000, "nested more than 100 levels"),
-    "depth by aliases": (
-        "a0: &a0 [x]\n" + "".join(f"a{n}: &a{n} [*a{n - 1}]\n" for n in range(1, 200)),
-        "nested more than 100 levels",
-    ),
-    "merges in merges": (_chain_of_merges(), "nested more than 100 levels"),
-    "a long list": ("a:\n" + "- x\n" * 300_000, "more than 200000 values"),
-    "a huge scalar": ("a: " + "9" * 2**20, "longer than anything counts"),
-    "keys without end": ("? " * 50_000, "nested more than 100 levels"),
-}
 
 
 @pytest.mark.parametrize("name", BOMBS)
