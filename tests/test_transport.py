@@ -11,10 +11,14 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 import pytest
+from yarl import URL
 
 from batch.providers.autonomous import AutonomousAI
+from batch.providers.connections import Connections
 from batch.providers.deadlines import Timeouts
+from batch.providers.flow import Connector
 from batch.providers.http import HttpClient
+from batch.providers.route import Route
 from batch.records import Failure, Outcome
 from batch.testing import (
     Cut,
@@ -24,6 +28,7 @@ from batch.testing import (
     Reset,
     Send,
     Stall,
+    answer,
     chunk,
     delta,
     finish,
@@ -112,6 +117,34 @@ async def test_a_generator_that_is_left_early_closes_its_connection() -> None:
         with anyio.fail_after(5):
             while server.open_connections:
                 await anyio.lowlevel.checkpoint()
+
+
+@pytest.mark.parametrize("unasked", [answer("of nobody"), status(408)], ids=["an answer", "408"])
+async def test_what_comes_on_an_idle_connection_answers_no_request(unasked: Script) -> None:
+    async with FaultServer([*GOOD, Pause(0.02), *unasked]) as server:
+        connections, route = Connections(Connector()), Route(URL(server.url), {})
+        connection = await connections.open(route)
+        response = await route.post(connection, b"")
+        while await response.content.readany():
+            pass
+        connections.give_back(route, connection, is_answered=True)
+        with anyio.fail_after(5):
+            while connection.protocol is not None and not connection.protocol.should_close:
+                await anyio.lowlevel.checkpoint()
+        assert connections.kept(route) is None
+        await connections.close()
+
+
+async def test_the_answer_to_a_cancelled_request_is_not_the_next_one_s() -> None:
+    async with FaultServer([Pause(0.05), *answer("too late")], GOOD) as server, HttpClient(PATIENT) as client:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(endpoint(client, server.url).complete, REQUEST)
+            with anyio.fail_after(5):
+                while not server.requests:
+                    await anyio.lowlevel.checkpoint()
+            tasks.cancel_scope.cancel()
+        assert text_of(await endpoint(client, server.url).complete(REQUEST)) == "Hello"
+        assert server.connections == 2
 
 
 async def test_a_reused_connection_that_answered_in_part_is_not_asked_twice() -> None:

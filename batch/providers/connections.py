@@ -36,21 +36,24 @@ class Connections:
         idle = self._idle[route.origin]
         while idle:
             connection, since = idle.pop()
-            protocol = connection.protocol
-            if protocol is not None and protocol.is_connected() and monotonic() - since < KEEP:
+            if _is_reusable(connection) and monotonic() - since < KEEP:
                 return connection
             connection.close()
         return None
 
-    def give_back(self, route: Route, connection: Connection) -> None:
-        """Keep the connection, if all was sent and the answer was read to its end; else close it."""
-        protocol, transport = connection.protocol, connection.transport
+    def give_back(self, route: Route, connection: Connection, *, is_answered: bool) -> None:
+        """Keep the connection, if all was sent and the answer was read to its end; else close it.
+
+        ``is_answered``: the head of an answer has come. Without it one may be on its way, which the next
+        request on this connection would take for its own.
+        """
+        transport = connection.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()  # to close is to wait until the other side has read the rest
-        if protocol is None or protocol.should_close or not protocol.is_connected():
-            connection.close()
-        else:
+        if is_answered and _is_reusable(connection):
             self._idle[route.origin].append((connection, monotonic()))
+        else:
+            connection.close()
 
     async def close(self) -> None:
         """Close what is idle, and whatever else is open."""
@@ -59,3 +62,9 @@ class Connections:
                 connection.close()
         self._idle.clear()
         await self._connector.close()
+
+
+def _is_reusable(connection: Connection) -> bool:
+    """Whether it is open, and nothing has come on it that nobody has asked for."""
+    protocol = connection.protocol
+    return protocol is not None and protocol.is_connected() and not protocol.should_close

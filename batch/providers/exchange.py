@@ -167,7 +167,8 @@ class Exchange:
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
         if self._connection is not None:
-            self._connections.give_back(self._route, self._connection)
+            is_answered = self._response is not None
+            self._connections.give_back(self._route, self._connection, is_answered=is_answered)
             self._connection = None
 
     async def _send(self) -> Response:
