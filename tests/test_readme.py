@@ -70,13 +70,17 @@ async def test_the_python_examples_run(work: Path, promptjobs: Command) -> None:
 
 async def test_the_shell_examples_that_set_nothing_up_run(work: Path, promptjobs: Command) -> None:
     examples = [line for line in blocks("sh") if not line.startswith("python3 -m venv")]
-    assert len(examples) == 1
+    assert len(examples) == 3
     for example in examples:
         command = example.strip().removeprefix("promptjobs ").split()
         ended = await promptjobs(
             *(str(work / part) if part.startswith("jobs/") else part for part in command)
         )
         assert ended.code == 0, ended.stderr
+    for name, count in (("dataset", 20), ("map", 20), ("reduce", 10)):
+        assert len((work / "output" / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()) >= count
+    parts = [promptjobs.folder / f"messages.{part}.jsonl" for part in ("train", "test")]
+    assert sum(len(part.read_text(encoding="utf-8").splitlines()) for part in parts) == 20
 
 
 async def test_the_crontab_line_runs_and_says_nothing(work: Path, promptjobs: Command) -> None:
