@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import math
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,8 @@ import pytest
 from yarl import URL
 
 from batch.providers.deadlines import Timeouts
+from batch.providers.exchange import Exchange
+from batch.providers.flow import Body
 from batch.providers.gather import FEW, LONGEST, TICK, Gatherer, how_long
 from batch.providers.http import HttpClient
 from batch.providers.lull import FAST
@@ -194,3 +197,16 @@ async def test_a_rest_weakens_no_limit() -> None:
 async def test_a_stream_that_goes_on_never_meets_a_limit_that_is_hardly_longer_than_a_rest() -> None:
     outcomes = await answers("/", Timeouts(idle=0.4))
     assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+
+
+async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
+    """What only the collector can free piles up until it comes: with a thousand streams, megabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        outcomes = await answers("/", Timeouts(total=60))
+        left = sum(isinstance(one, Exchange | ReplyDecoder | Body) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+    assert left == 0

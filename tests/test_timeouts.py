@@ -113,9 +113,9 @@ async def test_the_alarm_rings_when_the_limits_have_moved_nearer() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(connect=60, first_byte=TICK), loop.time())
     rung = anyio.Event()
-    alarm = Alarm(loop, deadlines, rung.set)
+    alarm = Alarm(loop, deadlines)
     began = loop.time()
-    alarm.set()
+    alarm.set(rung.set)
     deadlines.connected(loop.time())
     alarm.moved()
     with anyio.fail_after(10):
@@ -128,8 +128,8 @@ async def test_the_alarm_rings_when_the_limits_have_moved_nearer() -> None:
 async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_dropped() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(idle=2 * TICK), loop.time())
-    alarm = Alarm(loop, deadlines, lambda: None)
-    alarm.set()
+    alarm = Alarm(loop, deadlines)
+    alarm.set(lambda: None)
     for _ in range(8):
         deadlines.said(loop.time())
         alarm.moved()
@@ -144,8 +144,8 @@ async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_droppe
 async def test_an_alarm_that_is_set_too_late_rings_at_once() -> None:
     loop = asyncio.get_running_loop()
     rung: list[bool] = []
-    alarm = Alarm(loop, Deadlines(Timeouts(connect=1), loop.time() - 1), lambda: rung.append(True))
-    alarm.set()
+    alarm = Alarm(loop, Deadlines(Timeouts(connect=1), loop.time() - 1))
+    alarm.set(lambda: rung.append(True))
     assert rung == [True]
     assert alarm.has_rung
 

@@ -92,7 +92,7 @@ class Exchange:
         self._loop = asyncio.get_running_loop()
         self._started = self._left_at = self._loop.time()
         self._deadlines = Deadlines(timeouts, self._started)
-        self._alarm = Alarm(self._loop, self._deadlines, self._hang_up)
+        self._alarm = Alarm(self._loop, self._deadlines)
         self._connecting: anyio.CancelScope | None = None
         self._connection: Connection | None = None
         self._response: Response | None = None
@@ -149,7 +149,7 @@ class Exchange:
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
         """Make a step; an outcome of its own where a limit of time is over."""
         self._deadlines.paused(self._loop.time() - self._left_at)
-        self._alarm.set()
+        self._alarm.set(self._hang_up)
         try:
             outcome = await step()
         finally:
