@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batch.jobfile.places import shown
-from batch.jobfile.schema import PARTS, JobSpec, Spec
+from batch.jobfile.schema import PARTS, JobSpec
+from batch.jobfile.schema_types import Spec
 from batch.jobfile.trees import kind
 
 if TYPE_CHECKING:
@@ -96,8 +97,6 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
 def _unknown(at: At) -> tuple[str, str]:
     part = PARTS.get(tuple(step for step in at[:-1] if isinstance(step, str)), Spec)
     key = str(at[-1])
-    if key in part.later:
-        return "not supported yet", ""
     known = sorted(part.model_fields)
     return "unknown key", _MEANT.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from batch.jobfile.paths import Bounds
     from batch.jobfile.places import Findings
-    from batch.jobfile.schema import InputsSpec
+    from batch.jobfile.schema_inputs import InputsSpec
     from batch.jobfile.trees import Tree
 
 _KINDS: tuple[InputKind, ...] = get_args(InputKind)

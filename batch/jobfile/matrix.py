@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch.jobfile.places import At, Findings
-    from batch.jobfile.schema import MatrixSpec
+    from batch.jobfile.schema_inputs import MatrixSpec
     from batch.jobfile.trees import Tree
     from batch.records import JSONObject
 

@@ -20,7 +20,7 @@ from batch.jobfile.job import Model, RateLimits, TokenPrice
 from batch.jobfile.params import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.places import At, Findings, Place, shown
-from batch.jobfile.schema import EndpointSpec, JobSpec, ModelSpec
+from batch.jobfile.schema_models import EndpointSpec, ModelSpec
 from batch.structure import format_complaint
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.jobfile.job import ProviderName
+    from batch.jobfile.schema import JobSpec
     from batch.jobfile.trees import Tree
 
 KnownModels: TypeAlias = Mapping[str, Callable[[str], object]]
