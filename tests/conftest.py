@@ -11,9 +11,13 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
+from hypothesis import settings
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
+settings.load_profile("patient")
 
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
 """The user's own cache, so that the tests fetch the model's weights no oftener than the user does."""

@@ -90,10 +90,11 @@ def is_cut(connection: socket.socket) -> bool:
 
 
 def children() -> list[int]:
-    """The processes that this one has started and that still run, by the kernel's word."""
-    return [
+    """The endpoints that this process has started and that still run, by the kernel's word."""
+    started = [
         int(pid) for path in Path("/proc/self/task").glob("*/children") for pid in path.read_text().split()
     ]
+    return [pid for pid in started if "batch.local_model" in command_line(pid)]
 
 
 def command_line(pid: int) -> str:
