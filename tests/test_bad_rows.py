@@ -67,9 +67,9 @@ def test_a_bad_row_is_a_request_to_nobody_in_its_place(tmp_path: Path) -> None:
         ("rows.csv:7", ""),
         ("e", "m"),
     ]
-    plan = check(requests)
-    assert (plan.total, plan.by_target) == (3, {"m": 3})
-    assert [str(bad).rpartition("rows.csv:")[2] for bad in plan.skipped] == [
+    checked = check(requests)
+    assert (checked.total, checked.by_target) == (3, {"m": 3})
+    assert [str(bad).rpartition("rows.csv:")[2] for bad in checked.skipped] == [
         f"3:1: {SHAPE}",
         f"5:1: {TWICE}",
         "6:1: id: must not be empty",

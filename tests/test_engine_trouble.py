@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import pytest
 
-from batch.app.plan import Allowance, Plan, canonical
+from batch.app.plan import Allowance, Plan
 from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of
@@ -68,7 +68,7 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
     source = JobSource(
         JobFile("job", path, tmp_path, bounds_of(tmp_path), models, tmp_path / "out.jsonl", rows=path),
         {},
-        canonical,
+        {},
     )
     plan, sink = Plan(), MemorySink()
     plan.to_send.update(parked=behind, healthy=healthy)

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch.app.embedded import EmbeddedEndpoint
+from batch.jobfile.endpoints import ENGINES, LOCAL
 from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.credentials import Credentials
@@ -35,7 +36,7 @@ class Address:
 
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
-        self.is_local = model.base_url == "local"
+        self.is_local = model.base_url == LOCAL
         self.base_url = LOOPBACK if self.is_local else environment.base_url(model, ORIGIN)
         self.proxy = None if self.is_local else environment.proxy(model)
         readers = [self.base_url]
@@ -85,7 +86,7 @@ class Endpoints:
         kind = OpenAIEndpoint if address.model.provider == "openai" else AutonomousEndpoint
         if not address.is_local:
             return kind(client, address.base_url, address.credentials)
-        endpoint, child = await self._engine(address.model.engine or "llama")
+        endpoint, child = await self._engine(address.model.engine or ENGINES[0])
         suffix = "/v1" if address.model.provider == "openai" else ""
         credentials = replace(address.credentials, api_key=endpoint.api_key)
         return EmbeddedEndpoint(kind(client, endpoint.base_url + suffix, credentials), child)

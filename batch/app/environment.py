@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from yarl import URL
 
 from batch.app import trust
 from batch.errors import UsageError
+from batch.jobfile.endpoints import REFERENCE
 from batch.jobfile.files import open_regular, reason
 from batch.local_model.weights import cache_dir
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import Model
 
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _MAX_KEY = 64 * 1024
 
 
@@ -56,7 +55,7 @@ class Environment:
 
     def expand(self, text: str) -> str:
         """The text with its ``${NAME}`` references replaced. Raises ``UsageError`` where one is not set."""
-        return _REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
+        return REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model, default: str) -> str:
         """The URL that requests go to; a key may only be a part of it where its origin is trusted.
@@ -90,7 +89,7 @@ class Environment:
     def secrets(self, model: Model) -> list[str]:
         """The values that the model's headers and addresses refer to, and the passwords in addresses."""
         addresses = [written for written in (model.base_url, model.proxy) if written]
-        in_parts = [written for written in addresses if not _REFERENCE.fullmatch(written)]
+        in_parts = [written for written in addresses if not REFERENCE.fullmatch(written)]
         values = [self.variable(name) for name in _names([*model.headers.values(), *in_parts])]
         passwords = [URL(self.expand(written)).password for written in addresses]
         return values + [password for password in passwords if password]
@@ -100,7 +99,7 @@ class Environment:
         trust.origin(url, written)
         if "?" in url or "#" in url:
             raise UsageError(f"the address {written} has a `?` or `#` in it once its variables are filled in")
-        if not _REFERENCE.fullmatch(written):
+        if not REFERENCE.fullmatch(written):
             self._check(_names([written]), [url], written)
         return url
 
@@ -122,7 +121,7 @@ class Environment:
 
 def _names(texts: Iterable[str]) -> list[str]:
     """The variables that some texts refer to."""
-    return [name for text in texts for name in _REFERENCE.findall(text)]
+    return [name for text in texts for name in REFERENCE.findall(text)]
 
 
 def _key_in(path: Path) -> str:

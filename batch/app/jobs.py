@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from batch.app.model_names import CANONICAL
 from batch.app.prices import has_price
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
-from batch.wire import autonomous
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -35,10 +35,9 @@ def load_job(
     if isinstance(job, JobFile):
         return job
     trees = [Path(tree) for tree in allow]
-    known = {"autonomous": autonomous.canonical}
     if isinstance(job, Mapping):
         return load_mapping(
-            job, Path.cwd(), overrides=overrides, allow=trees, known_models=known, has_price=has_price
+            job, Path.cwd(), overrides=overrides, allow=trees, known_models=CANONICAL, has_price=has_price
         )
     path = Path(job)
     if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
@@ -52,7 +51,7 @@ def load_job(
         overrides=overrides,
         flags=flags,
         allow=trees,
-        known_models=known,
+        known_models=CANONICAL,
         has_price=has_price,
     )
 

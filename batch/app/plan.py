@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from batch.app.model_names import CANONICAL
 from batch.inputs.check import check
 from batch.inputs.marks import Marks
 from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
 from batch.policy.resume import TO_RUN, State, state
-from batch.wire import autonomous
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -91,12 +91,7 @@ class Plan:
 def open_source(job: JobFile) -> JobSource:
     """The job's requests. The embedded engine and its weights are a part of their identity."""
     identities = {model.id: identity(model.engine) for model in job.models if model.engine}
-    return JobSource(job, identities, canonical)
-
-
-def canonical(provider: str, model: str) -> str:
-    """The name under which a provider knows a model. Raises ``ModelNotFoundError``."""
-    return autonomous.canonical(model) if provider == "autonomous" else model
+    return JobSource(job, identities, CANONICAL)
 
 
 def draw_up(

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
+from batch.jobfile.endpoints import ENGINES
 from batch.local_model.serve import serve as serve_engine
 
 if TYPE_CHECKING:
@@ -13,8 +14,6 @@ if TYPE_CHECKING:
 
     from batch.app.environment import Environment
     from batch.local_model.endpoint import Endpoint
-
-ENGINES = ("llama", "extractive")
 
 
 def engine_of(name: str) -> str:

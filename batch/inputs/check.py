@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class Checked:
     """How many requests a job has, in all and for each of its targets; and the bad rows that it skips."""
 
     total: int
@@ -27,7 +27,7 @@ class Plan:
     skipped: tuple[Mistake, ...] = ()
 
 
-def check(source: JobSource, each: Callable[[Request, Origin], object] | None = None) -> Plan:
+def check(source: JobSource, each: Callable[[Request, Origin], object] | None = None) -> Checked:
     """Read all requests once, and show each to ``each`` with where it came from.
 
     Raises ``JobFileError`` with all mistakes in rows and ids.
@@ -61,7 +61,7 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     if suspects:
         _name_duplicates(source, suspects, mistakes)
     mistakes.raise_if_any()
-    return Plan(sum(counts.values()), counts, skipped.error().mistakes if skipped else ())
+    return Checked(sum(counts.values()), counts, skipped.error().mistakes if skipped else ())
 
 
 def _key(request_id: str) -> int:

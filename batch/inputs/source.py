@@ -40,7 +40,7 @@ class _Target(Struct, frozen=True):
 class JobSource:
     """The requests of one job, as ``ports.Source``.
 
-    ``canonical`` gives a model name's canonical form, from the provider and the name as written.
+    ``canonical`` gives, for a provider, the canonical form of a model's name as it is written.
     ``identities`` says for a target on the embedded endpoint what answers there; it enters the fingerprint.
     """
 
@@ -48,7 +48,7 @@ class JobSource:
         self,
         job: JobFile,
         identities: Mapping[str, Mapping[str, str]],
-        canonical: Callable[[str, str], str],
+        canonical: Mapping[str, Callable[[str], str]],
     ) -> None:
         self.job = job
         self._targets = [_target(model, identities, canonical) for model in job.models]
@@ -179,7 +179,9 @@ def _notice(what: str, paths: Sequence[str]) -> str:
 
 
 def _target(
-    model: Model, identities: Mapping[str, Mapping[str, str]], canonical: Callable[[str, str], str]
+    model: Model,
+    identities: Mapping[str, Mapping[str, str]],
+    canonical: Mapping[str, Callable[[str], str]],
 ) -> _Target:
-    name = canonical(model.provider, model.model)
+    name = canonical.get(model.provider, str)(model.model)
     return _Target(model.id, model.provider, name, model.params, identities.get(model.id))

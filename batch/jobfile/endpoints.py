@@ -14,12 +14,19 @@ Complaint: TypeAlias = tuple[str, str]
 """What is wrong, and a hint, which may be empty."""
 
 LOCAL = "local"
-_REFERENCE = re.compile(r"\$\{[A-Za-z_][A-Za-z0-9_]*\}")
+"""The ``base_url`` of the embedded endpoint."""
+
+ENGINES = ("llama", "extractive")
+"""The engines of the embedded endpoint that have a name, the default first."""
+
+REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+"""An environment variable in a text, and its name."""
+
 _BROKEN_REFERENCE = re.compile(r"\$\{(?![A-Za-z_][A-Za-z0-9_]*\})")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _SECRET_HEADER = re.compile(r"auth|api.?key|cookie|token|secret|passw|credential", re.IGNORECASE)
 # A scheme (`Bearer `) or a name (`session=`) and then nothing but references.
-_NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{_REFERENCE.pattern}:?)+\Z", re.ASCII)
+_NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{REFERENCE.pattern}:?)+\Z", re.ASCII)
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # `Host` above all: one origin would be checked for its key, and another one would read it.
 _OF_THE_CONNECTION = frozenset(
@@ -68,14 +75,14 @@ def proxy_complaint(url: str) -> Complaint | None:
 
 
 def _url_complaint(url: str, example: str) -> Complaint | None:
-    if _REFERENCE.fullmatch(url):
+    if REFERENCE.fullmatch(url):
         return None
     parts = _split(url)
     if parts is None or parts.scheme not in ("http", "https"):
         return "not an http or https URL", f"write it as `{example}`"
     user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
     secret = password if colon else user
-    if secret and not _REFERENCE.fullmatch(secret):
+    if secret and not REFERENCE.fullmatch(secret):
         return "a secret is never written into a job file", "write `${NAME}` in its place"
     return _broken_reference(url)
 
@@ -88,7 +95,7 @@ def _split(url: str) -> SplitResult | None:
         has_host = bool(parts.hostname) and parts.port != 0
     except ValueError:
         # A reference may stand for the port; what it holds is judged where it is expanded.
-        return None if not _REFERENCE.search(url) else urlsplit(_REFERENCE.sub("0", url))
+        return None if not REFERENCE.search(url) else urlsplit(REFERENCE.sub("0", url))
     return parts if has_host else None
 
 

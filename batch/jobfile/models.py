@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from batch.errors import ModelNotFoundError
 from batch.jobfile.endpoints import (
+    ENGINES,
     LOCAL,
     Complaint,
     base_url_complaint,
@@ -39,7 +40,6 @@ _CHECKS: Mapping[str, Callable[[str], Complaint | None]] = {
     "proxy": proxy_complaint,
     "api_key_env": variable_complaint,
 }
-_ENGINES = ("llama", "extractive")
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,8 +203,8 @@ class Models:
             return None
         if engine is None:
             at, engine = ("engine",), self.spec.engine
-        if engine is None or engine in _ENGINES:
-            return engine or _ENGINES[0]
+        if engine is None or engine in ENGINES:
+            return engine or ENGINES[0]
         if not engine.endswith(".gguf"):
             self._say_once(at, "expected `llama`, `extractive` or the path of a .gguf file", "")
             return None

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from batch.errors import ModelNotFoundError
+from batch.wire.model_names import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -58,8 +58,4 @@ class ProviderModelMixin:
 
         Raises ``ModelNotFoundError``, listing what there is.
         """
-        name = cls.model_aliases.get(model, model) or cls.default_model
-        if name not in cls.models:
-            known = ", ".join([*cls.models, *cls.model_aliases])
-            raise ModelNotFoundError(f"{cls.__name__} has no model {model!r}; it has {known}")
-        return name
+        return canonical_name(model, cls.models, cls.model_aliases, cls.default_model, cls.__name__)

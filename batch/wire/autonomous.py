@@ -11,7 +11,7 @@ import base64
 from typing import TYPE_CHECKING
 
 from batch.codec import encode_json
-from batch.errors import ModelNotFoundError
+from batch.wire.model_names import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -48,13 +48,7 @@ def canonical(name: str) -> str:
 
     Raises ``ModelNotFoundError``, listing what there is.
     """
-    if not name:
-        return DEFAULT_MODEL
-    model = ALIASES.get(name, name)
-    if model not in MODELS:
-        known = ", ".join([*MODELS, *ALIASES])
-        raise ModelNotFoundError(f"AutonomousAI has no model {name!r}; it has {known}")
-    return model
+    return canonical_name(name, MODELS, ALIASES, DEFAULT_MODEL, "AutonomousAI")
 
 
 def url(base_url: str, model: str) -> str:

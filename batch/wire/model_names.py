@@ -1,0 +1,24 @@
+"""The names of a provider's models: their own, their aliases, and the default for no name at all."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import ModelNotFoundError
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+
+def canonical_name(
+    name: str, models: Collection[str], aliases: Mapping[str, str], default: str, provider: str
+) -> str:
+    """An alias's target, or the name itself; the default for the empty string.
+
+    Raises ``ModelNotFoundError``, listing what the provider has.
+    """
+    model = aliases.get(name, name) or default
+    if model not in models:
+        known = ", ".join([*models, *aliases])
+        raise ModelNotFoundError(f"{provider} has no model {name!r}; it has {known}")
+    return model
