@@ -14,11 +14,12 @@ import anyio
 import anyio.to_thread
 
 from batch.app.account import Account
+from batch.app.aside import drawn_up
 from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints, members
 from batch.app.finish import finish, publish
 from batch.app.journal import Journal
-from batch.app.plan import Allowance, Plan, draw_up, open_source
+from batch.app.plan import Allowance, Plan, open_source
 from batch.app.provenance import Beginning
 from batch.app.spending import Spending
 from batch.app.stop import Stopper
@@ -103,13 +104,13 @@ async def execute(
         begun = await anyio.to_thread.run_sync(Beginning.of, job)
         for notice in log.notices:
             journal.notice(notice)
-        source = open_source(job)
+        source = await anyio.to_thread.run_sync(open_source, job)
         lines = len(log.contents.index)
         unplanned = _unplanned(job, source, log, options)
         if unplanned is None:
-            plan = draw_up(source, log.known, _sending(options))
+            plan = await drawn_up(source, log.known, _sending(options))
         else:
-            unplanned.begin()
+            await unplanned.begin()
             plan = unplanned.plan
         for notice in source.notices:
             journal.notice(notice)

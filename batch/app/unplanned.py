@@ -49,15 +49,19 @@ class Unplanned:
         self._known = known
         self._at = at
         self._steps = {target: self._read(source, target) for target in source.targets}
-        self._first: dict[str, Request | None] = {}
+        self._first: dict[str, Request] = {}
 
-    def begin(self) -> None:
+    async def begin(self) -> None:
         """Read each target's requests as far as the first that is to be sent.
 
         Raises ``JobFileError`` where the inputs cannot be read.
         """
         for target, steps in self._steps.items():
-            self._first[target] = next((step for step in steps if step is not None), None)
+            for step in steps:
+                if step is not None:
+                    self._first[target] = step
+                    break
+                await anyio.lowlevel.checkpoint()
 
     def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
         """What is to be sent to a target, ``None`` now and then. Raises ``JobFileError``."""
