@@ -7,6 +7,7 @@ import io
 import json
 import os
 from typing import TYPE_CHECKING, Any
+from zipfile import ZIP_DEFLATED, ZipFile
 
 import anyio
 import pyarrow as pa
@@ -200,6 +201,34 @@ async def test_no_bomb_takes_a_process_much_time_or_memory(promptjobs: Command) 
     for name, (_, complaint) in zip(names, BOMBS.values(), strict=True):
         assert any(line.startswith(f"{name}:") and complaint in line for line in said.splitlines())
     assert "Traceback" not in said
+
+
+def write_word(path: Path, letters: int) -> None:
+    """A document for Word of one paragraph."""
+    word = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
+    types = f"""<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">
+        <Override PartName="/word/document.xml" ContentType="{word}"/></Types>"""
+    begin = b"""<w:document xmlns:w="http://schemas.openxmlformats.org/wordprocessingml/2006/main">
+        <w:body><w:p><w:r><w:t>"""
+    with ZipFile(path, "w", ZIP_DEFLATED, compresslevel=1) as archive:
+        archive.writestr("[Content_Types].xml", types)
+        with archive.open("word/document.xml", "w") as file:
+            file.write(begin)
+            for start in range(0, letters, 2**20):
+                file.write(b"x" * min(2**20, letters - start))
+            file.write(b"</w:t></w:r></w:p></w:body></w:document>")
+
+
+def test_a_document_that_unpacks_beyond_all_measure_is_refused(cli: Cli, server: ChatServer) -> None:
+    write_job(cli.folder, server, inputs={"files": "a.docx"})
+    write_word(cli.folder / "a.docx", 10)
+    assert cli("run", "job.yaml").code == 0
+    assert [prompt.strip() for prompt in server.prompts] == ["x" * 10]
+    write_word(cli.folder / "a.docx", 300 * 2**20)
+    assert (cli.folder / "a.docx").stat().st_size < 2**21
+    ended = cli("run", "job.yaml")
+    assert (ended.code, len(server.seen)) == (2, 1)
+    assert ended.stderr.startswith(f"{cli.folder}/a.docx: cannot be read as DOCX: ")
 
 
 # Formulas

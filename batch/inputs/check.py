@@ -33,14 +33,10 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     Raises ``JobFileError`` with all mistakes in rows and ids.
 
     Samples are only counted where nobody asks to be shown them: their ids differ in the last part alone.
-    Of each id 60 bits of a digest are remembered. An id whose digest comes twice is looked at again in a
-    second pass, so that two ids are never called equal because their digests are.
     """
-    mistakes = MistakeList()
-    skipped = MistakeList()
+    mistakes, skipped = MistakeList(), MistakeList()
     counts = dict.fromkeys(source.targets, 0)
-    seen: set[int] = set()
-    suspects: set[int] = set()
+    ids = _Ids()
     step = source.job.samples if each is None else 1
     for item in source.trace(samples=each is not None):
         if isinstance(item, Mistake):
@@ -53,15 +49,34 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
             skipped.append(origin.bad)
         if each is not None:
             each(request, origin)
-        key = _key(request.id)
-        if key in seen:
-            suspects.add(key)
-        seen.add(key)
-    del seen
-    if suspects:
+        ids.add(request.id)
+    if suspects := ids.repeated():
         _name_duplicates(source, suspects, mistakes)
     mistakes.raise_if_any()
     return Checked(sum(counts.values()), counts, skipped.error().mistakes if skipped else ())
+
+
+class _Ids:
+    """Ids, of each of which 60 bits of a digest are remembered.
+
+    Those whose digest comes twice are to be looked at again, since two ids are not equal because their
+    digests are.
+    """
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._repeated: set[int] = set()
+
+    def add(self, request_id: str) -> None:
+        key = _key(request_id)
+        if key in self._seen:
+            self._repeated.add(key)
+        self._seen.add(key)
+
+    def repeated(self) -> set[int]:
+        """The digests that have come more than once; all others are forgotten."""
+        self._seen.clear()
+        return self._repeated
 
 
 def _key(request_id: str) -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
 from batch.inputs.row import BadRow, Row
 from batch.inputs.split import spans
 
@@ -33,7 +32,7 @@ def _chunks(row: Row, split: Split) -> Iterator[Read]:
     text = row.variables.get("text")
     if not isinstance(text, str):
         what = "no text to split: it needs a column `text`"
-        yield BadRow(Mistake(row.path, row.line, 1 if row.line else 0, "inputs.split", what), row.id)
+        yield BadRow(row.mistake("inputs.split", what), row.id)
         return
     parts = spans(text, split.tokens, split.overlap)
     origin = row.metadata if "path" in row.metadata or row.id is None else {"row": row.id, **row.metadata}

@@ -117,7 +117,7 @@ def _from_prompts(
 
 def _clash(name: str, row: Row) -> Mistake:
     what = f"`{shown(name)}` is a variable of the matrix and a column, too"
-    return Mistake(row.path, row.line, 1 if row.line else 0, f"matrix.{shown(name)}", what, "rename one")
+    return row.mistake(f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(
@@ -137,7 +137,7 @@ def _filled(
     try:
         messages = template.render(variables)
     except RenderError as error:
-        mistake = Mistake(row.path, row.line, 1 if row.line else 0, prompt.where, error.what, error.hint)
+        mistake = row.mistake(prompt.where, error.what, error.hint)
         row_name = place_of(mistake) if row.id is None else row.id
         return BadRow(mistake, "/".join((row_name, *name_part, *combination.parts)))
     row_part = (row.id,) if row.id else ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.errors import Mistake
+from batch.errors import Mistake  # noqa: TC001 - msgspec reads it
 from batch.inputs.fingerprint import digest
 from batch.inputs.row import BadRow, Row
 from batch.jobfile.places import shown
@@ -72,6 +72,6 @@ def without_repeats(rows: Iterable[Read]) -> Iterator[Read]:
 
 def _repeated(row: Row) -> BadRow:
     what = f"a second row with the id {shown(row.id or '')}"
-    mistake = Mistake(row.path, row.line, 1 if row.line else 0, "", what, "ids must be unique")
+    mistake = row.mistake("", what, "ids must be unique")
     # Under its own id it would take the place of the first.
     return BadRow(mistake, None if row.line else row.path)

@@ -23,6 +23,10 @@ class Row(Struct, frozen=True, gc=False):
     path: str
     line: int
 
+    def mistake(self, where: str, what: str, hint: str = "") -> Mistake:
+        """What is wrong with the row, or with what is made of it."""
+        return Mistake(self.path, self.line, 1 if self.line else 0, where, what, hint)
+
 
 class BadRow(Struct, frozen=True, gc=False):
     """One row or document that cannot be used, while the others can.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import ModelNotFoundError
 from batch.jobfile.endpoints import (
@@ -152,7 +152,7 @@ class Models:
         except ModelNotFoundError as error:
             if entry.place:
                 self.findings.at_place(entry.place, "model", str(error))
-            elif isinstance(self._raw(entry.at), dict):
+            elif isinstance(self.tree.at(entry.at), dict):
                 self.findings.at_value((*entry.at, "model"), str(error))
             else:
                 self.findings.at_value(entry.at, str(error))
@@ -248,14 +248,8 @@ class Models:
             self.findings.at_key(at, what, hint)
 
     def _is_written(self, at: At, key: str) -> bool:
-        holder = self._raw(at)
+        holder = self.tree.at(at)
         return isinstance(holder, dict) and holder.get(key) is not None
-
-    def _raw(self, at: At) -> Any:
-        value: Any = self.tree.value
-        for step in at:
-            value = value[step]
-        return value
 
 
 def _response_format(job: JobSpec) -> dict[str, object]:

@@ -64,7 +64,7 @@ class _Reader:
 
     def read(self, spec: PromptSpec, at: At) -> Prompt:
         """One of several prompts."""
-        written = self._raw(at)
+        written = self.tree.at(at)
         given = [way for way in ("prompt", "messages") if written.get(way) is not None]
         if not given:
             self.findings.at_value(at, "nothing to ask", "write `prompt` or `messages`")
@@ -109,9 +109,3 @@ class _Reader:
             what, line = complaint
             place = self.tree.places.value(at).at_text_line(line)
             self.findings.at_place(place, dotted(at), what)
-
-    def _raw(self, at: At) -> dict[str, Any]:
-        value: Any = self.tree.value
-        for step in at:
-            value = value[step]
-        return value if isinstance(value, dict) else {}

@@ -31,6 +31,13 @@ class Tree:
     places: Places
     trusted: set[At] = field(default_factory=set)
 
+    def at(self, at: At) -> Any:
+        """The value that is written there. Raises ``LookupError`` where there is none."""
+        value: Any = self.value
+        for step in at:
+            value = value[step]
+        return value
+
 
 class _CoreLoader(yaml.CBaseLoader):
     """Composes nodes with the tags of YAML 1.2's core schema."""
