@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 
 REQUESTS = "x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"
 TOKENS = "x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"
+CLAUDE = "anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"
+NOW = datetime(2026, 11, 22, 17, 0, 0, tzinfo=UTC)
 WHOLE = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reason": "stop"}]}
 
 
@@ -50,6 +53,21 @@ WHOLE = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reaso
         ({TOKENS[0]: "0", TOKENS[1]: "2s", REQUESTS[0]: "9", REQUESTS[1]: "9s"}, Rate(0, 2.0)),
         ({TOKENS[0]: "1", TOKENS[1]: "2s", REQUESTS[0]: "9", REQUESTS[1]: "9s"}, Rate(9, 9.0)),
         ({TOKENS[0]: "100", TOKENS[1]: "2s"}, None),
+        # a time in place of seconds
+        ({CLAUDE[0]: "49", CLAUDE[1]: "2026-11-22T17:00:30Z"}, Rate(49, 30.0)),
+        ({CLAUDE[0]: "49", CLAUDE[1]: "2026-11-22T18:00:30.5+01:00"}, Rate(49, 30.5)),
+        ({CLAUDE[0]: "49", CLAUDE[1]: "2026-11-22T17:00:30"}, Rate(49, 30.0)),
+        ({CLAUDE[0]: "49", CLAUDE[1]: "2026-11-22T16:59:59Z"}, None),
+        ({CLAUDE[0]: "49", CLAUDE[1]: "2026-11-31T17:00:30Z"}, None),
+        (
+            {
+                "anthropic-ratelimit-output-tokens-remaining": "0",
+                "anthropic-ratelimit-output-tokens-reset": "2026-11-22T17:00:09Z",
+                CLAUDE[0]: "49",
+                CLAUDE[1]: "2026-11-22T17:00:30Z",
+            },
+            Rate(0, 9.0),
+        ),
         # half of it, or garbage
         ({}, None),
         ({REQUESTS[0]: "0"}, None),
@@ -64,14 +82,19 @@ WHOLE = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reaso
     ids=str,
 )
 def test_reading(headers: dict[str, str], expected: Rate | None) -> None:
-    assert rate(CIMultiDict(headers)) == expected
+    assert rate(CIMultiDict(headers), NOW) == expected
 
 
 @FUZZ
-@given(st.text(max_size=20), st.text(max_size=20) | st.from_regex(r"(\d+[hms]{1,2})+", fullmatch=True))
+@given(
+    st.text(max_size=20),
+    st.text(max_size=20)
+    | st.from_regex(r"(\d+[hms]{1,2})+", fullmatch=True)
+    | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", fullmatch=True),
+)
 def test_fuzz_nothing_in_them_breaks_anything(remaining: str, reset: str) -> None:
-    for names in (REQUESTS, TOKENS):
-        read = rate(CIMultiDict(dict(zip(names, (remaining, reset), strict=True))))
+    for names in (REQUESTS, TOKENS, CLAUDE):
+        read = rate(CIMultiDict(dict(zip(names, (remaining, reset), strict=True))), NOW)
         assert read is None or (read.remaining >= 0 and 0 <= read.seconds < math.inf)
 
 

@@ -16,7 +16,7 @@ from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.providers.scripted import ScriptedProvider
-from batch.records import Failure, Reply, Request, Usage, Verdict
+from batch.records import Failure, Rate, Reply, Request, Usage, Verdict
 from batch.runner import Run
 from batch.testing import FaultServer
 from batch.testing.replies import answer
@@ -112,6 +112,12 @@ def test_only_the_last_wrong_answer_is_shown_again() -> None:
     _, sent, _ = played(WRONG, PROSE, GOOD)
     assert [len(request.messages) for request in sent] == [1, 3, 3]
     assert sent[2].messages[1]["content"] == PROSE.text
+
+
+def test_what_a_wrong_answer_says_of_the_server_s_rate_is_heard() -> None:
+    _, sent, seconds = played(msgspec.structs.replace(WRONG, rate=Rate(0, 30.0)), GOOD)
+    assert len(sent) == 2
+    assert seconds >= 1 + 30 + 1, "nothing was left until then"
 
 
 @pytest.mark.parametrize(("retries", "attempts"), [(0, 1), (1, 2), (2, 3)])

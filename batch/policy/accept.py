@@ -66,6 +66,7 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
         usage=reply.usage,
         first_byte=reply.total if reply.first_byte is None else reply.first_byte,
         total=reply.total,
+        rate=reply.rate,
     )
 
 

@@ -122,7 +122,7 @@ class Exchange:
             response = self._response = await self._send()
         except BROKEN as error:
             return self._broken(error)
-        self._rate, self._rate_at = rate(response.headers), self._loop.time()
+        self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
         self._decoder = self._new_decoder(response.headers.get("content-type", ""))
         encoding = response.headers.get("content-encoding", "identity").strip().lower()
         if encoding in ENCODINGS:

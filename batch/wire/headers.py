@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING
 from batch.records import Rate
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
-_TOKENS = "x-ratelimit-remaining-tokens"
 _RATE_HEADERS = (
-    (_TOKENS, "x-ratelimit-reset-tokens"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
+    ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
+    ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
     ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("ratelimit-remaining", "ratelimit-reset"),
 )
-"""Pairs of what is left, and when there is more: a number of seconds, or written as ``6m0s`` or ``120ms``."""
+"""Pairs of what is left, and when there is more: a number of seconds, ``6m0s`` or ``120ms``, or a time."""
 
 _DURATION = re.compile(
     r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII
@@ -38,20 +41,21 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
         return milliseconds / 1000
     value = headers.get("retry-after")
     seconds = _seconds(value)
-    return seconds if seconds is not None else _until(value, now)
+    return seconds if seconds is not None else _from(value or "", now, parsedate_to_datetime)
 
 
-def rate(headers: Mapping[str, str]) -> Rate | None:
+def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
     """What the server says of its rate limit: requests that are left, and seconds until there are more.
 
     ``None`` where it says nothing, or nothing that can be read. Of tokens it counts only where none are left,
-    for nobody knows how many requests a number of them stands for. ``headers`` must ignore case.
+    for nobody knows how many requests a number of them stands for. ``headers`` must ignore case. Some servers
+    give a time and not a number of seconds, which is why ``now`` is needed.
     """
     for remaining, reset in _RATE_HEADERS:
         left = headers.get(remaining)
-        if left is None or (remaining == _TOKENS and left.strip() != "0"):
+        if left is None or ("tokens" in remaining and left.strip() != "0"):
             continue
-        count, seconds = _NUMBER.fullmatch(left), _duration(headers.get(reset, ""))
+        count, seconds = _NUMBER.fullmatch(left), _resets_in(headers.get(reset), now)
         if count is not None and seconds is not None:
             return Rate(int(float(count[1])), seconds)
     return None
@@ -62,13 +66,13 @@ def should_retry(headers: Mapping[str, str]) -> bool | None:
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
 
 
-def _duration(value: str) -> float | None:
+def _resets_in(value: str | None, now: datetime) -> float | None:
     seconds = _seconds(value)
-    if seconds is not None:
+    if seconds is not None or value is None:
         return seconds
     parts = _DURATION.fullmatch(value.strip())
     if parts is None or not any(parts.groups()):
-        return None
+        return _from(value.strip(), now, datetime.fromisoformat)
     scales = (3600.0, 60.0, 1.0, 0.001)
     return sum(float(part or 0) * scale for part, scale in zip(parts.groups(), scales, strict=True))
 
@@ -78,9 +82,10 @@ def _seconds(value: str | None) -> float | None:
     return float(number[1]) if number else None
 
 
-def _until(value: str | None, now: datetime) -> float | None:
+def _from(value: str, now: datetime, parse: Callable[[str], datetime]) -> float | None:
+    """Seconds until a date; ``None`` where it is none, or is past."""
     try:
-        date = parsedate_to_datetime(value or "")
+        date = parse(value)
     except (ValueError, OverflowError):
         return None
     if date.tzinfo is None:
