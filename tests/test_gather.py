@@ -92,7 +92,8 @@ async def test_who_rests(streams: int, read: int, age: float, left: float, rests
         (0.4, math.inf, 0.1),
         (0.8, math.inf, 0.2),  # then for a quarter of that
         (1.0, math.inf, 0.25),
-        (1000.0, math.inf, 0.25),
+        (4 * LONGEST, math.inf, LONGEST),
+        (1000.0, math.inf, LONGEST),
         (1000.0, 0.4, 0.1),
         (0.1, 0.2, 0.05),
         (10.0, -1.0, -0.25),

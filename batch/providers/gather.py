@@ -22,7 +22,7 @@ TICK = 0.05
 SHORT = 0.1
 """Seconds that a stream rests, at the most, in its first moments."""
 
-LONGEST = 0.25
+LONGEST = 0.35
 """Seconds that a stream rests, at the most."""
 
 FEW = 8
