@@ -290,3 +290,34 @@ def test_a_file_of_somebody_else_is_2(cli: Cli, job: Path, command: str) -> None
     ended = cli(command, "job.yaml", *(["a"] if command == "show" else []))
     assert (ended.code, ended.stdout) == (2, "")
     assert "was not written by promptjobs" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
+def test_an_output_that_cannot_be_read_is_named(cli: Cli, job: Path, command: str) -> None:
+    """By its own name and not by the job's. A link to itself is one that not even root can read."""
+    output(cli).unlink()
+    output(cli).symlink_to(output(cli).name)
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])
+    ended = cli(command, "job.yaml", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"promptjobs: {output(cli)} cannot be read: Too many levels of symbolic links\n"
+
+
+@pytest.mark.parametrize("command", ["run", "retry", "check", "validate"])
+def test_results_are_no_job_file(cli: Cli, job: Path, command: str) -> None:
+    ended = cli(command, "output/job.jsonl")
+    assert (ended.code, ended.stdout) == (2, "")
+    first, last = ended.stderr.splitlines()
+    assert first.startswith("output/job.jsonl: holds results, and is no job file; `status`, `show`")
+    assert last == "1 mistake; nothing was sent"
+
+
+@pytest.mark.parametrize("name", ["results.txt", "results", "results.ndjson"])
+def test_an_output_is_known_by_what_it_holds(cli: Cli, name: str) -> None:
+    (cli.folder / name).write_bytes(encode_result(succeeded("a", "The Elbe.")))
+    assert as_json(cli("status", name, "--json"))["succeeded"] == 1
+    assert as_json(cli("show", name, "a", "--json"))["result"]["text"] == "The Elbe."
+
+
+def test_an_id_forges_no_line(cli: Cli, job: Path) -> None:
+    assert len(cli("show", "job.yaml", "a\nb").stderr.splitlines()) == 1

@@ -440,3 +440,43 @@ def test_the_results_are_a_stream(tmp_path: Path) -> None:
 
     exporter.to_stream(answers(), into)
     assert exporter.exported.written == len(taken) == 100
+
+
+@pytest.mark.parametrize("target", ["out.jsonl", "output/job.jsonl", "job.yaml", "rows.jsonl", "link.csv"])
+def test_nothing_that_is_read_is_overwritten_and_no_results_of_any_job(cli: Cli, target: str) -> None:
+    (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("another job's")))
+    (cli.folder / "rows.jsonl").write_text('{"id": "a"}\n')
+    (cli.folder / "job.yaml").write_text(
+        "provider: openai\nbase_url: http://127.0.0.1:9/v1\nmodel: m\nprompt: '{{ id }}'\n"
+        "inputs: {jsonl: rows.jsonl}\n"
+    )
+    (cli.folder / "output").mkdir()
+    (cli.folder / "output" / "job.jsonl").write_bytes(encode_result(succeeded("a")))
+    (cli.folder / "link.csv").symlink_to("out.jsonl")
+    before = (cli.folder / target).read_bytes()
+    ended = cli("export", "job.yaml", "--format", "csv", "-o", target)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert f"{target} " in ended.stderr
+    assert (cli.folder / target).read_bytes() == before
+
+
+def test_a_part_for_testing_overwrites_no_results_either(cli: Cli) -> None:
+    (cli.folder / "out.test.jsonl").write_bytes(encode_result(succeeded("another job's")))
+    (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
+    ended = cli("export", "out.jsonl", "--format", "csv", "--test-share", "0.5", "-o", "out.jsonl")
+    assert ended.code == 2
+    assert "out.test.jsonl holds results" in ended.stderr
+    assert not (cli.folder / "out.train.jsonl").exists()
+
+
+def test_only_regular_files_are_replaced_and_links_stay(cli: Cli) -> None:
+    (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
+    os.mkfifo(cli.folder / "fifo")
+    for name in ("fifo", "."):
+        ended = cli("export", "out.jsonl", "--format", "csv", "-o", name)
+        assert ended.code == 2
+        assert "is not a regular file" in ended.stderr
+    (cli.folder / "link.csv").symlink_to("table.csv")
+    assert cli("export", "out.jsonl", "--format", "csv", "-o", "link.csv").code == 0
+    assert (cli.folder / "link.csv").is_symlink()
+    assert (cli.folder / "table.csv").read_bytes().startswith(b"id,")

@@ -7,6 +7,7 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
+from batch.app.reading import reading
 from batch.inputs.check import check
 from batch.policy.resume import State, state
 from batch.results.lookup import Lookup
@@ -64,10 +65,10 @@ class Audit:
 def audit(job: JobFile) -> Audit:
     """Compare a job with its output, which is not changed.
 
-    Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``.
+    Raises ``JobFileError``, and ``UsageError`` where the output cannot be read or is none of ours.
     """
     found = Audit(job.output)
-    with Lookup(job.output) as lines:
+    with reading(job.output), Lookup(job.output) as lines:
         index = lines.contents.index
 
         def see(request: Request, _: Origin) -> None:

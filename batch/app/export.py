@@ -9,13 +9,17 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from batch.app.plan import open_source
+from batch.app.reading import reading
 from batch.errors import OutputWriteError, UsageError
+from batch.jobfile.paths import real
+from batch.results.contents import holds_results
 from batch.results.export import is_for_test, needs_messages, writer
 from batch.results.export_rows import NotTextError
+from batch.results.files import reason
 from batch.results.lookup import Lookup
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
     from pathlib import Path
 
     from batch.jobfile.job import JobFile
@@ -26,7 +30,7 @@ if TYPE_CHECKING:
 
 NO_MESSAGES = "without their messages"
 _HOW_TO_GET_THEM = (
-    "its lines do not hold the messages that were sent; name the job file in place of the output, or say "
+    "the lines do not hold the messages that were sent; name the job file in place of the output, or say "
     "`output: {include: [messages]}` in it before it is run"
 )
 
@@ -53,34 +57,28 @@ class Exporter:
         self.exported = Exported()
 
     def to_stream(self, answers: Iterator[Answer], stream: BinaryIO) -> None:
-        """Write all of them there.
+        """Write all of them there. Raises ``UsageError`` where none can be written, and ``OSError``."""
+        with writer(self._form, stream) as write:
+            self._pour(answers, write, write)
+        stream.flush()
 
-        Raises ``UsageError`` where none can be written, ``OutputWriteError``, and ``BrokenPipeError`` where
-        nobody reads.
-        """
-        try:
-            with writer(self._form, stream) as write:
-                self._pour(answers, write, write)
-            stream.flush()
-        except BrokenPipeError:
-            raise
-        except OSError as error:
-            raise OutputWriteError(f"the results could not be written: {error}") from error
-
-    def to_file(self, answers: Iterator[Answer], path: Path) -> list[Path]:
+    def to_file(self, answers: Iterator[Answer], path: Path, read: Collection[Path] = ()) -> list[Path]:
         """Write them to a file, or to two where a share is for testing; which appear whole or not at all.
 
-        Raises ``UsageError`` where none can be written, and ``OutputWriteError``.
+        ``read`` are the files that the answers come from. Raises ``UsageError`` where none can be written or
+        where a file with results, or one of those, would be replaced; and ``OutputWriteError``.
         """
         names = [path]
         if self._test_share:
             names = [path.with_name(f"{path.stem}.{part}{path.suffix}") for part in ("train", "test")]
+        for name in names:
+            _check_replaceable(name, read)
         try:
             with ExitStack() as stack:
                 writes = [stack.enter_context(_file_writer(self._form, name)) for name in names]
                 self._pour(answers, writes[0], writes[-1])
         except OSError as error:
-            raise OutputWriteError(f"{path} could not be written: {error}") from error
+            raise OutputWriteError(f"{path} could not be written: {reason(error)}") from error
         return names
 
     def _pour(self, answers: Iterator[Answer], train: Write, test: Write) -> None:
@@ -106,17 +104,17 @@ class Exporter:
         return NO_MESSAGES if messages is None and needs_messages(self._form) else ""
 
     def of_output(self, output: Path) -> Iterator[Answer]:
-        """The results of a file, in its order. Raises ``ForeignOutputError`` and ``OSError``."""
-        with Lookup(output) as lines:
+        """The results of a file, in its order. Raises ``UsageError`` where it cannot be read."""
+        with reading(output), Lookup(output) as lines:
             for result in lines.results():
                 yield result, result.messages
 
     def of_job(self, job: JobFile) -> Iterator[Answer]:
         """The results of a job's requests, in the job's order, each with the messages that it answers.
 
-        Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``.
+        Raises ``JobFileError``, and ``UsageError`` where the output cannot be read.
         """
-        with Lookup(job.output) as lines:
+        with reading(job.output), Lookup(job.output) as lines:
             for request in open_source(job).requests():
                 result = lines.result(request.id)
                 if result is None:
@@ -127,9 +125,27 @@ class Exporter:
                     yield result, request.messages
 
 
+def sources(job: JobFile) -> list[Path]:
+    """The files that a job's answers come from, but for documents."""
+    files = (job.path, job.output, job.rows, job.inputs and job.inputs.table)
+    return [path for path in files if path]
+
+
+def _check_replaceable(path: Path, read: Collection[Path]) -> None:
+    """Raise ``UsageError`` unless a file may take the place of what is at ``path``, if anything is."""
+    if any(real(path) == real(source) for source in read):
+        raise UsageError(f"{path} would be overwritten by what is read from it")
+    if os.path.exists(path) and not os.path.isfile(path):
+        raise UsageError(f"{path} is not a regular file; name another one")
+    with reading(path):
+        if os.path.isfile(path) and holds_results(path):
+            raise UsageError(f"{path} holds results, which would be lost; name another file")
+
+
 @contextmanager
 def _file_writer(form: str, path: Path) -> Iterator[Write]:
     """A writer to a new file, which takes the place of ``path`` at the end and not before."""
+    path = real(path)  # replacing a link would leave the file behind it as it was
     part = path.with_name(f"{path.name}.part")
     try:
         with part.open("wb") as stream, writer(form, stream) as write:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -12,6 +13,7 @@ from batch.app.prices import has_price
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
+from batch.results.contents import holds_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -44,6 +46,9 @@ def load_job(
         raise JobFileError([Mistake(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
     if not os.path.lexists(path):
         raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
+    if _holds_results(path):
+        hint = "`status`, `show` and `export` take such a file"
+        raise JobFileError([Mistake(str(path), 0, 0, "", "holds results, and is no job file", hint)])
     with_file = None if settings is None else Path(settings)
     return load(
         path,
@@ -54,6 +59,12 @@ def load_job(
         known_models=CANONICAL,
         has_price=has_price,
     )
+
+
+def _holds_results(path: Path) -> bool:
+    with suppress(OSError):  # loading says why it cannot be read
+        return os.path.isfile(path) and holds_results(path)
+    return False
 
 
 def _hint(folder: Path) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, open_source
+from batch.app.reading import reading
 from batch.inputs.check import check
 from batch.policy.estimate import Estimator
 from batch.policy.resume import TO_RUN, State
@@ -60,9 +61,10 @@ class Preview:
 def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State] = TO_RUN) -> Preview:
     """Go through the whole job once; ``prices`` are by target, as far as they are known.
 
-    Raises ``JobFileError`` with every mistake in the job's inputs, ``ForeignOutputError`` and ``OSError``.
+    Raises ``JobFileError`` with every mistake in the job's inputs, and ``UsageError`` where the output
+    cannot be read or is none of ours.
     """
-    with Lookup(job.output) as lines:
+    with reading(job.output), Lookup(job.output) as lines:
         viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped

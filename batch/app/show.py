@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
+from batch.app.reading import reading
 from batch.errors import UsageError
 from batch.results.lookup import find
+from batch.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -32,10 +35,11 @@ class Shown:
 
 
 def of_output(output: Path, request_id: str) -> Shown:
-    """What a file holds of a request. Raises ``UsageError`` where it has no such line, and ``OSError``."""
-    result = find(output, request_id)
+    """What a file holds of a request. Raises ``UsageError`` where that is nothing, or cannot be read."""
+    with reading(output):
+        result = find(output, request_id)
     if result is None:
-        raise UsageError(f"{output} has no line with the id {request_id}")
+        raise UsageError(f"{output} has no line with the id {escape(request_id)}")
     return Shown(request_id, result, result.messages)
 
 
@@ -43,13 +47,15 @@ def of_job(job: JobFile, request_id: str) -> Shown:
     """What a job asks under an id, and what its output holds of that.
 
     A line whose request the job no longer has is shown too. Raises ``JobFileError``, ``UsageError`` where
-    neither has the id, and ``OSError``.
+    neither has the id, or the output cannot be read.
     """
+    result = None
     asked = next((each for each in open_source(job).requests() if each.id == request_id), None)
-    result = find(job.output, request_id) if job.output.exists() else None
+    with reading(job.output), suppress(FileNotFoundError):
+        result = find(job.output, request_id)
     if result is None:
         if asked is None:
-            raise UsageError(f"neither {job.path} nor its output knows the id {request_id}")
+            raise UsageError(f"neither {job.path} nor its output knows the id {escape(request_id)}")
         return Shown(request_id, None, asked.messages)
     if asked is None:
         return Shown(request_id, result, result.messages)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, draw_up, open_source
+from batch.app.reading import reading
 from batch.results.contents import Contents
 from batch.results.counts import Counts, summarise
 
@@ -29,15 +30,17 @@ class Standing:
 
 
 def of_output(output: Path) -> Standing:
-    """What a result file amounts to. Raises ``ForeignOutputError`` and ``OSError``."""
-    return Standing(output, summarise(output)[0])
+    """What a result file amounts to. Raises ``UsageError`` where it cannot be read, or is none of ours."""
+    with reading(output):
+        return Standing(output, summarise(output)[0])
 
 
 def of_job(job: JobFile) -> Standing:
-    """How far a job is. Raises ``JobFileError``, ``ForeignOutputError`` and ``OSError``."""
-    try:
-        counts, contents = summarise(job.output)
-    except FileNotFoundError:
-        counts, contents = Counts(), Contents()
+    """How far a job is. Raises ``JobFileError``, and ``UsageError`` as ``of_output`` does."""
+    with reading(job.output):
+        try:
+            counts, contents = summarise(job.output)
+        except FileNotFoundError:
+            counts, contents = Counts(), Contents()
     plan = draw_up(open_source(job), contents.index.get)
     return Standing(job.output, counts, plan, orphans=plan.orphans(len(contents.index)))

@@ -17,6 +17,7 @@ from yarl import URL
 
 from batch.errors import UntrustedKeyError, UsageError
 from batch.local_model import hosts
+from batch.results.files import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -104,7 +105,9 @@ def recorded(path: Path) -> list[tuple[str, str]]:
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
-        raise UsageError(f"{path} cannot be read: {error}; mend it, or remove it to trust anew") from None
+        raise UsageError(
+            f"{path} cannot be read: {reason(error)}; mend it, or remove it to trust anew"
+        ) from None
 
 
 def record(path: Path, name: str, url: str) -> str:

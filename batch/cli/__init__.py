@@ -8,6 +8,7 @@ from importlib import import_module
 import click
 
 from batch import __version__
+from batch.cli import streams
 from batch.cli.console import report_error
 from batch.errors import PromptJobsError
 
@@ -61,6 +62,7 @@ def commands() -> None:
 
 def main() -> None:
     """The entry point of ``promptjobs`` and ``python -m batch``."""
+    streams.open_missing()
     try:
         code = commands.main(prog_name="promptjobs", standalone_mode=False)
     except click.exceptions.Exit as error:
@@ -73,4 +75,5 @@ def main() -> None:
     except PromptJobsError as error:
         report_error(error)
         code = error.exit_code
+    streams.settle()
     sys.exit(code or 0)

@@ -8,7 +8,6 @@ import click
 
 from batch.cli.console import option, print_json, tell
 from batch.cli.jobs import job_flags, load
-from batch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -30,11 +29,7 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     """
     from batch.app.audit import audit
 
-    loaded = load(jobfile, **job)
-    try:
-        found = audit(loaded)
-    except OSError as error:
-        raise UsageError(f"{loaded.output} cannot be read: {error.strerror}") from None
+    found = audit(load(jobfile, **job))
     if as_json:
         print_json(_for_programs(found))
     else:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TextIO, TypeVar
 
 import click
 
+from batch.cli.streams import to_stderr, to_stdout
 from batch.errors import JobFileError, PromptJobsError
 from batch.terminal import escape, escape_json
 
@@ -45,19 +46,25 @@ def has_colour(stream: TextIO) -> bool:
 
 def say(text: str) -> None:
     """A line for a person, on stderr; whatever it quotes is made harmless."""
-    print(escape(text, limit=LONGEST), file=sys.stderr)
+    to_stderr(escape(text, limit=LONGEST))
 
 
 def tell(text: str, limit: int = LONGEST) -> None:
     """A line of what was asked for, on stdout; whatever it quotes is made harmless."""
-    print(escape(text, limit=limit))
+    emit(escape(text, limit=limit))
+
+
+def emit(text: str) -> None:
+    """Text on stdout, as it is. Raises ``OutputWriteError``; nobody reading ends the command."""
+    with to_stdout():
+        print(text)
 
 
 def print_json(value: object) -> None:
     """The value as JSON on stdout, with every invisible character written as JSON's own escape."""
     from batch.codec import encode_json
 
-    print(escape_json(encode_json(value).decode()))
+    emit(escape_json(encode_json(value).decode()))
 
 
 def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> None:
@@ -66,6 +73,6 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
     plainly = [str(mistake) for mistake in mistakes] or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
     for line in lines or [escape(line, limit=LONGEST) for line in plainly]:
-        print(f"{red}{line}{plain}", file=sys.stderr)
+        to_stderr(f"{red}{line}{plain}")
     if mistakes:
         say(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was sent")

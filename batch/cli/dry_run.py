@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-import click
-
-from batch.cli.console import LONGEST, say
+from batch.cli.console import LONGEST, emit, print_json, say
 from batch.codec import encode_json
 from batch.policy.resume import TO_RETRY, TO_RUN, State
 from batch.terminal import escape
@@ -40,7 +38,10 @@ def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
         view = preview(job, prices_of(job), sending)
         for notice in view.notices:
             say(notice)
-        click.echo(encode_json(for_programs(view)) if as_json else "\n".join(in_words(view)))
+        if as_json:
+            print_json(for_programs(view))
+        else:
+            emit("\n".join(in_words(view)))
         if view.plan.to_send:
             incomplete.append(job)
     return 0

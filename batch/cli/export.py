@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -10,7 +9,7 @@ import click
 
 from batch.cli.console import option, say
 from batch.cli.jobs import FILE, is_results, job_changes, load
-from batch.errors import UsageError
+from batch.cli.streams import to_stdout
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -19,9 +18,6 @@ if TYPE_CHECKING:
     from batch.app.export import Answer, Exported, Exporter
 
 FORMATS = ("messages", "sharegpt", "completion", "csv", "parquet", "openai-batch")
-
-_READER_GONE = 141
-"""What a shell makes of a command that nobody reads any more."""
 
 
 @click.command("export")
@@ -55,34 +51,30 @@ def command(
 
     exporter = Exporter(form, keep_failed=failed, test_share=test_share or 0.0)
     if to is not None:
-        if to.exists() and jobfile.exists() and to.samefile(jobfile):
-            raise UsageError(f"{to} would be overwritten by what is read from it")
-        files = exporter.to_file(_answers(exporter, jobfile, job), to)
+        answers, read = _answers(exporter, jobfile, job)
+        files = exporter.to_file(answers, to, read)
     elif test_share is not None:
         raise click.UsageError("--test-share writes two files: name one with --to")
     elif sys.stdout.isatty():
         raise click.UsageError("answers do not belong on a terminal: name a file with --to, or redirect them")
     else:
-        try:
-            exporter.to_stream(_answers(exporter, jobfile, job), sys.stdout.buffer)
-        except BrokenPipeError:  # as with `| head`
-            os.dup2(
-                os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
-            )  # Python flushes once more at its end
-            return _READER_GONE
+        with to_stdout():
+            exporter.to_stream(_answers(exporter, jobfile, job)[0], sys.stdout.buffer)
         files = []
     for line in _in_words(exporter.exported, files):
         say(line)
     return 0
 
 
-def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> Iterator[Answer]:
-    try:
-        if is_results(path):
-            return exporter.of_output(path)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
-    return exporter.of_job(load(path, **job))
+def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Iterator[Answer], list[Path]]:
+    """The answers, and the files that they come from."""
+    from batch.app.export import sources
+
+    if is_results(path):
+        return exporter.of_output(path), [path]
+    loaded = load(path, **job)
+    settings = [job["settings"]] if job["settings"] else []
+    return exporter.of_job(loaded), sources(loaded) + settings
 
 
 def _in_words(exported: Exported, files: Iterable[Path]) -> Iterator[str]:

@@ -26,7 +26,7 @@ class Setting(click.ParamType[str]):
     envvar_list_splitter = "\n"
 
 
-FILE = click.Path(path_type=Path)
+FILE = click.Path(path_type=Path, readable=False)  # what cannot be read is a mistake like others
 ROWS = (".jsonl", ".ndjson")
 """How job files that hold one request a line are called."""
 
@@ -85,10 +85,13 @@ def _with_flags(function: F, flags: Sequence[Callable[[Any], Any]]) -> F:
 
 
 def is_results(path: Path) -> bool:
-    """Whether a path that may name a job file or an output is an output. Raises ``OSError``."""
-    from batch.results.contents import is_output
+    """Whether a path that may name a job file or an output is an output."""
+    from batch.results.contents import holds_results, is_output
 
-    return path.suffix == ".jsonl" and os.path.isfile(path) and is_output(path)
+    try:
+        return os.path.isfile(path) and (is_output if path.suffix == ".jsonl" else holds_results)(path)
+    except OSError:
+        return False  # who reads it as a job file says why that cannot be
 
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:

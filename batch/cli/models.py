@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from batch.cli.console import emit
+
 
 @click.command("models")
 def command() -> int:
@@ -13,5 +15,5 @@ def command() -> int:
     aliases = {model: alias for alias, model in autonomous.ALIASES.items()}
     for model, path in autonomous.MODELS.items():
         default = "  (default)" if model == autonomous.DEFAULT_MODEL else ""
-        click.echo(f"{model:<12}{aliases.get(model, ''):<22}{path}{default}")
+        emit(f"{model:<12}{aliases.get(model, ''):<22}{path}{default}")
     return 0

@@ -6,6 +6,8 @@ import json
 
 import click
 
+from batch.cli.console import emit
+
 
 @click.command("schema")
 def command() -> int:
@@ -18,5 +20,5 @@ def command() -> int:
     """
     from batch.jobfile.json_schema import json_schema
 
-    click.echo(json.dumps(json_schema(), indent=2))
+    emit(json.dumps(json_schema(), indent=2))
     return 0

@@ -9,7 +9,6 @@ import click
 
 from batch.cli.console import option, print_json, tell
 from batch.cli.jobs import is_results, job_flags, load
-from batch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -46,10 +45,7 @@ def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
     from batch.app.show import of_job, of_output
 
-    try:
-        return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
-    except OSError as error:
-        raise UsageError(f"{path} cannot be read: {error.strerror}") from None
+    return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
 
 
 def _in_words(shown: Shown) -> Iterator[str]:

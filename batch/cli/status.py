@@ -8,7 +8,6 @@ import click
 
 from batch.cli.console import option, print_json, tell
 from batch.cli.jobs import is_results, job_flags, load
-from batch.errors import UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,10 +27,7 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
 
     JOBFILE is a job file, or an output file. Nothing is sent, and nothing is changed.
     """
-    try:
-        standing = _standing(jobfile, job)
-    except OSError as error:
-        raise UsageError(f"{jobfile} cannot be read: {error.strerror}") from None
+    standing = _standing(jobfile, job)
     if as_json:
         print_json(_for_programs(standing))
     else:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batch.cli.console import LONGEST, say
-from batch.terminal import escape
+from batch.cli.console import say, tell
 
 
 @click.command("trust")
@@ -24,7 +23,7 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
     store = Environment.current().trust_store
     if key is None:
         for name, where in [*trust.WELL_KNOWN.items(), *trust.recorded(store)]:
-            click.echo(escape(f"{name}  {where}", limit=LONGEST))
+            tell(f"{name}  {where}")
         return 0
     if origin is None:
         raise click.UsageError("name the origin too, such as https://llm.example.org")

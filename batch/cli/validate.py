@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import mistakes as written
-from batch.cli.console import option, report_error, say
+from batch.cli.console import emit, option, print_json, report_error, say
 from batch.cli.jobs import jobs_flags, load_all
 from batch.errors import JobFileError
 
@@ -57,7 +57,7 @@ def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> Non
     if form == "json":
         _print_json(error.mistakes, {})
     elif form == "github":
-        click.echo("\n".join(written.as_github(error.mistakes)))
+        emit("\n".join(written.as_github(error.mistakes)))
     elif form == "full":
         report_error(error, written.full(error.mistakes, written.sources(paths)))
     else:
@@ -65,6 +65,4 @@ def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> Non
 
 
 def _print_json(mistakes: tuple[Mistake, ...], requests: Mapping[str, Mapping[str, int] | None]) -> None:
-    import msgspec
-
-    click.echo(msgspec.json.encode({"mistakes": mistakes, "requests": requests}))
+    print_json({"mistakes": mistakes, "requests": requests})

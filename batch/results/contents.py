@@ -96,9 +96,19 @@ def check_ours(stream: BinaryIO, path: Path) -> None:
 
 
 def is_output(path: Path) -> bool:
-    """Whether the file at ``path`` holds results, by its first line. Raises ``OSError``."""
+    """Whether a run could go on with the file at ``path``, by its first line: also if it is empty or torn.
+
+    Raises ``OSError``.
+    """
     with path.open("rb") as stream:
         return _is_ours(stream.readline(_LONGEST_FIRST_LINE))
+
+
+def holds_results(path: Path) -> bool:
+    """Whether the first line of the file at ``path`` is a whole result. Raises ``OSError``."""
+    with path.open("rb") as stream:
+        line = stream.readline(_LONGEST_FIRST_LINE)
+    return line.endswith(b"\n") and _is_ours(line)
 
 
 def _is_ours(first_line: bytes) -> bool:

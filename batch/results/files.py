@@ -26,6 +26,11 @@ _WRITE_BUFFER = 1 << 18
 _READ_BUFFER = 1 << 14  # lines are also read out of order, and then each costs a buffer
 
 
+def reason(error: Exception) -> str:
+    """Why an operation failed, without the number and the names that Python puts around it."""
+    return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
 class FileSystem(Protocol):
     """Blocking file operations; every one may raise ``OSError``."""
 

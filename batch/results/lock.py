@@ -20,7 +20,7 @@ import msgspec
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
-from batch.results.files import Disk
+from batch.results.files import Disk, reason
 from batch.terminal import escape
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ class OutputLock:
             raise OutputLockedError(f"{self._output} is held by {_described(self._path)}") from None
         except (OSError, NotImplementedError) as error:
             self.release()
-            raise OutputWriteError(f"{self._output} cannot be locked: {error}") from error
+            raise OutputWriteError(f"{self._output} cannot be locked: {reason(error)}") from error
 
     def release(self) -> None:
         """Give the lock back; harmless where it is not held."""

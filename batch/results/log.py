@@ -30,7 +30,7 @@ from batch.codec import encode_result, known
 from batch.errors import OutputWriteError
 from batch.results.arrange import arranged
 from batch.results.contents import Contents, survey
-from batch.results.files import Disk, append_durably, replace_content, temporary_name, write_all
+from batch.results.files import Disk, append_durably, reason, replace_content, temporary_name, write_all
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -195,7 +195,7 @@ class ResultLog:
                 self._append_to(self._descriptor, data)
         except OSError as error:
             self._cut_back(error)
-            raise OutputWriteError(f"results could not be written to {self.path}: {error}") from error
+            raise OutputWriteError(f"results could not be written to {self.path}: {reason(error)}") from error
 
     def _append_to(self, descriptor: int, data: bytes) -> None:
         write_all(self._files, descriptor, data)
