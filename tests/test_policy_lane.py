@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from batch.policy.lane import LOOK_AHEAD, Lane
+from batch.policy.lane import Lane, look_ahead
 from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
 from batch.policy.work import Again, Out, Work
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
@@ -149,9 +149,9 @@ class LaneMachine(RuleBasedStateMachine):
     def bounds_hold(self) -> None:
         lane = self.lane
         assert lane.in_flight == len(self.flying) <= self.limit
-        assert lane.waiting <= self.limit + LOOK_AHEAD
+        assert lane.waiting <= self.limit + look_ahead(self.limit)
         assert all(count == 1 for count in self.done.values())
-        assert self.read - len(self.done) <= 2 * self.limit + LOOK_AHEAD, "memory is bounded"
+        assert self.read - len(self.done) <= 2 * self.limit + look_ahead(self.limit), "memory is bounded"
 
     @invariant()
     def it_goes_on_or_is_over(self) -> None:

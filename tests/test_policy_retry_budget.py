@@ -106,6 +106,13 @@ def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> No
     assert 0.08 < sum(again for _, again in sent) / len(sent) < 0.12
 
 
+def test_where_a_third_fails_new_requests_go_as_fast_as_without_it() -> None:
+    """Waiting retries hold no slots; nor do they hold back what could be sent in their place."""
+    chance = random.Random(4).random
+    sent = played(lambda work, now: CUT if chance() < 0.3 else OK, 20)
+    assert len(sent) > 0.9 * 64 * 20 * 20
+
+
 def test_a_burst_of_failures_is_not_answered_by_a_burst_of_retries() -> None:
     """All fail for ten seconds; in no second after that do more retries go than replies have paid for."""
     sent = played(lambda work, now: CUT if 10 < now < 20 else OK, 40)

@@ -17,7 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.health import PROBE_PAUSE
-from batch.policy.lane import LOOK_AHEAD, Lane
+from batch.policy.lane import Lane, look_ahead
 from batch.policy.retry import Fail, Retry, RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.records import Failure, Outcome, Reply, Request, Verdict
@@ -222,8 +222,10 @@ class SchedulerMachine(RuleBasedStateMachine):
                 assert endpoint.in_flight == sum(work.endpoint is endpoint for work in mine)
                 assert endpoint.proven or endpoint.in_flight <= 1, "a pilot goes alone"
             ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
-            assert lane.waiting <= self.limit + LOOK_AHEAD
-            assert self.read[lane.name] - ended <= 2 * self.limit + LOOK_AHEAD + 1, "memory is bounded"
+            assert lane.waiting <= self.limit + look_ahead(self.limit)
+            assert self.read[lane.name] - ended <= 2 * self.limit + look_ahead(self.limit) + 1, (
+                "memory is bounded"
+            )
 
     @invariant()
     def it_goes_on_or_is_over(self) -> None:

@@ -31,8 +31,16 @@ if TYPE_CHECKING:
     from batch.policy.work import Settlement
     from batch.records import Failure, Outcome, Request
 
-LOOK_AHEAD = 64
-"""Retries that may wait beyond the slots before new requests are held back."""
+LEAST_AHEAD, MOST_AHEAD = 64, 1024
+"""Bounds of ``look_ahead``: work for a narrow lane, and the memory of a wide one."""
+
+ROUNDS_AHEAD = 4
+"""The same in rounds of slots, between the bounds: enough where a third of quick attempts fail."""
+
+
+def look_ahead(limit: int) -> int:
+    """Retries that may wait beyond ``limit`` slots before new requests are held back."""
+    return min(max(LEAST_AHEAD, ROUNDS_AHEAD * limit), MOST_AHEAD)
 
 
 class Lane:
@@ -67,6 +75,7 @@ class Lane:
         self.behind = False
         self._exhausted = False
         self._limit = limit
+        self._look_ahead = look_ahead(limit)
         self._policy = policy
         self._random = random
         self._gate: Gate = gate or OpenGate()
@@ -202,7 +211,7 @@ class Lane:
         """Whether there is room for another request; none follows a pilot that met something strange."""
         if self._exhausted or self.pool.doubted:
             return False
-        return len(self._waiting) + self.in_flight < self._limit + LOOK_AHEAD
+        return len(self._waiting) + self.in_flight < self._limit + self._look_ahead
 
     # After an attempt
 
