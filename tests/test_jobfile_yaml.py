@@ -125,7 +125,7 @@ def test_a_byte_order_mark_is_dropped() -> None:
 _WORDS = """
     provider model models prompt prompts messages system inputs files jsonl params headers retries timeouts
     output path role content user id openai http://h/v1 local llama {{ }} {% %} & * << | > - : [ ] { } ,
-    ' " # ! 1 0.5 null ~ é ${A} ../ **
+    ' " # ! 1 0.5 null ~ é ${A} ../ ** file://
 """
 _FRAGMENTS = st.sampled_from(
     [*_WORDS.split(), "\n", "\n  ", "\t", ": ", "\x00", "\ud7ff", "\ufeff", "\u2028"]

@@ -144,6 +144,8 @@ def reading(key: str) -> Callable[[str], dict[str, Any]]:
 
 PLACES: dict[str, Callable[[str], dict[str, Any]]] = {
     **{key: reading(key) for key in ("files", "csv", "jsonl", "parquet", "results")},
+    "prompt": lambda path: {"prompt": f"file://{path}"},
+    "system": lambda path: {"system": f"file://{path}"},
     "images": lambda path: {"images": [path]},
     "api_key_file": lambda path: {"api_key_file": path},
     "engine": lambda path: {"base_url": "local", "engine": f"{path.removesuffix('.gguf')}.gguf"},

@@ -8,35 +8,34 @@ from typing import TYPE_CHECKING, Any
 from batch.jobfile.job import Message, Prompt
 from batch.jobfile.params import check_params
 from batch.jobfile.places import dotted
-from batch.jobfile.templates import syntax_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batch.jobfile.places import At, Findings
     from batch.jobfile.schema import JobSpec, MessageSpec, PromptSpec
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.texts import JobTexts
 
 _WAYS = ("prompt", "messages", "prompts")
 
 
-def prompts_of(spec: JobSpec, tree: Tree, findings: Findings) -> tuple[Prompt, ...]:
-    """The job's prompts; what is wrong with them goes to ``findings``."""
-    reader = _Reader(tree, findings, spec.system, tuple(spec.images or ()))
+def prompts_of(spec: JobSpec, texts: JobTexts) -> tuple[Prompt, ...]:
+    """The job's prompts; what is wrong with them goes to the findings of ``texts``."""
+    tree, findings = texts.tree, texts.findings
     written = [way for way in _WAYS if tree.value.get(way) is not None]
     if not written:
         findings.at_key((), "nothing to ask", "write `prompt`, `messages` or `prompts`")
     for way in written[1:]:
         findings.at_key((way,), f"stands beside `{written[0]}`", "keep one of them")
-    if spec.system is not None:
-        reader.check_template(spec.system, ("system",))
+    system = None if spec.system is None else texts.template(spec.system, ("system",))
     for index, image in enumerate(spec.images or ()):
-        reader.check_template(image, ("images", index))
+        texts.check(image, ("images", index))
+    reader = _Reader(texts, system, tuple(spec.images or ()))
     if spec.prompts is not None:
         prompts = tuple(reader.read(prompt, ("prompts", index)) for index, prompt in enumerate(spec.prompts))
         _check_unique(prompts, findings)
         return prompts
-    return (reader.chat(None, spec.system, spec.prompt, spec.messages, (), {}),)
+    return (reader.chat(None, system, spec.prompt, spec.messages, (), {}),)
 
 
 def _check_unique(prompts: Sequence[Prompt], findings: Findings) -> None:
@@ -57,25 +56,25 @@ def _check_unique(prompts: Sequence[Prompt], findings: Findings) -> None:
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    tree: Tree
-    findings: Findings
+    texts: JobTexts
     system: str | None
     images: tuple[str, ...]
 
     def read(self, spec: PromptSpec, at: At) -> Prompt:
         """One of several prompts."""
-        written = self.tree.at(at)
+        tree, findings = self.texts.tree, self.texts.findings
+        written = tree.at(at)
         given = [way for way in ("prompt", "messages") if written.get(way) is not None]
         if not given:
-            self.findings.at_value(at, "nothing to ask", "write `prompt` or `messages`")
+            findings.at_value(at, "nothing to ask", "write `prompt` or `messages`")
         elif len(given) == 2:
-            self.findings.at_key((*at, "messages"), "stands beside `prompt`", "keep one of them")
-        check_params(spec.params, (*at, "params"), self.findings)
+            findings.at_key((*at, "messages"), "stands beside `prompt`", "keep one of them")
+        check_params(spec.params, (*at, "params"), findings)
+        system = self.system
         if spec.system is not None:
-            self.check_template(spec.system, (*at, "system"))
-        system = spec.system if spec.system is not None else self.system
+            system = self.texts.template(spec.system, (*at, "system"))
         for index, image in enumerate(spec.images or ()):
-            self.check_template(image, (*at, "images", index))
+            self.texts.check(image, (*at, "images", index))
         prompt = self.chat(spec.id, system, spec.prompt, spec.messages, at, spec.params)
         return prompt if spec.images is None else replace(prompt, images=tuple(spec.images))
 
@@ -91,21 +90,14 @@ class _Reader:
         """The prompt as messages, with the system message before them unless they begin with one."""
         if messages is None:
             text_at = (*at, "prompt")
-            self.check_template(prompt or "", text_at)
-            chat = [Message("user", prompt or "")]
+            chat = [Message("user", self.texts.template(prompt or "", text_at))]
         else:
             text_at = (*at, "messages")
-            for index, message in enumerate(messages):
-                self.check_template(message.content, (*text_at, index, "content"))
-            chat = [Message(message.role, message.content) for message in messages]
+            chat = [
+                Message(message.role, self.texts.template(message.content, (*text_at, index, "content")))
+                for index, message in enumerate(messages)
+            ]
         if system is not None and chat[0].role not in ("system", "developer"):
             chat.insert(0, Message("system", system))
-        place = self.tree.places.key(text_at)
+        place = self.texts.tree.places.key(text_at)
         return Prompt(prompt_id, tuple(chat), params, self.images, dotted(text_at), place.line, place.column)
-
-    def check_template(self, source: str, at: At) -> None:
-        """Report the template's syntax, on its own line of the file where the layout tells."""
-        if complaint := syntax_complaint(source):
-            what, line = complaint
-            place = self.tree.places.value(at).at_text_line(line)
-            self.findings.at_place(place, dotted(at), what)

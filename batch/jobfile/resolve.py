@@ -16,6 +16,7 @@ from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real
 from batch.jobfile.prompts import prompts_of
 from batch.jobfile.row_models import row_models
+from batch.jobfile.texts import JobTexts
 
 if TYPE_CHECKING:
     from batch.jobfile.job import Model, Prompt
@@ -45,7 +46,8 @@ class Setting:
 
 def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | None = None) -> JobFile:
     """The job. Raises ``JobFileError`` with all that is in ``findings`` by then, if anything is."""
-    job = _Resolver(validated(tree, findings), tree, findings, setting).job(survey)
+    texts = JobTexts(tree, findings, setting.settings_bounds)
+    job = _Resolver(validated(tree, findings), tree, findings, setting, texts).job(survey)
     findings.raise_if_any()
     return job
 
@@ -56,6 +58,7 @@ class _Resolver:
     tree: Tree
     findings: Findings
     setting: Setting
+    texts: JobTexts
 
     def job(self, survey: Survey | None) -> JobFile:
         name = self.spec.name or self.setting.default_name
@@ -74,7 +77,7 @@ class _Resolver:
             matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
             samples=self.spec.samples,
             rows=rows,
-            system=self.spec.system if rows else None,
+            system=self._system() if rows else None,
             default_targets=tuple(model.id for model in own) if rows else (),
             output=self._output(name),
             order=self.spec.output.order,
@@ -128,11 +131,15 @@ class _Resolver:
 
     def _prompts(self, survey: Survey | None) -> tuple[Prompt, ...]:
         if survey is None:
-            return prompts_of(self.spec, self.tree, self.findings)
+            return prompts_of(self.spec, self.texts)
         for key in _NOT_BESIDE_ROWS:
             if self.tree.value.get(key) is not None:
                 self.findings.at_key((key,), "a JSONL job file brings its own", "leave it out")
         return ()
+
+    def _system(self) -> str | None:
+        """The system message of rows, which is no template."""
+        return None if self.spec.system is None else self.texts.plain(self.spec.system, ("system",))
 
     def _output(self, name: str) -> Path:
         root = self.setting.bounds.root
@@ -154,6 +161,7 @@ class _Resolver:
         """An output that is also read would be overwritten, or read for ever."""
         table = table_of(self.spec.inputs)
         read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
+        read += self.texts.files
         if os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
         elif any(path is not None and real(Path(path)) == output for path in read):

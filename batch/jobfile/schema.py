@@ -21,7 +21,7 @@ class MessageSpec(Spec):
     """One chat message."""
 
     role: Literal["system", "developer", "user", "assistant"] = Field(description="Who speaks.")
-    content: str = Field(description="What is said; a Jinja2 template.")
+    content: str = Field(description="What is said; a Jinja2 template, or `file://` and the path of one.")
 
 
 class PromptSpec(Spec):
@@ -29,7 +29,9 @@ class PromptSpec(Spec):
 
     id: Name | None = Field(default=None, description="The prompt's name, a part of its requests' ids.")
     system: str | None = Field(default=None, description="The system message; by default the job's.")
-    prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
+    prompt: Text | None = Field(
+        default=None, description="The user's message; a Jinja2 template, or `file://` and the path of one."
+    )
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
         default=None, description="A whole conversation in place of `prompt`."
     )
@@ -49,7 +51,9 @@ class JobSpec(EndpointSpec):
     models: Annotated[list[ModelEntry], Field(min_length=1)] | None = Field(
         default=None, description="Several models; every request goes to each."
     )
-    prompt: Text | None = Field(default=None, description="The user's message; a Jinja2 template.")
+    prompt: Text | None = Field(
+        default=None, description="The user's message; a Jinja2 template, or `file://` and the path of one."
+    )
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
         default=None, description="A whole conversation in place of `prompt`."
     )
