@@ -172,15 +172,16 @@ class Run:
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
         at = conclude.utc(self._clock())
+        endpoint = work.endpoint
+        was_out = endpoint.out_since is not None
         if isinstance(outcome, Failure):
             self._settle_failure(work, outcome, started, now, at)
         else:
-            was_out = work.endpoint.out_since is not None
             self._scheduler.settle(work, outcome, now)
-            if was_out:
-                self._reporter.notice(f"{work.endpoint.name} answers again")
             queued = started - work.queued_at
             self._finish(conclude.succeeded(work, outcome, self._keep, queued=queued, at=at))
+        if was_out and endpoint.out_since is None and not endpoint.stopped:
+            self._reporter.notice(f"{endpoint.name} answers again")
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
         work.history.append(Mishap(failure.code, failure.message, at))

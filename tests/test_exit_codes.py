@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import anyio
 import pytest
@@ -41,6 +42,12 @@ class Work:
             ROWS,
             **{"concurrency": 2, "retries": {"max_attempts": 1}, "timeouts": {"grace": 0}, **more},
         )
+
+    @property
+    def summary(self) -> dict[str, Any] | None:
+        """What the last run came to, if it got so far."""
+        path = self.output.with_name("job.jsonl.summary.json")
+        return json.loads(path.read_text()) if path.exists() else None
 
     async def run(self, *flags: str, prelude: str = "") -> int:
         """The exit code of ``promptjobs run``, after something else in the same shell."""
@@ -194,6 +201,8 @@ async def test_every_exit_code_is_reached_and_the_same_command_goes_on(work: Wor
     assert await way.come_to(work) == way.code
     kept = [result.id for result in whole_lines(work.output) if result.status == "succeeded"]
     assert way.sends or not work.server.seen
+    if (summary := work.summary) and summary["pending"]:
+        assert summary["reasons"], "it is said why anything is pending"
     work.server.before_answer = work.server.key = None
     work.write()
     sent = len(work.server.seen)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from typing import TYPE_CHECKING
 
 import anyio
@@ -238,6 +239,19 @@ def test_an_outage_is_announced_and_so_is_its_end() -> None:
         "m answers again",
     ]
     assert set(bench.statuses) == {"succeeded"}
+
+
+def test_an_answer_that_is_a_refusal_ends_it_too() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        if request.id != "m-5":
+            return 1, OK
+        refused = Failure("connect", "refused")
+        return 1, refused if attempt < 6 else Failure("bad_request", "too long", http_status=400)
+
+    bench = Bench({"m": script}, {"m": requests(10)}, limit=1, outage=600)
+    bench.play()
+    assert bench.diary.notices[-1] == "m answers again"
+    assert Counter(bench.statuses) == {"succeeded": 9, "failed": 1}
 
 
 def test_a_lane_that_reads_past_rows_lets_the_others_go_on() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
+import signal
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -294,6 +295,15 @@ class _Session:
             reasons.append(self._spending.budget.reached)
         return reasons
 
+    def _stops(self) -> list[str]:
+        """Who has stopped the run, in words."""
+        reasons = []
+        if self._signal is not None:
+            reasons.append(f"{signal.Signals(self._signal).name}: the run was told to stop")
+        if self._options.fail_fast and self._tally.failed:
+            reasons.append("--fail-fast: a request has failed")
+        return reasons
+
     def summary(
         self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
@@ -301,6 +311,7 @@ class _Session:
         pending = plan.to_do - self._tally.succeeded - self._tally.failed
         limits = self._limits_reached() if pending else []
         reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
+        reasons += self._stops() if pending else []
         code = exit_code(
             failed=plan.given_up + self._tally.failed > 0,
             holds=[hold for _, hold in self._holds],
