@@ -180,6 +180,7 @@ def test_show_as_json_is_the_line_itself(cli: Cli, job: Path) -> None:
     found = as_json(cli("show", "job.yaml", "b", "--json"))
     line = json.loads(output(cli).read_bytes().splitlines()[1])
     assert found == {
+        "schema_version": 1,
         "id": "b",
         "stale": False,
         "messages": [{"role": "user", "content": "about b"}],

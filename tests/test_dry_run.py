@@ -88,10 +88,10 @@ def test_another_run_may_hold_the_output(cli: Cli, server: ChatServer) -> None:
 def test_each_request_has_its_reason(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two")
     assert cli("run", "-q", "job.yaml").code == 0
-    assert preview(cli)["states"] == {"new": 0, "changed": 0, "done": 2, "failed": 0, "refused": 0}
+    assert preview(cli)["states"] == {"new": 0, "changed": 0, "done": 2, "failed": 0, "given_up": 0}
     write_job(cli.folder, server.url, "two", "one", "three")
     shown = preview(cli)
-    assert shown["states"] == {"new": 1, "changed": 0, "done": 2, "failed": 0, "refused": 0}
+    assert shown["states"] == {"new": 1, "changed": 0, "done": 2, "failed": 0, "given_up": 0}
     assert shown["first"] == {
         "id": "row-three",
         "target": "llama",
@@ -149,11 +149,11 @@ def test_failures_are_told_by_their_code(cli: Cli, server: ChatServer) -> None:
         }
     output.write_text("".join(json.dumps(line) + "\n" for line in lines), encoding="utf-8")
     shown = preview(cli)
-    assert (shown["failed"], shown["refused"], shown["to_send"]) == ({"truncated": 1}, {"bad_request": 1}, 1)
+    assert (shown["failed"], shown["given_up"], shown["to_send"]) == ({"truncated": 1}, {"bad_request": 1}, 1)
     said = cli("run", "-n", "job.yaml").stdout
     assert "\ngiven up   1 (bad_request 1); `promptjobs retry` sends them again\n" in said
     assert "\n  failed   1 (truncated 1)\n" in said
-    assert "  refused  1 (bad_request 1)\n" in cli("retry", "-n", "job.yaml").stdout
+    assert "  given up 1 (bad_request 1)\n" in cli("retry", "-n", "job.yaml").stdout
 
 
 def test_an_answer_without_a_limit_is_of_any_length(cli: Cli, server: ChatServer) -> None:

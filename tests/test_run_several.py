@@ -124,3 +124,16 @@ def test_settings_are_for_those_that_hold_a_request_a_line(cli: Cli, server: Cha
     (cli.folder / "b.jsonl").write_text('{"prompt": "a line"}\n', encoding="utf-8")
     assert cli("run", "-q", "a.yaml", "b.jsonl", "--with", "settings.yaml").code == 0
     assert server.prompts == ["hello", "a line"]
+
+
+@pytest.mark.parametrize("command", ["run", "validate"])
+def test_two_jobs_do_not_write_to_one_output(cli: Cli, server: ChatServer, command: str) -> None:
+    """Each would find the other's results stale, and have them replaced."""
+    write_job(cli.folder, "a", server.url, "prompt: hello")
+    write_job(cli.folder, "b", server.url, "prompt: hello again\noutput: {path: output/a.jsonl}")
+    ended = cli(command, "a.yaml", "b.yaml")
+    assert (ended.code, server.prompts) == (2, [])
+    output = cli.folder / "output" / "a.jsonl"
+    assert ended.stderr.splitlines()[0] == (
+        f"b.yaml: output.path: writes to {output}, as a.yaml does; name another file, or another `name`"
+    )

@@ -65,6 +65,7 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
     ended = cli("validate", "job.yaml", "--output-format", "json")
     assert (ended.code, ended.stderr) == (2, "")
     assert json.loads(ended.stdout) == {
+        "schema_version": 1,
         "mistakes": [
             {
                 "path": "job.yaml",
@@ -91,7 +92,11 @@ def test_a_sound_job_is_json_too(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, HEAD + "prompt: hello\n")
     ended = cli("validate", "job.yaml", "--output-format", "json")
     assert ended.code == 0
-    assert json.loads(ended.stdout) == {"mistakes": [], "requests": {"job.yaml": {"m": 1}}}
+    assert json.loads(ended.stdout) == {
+        "schema_version": 1,
+        "mistakes": [],
+        "requests": {"job.yaml": {"m": 1}},
+    }
 
 
 QUOTED = [

@@ -85,7 +85,7 @@ class Plan:
     @property
     def given_up(self) -> int:
         """Failed requests that this run leaves alone."""
-        return 0 if State.REFUSED in self.sending else self.states[State.REFUSED]
+        return 0 if State.GIVEN_UP in self.sending else self.states[State.GIVEN_UP]
 
 
 def open_source(job: JobFile) -> JobSource:

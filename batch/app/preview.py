@@ -44,15 +44,15 @@ class Load:
 class Preview:
     """A job, counted by what a run would do with each request, and why.
 
-    ``changed`` counts what differs from the line that is there, ``failed`` and ``refused`` the codes of those
-    lines. ``loads`` are by target. ``first`` is the first request that would be sent.
+    ``changed`` counts what differs from the line that is there, ``failed`` and ``given_up`` the codes of
+    those lines. ``loads`` are by target. ``first`` is the first request that would be sent.
     """
 
     job: JobFile
     plan: Plan
     changed: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
-    refused: Counter[str] = field(default_factory=Counter)
+    given_up: Counter[str] = field(default_factory=Counter)
     loads: dict[str, Load] = field(default_factory=dict)
     first: Request | None = None
     notices: list[str] = field(default_factory=list)
@@ -85,8 +85,8 @@ class _Viewer:
         where = view.plan.count(request, origin, known)
         if where is State.CHANGED:
             view.changed[changed_part(request, self._lines.result(request.id))] += 1
-        elif known is not None and where in (State.FAILED, State.REFUSED):
-            (view.failed if where is State.FAILED else view.refused)[known.code] += 1
+        elif known is not None and where in (State.FAILED, State.GIVEN_UP):
+            (view.failed if where is State.FAILED else view.given_up)[known.code] += 1
         if where not in view.plan.sending or origin.bad is not None:
             return
         view.first = view.first or request

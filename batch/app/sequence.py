@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, TypeVar
 
 from batch.app.endpoints import Address
 from batch.app.plan import open_source
-from batch.errors import JobFileError
+from batch.errors import JobFileError, Mistake
 from batch.inputs.check import check
 from batch.jobfile.places import MistakeList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
+    from pathlib import Path
 
     from batch.app.environment import Environment
     from batch.jobfile.job import JobFile
@@ -37,14 +38,26 @@ def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
     return next((other for other in earlier if other.output == table), None)
 
 
+def check_outputs(jobs: Sequence[JobFile]) -> None:
+    """Raise ``JobFileError`` where two jobs write to one file: each finds the other's results stale."""
+    mistakes = MistakeList()
+    first: dict[Path, JobFile] = {}
+    for job in jobs:
+        other = first.setdefault(job.output, job)
+        if other is not job:
+            what = f"writes to {job.output}, as {other.path} does"
+            hint = "name another file, or another `name`"
+            mistakes.append(Mistake(str(job.path), 0, 0, "output.path", what, hint))
+    mistakes.raise_if_any()
+
+
 def check_inputs(
     jobs: Sequence[JobFile], notice: Callable[[str], None] | None = None
 ) -> list[Mapping[str, int] | None]:
     """Check the inputs of all jobs, and count their requests by target.
 
-    What reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` is told what
-    a person should know of the inputs. Raises ``JobFileError`` with the
-    mistakes of all.
+    What reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` is told what a
+    person should know of the inputs. Raises ``JobFileError`` with the mistakes of all.
     """
     return together(_counted(job, jobs[:index], notice) for index, job in enumerate(jobs))
 

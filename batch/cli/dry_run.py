@@ -51,6 +51,7 @@ def for_programs(view: Preview) -> JSONObject:
     """Everything, for programs."""
     plan = view.plan
     return {
+        "schema_version": 1,
         "name": view.job.name,
         "output": str(view.job.output),
         "total": plan.total,
@@ -58,7 +59,7 @@ def for_programs(view: Preview) -> JSONObject:
         "states": {str(where): plan.states[where] for where in State},
         "changed": dict(view.changed),
         "failed": dict(view.failed),
-        "refused": dict(view.refused),
+        "given_up": dict(view.given_up),
         "models": {target: _load(load) for target, load in view.loads.items()},
         "first": None if view.first is None else _request(view.first),
     }
@@ -94,13 +95,13 @@ def _lines(view: Preview) -> Iterator[str]:
     yield f"output     {view.job.output}"
     yield f"requests   {plan.total}"
     yield f"done       {states[State.DONE]}"
-    if states[State.REFUSED] and State.REFUSED not in plan.sending:
-        yield f"given up   {states[State.REFUSED]}{_of(view.refused)}; `promptjobs retry` sends them again"
+    if states[State.GIVEN_UP] and State.GIVEN_UP not in plan.sending:
+        yield f"given up   {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
     yield f"to send    {plan.to_send.total()}"
-    why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.REFUSED: view.refused}
-    for where in (State.NEW, State.CHANGED, State.FAILED, State.REFUSED):
+    why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
+    for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP):
         if states[where] and where in plan.sending:
-            yield f"  {where:<9}{states[where]}{_of(why.get(where))}"
+            yield f"  {where.replace('_', ' '):<9}{states[where]}{_of(why.get(where))}"
     for target, load in view.loads.items():
         yield f"model      {target}: {_load_in_words(load)}"
     if view.first is not None:

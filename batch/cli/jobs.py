@@ -96,13 +96,15 @@ def is_results(path: Path) -> bool:
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """The checked jobs behind the flags. Raises ``JobFileError`` with the mistakes of all."""
-    from batch.app.sequence import together
+    from batch.app.sequence import check_outputs, together
 
     if len(jobfiles) == 1:
         return [load(jobfiles[0], **flags)]
     if flags["output"] is not None:
         raise click.UsageError("--output names one file, and several job files write one each")
-    return together(partial(load, path, **_fitting(path, flags)) for path in jobfiles)
+    jobs = together(partial(load, path, **_fitting(path, flags)) for path in jobfiles)
+    check_outputs(jobs)
+    return jobs
 
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:

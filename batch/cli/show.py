@@ -35,7 +35,15 @@ def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
     """
     shown = _shown(jobfile, request_id, job)
     if as_json:
-        print_json({"id": shown.id, "stale": shown.stale, "messages": shown.messages, "result": shown.result})
+        print_json(
+            {
+                "schema_version": 1,
+                "id": shown.id,
+                "stale": shown.stale,
+                "messages": shown.messages,
+                "result": shown.result,
+            }
+        )
         return 0
     for line in _in_words(shown):
         tell(line, limit=sys.maxsize - 1)

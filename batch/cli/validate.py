@@ -65,4 +65,4 @@ def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> Non
 
 
 def _print_json(mistakes: tuple[Mistake, ...], requests: Mapping[str, Mapping[str, int] | None]) -> None:
-    print_json({"mistakes": mistakes, "requests": requests})
+    print_json({"schema_version": 1, "mistakes": mistakes, "requests": requests})

@@ -20,7 +20,7 @@ class State(StrEnum):
     """It has succeeded."""
     FAILED = "failed"
     """It has failed, and another try may fare better."""
-    REFUSED = "refused"
+    GIVEN_UP = "given_up"
     """It has failed for good; only ``promptjobs retry`` asks again."""
 
 
@@ -32,11 +32,11 @@ def state(request: Request, known: Known | None) -> State:
         return State.CHANGED
     if known.succeeded:
         return State.DONE
-    return State.FAILED if known.retryable else State.REFUSED
+    return State.FAILED if known.retryable else State.GIVEN_UP
 
 
 TO_RUN = frozenset({State.NEW, State.CHANGED, State.FAILED})
 """The states from which ``promptjobs run`` sends a request."""
 
-TO_RETRY = TO_RUN | {State.REFUSED}
+TO_RETRY = TO_RUN | {State.GIVEN_UP}
 """The same for ``promptjobs retry``."""
