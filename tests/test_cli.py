@@ -13,6 +13,7 @@ import anyio.abc
 import pytest
 from aiohttp import ClientSession, web
 
+from batch.cli import COMMANDS
 from batch.wire import autonomous
 from tests.chat_server import ChatServer, serving
 from tests.cli_support import Cli, on_terminal, served
@@ -75,7 +76,7 @@ def test_without_a_command_there_is_help(cli: Cli) -> None:
     assert (cli("--help").code, cli("--help").stderr, cli("-h").stdout) == (0, "", cli("--help").stdout)
 
 
-@pytest.mark.parametrize("name", ["init", "validate", "run", "status", "serve", "models", "schema", "trust"])
+@pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help(cli: Cli, name: str) -> None:
     ended = cli(name, "--help")
     assert (ended.code, ended.stderr) == (0, "")
@@ -98,6 +99,7 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
         (["run", "job.yaml", "--set", "concurrency"], "--set takes KEY=VALUE"),
         (["run", "job.yaml", "--set", "=1"], "--set takes KEY=VALUE"),
         (["trust", "A_KEY"], "name the origin too"),
+        (["trust", "--remove"], "--remove takes a KEY and an ORIGIN"),
         (["serve", "--port", "66000"], "66000 is not in the range"),
     ],
     ids=" ".join,
@@ -320,7 +322,7 @@ def test_status_of_an_output(cli: Cli, job: Path, server: ChatServer) -> None:
     before = output.read_bytes()
     output.write_bytes(before + b'nonsense\n{"torn": ')
     torn = cli("status", "output/job.jsonl")
-    assert counted(torn)["damaged"] == "2 lines; the next run mends them"
+    assert counted(torn)["damaged"] == "2 lines; mended by the next run"
     assert output.read_bytes() == before + b'nonsense\n{"torn": '
 
 

@@ -113,7 +113,7 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
         "given up   1; `promptjobs retry` sends them again",
         *("failed     1 bad_request", "failed     1 http_500"),
         *("tokens     9 in, 6 out", "cost       0.5; that of 3 results is unknown"),
-        "superseded 2 lines; the next run removes them",
+        "superseded 2 lines; cleared away by the next run",
     ]
 
 
@@ -322,3 +322,15 @@ def test_an_output_is_known_by_what_it_holds(cli: Cli, name: str) -> None:
 
 def test_an_id_forges_no_line(cli: Cli, job: Path) -> None:
     assert len(cli("show", "job.yaml", "a\nb").stderr.splitlines()) == 1
+
+
+def test_one_is_one(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server, "a")
+    assert cli("validate", "job.yaml").stderr == "job.yaml: no mistakes; 1 request (llama 1)\n"
+    output(cli).parent.mkdir()
+    output(cli).write_bytes(encode_result(succeeded("x")) * 2 + b"torn")
+    assert words(cli("status", "job.yaml"))[-3:] == [
+        "orphans    1 line of requests that the job no longer has",
+        "superseded 1 line; cleared away by the next run",
+        "damaged    1 line; mended by the next run",
+    ]

@@ -309,8 +309,8 @@ def test_what_the_job_has_changed_or_not_yet_sent_is_left_out_and_counted(
     (cli.folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     ended = export(cli, "job.yaml", "--format", "messages")
     assert ended.stderr.splitlines() == [
-        "1 results written to exported",
-        "  1 left out: changed since",
+        "1 result written to exported",
+        "  1 left out: stale",
         "  1 left out: pending",
     ]
     assert objects((cli.folder / "exported").read_bytes()) == [conversation("one")]
@@ -390,7 +390,7 @@ async def test_every_format_goes_to_standard_output(promptjobs: Command, form: s
         env=promptjobs.environment,
         check=False,
     )
-    assert (ended.returncode, ended.stderr) == (0, b"1 results written\n")
+    assert (ended.returncode, ended.stderr) == (0, b"1 result written\n")
     assert ended.stdout == written(form, result)
 
 

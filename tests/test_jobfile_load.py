@@ -310,7 +310,7 @@ def test_a_mapping_is_a_job_like_any_other(tmp_path: Path) -> None:
     ("change", "said"),
     [
         ({"params": {"a": object()}}, "job: params.a: object has no place in a job"),
-        ({"params": {"a": float("nan")}}, "job: params.a: float has no place in a job"),
+        ({"params": {"a": float("nan")}}, "job: params.a: not a finite number"),
         ({"params": {1: 2}}, "job: params: a key that is not text"),
         ({"prompt": "\ud800"}, "job: prompt: text with half of a surrogate pair"),
         ({"concurrency": 0}, "job: concurrency: must be at least 1"),

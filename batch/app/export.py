@@ -120,7 +120,7 @@ class Exporter:
                 if result is None:
                     self.exported.left_out["pending"] += 1
                 elif result.fingerprint != request.fingerprint:
-                    self.exported.left_out["changed since"] += 1
+                    self.exported.left_out["stale"] += 1
                 else:
                     yield result, request.messages
 

@@ -44,6 +44,11 @@ def has_colour(stream: TextIO) -> bool:
     return is_fancy(stream)
 
 
+def counted(number: int, what: str) -> str:
+    """``1 line``, ``2 lines``."""
+    return f"{number} {what}{'s' * (number != 1)}"
+
+
 def say(text: str) -> None:
     """A line for a person, on stderr; whatever it quotes is made harmless."""
     to_stderr(escape(text, limit=LONGEST))
@@ -75,4 +80,4 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
     for line in lines or [escape(line, limit=LONGEST) for line in plainly]:
         to_stderr(f"{red}{line}{plain}")
     if mistakes:
-        say(f"{len(mistakes)} mistake{'s' if len(mistakes) != 1 else ''}; nothing was sent")
+        say(f"{counted(len(mistakes), 'mistake')}; nothing was sent")

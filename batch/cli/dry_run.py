@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.cli.console import LONGEST, emit, print_json, say
+from batch.cli.console import LONGEST, counted, emit, print_json, say
 from batch.codec import encode_json
 from batch.policy.resume import TO_RETRY, TO_RUN, State
 from batch.terminal import escape
@@ -117,8 +117,7 @@ def _of(counts: Counter[str] | None) -> str:
 def _load_in_words(load: Load) -> str:
     out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
     cost = "cost unknown" if load.cost is None else f"at most {load.cost:.4f} in cost"
-    requests = f"{load.requests} request{'s' * (load.requests != 1)}"
-    return f"{requests}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
+    return f"{counted(load.requests, 'request')}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
 
 
 def _request_in_words(request: Request) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, say
+from batch.cli.console import counted, option, say
 from batch.cli.jobs import FILE, is_results, job_changes, load
 from batch.cli.streams import to_stdout
 
@@ -80,6 +80,6 @@ def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Itera
 def _in_words(exported: Exported, files: Iterable[Path]) -> Iterator[str]:
     parts = f" ({exported.for_test} for testing)" if exported.for_test else ""
     where = f" to {' and '.join(map(str, files))}" if files else ""
-    yield f"{exported.written} results written{where}{parts}"
+    yield f"{counted(exported.written, 'result')} written{where}{parts}"
     for why, number in exported.left_out.most_common():
         yield f"  {number} left out: {why}"

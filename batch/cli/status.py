@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, tell
+from batch.cli.console import counted, option, print_json, tell
 from batch.cli.jobs import is_results, job_flags, load
 
 if TYPE_CHECKING:
@@ -86,10 +86,10 @@ def _in_words(standing: Standing) -> Iterator[str]:
         yield f"failed     {number} {code}"
     yield f"tokens     {counts.prompt_tokens} in, {counts.completion_tokens} out"
     if counts.priced:
-        unknown = f"; that of {counts.unpriced} results is unknown" if counts.unpriced else ""
+        unknown = f"; that of {counted(counts.unpriced, 'result')} is unknown" if counts.unpriced else ""
         yield f"cost       {counts.cost:.6g}{unknown}"
     if standing.orphans:
-        yield f"orphans    {standing.orphans} lines of requests that the job no longer has"
+        yield f"orphans    {counted(standing.orphans, 'line')} of requests that the job no longer has"
     yield from _rubble(counts)
 
 
@@ -107,6 +107,6 @@ def _requests(plan: Plan) -> Iterator[str]:
 
 def _rubble(counts: Counts) -> Iterator[str]:
     if counts.superseded:
-        yield f"superseded {counts.superseded} lines; the next run removes them"
+        yield f"superseded {counted(counts.superseded, 'line')}; cleared away by the next run"
     if counts.unreadable or counts.torn:
-        yield f"damaged    {counts.unreadable + counts.torn} lines; the next run mends them"
+        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; mended by the next run"

@@ -21,6 +21,8 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
     from batch.app.environment import Environment
 
     store = Environment.current().trust_store
+    if key is None and remove:
+        raise click.UsageError("--remove takes a KEY and an ORIGIN")
     if key is None:
         for name, where in [*trust.WELL_KNOWN.items(), *trust.recorded(store)]:
             tell(f"{name}  {where}")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import mistakes as written
-from batch.cli.console import emit, option, print_json, report_error, say
+from batch.cli.console import counted, emit, option, print_json, report_error, say
 from batch.cli.jobs import jobs_flags, load_all
 from batch.errors import JobFileError
 
@@ -50,7 +50,7 @@ def _in_words(count: Mapping[str, int] | None) -> str:
     if count is None:
         return "its requests come from another job's results"
     models = ", ".join(f"{name} {number}" for name, number in count.items())
-    return f"{sum(count.values())} requests ({models})"
+    return f"{counted(sum(count.values()), 'request')} ({models})"
 
 
 def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> None:

@@ -233,6 +233,8 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
         return {k: _plain(v, (*at, k), tree, findings) for k, v in _text_keys(value, at, findings).items()}
     elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
         return [_plain(item, (*at, index), tree, findings) for index, item in enumerate(value)]
+    elif isinstance(value, float):
+        findings.at_value(at, "not a finite number")
     else:
         findings.at_value(at, f"{type(value).__name__} has no place in a job")
     return None
