@@ -13,7 +13,6 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-import aiohttp
 import anyio
 import anyio.lowlevel
 from msgspec.structs import replace
@@ -23,6 +22,7 @@ from batch.providers.alarm import Alarm
 from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.faults import BROKEN, translate
 from batch.providers.flow import Body, Line
+from batch.providers.post import Post
 from batch.records import Rate
 from batch.wire.failures import from_status
 from batch.wire.headers import rate
@@ -32,7 +32,7 @@ from batch.wire.reply import ReplyDecoder
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
 
-    from aiohttp.connector import Connection
+    import aiohttp
 
     from batch.providers.connections import Connections
     from batch.providers.gather import Gatherer
@@ -55,9 +55,6 @@ class Exchange:
     __slots__ = (
         "_alarm",
         "_body",
-        "_connecting",
-        "_connection",
-        "_connections",
         "_deadlines",
         "_decoder",
         "_deltas",
@@ -66,10 +63,11 @@ class Exchange:
         "_left_at",
         "_loop",
         "_new_decoder",
+        "_origin",
+        "_post",
         "_rate",
         "_rate_at",
         "_response",
-        "_route",
         "_started",
         "_timeouts",
     )
@@ -83,8 +81,7 @@ class Exchange:
         new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
         gatherer: Gatherer | None = None,
     ) -> None:
-        self._connections = connections
-        self._route = route
+        self._origin = route.origin
         self._body = body
         self._timeouts = timeouts
         self._new_decoder = new_decoder
@@ -93,8 +90,7 @@ class Exchange:
         self._started = self._left_at = self._loop.time()
         self._deadlines = Deadlines(timeouts, self._started)
         self._alarm = Alarm(self._loop, self._deadlines)
-        self._connecting: anyio.CancelScope | None = None
-        self._connection: Connection | None = None
+        self._post = Post(connections, route, self._deadlines, self._alarm)
         self._response: Response | None = None
         self._decoder = new_decoder("")
         self._deltas = 0
@@ -119,7 +115,7 @@ class Exchange:
     async def begin(self) -> Outcome | None:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
         try:
-            response = self._response = await self._send()
+            response = self._response = await self._post.send(self._body)
         except BROKEN as error:
             return self._broken(error)
         self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
@@ -149,7 +145,7 @@ class Exchange:
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
         """Make a step; an outcome of its own where a limit of time is over."""
         self._deadlines.paused(self._loop.time() - self._left_at)
-        self._alarm.set(self._hang_up)
+        self._alarm.set(self._post.hang_up)
         try:
             outcome = await step()
         finally:
@@ -166,47 +162,7 @@ class Exchange:
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
-        if self._connection is not None:
-            is_answered = self._response is not None
-            self._connections.give_back(self._route, self._connection, is_answered=is_answered)
-            self._connection = None
-
-    async def _send(self) -> Response:
-        """Send, and once more on a fresh connection where a reused one had died before any answer."""
-        kept = self._connections.kept(self._route)
-        if kept is not None:
-            try:
-                return await self._post_on(kept)
-            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if self._alarm.has_rung or _is_answered(error):
-                    raise
-                self.close()
-        return await self._post_on(await self._connect())
-
-    async def _post_on(self, connection: Connection) -> Response:
-        self._connection = connection
-        self._deadlines.connected(self._loop.time())
-        self._alarm.moved()
-        return await self._route.post(connection, self._body)
-
-    async def _connect(self) -> Connection:
-        connection = None
-        with anyio.CancelScope() as self._connecting:
-            connection = await self._connections.open(self._route)
-        self._connecting = None
-        if connection is None:
-            raise TimeoutError
-        if self._alarm.has_rung:  # the connection came all the same, but too late
-            connection.close()
-            raise TimeoutError
-        return connection
-
-    def _hang_up(self) -> None:
-        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
-        if self._connecting is not None:
-            self._connecting.cancel()
-        elif self._connection is not None and self._connection.transport is not None:
-            self._connection.transport.abort()
+        self._post.close()
 
     async def _refused(self, response: Response) -> Failure:
         """The failure behind a status; what its body says is welcome, but not waited for."""
@@ -222,7 +178,7 @@ class Exchange:
 
         There is none yet where each read may take long to decode: then a task has to, which can be stopped.
         """
-        line = None if self._connection is None else self._connection.protocol
+        line = None if self._post.connection is None else self._post.connection.protocol
         body = None if self._response is None else self._response.content
         if not isinstance(line, Line) or not isinstance(body, Body) or self._inflater is not None:
             return None
@@ -292,7 +248,7 @@ class Exchange:
 
     def _rest(self, gatherer: Gatherer, read: int, now: float) -> None:
         """Perhaps read no more for a while; the next read waits until then by itself."""
-        transport = None if self._connection is None else self._connection.transport
+        transport = None if self._post.connection is None else self._post.connection.transport
         if transport is not None:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
@@ -322,9 +278,4 @@ class Exchange:
     def _broken(self, error: Exception) -> Outcome:
         if self._alarm.has_rung:
             return self._late()
-        return self._decoder.cut(*translate(error, self._route.origin))
-
-
-def _is_answered(error: Exception) -> bool:
-    """Whether an answer had begun when the connection went away."""
-    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+        return self._decoder.cut(*translate(error, self._origin))

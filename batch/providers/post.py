@@ -1,0 +1,93 @@
+"""The sending of one POST: a connection for it, kept or new, until the head of the answer is here."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import TYPE_CHECKING
+
+import aiohttp
+import anyio
+
+if TYPE_CHECKING:
+    from aiohttp.connector import Connection
+
+    from batch.providers.alarm import Alarm
+    from batch.providers.connections import Connections
+    from batch.providers.deadlines import Deadlines
+    from batch.providers.route import Response, Route
+
+
+class Post:
+    """Sends one body on a route. ``alarm`` watches the deadlines; it is for that to ``hang_up``."""
+
+    __slots__ = (
+        "_alarm",
+        "_connecting",
+        "_connections",
+        "_deadlines",
+        "_is_answered",
+        "_route",
+        "connection",
+    )
+
+    def __init__(self, connections: Connections, route: Route, deadlines: Deadlines, alarm: Alarm) -> None:
+        self._connections = connections
+        self._route = route
+        self._deadlines = deadlines
+        self._alarm = alarm
+        self._connecting: anyio.CancelScope | None = None
+        self._is_answered = False
+        self.connection: Connection | None = None
+
+    async def send(self, body: bytes) -> Response:
+        """Send, and once more on a fresh connection where a reused one had died before any answer.
+
+        Raises what ``faults.BROKEN`` names.
+        """
+        kept = self._connections.kept(self._route)
+        if kept is not None:
+            try:
+                return await self._send_on(kept, body)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if self._alarm.has_rung or _is_answered(error):
+                    raise
+                self.close()
+        return await self._send_on(await self._connect(), body)
+
+    def close(self) -> None:
+        """Give the connection back where the body was read to its end, else close it."""
+        if self.connection is not None:
+            self._connections.give_back(self._route, self.connection, is_answered=self._is_answered)
+            self.connection = None
+
+    async def _send_on(self, connection: Connection, body: bytes) -> Response:
+        self.connection = connection
+        self._deadlines.connected(asyncio.get_running_loop().time())
+        self._alarm.moved()
+        response = await self._route.post(connection, body)
+        self._is_answered = True
+        return response
+
+    async def _connect(self) -> Connection:
+        connection = None
+        with anyio.CancelScope() as self._connecting:
+            connection = await self._connections.open(self._route)
+        self._connecting = None
+        if connection is None:
+            raise TimeoutError
+        if self._alarm.has_rung:  # the connection came all the same, but too late
+            connection.close()
+            raise TimeoutError
+        return connection
+
+    def hang_up(self) -> None:
+        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        elif self.connection is not None and self.connection.transport is not None:
+            self.connection.transport.abort()
+
+
+def _is_answered(error: Exception) -> bool:
+    """Whether an answer had begun when the connection went away."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
