@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -302,6 +303,16 @@ def test_an_output_that_cannot_be_read_is_named(cli: Cli, job: Path, command: st
     ended = cli(command, "job.yaml", *more)
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr == f"promptjobs: {output(cli)} cannot be read: Too many levels of symbolic links\n"
+
+
+@pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
+def test_nobody_waits_for_a_pipe_in_place_of_an_output(cli: Cli, job: Path, command: str) -> None:
+    output(cli).unlink()
+    os.mkfifo(output(cli))
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])
+    ended = cli(command, "job.yaml", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"promptjobs: {output(cli)} is not a regular file\n"
 
 
 @pytest.mark.parametrize("command", ["run", "retry", "check", "validate"])

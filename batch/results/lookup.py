@@ -27,7 +27,7 @@ class Lookup:
         self.contents = Contents()
         self._stream: BinaryIO | None = None
         try:
-            self._stream = path.open("rb")
+            self._stream = Disk().open_read(path)
         except FileNotFoundError:
             return
         try:
