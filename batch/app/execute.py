@@ -1,11 +1,7 @@
-"""Running a job: the parts are wired here, and nowhere else."""
+"""Running a job, from the lock on its output to the summary beside it."""
 
 from __future__ import annotations
 
-import asyncio
-import random
-import signal
-from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
@@ -14,45 +10,29 @@ from typing import TYPE_CHECKING, Literal, Protocol
 import anyio
 import anyio.to_thread
 
-from batch.app.account import Account
 from batch.app.aside import drawn_up
-from batch.app.descriptors import connections
-from batch.app.endpoints import Address, Endpoints, members
 from batch.app.finish import finish, publish
 from batch.app.journal import Journal
-from batch.app.plan import Allowance, Plan, open_source
+from batch.app.plan import open_source
 from batch.app.provenance import Beginning
-from batch.app.spending import Spending
-from batch.app.stop import Stopper
-from batch.app.tally import Tally
+from batch.app.session import Session
 from batch.app.unplanned import Unplanned
 from batch.errors import PromptJobsError, UsageError
 from batch.policy import conclude
-from batch.policy.accept import Acceptance
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.conclude import Keep
-from batch.policy.exits import exit_code
-from batch.policy.lane import Lane
 from batch.policy.resume import TO_RETRY, TO_RUN
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
 from batch.ports import Reporter
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
-from batch.runner import Run
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable
 
     from batch.app.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.resume import State
-    from batch.policy.retry import Hold
     from batch.policy.standing import Standing
-    from batch.ports import Provider
-    from batch.records import Request, Result, Summary
+    from batch.records import Summary
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +96,7 @@ async def execute(
         for notice in source.notices:
             journal.notice(notice)
         journal.start(plan.total, plan.settled)
-        session = _Session(job, environment, journal, options)
+        session = Session(job, environment, journal, options)
         is_pruned = False
         try:
             if plan.to_send and options.limit != 0:
@@ -148,177 +128,3 @@ def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOpti
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
     """The log; a long one takes seconds to read, for which it does not hold up the caller's loop."""
     return await anyio.to_thread.run_sync(partial(ResultLog.open, job.output, durability=options.durability))
-
-
-class _Session:
-    """What one run has sent, and why it ended."""
-
-    def __init__(
-        self, job: JobFile, environment: Environment, reporter: RunReporter, options: RunOptions
-    ) -> None:
-        self._job = job
-        self._environment = environment
-        self._reporter = reporter
-        self._options = options
-        self._tally = Tally(reporter)
-        self._allowance = Allowance(options.limit)
-        self._holds: list[tuple[str, Hold]] = []
-        self._spending = Spending(job, ())
-        self._signal: int | None = None
-        self._out_of_time = False
-
-    async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
-        """Write results that need no run."""
-        await log.write(results)
-        for result in results:
-            self._tally.finished(result)
-
-    @property
-    def has_sent(self) -> bool:
-        """Whether anything has been sent."""
-        return self._tally.attempts > 0
-
-    async def send(self, source: JobSource, plan: Plan, log: ResultLog, unplanned: Unplanned | None) -> None:
-        """Open the endpoints that are needed and run the requests against them."""
-        job = self._job
-        models = [model for model in job.models if plan.to_send[model.id]]
-        self._spending = Spending(job, models)
-        addresses = {
-            name: Address(member, self._environment)
-            for model in models
-            for name, member in members(model).items()
-        }
-        async with AsyncExitStack() as stack:
-            endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
-            providers = await endpoints.open(addresses)
-            if unplanned is None:
-                requests = partial(self._allowance.pending, source, plan=plan, sink=log)
-            else:
-                requests = partial(unplanned.requests, allowance=self._allowance)
-            scheduler = Scheduler(self._lanes(plan, requests), self._connections())
-            await self._run(scheduler, providers, log, unplanned)
-        self._holds = [
-            (lane.name, lane.held)
-            for lane in scheduler.lanes
-            if lane.held is not None and lane.held.until is None
-        ]
-
-    def _connections(self) -> int:
-        wished = self._job.concurrency
-        possible = connections(wished)
-        if possible < wished:
-            self._reporter.notice(
-                f"{possible} requests at once in place of {wished}: "
-                "this process may have no more open files; see `ulimit -n`"
-            )
-        return possible
-
-    def _lanes(self, plan: Plan, requests: Callable[[str], Iterator[Request | None]]) -> list[Lane]:
-        job, spending = self._job, self._spending
-        policy = RetryPolicy(
-            job.retries.max_attempts,
-            job.retries.base,
-            job.retries.cap,
-            longest_wait=job.timeouts.outage,
-            validation_retries=job.retries.validation_retries,
-        )
-        return [
-            Lane(
-                model.id,
-                requests(model.id),
-                limit=model.concurrency or job.concurrency,
-                policy=policy,
-                outage=job.timeouts.outage,
-                random=random.random,
-                gate=spending.gate(model),
-                capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
-                endpoints=tuple(members(model)),
-            )
-            for model in job.models
-            if plan.to_send[model.id]
-        ]
-
-    async def _run(
-        self,
-        scheduler: Scheduler,
-        providers: Mapping[str, Provider],
-        log: ResultLog,
-        unplanned: Unplanned | None,
-    ) -> None:
-        run = Run(
-            scheduler,
-            providers,
-            log,
-            self._tally,
-            clock=lambda: datetime.now(UTC),
-            time=asyncio.get_running_loop().time,
-            fail_fast=self._options.fail_fast,
-            keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
-            acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
-        )
-        if unplanned is not None:
-            unplanned.hand_over(run.record)
-            self._tally.watch(unplanned.plan, self._reporter.found)
-        stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
-        error: PromptJobsError | None = None
-        async with anyio.create_task_group() as tasks:
-            if self._options.signals:
-                tasks.start_soon(stopper.on_signals)
-            if self._max_duration is not None:
-                tasks.start_soon(stopper.after, self._max_duration)
-            self._reporter.watch(run.standing)
-            try:
-                await run.run()
-            except PromptJobsError as caught:
-                error = caught  # raised outside the task group, which would wrap it in a group
-            finally:
-                self._reporter.watch(None)
-            tasks.cancel_scope.cancel()
-        if error is not None:
-            raise error
-        self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
-
-    @property
-    def _max_duration(self) -> float | None:
-        """For how long the run may send, in seconds; what the caller says goes before the job file."""
-        wished = self._options.max_duration
-        return self._job.limits.time if wished is None else wished
-
-    def _limits_reached(self) -> list[str]:
-        """The limits that ended the run, in words."""
-        reasons = []
-        if self._out_of_time:
-            reasons.append(f"limits.time: {self._max_duration:g} s are over")
-        if self._allowance.used_up:
-            reasons.append(f"--limit: {self._options.limit} requests were sent")
-        if self._spending.budget.reached is not None:
-            reasons.append(self._spending.budget.reached)
-        return reasons
-
-    def _stops(self) -> list[str]:
-        """Who has stopped the run, in words."""
-        reasons = []
-        if self._signal is not None:
-            reasons.append(f"{signal.Signals(self._signal).name}: the run was told to stop")
-        if self._options.fail_fast and self._tally.failed:
-            reasons.append("--fail-fast: a request has failed")
-        return reasons
-
-    def summary(
-        self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
-    ) -> Summary:
-        """What it came to; ``error`` is what ended it early."""
-        pending = plan.to_do - self._tally.succeeded - self._tally.failed
-        limits = self._limits_reached() if pending else []
-        reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
-        reasons += self._stops() if pending else []
-        code = exit_code(
-            failed=plan.given_up + self._tally.failed > 0,
-            holds=[hold for _, hold in self._holds],
-            out_of_budget=bool(limits),
-            signal=self._signal,
-        )
-        if error is not None:
-            code, reasons = error.exit_code, [*reasons, str(error)]
-        account = Account(self._job, plan, self._tally, self._spending)
-        return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)
