@@ -89,8 +89,3 @@ async def test_the_crontab_line_runs_and_says_nothing(work: Path, promptjobs: Co
     process = await anyio.run_process(command, env=promptjobs.environment, check=False)
     assert (process.returncode, process.stdout, process.stderr) == (0, b"", b"")
     assert len((work / "output" / "summaries.jsonl").read_text(encoding="utf-8").splitlines()) == 10
-
-
-@pytest.mark.parametrize("target", re.findall(r"\]\((?!http)([^)#]+)", README))
-def test_every_link_leads_somewhere(target: str) -> None:
-    assert (ROOT / target).exists()
