@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.adaptive import START, AdaptiveCapacity
+from batch.policy.adaptive import REST, START, AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.retry import shows_overload
 from batch.records import Failure, Outcome
@@ -163,6 +163,16 @@ def test_the_refusals_of_one_round_trip_take_what_was_refused_and_at_most_half()
     for _ in range(80):
         hand.settle(REFUSAL, began=before)
     assert hand.slots == 50
+
+
+def test_a_server_that_refuses_one_alone_now_and_then_is_soon_asked_for_two_again() -> None:
+    hand = Hand()
+    for _ in range(30):
+        hand.settle(REFUSAL)
+    assert hand.slots == 1
+    for _ in range(REST):
+        hand.settle()
+    assert hand.slots == 2
 
 
 def test_late_timeouts_of_an_earlier_time_change_nothing() -> None:

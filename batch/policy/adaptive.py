@@ -110,7 +110,8 @@ class AdaptiveCapacity:
             self._cut(now, tried)
 
     def _cut(self, now: float, tried: float) -> None:
-        known = self._hold < self._width <= self._ceiling * 1.1 + 1
+        # one alone could not have been fewer: that says nothing of whether two are too many
+        known = tried > 1 and self._hold < self._width <= self._ceiling * 1.1 + 1
         self._rests = min(MOST_RESTS, self._rests * 2) if known else 1
         self._cut_at = now
         self._floor = max(1.0, tried * HALF)
