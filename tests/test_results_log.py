@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import os
 import resource
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -293,26 +293,29 @@ async def test_compaction_on_a_full_disk_leaves_the_file_as_it_was() -> None:
     assert disk.names() == {PATH.name}
 
 
-@pytest.fixture
-def small_files() -> Iterator[int]:
-    """The kernel lets no file of this process grow beyond so many bytes."""
-    limit = 4000
+@contextmanager
+def small_files(limit: int) -> Iterator[None]:
+    """The kernel lets no file of this process grow beyond so many bytes, also not one that pytest writes to."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
-    yield limit
-    resource.setrlimit(resource.RLIMIT_FSIZE, old)
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, old)
 
 
-async def test_a_quota_on_a_real_disk(small_files: int, tmp_path: Path) -> None:
+async def test_a_quota_on_a_real_disk(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     acknowledged = []
-    log = ResultLog.open(path)
-    with suppress(OutputWriteError):
-        for number in range(small_files):
-            await log.write([succeeded(str(number))])
-            acknowledged.append(str(number))
-    with pytest.raises(OutputWriteError, match="File too large"):
-        await log.write([succeeded("one more")])
-    log.close()
+    limit = 4000
+    with small_files(limit):
+        log = ResultLog.open(path)
+        with suppress(OutputWriteError):
+            for number in range(limit):
+                await log.write([succeeded(str(number))])
+                acknowledged.append(str(number))
+        with pytest.raises(OutputWriteError, match="File too large"):
+            await log.write([succeeded("one more")])
+        log.close()
     assert len(acknowledged) >= 5
     assert ids(path.read_bytes()) == acknowledged
