@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from batch.policy.retry import Fail
     from batch.policy.work import Work
-    from batch.records import Failure, Known, Outcome, Reply, Request
+    from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
 
 MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""
@@ -78,28 +78,15 @@ def failed(
         runs=runs,
         history=work.history,
     )
-    return Result(
-        schema_version=SCHEMA_VERSION,
-        id=request.id,
-        fingerprint=request.fingerprint,
-        status="failed",
-        text=None,
-        verdict=None,
-        finish_reason=None,
-        error=error,
+    return _failure(
+        request,
+        error,
+        at,
         partial_text=work.partial_text,
-        reasoning=None,
-        tool_calls=None,
-        refusal=None,
-        parsed=None,
-        model=request.model,
-        served_by=None,
         usage=failure.usage,
         cost=work.cost,
         attempts=work.attempts,
         timings=_timings(failure, queued),
-        completed_at=at,
-        metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
     )
 
@@ -107,6 +94,21 @@ def failed(
 def refused(request: Request, why: str, at: str) -> Result:
     """The line of a request that is not sent, since its row is bad."""
     error = ResultError("bad_row", why, None, retryable=False, runs=1, history=[])
+    return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
+
+
+def _failure(  # noqa: PLR0913 - what a failure may leave behind
+    request: Request,
+    error: ResultError,
+    at: str,
+    *,
+    attempts: int,
+    timings: Timings,
+    partial_text: str | None = None,
+    usage: Usage | None = None,
+    cost: float | None = None,
+    messages: list[JSONObject] | None = None,
+) -> Result:
     return Result(
         schema_version=SCHEMA_VERSION,
         id=request.id,
@@ -116,20 +118,20 @@ def refused(request: Request, why: str, at: str) -> Result:
         verdict=None,
         finish_reason=None,
         error=error,
-        partial_text=None,
+        partial_text=partial_text,
         reasoning=None,
         tool_calls=None,
         refusal=None,
         parsed=None,
         model=request.model,
         served_by=None,
-        usage=None,
-        cost=None,
-        attempts=0,
-        timings=Timings(None, None, None),
+        usage=usage,
+        cost=cost,
+        attempts=attempts,
+        timings=timings,
         completed_at=at,
         metadata=request.metadata,
-        messages=None,
+        messages=messages,
     )
 
 
