@@ -69,6 +69,19 @@ def served(server: ChatServer) -> Iterator[ChatServer]:
         yield server
 
 
+@pytest.fixture
+def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
+    """The command inside this process, in the test's own folder."""
+    return Cli(tmp_path, monkeypatch, capsys)
+
+
+@pytest.fixture
+def server() -> Iterator[ChatServer]:
+    """A chat server, as it comes."""
+    with served(ChatServer()) as running:
+        yield running
+
+
 async def on_terminal(command: Command, *arguments: str, env: Mapping[str, str]) -> Ended:
     """Run as a process whose standard error is a terminal; ``stderr`` is what that was sent."""
     ours, theirs = os.openpty()

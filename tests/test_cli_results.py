@@ -11,26 +11,14 @@ from msgspec.structs import replace
 
 from batch.codec import decode_result, encode_result
 from batch.records import Mishap, ResultError, Usage
-from tests.chat_server import ChatServer
-from tests.cli_support import Cli, served
 from tests.results_support import failed, succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
+    from tests.chat_server import ChatServer
+    from tests.cli_support import Cli
     from tests.conftest import Ended
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -22,8 +22,6 @@ from batch.codec import encode_result
 from batch.records import Usage, Verdict
 from batch.results.export import FORMATS, is_for_test, writer
 from batch.results.export_table import COLUMNS
-from tests.chat_server import ChatServer
-from tests.cli_support import Cli, served
 from tests.payloads import FORMULAS
 from tests.results_support import failed, hostile_results, succeeded
 
@@ -32,6 +30,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Result
+    from tests.chat_server import ChatServer
+    from tests.cli_support import Cli
     from tests.conftest import Command, Ended
 
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a river."}]
@@ -259,17 +259,6 @@ def test_the_share_goes_to_a_file_of_its_own_and_stays_there(cli: Cli) -> None:
 def test_the_command_offers_every_format() -> None:
     """It names them itself, so that its help loads nothing."""
     assert OFFERED == FORMATS
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
 
 
 def run_job(cli: Cli, url: str, more: str = "") -> None:

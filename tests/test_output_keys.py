@@ -8,25 +8,11 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.codec import decode_result
-from tests.chat_server import ChatServer
-from tests.cli_support import Cli, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
     from batch.records import Result
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
+    from tests.chat_server import ChatServer
+    from tests.cli_support import Cli
 
 
 def write_job(cli: Cli, server: ChatServer, output: str, rows: str) -> None:

@@ -14,24 +14,18 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
-from tests.chat_server import ChatServer
-from tests.cli_support import Cli, served
+from tests.cli_support import Cli
 from tests.jobfile_support import write
 from tests.payloads import BOMBS, BREAK_OUTS, FORMULAS, PATHS, TEMPLATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Sequence
     from pathlib import Path
 
+    from tests.chat_server import ChatServer
     from tests.conftest import Command
 
 SECRET = "the secret of somebody else"
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
 
 
 @pytest.fixture

@@ -7,26 +7,12 @@ import json
 import re
 from typing import TYPE_CHECKING, Any
 
-import pytest
-
 from batch import __version__
 from tests.chat_server import ChatServer
 from tests.cli_support import Cli, served
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
-
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
 
 
 def write_job(cli: Cli, base_url: str, rows: int, more: str = "") -> None:

@@ -7,23 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.chat_server import ChatServer
-from tests.cli_support import Cli, served
-
 if TYPE_CHECKING:
-    from collections.abc import Iterator
     from pathlib import Path
 
-
-@pytest.fixture
-def server() -> Iterator[ChatServer]:
-    with served(ChatServer()) as running:
-        yield running
-
-
-@pytest.fixture
-def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Cli:
-    return Cli(tmp_path, monkeypatch, capsys)
+    from tests.chat_server import ChatServer
+    from tests.cli_support import Cli
 
 
 def write_job(folder: Path, name: str, base_url: str, more: str) -> None:
