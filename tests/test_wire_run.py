@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.wire.chunks import decode, decode_run
+from batch.wire import runs
+from batch.wire.chunks import decode
 from batch.wire.sse import EventDecoder
-from tests.wire_support import FUZZ
+from tests.wire_support import DONE, FUZZ, decoded
 
 if TYPE_CHECKING:
     from batch.wire.chunks import Chunk
@@ -83,20 +85,33 @@ def one_by_one(events: bytes) -> list[Chunk]:
     return [decode(event) for event in EventDecoder().cut(events)]
 
 
+def decoded_run(events: bytes) -> list[Chunk] | None:
+    """What a run of events says, decoded in one go, where it can be."""
+    values = runs.values(events)
+    return None if values is None else runs.decode(values)
+
+
+def texts_of(events: bytes, *, model_is_known: bool = True) -> list[str] | None:
+    """The texts of a run of events that bring nothing else."""
+    values = runs.values(events)
+    return None if values is None else runs.texts(values, model_is_known=model_is_known)
+
+
 @pytest.mark.parametrize("events", EXACT.values(), ids=EXACT)
 def test_a_plain_run_is_decoded_in_one_go(events: bytes) -> None:
-    assert decode_run(events) == one_by_one(events)
+    assert decoded_run(events) == one_by_one(events)
 
 
 @pytest.mark.parametrize("events", REFUSED.values(), ids=REFUSED)
 def test_anything_else_is_left_to_the_slow_way(events: bytes) -> None:
-    assert decode_run(events) is None
+    assert decoded_run(events) is None
+    assert texts_of(events) is None
 
 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
 def test_fuzz_a_run_is_never_something_else_than_its_events(events: bytes) -> None:
-    run = decode_run(events)
+    run = decoded_run(events)
     assert run is None or run == one_by_one(events)
 
 
@@ -108,4 +123,69 @@ NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}"]
 @given(st.lists(st.sampled_from(WHOLE + NOT_ONE_VALUE), min_size=1))
 def test_fuzz_two_values_in_one_event_never_make_up_for_half_of_one_in_others(values: list[bytes]) -> None:
     events = b"\n\n".join(b"data: " + value for value in values)
-    assert (decode_run(events) is not None) == all(value in WHOLE for value in values)
+    assert (decoded_run(events) is not None) == all(value in WHOLE for value in values)
+
+
+# Runs that only bring text
+
+
+BRINGS_TEXT = {
+    "as it is": b'{"choices":[{"delta":{"content":"a"}}]}',
+    "empty": b'{"choices":[{"delta":{"content":""}}]}',
+    "with all that says nothing": (
+        b'{"id":"1","choices":[{"index":0,"delta":{"role":"assistant","content":"a","reasoning":null,"refusal":'
+        b'null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}'
+    ),
+    "after the model's name": b'{"model":"m","choices":[{"delta":{"content":"a"}}]}',
+}
+BRINGS_MORE = {
+    "a finish": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',
+    "a finish at the top": b'{"finish_reason":"stop","choices":[{"delta":{"content":"a"}}]}',
+    "usage": b'{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}',
+    "an error": b'{"choices":[{"delta":{"content":"a"}}],"error":{"code":"x"}}',
+    "reasoning": b'{"choices":[{"delta":{"content":"a","reasoning":"b"}}]}',
+    "reasoning_content": b'{"choices":[{"delta":{"content":"a","reasoning_content":"b"}}]}',
+    "a refusal": b'{"choices":[{"delta":{"content":"a","refusal":"b"}}]}',
+    "a tool call": b'{"choices":[{"delta":{"content":"a","tool_calls":[]}}]}',
+    "another choice": b'{"choices":[{"index":1,"delta":{"content":"a"}}]}',
+    "two choices": b'{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}',
+    "no choice": b'{"choices":[]}',
+    "a message": b'{"choices":[{"message":{"content":"a"}}]}',
+    "no text": b'{"choices":[{"delta":{"content":null}}]}',
+    "a text in parts": b'{"choices":[{"delta":{"content":[{"text":"a"}]}}]}',
+}
+
+
+@pytest.mark.parametrize("value", BRINGS_TEXT.values(), ids=BRINGS_TEXT)
+def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
+    said = decode(value).choices[0].delta.content  # type: ignore[index, union-attr]
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == [said, "a"]
+
+
+@pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)
+def test_a_run_that_brings_more_is_not_read_as_texts(value: bytes) -> None:
+    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) is None
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) is None
+
+
+def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() -> None:
+    named = b"data: " + BRINGS_TEXT["after the model's name"]
+    assert texts_of(named, model_is_known=False) is None
+    assert texts_of(PLAIN, model_is_known=False) == ["a"]
+
+
+TEXTS_AND_MORE = [*BRINGS_TEXT.values(), *BRINGS_TEXT.values(), *BRINGS_MORE.values()]
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(TEXTS_AND_MORE), max_size=8), st.lists(st.integers(0, 400), max_size=4))
+def test_fuzz_a_reply_is_the_same_whether_or_not_its_events_are_read_as_runs(
+    values: list[bytes], cuts: list[int]
+) -> None:
+    """A comment before each event keeps the reader from taking any two of them as a run."""
+    body = b"".join(b"data: " + value + b"\n\n" for value in values)
+    apart = b"".join(b": alone\ndata: " + value + b"\n\n" for value in values)
+    ends = sorted({0, *(min(cut, len(body)) for cut in cuts), len(body)})
+    parts = [body[start:end] for start, end in pairwise(ends)]
+    assert repr(decoded(parts)) == repr(decoded([apart]))
+    assert repr(decoded([body + DONE])) == repr(decoded([apart + DONE]))

@@ -54,26 +54,6 @@ class NotUTF8Error(ValueError):
 
 
 _decode = Decoder(Chunk).decode
-_decode_lines = Decoder(Chunk).decode_lines
-
-
-def decode_run(events: bytes) -> list[Chunk] | None:
-    """The chunks of a run of events, decoded in one go; ``None`` where they must be looked at one by one.
-
-    ``events`` is what ``EventDecoder.take`` gives. The run is exact, and a third of the work: it is taken
-    only where every event is ``data: {…}`` on one line, and then each boundary lies between two values,
-    since nowhere inside a JSON value does ``{`` follow ``}``. So there are no fewer values than events, and
-    where there are as many, each event is one value.
-    """
-    values = events.split(b"}\n\ndata: {")
-    if not values[0].startswith(b"data: {") or b"\n" in b"".join(values):
-        return None
-    lines = b"}\n{".join(values)  # together quicker than ``replace``, which searches twice
-    try:
-        chunks = _decode_lines(lines[6:])
-    except (DecodeError, UnicodeDecodeError, RecursionError):
-        return None
-    return chunks if len(chunks) == len(values) else None
 
 
 def decode(data: bytes) -> Chunk:

@@ -11,7 +11,7 @@ from typing import Any
 
 from batch.errors import AttemptError
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire import chunks
+from batch.wire import chunks, runs
 from batch.wire.failures import from_event
 from batch.wire.sse import BOM, MAX_EVENT, EventDecoder, EventTooLargeError
 from batch.wire.text import condense, join, split_thinking
@@ -20,8 +20,9 @@ from batch.wire.tool_calls import ToolCalls
 MAX_BODY = 64 * 2**20
 """Bytes that one response may have by default."""
 
-SLICE = 32 * 1024
-"""Bytes decoded in one go: of more, the first has left the processor's cache before the last is decoded."""
+SLICE = 24 * 1024
+"""Bytes decoded in one go: of more, the first has left the processor's cache before the last is decoded, and
+CPython searches more than 30 000 bytes for the ends of events in a slower way."""
 
 _BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
@@ -166,36 +167,39 @@ class ReplyDecoder:
 
     def _take(self, events: bytes) -> None:
         run = events.removesuffix(_DONE)
-        found = chunks.decode_run(run) if len(run) <= self._max_event else None
-        if found is None:
-            for event in self._events.cut(events):
-                self._has_events = True
-                self._event(event)
-                if self.done:
-                    return
+        is_last = len(run) < len(events)
+        values = runs.values(run) if len(run) <= self._max_event else None
+        if values is None or not (self._texts(values, is_last=is_last) or self._chunks(values)):
+            self._one_by_one(events)
             return
         self._has_events = True
-        self._chunks(found)
-        self.done = len(run) < len(events)
+        self.done = is_last
 
-    def _chunks(self, found: list[chunks.Chunk]) -> None:
-        """What ``_chunk`` does with each, written out for what most of them are: a piece of text, no more."""
-        for chunk in found:
-            choices = chunk.choices
-            if choices and len(choices) == 1 and not (chunk.error or chunk.usage or chunk.finish_reason):
-                choice = choices[0]
-                delta = choice.delta
-                if (
-                    delta is not None
-                    and delta.content
-                    and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
-                    and not (choice.index or choice.finish_reason or self.finish_reason)
-                    and self._model is not None
-                ):
-                    self.text.append(delta.content)
-                    self.deltas += 1
-                    continue
+    def _texts(self, values: runs.Values, *, is_last: bool) -> bool:
+        """Take in events that only bring text; say whether they do. The last run of all never does."""
+        if is_last or self.finished:
+            return False
+        texts = runs.texts(values, model_is_known=self._model is not None)
+        if texts is None:
+            return False
+        said = list(filter(None, texts))
+        self.text += said
+        self.deltas += len(said)
+        return True
+
+    def _chunks(self, values: runs.Values) -> bool:
+        """Take in events of the usual shape; say whether they have it."""
+        found = runs.decode(values)
+        for chunk in found or ():
             self._chunk(chunk)
+        return found is not None
+
+    def _one_by_one(self, events: bytes) -> None:
+        for event in self._events.cut(events):
+            self._has_events = True
+            self._event(event)
+            if self.done:
+                return
 
     def _event(self, data: bytes) -> None:
         try:

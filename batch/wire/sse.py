@@ -3,7 +3,7 @@
 Only CR, LF and CRLF end lines. Line ends are brought to LF first, which is exact at any split: a CR
 ends its line at once, and an LF that follows it, in this read or the next, belongs to it. After that an
 event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line, or
-not at all: ``chunks.decode_run`` takes most reads as they are.
+not at all: ``runs.values`` takes most reads as they are.
 Event names, ids and retry times carry nothing that a chat completion needs; they are dropped.
 """
 
@@ -48,21 +48,19 @@ class EventDecoder:
         rest = self._rest
         if self._at_start:
             data = self._without_bom(data)
-        if rest:
-            seen = len(rest)
-            rest += data
-            if rest.find(b"\n\n", seen - 1) < 0:
-                self._check(len(rest))
-                return b""
-            data = bytes(rest)
-            rest.clear()
         end = data.rfind(b"\n\n")
-        if end < 0:
-            rest += data
-            self._check(len(rest))
-            return b""
-        rest += data[end + 2 :]
-        return data[:end]
+        if end >= 0:
+            with memoryview(data) as view:  # of all that is done here, copying is the most
+                whole = b"".join((rest, view[:end]))
+                rest[:] = view[end + 2 :]
+            return whole
+        if rest.endswith(b"\n") and data.startswith(b"\n"):
+            whole = bytes(rest[:-1])
+            rest[:] = data[1:]
+            return whole
+        rest += data
+        self._check(len(rest))
+        return b""
 
     def cut(self, whole: bytes) -> Iterator[bytes]:
         """The data of each of the events that ``take`` gave. Raises ``EventTooLargeError``."""
