@@ -31,6 +31,11 @@ _HINTS = {
 }
 
 
+_TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
+_TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
+"""A limit of newer ones, which read on a bit before they tell of the first levels."""
+
+
 @dataclass(slots=True)
 class _Size:
     """What a node amounts to with its aliases written out."""
@@ -69,6 +74,8 @@ def syntax_mistake(error: yaml.YAMLError, path: str) -> Mistake:
     what = f"not YAML: {problem}"
     if context and start:
         what += f" ({context} that starts on line {start.line + 1})"
+    if problem == _TOO_DEEP_FOR_LIBYAML:
+        what = _TOO_DEEP
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
     return Mistake(path, line, column, "", what, _HINTS.get(problem, ""))
 
@@ -136,7 +143,7 @@ class _Judge:
 
     def _check_depth(self, depth: int, mark: Any) -> None:
         if depth > MAX_DEPTH:
-            raise self._end(mark, f"nested more than {MAX_DEPTH} levels deep")
+            raise self._end(mark, _TOO_DEEP)
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag not in _CORE_TAGS:
