@@ -96,18 +96,18 @@ def _from_prompts(
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
     numbers = count()
     templates = [PromptTemplate(prompt, job.bounds) for prompt in job.prompts]
-    prompts = list(zip(templates, prompt_names(job.prompts), strict=True))
-    combinations = named(job.matrix)
+    names = [(name,) if name else () for name in prompt_names(job.prompts)]
+    forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
     variables = frozenset(name for each in job.matrix for name in each)
     targets = range(len(job.models))
     for row in _input_rows(job):
         if not isinstance(row, Row):
             yield row
-        elif clash := variables & row.variables.keys():
+        elif variables and (clash := variables & row.variables.keys()):
             yield _clash(min(clash), row)
             return
         else:
-            for (template, name), combination in product(prompts, combinations):
+            for (template, name), combination in forms:
                 number = next(numbers)
                 if marks is None or number in marks:
                     yield _filled(template, name, row, combination, targets, number)
@@ -122,7 +122,7 @@ def _clash(name: str, row: Row) -> Mistake:
 
 def _filled(
     template: PromptTemplate,
-    name: str,
+    name: tuple[str, ...],
     row: Row,
     combination: Combination,
     targets: Sequence[int],
@@ -133,15 +133,13 @@ def _filled(
     if combination.variables:
         variables = {**variables, **combination.variables}
         metadata = {**metadata, "matrix": combination.variables}
-    name_part = (name,) if name else ()
     try:
         messages = template.render(variables)
     except RenderError as error:
         mistake = row.mistake(prompt.where, error.what, error.hint)
         row_name = place_of(mistake) if row.id is None else row.id
-        return BadRow(mistake, "/".join((row_name, *name_part, *combination.parts)))
-    row_part = (row.id,) if row.id else ()
-    stem = None if row.id is None else row_part + name_part
+        return BadRow(mistake, "/".join((row_name, *name, *combination.parts)))
+    stem = (row.id, *name) if row.id else None if row.id is None else name
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )

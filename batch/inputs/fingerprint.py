@@ -26,7 +26,7 @@ def fingerprint(
     ``model`` is the canonical name. ``identity`` is what an embedded endpoint answers with, such as its
     engine and the hash of its weights. The host, the place in the job and the run's settings are left out.
     """
-    return digest((dialect, model, messages, _plain(params), sample, identity))
+    return digest((dialect, model, messages, _plain(params) if params else {}, sample, identity))
 
 
 def _plain(value: Any) -> Any:

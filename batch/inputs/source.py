@@ -109,14 +109,11 @@ class JobSource:
         ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
         for draft in drafts(self.job, marks):
-            if isinstance(draft, Note):
-                self._notes.setdefault(draft.what, {})[draft.path] = None
-                continue
-            if isinstance(draft, BadRow):
-                yield self._bad(draft, target)
-                continue
             if not isinstance(draft, Draft):
-                yield draft
+                if isinstance(draft, Note):
+                    self._notes.setdefault(draft.what, {})[draft.path] = None
+                else:
+                    yield self._bad(draft, target) if isinstance(draft, BadRow) else draft
                 continue
             found = False
             for index in draft.targets:

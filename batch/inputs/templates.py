@@ -38,25 +38,24 @@ class PromptTemplate:
     def __init__(self, prompt: Prompt, bounds: Bounds) -> None:
         self.prompt = prompt
         self._bounds = bounds
-        self._images = [_Text(image) for image in prompt.images]
-        self._messages = [(message.role, _Text(message.content)) for message in prompt.messages]
+        self._roles = [message.role for message in prompt.messages]
+        contents = [message.content for message in prompt.messages]
+        self._texts = [_Text(text) for text in (*contents, *prompt.images)]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
         """The messages for one row. Raises ``RenderError``. What the variables hold is never a template."""
         try:
-            texts = [text.filled(variables) for _, text in self._messages]
-            images = [image.filled(variables) for image in self._images]
+            texts = [text.filled(variables) for text in self._texts]
         except UndefinedError as error:
             raise _undefined(error, variables) from None
         except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:
             raise RenderError(f"the template fails: {type(error).__name__}") from None
-        if not all(map(is_unicode, texts + images)):
+        if not all(map(is_unicode, texts)):
             raise RenderError("the template gives half of a surrogate pair")
-        messages = tuple(
-            {"role": role, "content": text} for (role, _), text in zip(self._messages, texts, strict=True)
-        )
+        messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905
+        images = texts[len(messages) :]
         return self._with_images(messages, images) if images else messages
 
     def _with_images(self, messages: tuple[JSONObject, ...], images: list[str]) -> tuple[JSONObject, ...]:

@@ -91,11 +91,14 @@ def _is_deep(line: bytes) -> bool:
 def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
     """A key that one of the line's objects has twice, of which only the last would count.
 
-    Every key is followed by a colon. So most rows are cleared by counting, and only those with further colons
-    in their texts are looked at twice.
+    Every key is followed by a colon. So most rows are cleared by counting, and only those whose texts hold
+    what looks like the end of a key are looked at twice.
     """
-    keys = _keys(value)
-    if line.count(b":") == keys or len(_KEY_END.findall(line)) == keys:
+    ends = line.count(b":")
+    if ends == len(value):
+        return None
+    ends = len(_KEY_END.findall(line))
+    if ends == len(value) or ends == _keys(value):
         return None
     repeated: list[str] = []
 
