@@ -32,6 +32,10 @@ class Credentials:
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
+    @property
+    def _secrets(self) -> tuple[str, ...]:
+        return (*self.secrets, self.api_key) if self.api_key else self.secrets
+
     def on(self, headers: Mapping[str, str]) -> dict[str, str]:
         """A dialect's headers with the key and the further ones, which come last and win."""
         key = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
@@ -43,7 +47,9 @@ class Credentials:
         A failure's message loses every secret, and what the model has said the long ones. A short one may be
         a word of the answer: there are servers that take ``ollama`` for a key.
         """
-        secrets = (*self.secrets, self.api_key or "")
+        secrets = self._secrets
+        if not secrets:
+            return outcome
         changed = {}
         for name in _OF_A_FAILURE if isinstance(outcome, Failure) else _OF_A_REPLY:
             text = clean = getattr(outcome, name)

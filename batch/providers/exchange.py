@@ -27,7 +27,6 @@ from batch.records import Rate
 from batch.wire.failures import from_status
 from batch.wire.headers import rate
 from batch.wire.inflate import ENCODINGS, Inflater
-from batch.wire.reply import ReplyDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -38,6 +37,7 @@ if TYPE_CHECKING:
     from batch.providers.gather import Gatherer
     from batch.providers.route import Response, Route
     from batch.records import Failure, Outcome
+    from batch.wire.reply import ReplyDecoder
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error response that are read."""
@@ -62,7 +62,6 @@ class Exchange:
         "_inflater",
         "_left_at",
         "_loop",
-        "_new_decoder",
         "_origin",
         "_post",
         "_rate",
@@ -78,21 +77,21 @@ class Exchange:
         route: Route,
         body: bytes,
         timeouts: Timeouts,
-        new_decoder: Callable[[str], ReplyDecoder] = ReplyDecoder,
+        decoder: ReplyDecoder,
         gatherer: Gatherer | None = None,
     ) -> None:
         self._origin = route.origin
         self._body = body
         self._timeouts = timeouts
-        self._new_decoder = new_decoder
         self._gatherer = gatherer
         self._loop = asyncio.get_running_loop()
-        self._started = self._left_at = self._loop.time()
+        self._started = self._loop.time()
+        self._left_at: float | None = None
         self._deadlines = Deadlines(timeouts, self._started)
         self._alarm = Alarm(self._loop, self._deadlines)
         self._post = Post(connections, route, self._deadlines, self._alarm)
         self._response: Response | None = None
-        self._decoder = new_decoder("")
+        self._decoder = decoder
         self._deltas = 0
         self._inflater: Inflater | None = None
         self._rate: Rate | None = None
@@ -119,8 +118,8 @@ class Exchange:
         except BROKEN as error:
             return self._broken(error)
         self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
-        self._decoder = self._new_decoder(response.headers.get("content-type", ""))
-        encoding = response.headers.get("content-encoding", "identity").strip().lower()
+        self._decoder.content_type = response.headers.get("content-type", "")
+        encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding in ENCODINGS:
             self._inflater = Inflater()
         elif encoding not in ("", "identity"):
@@ -144,7 +143,8 @@ class Exchange:
 
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
         """Make a step; an outcome of its own where a limit of time is over."""
-        self._deadlines.paused(self._loop.time() - self._left_at)
+        if self._left_at is not None:
+            self._deadlines.paused(self._loop.time() - self._left_at)
         self._alarm.set(self._post.hang_up)
         try:
             outcome = await step()
@@ -182,6 +182,15 @@ class Exchange:
         body = None if self._response is None else self._response.content
         if not isinstance(line, Line) or not isinstance(body, Body) or self._inflater is not None:
             return None
+        outcome = self._look(body, body.take())  # what has come with the head is often all
+        line.resume_reading()
+        if outcome is None:
+            outcome = await self._told(line, body)
+        await self._drain()
+        return outcome
+
+    async def _told(self, line: Line, body: Body) -> Outcome:
+        """Sleep until a read has brought the outcome."""
         whole: asyncio.Future[Outcome] = self._loop.create_future()
 
         def look() -> None:
@@ -198,12 +207,9 @@ class Exchange:
         line.follow(look)
         try:
             look()
-            line.resume_reading()
-            await whole
-            await self._drain()
+            return await whole
         finally:
             line.follow(None)
-        return whole.result()
 
     def _look(self, body: Body, data: bytes) -> Outcome | None:
         """Take in what has come, then the end of the body or its failure."""

@@ -24,6 +24,10 @@ GREEDY = 128 * 1024
 """Bytes in one read after which the other connections are looked at first."""
 
 
+SMALL = 16 * 1024
+"""Bytes of a head and its body that may go through aiohttp's own reader, where the body is one piece."""
+
+
 class Body(aiohttp.StreamReader):
     """A body that comes read by read: to be read with ``readany``, or followed and ``take``n."""
 
@@ -85,10 +89,10 @@ class Line(ResponseHandler):
         super().feed_data(message, size)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what one read has brought; a head by itself, so that all of the body goes to a ``Body``."""
+        """Parse what one read has brought; a head by itself where its body is better fed to a ``Body``."""
         if self._payload is None or self._payload.is_eof():
             end = data.find(b"\r\n\r\n") + 4
-            if 4 <= end < len(data):
+            if 4 <= end < len(data) and (len(data) > SMALL or b"chunked" in data[:end].lower()):
                 super().data_received(data[:end])
                 data = data[end:]
         if self._exception is None:

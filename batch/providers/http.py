@@ -118,4 +118,4 @@ class HttpClient:
     def _exchange(self, route: Route, body: bytes, gatherer: Gatherer | None = None) -> Exchange:
         if self._connections is None:
             raise RuntimeError("the client is not open")
-        return Exchange(self._connections, route, body, self._timeouts, self._new_decoder, gatherer)
+        return Exchange(self._connections, route, body, self._timeouts, self._new_decoder(), gatherer)

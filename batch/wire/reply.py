@@ -31,20 +31,21 @@ _DONE = b"\n\ndata: [DONE]"
 class ReplyDecoder:
     """Fed with the body of a response with status 200, piece by piece; asked at its end what it was.
 
-    ``deltas`` counts what the model has said so far (text, reasoning, tool calls, refusals): comments
-    and pings leave it alone. ``finished`` is set by a finish reason, ``done`` once nothing can follow.
+    ``content_type`` is the header, and may be told later than the first bytes. ``deltas`` counts what the
+    model has said so far (text, reasoning, tool calls, refusals): comments and pings leave it alone.
+    ``finished`` is set by a finish reason, ``done`` once nothing can follow.
     """
 
     def __init__(
         self, content_type: str = "", *, max_event: int = MAX_EVENT, max_body: int = MAX_BODY
     ) -> None:
+        self.content_type = content_type
         self.deltas = 0
         self.done = False
         self.text: list[str] = []
         self.finish_reason: str | None = None
         self._events = EventDecoder(max_event)
         self._max_event = max_event
-        self._is_stream = "text/event-stream" in content_type.lower()
         self._whole: bytearray | None = None
         self._head = b""
         self._opened = False
@@ -115,7 +116,7 @@ class ReplyDecoder:
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
-        if not self._has_events and not self._is_stream:
+        if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
 
@@ -231,16 +232,18 @@ class ReplyDecoder:
             self.finish_reason = self.finish_reason or chunk.finish_reason
 
     def _choice(self, choice: chunks.Choice) -> None:
+        if self.finish_reason is not None:
+            return
         delta = choice.delta or choice.message
-        if delta is not None and self.finish_reason is None:
-            self._delta(delta)
-        if choice.finish_reason and self.finish_reason is None:
-            self.finish_reason = choice.finish_reason
+        if delta is not None:
+            if delta.content:
+                self.text.append(delta.content)
+                self.deltas += 1
+            if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+                self._more_than_text(delta)
+        self.finish_reason = choice.finish_reason or None
 
-    def _delta(self, delta: chunks.Delta) -> None:
-        if delta.content:
-            self.text.append(delta.content)
-            self.deltas += 1
+    def _more_than_text(self, delta: chunks.Delta) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
         if reasoning:
             self._reasoning.append(reasoning)
