@@ -164,4 +164,4 @@ def test_a_hostile_error_is_cut_and_can_be_written_down() -> None:
 def test_only_what_the_model_says_counts_as_a_delta(said: bool, piece: bytes) -> None:
     decoder = ReplyDecoder("text/event-stream")
     decoder.feed(piece)
-    assert (decoder.deltas > 0) is said
+    assert (decoder.message.deltas > 0) is said

@@ -190,9 +190,9 @@ def test_a_reply_is_the_same_however_often_it_is_condensed() -> None:
     for part in [*events, finish(), DONE]:
         plain.feed(part)
         condensed.feed(part)
-        condensed.condense()
-        assert len(condensed.text) < 200
-    assert len(plain.text) == 1000
+        condensed.message.condense()
+        assert len(condensed.message.text) < 200
+    assert len(plain.message.text) == 1000
     assert condensed.close() == plain.close()
 
 

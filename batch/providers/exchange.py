@@ -100,7 +100,7 @@ class Exchange:
     @property
     def text(self) -> list[str]:
         """The pieces of text so far."""
-        return self._decoder.text
+        return self._decoder.message.text
 
     async def run(self) -> Outcome:
         """The whole exchange in one go."""
@@ -216,7 +216,7 @@ class Exchange:
         try:
             if data:
                 self._decoder.feed(data)
-                self._decoder.condense()
+                self._decoder.message.condense()
             outcome = self._fed(body, len(data)) if data else None
         except AttemptError as error:
             return error.failure
@@ -240,8 +240,8 @@ class Exchange:
     def _fed(self, body: aiohttp.StreamReader, read: int) -> Outcome | None:
         """A read of so many bytes is decoded: the outcome, or else when to look again."""
         decoder, now = self._decoder, self._loop.time()
-        if decoder.deltas != self._deltas:
-            self._deltas = decoder.deltas
+        if decoder.message.deltas != self._deltas:
+            self._deltas = decoder.message.deltas
             self._deadlines.said(now)
         if decoder.done:
             return decoder.close()

@@ -7,15 +7,16 @@ JSON object. Anything else is cut, whatever it looks like.
 from __future__ import annotations
 
 from contextlib import suppress
-from typing import Any
+from typing import TYPE_CHECKING
 
 from batch.errors import AttemptError
-from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire import chunks, runs
 from batch.wire.failures import from_event
+from batch.wire.message import Message
 from batch.wire.sse import BOM, MAX_EVENT, EventDecoder, EventTooLargeError
-from batch.wire.text import condense, join, split_thinking
-from batch.wire.tool_calls import ToolCalls
+
+if TYPE_CHECKING:
+    from batch.records import Failure, Outcome
 
 MAX_BODY = 64 * 2**20
 """Bytes that one response may have by default."""
@@ -24,6 +25,9 @@ SLICE = 24 * 1024
 """Bytes decoded in one go: of more, the first has left the processor's cache before the last is decoded, and
 CPython searches more than 30 000 bytes for the ends of events in a slower way."""
 
+WORTHWHILE = 10
+"""Events in the middle of a reply from which on it pays to look at them apart."""
+
 _BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
 
@@ -31,19 +35,16 @@ _DONE = b"\n\ndata: [DONE]"
 class ReplyDecoder:
     """Fed with the body of a response with status 200, piece by piece; asked at its end what it was.
 
-    ``content_type`` is the header, and may be told later than the first bytes. ``deltas`` counts what the
-    model has said so far (text, reasoning, tool calls, refusals): comments and pings leave it alone.
-    ``finished`` is set by a finish reason, ``done`` once nothing can follow.
+    ``content_type`` is the header, and may be told later than the first bytes. ``message`` is what was said
+    so far; ``finished`` is set by a finish reason, ``done`` once nothing can follow.
     """
 
     def __init__(
         self, content_type: str = "", *, max_event: int = MAX_EVENT, max_body: int = MAX_BODY
     ) -> None:
         self.content_type = content_type
-        self.deltas = 0
         self.done = False
-        self.text: list[str] = []
-        self.finish_reason: str | None = None
+        self.message = Message()
         self._events = EventDecoder(max_event)
         self._max_event = max_event
         self._whole: bytearray | None = None
@@ -51,16 +52,11 @@ class ReplyDecoder:
         self._opened = False
         self._has_events = False
         self._left = self._max_body = max_body
-        self._reasoning: list[str] = []
-        self._refusal: list[str] = []
-        self._calls = ToolCalls()
-        self._usage: Usage | None = None
-        self._model: str | None = None
 
     @property
     def finished(self) -> bool:
         """Whether the server has said that the answer is complete."""
-        return self.done or self.finish_reason is not None
+        return self.done or self.message.finish_reason is not None
 
     def feed(self, data: bytes) -> None:
         """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
@@ -89,7 +85,7 @@ class ReplyDecoder:
                 self._read_rest()
         except AttemptError as error:
             return error.failure
-        return self._reply() if self.finished else self._failure(code, message)
+        return self.message.reply() if self.finished else self._failure(code, message)
 
     def _feed(self, data: bytes) -> None:
         if not self._opened:
@@ -111,7 +107,7 @@ class ReplyDecoder:
             return self._failure("encoding", f"the response is not UTF-8: {error}")
         except chunks.NotJSONError as error:
             return self._failure("truncated", f"the response is not whole JSON: {error}")
-        return self._reply() if self.finished else self._unfinished()
+        return self.message.reply() if self.finished else self._unfinished()
 
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
@@ -119,11 +115,6 @@ class ReplyDecoder:
         if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
-
-    def condense(self) -> None:
-        """Hold what was said in less memory. ``text`` has other parts after that, but says the same."""
-        condense(self.text)
-        condense(self._reasoning)
 
     # What kind of body it is
 
@@ -169,28 +160,45 @@ class ReplyDecoder:
     def _take(self, events: bytes) -> None:
         run = events.removesuffix(_DONE)
         is_last = len(run) < len(events)
-        values = runs.values(run) if len(run) <= self._max_event else None
-        if values is None or not (self._texts(values, is_last=is_last) or self._chunks(values)):
+        insides = runs.insides(run) if len(run) <= self._max_event else None
+        if insides is None:
             self._one_by_one(events)
             return
         self._has_events = True
-        self.done = is_last
+        taken = self._run(insides, is_last=is_last)
+        if taken < len(insides):
+            self._one_by_one(runs.outsides(insides[taken:]))
+        self.done = self.done or is_last
 
-    def _texts(self, values: runs.Values, *, is_last: bool) -> bool:
-        """Take in events that only bring text; say whether they do. The last run of all never does."""
-        if is_last or self.finished:
+    def _run(self, insides: list[bytes], *, is_last: bool) -> int:
+        """Take in events of a run; return how many, up to the first part that is not of the usual shape.
+
+        In the middle of a reply there is text and nothing else; its first event names the model, and the last
+        ones finish it and tell the usage.
+        """
+        begin = 0 if self.message.model is not None else 1
+        end = len(insides) - 2 if is_last else len(insides)
+        if end - begin < WORTHWHILE:
+            return len(insides) if self._chunks(insides) else 0
+        for start, stop in ((0, begin), (begin, end), (end, len(insides))):
+            part = insides[start:stop]
+            if part and not (stop == end and self._texts(part)) and not self._chunks(part):
+                return start
+        return len(insides)
+
+    def _texts(self, insides: list[bytes]) -> bool:
+        """Take in events that only bring text; say whether they do."""
+        if self.finished:
             return False
-        texts = runs.texts(values, model_is_known=self._model is not None)
+        texts = runs.texts(insides, model_is_known=self.message.model is not None)
         if texts is None:
             return False
-        said = list(filter(None, texts))
-        self.text += said
-        self.deltas += len(said)
+        self.message.add_texts(texts)
         return True
 
-    def _chunks(self, values: runs.Values) -> bool:
+    def _chunks(self, insides: list[bytes]) -> bool:
         """Take in events of the usual shape; say whether they have it."""
-        found = runs.decode(values)
+        found = runs.decode(insides)
         for chunk in found or ():
             self._chunk(chunk)
         return found is not None
@@ -221,81 +229,10 @@ class ReplyDecoder:
         if chunk.error:
             failure = from_event(chunk.error)
             raise self._error(failure.code, failure.message, should_retry=failure.should_retry)
-        if chunk.usage is not None:
-            self._usage = chunks.plausible(chunk.usage)
-        if chunk.model and self._model is None:
-            self._model = chunk.model
-        for choice in chunk.choices or ():
-            if not choice.index:
-                self._choice(choice)
-        if chunk.finish_reason:
-            self.finish_reason = self.finish_reason or chunk.finish_reason
-
-    def _choice(self, choice: chunks.Choice) -> None:
-        if self.finish_reason is not None:
-            return
-        delta = choice.delta or choice.message
-        if delta is not None:
-            if delta.content:
-                self.text.append(delta.content)
-                self.deltas += 1
-            if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
-                self._more_than_text(delta)
-        self.finish_reason = choice.finish_reason or None
-
-    def _more_than_text(self, delta: chunks.Delta) -> None:
-        reasoning = delta.reasoning_content or delta.reasoning
-        if reasoning:
-            self._reasoning.append(reasoning)
-            self.deltas += 1
-        if delta.refusal:
-            self._refusal.append(delta.refusal)
-            self.deltas += 1
-        if delta.tool_calls:
-            self._tool_calls(delta.tool_calls)
-
-    def _tool_calls(self, calls: list[Any]) -> None:
-        for place, call in enumerate(calls):
-            if isinstance(call, dict):
-                self._calls.feed(call, place)
-                self.deltas += 1
-
-    # Outcomes
-
-    def _reply(self) -> Outcome:
-        text, thinking = split_thinking(join(self.text))
-        reasoning = "\n".join(filter(None, [join(self._reasoning), thinking])) or None
-        calls = self._calls.joined()
-        refusal = join(self._refusal) or None
-        if self.finish_reason == "content_filter":
-            return self._failure("filtered", "the server's content filter stopped the answer")
-        if not (text or calls or refusal) and self.finish_reason != "length":
-            return self._failure("empty", "the server finished without having said anything")
-        return Reply(
-            text=text,
-            verdict=self._verdict(),
-            finish_reason=self.finish_reason,
-            reasoning=reasoning,
-            tool_calls=calls or None,
-            refusal=refusal,
-            usage=self._usage,
-            served_by=self._model,
-        )
-
-    def _verdict(self) -> Verdict:
-        if self.finish_reason is None:
-            return Verdict.UNVERIFIED
-        return Verdict.LENGTH if self.finish_reason == "length" else Verdict.COMPLETE
+        self.message.add(chunk)
 
     def _failure(self, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
-        return Failure(
-            code=code,
-            message=message,
-            should_retry=should_retry,
-            finished=self.finished,
-            partial_text=join(self.text) or None,
-            usage=self._usage,
-        )
+        return self.message.failure(code, message, finished=self.finished, should_retry=should_retry)
 
     def _error(self, code: str, message: str, *, should_retry: bool | None = None) -> AttemptError:
         return AttemptError(self._failure(code, message, should_retry=should_retry))

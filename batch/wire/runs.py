@@ -7,58 +7,65 @@ not take (a finish, usage, reasoning, an error, any oddity) goes the general way
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from batch.wire.chunks import Chunk
 
-_UNFIT = (DecodeError, UnicodeDecodeError, RecursionError)
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+_START, _BETWEEN, _END = b"data: {", b"}\n\ndata: {", b"}"
 
 
-class Values(Struct, frozen=True, gc=False):
-    """The JSON values of so many events, one after the other."""
+def insides(events: bytes) -> list[bytes] | None:
+    """What stands between the braces of each event's JSON; ``None`` where events must be taken one by one.
 
-    json: bytes
-    count: int
-
-
-def values(events: bytes) -> Values | None:
-    """The values of a run of events; ``None`` where they must be looked at one by one.
-
-    ``events`` is what ``EventDecoder.take`` gives. The run is exact, and a third of the work: it is taken
-    only where every event is ``data: {…}`` on one line, and then each boundary lies between two values,
-    since nowhere inside a JSON value does ``{`` follow ``}``. So there are no fewer values than events, and
-    where there are as many, each event is one value.
+    ``events`` is what ``EventDecoder.take`` gives: only where the first begins with ``data: {`` and the last
+    ends with ``}``. Whether each of them is one object is not known before they are decoded.
     """
-    parts = events.split(b"}\n\ndata: {")
-    if not parts[0].startswith(b"data: {"):
+    if not events.startswith(_START) or not events.endswith(_END):
         return None
-    parts[0] = parts[0][6:]
-    joined = b"} {".join(parts)  # together quicker than ``replace``, which searches twice
-    return None if b"\n" in joined else Values(joined, len(parts))
+    return events[len(_START) : -len(_END)].split(_BETWEEN)
 
 
-def decode(run: Values) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not a value of the usual shape."""
-    try:
-        chunks = _decode_all(run.json)
-    except _UNFIT:
-        return None
-    return chunks if len(chunks) == run.count else None
+def outsides(insides: list[bytes]) -> bytes:
+    """The events of which these are the insides."""
+    return b"".join((_START, _BETWEEN.join(insides), _END))
 
 
-def texts(run: Values, *, model_is_known: bool) -> list[str] | None:
+def decode(insides: list[bytes]) -> list[Chunk] | None:
+    """The chunk of each; ``None`` where one is not an object of the usual shape."""
+    found: list[Chunk] | None = _decoded(_decode_all, insides)
+    return found
+
+
+def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
     """The piece of text of each, where all of them bring that and nothing else; ``None`` where one does not.
 
     Until the model is known, its name is something else, too.
     """
-    try:
-        plain = (_decode_plain if model_is_known else _decode_nameless)(run.json)
-    except _UNFIT:
+    plain: list[_Plain] | None = _decoded(_decode_plain if model_is_known else _decode_nameless, insides)
+    return None if plain is None else [chunk.choices[0].delta.content for chunk in plain]
+
+
+def _decoded(decode_all: Callable[[bytes], list[Any]], insides: list[bytes]) -> list[Any] | None:
+    """The value of each, all decoded in one go, which is a third of the work; ``None`` where that fails.
+
+    It is exact: no event has a line end in it, and each boundary lies between two values, since nowhere
+    inside a JSON value does ``{`` follow ``}``. So there are no fewer values than events, and where there are
+    as many, each event is one value.
+    """
+    values = b"".join((b"{", b"} {".join(insides), b"}"))
+    if b"\n" in values:
         return None
-    return [chunk.choices[0].delta.content for chunk in plain] if len(plain) == run.count else None
+    try:
+        found = decode_all(values)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return found if len(found) == len(insides) else None
 
 
 class _PlainDelta(Struct, gc=False):

@@ -3,7 +3,7 @@
 Only CR, LF and CRLF end lines. Line ends are brought to LF first, which is exact at any split: a CR
 ends its line at once, and an LF that follows it, in this read or the next, belongs to it. After that an
 event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line, or
-not at all: ``runs.values`` takes most reads as they are.
+not at all: ``runs`` takes most reads as they are.
 Event names, ids and retry times carry nothing that a chat completion needs; they are dropped.
 """
 
