@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import math
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import pytest
 
 from batch.errors import AttemptError
-from batch.providers.alarm import Alarm
+from batch.providers.alarm import Alarm, Watch
 from batch.providers.autonomous import AutonomousAI
 from batch.providers.base import FinishReason
 from batch.providers.credentials import Credentials
@@ -113,7 +114,7 @@ async def test_the_alarm_rings_when_the_limits_have_moved_nearer() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(connect=60, first_byte=TICK), loop.time())
     rung = anyio.Event()
-    alarm = Alarm(loop, deadlines)
+    alarm = Alarm(Watch(loop), deadlines)
     began = loop.time()
     alarm.set(rung.set)
     deadlines.connected(loop.time())
@@ -128,7 +129,7 @@ async def test_the_alarm_rings_when_the_limits_have_moved_nearer() -> None:
 async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_dropped() -> None:
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(idle=2 * TICK), loop.time())
-    alarm = Alarm(loop, deadlines)
+    alarm = Alarm(Watch(loop), deadlines)
     alarm.set(lambda: None)
     for _ in range(8):
         deadlines.said(loop.time())
@@ -144,10 +145,35 @@ async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_droppe
 async def test_an_alarm_that_is_set_too_late_rings_at_once() -> None:
     loop = asyncio.get_running_loop()
     rung: list[bool] = []
-    alarm = Alarm(loop, Deadlines(Timeouts(connect=1), loop.time() - 1))
+    alarm = Alarm(Watch(loop), Deadlines(Timeouts(connect=1), loop.time() - 1))
     alarm.set(lambda: rung.append(True))
     assert rung == [True]
     assert alarm.has_rung
+
+
+@pytest.mark.anyio
+async def test_one_timer_rings_each_alarm_in_its_turn() -> None:
+    loop = asyncio.get_running_loop()
+    watch, began = Watch(loop), loop.time()
+    send, receive = anyio.create_memory_object_stream[int](3)
+    with send, receive, anyio.fail_after(10):
+        for place in (3, 1, 2):
+            alarm = Alarm(watch, Deadlines(Timeouts(connect=place * TICK), began))
+            alarm.set(partial(send.send_nowait, place))
+        rung = [await receive.receive() for _ in range(3)]
+    assert rung == [1, 2, 3]
+    assert loop.time() - began > 2.9 * TICK
+
+
+@pytest.mark.anyio
+async def test_a_watch_that_is_closed_leaves_no_timer_behind() -> None:
+    loop = asyncio.get_running_loop()
+    watch = Watch(loop)
+    alarm = Alarm(watch, Deadlines(Timeouts(connect=TICK), loop.time()))
+    alarm.set(lambda: None)
+    watch.close()
+    await anyio.sleep(2 * TICK)
+    assert not alarm.has_rung
 
 
 # Over the wire

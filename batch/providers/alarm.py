@@ -1,4 +1,4 @@
-"""Ending a wait when its deadlines are over, at the cost of one timer and not of one timer a read."""
+"""Ending a wait when its deadlines are over, at the cost of one timer for all that wait."""
 
 from __future__ import annotations
 
@@ -12,49 +12,90 @@ if TYPE_CHECKING:
     from batch.providers.deadlines import Deadlines
 
 
-class Alarm:
-    """Rings, once, when its deadlines are over while it is set. ``has_rung`` says that it did.
+class Watch:
+    """The alarms that are set, on one timer.
 
-    Deadlines mostly move away, with every read, and then the timer stays: it is set anew when it goes off.
-    Only where they move nearer must somebody tell, by ``moved``.
+    Deadlines mostly move away, with every read, and most attempts end long before theirs. So the timer stays
+    where it is: when it goes off, all are looked at, and it is set for the one that is due next.
     """
 
-    __slots__ = ("_at", "_deadlines", "_loop", "_ring", "_timer", "has_rung")
-
-    def __init__(self, loop: asyncio.AbstractEventLoop, deadlines: Deadlines) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._deadlines = deadlines
-        self._ring: Callable[[], None] | None = None
+        self._alarms: set[Alarm] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
-        self.has_rung = False
 
-    def set(self, ring: Callable[[], None]) -> None:
-        """Watch the deadlines from now on, and call ``ring`` when they are over."""
-        self._ring = ring
-        self._look()
+    def add(self, alarm: Alarm) -> None:
+        """Watch an alarm, from now on."""
+        self._alarms.add(alarm)
+        self.look_by(alarm.due)
 
-    def drop(self) -> None:
-        """Watch them no more, and hold nobody: whoever is rung for mostly holds the alarm."""
-        self._ring = None
-        self._stop()
+    def remove(self, alarm: Alarm) -> None:
+        """Watch it no more."""
+        self._alarms.discard(alarm)
 
-    def moved(self) -> None:
-        """The deadlines may have moved nearer, while the alarm was set."""
-        if self._deadlines.due < self._at and self._ring is not None:
+    def look_by(self, due: float) -> None:
+        """Look at all alarms then, in the loop's time, if not before; at once where that is past."""
+        if due >= self._at:
+            return
+        self.close()
+        if due <= self._loop.time():
             self._look()
+        else:
+            self._at, self._timer = due, self._loop.call_at(due, self._look)
 
-    def _look(self) -> None:
-        self._stop()
-        due, ring = self._deadlines.due, self._ring
-        if ring is not None and self._loop.time() >= due:
-            self.has_rung = True
-            ring()
-        elif due < math.inf:
-            self._at = due
-            self._timer = self._loop.call_at(due, self._look)
-
-    def _stop(self) -> None:
+    def close(self) -> None:
+        """Stop the timer."""
         if self._timer is not None:
             self._timer.cancel()
         self._timer, self._at = None, math.inf
+
+    def _look(self) -> None:
+        self._timer, self._at = None, math.inf
+        now = self._loop.time()
+        for alarm in [each for each in self._alarms if each.due <= now]:
+            alarm.ring()
+        self.look_by(min((each.due for each in self._alarms), default=math.inf))
+
+
+class Alarm:
+    """Rings, once, when its deadlines are over while it is set. ``has_rung`` says that it did.
+
+    Only where the deadlines move nearer must somebody tell, by ``moved``.
+    """
+
+    __slots__ = ("_deadlines", "_then", "_watch", "has_rung")
+
+    def __init__(self, watch: Watch, deadlines: Deadlines) -> None:
+        self._watch = watch
+        self._deadlines = deadlines
+        self._then: Callable[[], None] | None = None
+        self.has_rung = False
+
+    @property
+    def due(self) -> float:
+        """When it rings, in the loop's time."""
+        return self._deadlines.due
+
+    def set(self, then: Callable[[], None]) -> None:
+        """Watch the deadlines from now on, and call ``then`` when they are over."""
+        self._then = then
+        self._watch.add(self)
+
+    def drop(self) -> None:
+        """Watch them no more, and hold nobody: whoever is called mostly holds the alarm."""
+        self._then = None
+        self._watch.remove(self)
+
+    def moved(self) -> None:
+        """The deadlines may have moved nearer, while the alarm was set."""
+        if self._then is not None:
+            self._watch.look_by(self._deadlines.due)
+
+    def ring(self) -> None:
+        """They are over."""
+        then = self._then
+        self.drop()
+        self.has_rung = True
+        if then is not None:
+            then()

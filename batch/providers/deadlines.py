@@ -33,30 +33,31 @@ class Deadlines:
     def __init__(self, timeouts: Timeouts, now: float) -> None:
         self._timeouts = timeouts
         self._started = now
-        self._total_due = _after(now, timeouts.total)
+        self._total_due = math.inf if timeouts.total is None else now + timeouts.total
         self.first_byte: float | None = None
-        self._enter("connect", _after(now, timeouts.connect))
+        self._enter("connect", timeouts.connect, now)
 
     def connected(self, now: float) -> None:
         """The connection stands; the request goes out."""
         if self._phase == "connect":
-            self._enter("first_byte", _after(now, self._timeouts.first_byte))
+            self._enter("first_byte", self._timeouts.first_byte, now)
 
     def said(self, now: float) -> None:
         """The model has said something."""
         if self.first_byte is None:
             self.first_byte = now - self._started
-        self._enter("idle", _after(now, self._timeouts.idle))
+        self._enter("idle", self._timeouts.idle, now)
 
     def finished(self, now: float) -> None:
         """The server has finished its answer, but not yet the body."""
         if self._phase != "finish":
-            self._enter("finish", now + self._timeouts.finish)
+            self._enter("finish", self._timeouts.finish, now)
 
     def paused(self, seconds: float) -> None:
         """Nobody was reading for so long: the time of a slow reader is not the server's."""
         self._total_due += seconds
-        self._enter(self._phase, self._phase_due + seconds)
+        self._phase_due += seconds
+        self.due += seconds
 
     def expired(self, now: float) -> tuple[str, str]:
         """Code and message of the limit that is over."""
@@ -71,14 +72,10 @@ class Deadlines:
         code, what, seconds = limit[self._phase]
         return code, f"{what} within {_seconds(seconds)} (timeouts.{self._phase})"
 
-    def _enter(self, phase: str, due: float) -> None:
+    def _enter(self, phase: str, seconds: float | None, now: float) -> None:
         self._phase = phase
-        self._phase_due = due
-        self.due = min(due, self._total_due)
-
-
-def _after(now: float, seconds: float | None) -> float:
-    return math.inf if seconds is None else now + seconds
+        self._phase_due = due = math.inf if seconds is None else now + seconds
+        self.due = due if due < self._total_due else self._total_due
 
 
 def _seconds(value: float | None) -> str:

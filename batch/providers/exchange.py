@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
+    from batch.providers.alarm import Watch
     from batch.providers.connections import Connections
     from batch.providers.gather import Gatherer
     from batch.providers.route import Response, Route
@@ -78,6 +79,7 @@ class Exchange:
         body: bytes,
         timeouts: Timeouts,
         decoder: ReplyDecoder,
+        watch: Watch,
         gatherer: Gatherer | None = None,
     ) -> None:
         self._origin = route.origin
@@ -88,7 +90,7 @@ class Exchange:
         self._started = self._loop.time()
         self._left_at: float | None = None
         self._deadlines = Deadlines(timeouts, self._started)
-        self._alarm = Alarm(self._loop, self._deadlines)
+        self._alarm = Alarm(watch, self._deadlines)
         self._post = Post(connections, route, self._deadlines, self._alarm)
         self._response: Response | None = None
         self._decoder = decoder

@@ -6,12 +6,14 @@ prompt leaves the origin. Bytes are taken as they come, never as lines.
 
 from __future__ import annotations
 
+import asyncio
 from functools import partial
 from typing import TYPE_CHECKING, Self
 
 import anyio
 
 from batch.errors import AttemptError
+from batch.providers.alarm import Watch
 from batch.providers.base import FinishReason
 from batch.providers.connections import Connections
 from batch.providers.exchange import Exchange
@@ -58,8 +60,10 @@ class HttpClient:
         self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
         self._gatherer = Gatherer()
         self._connections: Connections | None = None
+        self._watch: Watch | None = None
 
     async def __aenter__(self) -> Self:
+        self._watch = Watch(asyncio.get_running_loop())
         self._connections = Connections(Connector(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls))
         return self
 
@@ -73,6 +77,8 @@ class HttpClient:
             with anyio.CancelScope(shield=True):
                 await self._connections.close()
             self._connections = None
+        if self._watch is not None:
+            self._watch.close()
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
         """The way to an address, to be made once for all requests that go there."""
@@ -116,6 +122,7 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(self, route: Route, body: bytes, gatherer: Gatherer | None = None) -> Exchange:
-        if self._connections is None:
+        if self._connections is None or self._watch is None:
             raise RuntimeError("the client is not open")
-        return Exchange(self._connections, route, body, self._timeouts, self._new_decoder(), gatherer)
+        decoder = self._new_decoder()
+        return Exchange(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)

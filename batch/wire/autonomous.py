@@ -89,5 +89,6 @@ def encode(
         "stream": stream,
         "aiAgent": model,
     }
-    body.update((key, value) for key, value in params.items() if key not in _RESERVED)
+    if params:
+        body.update((key, value) for key, value in params.items() if key not in _RESERVED)
     return encode_json(body)

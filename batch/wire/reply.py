@@ -124,6 +124,9 @@ class ReplyDecoder:
         Some servers answer with one object whatever was asked, or with a page. White space may come before
         either for as long as the server thinks; one blank stands for all of it.
         """
+        if data.startswith(b"data:") and not self._head:
+            self._opened = True
+            return data
         head = self._head + data
         if len(head) < len(BOM) and BOM.startswith(head):
             self._head = head

@@ -44,7 +44,8 @@ class EventDecoder:
         The empty line that closes the last of them is left out. Raises ``EventTooLargeError``, but not before
         it has given what came before the event that is too large.
         """
-        data = self._with_lf_only(data)
+        if self._after_cr or b"\r" in data:
+            data = self._with_lf_only(data)
         rest = self._rest
         if self._at_start:
             data = self._without_bom(data)
@@ -96,6 +97,9 @@ class EventDecoder:
 
     def _without_bom(self, data: bytes) -> bytes:
         """Drop one byte order mark, holding back what may still become one."""
+        if data and not self._rest and not data.startswith(BOM[:1]):
+            self._at_start = False
+            return data
         data = bytes(self._rest) + data
         self._rest.clear()
         if len(data) < len(BOM) and BOM.startswith(data):
