@@ -10,14 +10,13 @@ from __future__ import annotations
 import errno
 import os
 import socket
-import warnings
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 import msgspec
-from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
+from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
 from batch.results.files import Disk, reason
@@ -41,7 +40,7 @@ class OutputLock:
     def __init__(self, output: Path) -> None:
         self._output = Path(os.path.realpath(output))  # two names of one file are one output
         self._path = self._output.with_name(f"{self._output.name}.lock")
-        self._lock: BaseFileLock = FileLock(self._path, blocking=False, thread_local=False)
+        self._lock = FileLock(self._path, blocking=False, thread_local=False, fallback_to_soft=False)
 
     def acquire(self) -> None:
         """Take the lock, at once or not at all; the output's directory is created where it is missing.
@@ -73,11 +72,13 @@ class OutputLock:
         self.release()
 
     def _take(self) -> None:
-        with warnings.catch_warnings():  # filelock warns of the fallback that is refused here
-            warnings.simplefilter("ignore")
+        try:
             self._lock.acquire()
-        if isinstance(self._lock, SoftFileLock):
-            raise OSError(errno.ENOSYS, "its file system has no locks; put the output on another one")
+        except OSError as error:
+            if error.errno != errno.ENOSYS:
+                raise
+            what = "its file system has no locks; put the output on another one"
+            raise OSError(errno.ENOSYS, what) from error
 
     def _sign(self) -> None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
