@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from hashlib import blake2b
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
@@ -16,6 +15,8 @@ if TYPE_CHECKING:
     from batch.inputs.refused import Origin
     from batch.inputs.source import JobSource
     from batch.records import Request
+
+_SHORT = (1 << SHORT_BITS) - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,10 +58,10 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
 
 
 class _Ids:
-    """Ids, of each of which 60 bits of a digest are remembered.
+    """Ids, of each of which 60 bits of a hash are remembered.
 
-    Those whose digest comes twice are to be looked at again, since two ids are not equal because their
-    digests are.
+    Those whose hash comes twice are to be looked at again, since two ids are not equal because their hashes
+    are.
     """
 
     def __init__(self) -> None:
@@ -74,13 +75,13 @@ class _Ids:
         self._seen.add(key)
 
     def repeated(self) -> set[int]:
-        """The digests that have come more than once; all others are forgotten."""
+        """The hashes that have come more than once; all others are forgotten."""
         self._seen.clear()
         return self._repeated
 
 
 def _key(request_id: str) -> int:
-    return int.from_bytes(blake2b(request_id.encode(), digest_size=8).digest()) >> (64 - SHORT_BITS)
+    return hash(request_id) & _SHORT
 
 
 def _name_duplicates(source: JobSource, suspects: set[int], mistakes: MistakeList) -> None:

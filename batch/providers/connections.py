@@ -6,6 +6,8 @@ from collections import defaultdict
 from time import monotonic
 from typing import TYPE_CHECKING
 
+from batch.providers.flow import Line
+
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp.connector import Connection
@@ -65,6 +67,4 @@ class Connections:
 
 
 def _is_reusable(connection: Connection) -> bool:
-    """Whether it is open, and nothing has come on it that nobody has asked for."""
-    protocol = connection.protocol
-    return protocol is not None and protocol.is_connected() and not protocol.should_close
+    return isinstance(connection.protocol, Line) and connection.protocol.is_reusable

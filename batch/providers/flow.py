@@ -78,6 +78,12 @@ class Line(ResponseHandler):
         self._is_held = False
         self._follower: Callable[[], None] | None = None
 
+    @property
+    def is_reusable(self) -> bool:
+        """Whether it is open, and nothing has come on it that nobody has asked for."""
+        transport = self.transport
+        return transport is not None and not transport.is_closing() and not self.should_close
+
     def follow(self, follower: Callable[[], None] | None) -> None:
         """Call this whenever something of the body has come, or its end or failure. It must not raise."""
         self._follower = follower

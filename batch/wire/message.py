@@ -58,8 +58,8 @@ class Message:
     def reply(self) -> Outcome:
         """The outcome of a message that is complete, as far as the server says."""
         text, thinking = split_thinking(join(self.text))
-        refusal = join(self._refusal) or None
-        calls = self._calls.joined() if self._calls is not None else None
+        refusal = join(self._refusal) if self._refusal else None
+        calls = None if self._calls is None else self._calls.joined()
         if self.finish_reason == "content_filter":
             return self.failure("filtered", "the server's content filter stopped the answer", finished=True)
         if not (text or calls or refusal) and self.finish_reason != "length":
@@ -68,9 +68,9 @@ class Message:
             text=text,
             verdict=self._verdict(),
             finish_reason=self.finish_reason,
-            reasoning="\n".join(filter(None, [join(self._reasoning), thinking])) or None,
+            reasoning=self._reasoned(thinking),
             tool_calls=calls or None,
-            refusal=refusal,
+            refusal=refusal or None,
             usage=self._usage,
             served_by=self.model,
         )
@@ -87,6 +87,12 @@ class Message:
             partial_text=join(self.text) or None,
             usage=self._usage,
         )
+
+    def _reasoned(self, thinking: str | None) -> str | None:
+        """The reasoning that came in a field of its own, and then what stood before the text."""
+        if not self._reasoning:
+            return thinking or None
+        return "\n".join(filter(None, [join(self._reasoning), thinking])) or None
 
     def _verdict(self) -> Verdict:
         if self.finish_reason is None:

@@ -202,9 +202,13 @@ class ReplyDecoder:
     def _chunks(self, insides: list[bytes]) -> bool:
         """Take in events of the usual shape; say whether they have it."""
         found = runs.decode(insides)
-        for chunk in found or ():
-            self._chunk(chunk)
-        return found is not None
+        if found is None:
+            return False
+        for chunk in found:
+            if chunk.error:
+                raise self._told(chunk.error)
+            self.message.add(chunk)
+        return True
 
     def _one_by_one(self, events: bytes) -> None:
         for event in self._events.cut(events):
@@ -230,9 +234,13 @@ class ReplyDecoder:
 
     def _chunk(self, chunk: chunks.Chunk) -> None:
         if chunk.error:
-            failure = from_event(chunk.error)
-            raise self._error(failure.code, failure.message, should_retry=failure.should_retry)
+            raise self._told(chunk.error)
         self.message.add(chunk)
+
+    def _told(self, error: object) -> AttemptError:
+        """The server has told of an error inside its answer."""
+        failure = from_event(error)
+        return self._error(failure.code, failure.message, should_retry=failure.should_retry)
 
     def _failure(self, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
         return self.message.failure(code, message, finished=self.finished, should_retry=should_retry)
