@@ -121,9 +121,12 @@ def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Pa
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()
 
 
-def test_a_file_system_without_locks_is_refused(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK], ids=errno.errorcode.get)
+def test_a_file_system_without_locks_is_refused(
+    number: int, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def flock(*_: object) -> None:
-        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
+        raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr("fcntl.flock", flock)
     with pytest.raises(OutputWriteError, match=r"cannot be locked: .*its file system has no locks"):

@@ -25,6 +25,8 @@ from batch.terminal import escape
 if TYPE_CHECKING:
     from types import TracebackType
 
+_NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
+
 
 class Holder(msgspec.Struct, frozen=True):
     """The process that holds an output; ``started`` is UTC, ISO 8601."""
@@ -75,10 +77,10 @@ class OutputLock:
         try:
             self._lock.acquire()
         except OSError as error:
-            if error.errno != errno.ENOSYS:
+            if error.errno not in _NO_LOCKS:
                 raise
             what = "its file system has no locks; put the output on another one"
-            raise OSError(errno.ENOSYS, what) from error
+            raise OSError(error.errno, what) from error
 
     def _sign(self) -> None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
