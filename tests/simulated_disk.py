@@ -108,6 +108,9 @@ class SimulatedDisk:
             raise FileNotFoundError(path)
         return io.BytesIO(self.content(path))
 
+    def size(self, path: Path) -> int | None:
+        return len(self._names[path].content) if path in self._names else None
+
     def open_append(self, path: Path, *, like: Path) -> int:
         self._step("open")
         return self._descriptor(self._names.setdefault(path, _File()))

@@ -22,7 +22,7 @@ from tests.results_support import failed, hostile_results, succeeded
 from tests.simulated_disk import SimulatedDisk
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch.ports import Sink
     from batch.records import Result
@@ -226,6 +226,57 @@ async def test_a_finished_log_takes_no_more() -> None:
     with pytest.raises(OutputWriteError, match="the log is closed"):
         await log.write([succeeded("b")])
     assert disk.content(PATH) == lines("a")
+
+
+# Somebody else
+
+MEDDLING = {
+    "removes it": Path.unlink,
+    "moves it": lambda path: path.rename(path.with_name("moved.jsonl")),
+    "cuts it": lambda path: os.truncate(path, 10),
+    "empties it": lambda path: os.truncate(path, 0),
+    "adds to it": lambda path: path.write_bytes(path.read_bytes() + b"theirs"),
+    "puts another in its place": lambda path: path.with_name("b").rename(path),
+}
+
+
+@pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
+async def test_nothing_counts_that_is_not_in_the_file(
+    meddle: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "results.jsonl"
+    (tmp_path / "b").write_bytes(b"theirs")
+    with ResultLog.open(path) as log:
+        await log.write([succeeded("a")])
+        meddle(path)
+        left = path.read_bytes() if path.exists() else None
+        for _ in range(2):
+            with pytest.raises(OutputWriteError, match="moved or removed"):
+                await log.write([succeeded("b")])
+        assert log.known("b") is None
+    assert (path.read_bytes() if path.exists() else None) == left, "what is theirs is not cut back"
+
+
+@pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
+async def test_a_run_whose_file_has_gone_does_not_end_well(
+    meddle: Callable[[Path], object], tmp_path: Path
+) -> None:
+    path = tmp_path / "results.jsonl"
+    (tmp_path / "b").write_bytes(b"theirs")
+    with ResultLog.open(path) as log:
+        await log.write([succeeded("a")])
+        meddle(path)
+        with pytest.raises(OutputWriteError, match="moved or removed"):
+            await log.finish()
+
+
+async def test_a_file_that_appears_meanwhile_is_not_replaced(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    with ResultLog.open(path) as log:
+        path.write_bytes(b"theirs")
+        with pytest.raises(OutputWriteError, match="moved or removed"):
+            await log.write([succeeded("a")])
+    assert path.read_bytes() == b"theirs"
 
 
 # Disks that fail

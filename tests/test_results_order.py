@@ -109,7 +109,7 @@ async def test_somebody_elses_change_to_the_file_is_never_copied_into_a_new_one(
     disk = held("cab")
     with ResultLog.open(PATH, files=disk) as log:
         disk.put(PATH, content("c")[:-3])
-        with pytest.raises(OutputWriteError, match="changed by somebody else"):
+        with pytest.raises(OutputWriteError, match="moved or removed"):
             await log.finish(iter("abc"), order="input")
     assert disk.content(PATH) == content("c")[:-3]
     assert disk.names() == {PATH.name}

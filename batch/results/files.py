@@ -42,6 +42,10 @@ class FileSystem(Protocol):
         """A buffered stream of the file's bytes; ``ForeignOutputError`` where it is no regular file."""
         ...
 
+    def size(self, path: Path) -> int | None:
+        """The length of the file in bytes; ``None`` where it is not there."""
+        ...
+
     def open_append(self, path: Path, *, like: Path) -> int:
         """A descriptor that writes at the end; a new file is no more open to others than ``like``."""
         ...
@@ -97,6 +101,12 @@ class Disk:
             os.close(descriptor)
             raise ForeignOutputError(f"{path} is not a regular file")
         return open(descriptor, "rb", buffering=_READ_BUFFER)
+
+    def size(self, path: Path) -> int | None:
+        try:
+            return path.stat().st_size
+        except FileNotFoundError:
+            return None
 
     def open_append(self, path: Path, *, like: Path) -> int:
         return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _mode(like))

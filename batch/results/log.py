@@ -13,6 +13,8 @@ Rules, each with its test:
 5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order
    that is asked for, and rewrites nothing where the file is so already.
 6. Content that has been written is only ever replaced as a whole, in one step.
+7. A file that somebody else has changed, moved or removed meanwhile takes no more, so that nothing counts
+   that is not in it.
 """
 
 from __future__ import annotations
@@ -187,6 +189,7 @@ class ResultLog:
     def _append(self, data: bytes) -> None:
         if self._closed_because:
             raise OutputWriteError(f"{self.path} takes no more results: {self._closed_because}")
+        self._check_unchanged()
         try:
             if self._descriptor is None:
                 replace_content(self._files, self.path, [data])
@@ -196,6 +199,20 @@ class ResultLog:
         except OSError as error:
             self._cut_back(error)
             raise OutputWriteError(f"results could not be written to {self.path}: {reason(error)}") from error
+
+    def _check_unchanged(self) -> None:
+        """Raise ``OutputWriteError`` unless the path leads to a file as long as this log has left it.
+
+        Elsewhere, lines would be appended to what nobody finds; and what is there now may not be ours to cut.
+        """
+        try:
+            size = self._files.size(self.path)
+        except OSError:
+            return  # whoever needs the file finds out why
+        if size == self._contents.length or (size is None and self._descriptor is None):
+            return
+        self._closed_because = "somebody else has changed, moved or removed it"
+        raise OutputWriteError(f"results could not be written to {self.path}: {self._closed_because}")
 
     def _append_to(self, descriptor: int, data: bytes) -> None:
         write_all(self._files, descriptor, data)
@@ -217,6 +234,7 @@ class ResultLog:
     def _rearrange(self, job: Iterable[str], order: Order, prune: bool) -> None:
         if self._closed_because:
             return
+        self._check_unchanged()
         numbers = arranged(self._contents, job, order=order, prune=prune)
         if numbers is None:
             return
