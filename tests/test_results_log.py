@@ -103,6 +103,19 @@ async def test_rewriting_keeps_the_mode_of_a_private_file(tmp_path: Path) -> Non
     assert path.stat().st_mode & 0o777 == 0o600
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")
+async def test_rewriting_by_root_leaves_the_file_to_its_owner(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(lines("a", "a"))
+    path.chmod(0o640)
+    os.chown(path, 1234, 4321)
+    with ResultLog.open(path) as log:
+        await log.finish()
+    found = path.stat()
+    assert path.read_bytes() == lines("a")
+    assert (found.st_uid, found.st_gid, found.st_mode & 0o777) == (1234, 4321, 0o640)
+
+
 @settings(deadline=None, max_examples=30)
 @given(st.lists(hostile_results, min_size=1, max_size=5))
 def test_any_result_can_be_written_and_found_again(results: Sequence[Result]) -> None:

@@ -51,7 +51,7 @@ class FileSystem(Protocol):
         ...
 
     def create(self, path: Path, *, like: Path) -> int:
-        """A descriptor of a new file with the mode of ``like``, where that exists."""
+        """A descriptor of a new file with the owner and the mode of ``like``, where that exists."""
         ...
 
     def write(self, descriptor: int, data: memoryview) -> int:
@@ -113,8 +113,8 @@ class Disk:
 
     def create(self, path: Path, *, like: Path) -> int:
         descriptor = os.open(path, _PRIVATE_TEMPORARY, _mode(like))
-        if like.exists():
-            os.fchmod(descriptor, _mode(like))  # the umask may have taken bits that the file had
+        with suppress(FileNotFoundError):
+            _hand_over(descriptor, like.stat())
         return descriptor
 
     def write(self, descriptor: int, data: memoryview) -> int:
@@ -202,6 +202,15 @@ def _write_gathered(files: FileSystem, descriptor: int, chunks: Iterable[bytes])
 def temporary_name(path: Path) -> Path:
     """Where ``replace_content`` prepares a file's new content; a crash may leave it behind."""
     return path.with_name(f".{path.name}.tmp")
+
+
+def _hand_over(descriptor: int, like: os.stat_result) -> None:
+    """Give the owner, as far as we may, and the mode of another file to one that takes its place."""
+    for owner in (like.st_uid, -1):  # only root may give files away, but a group of one's own can be kept
+        with suppress(OSError):
+            os.fchown(descriptor, owner, like.st_gid)
+            break
+    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))  # the umask may have taken bits that the file had
 
 
 def _mode(like: Path) -> int:
