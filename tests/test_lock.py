@@ -117,7 +117,7 @@ def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
 
 def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputWriteError, match="cannot be locked"):
+    with pytest.raises(OutputWriteError, match="cannot be locked: Not a directory"):
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()
 
 

@@ -6,6 +6,7 @@ there which is full, which fails, or which loses its power between any two opera
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 import sys
@@ -92,7 +93,10 @@ class Disk:
             missing.append(path)
             path = path.parent
         for directory in reversed(missing):
-            directory.mkdir(exist_ok=True)
+            try:
+                directory.mkdir(exist_ok=True)
+            except FileExistsError as error:
+                raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(directory)) from error
             self.sync_directory(directory.parent)
 
     def open_read(self, path: Path) -> BinaryIO:
