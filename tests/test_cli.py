@@ -218,6 +218,7 @@ def test_an_output_that_cannot_be_is_named(
     assert (ended, server.seen) == (code, [])
     assert words in stderr
     assert (cli.folder / "notes.txt").read_text() == "mine\n"
+    assert not (cli.folder / "notes.txt.lock").exists(), "nothing is left beside what is not ours"
 
 
 # init

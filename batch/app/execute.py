@@ -21,6 +21,7 @@ from batch.errors import PromptJobsError, UsageError
 from batch.policy import conclude
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.ports import Reporter
+from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
 
@@ -81,6 +82,7 @@ async def execute(
 
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
+    await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
     with OutputLock(job.output), await _opened(job, options) as log, Journal.of(job, reporter) as journal:
         begun = await anyio.to_thread.run_sync(Beginning.of, job)
         for notice in log.notices:

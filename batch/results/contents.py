@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from array import array
+from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
 from batch.codec import decode_result, known
 from batch.errors import ForeignOutputError
 from batch.records import SCHEMA_VERSION
+from batch.results.files import Disk
 from batch.results.index import Index
 
 if TYPE_CHECKING:
@@ -93,6 +95,12 @@ def check_ours(stream: BinaryIO, path: Path) -> None:
     if not _is_ours(stream.readline(_LONGEST_FIRST_LINE)):
         raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
     stream.seek(0)
+
+
+def refuse_foreign(path: Path) -> None:
+    """Raise ``ForeignOutputError`` for a file of somebody else; who opens it says why it cannot be read."""
+    with suppress(OSError), Disk().open_read(path) as stream:
+        check_ours(stream, path)
 
 
 def is_output(path: Path) -> bool:
