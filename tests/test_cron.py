@@ -133,6 +133,24 @@ async def test_a_night_sends_what_is_new_and_says_nothing(home: Home, server: Ch
     assert home.statuses() == dict.fromkeys(["Zürich", "bern", "一", "lugano"], "succeeded")
 
 
+async def test_what_has_passed_by_the_morning_stands_in_the_log_and_makes_no_mail(
+    home: Home, server: ChatServer
+) -> None:
+    async def wait_once() -> None:
+        if len(server.seen) == 2:
+            raise web.HTTPTooManyRequests(headers={"Retry-After": "1"})
+
+    server.before_answer = wait_once
+    (home.work / "jobs" / "documents" / "café.txt").write_bytes("Zwei Kännchen, draußen.".encode("cp1252"))
+    for sent in (5, 0):
+        before = len(server.seen)
+        mail = await home.night()
+        assert (mail.code, mail.text, len(server.seen) - before) == (0, "", sent)
+    log = home.output.with_name("nightly.jsonl.log").read_text(encoding="utf-8")
+    assert log.count("is parked for 1 s") == 1
+    assert "is read as Windows-1252" in log
+
+
 async def test_a_document_that_cannot_be_read_makes_a_mail_and_holds_up_no_other(
     home: Home, server: ChatServer
 ) -> None:

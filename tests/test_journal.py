@@ -16,11 +16,15 @@ class Told(QuietReporter):
     def __init__(self) -> None:
         self.results: list[Result] = []
         self.notices: list[str] = []
+        self.remarks: list[str] = []
         self.ticks = 0
         super().__init__(self.results.append)
 
     def notice(self, message: str) -> None:
         self.notices.append(message)
+
+    def remark(self, message: str) -> None:
+        self.remarks.append(message)
 
     def tick(self) -> None:
         self.ticks += 1
@@ -55,14 +59,17 @@ def test_each_trouble_is_told_as_it_happens(book: Book) -> None:
     book.journal.failed_attempt(REQUEST, Failure("http_400", "no"), None)
     book.journal.finished(failed("row-1", "http_400", message="no", retryable=False))
     book.journal.finished(failed("row-2"))
-    book.journal.notice("llama is parked for 10 s")
+    book.journal.notice("the last line was torn")
+    book.journal.remark("llama is parked for 10 s")
     assert book.lines == [
         ("retry", "row-1: http_503: overloaded; again in 1.2 s"),
         ("failed", "row-1: http_400: no"),
         ("failed", "row-2: http_500: Internal error; the next run asks again"),
+        ("notice", "the last line was torn"),
         ("notice", "llama is parked for 10 s"),
     ]
-    assert book.told.notices == ["llama is parked for 10 s"]
+    assert book.told.notices == ["the last line was torn"]
+    assert book.told.remarks == ["llama is parked for 10 s"]
     assert [result.id for result in book.told.results] == ["row-1", "row-2"]
 
 

@@ -101,11 +101,11 @@ def test_a_quiet_run_speaks_only_of_trouble() -> None:
     reporter.start(total=3, already=0)
     reporter.fetching(1, 2)
     rough_night(reporter, clock)
-    reporter.notice("summary is parked for this run: quota")
+    reporter.notice("results.jsonl: the last line was torn")
     reporter.close()
     assert stream.getvalue().splitlines() == [
         "2026-11-22T12:00:00Z c failed: bad_request: No",
-        "2026-11-22T12:00:00Z summary is parked for this run: quota",
+        "2026-11-22T12:00:00Z results.jsonl: the last line was torn",
         "2026-11-22T12:00:00Z 1 failed: bad_request 1",
     ]
 
@@ -119,8 +119,16 @@ def test_a_quiet_run_without_trouble_is_silent() -> None:
         clock.now += 100
         reporter.finished(succeeded(request_id))
     reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 1.0)
+    reporter.remark("summary is parked for 10 s: Busy")
     reporter.close()
     assert stream.getvalue() == ""
+
+
+def test_what_is_no_trouble_yet_is_shown_to_whoever_looks() -> None:
+    stream = io.StringIO()
+    reporter = line_reporter(stream, Clock())
+    reporter.remark("summary is parked for 10 s: Busy")
+    assert stream.getvalue() == "2026-11-22T12:00:00Z summary is parked for 10 s: Busy\n"
 
 
 def test_only_the_first_failure_of_each_kind_is_shown() -> None:

@@ -70,6 +70,10 @@ class RunReporter(Reporter, Protocol):
         """Bytes of the embedded model's weights; told in a worker thread."""
         ...
 
+    def remark(self, message: str) -> None:
+        """What a person may want to know, and is no trouble: a quiet run leaves it to the log."""
+        ...
+
     def watch(self, look: Callable[[], Standing] | None) -> None:
         """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
         ...
@@ -96,7 +100,7 @@ async def execute(
             await unplanned.begin()
             plan = unplanned.plan
         for notice in source.notices:
-            journal.notice(notice)
+            journal.remark(notice)
         journal.start(plan.total, plan.settled)
         session = Session(job, environment, journal, options)
         is_pruned = False

@@ -106,6 +106,11 @@ class Journal:
         self._log.write("notice", message)
         self._reporter.notice(message)
 
+    def remark(self, message: str) -> None:
+        """The same of what is no trouble yet."""
+        self._log.write("notice", message)
+        self._reporter.remark(message)
+
     def tick(self) -> None:
         """About a second has passed."""
         if self._clock() - self._counted_at >= PERIOD:

@@ -38,5 +38,8 @@ class QuietReporter:
     def notice(self, message: str) -> None:
         """Nothing to say: the summary's reasons tell of it."""
 
+    def remark(self, message: str) -> None:
+        """Nothing to say."""
+
     def tick(self) -> None:
         """Nothing to say."""

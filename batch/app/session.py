@@ -102,7 +102,7 @@ class Session:
         wished = self._job.concurrency
         possible = connections(wished)
         if possible < wished:
-            self._reporter.notice(
+            self._reporter.remark(
                 f"{possible} requests at once in place of {wished}: "
                 "this process may have no more open files; see `ulimit -n`"
             )

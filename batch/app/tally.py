@@ -10,15 +10,15 @@ from batch.app.histogram import Histogram
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch.app.execute import RunReporter
     from batch.app.plan import Plan
-    from batch.ports import Reporter
     from batch.records import Failure, Request, Result, Timings
 
 
 class Tally:
     """A ``Reporter`` that counts durable results and passes everything on."""
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: RunReporter) -> None:
         self._reporter = reporter
         self.succeeded = 0
         self.failed = 0
@@ -64,8 +64,8 @@ class Tally:
         self._reporter.failed_attempt(request, failure, retry_in)
 
     def notice(self, message: str) -> None:
-        """Something that a person would want to know."""
-        self._reporter.notice(message)
+        """How an endpoint fares. Nobody has to know unless something comes of it, of which the run tells."""
+        self._reporter.remark(message)
 
     def tick(self) -> None:
         """About a second has passed."""

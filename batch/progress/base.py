@@ -62,6 +62,10 @@ class BaseReporter(ABC):
         """Something that a person would want to know is shown at once."""
         self._show_trouble(escape(message))
 
+    def remark(self, message: str) -> None:
+        """The same of something that is no trouble yet, and may never be."""
+        self.notice(message)
+
     @abstractmethod
     def tick(self) -> None:
         """About a second has passed."""

@@ -27,8 +27,8 @@ def utc_now() -> datetime:
 class LineReporter(BaseReporter):
     """Writes one line every ``stats`` seconds, and trouble at once.
 
-    ``quiet`` leaves only trouble: the first failure of each kind, notices, and at the end how many
-    requests have failed. ``clock`` gives seconds on a steady clock, ``wall`` the time of day in UTC.
+    ``quiet`` leaves only trouble: the first failure of each kind, notices but no remarks, and at the end how
+    many requests have failed. ``clock`` gives seconds on a steady clock, ``wall`` the time of day in UTC.
     """
 
     def __init__(
@@ -60,6 +60,10 @@ class LineReporter(BaseReporter):
     def finished(self, result: Result) -> None:
         super().finished(result)
         self.tick()
+
+    def remark(self, message: str) -> None:
+        if not self._quiet:
+            super().remark(message)
 
     def tick(self) -> None:
         now = self._clock()
