@@ -202,3 +202,19 @@ async def test_validate_and_status_know_of_bad_rows(
     assert "4 bad_row" in status.stdout
     assert (await promptjobs("check", "job.yaml")).code == 0
     assert (await promptjobs("run", "job.yaml", "--dry-run")).code == 0
+
+
+async def test_what_is_found_while_the_job_runs_is_told_too(
+    promptjobs: Command, server: ChatServer, tmp_path: Path
+) -> None:
+    """Only the first document has been read by the time at which a run begins to send."""
+    write(tmp_path, "one", "a.txt")
+    (tmp_path / "b.txt").write_bytes(b"caf\xe9")
+    inputs = 'inputs: {files: "*.txt", on_bad_row: skip}\n'
+    write(
+        tmp_path,
+        f"provider: openai\nbase_url: {server.url}/v1\nmodel: m\nprompt: '{{{{ text }}}}'\n{inputs}",
+    )
+    ended = await promptjobs("run", "job.yaml")
+    assert (ended.code, server.prompts) == (0, ["one", "café"])
+    assert ended.stderr.count("b.txt is not UTF-8, and is read as Windows-1252") == 1

@@ -26,7 +26,7 @@ from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from batch.app.environment import Environment
     from batch.inputs.source import JobSource
@@ -99,8 +99,7 @@ async def execute(
         else:
             await unplanned.begin()
             plan = unplanned.plan
-        for notice in source.notices:
-            journal.remark(notice)
+        told = _remark(source, journal)
         journal.start(plan.total, plan.settled)
         session = Session(job, environment, journal, options)
         is_pruned = False
@@ -109,6 +108,7 @@ async def execute(
                 await session.send(source, plan, log, unplanned)
             if unplanned is not None:
                 await unplanned.count_the_rest(partial(session.write, log))
+                _remark(source, journal, told)
                 journal.found(plan.total, plan.settled)
             is_pruned = await finish(log, source, job.order, journal, prune=options.prune)
         except PromptJobsError as error:
@@ -118,6 +118,15 @@ async def execute(
         summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(lines))
         await publish(summary, job.output, journal)
     return summary
+
+
+def _remark(source: JobSource, journal: Journal, told: Sequence[str] = ()) -> list[str]:
+    """Say what is known of the inputs by now, but for what has been ``told``; return all of it."""
+    notices = source.notices
+    for notice in notices:
+        if notice not in told:
+            journal.remark(notice)
+    return notices
 
 
 def _sending(options: RunOptions) -> frozenset[State]:
