@@ -154,12 +154,23 @@ async def live(disk: SimulatedDisk, life: Life, promises: Promises) -> None:
     promises.check(results_on(disk))
     for batch in life.batches:
         results = promises.attempt(batch)
-        await log.write(results)
+        await write(disk, log, life, results)
         promises.kept(results)
     if life.end == "finish":
         await finish(disk, log, life, promises)
     elif life.end == "close":
         log.close()
+
+
+async def write(disk: SimulatedDisk, log: ResultLog, life: Life, results: list[Result]) -> None:
+    """Append results; where that fails, a file that was there is as it was, if the disk can cut at all."""
+    before = disk.content(PATH) if PATH.name in disk.names() else b""
+    can_cut = (life.trouble, life.operation) != ("errors", "truncate")
+    try:
+        await log.write(results)
+    except OutputWriteError:
+        assert not before or not can_cut or disk.content(PATH) == before, "cut back"
+        raise
 
 
 async def finish(disk: SimulatedDisk, log: ResultLog, life: Life, promises: Promises) -> None:
