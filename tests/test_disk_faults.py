@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 
 from batch.codec import decode_result, encode_result
 from batch.errors import OutputWriteError
+from batch.results.files import temporary_name
 from batch.results.log import ResultLog
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import FATES, PowerCutError, SimulatedDisk
@@ -170,6 +171,7 @@ async def write(disk: SimulatedDisk, log: ResultLog, life: Life, results: list[R
         await log.write(results)
     except OutputWriteError:
         assert not before or not can_cut or disk.content(PATH) == before, "cut back"
+        assert temporary_name(PATH).name not in disk.names(), "nothing is left lying about"
         raise
 
 
