@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.codec import decode_result
-from batch.testing import DONE, FaultServer, Reset, Send, chunk, finish, head
+from batch.testing import DONE, FaultServer, Reset, Send, answer, chunk, finish, head
 from tests.cli_support import on_terminal
 from tests.kill_support import write_job
 
@@ -80,6 +80,15 @@ def refused(received: Received) -> Script:
     text = SAID[received.messages[-1]["content"]][:3000]
     error = json.dumps({"error": {"message": text, "type": text, "code": text}}).encode()
     return [Send(head() + chunk(b"data: " + error + b"\n\n") + b"0\r\n\r\n")]
+
+
+@pytest.mark.parametrize("text", ["", " ", " a  b ", "a \0b", HARM["all of it at once"]])
+def test_a_fault_server_says_what_it_is_told(text: str) -> None:
+    (send,) = answer(text)
+    assert isinstance(send, Send)
+    body = send.data.partition(b"\r\n\r\n")[2].split(b"\r\n", 1)[1]
+    events = [json.loads(line[6:]) for line in body.split(b"\n") if line.startswith(b"data: {")]
+    assert "".join(event["choices"][0]["delta"].get("content", "") for event in events) == text
 
 
 async def test_every_answer_is_one_line_and_comes_back_as_it_was(promptjobs: Command) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from typing import Any
 
@@ -46,7 +47,7 @@ def finish(reason: str | None = "stop") -> bytes:
 
 def answer(text: str, *, reason: str | None = "stop") -> Script:
     """A good reply: the text word by word, the finish reason, ``[DONE]``."""
-    words = text.replace(" ", "\0 ").split("\0")
+    words = re.split("(?= )", text)
     body = b"".join(map(delta, words)) + finish(reason) + DONE
     return [Send(head() + chunk(body) + LAST_CHUNK)]
 
