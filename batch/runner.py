@@ -21,7 +21,6 @@ from batch.records import Failure, Mishap, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
-    from datetime import datetime
 
     from anyio.abc import TaskGroup
 
@@ -44,8 +43,8 @@ TICK = 1.0
 class Run:
     """One run of a job, from the first request to the last durable result.
 
-    ``clock`` dates results. ``time`` is the event loop's own, in seconds: anyio looks up whose loop it is at
-    every call.
+    ``clock`` dates results, in UTC and ISO 8601. ``time`` is the event loop's own, in seconds: anyio looks up
+    whose loop it is at every call.
     """
 
     def __init__(  # noqa: PLR0913 - what may be left out says what a plain run is
@@ -55,7 +54,7 @@ class Run:
         sink: Sink,
         reporter: Reporter,
         *,
-        clock: Callable[[], datetime],
+        clock: Callable[[], str],
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
         keep: conclude.Keep = conclude.KEEP,
@@ -171,7 +170,7 @@ class Run:
         self._wake.set()
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
-        at = conclude.utc(self._clock())
+        at = self._clock()
         endpoint = work.endpoint
         was_out = endpoint.out_since is not None
         if isinstance(outcome, Failure):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 import anyio
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
 
-START = datetime(2026, 11, 22, tzinfo=UTC)
+START = "2026-11-22T00:00:00.000Z"
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
 
 

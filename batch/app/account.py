@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.app.provenance import utc
+from batch.app.dates import utc_now
 from batch.policy.resume import State
 from batch.records import SCHEMA_VERSION, Summary
 
@@ -52,7 +52,7 @@ class Account:
             latency=tally.latency.percentiles(),
             first_byte=tally.first_byte.percentiles(),
             started_at=begun.at,
-            ended_at=utc(),
+            ended_at=utc_now(),
             job_sha256=begun.job_sha256,
             versions=begun.versions,
         )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -11,6 +10,7 @@ import anyio
 import anyio.to_thread
 
 from batch.app.aside import drawn_up
+from batch.app.dates import exact_utc_now
 from batch.app.finish import finish, publish
 from batch.app.journal import Journal
 from batch.app.plan import open_source
@@ -18,7 +18,6 @@ from batch.app.provenance import Beginning
 from batch.app.session import Session
 from batch.app.unplanned import Unplanned
 from batch.errors import PromptJobsError, UsageError
-from batch.policy import conclude
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.ports import Reporter
 from batch.results.contents import refuse_foreign
@@ -137,7 +136,7 @@ def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOpti
     """For a job whose bad rows are skipped, so that nothing has to be known of it beforehand."""
     if job.inputs is None or not job.inputs.skips:
         return None
-    return Unplanned(source, log.known, _sending(options), lambda: conclude.utc(datetime.now(UTC)))
+    return Unplanned(source, log.known, _sending(options), exact_utc_now)
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:

@@ -6,11 +6,11 @@ import hashlib
 import platform
 import time
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from batch import __version__
+from batch.app.dates import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -33,18 +33,13 @@ class Beginning:
     @classmethod
     def of(cls, job: JobFile) -> Beginning:
         """A run begins now. Reads the job file once, which takes a while where that is large."""
-        at, clock = utc(), time.monotonic()
+        at, clock = utc_now(), time.monotonic()
         return cls(at, clock, sha256(job.path), versions())
 
     @property
     def seconds(self) -> float:
         """For how long the run has been going."""
         return time.monotonic() - self.clock
-
-
-def utc() -> str:
-    """The time, in UTC and ISO 8601, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
 def versions() -> dict[str, str]:

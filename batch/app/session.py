@@ -6,13 +6,13 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 
 from batch.app.account import Account
+from batch.app.dates import exact_utc_now
 from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints, members
 from batch.app.plan import Allowance, Plan
@@ -145,7 +145,7 @@ class Session:
             providers,
             log,
             self._tally,
-            clock=lambda: datetime.now(UTC),
+            clock=exact_utc_now,
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),

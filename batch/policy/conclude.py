@@ -9,8 +9,6 @@ from msgspec import Struct
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
-    from datetime import datetime
-
     from batch.policy.retry import Fail
     from batch.policy.work import Work
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
@@ -28,11 +26,6 @@ class Keep(Struct, frozen=True):
 
 KEEP = Keep()
 """What a job keeps that says nothing of it."""
-
-
-def utc(at: datetime) -> str:
-    """A time in UTC as a line has it: ISO 8601, to the millisecond."""
-    return at.isoformat(timespec="milliseconds")[:-6] + "Z"  # "+00:00"
 
 
 def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -> Result:

@@ -7,10 +7,10 @@ four times as long over a short exchange as the rest of it does.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import aiohttp
+from msgspec import Struct
 from yarl import URL
 
 from batch.providers.flow import Line
@@ -25,8 +25,7 @@ _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _FRAMING = ("content-length", "transfer-encoding")
 
 
-@dataclass(frozen=True, slots=True)
-class Response:
+class Response(Struct, frozen=True):
     """The head of an answer, and its body as ``content``."""
 
     status: int

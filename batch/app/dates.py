@@ -1,0 +1,24 @@
+"""Dates as results and summaries have them: UTC, ISO 8601."""
+
+from __future__ import annotations
+
+import time
+from datetime import UTC, datetime
+from functools import lru_cache
+
+
+def utc_now() -> str:
+    """The time, to the second."""
+    return f"{_until_second(int(time.time()))}Z"
+
+
+def exact_utc_now() -> str:
+    """The time, to the millisecond."""
+    second, millisecond = divmod(time.time_ns() // 1_000_000, 1000)
+    return f"{_until_second(second)}.{millisecond:03d}Z"
+
+
+@lru_cache(maxsize=1)
+def _until_second(epoch: int) -> str:
+    """Without a zone; many a result ends in the same second, and formatting costs more than all else here."""
+    return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")
