@@ -52,3 +52,43 @@ def test_what_a_column_holds_is_no_template() -> None:
     template = PromptTemplate(Prompt(None, (Message("user", "Say {{ text }}!"),)), HERE)
     (message,) = template.render({"text": "{{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}"})
     assert message["content"] == "Say {{ 7 * 7 }}{% for x in range(9) %}x{% endfor %}!"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said", "hint"),
+    [
+        (
+            "order.items",
+            "the template prints `items` itself, and not what it gives",
+            "write `items()`; or `['items']` for a key of that name",
+        ),
+        (
+            "name.title",
+            "the template prints `title` itself, and not what it gives",
+            "write `title()`; or `['title']` for a key of that name",
+        ),
+        (
+            "order['items']|map('upper')",
+            "the template prints a list that is yet to be made",
+            "end it with `|join(', ')` or `|list`",
+        ),
+        (
+            "order['items']|reverse",
+            "the template prints a list that is yet to be made",
+            "end it with `|join(', ')` or `|list`",
+        ),
+    ],
+)
+def test_an_address_in_memory_is_no_text(expression: str, said: str, hint: str) -> None:
+    row = {"order": {"items": ["a", "b"]}, "name": "ann"}
+    template = PromptTemplate(Prompt(None, (Message("user", f"Say {{{{ {expression} }}}}!"),)), HERE)
+    with pytest.raises(RenderError) as caught:
+        template.render(row)
+    assert (caught.value.what, caught.value.hint) == (said, hint)
+
+
+def test_what_the_hints_say_is_text() -> None:
+    content = "{{ order['items']|map('upper')|join(', ') }} {{ name.title() }} {{ order['items'] }}"
+    template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)
+    (message,) = template.render({"order": {"items": ["a", "b"]}, "name": "ann"})
+    assert message["content"] == "A, B Ann ['a', 'b']"

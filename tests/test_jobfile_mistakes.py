@@ -224,6 +224,13 @@ ONE_MISTAKE = [
         "4:9: prompt: a prompt cannot include another template",
     ),
     (
+        HEAD + "prompt: |\n  Write about\n  {{ subjects|random }}\n",
+        (
+            "6:1: prompt: `random` would ask something else in every run; "
+            "`matrix` and `samples` vary what is asked"
+        ),
+    ),
+    (
         HEAD + "prompt: a\nparams: {stream: false}\n",
         "5:10: params.stream: every answer is streamed; leave it out",
     ),

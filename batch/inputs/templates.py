@@ -10,7 +10,7 @@ from jinja2 import TemplateError, UndefinedError, nodes
 from batch.inputs.images import ImageError, with_images
 from batch.jobfile.explain import did_you_mean
 from batch.jobfile.places import shown
-from batch.jobfile.templates import environment
+from batch.jobfile.templates import UnprintableError, environment
 from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
@@ -48,6 +48,8 @@ class PromptTemplate:
             texts = [text.filled(variables) for text in self._texts]
         except UndefinedError as error:
             raise _undefined(error, variables) from None
+        except UnprintableError as error:
+            raise RenderError(str(error), error.hint) from None
         except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:

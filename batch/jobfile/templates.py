@@ -2,10 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING
 
-from jinja2 import StrictUndefined, TemplateSyntaxError, meta, pass_context
+from jinja2 import (
+    StrictUndefined,
+    TemplateRuntimeError,
+    TemplateSyntaxError,
+    Undefined,
+    meta,
+    nodes,
+    pass_context,
+)
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 if TYPE_CHECKING:
@@ -13,8 +22,26 @@ if TYPE_CHECKING:
     from jinja2.runtime import Context
 
 
+class UnprintableError(TemplateRuntimeError):
+    """A value whose text is an address in memory, another one in every run. ``hint`` says what is meant."""
+
+    def __init__(self, what: str, hint: str) -> None:
+        self.hint = hint
+        super().__init__(what)
+
+
 @pass_context
-def _as_it_is(_context: Context, value: object) -> object:
+def _printable(_context: Context, value: object) -> object:
+    """The value, unless it is what is left of a forgotten ``()`` or ``|join``."""
+    if isinstance(value, str | Undefined):
+        return value
+    if callable(value):
+        name = getattr(value, "__name__", "…")
+        what = f"the template prints `{name}` itself, and not what it gives"
+        raise UnprintableError(what, f"write `{name}()`; or `['{name}']` for a key of that name")
+    if isinstance(value, Iterator):
+        what = "the template prints a list that is yet to be made"
+        raise UnprintableError(what, "end it with `|join(', ')` or `|list`")
     return value
 
 
@@ -28,10 +55,12 @@ def environment() -> Environment:
         # Neither the optimiser nor a finalizer that needs no context: both would evaluate constants while
         # compiling, and `{{ 9**9**9 }}` would hang a mere check of the file.
         optimized=False,
-        finalize=_as_it_is,
+        finalize=_printable,
     )
     # Without Jinja's own globals a forgotten column called `dict` or `joiner` is an error, as any other.
     result.globals = {"range": result.globals["range"]}
+    # A prompt is rendered at every reading, and must come out the same, or nothing is ever done.
+    del result.filters["random"]
     return result
 
 
@@ -41,6 +70,9 @@ def syntax_complaint(source: str) -> tuple[str, int] | None:
         syntax = environment().parse(source)
         if any(True for _ in meta.find_referenced_templates(syntax)):
             return "a prompt cannot include another template", 1
+        if chance := next((each for each in syntax.find_all(nodes.Filter) if each.name == "random"), None):
+            what = "`random` would ask something else in every run; `matrix` and `samples` vary what is asked"
+            return what, chance.lineno
         environment().compile(source)
     except TemplateSyntaxError as error:
         return f"not a template: {error.message or 'wrong syntax'}", error.lineno
