@@ -89,6 +89,11 @@ ONE_MISTAKE = [
     (HEAD + "prompt: a\nconcurrency: 014\n", "5:14: concurrency: expected a whole number, got text"),
     (HEAD + "prompt: a\nconcurrency: 1_000\n", "5:14: concurrency: expected a whole number, got text"),
     (HEAD + "prompt: a\nconcurrency: yes\n", "5:14: concurrency: expected a whole number, got text"),
+    (
+        HEAD + "prompt: a\nadaptive: no\n",
+        "5:11: adaptive: expected true or false, got text; YAML's words are `true` and `false`",
+    ),
+    (HEAD + "prompt: a\nadaptive: 1\n", "5:11: adaptive: expected true or false, got a whole number"),
     (HEAD + "prompt: a\nconcurrency: 8.5\n", "5:14: concurrency: expected a whole number, got a number"),
     (HEAD + "prompt: true\n", "4:9: prompt: expected text, got true or false"),
     (HEAD + "prompt: 7\n", "4:9: prompt: expected text, got a whole number"),

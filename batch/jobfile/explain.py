@@ -131,6 +131,9 @@ _LIMITS = {
 
 def _wrong(details: ErrorDetails) -> tuple[str, str]:
     what = details["type"]
+    if what == "bool_type":
+        hint = "YAML's words are `true` and `false`" if isinstance(details["input"], str) else ""
+        return f"expected true or false, got {kind(details['input'])}", hint
     if what in _EXPECTED:
         return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
     if what == "duration":
