@@ -112,6 +112,26 @@ def test_groups_by_several_fields_also_inside_others(tmp_path: Path) -> None:
     }
 
 
+def test_groups_that_only_read_alike_are_not_made_one(tmp_path: Path) -> None:
+    results = [_answer("1", path="a/b", tone="c"), _answer("2", path="a", tone="b/c")]
+    path = _job(tmp_path, results, ", group_by: [path, tone]", "{{ path }} {{ items | length }}")
+    assert mistakes_of(lambda: check(source(path))) == [
+        'map.jsonl:2:1: a second request with the id "a/b/c"; the first is from line 1; ids must be unique'
+    ]
+
+
+def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
+    results = [
+        _answer("a", path="x", chunk=["n"], chunks=1),
+        _answer("b", path="y", chunk=1, chunks={"n": 1}),
+        _answer("c", path="z", chunk=True, chunks=True),
+    ]
+    path = _job(tmp_path, results, ", group_by: path", ITEMS)
+    assert mistakes_of(lambda: check(source(path))) == [
+        "map.jsonl:1:1: x: no result for chunk 1 of 1; `run` or `retry` the job that writes it"
+    ]
+
+
 @pytest.mark.parametrize(
     ("results", "what"),
     [
@@ -187,3 +207,5 @@ def test_results_cannot_be_written_over_themselves(tmp_path: Path) -> None:
 def test_natural_order() -> None:
     names = ["a.txt/10", "a.txt/9", "b", "a.txt/2/x", "a.txt/2", "2", "10", ""]
     assert sorted(names, key=natural) == ["", "2", "10", "a.txt/2", "a.txt/2/x", "a.txt/9", "a.txt/10", "b"]
+    long = "9" * 5000  # more digits than Python makes a number of
+    assert sorted([f"{long}1", long, "010", "9", "00"], key=natural) == ["00", "9", "010", long, f"{long}1"]

@@ -68,9 +68,15 @@ def variables_of(result: Result) -> dict[str, Any]:
     }
 
 
-def natural(text: str) -> tuple[str | int, ...]:
+def natural(text: str) -> tuple[str | tuple[int, str], ...]:
     """A key to sort by as people do, with numbers by their value."""
-    return tuple(int(piece) if index % 2 else piece for index, piece in enumerate(_NUMBER.split(text)))
+    return tuple(_value(piece) if index % 2 else piece for index, piece in enumerate(_NUMBER.split(text)))
+
+
+def _value(digits: str) -> tuple[int, str]:
+    """What sorts as the number does. Python makes no number of some thousand digits."""
+    significant = digits.lstrip("0")
+    return len(significant), significant
 
 
 def _rows(file: BinaryIO, name: str, found: Mapping[str, Entry]) -> Iterator[Read]:
@@ -84,15 +90,16 @@ def _rows(file: BinaryIO, name: str, found: Mapping[str, Entry]) -> Iterator[Rea
 
 
 def _groups(file: BinaryIO, name: str, found: Mapping[str, Entry], group_by: Sequence[str]) -> Iterator[Read]:
-    groups: dict[str, list[str]] = {}
+    groups: dict[tuple[str, ...], list[str]] = {}
     for request_id, entry in found.items():
         values = [_field(entry.metadata, field) for field in group_by]
         if _ABSENT in values:
             yield _ungrouped(name, entry, group_by[values.index(_ABSENT)])
         else:
-            groups.setdefault("/".join(map(part, values)), []).append(request_id)
-    for group in sorted(groups, key=natural):
-        ids = sorted(groups[group], key=natural)
+            groups.setdefault(tuple(map(part, values)), []).append(request_id)
+    for parts in sorted(groups, key=lambda parts: natural("/".join(parts))):
+        group = "/".join(parts)
+        ids = sorted(groups[parts], key=natural)
         members = {request_id: found[request_id] for request_id in ids}
         first = next(iter(members.values()))
         if (what := _incomplete(members)) is not None:
@@ -125,13 +132,18 @@ def _incomplete(members: Mapping[str, Entry]) -> str | None:
     if failed:
         more = f" and {len(failed) - 1} more have failed" if len(failed) > 1 else " has failed"
         return f"{shown(failed[0][0])} ({failed[0][1]}){more}"
-    counts = {entry.metadata.get("chunks") for entry in members.values()}
+    counts = {_whole(entry.metadata.get("chunks")) for entry in members.values()}
     if len(counts) > 1:
         return "chunks of different divisions; `--prune` takes out what the job no longer has"
     (count,) = counts
-    if not isinstance(count, int):
+    if count is None:
         return None
-    seen = Counter(entry.metadata.get("chunk") for entry in members.values())
+    seen = Counter(_whole(entry.metadata.get("chunk")) for entry in members.values())
     most = max(seen.values())
     missing = next((number for number in range(1, count + 1) if seen[number] < most), None)
     return None if missing is None else f"no result for chunk {missing} of {count}"
+
+
+def _whole(value: object) -> int | None:
+    """A whole number; ``None`` for what a row of another job may say under the same name."""
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
