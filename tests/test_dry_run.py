@@ -180,6 +180,17 @@ def test_what_a_document_holds_is_harmless_on_a_terminal(cli: Cli, server: ChatS
     assert "    … and 61 more lines\n" in said
 
 
+def test_an_image_is_told_by_its_kind_and_size_or_by_its_address(cli: Cli, server: ChatServer) -> None:
+    picture = b"\x89PNG\r\n\x1a\n" + bytes(90)
+    (cli.folder / "a.png").write_bytes(picture)
+    write_job(cli.folder, server.url, "one", more="images: [a.png, 'https://host/b.png']")
+    first = cli("run", "-n", "job.yaml").stdout.partition("first ")[2].splitlines()
+    shown = cli("show", "job.yaml", "row-one").stdout.splitlines()
+    parts = ["say one", f"[image: image/png, {len(picture)} bytes]", "[image: https://host/b.png]"]
+    assert first[2:5] == [f"  user: {parts[0]}", f"    {parts[1]}", f"    {parts[2]}"]
+    assert shown[-4:] == ["user", *(f"  {part}" for part in parts)]
+
+
 def test_bad_rows_are_mistakes_as_in_a_run(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one")
     (cli.folder / "rows.jsonl").write_text("nonsense\n", encoding="utf-8")

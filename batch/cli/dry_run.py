@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from batch.cli.console import LONGEST, counted, emit, print_json, say
+from batch.cli.content import words_of
 from batch.codec import encode_json
 from batch.policy.resume import TO_RETRY, TO_RUN, State
 from batch.terminal import escape
@@ -123,8 +124,7 @@ def _load_in_words(load: Load) -> str:
 def _request_in_words(request: Request) -> Iterator[str]:
     yield f"first      {request.id} to {request.target}"
     for message in request.messages:
-        content: Any = message.get("content")
-        lines = (content if isinstance(content, str) else str(content)).splitlines() or [""]
+        lines = words_of(message.get("content")).splitlines() or [""]
         yield f"  {message.get('role')}: {lines[0]}"
         yield from (f"    {line}" for line in lines[1:_MOST_LINES])
         if len(lines) > _MOST_LINES:

@@ -90,8 +90,10 @@ def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
     if messages is None:
         yield _NO_MESSAGES
         return
+    from batch.cli.content import words_of
+
     for message in messages:
-        yield from _text(str(message.get("role")), message.get("content"))
+        yield from _text(str(message.get("role")), words_of(message.get("content")))
 
 
 def _outcome(result: Result) -> Iterator[str]:
