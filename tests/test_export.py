@@ -458,6 +458,14 @@ def test_a_part_for_testing_overwrites_no_results_either(cli: Cli) -> None:
     assert not (cli.folder / "out.train.jsonl").exists()
 
 
+def test_a_file_that_only_looks_like_an_unfinished_one_is_left_alone(cli: Cli) -> None:
+    (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
+    (cli.folder / "table.csv.part").write_text("a download")
+    assert cli("export", "out.jsonl", "--format", "csv", "-o", "table.csv").code == 0
+    assert (cli.folder / "table.csv.part").read_text() == "a download"
+    assert sorted(path.name for path in cli.folder.glob("table*")) == ["table.csv", "table.csv.part"]
+
+
 def test_only_regular_files_are_replaced_and_links_stay(cli: Cli) -> None:
     (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
     os.mkfifo(cli.folder / "fifo")

@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from batch.app.plan import open_source
@@ -146,10 +147,12 @@ def _check_replaceable(path: Path, read: Collection[Path]) -> None:
 def _file_writer(form: str, path: Path) -> Iterator[Write]:
     """A writer to a new file, which takes the place of ``path`` at the end and not before."""
     path = real(path)  # replacing a link would leave the file behind it as it was
-    part = path.with_name(f"{path.name}.part")
-    try:
-        with part.open("wb") as stream, writer(form, stream) as write:
-            yield write
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    part = path.with_name(f"{path.name}.{token_hex(4)}.part")  # the plain name may be somebody's download
+    with part.open("xb") as stream:
+        try:
+            with writer(form, stream) as write:
+                yield write
+            stream.close()
+            os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
