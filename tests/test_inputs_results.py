@@ -112,6 +112,30 @@ def test_groups_by_several_fields_also_inside_others(tmp_path: Path) -> None:
     }
 
 
+def test_a_document_that_has_grown_is_whole_though_its_first_chunks_were_not_asked_again(
+    tmp_path: Path,
+) -> None:
+    old = [replace(_chunk("a.txt", n, 2), completed_at="2026-11-22T17:00:00Z") for n in (1, 2)]
+    new = [replace(_chunk("a.txt", n, 3), completed_at="2026-11-23T17:00:00Z") for n in (3,)]
+    whole = {"a.txt": "a.txt: a.txt-1 a.txt-2 a.txt-3"}
+    assert _texts(_job(tmp_path, [*old, *new], ", group_by: path", ITEMS)) == whole
+    assert _texts(_job(tmp_path, [*new, *old], ", group_by: path", ITEMS)) == whole, "in the job's order, too"
+
+
+def test_a_group_may_hold_several_documents_each_of_its_own_length(tmp_path: Path) -> None:
+    results = [
+        replace(result, metadata={**result.metadata, "shelf": "s"})
+        for result in (_chunk("a.txt", 1, 1), _chunk("b.txt", 1, 2), _chunk("b.txt", 2, 2))
+    ]
+    prompt = "{{ items|map(attribute='text')|join(' ') }}"
+    path = _job(tmp_path, results, ", group_by: shelf", prompt)
+    assert _texts(path) == {"s": "a.txt-1 b.txt-1 b.txt-2"}
+    path = _job(tmp_path, results[:2], ", group_by: shelf", prompt)
+    assert mistakes_of(lambda: check(source(path))) == [
+        "map.jsonl:1:1: s: b.txt: no result for chunk 2 of 2; `run` or `retry` the job that writes it"
+    ]
+
+
 def test_groups_that_only_read_alike_are_not_made_one(tmp_path: Path) -> None:
     results = [_answer("1", path="a/b", tone="c"), _answer("2", path="a", tone="b/c")]
     path = _job(tmp_path, results, ", group_by: [path, tone]", "{{ path }} {{ items | length }}")
@@ -158,12 +182,20 @@ def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
             id="a chunk lacks one of its answers",
         ),
         pytest.param(
-            [_chunk("a.txt", 1, 1), _chunk("a.txt", 2, 2)],
+            [_chunk("a.txt", 2, 2), _chunk("a.txt", 1, 1)],
+            (
+                "map.jsonl:2:1: a.txt: chunks of different divisions; "
+                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
+            ),
+            id="the document has become shorter since",
+        ),
+        pytest.param(
+            [_answer("a.txt", path="a.txt"), _chunk("a.txt", 1, 1)],
             (
                 "map.jsonl:1:1: a.txt: chunks of different divisions; "
                 "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
             ),
-            id="the document has been cut in another way since",
+            id="the document was not cut before",
         ),
         pytest.param(
             [_answer("a", chunk=1)],

@@ -212,3 +212,22 @@ async def test_a_document_with_a_failed_chunk_is_not_reduced_silently(promptjobs
         assert (await promptjobs("retry", "jobs/map.yaml")).code == 0
         assert (await promptjobs("run", *STEPS)).code == 0
         assert summariser.prompts == [chunks[1], reduces[1]]
+
+
+async def test_a_document_that_grows_or_shrinks_is_reduced_anew_with_what_has_changed(
+    promptjobs: Command,
+) -> None:
+    text = long_text(1_000)
+    longer, shorter = f"{text}\n\nAnd one more. It is the last.", text[: len(text) // 2]
+    summariser = Summariser()
+    async with FaultServer(summariser) as server:
+        lay_out(promptjobs.folder, {"long.txt": text}, server.url)
+        assert (await promptjobs("run", *STEPS)).code == 0
+        for now, flags in ((longer, []), (shorter, ["--prune"])):
+            (promptjobs.folder / "jobs" / "documents" / "long.txt").write_text(now, encoding="utf-8")
+            summariser.prompts.clear()
+            ended = await promptjobs("run", *STEPS, *flags)
+            assert ended.code == 0, ended.stderr
+            *mapped, reduced = summariser.prompts
+            assert len(mapped) < len(chunks_of(now)) // 2
+            assert reduced.split() == " ".join(map(summary, chunks_of(now))).split()

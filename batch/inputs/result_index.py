@@ -26,6 +26,7 @@ class Entry(Struct, frozen=True, gc=False):
     line: int
     code: str | None
     metadata: JSONObject
+    completed_at: str
 
 
 def entries(file: BinaryIO, name: str) -> tuple[dict[str, Entry], list[BadRow]]:
@@ -41,7 +42,7 @@ def entries(file: BinaryIO, name: str) -> tuple[dict[str, Entry], list[BadRow]]:
             continue
         found.pop(result.id, None)
         code = None if result.error is None else result.error.code
-        found[result.id] = Entry(offset, line, code, result.metadata)
+        found[result.id] = Entry(offset, line, code, result.metadata, result.completed_at)
     return found, bad
 
 

@@ -24,7 +24,7 @@ from batch.jobfile.files import open_regular, reason
 from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batch.inputs.result_index import Entry
@@ -132,13 +132,34 @@ def _incomplete(members: Mapping[str, Entry]) -> str | None:
     if failed:
         more = f" and {len(failed) - 1} more have failed" if len(failed) > 1 else " has failed"
         return f"{shown(failed[0][0])} ({failed[0][1]}){more}"
-    counts = {_whole(entry.metadata.get("chunks")) for entry in members.values()}
-    if len(counts) > 1:
-        return "chunks of different divisions; `--prune` takes out what the job no longer has"
-    (count,) = counts
-    if count is None:
+    for source, parts in _sources(members.values()).items():
+        if (what := _lacks(parts)) is not None:
+            return what if len(parts) == len(members) else f"{shown(source)}: {what}"
+    return None
+
+
+def _sources(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
+    """The results by what they are a part of: a group may hold several documents, or rows."""
+    sources: dict[str, list[Entry]] = {}
+    for entry in entries:
+        sources.setdefault(str(entry.metadata.get("path", entry.metadata.get("row"))), []).append(entry)
+    return sources
+
+
+def _lacks(parts: Sequence[Entry]) -> str | None:
+    """What is missing of a text that was split.
+
+    The latest result knows how many chunks there are now. Those that an edit has left as they were are not
+    asked again, and still say how many there were before.
+    """
+    counts = [_whole(entry.metadata.get("chunks")) for entry in parts]
+    seen = Counter(_whole(entry.metadata.get("chunk")) for entry in parts)
+    latest = max(range(len(parts)), key=lambda at: (parts[at].completed_at, parts[at].line))
+    count = counts[latest]
+    if not any(counts):
         return None
-    seen = Counter(_whole(entry.metadata.get("chunk")) for entry in members.values())
+    if count is None or None in counts or any(number is not None and number > count for number in seen):
+        return "chunks of different divisions; `--prune` takes out what the job no longer has"
     most = max(seen.values())
     missing = next((number for number in range(1, count + 1) if seen[number] < most), None)
     return None if missing is None else f"no result for chunk {missing} of {count}"
