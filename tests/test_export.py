@@ -305,6 +305,18 @@ def test_what_the_job_has_changed_or_not_yet_sent_is_left_out_and_counted(
     assert objects((cli.folder / "exported").read_bytes()) == [conversation("one")]
 
 
+def test_a_label_that_was_put_right_since_is_the_job_s(cli: Cli, server: ChatServer) -> None:
+    (cli.folder / "settings.yaml").write_text(f"provider: autonomous\nmodel: llama\nbase_url: {server.url}\n")
+    for label in ("wrong", "right"):
+        row = {"id": "a", "prompt": "one", "metadata": {"label": label}}
+        (cli.folder / "job.jsonl").write_text(json.dumps(row), encoding="utf-8")
+        assert cli("run", "-q", "job.jsonl", "--with", "settings.yaml").code == 0
+    assert len(server.seen) == 1
+    assert export(cli, "job.jsonl", "--with", "settings.yaml", "--format", "csv").code == 0
+    (cells,) = rows_of_csv((cli.folder / "exported").read_bytes())
+    assert json.loads(cells["metadata"]) == {"label": "right"}
+
+
 def test_an_output_alone_may_not_know_what_was_asked(cli: Cli, server: ChatServer) -> None:
     run_job(cli, server.url)
     ended = export(cli, "output/job.jsonl", "--format", "messages")

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
+from msgspec.structs import replace
+
 from batch.app.plan import open_source
 from batch.app.reading import reading
 from batch.errors import OutputWriteError, UsageError
@@ -113,6 +115,8 @@ class Exporter:
     def of_job(self, job: JobFile) -> Iterator[Answer]:
         """The results of a job's requests, in the job's order, each with the messages that it answers.
 
+        The metadata are the job's: a label that was put right since asks for no new answer.
+
         Raises ``JobFileError``, and ``UsageError`` where the output cannot be read.
         """
         with reading(job.output), Lookup(job.output) as lines:
@@ -123,7 +127,7 @@ class Exporter:
                 elif result.fingerprint != request.fingerprint:
                     self.exported.left_out["stale"] += 1
                 else:
-                    yield result, request.messages
+                    yield replace(result, metadata=request.metadata), request.messages
 
 
 def sources(job: JobFile) -> list[Path]:
