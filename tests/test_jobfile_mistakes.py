@@ -140,6 +140,10 @@ ONE_MISTAKE = [
         '6:3: matrix."my tone": not a name that a prompt can use; letters, digits and `_`',
     ),
     (
+        HEAD + "prompt: a\nmatrix:\n  größe/Größe\u202e: [a, b]\n",
+        '6:3: matrix."größe/Größe\\u202e": not a name that a prompt can use; letters, digits and `_`',
+    ),
+    (
         HEAD + "prompt: a\nmatrix: {tone: [a, b, a]}\n",
         "5:23: matrix.tone[2]: is the same as matrix.tone[0]; `samples` asks the same several times",
     ),

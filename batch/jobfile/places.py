@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from batch.errors import JobFileError, Mistake
+from batch.terminal import escape
 
 At: TypeAlias = tuple[str | int, ...]
 """The way from the root of a tree to one of its values: keys and list positions."""
@@ -74,10 +75,13 @@ def dotted(at: At) -> str:
 
 
 def shown(key: str) -> str:
-    """A key fit to be shown: as it stands where it is plain, else quoted, escaped and cut."""
+    """A key fit to be shown: as it stands where it is plain, else quoted, escaped and cut.
+
+    Letters of every script stay, since people look for the names that they have written.
+    """
     if _PLAIN_KEY.match(key) and len(key) <= 60:
         return key
-    return json.dumps(key if len(key) <= 60 else key[:60] + "…")
+    return escape(json.dumps(key if len(key) <= 60 else key[:60] + "…", ensure_ascii=False), limit=1000)
 
 
 class MistakeList:
