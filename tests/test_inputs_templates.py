@@ -68,6 +68,11 @@ def test_what_a_column_holds_is_no_template() -> None:
             "write `title()`; or `['title']` for a key of that name",
         ),
         (
+            "shout",
+            "the template prints `shout` itself, and not what it gives",
+            "write `shout()`; or `['shout']` for a key of that name",
+        ),
+        (
             "order['items']|map('upper')",
             "the template prints a list that is yet to be made",
             "end it with `|join(', ')` or `|list`",
@@ -81,7 +86,8 @@ def test_what_a_column_holds_is_no_template() -> None:
 )
 def test_an_address_in_memory_is_no_text(expression: str, said: str, hint: str) -> None:
     row = {"order": {"items": ["a", "b"]}, "name": "ann"}
-    template = PromptTemplate(Prompt(None, (Message("user", f"Say {{{{ {expression} }}}}!"),)), HERE)
+    content = f"{{% macro shout() %}}!{{% endmacro %}}Say {{{{ {expression} }}}}!"
+    template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)
     with pytest.raises(RenderError) as caught:
         template.render(row)
     assert (caught.value.what, caught.value.hint) == (said, hint)

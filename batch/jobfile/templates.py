@@ -36,7 +36,7 @@ def _printable(_context: Context, value: object) -> object:
     if isinstance(value, str | Undefined):
         return value
     if callable(value):
-        name = getattr(value, "__name__", "…")
+        name = getattr(value, "__name__", None) or getattr(value, "name", "…")  # the latter of a macro
         what = f"the template prints `{name}` itself, and not what it gives"
         raise UnprintableError(what, f"write `{name}()`; or `['{name}']` for a key of that name")
     if isinstance(value, Iterator):
