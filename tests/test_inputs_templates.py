@@ -98,3 +98,27 @@ def test_what_the_hints_say_is_text() -> None:
     template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)
     (message,) = template.render({"order": {"items": ["a", "b"]}, "name": "ann"})
     assert message["content"] == "A, B Ann ['a', 'b']"
+
+
+@pytest.mark.parametrize(
+    ("expression", "said"),
+    [
+        ("9 ** (9 ** 9)", 'the template fails: "a power beyond all measure"'),
+        ("9 ** 9 ** 9 ** 9 ** 9", 'the template fails: "a power beyond all measure"'),
+        ("'x' * 10 ** 10", 'the template fails: "a text beyond all measure"'),
+        ("10 ** 10 * [name]", 'the template fails: "a text beyond all measure"'),
+        ("name|center(150000000)", "the template gives more than 128 MiB"),
+    ],
+)
+def test_no_operation_takes_hours_or_all_memory(expression: str, said: str) -> None:
+    template = PromptTemplate(Prompt(None, (Message("user", f"Say {{{{ {expression} }}}}!"),)), HERE)
+    with pytest.raises(RenderError) as caught:
+        template.render({"name": "ann"})
+    assert caught.value.what == said
+
+
+def test_arithmetic_is_what_it_was() -> None:
+    content = "{{ 3 * 4 }} {{ 2 ** 10 }} {{ '-' * 3 }} {{ 0.5 * 3 }} {{ 2 ** -1 }} {{ -1 * 'x' }}"
+    template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)
+    (message,) = template.render({})
+    assert message["content"] == "12 1024 --- 1.5 0.5 "

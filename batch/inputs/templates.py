@@ -10,7 +10,7 @@ from jinja2 import TemplateError, UndefinedError, nodes
 from batch.inputs.images import ImageError, with_images
 from batch.jobfile.explain import did_you_mean
 from batch.jobfile.places import shown
-from batch.jobfile.templates import UnprintableError, environment
+from batch.jobfile.templates import MOST, UnprintableError, environment
 from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
@@ -54,6 +54,8 @@ class PromptTemplate:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:
             raise RenderError(f"the template fails: {type(error).__name__}") from None
+        if sum(map(len, texts)) > MOST:
+            raise RenderError(f"the template gives more than {MOST >> 20} MiB")
         if not all(map(is_unicode, texts)):
             raise RenderError("the template gives half of a surrogate pair")
         messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905

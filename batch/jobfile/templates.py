@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from jinja2 import (
     StrictUndefined,
@@ -20,6 +20,11 @@ from jinja2.sandbox import ImmutableSandboxedEnvironment
 if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
+
+MOST = 128 * 2**20
+"""Characters of a rendered text: the largest document and as much again."""
+
+_MOST_BITS = 10_000
 
 
 class UnprintableError(TemplateRuntimeError):
@@ -45,10 +50,35 @@ def _printable(_context: Context, value: object) -> object:
     return value
 
 
+class _Sandbox(ImmutableSandboxedEnvironment):
+    """Jinja's sandbox, in which no single operation takes hours or all memory."""
+
+    intercepted_binops = frozenset(("**", "*"))
+
+    def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
+        """The result, unless it would be a number or a text beyond all measure."""
+        if operator == "**" and isinstance(left, int) and isinstance(right, int):
+            if left.bit_length() * right > _MOST_BITS:
+                raise TemplateRuntimeError("a power beyond all measure")
+        elif operator == "*" and (
+            _length(left) * _times(right) > MOST or _length(right) * _times(left) > MOST
+        ):
+            raise TemplateRuntimeError("a text beyond all measure")
+        return super().call_binop(context, operator, left, right)
+
+
+def _length(value: object) -> int:
+    return len(value) if isinstance(value, str | list | tuple) else 0
+
+
+def _times(value: object) -> int:
+    return value if isinstance(value, int) else 0
+
+
 @cache
 def environment() -> Environment:
     """The one environment of all prompts."""
-    result = ImmutableSandboxedEnvironment(
+    result = _Sandbox(
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,
