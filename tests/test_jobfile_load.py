@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -327,3 +328,14 @@ def test_a_mapping_that_holds_itself_is_refused(tmp_path: Path) -> None:
     assert mistakes_of(lambda: load_mapping({**LEAST, "params": endless}, tmp_path)) == [
         "job: params: nested more than 100 levels deep"
     ]
+
+
+def test_a_mapping_whose_lists_hold_each_other_twice_is_refused_in_bounded_time(tmp_path: Path) -> None:
+    bomb: list[Any] = ["x"]
+    for _ in range(60):
+        bomb = [bomb, bomb]
+    began = time.process_time()
+    assert mistakes_of(lambda: load_mapping({**LEAST, "params": {"stop": bomb}}, tmp_path)) == [
+        "job: more than 2000000 values; rows belong into a JSONL file"
+    ]
+    assert time.process_time() - began < 20

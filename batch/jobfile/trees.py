@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,8 @@ from batch.jobfile.events import MAX_DEPTH, judge, syntax_mistake
 from batch.jobfile.places import At, Findings, Place, Places, dotted, shown
 
 _MAX_DIGITS = 40
+_MAX_VALUES = 2_000_000
+"""Values of a mapping in memory, each as often as it stands there: a few seconds' worth."""
 _PREFIX = "tag:yaml.org,2002:"
 
 
@@ -180,12 +182,34 @@ def _number(tag: str, text: str) -> int | float:
 
 def from_mapping(job: Mapping[str, object], label: str) -> Tree:
     """The tree of a mapping in memory. Raises ``JobFileError`` for values that a job file could not hold."""
+    if _is_endless(job):
+        hint = "rows belong into a JSONL file"
+        raise JobFileError([Mistake(label, 0, 0, "", f"more than {_MAX_VALUES} values", hint)])
     tree = Tree({}, Places(Place(label)))
     findings = Findings(tree.places)
     value = _plain(job, (), tree, findings)
     findings.raise_if_any()
     tree.value.update(value)
     return tree
+
+
+def _is_endless(job: Mapping[str, object]) -> bool:
+    """Whether there is more in a mapping than anyone means: lists that hold each other twice are a bomb."""
+    count = 0
+    levels: list[Iterator[object]] = [iter(job.values())]
+    while levels:
+        for part in levels[-1]:
+            count += 1
+            if count > _MAX_VALUES:
+                return True
+            if isinstance(part, Mapping | Sequence) and not isinstance(part, str | bytes | bytearray):
+                levels.append(iter(part.values() if isinstance(part, Mapping) else part))
+                break
+        else:
+            levels.pop()
+        if len(levels) > MAX_DEPTH:  # which is named with its place
+            levels.pop()
+    return False
 
 
 def put(tree: Tree, key: str, value: object, findings: Findings, flag: str | None = None) -> None:
