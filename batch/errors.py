@@ -65,10 +65,14 @@ class Mistake:
 
 
 class JobFileError(UsageError):
-    """A job file with mistakes. ``mistakes`` holds all of them, in the order of the file."""
+    """A job file with mistakes. ``mistakes`` holds them in the order of the file.
 
-    def __init__(self, mistakes: Sequence[Mistake]) -> None:
+    Of too many to be read, the last says how many are left out; ``count`` is that of all.
+    """
+
+    def __init__(self, mistakes: Sequence[Mistake], count: int | None = None) -> None:
         self.mistakes = tuple(mistakes)
+        self.count = len(self.mistakes) if count is None else count
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
 
 

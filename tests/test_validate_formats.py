@@ -52,6 +52,13 @@ def test_full_is_what_nobody_has_to_ask_for(cli: Cli) -> None:
     assert cli("validate", "job.yaml").stderr.splitlines() == FORMATS["full"]
 
 
+def test_of_too_many_all_are_counted(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, HEAD + "prompt: a\n" + "".join(f"key{n}: 1\n" for n in range(250)))
+    *lines, rest, last = cli("validate", "--output-format", "concise", "job.yaml").stderr.splitlines()
+    assert (len(lines), rest) == (100, "job.yaml: and 150 more mistakes")
+    assert last == "250 mistakes; nothing was sent"
+
+
 def test_github_reads_annotations_on_standard_output(cli: Cli) -> None:
     ended = cli("validate", "job.yaml", "--output-format", "github")
     assert (ended.code, ended.stderr) == (2, "")

@@ -74,10 +74,10 @@ def print_json(value: object) -> None:
 
 def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> None:
     """An error's message: one line, or one line a mistake; or ``lines``, which are harmless already."""
-    mistakes = error.mistakes if isinstance(error, JobFileError) else ()
-    plainly = [str(mistake) for mistake in mistakes] or f"promptjobs: {error}".split("\n")
+    mistakes = [str(mistake) for mistake in error.mistakes] if isinstance(error, JobFileError) else []
+    plainly = mistakes or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
     for line in lines or [escape(line, limit=LONGEST) for line in plainly]:
         to_stderr(f"{red}{line}{plain}")
-    if mistakes:
-        say(f"{counted(len(mistakes), 'mistake')}; nothing was sent")
+    if isinstance(error, JobFileError):
+        say(f"{counted(error.count, 'mistake')}; nothing was sent")

@@ -112,7 +112,7 @@ class MistakeList:
         kept = sorted(self._kept, key=lambda m: (m.line == 0, first_seen[m.path], m.line, m.column))
         if self._left_out:
             kept.append(Mistake(kept[-1].path, 0, 0, "", f"and {self._left_out} more mistakes"))
-        return JobFileError(kept)
+        return JobFileError(kept, len(self._kept) + self._left_out)
 
     def raise_if_any(self) -> None:
         """Raise ``JobFileError`` with all that was kept, if anything was."""
