@@ -201,6 +201,21 @@ ONE_MISTAKE = [
         ),
     ),
     (HEAD + "messages:\n  - role: user\n", "5:5: messages[0].content: is missing"),
+    (
+        HEAD + "prompts: [Name a river.]\n",
+        "4:11: prompts[0]: expected keys and values, got text; write `- prompt: …`",
+    ),
+    (
+        HEAD + "messages:\n  - Name a river.\n",
+        "5:5: messages[0]: expected keys and values, got text; write `- {role: user, content: …}`",
+    ),
+    (
+        HEAD + "prompt: a\ninputs: documents/*.txt\noutput: results.jsonl\ntimeouts: 30s\nretries: 3\n",
+        ("5:9: inputs: expected keys and values, got text; write `inputs: {files: [documents/*.txt]}`"),
+        "6:9: output: expected keys and values, got text; write `output: {path: results.jsonl}`",
+        "7:11: timeouts: expected keys and values, got text; write `timeouts: {idle: 120s}`",
+        "8:10: retries: expected keys and values, got a whole number; write `retries: {max_attempts: 3}`",
+    ),
     (HEAD + "messages: []\n", "4:11: messages: must not be empty"),
     # What is asked.
     (HEAD, "1:1: nothing to ask; write `prompt`, `messages` or `prompts`"),

@@ -61,6 +61,21 @@ _MEANT = {
     "max_attempts": "did you mean `retries.max_attempts`?",
 } | dict.fromkeys(_PARAMETERS, "parameters stand under `params`")
 
+_FORMS = {
+    "prompts": "- prompt: …",
+    "messages": "- {role: user, content: …}",
+    "inputs": "inputs: {files: [documents/*.txt]}",
+    "split": "split: {tokens: 2000}",
+    "matrix": "matrix: {tone: [formal, casual]}",
+    "output": "output: {path: results.jsonl}",
+    "retries": "retries: {max_attempts: 3}",
+    "timeouts": "timeouts: {idle: 120s}",
+    "limits": "limits: {time: 2h}",
+    "rate_limits": "rate_limits: {rpm: 60}",
+    "price": "price: {input: 0.15, output: 0.60}",
+}
+"""Parts of several keys for which people try a single value."""
+
 
 def validated(tree: Tree, findings: Findings) -> JobSpec:
     """The tree as a ``JobSpec``, without the parts whose mistakes have been added to ``findings``.
@@ -90,8 +105,17 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
             findings.at_value(at, "is missing")
         case "literal_error":
             findings.at_value(at, *_not_among(details))
+        case "model_type":
+            what, _ = _wrong(details)
+            findings.at_value(_written(value, at), what, _form(at))
         case _:
             findings.at_value(_written(value, at), *_wrong(details))
+
+
+def _form(at: At) -> str:
+    """What the part looks like that somebody has written in a shorter way than there is."""
+    keys = [step for step in at if isinstance(step, str)]
+    return f"write `{form}`" if keys and (form := _FORMS.get(keys[-1])) else ""
 
 
 def _unknown(at: At) -> tuple[str, str]:
