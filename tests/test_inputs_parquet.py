@@ -42,6 +42,15 @@ def test_columns_become_variables_with_their_types(tmp_path: Path) -> None:
     }
 
 
+def test_dates_and_times_inside_others_become_text_too(tmp_path: Path) -> None:
+    at = datetime(2026, 11, 22, 17, tzinfo=UTC)
+    columns: dict[str, list[Any]] = {"id": [1], "event": [{"at": at, "days": [at.date()]}]}
+    prompt = "{{ event | tojson }}"
+    assert _texts(_job(tmp_path, columns, prompt=prompt)) == {
+        "1": '{"at": "2026-11-22T17:00:00+00:00", "days": ["2026-11-22"]}'
+    }
+
+
 def test_a_table_of_several_batches_and_row_groups_is_read_whole(tmp_path: Path) -> None:
     names = [f"row-{number}" for number in range(2500)]
     assert _texts(_job(tmp_path, {"id": names, "word": names})) == dict(zip(names, names, strict=True))

@@ -57,7 +57,7 @@ def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
     for batch in table.iter_batches(batch_size=_BATCH):
         for values in batch.to_pylist():
             number += 1
-            yield _row(name, number, {key: _plain(value) for key, value in values.items()}, id_field)
+            yield _row(name, number, _plain(values), id_field)
     if not number:
         yield Mistake(name, 0, 0, "", "has no rows")
 
@@ -70,4 +70,8 @@ def _row(name: str, number: int, variables: dict[str, Any], id_field: str | None
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(part) for key, part in value.items()}
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
     return value.isoformat() if isinstance(value, datetime | date | time) else value
