@@ -93,6 +93,16 @@ def test_an_address_in_memory_is_no_text(expression: str, said: str, hint: str) 
     assert (caught.value.what, caught.value.hint) == (said, hint)
 
 
+def test_bytes_are_no_text() -> None:
+    template = PromptTemplate(Prompt(None, (Message("user", "{{ picture }}"),)), HERE)
+    with pytest.raises(RenderError) as caught:
+        template.render({"picture": b"\x89PNG"})
+    assert (caught.value.what, caught.value.hint) == (
+        "the template prints bytes, which are no text",
+        "leave that column out",
+    )
+
+
 def test_what_the_hints_say_is_text() -> None:
     content = "{{ order['items']|map('upper')|join(', ') }} {{ name.title() }} {{ order['items'] }}"
     template = PromptTemplate(Prompt(None, (Message("user", content),)), HERE)

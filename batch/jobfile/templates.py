@@ -28,7 +28,7 @@ _MOST_BITS = 10_000
 
 
 class UnprintableError(TemplateRuntimeError):
-    """A value whose text is an address in memory, another one in every run. ``hint`` says what is meant."""
+    """A value that is no text, such as an address in memory. ``hint`` says what is meant."""
 
     def __init__(self, what: str, hint: str) -> None:
         self.hint = hint
@@ -47,6 +47,8 @@ def _printable(_context: Context, value: object) -> object:
     if isinstance(value, Iterator):
         what = "the template prints a list that is yet to be made"
         raise UnprintableError(what, "end it with `|join(', ')` or `|list`")
+    if isinstance(value, bytes):
+        raise UnprintableError("the template prints bytes, which are no text", "leave that column out")
     return value
 
 
