@@ -64,6 +64,13 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
     ]
 
 
+def test_bytes_are_no_id(tmp_path: Path) -> None:
+    path = _job(tmp_path, {"id": [b"a"], "word": ["x"]})
+    assert mistakes_of(lambda: check(source(path))) == [
+        "rows.parquet:1:1: id: expected text or a whole number, got bytes"
+    ]
+
+
 def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, {"word": ["x"]})
     (tmp_path / "rows.parquet").write_bytes(b"id,word\na,b\n")

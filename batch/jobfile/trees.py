@@ -289,6 +289,7 @@ _KINDS: tuple[tuple[type, str], ...] = (
     (int, "a whole number"),
     (float, "a number"),
     (str, "text"),
+    (bytes, "bytes"),
     (list, "a list"),
     (dict, "keys and values"),
 )
@@ -296,4 +297,5 @@ _KINDS: tuple[tuple[type, str], ...] = (
 
 def kind(value: object) -> str:
     """What a value is, in a person's words. Never the value itself: it may be a secret."""
-    return next((words for form, words in _KINDS if isinstance(value, form)), "nothing")
+    other = "nothing" if value is None else "a value of another kind"
+    return next((words for form, words in _KINDS if isinstance(value, form)), other)
