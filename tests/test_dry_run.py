@@ -199,6 +199,30 @@ def test_bad_rows_are_mistakes_as_in_a_run(cli: Cli, server: ChatServer) -> None
     assert "rows.jsonl:1:" in ended.stderr
 
 
+def test_bad_rows_that_are_skipped_are_told_apart_from_what_is_sent(cli: Cli, server: ChatServer) -> None:
+    write_job(cli.folder, server.url, "one", "two")
+    with (cli.folder / "rows.jsonl").open("a") as rows:
+        rows.write("nonsense\n")
+    skip = ["--set", "inputs.on_bad_row=skip"]
+    assert cli("run", "-n", "job.yaml", *skip).stdout.splitlines()[2:7] == [
+        "requests   3",
+        "done       0",
+        "to send    2",
+        "  new      2",
+        "bad rows   1, to be recorded as failed",
+    ]
+    shown = json.loads(cli("run", "-n", "--json", "job.yaml", *skip).stdout)
+    assert (shown["total"], shown["to_send"], shown["to_refuse"]) == (3, 2, 1)
+    assert cli("run", "-q", "job.yaml", *skip).code == 1
+    assert "bad rows" not in cli("run", "-n", "job.yaml", *skip).stdout
+
+
+def test_a_small_cost_is_not_nothing(cli: Cli, server: ChatServer) -> None:
+    write_job(cli.folder, server.url, "one")
+    model = "model={model: llama, price: {input: 0, output: 0.1}}"
+    assert "at most 50 out; at most 5e-06 in cost" in cli("run", "-n", "job.yaml", "--set", model).stdout
+
+
 def test_of_several_jobs_each_is_told_as_far_as_it_can_be(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one")
     text = (cli.folder / "job.yaml").read_text(encoding="utf-8")

@@ -45,7 +45,8 @@ class Preview:
     """A job, counted by what a run would do with each request, and why.
 
     ``changed`` counts what differs from the line that is there, ``failed`` and ``given_up`` the codes of
-    those lines. ``loads`` are by target. ``first`` is the first request that would be sent.
+    those lines. ``refused`` are bad rows that would be recorded as failed, by where they stand: they count in
+    the plan, and are not sent. ``loads`` are by target. ``first`` is the first request that would be sent.
     """
 
     job: JobFile
@@ -53,6 +54,7 @@ class Preview:
     changed: Counter[str] = field(default_factory=Counter)
     failed: Counter[str] = field(default_factory=Counter)
     given_up: Counter[str] = field(default_factory=Counter)
+    refused: Counter[State] = field(default_factory=Counter)
     loads: dict[str, Load] = field(default_factory=dict)
     first: Request | None = None
     notices: list[str] = field(default_factory=list)
@@ -83,11 +85,14 @@ class _Viewer:
         """Count one request."""
         view, known = self.preview, self._lines.known(request.id)
         where = view.plan.count(request, origin, known)
+        if where in view.plan.sending and origin.bad is not None:
+            view.refused[where] += 1
+            return
         if where is State.CHANGED:
             view.changed[changed_part(request, self._lines.result(request.id))] += 1
         elif known is not None and where in (State.FAILED, State.GIVEN_UP):
             (view.failed if where is State.FAILED else view.given_up)[known.code] += 1
-        if where not in view.plan.sending or origin.bad is not None:
+        if where not in view.plan.sending:
             return
         view.first = view.first or request
         self._add(view.loads.setdefault(request.target, Load()), request)

@@ -57,6 +57,7 @@ def for_programs(view: Preview) -> JSONObject:
         "output": str(view.job.output),
         "total": plan.total,
         "to_send": plan.to_send.total(),
+        "to_refuse": plan.to_refuse,
         "states": {str(where): plan.states[where] for where in State},
         "changed": dict(view.changed),
         "failed": dict(view.failed),
@@ -101,8 +102,11 @@ def _lines(view: Preview) -> Iterator[str]:
     yield f"to send    {plan.to_send.total()}"
     why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
     for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP):
-        if states[where] and where in plan.sending:
-            yield f"  {where.replace('_', ' '):<9}{states[where]}{_of(why.get(where))}"
+        number = states[where] - view.refused[where]
+        if number and where in plan.sending:
+            yield f"  {where.replace('_', ' '):<9}{number}{_of(why.get(where))}"
+    if plan.to_refuse:
+        yield f"bad rows   {plan.to_refuse}, to be recorded as failed"
     for target, load in view.loads.items():
         yield f"model      {target}: {_load_in_words(load)}"
     if view.first is not None:
@@ -117,7 +121,7 @@ def _of(counts: Counter[str] | None) -> str:
 
 def _load_in_words(load: Load) -> str:
     out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
-    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.4f} in cost"
+    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.6g} in cost"
     return f"{counted(load.requests, 'request')}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
 
 
