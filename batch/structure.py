@@ -6,7 +6,6 @@ JSON Schema is judged by jsonschema (extra ``schema``), which is imported when a
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,8 +23,7 @@ if TYPE_CHECKING:
 
 _MOST_COMPLAINTS = 3
 _LONGEST_COMPLAINT = 200
-# Models like to wrap what they were asked for.
-_FENCED = re.compile(r"\s*```(?:json|JSON)?[ \t]*\n(.*?)\n?\s*```\s*\Z", re.DOTALL)
+_FENCE = "```"
 
 
 class Invalid(ValueError):  # noqa: N818 - it is an answer's fault, and nothing that went wrong here
@@ -64,11 +62,20 @@ def parsed(text: str, response_format: Mapping[str, Any]) -> Any:
 
 
 def _value_of(text: str) -> Any:
-    fenced = _FENCED.match(text)
     try:
-        return msgspec.json.decode(fenced[1] if fenced else text)
+        return msgspec.json.decode(_unwrapped(text))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Invalid(f"it is not JSON: {error}") from None
+
+
+def _unwrapped(text: str) -> str:
+    """What stands inside a fence, since models like to wrap what they were asked for.
+
+    This looks at both ends and no further: an answer may be white space without end.
+    """
+    head, line_end, rest = text.strip().removeprefix(_FENCE).partition("\n")
+    is_fenced = text.lstrip().startswith(_FENCE) and head.strip().lower() in ("", "json")
+    return rest.removesuffix(_FENCE) if is_fenced and line_end and rest.endswith(_FENCE) else text
 
 
 @lru_cache(maxsize=256)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from typing import Any
 
 import pytest
@@ -29,6 +30,7 @@ ANSWERS: list[tuple[str, dict[str, Any], object]] = [
     (' {"name": "Ada", "born": 1815}\n', schema(PERSON), {"name": "Ada", "born": 1815}),
     ('```json\n{"name": "Ada"}\n```', schema(PERSON), {"name": "Ada"}),
     ('```\n{"name": "Ada"}\n```\n', schema(PERSON), {"name": "Ada"}),
+    ('\n```JSON \r\n{"name": "Ada"}\r\n```  \n\n', schema(PERSON), {"name": "Ada"}),
     ("[]", schema({"type": "array"}), []),
     ("{}", {"type": "json_object"}, {}),
     ("anything", {"type": "text"}, None),
@@ -39,6 +41,14 @@ ANSWERS: list[tuple[str, dict[str, Any], object]] = [
 @pytest.mark.parametrize(("text", "response_format", "value"), ANSWERS)
 def test_an_answer_that_fits_is_parsed(text: str, response_format: dict[str, Any], value: object) -> None:
     assert parsed(text, response_format) == value
+
+
+@pytest.mark.parametrize("end", ["", "x", "```", "\n```\nThat is it."])
+def test_white_space_without_end_takes_no_time(end: str) -> None:
+    began = time.process_time()
+    with pytest.raises(Invalid):
+        parsed("```json\n{" + " \n" * 500_000 + end, {"type": "json_object"})
+    assert time.process_time() - began < 2
 
 
 WRONG: list[tuple[str, dict[str, Any], str]] = [
