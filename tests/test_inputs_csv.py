@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import tracemalloc
 from typing import TYPE_CHECKING
 
 import pytest
@@ -109,6 +110,7 @@ a,"six"
             "rows.csv: neither UTF-8 nor another encoding that is known here; save the file as UTF-8",
         ),
         ("name,word\na,b\n", "rows.csv:2:1: id: is missing"),
+        ("," * 1_000_000, "rows.csv:1:1: more than 10000 columns; is the first line the header?"),
     ],
 )
 def test_what_spoils_a_table(table: str | bytes, what: str, tmp_path: Path) -> None:
@@ -120,6 +122,17 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, "")
     (tmp_path / "rows.csv").unlink()
     assert mistakes_of(lambda: check(source(path))) == ["rows.csv: no such file"]
+
+
+def test_the_separator_of_a_long_header_is_told_in_bounded_memory(tmp_path: Path) -> None:
+    path = tmp_path / "rows.csv"
+    path.write_text('"' + "a" * 2_000_000 + '"\tid\n1\tx\n', encoding="utf-8")
+    with path.open(encoding="utf-8", newline="") as file:
+        tracemalloc.start()
+        CsvRecords(file)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+    assert peak < 2**23
 
 
 @pytest.mark.parametrize("opening", ["", '"'])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import re
 from typing import TYPE_CHECKING, TextIO
 
 from batch.jobfile.files import MAX_BYTES
@@ -12,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEPARATORS = ",;\t"
-_QUOTED = re.compile(r'"(?:[^"]|"")*"')
+_SAMPLE = 2**16  # characters of the header, to tell its separator by
 
 
 class CsvError(ValueError):
@@ -104,5 +103,5 @@ class _Lines:
 
 def _separator(header: str) -> str:
     """What the header has most of, outside quotes; commas where there is nothing to tell by."""
-    bare = _QUOTED.sub("", header)
+    bare = "".join(header[:_SAMPLE].split('"')[::2])
     return max(_SEPARATORS, key=bare.count)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from batch.inputs.row import Read
 
 _BLOCK = 2**20
+_MOST_COLUMNS = 10_000
 
 
 def csv_rows(path: Path, id_field: str | None) -> Iterator[Read]:
@@ -54,6 +55,11 @@ def _table(name: str, records: CsvRecords, id_field: str | None) -> Iterator[Rea
         line, header = next(records, (0, []))
     except CsvError as error:
         yield Mistake(name, error.line, 1, "", f"in the header: {error.what}", error.hint)
+        return
+    if len(header) > _MOST_COLUMNS:
+        yield Mistake(
+            name, line, 1, "", f"more than {_MOST_COLUMNS} columns", "is the first line the header?"
+        )
         return
     header = [column.strip() for column in header]
     if mistakes := list(_header_mistakes(name, line, header)):
