@@ -81,11 +81,12 @@ def _is_deep(line: bytes) -> bool:
     """Whether the line nests too deep. Counting all brackets first spares ordinary rows the real look."""
     if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
         return False
-    depth = deepest = 0
+    depth = 0
     for token in re.finditer(rb'"(?:[^"\\]|\\.)*+"|[\[{]|[\]}]', line, re.DOTALL):
         depth += {b"[": 1, b"{": 1, b"]": -1, b"}": -1}.get(token.group(), 0)
-        deepest = max(deepest, depth)
-    return deepest > MAX_DEPTH
+        if depth > MAX_DEPTH:
+            return True
+    return False
 
 
 def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
