@@ -16,7 +16,7 @@ from batch.errors import JobFileError, Mistake
 from batch.jobfile import JobFile, load, load_mapping
 from batch.jobfile.files import MAX_BYTES, decode
 from batch.jobfile.trees import from_yaml
-from tests.jobfile_support import HEAD, job, mistakes_of
+from tests.jobfile_support import HEAD, job, mistakes_of, write
 from tests.payloads import BOMBS
 
 if TYPE_CHECKING:
@@ -95,6 +95,21 @@ def test_a_bomb_is_refused_in_bounded_time(name: str) -> None:
 def test_a_long_prompt_is_no_bomb(tmp_path: Path) -> None:
     text = HEAD + "prompt: |\n" + "  word\n" * 500_000
     assert len(job(tmp_path, text).prompts[0].messages[0].content) == 2_500_000
+
+
+LARGE = {
+    "a file of something else": "".join(f"key{n}: 1\n" for n in range(20_000)),
+    "exclusions": f"matrix:\n  a: {[*range(4000)]}\n  exclude: {[{'a': n} for n in range(3999)]}\n",
+    "inclusions": f"matrix:\n  a: {[*range(4000)]}\n  include: {[{'a': n, 'b': 1} for n in range(4000)]}\n",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_what_is_large_takes_time_that_grows_with_it_alone(name: str, tmp_path: Path) -> None:
+    path = write(tmp_path, HEAD + "prompt: a\n" + LARGE[name].replace("'", ""))
+    began = time.process_time()
+    _is_job_or_mistakes(lambda: load(path))
+    assert time.process_time() - began < 5
 
 
 def test_a_template_is_not_evaluated_while_it_is_checked(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batch.jobfile.places import shown
+from batch.jobfile.places import MOST_MISTAKES, shown
 from batch.jobfile.schema import PARTS, JobSpec
 from batch.jobfile.schema_types import Spec
 from batch.jobfile.trees import kind
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+    from collections.abc import Set as AbstractSet
 
     from pydantic_core import ErrorDetails
 
@@ -89,11 +90,16 @@ def validated(tree: Tree, findings: Findings) -> JobSpec:
         except ValidationError as error:
             errors = error.errors(include_url=False)
         if not attempt:
-            for details in errors:
-                _explain(details, value, findings)
-        for details in errors:
-            value = _without(value, details["loc"])
+            _explain_all(errors, value, findings)
+        value = _without(value, [details["loc"] for details in errors])
     return JobSpec()
+
+
+def _explain_all(errors: Sequence[ErrorDetails], value: dict[str, Any], findings: Findings) -> None:
+    for details in errors[:MOST_MISTAKES]:
+        _explain(details, value, findings)
+    for details in errors[MOST_MISTAKES:]:  # only counted; to find out what each may mean takes its time
+        findings.at_value(details["loc"], "wrong")
 
 
 def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -> None:
@@ -179,19 +185,21 @@ def _written(value: Any, at: At) -> At:
     return at
 
 
-def _without(value: dict[str, Any], at: At) -> dict[str, Any]:
-    """A copy without the innermost key around the mistake; never without one item of a list."""
-    written = _written(value, at)
-    keys = [length for length, step in enumerate(written) if isinstance(step, str)]
-    return _cut(value, written[: keys[-1] + 1]) if keys else value
+def _without(value: dict[str, Any], mistakes: Iterable[At]) -> dict[str, Any]:
+    """A copy without the innermost keys around the mistakes; never without one item of a list."""
+    cuts = set()
+    for at in mistakes:
+        written = _written(value, at)
+        keys = [length for length, step in enumerate(written) if isinstance(step, str)]
+        if keys:
+            cuts.add(written[: keys[-1] + 1])
+    result: dict[str, Any] = _cut(value, cuts, ())
+    return result
 
 
-def _cut(value: Any, at: At) -> Any:
-    step, rest = at[0], at[1:]
+def _cut(value: Any, cuts: AbstractSet[At], at: At) -> Any:
     if isinstance(value, dict):
-        if not rest:
-            return {key: part for key, part in value.items() if key != step}
-        return {key: _cut(part, rest) if key == step else part for key, part in value.items()}
+        return {key: _cut(part, cuts, (*at, key)) for key, part in value.items() if (*at, key) not in cuts}
     if isinstance(value, list):
-        return [_cut(part, rest) if index == step else part for index, part in enumerate(value)]
+        return [_cut(part, cuts, (*at, index)) for index, part in enumerate(value)]
     return value

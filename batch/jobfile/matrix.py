@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections import defaultdict
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
@@ -50,26 +51,34 @@ def combinations(
     contradict; where there is none, it is a combination itself, which later entries leave alone.
     """
     originals = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
-    originals = [each for each in originals if not any(_fits(entry, each) for entry in exclude)]
-    extended = [dict(each) for each in originals]
+    index = _Index(originals)
+    excluded = set().union(*map(index.fitting, exclude))
+    extended = {at: dict(each) for at, each in enumerate(originals) if at not in excluded}
     added: list[JSONObject] = []
     for entry in include:
         own = {key: value for key, value in entry.items() if key in axes}
-        found = [at for at, original in enumerate(originals) if _fits(own, original)]
+        found = index.fitting(own) & extended.keys()
         for at in found:
             extended[at].update(entry)
         if not found:
             added.append(dict(entry))
-    return (*extended, *added)
+    return (*extended.values(), *added)
 
 
-def _fits(entry: JSONObject, combination: JSONObject) -> bool:
-    return all(key in combination and _same(value, combination[key]) for key, value in entry.items())
+class _Index:
+    """Finds combinations by their values, which are equal as JSON, where ``true`` is no ``1``."""
 
+    def __init__(self, combinations: Sequence[JSONObject]) -> None:
+        self._all = set(range(len(combinations)))
+        self._places: defaultdict[tuple[str, str], set[int]] = defaultdict(set)
+        for at, each in enumerate(combinations):
+            for key, value in each.items():
+                self._places[key, _written(value)].add(at)
 
-def _same(one: object, other: object) -> bool:
-    """Equal as JSON, where ``true`` is no ``1``."""
-    return _written(one) == _written(other)
+    def fitting(self, entry: JSONObject) -> set[int]:
+        """The places of the combinations that have all of the entry's values."""
+        found = [self._places.get((key, _written(value)), set()) for key, value in entry.items()]
+        return set.intersection(*sorted(found, key=len)) if found else self._all
 
 
 def _written(value: object) -> str:
