@@ -56,6 +56,26 @@ def held(content: bytes) -> SimulatedDisk:
 # What a run leaves, the next one finds
 
 
+def test_an_opening_that_is_given_up_mends_nothing() -> None:
+    class GivenUpError(Exception):
+        pass
+
+    seen: list[str] = []
+
+    def look_up(result: Result) -> None:
+        seen.append(result.id)
+        if result.id == "b":
+            raise GivenUpError
+
+    content = lines("a") + b"torn\n" + lines("b", "c") + b"torn"
+    disk = held(content)
+    with pytest.raises(GivenUpError):
+        ResultLog.open(PATH, files=disk, each=look_up)
+    assert seen == ["a", "b"]
+    assert disk.content(PATH) == content
+    assert disk.names() == {PATH.name}
+
+
 async def test_what_was_written_is_known_to_the_next_run(tmp_path: Path) -> None:
     path = tmp_path / "output" / "new" / "results.jsonl"
     with ResultLog.open(path) as log:

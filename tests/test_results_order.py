@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import anyio
+import anyio.from_thread
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -103,6 +104,21 @@ async def test_a_job_that_cannot_be_read_leaves_the_log_open_for_another_try() -
         assert disk.content(PATH) == content("xaba")
         await log.finish()
     assert disk.content(PATH) == latest("xaba", "xba")
+
+
+async def test_a_rewriting_that_is_cancelled_leaves_the_file_as_it_was() -> None:
+    class Cancelling(SimulatedDisk):
+        def create(self, path: Path, *, like: Path) -> int:
+            anyio.from_thread.run_sync(scope.cancel)
+            return super().create(path, like=like)
+
+    disk = Cancelling()
+    disk.put(PATH, content("xaba"))
+    with ResultLog.open(PATH, files=disk) as log, anyio.CancelScope() as scope:
+        await log.finish()
+    assert scope.cancelled_caught
+    assert disk.content(PATH) == content("xaba")
+    assert disk.names() == {PATH.name}
 
 
 async def test_somebody_elses_change_to_the_file_is_never_copied_into_a_new_one() -> None:

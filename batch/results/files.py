@@ -185,7 +185,7 @@ def replace_content(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> N
         finally:
             files.close(descriptor)
         files.replace(temporary, path)
-    except OSError:
+    except BaseException:  # also of whoever gives the chunks, and a cancellation
         with suppress(OSError):
             files.remove(temporary)
         raise

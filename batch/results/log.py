@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Literal, Self
 
 import anyio
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
 from batch.codec import encode_result, known
 from batch.errors import OutputWriteError
@@ -35,7 +36,7 @@ from batch.results.contents import Contents, survey
 from batch.results.files import Disk, append_durably, reason, replace_content, temporary_name, write_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
     from types import TracebackType
 
     from batch.records import Known, Result
@@ -63,17 +64,23 @@ class ResultLog:
 
     @classmethod
     def open(
-        cls, path: Path, *, durability: Durability = "fsync", files: FileSystem | None = None
+        cls,
+        path: Path,
+        *,
+        durability: Durability = "fsync",
+        files: FileSystem | None = None,
+        each: Callable[[Result], None] | None = None,
     ) -> ResultLog:
         """Read the file, where there is one, and mend it; a missing one appears with the first write.
 
+        ``each`` is shown the results that are there; what it raises ends that, before anything is mended.
         Raises ``ForeignOutputError`` for a file of somebody else, which stays as it is, and
         ``OutputWriteError`` where the disk does not let us read, mend or write.
         """
         path = Path(os.path.realpath(path))  # replacing a link would leave the file behind it as it was
         log = cls(path, Contents(), files or Disk(), durability)
         try:
-            log._load()
+            log._load(each)
         except OSError as error:
             log.close()
             raise OutputWriteError(f"{path} cannot be opened: {error}") from error
@@ -117,7 +124,8 @@ class ResultLog:
 
         ``job`` are the ids of the job's requests in its order, read in a worker thread and only where they
         matter. Lines of other ids stay, unless ``prune``. Raises ``OutputWriteError`` where that fails, and
-        what reading ``job`` raises; the file then has all the lines that it had.
+        what reading ``job`` raises; the file then has all the lines that it had. So it has where this is
+        cancelled, unless it has been finished by then.
         """
         with self._writing:
             await anyio.to_thread.run_sync(partial(self._rearrange, job, order, prune))
@@ -130,10 +138,10 @@ class ResultLog:
             self._files.close(self._descriptor)
             self._descriptor = None
 
-    def _load(self) -> None:
+    def _load(self, each: Callable[[Result], None] | None) -> None:
         self._files.make_directories(self.path.parent)
         self._files.remove(temporary_name(self.path))
-        self._read()
+        self._read(each)
         if self._contents.torn:
             self._cut_torn_line()
         if self._contents.index.unreadable:
@@ -142,9 +150,9 @@ class ResultLog:
             self._descriptor = self._open_append()
             self._make_durable(self._descriptor)
 
-    def _read(self) -> None:
+    def _read(self, each: Callable[[Result], None] | None = None) -> None:
         with suppress(FileNotFoundError), self._files.open_read(self.path) as stream:
-            self._contents = survey(stream, self.path)
+            self._contents = survey(stream, self.path, each)
 
     def _open_append(self) -> int:
         return self._files.open_append(self.path, like=self.path)
@@ -239,6 +247,13 @@ class ResultLog:
         if numbers is None:
             return
         try:
-            self._rewrite(numbers)
+            self._rewrite(_while_wanted(numbers))
         except OSError as error:
             raise OutputWriteError(f"{self.path} could not be put in order: {error}") from error
+
+
+def _while_wanted(numbers: Iterable[int]) -> Iterator[int]:
+    """The same, as long as nobody has cancelled what this worker thread does."""
+    for number in numbers:
+        check_cancelled()
+        yield number
