@@ -12,6 +12,7 @@
     ├── OutputWriteError         a result could not be written                       exit 74
     ├── InputsChangedError       a document or row went bad after it was checked         exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
+    ├── StoppedError             a signal came while nothing was being sent          exit 130, 143
     └── AttemptError             one attempt failed; carries a ``records.Failure``
 
 An attempt's failure travels through the engine as a value (``records.Failure``); ``AttemptError``
@@ -108,6 +109,14 @@ class LocalModelError(PromptJobsError):
     """The embedded endpoint could not be started; the message says how to mend it."""
 
     exit_code = 7
+
+
+class StoppedError(PromptJobsError):
+    """A signal has ended the command while nothing was being sent. What was written stays."""
+
+    def __init__(self, message: str, exit_code: int) -> None:
+        self.exit_code = exit_code
+        super().__init__(message)
 
 
 class AttemptError(PromptJobsError):

@@ -225,6 +225,8 @@ async def test_signals_drain_the_run_and_the_same_command_resumes(
             held.set()
             assert await process.wait() == 143
     assert b"SIGTERM" in said
+    log = project.output.with_name("job.jsonl.log").read_text(encoding="utf-8")
+    assert " end     exit code 143 (SIGTERM) after " in log
     assert len(lines(project.output)) == len(server.seen) == 5
     server.before_answer = None
     assert (await promptjobs("run", "job.yaml")).code == 0

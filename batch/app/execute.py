@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
+from itertools import count
 from typing import TYPE_CHECKING, Literal, Protocol
 
 import anyio
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
 from batch.app.aside import drawn_up
 from batch.app.dates import exact_utc_now
@@ -16,6 +19,7 @@ from batch.app.journal import Journal
 from batch.app.plan import open_source
 from batch.app.provenance import Beginning
 from batch.app.session import Session
+from batch.app.stop import UNFINISHED, UNSENT, Signals
 from batch.app.unplanned import Unplanned
 from batch.errors import PromptJobsError, UsageError
 from batch.policy.resume import TO_RETRY, TO_RUN
@@ -28,11 +32,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batch.app.environment import Environment
+    from batch.app.plan import Plan
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.resume import State
     from batch.policy.standing import Standing
-    from batch.records import Summary
+    from batch.records import Result, Summary
+
+_LOOK_UP_AFTER = 1000
+"""Lines of the output that are read before anybody asks whether they are still wanted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +48,7 @@ class RunOptions:
     """What belongs to one run and not to the job.
 
     ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
-    and SIGTERM drain the run; only for the main thread of a process of our own. ``retry``: failed requests
+    and SIGTERM stop the run; only for the main thread of a process of our own. ``retry``: failed requests
     are sent again, also those that were given up. ``prune``: lines of requests that the job no longer has are
     dropped from the output.
     """
@@ -85,38 +93,74 @@ async def execute(
 
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
-    await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
-    with OutputLock(job.output), await _opened(job, options) as log, Journal.of(job, reporter) as journal:
-        begun = await anyio.to_thread.run_sync(Beginning.of, job)
-        for notice in log.notices:
-            journal.notice(notice)
-        source = await anyio.to_thread.run_sync(open_source, job)
-        lines = len(log.contents.index)
-        unplanned = _unplanned(job, source, log, options)
-        if unplanned is None:
-            plan = await drawn_up(source, log.known, _sending(options))
-        else:
-            await unplanned.begin()
-            plan = unplanned.plan
-        told = _remark(source, journal)
-        journal.start(plan.total, plan.settled)
-        session = Session(job, environment, journal, options)
-        is_pruned = False
-        try:
-            if plan.to_send and options.limit != 0:
-                await session.send(source, plan, log, unplanned)
-            if unplanned is not None:
-                await unplanned.count_the_rest(partial(session.write, log))
-                _remark(source, journal, told)
-                journal.found(plan.total, plan.settled)
-            is_pruned = await finish(log, source, job.order, journal, prune=options.prune)
-        except PromptJobsError as error:
-            if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
-                await publish(session.summary(plan, begun, plan.orphans(lines), error), job.output, journal)
-            raise
-        summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(lines))
-        await publish(summary, job.output, journal)
+    signals = Signals(reporter.notice)
+    with signals.heard() if options.signals else nullcontext():
+        await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
+        with OutputLock(job.output), Journal.of(job, reporter) as journal, ExitStack() as stack:
+            signals.last_words = journal.broken_off
+            with signals.stoppable(UNSENT):
+                log = stack.enter_context(await _opened(job, options))
+                prepared = await _prepared(job, log, journal, options)
+            session = Session(job, environment, journal, options, signals)
+            return await _carried_out(prepared, session, signals, options)
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    """A run before anything is sent; ``lines`` are those that its log had, ``told`` what was said by now."""
+
+    job: JobFile
+    log: ResultLog
+    journal: Journal
+    begun: Beginning
+    source: JobSource
+    plan: Plan
+    unplanned: Unplanned | None
+    lines: int
+    told: list[str]
+
+
+async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: RunOptions) -> _Prepared:
+    begun = await anyio.to_thread.run_sync(Beginning.of, job)
+    for notice in log.notices:
+        journal.notice(notice)
+    source = await anyio.to_thread.run_sync(open_source, job)
+    lines = len(log.contents.index)
+    unplanned = _unplanned(job, source, log, options)
+    if unplanned is None:
+        plan = await drawn_up(source, log.known, _sending(options))
+    else:
+        await unplanned.begin()
+        plan = unplanned.plan
+    told = _remark(source, journal)
+    journal.start(plan.total, plan.settled)
+    return _Prepared(job, log, journal, begun, source, plan, unplanned, lines, told)
+
+
+async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
+    job, journal, plan, begun = run.job, run.journal, run.plan, run.begun
+    is_pruned = False
+    try:
+        if plan.to_send and options.limit != 0:
+            await session.send(run.source, plan, run.log, run.unplanned)
+        with signals.stoppable(UNFINISHED):
+            await _count_the_rest(run, session)
+            is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
+    except PromptJobsError as error:
+        if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
+            await publish(session.summary(plan, begun, plan.orphans(run.lines), error), job.output, journal)
+        raise
+    summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(run.lines))
+    await publish(summary, job.output, journal)
     return summary
+
+
+async def _count_the_rest(run: _Prepared, session: Session) -> None:
+    """Come to know all of a job that was not gone through beforehand."""
+    if run.unplanned is not None:
+        await run.unplanned.count_the_rest(partial(session.write, run.log))
+        _remark(run.source, run.journal, run.told)
+        run.journal.found(run.plan.total, run.plan.settled)
 
 
 def _remark(source: JobSource, journal: Journal, told: Sequence[str] = ()) -> list[str]:
@@ -141,4 +185,14 @@ def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOpti
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
     """The log; a long one takes seconds to read, for which it does not hold up the caller's loop."""
-    return await anyio.to_thread.run_sync(partial(ResultLog.open, job.output, durability=options.durability))
+
+    lines = count(1)
+
+    def look_up(_: Result) -> None:
+        if not next(lines) % _LOOK_UP_AFTER:
+            check_cancelled()
+
+    def open_log() -> ResultLog:
+        return ResultLog.open(job.output, durability=options.durability, each=look_up)
+
+    return await anyio.to_thread.run_sync(open_log)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from anyio.from_thread import check_cancelled
 
 from batch.errors import JobFileError
 from batch.results.summary import summary_path, write_summary
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batch.app.journal import Journal
@@ -26,14 +28,20 @@ async def finish(log: ResultLog, source: Source, order: Order, reporter: Reporte
     meanwhile, nothing is pruned or put in order: what cannot be read now may still be a part of the job.
     Raises ``OutputWriteError``.
     """
-    ids = (request.id for request in source.requests())
     try:
-        await log.finish(ids, order=order, prune=prune)
+        await log.finish(_ids(source), order=order, prune=prune)
     except JobFileError as error:
         reporter.notice(f"the output is neither pruned nor put in order, since the job has changed: {error}")
         await log.finish()
         return False
     return prune
+
+
+def _ids(source: Source) -> Iterator[str]:
+    """The ids of the job's requests, read in a worker thread, as long as anybody waits for it."""
+    for request in source.requests():
+        check_cancelled()
+        yield request.id
 
 
 async def publish(summary: Summary, output: Path, journal: Journal) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import time
 from collections import Counter
 from datetime import UTC, datetime
@@ -10,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batch import __version__
+from batch.policy.exits import SIGNALLED
 from batch.results.events import EventLog
 
 if TYPE_CHECKING:
@@ -123,11 +125,18 @@ class Journal:
         self._count()
         for reason in summary.reasons:
             self._log.write("reason", reason)
+        code = f"{summary.exit_code}{_signal(summary.exit_code)}"
         self._log.write(
             "end",
-            f"exit code {summary.exit_code} after {summary.seconds:.1f} s: {summary.succeeded} succeeded, "
+            f"exit code {code} after {summary.seconds:.1f} s: {summary.succeeded} succeeded, "
             f"{summary.failed} failed, {summary.pending} pending of {summary.total}",
         )
+
+    def broken_off(self, why: str) -> None:
+        """The process ends now, whatever it was doing."""
+        self._has_ended = True
+        self._log.write("end", why)
+        self._reporter.notice(why)
 
     def _trouble(self, event: str, code: str, text: str) -> None:
         kind = f"{event} {code}"
@@ -143,3 +152,7 @@ class Journal:
             self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(troubles)}")
         self._succeeded = 0
         self._troubles.clear()
+
+
+def _signal(exit_code: int) -> str:
+    return f" ({signal.Signals(exit_code - SIGNALLED).name})" if exit_code > SIGNALLED else ""

@@ -17,7 +17,7 @@ from batch.app.descriptors import connections
 from batch.app.endpoints import Address, Endpoints, members
 from batch.app.plan import Allowance, Plan
 from batch.app.spending import Spending
-from batch.app.stop import Stopper
+from batch.app.stop import UNSENT, Stopper
 from batch.app.tally import Tally
 from batch.errors import PromptJobsError
 from batch.policy.accept import Acceptance
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from batch.app.environment import Environment
     from batch.app.execute import RunOptions, RunReporter
     from batch.app.provenance import Beginning
+    from batch.app.stop import Signals
     from batch.app.unplanned import Unplanned
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
@@ -49,12 +50,18 @@ class Session:
     """What one run has sent, and why it ended."""
 
     def __init__(
-        self, job: JobFile, environment: Environment, reporter: RunReporter, options: RunOptions
+        self,
+        job: JobFile,
+        environment: Environment,
+        reporter: RunReporter,
+        options: RunOptions,
+        signals: Signals,
     ) -> None:
         self._job = job
         self._environment = environment
         self._reporter = reporter
         self._options = options
+        self._signals = signals
         self._tally = Tally(reporter)
         self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Hold]] = []
@@ -85,7 +92,8 @@ class Session:
         }
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
-            providers = await endpoints.open(addresses)
+            with self._signals.stoppable(UNSENT):
+                providers = await endpoints.open(addresses)
             if unplanned is None:
                 requests = partial(self._allowance.pending, source, plan=plan, sink=log)
             else:
@@ -157,13 +165,13 @@ class Session:
         stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
         async with anyio.create_task_group() as tasks:
-            if self._options.signals:
-                tasks.start_soon(stopper.on_signals)
+            tasks.start_soon(stopper.after_signal)
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
             self._reporter.watch(run.standing)
             try:
-                await run.run()
+                with self._signals.obeyed(stopper.on_signal):
+                    await run.run()
             except PromptJobsError as caught:
                 error = caught  # raised outside the task group, which would wrap it in a group
             finally:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -15,6 +16,8 @@ from batch.cli.durations import DURATION
 from batch.cli.jobs import jobs_flags, load_all
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batch.app.environment import Environment
     from batch.app.execute import RunOptions
     from batch.jobfile.job import JobFile
@@ -108,30 +111,41 @@ def command(
     Several job files are run in their order, as far as each is complete; so one can read the results of
     another. The mistakes of all are named before the first request is sent.
     """
-    from batch.app.environment import Environment
-    from batch.app.execute import RunOptions
-    from batch.app.sequence import check_addresses, check_inputs
-    from batch.cli.dry_run import dry_run as print_dry_run
+    from batch.app.stop import ended_by_signals
 
-    keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
-    loaded = load_all(**jobs, more=keys)
-    if dry_run:
-        return print_dry_run(loaded, retry=retry, as_json=as_json)
-    here = Environment.current()
-    if len(loaded) > 1:
-        check_inputs(loaded)
-        check_addresses(loaded, here)
-    options = RunOptions(limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune)
-    collector.spare()
-    for position, job in enumerate(loaded, 1):
-        reporter = _reporter(stats=1.0 if verbose else stats, bar=not (no_progress or verbose), quiet=quiet)
-        summary = _execute(job, here, reporter, options)
-        _print(summary, as_json=as_json, quiet=quiet)
-        if summary.exit_code:
-            for other in loaded[position:]:
-                say(f"{other.path} was not run: {job.path} is not complete")
-            return summary.exit_code
+    with ended_by_signals():
+        from batch.app.environment import Environment
+        from batch.app.execute import RunOptions
+        from batch.app.sequence import check_addresses, check_inputs
+        from batch.cli.dry_run import dry_run as print_dry_run
+
+        keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
+        loaded = load_all(**jobs, more=keys)
+        if dry_run:
+            return print_dry_run(loaded, retry=retry, as_json=as_json)
+        here = Environment.current()
+        if len(loaded) > 1:
+            check_inputs(loaded)
+            check_addresses(loaded, here)
+        options = RunOptions(
+            limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune
+        )
+        collector.spare()
+        bar = not (no_progress or verbose)
+        reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
+        for position, job in enumerate(loaded, 1):
+            summary = _execute(job, here, reporter(), options)
+            _print(summary, as_json=as_json, quiet=quiet)
+            if summary.exit_code:
+                return _left_out(loaded[position:], job, summary)
     return 0
+
+
+def _left_out(others: Sequence[JobFile], incomplete: JobFile, summary: Summary) -> int:
+    """Say that the other jobs were not run; return the exit code."""
+    for other in others:
+        say(f"{other.path} was not run: {incomplete.path} is not complete")
+    return summary.exit_code
 
 
 def _execute(
