@@ -160,6 +160,19 @@ async def test_while_the_output_is_put_in_order(
     assert [result.id for result in whole_lines(stopped.output)] == list(many_rows())
 
 
+async def test_while_what_was_not_sent_is_counted(stopped: Stopped, promptjobs: Command) -> None:
+    inputs = {"jsonl": "rows.jsonl", "on_bad_row": "skip"}
+    job = write_job(promptjobs.folder, "http://127.0.0.1:9/v1", many_rows(), inputs=inputs)
+    put_results(job, stopped.output)
+    write_job(
+        promptjobs.folder, "http://127.0.0.1:9/v1", many_rows(), inputs=inputs, prompt="Now: {{ prompt }}"
+    )
+    assert await stopped(signal.SIGTERM, "--limit", "0", after="start") == 143
+    summary = json.loads(stopped.output.with_name("job.jsonl.summary.json").read_text())
+    assert 0 < summary["total"] < MANY
+    assert summary["orphans"] == 0, "what was not counted is not known to be left over"
+
+
 @pytest.mark.parametrize("number", SIGNALS)
 async def test_while_the_embedded_endpoint_is_started(
     stopped: Stopped, promptjobs: Command, number: signal.Signals

@@ -119,6 +119,12 @@ class _Prepared:
     lines: int
     told: list[str]
 
+    @property
+    def orphans(self) -> int:
+        """Lines of requests that the job does not have; none are known before all of the job is."""
+        is_whole = self.unplanned is None or self.unplanned.is_whole
+        return self.plan.orphans(self.lines) if is_whole else 0
+
 
 async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: RunOptions) -> _Prepared:
     begun = await anyio.to_thread.run_sync(Beginning.of, job)
@@ -148,9 +154,9 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
             is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
     except PromptJobsError as error:
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
-            await publish(session.summary(plan, begun, plan.orphans(run.lines), error), job.output, journal)
+            await publish(session.summary(plan, begun, run.orphans, error), job.output, journal)
         raise
-    summary = session.summary(plan, begun, 0 if is_pruned else plan.orphans(run.lines))
+    summary = session.summary(plan, begun, 0 if is_pruned else run.orphans)
     await publish(summary, job.output, journal)
     return summary
 

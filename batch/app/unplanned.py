@@ -33,7 +33,7 @@ BATCH = 1000
 class Unplanned:
     """The requests of a job as they are read. ``plan`` grows with them; ``at`` gives the time for results.
 
-    Results of bad rows gather until a run takes them over.
+    Results of bad rows gather until a run takes them over. ``is_whole``: the plan holds all of the job.
     """
 
     def __init__(
@@ -44,6 +44,7 @@ class Unplanned:
         at: Callable[[], str],
     ) -> None:
         self.plan = Plan(sending)
+        self.is_whole = False
         self.gathered: list[Result] = []
         self.record: Callable[[Result], None] = self.gathered.append
         self._known = known
@@ -84,10 +85,13 @@ class Unplanned:
         Raises ``InputsChangedError`` where it cannot be read.
         """
         self.record = self.gathered.append
+        began = perf_counter()
         try:
             for step in chain.from_iterable(self._steps.values()):
-                if step is None or len(self.gathered) >= BATCH:
+                if step is None or len(self.gathered) >= BATCH or perf_counter() - began >= SLICE:
                     await self._write(write)
+                    began = perf_counter()
+            self.is_whole = True
         except JobFileError as error:
             raise InputsChangedError(str(error)) from None
         finally:
