@@ -198,6 +198,24 @@ def test_no_path_gives_a_traceback(cli: Cli, command: str) -> None:
         assert "\x1b" not in stderr
 
 
+@pytest.mark.parametrize("flag", ["-o", "--output="])
+@pytest.mark.parametrize(
+    ("output", "words"),
+    [
+        ("-", "results go to a file, from which the next run goes on; name one"),
+        ("new/", "'new/' is a folder"),
+    ],
+)
+def test_an_output_that_is_no_file_is_wrong_usage(
+    cli: Cli, job: Path, server: ChatServer, flag: str, output: str, words: str
+) -> None:
+    before = set(cli.folder.iterdir())
+    code, stderr = said(cli("run", "job.yaml", f"{flag}{output}"))
+    assert (code, words in stderr) == (2, True), stderr
+    assert set(cli.folder.iterdir()) == before
+    assert server.seen == []
+
+
 @pytest.mark.parametrize(
     ("output", "code", "words"),
     [

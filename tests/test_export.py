@@ -368,6 +368,9 @@ WRONG = [
     (["out.jsonl"], "Missing option '--format'"),
     (["missing.jsonl", "--format", "csv", "-o", "x"], "there is no such file"),
     (["out.jsonl", "--format", "csv", "-o", "no/folder/x"], "could not be written"),
+    (["out.jsonl", "--format", "csv", "-o", "."], "is not a regular file; name another one"),
+    (["out.jsonl", "--format", "csv", "-o", "new/"], "is a folder; name a file in it"),
+    (["out.jsonl", "--format", "csv", "-o", "-", "--test-share", "0.1"], "name one with --to"),
 ]
 
 
@@ -378,21 +381,24 @@ def test_wrong_usage_says_what_is_wrong(cli: Cli, arguments: list[str], words: s
     assert ended.code in (2, 74)
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
+    assert {path.name for path in cli.folder.iterdir()} == {"out.jsonl"}
 
 
 @pytest.mark.anyio
+@pytest.mark.parametrize("dash", [[], ["-o", "-"]])
 @pytest.mark.parametrize("form", FORMATS)
-async def test_every_format_goes_to_standard_output(promptjobs: Command, form: str) -> None:
+async def test_every_format_goes_to_standard_output(promptjobs: Command, form: str, dash: list[str]) -> None:
     result = msgspec.structs.replace(succeeded("a", "The Elbe."), messages=ASKED)
     (promptjobs.folder / "out.jsonl").write_bytes(encode_result(result))
     ended = await anyio.run_process(
-        promptjobs.arguments("export", "out.jsonl", "--format", form),
+        promptjobs.arguments("export", "out.jsonl", "--format", form, *dash),
         cwd=promptjobs.folder,
         env=promptjobs.environment,
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, b"1 result written\n")
     assert ended.stdout == written(form, result)
+    assert {path.name for path in promptjobs.folder.iterdir()} == {"home", "out.jsonl"}
 
 
 @pytest.mark.anyio

@@ -426,6 +426,15 @@ def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> N
     ]
 
 
+@pytest.mark.parametrize(
+    ("output", "what"), [("-", "to standard output"), ("new/", "into a folder"), (".", "into a folder")]
+)
+def test_results_go_to_a_file(tmp_path: Path, output: str, what: str) -> None:
+    path = write(tmp_path, f"{HEAD}prompt: a\noutput: {{path: '{output}'}}\n")
+    (mistake,) = mistakes_of(lambda: load(path))
+    assert mistake.endswith(f"output.path: the results cannot go {what}; name a file")
+
+
 def test_a_mistake_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n")
     overrides = {"concurrency": 0, "params.n": 2, "output.path": tmp_path}

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli.console import counted, option, say
-from batch.cli.jobs import FILE, is_results, job_changes, load
+from batch.cli.jobs import NewFile, is_results, job_changes, load
 from batch.cli.streams import to_stdout
 
 if TYPE_CHECKING:
@@ -23,7 +23,7 @@ FORMATS = ("messages", "sharegpt", "completion", "csv", "parquet", "openai-batch
 @click.command("export")
 @job_changes
 @option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write.")
-@option("-o", "--to", type=FILE, metavar="FILE", help="The file to write, in place of standard output.")
+@option("-o", "--to", type=NewFile(), metavar="FILE", help="The file to write, in place of standard output.")
 @option(
     "--test-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),

@@ -27,11 +27,37 @@ class Setting(click.ParamType[str]):
 
 
 FILE = click.Path(path_type=Path, readable=False)  # what cannot be read is a mistake like others
+
+
+class NewFile(click.ParamType[Path | None]):
+    """A file to be written. For ``-`` it fails with ``dash``, or is none where that is empty."""
+
+    name = "file"
+
+    def __init__(self, dash: str = "") -> None:
+        self._dash = dash
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | None:
+        """Its path."""
+        text = os.fspath(value)
+        if text == "-":
+            if self._dash:
+                self.fail(self._dash, param, ctx)
+            return None
+        if text.endswith("/"):
+            self.fail(f"{text!r} is a folder; name a file in it", param, ctx)
+        return Path(text)
+
+
 ROWS = (".jsonl", ".ndjson")
 """How job files that hold one request a line are called."""
 
 _OUTPUT = option(
-    "-o", "--output", type=FILE, metavar="FILE", help="The file of results, in place of the job's own."
+    "-o",
+    "--output",
+    type=NewFile(dash="results go to a file, from which the next run goes on; name one"),
+    metavar="FILE",
+    help="The file of results, in place of the job's own.",
 )
 _CHANGES: tuple[Callable[[Any], Any], ...] = (
     option(

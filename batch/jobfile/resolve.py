@@ -145,8 +145,8 @@ class _Resolver:
         root = self.setting.bounds.root
         at: At = ("output", "path")
         path: Path | None
-        if self.spec.output.path is not None:
-            path = self._path(self.spec.output.path, at, self.setting.settings_bounds)
+        if (written := self.spec.output.path) is not None:
+            path = self._path(written, at, self.setting.settings_bounds)
         elif name in (".", "..") or "/" in name or "\\" in name:
             self.findings.at_value(("name",), "no name for a file of results", "write another")
             return root
@@ -154,17 +154,22 @@ class _Resolver:
             at = ("name",)
             path = self._path(f"{root}/output/{name}.jsonl", at, self.setting.bounds)
         if path is not None:
+            self._check_is_file(written or "", path, at)
             self._check_not_read(path, at)
         return path or root
+
+    def _check_is_file(self, written: str, output: Path, at: At) -> None:
+        if written == "-":
+            self.findings.at_value(at, "the results cannot go to standard output", "name a file")
+        elif written.endswith("/") or os.path.isdir(output):
+            self.findings.at_value(at, "the results cannot go into a folder", "name a file")
 
     def _check_not_read(self, output: Path, at: At) -> None:
         """An output that is also read would be overwritten, or read for ever."""
         table = table_of(self.spec.inputs)
         read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
         read += self.texts.files
-        if os.path.isdir(output):
-            self.findings.at_value(at, "the results cannot go into a folder", "name a file")
-        elif any(path is not None and real(Path(path)) == output for path in read):
+        if any(path is not None and real(Path(path)) == output for path in read):
             self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:
