@@ -14,6 +14,7 @@ from batch.records import Mishap, ResultError, Usage
 from tests.results_support import failed, succeeded
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     from tests.chat_server import ChatServer
@@ -301,6 +302,39 @@ def test_nobody_waits_for_a_pipe_in_place_of_an_output(cli: Cli, job: Path, comm
     ended = cli(command, "job.yaml", *more)
     assert (ended.code, ended.stdout) == (2, "")
     assert ended.stderr == f"promptjobs: {output(cli)} is not a regular file\n"
+
+
+def _circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _secret(path: Path) -> None:
+    path.write_bytes(encode_result(succeeded("a")))
+    path.chmod(0)
+
+
+UNREADABLE = [
+    pytest.param(_circle, "too many levels of symbolic links", id="circle"),
+    pytest.param(os.mkfifo, "not a regular file", id="pipe"),
+    pytest.param(
+        _secret,
+        "permission denied",
+        id="secret",
+        marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "why"), UNREADABLE)
+@pytest.mark.parametrize("command", ["check", "status", "show", "export"])
+def test_a_file_that_cannot_be_read_is_not_judged_as_a_job(
+    cli: Cli, command: str, make: Callable[[Path], object], why: str
+) -> None:
+    make(cli.folder / "results.jsonl")
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"]}.get(command, [])
+    ended = cli(command, "results.jsonl", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"results.jsonl: {why}\n1 mistake; nothing was sent\n"
 
 
 @pytest.mark.parametrize("command", ["run", "retry", "check", "validate"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
+from batch.errors import JobFileError, Mistake
 from batch.jobfile.places import Place
 from batch.jobfile.rows import JobRow, job_rows
 from batch.parameters import max_tokens
@@ -49,12 +49,17 @@ class Survey:
 
 
 def survey(path: Path, mistakes: MistakeList) -> Survey:
-    """Read all rows once, in memory that does not grow with them."""
+    """Read all rows once, in memory that does not grow with them.
+
+    Raises ``JobFileError`` where the file cannot be read: nobody knows whether it is a job file at all.
+    """
     result = Survey()
     seen = 0
     for row in job_rows(path):
         seen += 1
         if isinstance(row, Mistake):
+            if not row.line:
+                raise JobFileError([row])
             mistakes.append(row)
         elif row is not None:
             result.take_in(row, str(path))
