@@ -77,6 +77,16 @@ def test_a_bad_row_is_a_request_to_nobody_in_its_place(tmp_path: Path) -> None:
     ]
 
 
+async def test_the_log_counts_a_job_once_all_of_it_has_been_read(
+    promptjobs: Command, server: ChatServer
+) -> None:
+    _job(promptjobs.folder, server.url)
+    assert (await promptjobs("run", "job.yaml")).code == 1
+    log = (promptjobs.folder / "output" / "job.jsonl.log").read_text(encoding="utf-8").splitlines()
+    assert log[1].endswith(" start   requests are counted as they are read: see the end")
+    assert log[-1].endswith(": 3 succeeded, 4 failed, 0 pending of 7")
+
+
 def test_a_document_and_a_prompt_that_cannot_be_filled_keep_their_ids(tmp_path: Path) -> None:
     write(tmp_path, "fine", "a.txt")
     (tmp_path / "b.txt").write_bytes(b"\x00\xff")

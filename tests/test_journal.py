@@ -105,6 +105,15 @@ def test_nothing_is_said_of_a_quiet_minute(book: Book) -> None:
     assert book.lines == []
 
 
+def test_what_has_been_read_by_now_is_not_told_for_the_whole(book: Book) -> None:
+    book.journal.start(1, 0, is_whole=False)
+    book.journal.start(3, 1)
+    assert book.lines == [
+        ("start", "requests are counted as they are read: see the end"),
+        ("start", "3 requests, 1 of them need nothing more"),
+    ]
+
+
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("what?")])
 def test_what_ends_a_run_from_outside_is_told(book: Book, error: BaseException) -> None:
     with pytest.raises(type(error)), book.journal:

@@ -139,7 +139,7 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
         await unplanned.begin()
         plan = unplanned.plan
     told = _remark(source, journal)
-    journal.start(plan.total, plan.settled)
+    journal.start(plan.total, plan.settled, is_whole=unplanned is None)
     return _Prepared(job, log, journal, begun, source, plan, unplanned, lines, told)
 
 

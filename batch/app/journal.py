@@ -81,9 +81,15 @@ class Journal:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 
-    def start(self, total: int, already: int) -> None:
-        """The job has ``total`` requests; ``already`` of them need nothing more."""
-        self._log.write("start", f"{total} requests, {already} of them need nothing more")
+    def start(self, total: int, already: int, *, is_whole: bool = True) -> None:
+        """The job has ``total`` requests; ``already`` of them need nothing more.
+
+        Unless that ``is_whole``: then these are those that have been read by now.
+        """
+        counted = f"{total} requests, {already} of them need nothing more"
+        self._log.write(
+            "start", counted if is_whole else "requests are counted as they are read: see the end"
+        )
         self._reporter.start(total, already)
 
     def finished(self, result: Result) -> None:
