@@ -121,6 +121,32 @@ def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Pa
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()
 
 
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_lock_file_of_somebody_else_is_named_with_its_owner(
+    output: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool
+) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    def unknown(_: int) -> None:
+        raise KeyError
+
+    with OutputLock(output):
+        lock_file = output.with_name("results.jsonl.lock")
+    owner = lock_file.owner() if is_known else f"the user {os.geteuid()}"
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    if not is_known:
+        monkeypatch.setattr("pwd.getpwuid", unknown)
+    with pytest.raises(OutputWriteError) as caught:
+        OutputLock(output).acquire()
+    assert (
+        str(caught.value) == f"{output} cannot be locked: Permission denied; {lock_file} belongs to {owner}"
+    )
+    lock_file.unlink()
+    with pytest.raises(OutputWriteError, match=r"Permission denied$"):
+        OutputLock(output).acquire()
+
+
 @pytest.mark.parametrize("number", [errno.ENOSYS, errno.EOPNOTSUPP, errno.ENOLCK], ids=errno.errorcode.get)
 def test_a_file_system_without_locks_is_refused(
     number: int, output: Path, monkeypatch: pytest.MonkeyPatch

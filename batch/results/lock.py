@@ -58,7 +58,8 @@ class OutputLock:
             raise OutputLockedError(f"{self._output} is held by {_described(self._path)}") from None
         except (OSError, NotImplementedError) as error:
             self.release()
-            raise OutputWriteError(f"{self._output} cannot be locked: {reason(error)}") from error
+            whose = _owner(self._path) if isinstance(error, PermissionError) else ""
+            raise OutputWriteError(f"{self._output} cannot be locked: {reason(error)}{whose}") from error
 
     def release(self) -> None:
         """Give the lock back; harmless where it is not held."""
@@ -93,3 +94,14 @@ def _described(lock_file: Path) -> str:
         holder = msgspec.json.decode(lock_file.read_bytes(), type=Holder)
         return escape(f"another run (process {holder.pid} on {holder.host}, since {holder.started})")
     return "another run"
+
+
+def _owner(lock_file: Path) -> str:
+    """Whose a lock file is that we may not open, as after one run as root; nothing where there is none."""
+    with suppress(OSError):
+        number = lock_file.stat().st_uid
+        owner = f"the user {number}"
+        with suppress(KeyError, NotImplementedError):  # nobody has that number, or it is Windows
+            owner = lock_file.owner()
+        return escape(f"; {lock_file} belongs to {owner}")
+    return ""
