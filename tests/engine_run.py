@@ -22,8 +22,9 @@ import anyio
 
 from batch.app.endpoints import Endpoints
 from batch.app.environment import Environment
-from batch.app.execute import RunOptions, execute
+from batch.app.execute import execute
 from batch.app.jobs import load_job
+from batch.app.options import RunOptions
 from batch.app.quiet import QuietReporter
 from batch.cli import collector
 from batch.providers.scripted import ScriptedProvider

@@ -6,7 +6,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from itertools import count
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -23,67 +23,23 @@ from batch.app.stop import UNFINISHED, UNSENT, Signals
 from batch.app.unplanned import Unplanned
 from batch.errors import PromptJobsError, UsageError
 from batch.policy.resume import TO_RETRY, TO_RUN
-from batch.ports import Reporter
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
     from batch.app.environment import Environment
+    from batch.app.options import RunOptions, RunReporter
     from batch.app.plan import Plan
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.resume import State
-    from batch.policy.standing import Standing
     from batch.records import Result, Summary
 
 _LOOK_UP_AFTER = 1000
 """Lines of the output that are read before anybody asks whether they are still wanted."""
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What belongs to one run and not to the job.
-
-    ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
-    and SIGTERM stop the run; only for the main thread of a process of our own. ``retry``: failed requests
-    are sent again, also those that were given up. ``prune``: lines of requests that the job no longer has are
-    dropped from the output.
-    """
-
-    limit: int | None = None
-    max_duration: float | None = None
-    fail_fast: bool = False
-    durability: Literal["fsync", "flush"] = "fsync"
-    signals: bool = False
-    retry: bool = False
-    prune: bool = False
-
-
-class RunReporter(Reporter, Protocol):
-    """A reporter that is also told where the run starts, and how far the weights have come."""
-
-    def start(self, total: int, already: int) -> None:
-        """The job has ``total`` requests, ``already`` of them need nothing more."""
-        ...
-
-    def found(self, total: int, already: int) -> None:
-        """The same again, of a job that is read while it runs: so far it has as many."""
-        ...
-
-    def fetching(self, done: int, total: int) -> None:
-        """Bytes of the embedded model's weights; told in a worker thread."""
-        ...
-
-    def remark(self, message: str) -> None:
-        """What a person may want to know, and is no trouble: a quiet run leaves it to the log."""
-        ...
-
-    def watch(self, look: Callable[[], Standing] | None) -> None:
-        """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
-        ...
 
 
 async def execute(

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
 
-    from batch.app.execute import RunReporter
+    from batch.app.options import RunReporter
     from batch.jobfile.job import JobFile
     from batch.records import Failure, Request, Result, Summary
 

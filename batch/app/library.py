@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 import anyio
 
 from batch.app.environment import Environment
-from batch.app.execute import RunOptions, execute
+from batch.app.execute import execute
 from batch.app.jobs import Job, load_job
+from batch.app.options import RunOptions
 from batch.app.quiet import QuietReporter
 
 if TYPE_CHECKING:

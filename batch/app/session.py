@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from batch.app.environment import Environment
-    from batch.app.execute import RunOptions, RunReporter
+    from batch.app.options import RunOptions, RunReporter
     from batch.app.provenance import Beginning
     from batch.app.stop import Signals
     from batch.app.unplanned import Unplanned

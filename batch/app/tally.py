@@ -10,7 +10,7 @@ from batch.app.histogram import Histogram
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.app.execute import RunReporter
+    from batch.app.options import RunReporter
     from batch.app.plan import Plan
     from batch.records import Failure, Request, Result, Timings
 

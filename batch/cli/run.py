@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batch.app.environment import Environment
-    from batch.app.execute import RunOptions
+    from batch.app.options import RunOptions
     from batch.jobfile.job import JobFile
     from batch.progress import BarReporter, LineReporter
     from batch.records import Summary
@@ -115,7 +115,7 @@ def command(
 
     with ended_by_signals():
         from batch.app.environment import Environment
-        from batch.app.execute import RunOptions
+        from batch.app.options import RunOptions
         from batch.app.sequence import check_addresses, check_inputs
         from batch.cli.dry_run import dry_run as print_dry_run
 
