@@ -6,6 +6,7 @@ JSON Schema is judged by jsonschema (extra ``schema``), which is imported when a
 
 from __future__ import annotations
 
+from difflib import get_close_matches
 from functools import lru_cache
 from importlib import import_module
 from importlib.util import find_spec
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 _MOST_COMPLAINTS = 3
 _LONGEST_COMPLAINT = 200
 _FENCE = "```"
+_TYPES = ("text", "json_object", "json_schema")
 
 
 class Invalid(ValueError):  # noqa: N818 - it is an answer's fault, and nothing that went wrong here
@@ -31,14 +33,18 @@ class Invalid(ValueError):  # noqa: N818 - it is an answer's fault, and nothing 
 
 
 def format_complaint(response_format: object) -> tuple[str, str] | None:
-    """What is wrong with a response format, and a hint. Types that are not known here are not judged."""
+    """What is wrong with a response format, and a hint.
+
+    A type that is not known here is not judged, since servers have some of their own, unless it looks as if
+    one of those was meant whose answers are checked.
+    """
     if not isinstance(response_format, dict) or not isinstance(response_format.get("type"), str):
         return (
             "expected keys and values with a `type`",
             "write `{type: json_object}` or `{type: json_schema, …}`",
         )
     if response_format["type"] != "json_schema":
-        return None
+        return _type_complaint(response_format["type"])
     schema = _schema_of(response_format)
     if not isinstance(schema, dict):
         return (
@@ -48,6 +54,11 @@ def format_complaint(response_format: object) -> tuple[str, str] | None:
     if find_spec("jsonschema") is None:
         return "needs jsonschema to check the answers", "pip install 'promptjobs[schema]'"
     return _schema_complaint(schema)
+
+
+def _type_complaint(name: str) -> tuple[str, str] | None:
+    close = () if name in _TYPES else get_close_matches(name[:100].lower(), _TYPES, n=1)
+    return ("answers of this type are not checked", f"did you mean `{close[0]}`?") if close else None
 
 
 def parsed(text: str, response_format: Mapping[str, Any]) -> Any:

@@ -82,6 +82,9 @@ def test_an_answer_that_does_not_fit_is_told_why(
 FORMATS: list[tuple[object, str | None]] = [
     (schema(PERSON), None),
     ({"type": "json_object"}, None),
+    ({"type": "structural_tag"}, None),
+    ({"type": "jsonschema"}, "answers of this type are not checked"),
+    ({"type": "JSON-Schema"}, "answers of this type are not checked"),
     ({"type": "text"}, None),
     ("json", "expected keys and values with a `type`"),
     ({}, "expected keys and values with a `type`"),
