@@ -144,3 +144,18 @@ def test_a_pool_loses_one_of_its_endpoints_for_ten_minutes_and_gets_it_back() ->
     assert sum(probes.values()) > 300, "it had a share before and after"
     gaps = [later - earlier for earlier, later in pairwise(at for at, _ in bench.diary.sent)]
     assert max(gaps) <= 1.01, "the other one went on all the time"
+
+
+def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_and_no_more() -> None:
+    def slow(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        return 1 if request.id == "slow-0" else 100, OK
+
+    bench = Bench(
+        {"slow": slow, "fast": always(1, OK)},
+        {"slow": requests(1000, "slow"), "fast": requests(10_000, "fast")},
+        limit=8,
+    )
+    bench.play(then=lambda it: it.run.drain(), after=1000.5)
+    sent = Counter(name.split("-")[0] for _, name in bench.diary.sent)
+    assert sent["fast"] >= 4 * 890, "four slots, once the first slow answers are there"
+    assert sent["slow"] <= 1 + 8 + 4 * 9

@@ -1,7 +1,12 @@
-"""What runs next: fair between the endpoints' lanes, below one bound for all of them."""
+"""What runs next: fair between the endpoints' lanes, below one bound for all of them.
+
+What is shared fairly is the slots, not the requests: if lanes took turns only, one whose answers take a
+thousand times as long would soon have all slots, and the others would wait for it.
+"""
 
 from __future__ import annotations
 
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -10,6 +15,8 @@ if TYPE_CHECKING:
     from batch.policy.lane import Lane
     from batch.policy.work import Settlement, Work
     from batch.records import Outcome
+
+_UNDER_WAY = attrgetter("in_flight")
 
 
 class Scheduler:
@@ -25,7 +32,7 @@ class Scheduler:
         self.draining = False
         self.limited = False
         self.limit = limit
-        self._turn = 0
+        self._turns = list(lanes)  # who was served last comes last
         self._reader = 0
 
     @property
@@ -36,14 +43,14 @@ class Scheduler:
         return all(lane.over for lane in self.lanes)
 
     def take(self, now: float) -> Work | None:
-        """The next request to send; the lanes take turns."""
+        """The next request to send, of the lane with the least under way; equals take turns."""
         if not self._may_take():
             return None
-        for _ in self.lanes:
-            lane = self.lanes[self._turn]
-            self._turn = (self._turn + 1) % len(self.lanes)
+        for lane in sorted(self._turns, key=_UNDER_WAY):
             work = lane.take(now)
             if work is not None:
+                self._turns.remove(lane)
+                self._turns.append(lane)
                 self.in_flight += 1
                 return work
         if not self.in_flight and any(lane.blocked for lane in self.lanes):
