@@ -159,3 +159,25 @@ def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_
     sent = Counter(name.split("-")[0] for _, name in bench.diary.sent)
     assert sent["fast"] >= 4 * 890, "four slots, once the first slow answers are there"
     assert sent["slow"] <= 1 + 8 + 4 * 9
+
+
+@pytest.mark.parametrize("capacity", [FixedCapacity, AdaptiveCapacity])
+def test_a_server_in_maintenance_is_probed_no_earlier_than_it_says(
+    capacity: Callable[[int], Capacity],
+) -> None:
+    origin: list[float] = []
+
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        origin[:] = origin or [anyio.current_time()]
+        down = 10 < anyio.current_time() - origin[0] < 400
+        return 0.05, Failure("http_503", "maintenance", http_status=503, retry_after=30) if down else OK
+
+    bench = Bench({"m": script}, {"m": requests(3000)}, capacity=capacity)
+    bench.play()
+    assert Counter(bench.statuses) == {"succeeded": 3000}
+    assert bench.diary.notices[-1] == "m answers again"
+    sent: dict[str, list[float]] = {}
+    for at, name in bench.diary.sent:
+        sent.setdefault(name, []).append(at)
+    assert min(later - earlier for times in sent.values() for earlier, later in pairwise(times)) >= 30.05
+    assert len([at for at, _ in bench.diary.sent if 10 < at - origin[0] < 400]) <= 10 + 8 + 390 / 30

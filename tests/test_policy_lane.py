@@ -300,3 +300,20 @@ def test_the_first_success_reopens_from_one_slot() -> None:
     (probe,) = take_all(it, 100)
     it.settle(probe, OK, 100)
     assert len(take_all(it, 100)) == 1
+
+
+def test_an_outage_that_the_server_wants_to_be_longer_than_ours_ends_the_run_at_once() -> None:
+    it = lane()
+    prove(it)
+    works = take_all(it, 0)
+    for work in works[:10]:
+        it.settle(work, BUSY, 0)
+    for work in works[10:]:
+        it.settle(work, BUSY, 1)
+    (probe,) = take_all(it, 100)
+    assert isinstance(it.settle(probe, replace(BUSY, retry_after=1000.0), 100), Again)
+    assert it.due(100) == 1200, "a tenth later than it says"
+    (probe,) = take_all(it, 1200)
+    settlement = it.settle(probe, replace(BUSY, retry_after=601.0), 1200)
+    assert isinstance(settlement, Hold)
+    assert settlement.exit_code == 75

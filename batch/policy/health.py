@@ -21,6 +21,7 @@ from batch.policy.retry import (
     Retry,
     RetryPolicy,
     backoff,
+    not_before,
     shows_a_working_endpoint,
     shows_an_outage,
     shows_no_recovery,
@@ -153,10 +154,10 @@ class Health:
         if self.out_since is not None and self._is_still_out(work, failure):
             return self._go_on_probing(work, failure, now)
         if shows_an_outage(failure):
-            if self._completes_streak(work, failure):
-                self._go_out(failure.code, now)
-                return Out(failure.code, failure.message, self.probed_until)
-            return None
+            if not self._completes_streak(work, failure):
+                return None
+            self._go_out(failure.code, now)
+            return self._leave_alone(failure, now) or Out(failure.code, failure.message, self.probed_until)
         self._streak.clear()
         if shows_a_working_endpoint(failure):
             self._reopen()
@@ -221,7 +222,16 @@ class Health:
     def _go_on_probing(self, work: Work, failure: Failure, now: float) -> Hold | Again:
         if work is self._probe and now >= self.probed_until:
             return self.hold(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
-        return Again()
+        return self._leave_alone(failure, now) or Again()
+
+    def _leave_alone(self, failure: Failure, now: float) -> Hold | Again | None:
+        """Probe no earlier than the server wishes; if that is beyond the end of probing, not at all."""
+        if failure.retry_after is None:
+            return None
+        if now + failure.retry_after > self.probed_until:
+            return self.hold(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        self._probe_at = max(self._probe_at, not_before(failure.retry_after, now, self._random))
+        return None
 
     def _go_out(self, code: str, now: float) -> None:
         """Take back what the streak was charged; the last of it has not been charged yet."""

@@ -162,6 +162,11 @@ def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> 
     return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
 
 
+def not_before(wait: float, now: float, random: Callable[[], float]) -> float:
+    """When a server may be asked that wants to be left alone for ``wait`` seconds: never all at once."""
+    return now + wait * (1 + JITTER * random())
+
+
 def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
     once = failure.code in ONCE or (failure.code == "empty" and failure.finished)
     if failure.code == INVALID_OUTPUT and earlier.count(INVALID_OUTPUT) >= policy.validation_retries:
@@ -182,5 +187,5 @@ def _when_the_server_says(
     """A short wait is the request's own, a longer one parks the endpoint, the longest ends its run."""
     if wait > policy.longest_wait:
         return Hold(failure.code, failure.message, exit_code=EXIT_OUT)
-    at = now + wait * (1 + JITTER * random())
+    at = not_before(wait, now, random)
     return Hold(failure.code, failure.message, until=at) if wait > policy.cap else Retry(at)
