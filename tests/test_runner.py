@@ -183,6 +183,19 @@ def test_running_out_of_descriptors_narrows_the_lane_and_charges_nobody() -> Non
     assert set(bench.statuses) == {"succeeded"}
 
 
+def test_descriptors_that_do_not_come_back_stop_the_run_like_an_outage() -> None:
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        return (1, OK) if request.id == "m-0" else (0, Failure("fd_limit", "too many open files"))
+
+    bench = Bench({"m": script}, {"m": requests(60)}, outage=600)
+    bench.play()
+    assert [result.id for result in bench.sink.results] == ["m-0"]
+    held = bench.scheduler.lanes[0].held
+    assert held is not None
+    assert (held.code, held.exit_code) == ("fd_limit", 75)
+    assert len(bench.diary.sent) < 100, "and not ten a second until then"
+
+
 def test_a_slow_disk_holds_the_attempts_back_and_then_lets_all_of_them_go_on() -> None:
     class SlowDisk(MemorySink):
         async def write(self, results: Sequence[Result]) -> None:

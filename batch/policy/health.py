@@ -149,7 +149,7 @@ class Health:
         self._strange = not self.proven and speaks_of_another_server(failure)
         if self.out_since is not None and work is self._probe:
             self._probe_later(now)
-        if failure.code == "fd_limit":
+        if failure.code == "fd_limit" and self.in_flight:
             return self._with_fewer_connections(now)
         if self.out_since is not None and self._is_still_out(work, failure):
             return self._go_on_probing(work, failure, now)
@@ -207,6 +207,8 @@ class Health:
         """Count a failure that speaks for an outage, and say whether that leaves no doubt."""
         self._streak.append((work, failure.code))
         requests = len({work.request.id for work, _ in self._streak})
+        if failure.code == "fd_limit":
+            return True  # with nothing else under way here, fewer connections would not help
         if failure.code != "connect":
             return requests >= OUTAGE_STREAK
         return self.proven and (not self.in_flight or requests >= REFUSED_STREAK)

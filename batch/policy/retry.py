@@ -134,8 +134,8 @@ def shows_a_working_endpoint(failure: Failure) -> bool:
 
 
 def shows_an_outage(failure: Failure) -> bool:
-    """Whether an endpoint that is down would fail in this way."""
-    if failure.code in ("connect", "first_byte_timeout"):
+    """Whether an endpoint that is down would fail in this way, or one that this machine cannot reach."""
+    if failure.code in ("connect", "first_byte_timeout", "fd_limit"):
         return True
     return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501
 
