@@ -317,3 +317,17 @@ def test_an_outage_that_the_server_wants_to_be_longer_than_ours_ends_the_run_at_
     settlement = it.settle(probe, replace(BUSY, retry_after=601.0), 1200)
     assert isinstance(settlement, Hold)
     assert settlement.exit_code == 75
+
+
+def test_a_stream_from_before_an_outage_that_breaks_off_is_no_end_of_it() -> None:
+    it = lane()
+    prove(it)
+    works = take_all(it, 0)
+    for work in works[:10]:
+        it.settle(work, BUSY, 1)
+    for work in works[10:]:
+        it.settle(work, Failure("idle_timeout", "silence", first_byte=0.3), 120)
+    assert it.pool.first.out_since == 1
+    (probe,) = take_all(it, 200)
+    it.settle(probe, Failure("idle_timeout", "silence", first_byte=0.3), 320)
+    assert it.pool.first.out_since is None, "a probe that began to answer shows that it works"

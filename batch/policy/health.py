@@ -159,7 +159,7 @@ class Health:
             self._go_out(failure.code, now)
             return self._leave_alone(failure, now) or Out(failure.code, failure.message, self.probed_until)
         self._streak.clear()
-        if shows_a_working_endpoint(failure):
+        if shows_a_working_endpoint(failure) and not self._is_old_news(work):
             self._reopen()
         return None
 
@@ -212,6 +212,10 @@ class Health:
         if failure.code != "connect":
             return requests >= OUTAGE_STREAK
         return self.proven and (not self.in_flight or requests >= REFUSED_STREAK)
+
+    def _is_old_news(self, work: Work) -> bool:
+        """Whether an attempt began before the outage: its first byte may have come before it, too."""
+        return self.out_since is not None and work.sent_at < self.out_since
 
     def _is_still_out(self, work: Work, failure: Failure) -> bool:
         """Whether a failure while it is out changes nothing; a probe has more to show than others."""
