@@ -78,7 +78,7 @@ ROWS = [
             Case("429", 1, says(429, USED_UP)),
             Case("429, back soon", 1, says(429, USED_UP, retry_after="30"), wait=(30, 30)),
         ],
-        note="parked until Retry-After where that is near, else pending and exit 7",
+        note="parked until Retry-After where that fits the deadline, else pending and exit 7",
     ),
     Row(
         34,

@@ -124,6 +124,14 @@ async def wrong_address(work: Work) -> int:
     return await work.run("--base-url", "http://127.0.0.1:9")
 
 
+async def quota_that_comes_back_too_late(work: Work) -> int:
+    async def used_up() -> None:
+        raise web.HTTPPaymentRequired(headers={"Retry-After": "60"})
+
+    work.server.before_answer = used_up
+    return await work.run("--max-duration", "50s")
+
+
 async def limit_of_requests(work: Work) -> int:
     return await work.run("--limit", "7")
 
@@ -179,6 +187,7 @@ WAYS = [
     Way(2, wrong_job_file, sends=False),
     Way(7, wrong_key),
     Way(7, wrong_address, sends=False),
+    Way(7, quota_that_comes_back_too_late),
     Way(8, limit_of_requests),
     Way(8, limit_of_time),
     Way(74, no_space),

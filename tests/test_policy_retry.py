@@ -135,8 +135,18 @@ def test_retry_after_is_never_undercut_and_beyond_the_patience_parks_the_endpoin
 
 def test_a_quota_is_waited_for_where_it_comes_back_soon() -> None:
     assert decided(30, 0.0, "quota") == Hold("quota", "no", until=NOW + 30)
-    assert decided(61, 0.0, "quota") == Hold("quota", "no", until=None)
+    assert decided(1800, 0.0, "quota") == Hold("quota", "no", until=NOW + 1800)
+    assert decided(1801, 0.0, "quota") == Hold("quota", "no", until=None)
     assert decided(30, 0.0, "quota", earlier=["quota"] * 4) == Hold("quota", "no", until=None)
+
+
+@pytest.mark.parametrize(("retry_after", "until"), [(7200, NOW + 7200), (7201, None)])
+def test_a_quota_is_waited_for_where_it_comes_back_within_the_time_of_the_run(
+    retry_after: float, until: float | None
+) -> None:
+    policy = RetryPolicy(deadline=NOW + 7200)
+    used_up = Failure("quota", "no", retry_after=retry_after)
+    assert decide(policy, used_up, NOW, lambda: 0.0) == Hold("quota", "no", until=until)
 
 
 @given(st.floats(0, 1800), st.floats(0, 1, exclude_max=True))

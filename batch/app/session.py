@@ -118,11 +118,13 @@ class Session:
 
     def _lanes(self, plan: Plan, requests: Callable[[str], Iterator[Request | None]]) -> list[Lane]:
         job, spending = self._job, self._spending
+        duration = self._max_duration
         policy = RetryPolicy(
             job.retries.max_attempts,
             job.retries.base,
             job.retries.cap,
             longest_wait=job.timeouts.outage,
+            deadline=None if duration is None else asyncio.get_running_loop().time() + duration,
             validation_retries=job.retries.validation_retries,
         )
         return [

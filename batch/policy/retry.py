@@ -48,14 +48,16 @@ JITTER = 0.2
 class RetryPolicy(Struct, frozen=True):
     """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap.
 
-    A server that wants to be left alone for more than ``longest_wait`` is out for this run.
-    ``validation_retries`` are for answers of the wrong form.
+    A server that wants to be left alone for more than ``longest_wait`` is out for this run. The run sends
+    until ``deadline``, on the engine's clock; ``None``: without end. ``validation_retries`` are for answers
+    of the wrong form.
     """
 
     max_attempts: int = 8
     base: float = 0.5
     cap: float = 60.0
     longest_wait: float = 1800.0
+    deadline: float | None = None
     validation_retries: int = 2
 
 
@@ -176,9 +178,11 @@ def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> b
 
 def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Hold:
     """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
-    wait = failure.retry_after if failure.code == "quota" else None
-    soon = wait is not None and wait <= policy.cap and attempts < policy.max_attempts
-    return Hold(failure.code, failure.message, until=now + (wait or 0.0) if soon else None)
+    if failure.code != "quota" or failure.retry_after is None or attempts >= policy.max_attempts:
+        return Hold(failure.code, failure.message)
+    until = now + failure.retry_after
+    ends = now + policy.longest_wait if policy.deadline is None else policy.deadline
+    return Hold(failure.code, failure.message, until=until if until <= ends else None)
 
 
 def _when_the_server_says(
