@@ -64,9 +64,20 @@ def test_never_more_than_is_paid_for_and_never_later_than_promised(
             budget.replied()
         at = budget.ready_at(now)
         assert now <= at <= now + 1 / PACE
-        assert budget.spend(at + 1e-9)
-        spent, now = spent + 1, at + 1e-9
+        assert budget.spend(at), "at that time, and not just after it: nobody else may move the clock"
+        spent, now = spent + 1, at
         assert spent <= max(10, limit) + REPLY_PAYS * replies + PACE * now + 1e-6
+
+
+def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
+    budget, now, chance = RetryBudget(10), 0.0, random.Random(1).random
+    for _ in range(10_000):
+        now += chance() / 10
+        if not budget.spend(now):
+            at = budget.ready_at(now)
+            assert at > now, "a look that finds nothing comes back later"
+            assert budget.spend(at)
+            now = at
 
 
 def played(

@@ -18,6 +18,9 @@ PACE = 10.0
 
 LEAST_SIZE = 10
 
+WHOLE = 1 - 1e-9
+"""A token, as far as sums of times are exact: what is missing may be too little to move a clock."""
+
 
 class RetryBudget:
     """A token bucket that is full at first. ``limit`` is the number of slots: a round of them is its size."""
@@ -30,12 +33,12 @@ class RetryBudget:
     def ready_at(self, now: float) -> float:
         """When the next retry is paid for, if no reply comes before."""
         self._refill(now)
-        return now if self._tokens >= 1 else now + (1 - self._tokens) / PACE
+        return now if self._tokens >= WHOLE else now + (1 - self._tokens) / PACE
 
     def spend(self, now: float) -> bool:
         """Whether a retry may go now; if so, it is charged."""
         self._refill(now)
-        if self._tokens < 1:
+        if self._tokens < WHOLE:
             return False
         self._tokens -= 1
         return True
