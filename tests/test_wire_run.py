@@ -41,6 +41,9 @@ REFUSED = {
     "two values in one event": b"data: {} {}",
     "a value cut over two events": b'data: {"choices":[{}\n\ndata: {}]}',
     "two values here, half of one there": b'data: {} {}\n\ndata: {"choices":[{}\n\ndata: {}]}',
+    "two values here, a text cut over two events there": (
+        b'data: {"choices":[{"delta":{"content":"}\n\ndata: {"}}]}\n\ndata: {} {}'
+    ),
     "a scalar": b"data: 1",
     "half of a surrogate pair": b'data: {"model": "\\ud83d"}',
     "a number where a text is due": b'data: {"model": 1}',
@@ -116,7 +119,7 @@ def test_fuzz_a_run_is_never_something_else_than_its_events(events: bytes) -> No
 
 
 WHOLE = [b"{}", b'{"model":"m"}', b'{"x":{"y":[{}]}}']
-NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}"]
+NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}", b'{"x":"}', b'{"}']
 
 
 @FUZZ
