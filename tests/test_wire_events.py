@@ -133,6 +133,14 @@ def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str,
         assert outcome.partial_text == said
 
 
+@pytest.mark.parametrize(
+    "before", [b"", HELLO, HELLO * 20, HELLO + finish()], ids=["", "run", "long", "finish"]
+)
+def test_an_overload_that_is_told_inside_an_answer_is_known_as_one(before: bytes) -> None:
+    assert failure(before + event({"error": {"type": "overloaded_error"}}) + DONE).overloaded
+    assert not failure(before + event({"error": {"type": "server_error"}}) + DONE).overloaded
+
+
 def test_a_hostile_error_is_cut_and_can_be_written_down() -> None:
     error = b'{"type": "' + b"t" * 10**6 + b'", "message": "' + rb"\ud83d" * 10**5 + b'"}'
     outcome = failure(b'data: {"error": ' + error + b"}\n\n")

@@ -9,6 +9,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from batch.errors import AttemptError
 from batch.wire import chunks, runs
 from batch.wire.failures import from_event
@@ -239,11 +241,12 @@ class ReplyDecoder:
 
     def _told(self, error: object) -> AttemptError:
         """The server has told of an error inside its answer."""
-        failure = from_event(error)
-        return self._error(failure.code, failure.message, should_retry=failure.should_retry)
+        said = from_event(error)
+        failure = self._failure(said.code, said.message, should_retry=said.should_retry)
+        return AttemptError(replace(failure, overloaded=said.overloaded))
 
     def _failure(self, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
         return self.message.failure(code, message, finished=self.finished, should_retry=should_retry)
 
-    def _error(self, code: str, message: str, *, should_retry: bool | None = None) -> AttemptError:
-        return AttemptError(self._failure(code, message, should_retry=should_retry))
+    def _error(self, code: str, message: str) -> AttemptError:
+        return AttemptError(self._failure(code, message))
