@@ -177,6 +177,20 @@ async def test_what_came_before_a_connection_broke_is_given_before_the_break(fol
         await body.readany()
 
 
+@pytest.mark.parametrize("surplus", [b"X", b"}\n\n", b"H", b"\r\n", HEAD])
+async def test_a_body_with_more_behind_it_than_was_announced_is_as_whole_in_one_read_as_in_two(
+    surplus: bytes,
+) -> None:
+    answer = framed(b"Hello", "length", cycle([1]))
+    for cut in (0, 20, len(HEAD), len(answer) - 5, len(answer) - 1, len(answer)):
+        line, _ = connected(asyncio.get_running_loop())
+        for read in filter(None, [answer[:cut], answer[cut:] + surplus]):
+            line.data_received(read)
+        body = await head(line)
+        assert body.take() == b"Hello"
+        assert body.is_eof()
+
+
 async def test_a_head_that_is_none_ends_the_connection_once() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(b"SSH-2.0-server\r\n\r\nmore")

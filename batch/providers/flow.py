@@ -25,7 +25,7 @@ GREEDY = 128 * 1024
 
 
 SMALL = 16 * 1024
-"""Bytes of a head and its body that may go through aiohttp's own reader, where the body is one piece."""
+"""Bytes of a head and its body that may go through aiohttp's own reader, where they are all that has come."""
 
 
 class Body(aiohttp.StreamReader):
@@ -95,10 +95,15 @@ class Line(ResponseHandler):
         super().feed_data(message, size)
 
     def data_received(self, data: bytes) -> None:
-        """Parse what one read has brought; a head by itself where its body is better fed to a ``Body``."""
+        """Parse what one read has brought, a head by itself.
+
+        Only a whole answer that is small goes in one piece, which is cheaper: what the parser has made of a
+        piece is lost where its end is not HTTP, such as a byte more than was announced.
+        """
         if self._payload is None or self._payload.is_eof():
             end = data.find(b"\r\n\r\n") + 4
-            if 4 <= end < len(data) and (len(data) > SMALL or b"chunked" in data[:end].lower()):
+            whole = b"\r\ncontent-length: %d\r\n" % (len(data) - end)
+            if 4 <= end < len(data) and (len(data) > SMALL or whole not in data[:end].lower()):
                 super().data_received(data[:end])
                 data = data[end:]
         if self._exception is None:
