@@ -228,6 +228,20 @@ async def test_a_decompression_bomb_goes_off_in_a_small_room(pattern: bytes) -> 
     assert peak < 12 * 2**20
 
 
+async def test_a_bomb_in_an_error_s_body_goes_off_in_a_small_room_too() -> None:
+    async with FaultServer(status(500, bomb(b"x", 240), content_encoding="gzip")) as server:
+        await ask(server.url)
+        tracemalloc.start()
+        try:
+            outcome = await ask(server.url)
+            peak = tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+    assert isinstance(outcome, Failure)
+    assert outcome.code == "http_500"
+    assert peak < 6 * 2**20
+
+
 # In the long run
 
 

@@ -173,6 +173,8 @@ class Exchange:
             while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
                 for piece in self._plain(data):
                     body += piece[:MAX_ERROR_BODY]
+                    if len(body) >= MAX_ERROR_BODY:  # a few bytes may stand for very many
+                        break
         return from_status(response.status, response.headers, bytes(body[:MAX_ERROR_BODY]), datetime.now(UTC))
 
     async def _follow(self) -> Outcome | None:
