@@ -17,6 +17,8 @@ from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Failure
 from batch.testing import (
+    DONE,
+    LAST_CHUNK,
     Cut,
     FaultServer,
     Reset,
@@ -45,6 +47,11 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 
+TOOL_CALL = {
+    "id": PASSWORD,
+    "x": [{KEY: KEY}],
+    "function": {"name": KEY, "arguments": json.dumps({"key": KEY})},
+}
 PROXY_FAULTS: dict[str, list[Script]] = {
     "407": [status(407, f"wrong: {PASSWORD}".encode())],
     "502": [status(502, f"tried {PASSWORD} and {KEY}".encode())],
@@ -57,6 +64,7 @@ PROXY_FAULTS: dict[str, list[Script]] = {
     "error event": [[Send(head() + chunk(b'data: {"error": "' + KEY.encode() + b'"}\n\n')), Cut()]],
     "no JSON": [[Send(head() + chunk(b"data: " + KEY.encode() + b"\n\n")), Cut()]],
     "partial text": [[Send(head() + chunk(delta(f"You are {KEY} of {PASSWORD}."))), Cut()]],
+    "tool call": [[Send(head() + chunk(delta(tool_calls=[TOOL_CALL]) + DONE) + LAST_CHUNK)]],
     "text": [answer(f"You are {KEY} of {PASSWORD}.")],
 }
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec.structs import replace
 
@@ -21,7 +21,7 @@ LONG = 16
 """Characters from which on a secret can be no word of an answer."""
 
 _OF_A_FAILURE = ("message", "partial_text")
-_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by")
+_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by", "tool_calls")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -55,7 +55,7 @@ class Credentials:
             text = clean = getattr(outcome, name)
             for secret in secrets if text else ():
                 if name == "message" or len(secret) >= LONG:
-                    clean = _without(clean, secret)
+                    clean = _without(clean, secret) if isinstance(clean, str) else _inside(clean, secret)
             if clean != text:
                 changed[name] = clean
         return replace(outcome, **changed) if changed else outcome
@@ -73,3 +73,14 @@ def _without(message: str, secret: str) -> str:
         if cut.endswith(secret[:length]):
             return cut[:-length] + "…"
     return message
+
+
+def _inside(value: Any, secret: str) -> Any:
+    """A value of JSON without the secret in any of its texts."""
+    if isinstance(value, str):
+        return value.replace(secret, "…")
+    if isinstance(value, list):
+        return [_inside(item, secret) for item in value]
+    if isinstance(value, dict):
+        return {key.replace(secret, "…"): _inside(item, secret) for key, item in value.items()}
+    return value
