@@ -102,6 +102,20 @@ def test_tool_calls_without_an_index_are_told_apart_by_their_ids() -> None:
     assert reply(whole({"content": None, "tool_calls": [first, second]})).tool_calls == expected
 
 
+def test_pieces_with_neither_index_nor_id_go_on_with_the_call_before() -> None:
+    pieces = [
+        {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}},
+        {"function": {"arguments": "}"}},
+        {"id": "b", "type": "function", "function": {"name": "g", "arguments": '{"x"'}},
+        {"function": {"arguments": ": 1}"}},
+    ]
+    expected = [made("a", "f", "{}"), made("b", "g", '{"x": 1}')]
+    body = b"".join(delta(tool_calls=[piece]) for piece in pieces)
+    assert reply(body + finish("tool_calls")).tool_calls == expected
+    together = delta(tool_calls=pieces[::2]) + delta(tool_calls=pieces[1::2])
+    assert reply(together + finish("tool_calls")).tool_calls == expected
+
+
 @pytest.mark.parametrize(
     "odd",
     [

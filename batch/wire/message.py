@@ -124,5 +124,5 @@ class Message:
         self._calls = self._calls or ToolCalls()
         for place, call in enumerate(calls):
             if isinstance(call, dict):
-                self._calls.feed(call, place)
+                self._calls.feed(call, place if len(calls) > 1 else None)
                 self.deltas += 1

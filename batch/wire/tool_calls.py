@@ -19,22 +19,28 @@ class ToolCalls:
 
     def __init__(self) -> None:
         self._calls: dict[int, _Call] = {}
+        self._last = 0
 
-    def feed(self, piece: JSONObject, place: int) -> None:
-        """Take in one piece. ``place`` is its position in the event, for servers that send no index."""
-        self._calls.setdefault(self._index(piece, place), _Call()).feed(piece)
+    def feed(self, piece: JSONObject, place: int | None) -> None:
+        """Take in one piece. ``place`` is its position among several, for servers that send no index."""
+        self._last = self._index(piece, place)
+        self._calls.setdefault(self._last, _Call()).feed(piece)
 
     def joined(self) -> list[JSONObject]:
         """The calls so far."""
         return [self._calls[index].joined() for index in sorted(self._calls)]
 
-    def _index(self, piece: JSONObject, place: int) -> int:
-        """Which call a piece belongs to; without an index, an id that is new opens a new call."""
+    def _index(self, piece: JSONObject, place: int | None) -> int:
+        """Which call a piece belongs to.
+
+        Without an index, an id that is new opens a new call, and what has no id either, and comes alone, goes
+        on with the one before.
+        """
         index, call_id = piece.get("index"), piece.get("id")
         if isinstance(index, int):
             return index
         if not call_id:
-            return place
+            return self._last if place is None else place
         same = (index for index, call in self._calls.items() if call.fields.get("id") == call_id)
         return next(same, max(self._calls, default=-1) + 1)
 
