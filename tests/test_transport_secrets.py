@@ -52,9 +52,11 @@ TOOL_CALL = {
     "x": [{KEY: KEY}],
     "function": {"name": KEY, "arguments": json.dumps({"key": KEY})},
 }
+BASIC = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
 PROXY_FAULTS: dict[str, list[Script]] = {
     "407": [status(407, f"wrong: {PASSWORD}".encode())],
     "502": [status(502, f"tried {PASSWORD} and {KEY}".encode())],
+    "500, and the headers": [status(500, f"Basic {BASIC}".encode())],
     "cut": [[Cut()]],
     "reset": [[Reset()]],
     "silent": [[Stall()]],
@@ -87,8 +89,7 @@ async def test_no_secret_is_in_an_outcome_a_log_or_a_repr(
             shown.append(str(AttemptError(outcome)))
     gc.collect()
     shown += [caplog.text, *capsys.readouterr()]
-    encoded = base64.b64encode(f"me:{PASSWORD}".encode()).decode()
-    for secret in (KEY, PASSWORD, encoded):
+    for secret in (KEY, PASSWORD, BASIC):
         assert not any(secret in text for text in shown)
 
 

@@ -69,12 +69,14 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
         async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
             credentials = Credentials(api_key, headers or {})
             sent = credentials.on(autonomous.headers(USER_AGENT))
-            pieces = client.stream(client.route(URL(autonomous.url(base_url, name)), sent), body)
+            route = client.route(URL(autonomous.url(base_url, name)), sent)
+            pieces = client.stream(route, body)
             try:
                 async for piece in pieces:
                     yield piece
             except AttemptError as error:
-                raise AttemptError(credentials.redacted(error.failure)) from None
+                known = credentials.knowing(route.secrets)
+                raise AttemptError(known.redacted(error.failure)) from None
             finally:
                 await pieces.aclose()
 
@@ -88,7 +90,9 @@ class AutonomousEndpoint:
         self._routes = {
             model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
         }
-        self._credentials = credentials
+        self._credentials = credentials.knowing(
+            {secret for route in self._routes.values() for secret in route.secrets}
+        )
         self._threads = _threads()
 
     async def complete(self, request: Request) -> Outcome:

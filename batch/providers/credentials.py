@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, TypeVar
+from dataclasses import replace as replace_field
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec.structs import replace
 
@@ -11,7 +12,7 @@ from batch import __version__
 from batch.records import Failure, Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
 AnyOutcome = TypeVar("AnyOutcome", bound=Reply | Failure)
 
@@ -40,6 +41,10 @@ class Credentials:
         """A dialect's headers with the key and the further ones, which come last and win."""
         key = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
         return {**headers, **key, **{name.lower(): value for name, value in self.headers.items()}}
+
+    def knowing(self, secrets: Iterable[str]) -> Self:
+        """The same, with further secrets that are shown."""
+        return replace_field(self, secrets=(*self.secrets, *secrets))
 
     def redacted(self, outcome: AnyOutcome) -> AnyOutcome:
         """The outcome, without any secret: a server may echo what it was shown.

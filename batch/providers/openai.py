@@ -21,7 +21,7 @@ class OpenAIEndpoint:
     def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
         self._client = client
         self._route = client.route(URL(openai.url(base_url)), credentials.on(openai.headers(USER_AGENT)))
-        self._credentials = credentials
+        self._credentials = credentials.knowing(self._route.secrets)
         self._ask_usage = True
 
     async def complete(self, request: Request) -> Outcome:

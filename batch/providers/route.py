@@ -7,6 +7,7 @@ four times as long over a short exchange as the rest of it does.
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import TYPE_CHECKING
 
 import aiohttp
@@ -36,6 +37,7 @@ class Response(Struct, frozen=True):
 class Route:
     """Where POSTs go, with which headers (a key may be among them: it has no ``repr``), through which proxy.
 
+    ``secrets`` are the passwords in the addresses, in the form in which they are sent.
     To be made where an event loop runs. Raises ``ValueError`` where a header would end its line.
     """
 
@@ -43,6 +45,7 @@ class Route:
         if any(end in part for header in headers.items() for part in header for end in "\r\n\0"):
             raise ValueError("a header must be one line")
         self.origin = str(url.origin())
+        self.secrets = tuple(_basic(address) for address in (url, URL(proxy or "")) if address.password)
         # What a connection is asked for with. A proxy's credentials are among its headers from then on.
         self._pattern = aiohttp.ClientRequest(
             "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
@@ -80,6 +83,11 @@ class Route:
         ]
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
         return self._head
+
+
+def _basic(url: URL) -> str:
+    """The name and password of an address, as a header has them, in which nobody would know them again."""
+    return b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
 
 
 def _ends(connection: Connection) -> tuple[Line, asyncio.Transport]:
