@@ -45,7 +45,8 @@ def decode(insides: list[bytes]) -> list[Chunk] | None:
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
     """The piece of text of each, where all of them bring that and nothing else; ``None`` where one does not.
 
-    Until the model is known, its name is something else, too.
+    Until the model is known, its name is something else, too. Of what is skipped, such as that name later on,
+    not even the encoding is looked at.
     """
     plain: list[_Plain] | None = _decoded(_decode_plain if model_is_known else _decode_nameless, insides)
     return None if plain is None else [chunk.choices[0].delta.content for chunk in plain]
