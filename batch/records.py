@@ -92,6 +92,10 @@ class Failure(Struct, frozen=True, gc=False):
     wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense;
     ``finished`` is set where the server held its answer to be complete, ``overloaded`` where an error inside
     its answer said that it has too much to do.
+
+    ``server_code`` is the code or type that the server gives its error, empty where there is none.
+    ``error_status`` is the HTTP status that an error inside a 200 response names. ``about_request`` is set where
+    the server's code can only be about this one request, such as a prompt that is too long.
     """
 
     code: str
@@ -106,6 +110,9 @@ class Failure(Struct, frozen=True, gc=False):
     first_byte: float | None = None
     total: float = 0.0
     rate: Rate | None = None
+    server_code: str = ""
+    error_status: int | None = None
+    about_request: bool = False
 
 
 Outcome: TypeAlias = Reply | Failure
