@@ -14,9 +14,17 @@ import anyio
 from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
 from batch.policy import conclude
 from batch.policy.accept import ANYTHING
-from batch.policy.retry import INVALID_OUTPUT, Fail, Hold, Retry
+from batch.policy.decisions import (
+    Blamed,
+    CheckStarted,
+    CircuitClosed,
+    CircuitOpened,
+    Failed,
+    Park,
+    RetryAt,
+)
+from batch.policy.retry import INVALID_OUTPUT
 from batch.policy.standing import Standing, standing
-from batch.policy.work import Out
 from batch.records import Failure, Mishap, Reply
 
 if TYPE_CHECKING:
@@ -25,6 +33,7 @@ if TYPE_CHECKING:
     from anyio.abc import TaskGroup
 
     from batch.policy.accept import Acceptance
+    from batch.policy.decisions import Decision
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
     from batch.ports import Provider, Reporter, Sink
@@ -119,6 +128,7 @@ class Run:
             now = self._time()
             self._read_on(now)
             self._start_workers(attempts, now)
+            self._carry_out(self._scheduler.review(now), now)
             if self._scheduler.over:
                 return
             due = self._scheduler.due(now)
@@ -157,7 +167,7 @@ class Run:
             work.attempts += 1
             self._reporter.sending(work.request)
             outcome = await self._providers[work.endpoint.name].complete(work.to_send)
-            if isinstance(outcome, Reply):
+            if isinstance(outcome, Reply) and not work.is_check:
                 outcome = self._acceptance.judge(work, outcome)
             now = self._time()
             self._settle(work, outcome, started, now)
@@ -171,36 +181,35 @@ class Run:
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock()
-        endpoint = work.endpoint
-        was_out = endpoint.out_since is not None
+        work.queued = started - work.queued_at
         if isinstance(outcome, Failure):
-            self._settle_failure(work, outcome, started, now, at)
-        else:
-            self._scheduler.settle(work, outcome, now)
-            queued = started - work.queued_at
-            self._finish(conclude.succeeded(work, outcome, self._keep, queued=queued, at=at))
-        if was_out and endpoint.out_since is None and not endpoint.stopped:
-            self._reporter.notice(f"{endpoint.name} answers again")
+            _note(work, outcome, at)
+        decisions = self._scheduler.settle(work, outcome, now)
+        if isinstance(outcome, Reply):
+            if not work.is_check:
+                self._finish(conclude.succeeded(work, outcome, self._keep, at=at))
+        elif not work.is_check:
+            retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.work is work)
+            self._reporter.failed_attempt(work.request, outcome, next(retries, None))
+        self._carry_out(decisions, now)
 
-    def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
-        work.history.append(Mishap(failure.code, failure.message, at))
-        if failure.code == INVALID_OUTPUT:
-            work.partial_text = failure.partial_text  # the last of whole answers, not the longest
-        else:
-            work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
-        settlement = self._scheduler.settle(work, failure, now)
-        retry_in = settlement.at - now if isinstance(settlement, Retry) else None
-        self._reporter.failed_attempt(work.request, failure, retry_in)
-        if isinstance(settlement, Hold | Out):
-            self._reporter.notice(_parked(work.endpoint.name, settlement, now))
-        elif isinstance(settlement, Fail):
-            before = self._sink.known(work.request.id)
-            queued = started - work.queued_at
-            self._finish(
-                conclude.failed(work, failure, settlement, self._keep, before=before, queued=queued, at=at)
+    def _carry_out(self, decisions: list[Decision], now: float) -> None:
+        for decision in decisions:
+            if isinstance(decision, Failed):
+                self._fail(decision)
+            elif (message := _notice(decision, now)) is not None:
+                self._reporter.notice(message)
+
+    def _fail(self, decision: Failed) -> None:
+        work = decision.work
+        before = self._sink.known(work.request.id)
+        self._finish(
+            conclude.failed(
+                work, decision.failure, decision.verdict, self._keep, before=before, at=self._clock()
             )
-            if self._fail_fast:
-                self.drain()
+        )
+        if self._fail_fast:
+            self.drain()
 
     # Results
 
@@ -241,8 +250,36 @@ class Run:
             self._reporter.finished(result)
 
 
-def _parked(name: str, stop: Hold | Out, now: float) -> str:
-    if isinstance(stop, Out):
-        return f"{name} is out, and is probed for {stop.until - now:.0f} s at most: {stop.why}"
-    until = "for this run" if stop.until is None else f"for {stop.until - now:.0f} s"
-    return f"{name} is parked {until}: {stop.why}"
+def _note(work: Work, failure: Failure, at: str) -> None:
+    """Keep what a failed attempt leaves."""
+    work.history.append(Mishap(failure.code, failure.message, at))
+    if failure.code == INVALID_OUTPUT:
+        work.partial_text = failure.partial_text  # the last of whole answers, not the longest
+    else:
+        work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
+
+
+NAMED = 5
+"""Requests that a message names; of more, it counts the rest."""
+
+
+def _notice(decision: Decision, now: float) -> str | None:
+    """What a decision means to a person, if anything."""
+    if isinstance(decision, Park):
+        until = "for this run" if decision.until is None else f"for {decision.until - now:.0f} s"
+        return f"{decision.endpoint} is parked {until}: {decision.why}"
+    if isinstance(decision, CircuitOpened):
+        seconds = decision.until - now
+        return f"{decision.endpoint} is down; it is probed for {seconds:.0f} s at most: {decision.why}"
+    if isinstance(decision, CircuitClosed):
+        return f"{decision.endpoint} answers again"
+    if isinstance(decision, CheckStarted):
+        return (
+            f"{decision.endpoint}: {decision.suspects} requests have failed; "
+            "a request that is known to work is sent to find out whether the endpoint does"
+        )
+    if isinstance(decision, Blamed):
+        ids = [work.request.id for work in decision.works]
+        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+        return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
+    return None

@@ -88,6 +88,8 @@ class Bench:
         gates: Mapping[str, Gate] | None = None,
         capacity: Callable[[int], Capacity] = FixedCapacity,
         pools: Mapping[str, Sequence[str]] | None = None,
+        candidates: Mapping[str, Iterable[Request]] | None = None,
+        reference: Request | None = None,
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
@@ -102,6 +104,8 @@ class Bench:
                 gate=(gates or {}).get(name),
                 capacity=capacity,
                 endpoints=(pools or {}).get(name, ()),
+                candidates=(candidates or {}).get(name, ()),
+                reference=reference,
             )
             for name, rows in jobs.items()
         ]

@@ -137,7 +137,7 @@ def test_a_pool_loses_one_of_its_endpoints_for_ten_minutes_and_gets_it_back() ->
     bench.play()
     assert Counter(bench.statuses) == {"succeeded": 12_000}
     assert bench.diary.notices == [
-        "a is out, and is probed for 7200 s at most: refused",
+        "a is down; it is probed for 7200 s at most: refused",
         "a answers again",
     ]
     probes = Counter(bench.providers["a"].attempts.values())

@@ -15,7 +15,7 @@ from batch.policy.estimate import PER_MESSAGE
 from batch.policy.lane import Lane
 from batch.policy.meter import Meter, Rates
 from batch.policy.prices import Price, Tier
-from batch.policy.retry import Fail, Retry, RetryPolicy
+from batch.policy.retry import RetryPolicy
 from batch.policy.work import Work
 from batch.records import Failure, Outcome, Reply, Request, Usage, Verdict
 
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 LONGEST = 50
 PRICE = Price(2.0, 10.0)
-GIVEN_UP = Fail("truncated", retryable=True)
 
 
 def reply(usage: Usage | None = None) -> Reply:
@@ -101,7 +100,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
     one = work()
     assert meter.ready_at(one, 0) == 0
     meter.reserve(one, 0)
-    meter.settled(one, outcome, None, 1)
+    meter.settled(one, outcome, 1)
     assert (budget.tokens.known, budget.tokens.assumed) == pytest.approx((known, assumed))
     assert budget.cost.assumed == pytest.approx(MOST_COST if assumed else 0)
     assert budget.untold == bool(assumed)
@@ -112,7 +111,7 @@ def test_an_unknown_price_is_not_nothing() -> None:
     meter = Meter(budget, Rates())
     one = work()
     meter.reserve(one, 0)
-    meter.settled(one, reply(Usage(1000, 1000)), None, 1)
+    meter.settled(one, reply(Usage(1000, 1000)), 1)
     assert (budget.tokens.known, budget.cost.known) == (2000, 0)
     assert meter.price is None
 
@@ -122,7 +121,7 @@ def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_s
     one = work()
     meter.reserve(one, 0)
     assert one.reservation.most.tokens == pytest.approx(MOST)
-    meter.settled(one, Failure("length", "cut off"), Retry(5.0), 1)
+    meter.settled(one, Failure("length", "cut off"), 1)
     one.revised = replace(one.request, params={"max_tokens": 2 * LONGEST})
     meter.reserve(one, 5)
     assert one.reservation.most.tokens == pytest.approx(MOST + LONGEST)
@@ -138,7 +137,7 @@ def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
     meter.reserve(first, 0)
     assert meter.ready_at(second, 0) == math.inf
     assert not meter.closed
-    meter.settled(first, reply(Usage(5, 5)), None, 1)
+    meter.settled(first, reply(Usage(5, 5)), 1)
     assert meter.ready_at(second, 1) == 1
 
 
@@ -147,7 +146,7 @@ def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
     meter = Meter(budget, Rates())
     first, second = work(1), work(2, size=0)
     meter.reserve(first, 0)
-    meter.settled(first, reply(), None, 1)
+    meter.settled(first, reply(), 1)
     assert meter.ready_at(second, 1) == math.inf
     assert meter.closed
     assert budget.reached == (
@@ -161,7 +160,7 @@ def test_money_is_a_limit_of_its_own() -> None:
     meter = Meter(budget, Rates(), PRICE)
     first, second = work(1), work(2)
     meter.reserve(first, 0)
-    meter.settled(first, reply(Usage(PROMPT, LONGEST)), None, 1)
+    meter.settled(first, reply(Usage(PROMPT, LONGEST)), 1)
     assert meter.ready_at(second, 1) == math.inf
     assert budget.reached == "limits.cost: 0.000708 of 0.001062 spent, and the next request may take 0.000708"
 
@@ -200,10 +199,11 @@ def test_only_results_count_as_failures() -> None:
     cut = Failure("truncated", "cut")
     one = work()
     meter.reserve(one, 0)
-    meter.settled(one, cut, Retry(5.0), 1)
+    meter.settled(one, cut, 1)
     assert not meter.closed
     meter.reserve(one, 5)
-    meter.settled(one, cut, GIVEN_UP, 6)
+    meter.settled(one, cut, 6)
+    meter.ended(failed=True)
     assert budget.reached == "limits.failures: 1 of 1 results have failed"
     assert meter.ready_at(work(1), 6) == math.inf
 
@@ -247,7 +247,7 @@ class BudgetMachine(RuleBasedStateMachine):
     def settle(self, which: int, outcome: Outcome) -> None:
         meter, one, tokens, cost = self.flying.pop(which % len(self.flying))
         before = self._booked()
-        meter.settled(one, outcome, None if isinstance(outcome, Reply) else GIVEN_UP, 0)
+        meter.settled(one, outcome, 0)
         taken = [after - was for after, was in zip(self._booked(), before, strict=True)]
         for index, reserved in enumerate((tokens, cost)):
             self.errors[index] += max(0.0, taken[index] - reserved)

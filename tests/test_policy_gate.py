@@ -5,8 +5,9 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batch.policy.decisions import Failed, RetryAt
 from batch.policy.lane import Lane
-from batch.policy.retry import Fail, Retry, RetryPolicy
+from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch.policy.gate import Gate
-    from batch.policy.work import Settlement, Work
+    from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 CUT = Failure("truncated", "cut", first_byte=0.1)
@@ -28,7 +29,8 @@ class Ledger:
     def __init__(self, rule: Callable[[Work, float], float]) -> None:
         self._rule = rule
         self.reserved: list[str] = []
-        self.ended: list[tuple[str, Settlement]] = []
+        self.attempts: list[tuple[str, Outcome]] = []
+        self.results: list[bool] = []
 
     def ready_at(self, work: Work, now: float) -> float:
         return self._rule(work, now)
@@ -37,8 +39,11 @@ class Ledger:
         assert self._rule(work, now) <= now, "only what may go goes"
         self.reserved.append(work.request.id)
 
-    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
-        self.ended.append((work.request.id, settlement))
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+        self.attempts.append((work.request.id, outcome))
+
+    def ended(self, *, failed: bool) -> None:
+        self.results.append(failed)
 
 
 class Budget(Ledger):
@@ -83,23 +88,25 @@ def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
     it = proven(lane(ledger, total=3))
     first = it.take(0)
     assert first is not None
-    again = it.settle(first, CUT, 0)
-    assert isinstance(again, Retry)
+    (again,) = it.settle(first, CUT, 0)
+    assert isinstance(again, RetryAt)
     assert it.take(again.at) is None, "it is due, but may not go: what is behind it waits too"
     assert it.due(again.at) == 30
     assert taken(it, 30) == ["m1", "m2"]
 
 
-def test_the_gate_hears_of_every_end_and_what_follows_from_it() -> None:
+def test_the_gate_hears_of_every_attempt_and_every_result() -> None:
     ledger = Ledger(lambda work, now: now)
     it = proven(lane(ledger))
     work = it.take(0)
     assert work is not None
-    again = it.settle(work, CUT, 0)
-    assert isinstance(again, Retry)
+    (again,) = it.settle(work, CUT, 0)
+    assert isinstance(again, RetryAt)
     assert it.take(again.at) is work
-    it.settle(work, CUT, again.at)
-    assert ledger.ended == [("m0", None), ("m1", again), ("m1", Fail("truncated", retryable=True))]
+    (failed,) = it.settle(work, CUT, again.at)
+    assert isinstance(failed, Failed)
+    assert ledger.attempts == [("m0", OK), ("m1", CUT), ("m1", CUT)]
+    assert ledger.results == [False, True]
 
 
 def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:

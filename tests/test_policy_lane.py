@@ -6,21 +6,20 @@ import os
 from collections import Counter
 from typing import TYPE_CHECKING
 
-import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
+from batch.policy.decisions import Decision, Failed, Requeue, RetryAt, Suspend
 from batch.policy.lane import Lane, look_ahead
-from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
-from batch.policy.work import Again, Out, Work
+from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.work import Settlement
+    from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 
@@ -41,11 +40,19 @@ OUTCOMES: list[Outcome] = [
     Failure("bad_request", "no", http_status=400),
     Failure("quota", "used up", http_status=429, retry_after=30.0),
     Failure("fd_limit", "too many open files"),
+    Failure("forbidden", "flagged", http_status=403),
+    Failure("payment_required", "pay", http_status=402),
+    Failure("unknown_finish", "done", first_byte=0.1),
 ]
 FATAL: list[Outcome] = [
     Failure("auth", "wrong key", http_status=401),
     Failure("bad_request", "no", http_status=404),
 ]
+
+
+def name_of(work: Work) -> str:
+    """What an attempt is called in the books: a check is none of its request's."""
+    return "check" if work.is_check else work.request.id
 
 
 def request(number: int) -> Request:
@@ -94,7 +101,7 @@ class LaneMachine(RuleBasedStateMachine):
     def take(self) -> None:
         work = self.lane.take(self.now)
         if work is not None:
-            name = work.request.id
+            name = name_of(work)
             assert name not in self.flying, "nothing is under way twice"
             assert name not in self.done, "what has ended stays ended"
             assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
@@ -126,16 +133,22 @@ class LaneMachine(RuleBasedStateMachine):
 
     def _settle(self, name: str, outcome: Outcome) -> None:
         work = self.flying.pop(name)
-        settlement: Settlement = self.lane.settle(work, outcome, self.now)
-        assert (settlement is None) == isinstance(outcome, Reply)
+        decisions = self.lane.settle(work, outcome, self.now)
         assert len(work.failures) <= self.attempts
-        if settlement is None or isinstance(settlement, Fail):
+        if isinstance(outcome, Reply) and not work.is_check:
             self.done[name] += 1
-        elif isinstance(settlement, Retry):
-            assert settlement.at >= self.now
-            self.waiting[name] = settlement.at
-        else:
-            assert isinstance(settlement, Hold | Out | Again)
+        elif not work.is_check:
+            own = [each for each in decisions if getattr(each, "work", None) is work]
+            assert isinstance(own[-1], Failed | RetryAt | Requeue | Suspend), "its fate is decided"
+        self._note(decisions)
+
+    def _note(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            if isinstance(decision, Failed):
+                self.done[decision.work.request.id] += 1
+            elif isinstance(decision, RetryAt):
+                assert decision.at >= self.now
+                self.waiting[decision.work.request.id] = decision.at
 
     @rule(seconds=st.sampled_from([0.01, 1.0, 30.0, 1000.0]))
     def pass_time(self, seconds: float) -> None:
@@ -163,14 +176,18 @@ class LaneMachine(RuleBasedStateMachine):
             reads = lane.read_on(now)
             work = lane.take(now)
             if work is not None:
-                self.flying[work.request.id] = work
+                self.flying[name_of(work)] = work
                 self.waiting.pop(work.request.id, None)
                 return
+            decisions = lane.review(now)
+            self._note(decisions)
             if lane.over:
                 return
             due = lane.due(now)
             assert due is not None
-            assert due > now or reads or lane.behind, "a look that finds nothing comes back later"
+            assert due > now or reads or lane.behind or decisions, (
+                "a look that finds nothing comes back later"
+            )
             now = self.now = due
         raise AssertionError("nothing goes out at the time that was promised")
 
@@ -181,10 +198,11 @@ class LaneMachine(RuleBasedStateMachine):
         for _ in range(50 * (self.total + 10)):
             for name in sorted(self.flying):
                 self._settle(name, OK)
+            self._note(self.lane.review(self.now))
             work = self.lane.take(self.now)
             if work is not None:
                 self.waiting.pop(work.request.id, None)
-                self.flying[work.request.id] = work
+                self.flying[name_of(work)] = work
             elif self.lane.over:
                 break
             elif self.lane.read_on(self.now):
@@ -225,109 +243,3 @@ def take_all(it: Lane, now: float) -> list[Work]:
     while (work := it.take(now)) is not None:
         taken.append(work)
     return taken
-
-
-BUSY = Failure("http_503", "busy", http_status=503)
-
-
-def test_the_failures_that_showed_an_outage_are_charged_to_nobody() -> None:
-    it = lane(attempts=3)
-    prove(it)
-    works = take_all(it, 0)
-    for work in works[:10]:
-        it.settle(work, BUSY, 0)
-    assert it.pool.first.out_since == 0
-    assert [work.failures for work in works[:10]] == [[]] * 10
-
-
-def test_not_even_those_of_one_request_that_failed_twice() -> None:
-    it = lane(attempts=3)
-    prove(it)
-    works = take_all(it, 0)
-    it.settle(works[0], BUSY, 0)
-    again = next(work for work in take_all(it, 60) if work is works[0])
-    it.settle(again, BUSY, 60)
-    for work in works[1:10]:
-        it.settle(work, BUSY, 60)
-    assert it.pool.first.out_since == 60
-    assert works[0].failures == []
-
-
-@pytest.mark.parametrize("between", [OK, Failure("http_429", "slow", http_status=429)])
-def test_nine_failures_and_something_else_are_no_outage(between: Outcome) -> None:
-    it = lane()
-    prove(it)
-    works = take_all(it, 0)
-    for work in works[:9]:
-        it.settle(work, BUSY, 0)
-    it.settle(works[9], between, 0)
-    it.settle(works[10], BUSY, 0)
-    assert it.pool.first.out_since is None
-
-
-@pytest.mark.parametrize(
-    "failure",
-    [
-        Failure("not_sse", "a page"),
-        Failure("truncated", "cut before anything was said"),
-        Failure("bad_request", "not found", http_status=404),
-    ],
-    ids=lambda failure: failure.code,
-)
-def test_a_probe_that_shows_no_recovery_is_charged_to_nobody_and_followed_by_a_pause(
-    failure: Failure,
-) -> None:
-    it = lane(attempts=1)
-    prove(it)
-    for work in take_all(it, 0):
-        it.settle(work, Failure("connect", "refused"), 0)
-    (probe,) = take_all(it, 100)
-    assert isinstance(it.settle(probe, failure, 100), Again)
-    assert probe.failures == []
-    assert take_all(it, 100) == []
-    due = it.due(100)
-    assert due is not None
-    assert due > 100
-    assert len(take_all(it, due)) == 1
-
-
-def test_the_first_success_reopens_from_one_slot() -> None:
-    it = lane()
-    prove(it)
-    for work in take_all(it, 0):
-        it.settle(work, Failure("connect", "refused"), 0)
-    assert it.pool.first.out_since is not None
-    (probe,) = take_all(it, 100)
-    it.settle(probe, OK, 100)
-    assert len(take_all(it, 100)) == 1
-
-
-def test_an_outage_that_the_server_wants_to_be_longer_than_ours_ends_the_run_at_once() -> None:
-    it = lane()
-    prove(it)
-    works = take_all(it, 0)
-    for work in works[:10]:
-        it.settle(work, BUSY, 0)
-    for work in works[10:]:
-        it.settle(work, BUSY, 1)
-    (probe,) = take_all(it, 100)
-    assert isinstance(it.settle(probe, replace(BUSY, retry_after=1000.0), 100), Again)
-    assert it.due(100) == 1200, "a tenth later than it says"
-    (probe,) = take_all(it, 1200)
-    settlement = it.settle(probe, replace(BUSY, retry_after=601.0), 1200)
-    assert isinstance(settlement, Hold)
-    assert settlement.exit_code == 75
-
-
-def test_a_stream_from_before_an_outage_that_breaks_off_is_no_end_of_it() -> None:
-    it = lane()
-    prove(it)
-    works = take_all(it, 0)
-    for work in works[:10]:
-        it.settle(work, BUSY, 1)
-    for work in works[10:]:
-        it.settle(work, Failure("idle_timeout", "silence", first_byte=0.3), 120)
-    assert it.pool.first.out_since == 1
-    (probe,) = take_all(it, 200)
-    it.settle(probe, Failure("idle_timeout", "silence", first_byte=0.3), 320)
-    assert it.pool.first.out_since is None, "a probe that began to answer shows that it works"

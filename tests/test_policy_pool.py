@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batch.policy.decisions import CircuitOpened, Failed, Park, Requeue, RetryAt, Suspend
 from batch.policy.lane import Lane
-from batch.policy.retry import Fail, Hold, Retry, RetryPolicy
-from batch.policy.work import Again, Out
+from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.health import Health
-    from batch.policy.work import Settlement, Work
+    from batch.policy.circuit_breaker import CircuitBreaker
+    from batch.policy.decisions import Decision
+    from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSED = Failure("connect", "refused")
@@ -33,7 +34,7 @@ def pool(names: str = "ab", total: int = 500, limit: int = 8, attempts: int = 8)
     return Lane("m", rows, limit=limit, policy=policy, outage=600, random=lambda: 0.5, endpoints=tuple(names))
 
 
-def endpoint(it: Lane, name: str) -> Health:
+def endpoint(it: Lane, name: str) -> CircuitBreaker:
     return next(each for each in it.pool.endpoints if each.name == name)
 
 
@@ -48,9 +49,13 @@ def names(works: list[Work]) -> Counter[str]:
     return Counter(work.endpoint.name for work in works)
 
 
-def settle(it: Lane, works: list[Work], outcomes: dict[str, Outcome], now: float = 0) -> list[Settlement]:
-    """Settle each as its endpoint's outcome says; well where none is said."""
-    return [it.settle(work, outcomes.get(work.endpoint.name, OK), now) for work in works]
+def settle(it: Lane, works: list[Work], outcomes: dict[str, Outcome], now: float = 0) -> list[Decision]:
+    """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
+    return [each for work in works for each in it.settle(work, outcomes.get(work.endpoint.name, OK), now)]
+
+
+def kinds(decisions: list[Decision]) -> Counter[type]:
+    return Counter(type(each) for each in decisions)
 
 
 def proven(names: str = "ab", limit: int = 8) -> Lane:
@@ -76,8 +81,8 @@ def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() ->
     it = proven()
     works = taken(it)
     said = settle(it, [work for work in works if work.endpoint.name == "a"], {"a": REFUSED})
-    assert [type(each) for each in said] == [Retry, Out, Again, Again]
-    assert endpoint(it, "a").out_since == 0
+    assert kinds(said) == {Suspend: 1, Requeue: 4, CircuitOpened: 1}
+    assert endpoint(it, "a").opened_at == 0
     assert it.held is None
     assert names(taken(it)) == Counter("bbbb")
     later = taken(it, 60)
@@ -91,8 +96,8 @@ def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
     it = proven(limit=4)
     works = taken(it)
     mine = next(work for work in works if work.endpoint.name == "a")
-    again = it.settle(mine, CUT, 0)
-    assert isinstance(again, Retry)
+    (again,) = it.settle(mine, CUT, 0)
+    assert isinstance(again, RetryAt)
     (retried,) = taken(it, again.at)
     assert (retried is mine, retried.endpoint.name) == (True, "b")
 
@@ -101,16 +106,15 @@ def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
 def test_one_whose_pilot_finds_nobody_is_probed_once_another_has_worked(failure: Failure) -> None:
     it = pool()
     first, second = taken(it)
-    said = it.settle(first, failure, 0)
-    assert isinstance(said, Hold)
+    assert kinds(it.settle(first, failure, 0)) == {Requeue: 1, Park: 1}
     assert it.held is None
     it.settle(second, OK, 0)
-    assert it.settle(next(w for w in taken(it, 0) if w is first), OK, 0) is None, "b has served it"
+    assert it.settle(next(w for w in taken(it, 0) if w is first), OK, 0) == [], "b has served it"
     assert first.failures == []
     a = endpoint(it, "a")
-    assert (a.stopped, a.out_since) == (False, 0)
+    assert (a.stopped, a.opened_at) == (False, 0)
     now = 0.0
-    while a.out_since is not None and now < 100:
+    while a.opened_at is not None and now < 100:
         now += 1
         settle(it, taken(it, now), {"a": OK if now > 50 else failure}, now)
     assert a.proven
@@ -121,15 +125,18 @@ def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None
     it = pool("ab", attempts=1, total=10_000)
     first, second = taken(it)
     it.settle(second, OK, 0)
-    said = [it.settle(first, PAGE, 0)]
-    assert isinstance(said[0], Out)
+    said = it.settle(first, PAGE, 0)
+    assert kinds(said) == {Requeue: 1, CircuitOpened: 1}
     for now in range(1, 590):
         works = taken(it, now)
         said += settle(it, works, {"a": PAGE}, now)
-    assert Counter(type(each) for each in said if each is not None).keys() == {Out, Again}
+    assert kinds(said)[CircuitOpened] == 1
+    assert kinds(said).keys() == {CircuitOpened, Requeue}
     for now in range(590, 700):
         said += settle(it, taken(it, now), {"a": PAGE}, now)
-    (held,) = [each for each in said if isinstance(each, Hold)]
+    assert kinds(said)[Park] == 1
+    held = endpoint(it, "a").held
+    assert held is not None
     assert held.exit_code == 75
     assert it.held is None
 
@@ -160,7 +167,7 @@ def test_the_target_is_held_when_all_are(failure: Failure, code: int) -> None:
 def test_only_the_last_pilot_fails_for_what_is_no_chat_server() -> None:
     it = pool("abc", attempts=1)
     said = settle(it, taken(it), {"a": PAGE, "b": PAGE, "c": PAGE})
-    assert [type(each) for each in said] == [Hold, Hold, Fail]
+    assert kinds(said) == {Requeue: 2, Park: 3, Failed: 1}
     assert it.over
 
 
@@ -180,7 +187,7 @@ def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -
     works = taken(it)
     mine = next(work for work in works if work.endpoint.name == "a")
     wait = Failure("http_429", "slow", http_status=429, retry_after=300)
-    assert isinstance(it.settle(mine, wait, 0), Hold)
+    assert kinds(it.settle(mine, wait, 0)) == {RetryAt: 1, Park: 1}
     settle(it, [work for work in works if work.endpoint.name == "b"], {})
     again = taken(it)
     assert mine in again

@@ -62,7 +62,19 @@ def test_another_trouble_between_does_not_make_it_a_second_time() -> None:
     )
 
 
-@pytest.mark.parametrize("code", ["too_large", "filtered", "redirect", "bad_request"])
+@pytest.mark.parametrize(
+    "code",
+    [
+        "too_large",
+        "filtered",
+        "redirect",
+        "bad_request",
+        "forbidden",
+        "payment_required",
+        "unknown_finish",
+        "empty_length",
+    ],
+)
 def test_what_would_give_the_same_again_fails_now(code: str) -> None:
     assert fate(Failure(code, "")) == ("F", 1, code)
 
@@ -119,7 +131,9 @@ def decided(retry_after: float | None, random: float, code: str = "http_429", **
     [
         (30, 0.0, Retry(NOW + 30)),
         (30, 1.0, Retry(NOW + 36)),
-        (0, 1.0, Retry(NOW)),
+        (0, 1.0, Retry(NOW + 0.25)),
+        (0.1, 0.0, Retry(NOW + 0.25)),
+        (0.25, 0.0, Retry(NOW + 0.25)),
         (60, 0.0, Retry(NOW + 60)),
         (120, 0.0, Hold("http_429", "no", until=NOW + 120)),
         (120, 1.0, Hold("http_429", "no", until=NOW + 144)),
@@ -155,7 +169,16 @@ def test_nobody_comes_back_earlier_than_asked_nor_more_than_a_fifth_later(
 ) -> None:
     decision = decided(seconds, random)
     at = decision.at if isinstance(decision, Retry) else decision.until
-    assert NOW + seconds <= at <= (NOW + seconds * 1.2) * (1 + 1e-12)
+    assert NOW + seconds <= at <= max(NOW + 0.25, (NOW + seconds * 1.2) * (1 + 1e-12))
+
+
+@pytest.mark.parametrize(
+    ("failures", "least"), [(0, 0.25), (1, 0.5), (2, 1.0), (5, 8.0), (7, 30.0), (100, 30.0)]
+)
+def test_a_retry_after_of_zero_does_not_shorten_the_wait_to_nothing(failures: int, least: float) -> None:
+    policy = RetryPolicy(max_attempts=1000)
+    slow = Failure("http_500", "", retry_after=0)
+    assert decide(policy, slow, NOW, lambda: 0.9, earlier=["http_500"] * failures) == Retry(NOW + least)
 
 
 def test_the_back_off_doubles_up_to_its_cap() -> None:

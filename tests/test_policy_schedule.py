@@ -16,16 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
-from batch.policy.health import PROBE_PAUSE
+from batch.policy.circuit_breaker import PROBE_PAUSE, State
+from batch.policy.decisions import Decision, Failed, RetryAt
 from batch.policy.lane import Lane, look_ahead
-from batch.policy.retry import Fail, Retry, RetryPolicy
+from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.work import Settlement, Work
+    from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 
@@ -41,6 +42,9 @@ OUTCOMES: list[Outcome] = [
     Failure("not_sse", "a page"),
     Failure("quota", "used up", http_status=429, retry_after=30.0),
     Failure("fd_limit", "too many open files"),
+    Failure("forbidden", "flagged", http_status=403),
+    Failure("http_503", "busy", http_status=503, retry_after=20.0),
+    Failure("first_byte_timeout", "silence"),
 ]
 FATAL: list[Outcome] = [
     Failure("auth", "wrong key", http_status=401),
@@ -81,11 +85,19 @@ class Toll:
         self._purse.set_aside += 1
         work.reservation = 1
 
-    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
         assert work.reservation == 1
         work.reservation = None
         self._purse.set_aside -= 1
         self._purse.spent += isinstance(outcome, Reply)
+
+    def ended(self, *, failed: bool) -> None:
+        return
+
+
+def name_of(work: Work) -> str:
+    """What an attempt is called in the books: a check is none of its request's."""
+    return f"check of {work.endpoint.name}" if work.is_check else work.request.id
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -152,27 +164,36 @@ class SchedulerMachine(RuleBasedStateMachine):
         work = self.scheduler.take(self.now)
         if work is None:
             return False
-        name = work.request.id
+        name = name_of(work)
         assert name not in self.flying, "nothing is under way twice"
         assert name not in self.done, "what has ended stays ended"
         assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
         self.flying[name] = work
         endpoint = work.endpoint
         assert endpoint.held is None, "who is held is left alone"
-        assert endpoint.in_flight <= endpoint.slots(self.now)
-        if endpoint.out_since is not None:
+        if endpoint.state is State.CLOSED:
+            assert endpoint.in_flight <= endpoint.slots(self.now)
+        if endpoint.state is State.OPEN:
             assert self.now >= self.probed.get(endpoint.name, 0.0) + PROBE_PAUSE, "probes keep a distance"
             self.probed[endpoint.name] = self.now
         return True
 
     def _settle(self, name: str, outcome: Outcome) -> None:
-        settlement = self.scheduler.settle(self.flying.pop(name), outcome, self.now)
-        assert (settlement is None) == isinstance(outcome, Reply)
-        if settlement is None or isinstance(settlement, Fail):
+        work = self.flying.pop(name)
+        decisions = self.scheduler.settle(work, outcome, self.now)
+        if isinstance(outcome, Reply) and not work.is_check:
             self.done[name] += 1
-        elif isinstance(settlement, Retry):
-            assert settlement.at >= self.now
-            self.waiting[name] = settlement.at
+        elif not work.is_check:
+            assert [each for each in decisions if getattr(each, "work", None) is work], "its fate is decided"
+        self._note(decisions)
+
+    def _note(self, decisions: list[Decision]) -> None:
+        for decision in decisions:
+            if isinstance(decision, Failed):
+                self.done[decision.work.request.id] += 1
+            elif isinstance(decision, RetryAt):
+                assert decision.at >= self.now
+                self.waiting[decision.work.request.id] = decision.at
 
     @rule()
     def take(self) -> None:
@@ -236,6 +257,9 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.scheduler.read_on(self.now)
             if self._take() or self.scheduler.over:
                 return
+            self._note(self.scheduler.review(self.now))
+            if self.scheduler.over:
+                return
             due = self.scheduler.due(self.now)
             assert due is not None
             self.now = max(self.now, due)
@@ -249,6 +273,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             for name in sorted(self.flying):
                 self._settle(name, OK)
             self.scheduler.read_on(self.now)
+            self._note(self.scheduler.review(self.now))
             if not self._take():
                 if self.scheduler.over:
                     break

@@ -157,10 +157,12 @@ def test_cancelling_drops_what_is_under_way_and_writes_what_has_finished() -> No
 
 
 def test_fail_fast_stops_after_the_first_failure() -> None:
-    refused = Failure("bad_request", "no", http_status=422)
-    bench = Bench({"m": always(1, refused)}, {"m": requests(100)}, limit=1, fail_fast=True)
+    def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
+        return 1, OK if request.id == "m-0" else Failure("bad_request", "no", http_status=422)
+
+    bench = Bench({"m": script}, {"m": requests(100)}, limit=1, fail_fast=True)
     bench.play()
-    assert len(bench.sink.results) == 1
+    assert bench.statuses == ["succeeded", "failed"]
 
 
 def test_a_full_disk_stops_the_run() -> None:
@@ -185,7 +187,8 @@ def test_running_out_of_descriptors_narrows_the_lane_and_charges_nobody() -> Non
 
 def test_descriptors_that_do_not_come_back_stop_the_run_like_an_outage() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
-        return (1, OK) if request.id == "m-0" else (0, Failure("fd_limit", "too many open files"))
+        first = request.id == "m-0" and attempt == 1
+        return (1, OK) if first else (0, Failure("fd_limit", "too many open files"))
 
     bench = Bench({"m": script}, {"m": requests(60)}, outage=600)
     bench.play()
@@ -241,30 +244,34 @@ def test_a_server_that_wants_to_be_left_alone_for_a_year_is_out_for_this_run() -
 
 
 def test_an_outage_is_announced_and_so_is_its_end() -> None:
+    calls = itertools.count(1)
+
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
-        refused = request.id == "m-5" and attempt < 6
-        return 1, Failure("connect", "refused") if refused else OK
+        return 1, Failure("connect", "refused") if 5 < next(calls) < 12 else OK
 
     bench = Bench({"m": script}, {"m": requests(10)}, limit=1, outage=600)
     bench.play()
     assert bench.diary.notices == [
-        "m is out, and is probed for 600 s at most: refused",
+        "m is down; it is probed for 600 s at most: refused",
         "m answers again",
     ]
     assert set(bench.statuses) == {"succeeded"}
 
 
-def test_an_answer_that_is_a_refusal_ends_it_too() -> None:
+def test_a_rejected_probe_does_not_end_it() -> None:
+    calls = itertools.count(1)
+
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
-        if request.id != "m-5":
-            return 1, OK
-        refused = Failure("connect", "refused")
-        return 1, refused if attempt < 6 else Failure("bad_request", "too long", http_status=400)
+        call = next(calls)
+        if call == 6:
+            return 1, Failure("connect", "refused")
+        return 1, Failure("bad_request", "which model?", http_status=400) if 6 < call < 10 else OK
 
     bench = Bench({"m": script}, {"m": requests(10)}, limit=1, outage=600)
     bench.play()
     assert bench.diary.notices[-1] == "m answers again"
-    assert Counter(bench.statuses) == {"succeeded": 9, "failed": 1}
+    assert Counter(bench.statuses) == {"succeeded": 10}
+    assert bench.scheduler.checks == 4
 
 
 def test_a_lane_that_reads_past_rows_lets_the_others_go_on() -> None:

@@ -25,6 +25,7 @@ class Account:
     plan: Plan
     tally: Tally
     spending: Spending
+    checks: int
 
     def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
         """The summary of a run that ends now."""
@@ -55,4 +56,6 @@ class Account:
             ended_at=utc_now(),
             job_sha256=begun.job_sha256,
             versions=begun.versions,
+            checks=self.checks,
+            failures=tally.failures,
         )

@@ -12,6 +12,7 @@ from batch.inputs.check import check
 from batch.inputs.marks import Marks
 from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
+from batch.policy.references import Candidates
 from batch.policy.resume import TO_RUN, State, state
 
 if TYPE_CHECKING:
@@ -33,7 +34,7 @@ class Plan:
 
     Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
     to be recorded, ``given_up_codes`` the failed requests that are left alone by their error's code.
-    ``repeats``: some differ in nothing but their ordinal.
+    ``repeats``: some differ in nothing but their ordinal. ``candidates`` are those to begin with, by target.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -42,6 +43,7 @@ class Plan:
     to_refuse: int = 0
     given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
+    candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
@@ -52,9 +54,12 @@ class Plan:
             self.to_refuse += 1
         elif where in self.sending:
             self.to_send[request.target] += 1
+            self.candidates[request.target].to_send(request, has_failed=known is not None)
             self._marks[request.target].add(origin.number)
         elif known is not None and not known.succeeded:
             self.given_up_codes[known.code] += 1
+        elif where is State.DONE:
+            self.candidates[request.target].answered(request)
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
         return where

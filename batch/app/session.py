@@ -66,6 +66,7 @@ class Session:
         self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Hold]] = []
         self._spending = Spending(job, ())
+        self._checks = 0
         self._signal: int | None = None
         self._out_of_time = False
 
@@ -98,8 +99,9 @@ class Session:
                 requests = partial(self._allowance.pending, source, plan=plan, sink=log)
             else:
                 requests = partial(unplanned.requests, allowance=self._allowance)
-            scheduler = Scheduler(self._lanes(plan, requests), self._connections())
+            scheduler = Scheduler(self._lanes(plan, requests, unplanned), self._connections())
             await self._run(scheduler, providers, log, unplanned)
+        self._checks = scheduler.checks
         self._holds = [
             (lane.name, lane.held)
             for lane in scheduler.lanes
@@ -116,8 +118,11 @@ class Session:
             )
         return possible
 
-    def _lanes(self, plan: Plan, requests: Callable[[str], Iterator[Request | None]]) -> list[Lane]:
+    def _lanes(
+        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: Unplanned | None
+    ) -> list[Lane]:
         job, spending = self._job, self._spending
+        may_choose = unplanned is None and self._options.limit is None
         duration = self._max_duration
         policy = RetryPolicy(
             job.retries.max_attempts,
@@ -138,6 +143,8 @@ class Session:
                 gate=spending.gate(model),
                 capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
                 endpoints=tuple(members(model)),
+                candidates=plan.candidates[model.id].in_order if may_choose else (),
+                reference=plan.candidates[model.id].reference,
             )
             for model in job.models
             if plan.to_send[model.id]
@@ -225,5 +232,5 @@ class Session:
         )
         if error is not None:
             code, reasons = error.exit_code, [*reasons, str(error)]
-        account = Account(self._job, plan, self._tally, self._spending)
+        account = Account(self._job, plan, self._tally, self._spending, self._checks)
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

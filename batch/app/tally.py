@@ -15,6 +15,10 @@ if TYPE_CHECKING:
     from batch.records import Failure, Request, Result, Timings
 
 
+NAMED = 5
+"""Failed requests that are named; the others are counted."""
+
+
 class Tally:
     """A ``Reporter`` that counts durable results and passes everything on."""
 
@@ -26,6 +30,7 @@ class Tally:
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.codes: Counter[str] = Counter()
+        self.failures: dict[str, str] = {}
         self.latency = Histogram()
         self.first_byte = Histogram()
         self._plan: Plan | None = None
@@ -45,6 +50,8 @@ class Tally:
         if result.error is not None:
             self.failed += 1
             self.codes[result.error.code] += 1
+            if len(self.failures) < NAMED:
+                self.failures[result.id] = result.error.code
         else:
             self.succeeded += 1
             self._time(result.timings)

@@ -186,7 +186,22 @@ def _in_words(summary: Summary) -> list[str]:
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
     reasons = [f"  {reason}" for reason in summary.reasons]
-    return [f"{text}; {_relative(summary.output)}", *reasons, *_orphans(summary.orphans), *hint]
+    return [
+        f"{text}; {_relative(summary.output)}",
+        *_failures(summary),
+        *reasons,
+        *_orphans(summary.orphans),
+        *hint,
+    ]
+
+
+def _failures(summary: Summary) -> list[str]:
+    """The first requests that failed in this run, by name."""
+    if not summary.failures:
+        return []
+    named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
+    others = sum(summary.codes.values()) - len(summary.failures)
+    return [f"  failed: {named}{f' and {others} more' if others > 0 else ''}"]
 
 
 def _orphans(number: int) -> list[str]:

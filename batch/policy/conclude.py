@@ -28,8 +28,8 @@ KEEP = Keep()
 """What a job keeps that says nothing of it."""
 
 
-def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -> Result:
-    """The line of a request that has its reply. ``at`` is UTC, ISO 8601; ``queued`` seconds."""
+def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
+    """The line of a request that has its reply. ``at`` is UTC, ISO 8601."""
     request = work.request
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -50,7 +50,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -
         usage=reply.usage,
         cost=work.cost,
         attempts=work.attempts,
-        timings=_timings(reply, queued),
+        timings=_timings(reply, work.queued),
         completed_at=at,
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
@@ -58,16 +58,16 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -
 
 
 def failed(
-    work: Work, failure: Failure, decision: Fail, keep: Keep, *, before: Known | None, queued: float, at: str
+    work: Work, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
 ) -> Result:
     """The line of a request that was given up. ``before`` is what an earlier run left of it."""
     request = work.request
     runs = _runs(work, before) + 1
     error = ResultError(
-        code=decision.code,
+        code=verdict.code,
         message=failure.message,
         http_status=failure.http_status,
-        retryable=decision.retryable and runs < MAX_RUNS,
+        retryable=verdict.retryable and runs < MAX_RUNS,
         runs=runs,
         history=work.history,
     )
@@ -79,7 +79,7 @@ def failed(
         usage=failure.usage,
         cost=work.cost,
         attempts=work.attempts,
-        timings=_timings(failure, queued),
+        timings=_timings(failure, work.queued),
         messages=list(request.messages) if keep.messages else None,
     )
 

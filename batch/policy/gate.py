@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from batch.policy.work import Settlement, Work
+    from batch.policy.work import Work
     from batch.records import Outcome
 
 
@@ -36,8 +36,12 @@ class Gate(Protocol):
         """The request goes: set aside what its attempt may cost; ``work.reservation`` is there for that."""
         ...
 
-    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
-        """The attempt has ended, as ``outcome``; ``settlement`` says what becomes of the request."""
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+        """The attempt has ended, as ``outcome``."""
+        ...
+
+    def ended(self, *, failed: bool) -> None:
+        """A request has its result."""
         ...
 
 
@@ -53,5 +57,8 @@ class OpenGate:
     def reserve(self, work: Work, now: float) -> None:
         """Nothing to set aside."""
 
-    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
         """Nothing to give back."""
+
+    def ended(self, *, failed: bool) -> None:
+        """Nothing to count."""

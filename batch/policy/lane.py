@@ -1,34 +1,34 @@
-"""The lane of one target: its requests on their way to its endpoint.
+"""The lane of one target: its requests on their way to its endpoints.
 
-What is to be sent next comes from three places: retries that are due, requests that went back uncharged,
-and the target's own cursor over the job. It goes when an endpoint is fit to be asked (``Health``) and has a
-slot free (``Capacity``), the limits allow it (``Gate``), and if it is a retry, somebody has paid for it
-(``RetryBudget``).
+A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free (``Capacity``), and the
+limits allow it (``Gate``). Which one is next is the ``Backlog``'s to say. Where an endpoint is in doubt, a check
+goes first: a request that is known to work, sent to tell whose fault the failures are.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import math
-from collections import deque
 from typing import TYPE_CHECKING
 
+from batch.policy.backlog import Backlog
+from batch.policy.blame import SUSPECT, kind_of
 from batch.policy.capacity import FixedCapacity
+from batch.policy.circuit_breaker import Charge, CircuitBreaker, Delay, Exhaust, Hang, Release
+from batch.policy.decisions import Failed, Requeue, RetryAt, Suspend
 from batch.policy.gate import OpenGate
-from batch.policy.health import Health
 from batch.policy.pool import Pool, no_chat_server
+from batch.policy.references import References
 from batch.policy.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
-from batch.policy.retry_budget import RetryBudget
 from batch.policy.work import Work
 from batch.records import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from batch.policy.capacity import Capacity
+    from batch.policy.circuit_breaker import Step
+    from batch.policy.decisions import Decision
     from batch.policy.gate import Gate
-    from batch.policy.work import Settlement
     from batch.records import Failure, Outcome, Request
 
 LEAST_AHEAD, MOST_AHEAD = 64, 1024
@@ -37,19 +37,21 @@ LEAST_AHEAD, MOST_AHEAD = 64, 1024
 ROUNDS_AHEAD = 4
 """The same in rounds of slots, between the bounds: enough where a third of quick attempts fail."""
 
+UNKNOWN_FINISHES = 3
+"""Answers with a finish reason that no list has, before the target is parked."""
+
 
 def look_ahead(limit: int) -> int:
-    """Retries that may wait beyond ``limit`` slots before new requests are held back."""
+    """Requests that may wait beyond ``limit`` slots before new requests are held back."""
     return min(max(LEAST_AHEAD, ROUNDS_AHEAD * limit), MOST_AHEAD)
 
 
 class Lane:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
-    ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go
-    on meanwhile. The lane is ``behind`` then, until ``read_on`` has given it turns enough. ``limit`` is the
-    user's bound on what is under way, from which ``capacity`` makes the controller of each endpoint.
-    ``endpoints`` are names; by default there is one, called as the lane.
+    ``requests`` and ``candidates`` are described in ``Backlog``. ``limit`` is the user's bound on what is in
+    flight, from which ``capacity`` makes the controller of each endpoint. ``endpoints`` are names; by default
+    there is one, called as the lane. ``reference`` is a request that an earlier run has left answered.
     """
 
     def __init__(  # noqa: PLR0913 - what may be left out says what a plain lane is
@@ -64,32 +66,44 @@ class Lane:
         capacity: Callable[[int], Capacity] = FixedCapacity,
         gate: Gate | None = None,
         endpoints: Sequence[str] = (),
+        candidates: Iterable[Request] = (),
+        reference: Request | None = None,
     ) -> None:
         self.name = name
         self.in_flight = 0
+        self.checks = 0
+        self._references = References(reference)
         self.pool = Pool(
-            Health(each, limit=limit, capacity=capacity(limit), policy=policy, outage=outage, random=random)
+            CircuitBreaker(
+                each,
+                limit=limit,
+                capacity=capacity(limit),
+                policy=policy,
+                outage=outage,
+                random=random,
+                references=self._references,
+            )
             for each in endpoints or (name,)
         )
-        self._requests = requests
-        self.behind = False
-        self._exhausted = False
+        self._backlog = Backlog(requests, candidates, limit, self._begin)
         self._limit = limit
         self._look_ahead = look_ahead(limit)
         self._policy = policy
         self._random = random
         self._gate: Gate = gate or OpenGate()
-        self._retries = RetryBudget(limit)
         self._head: Work | None = None
         self._head_at = 0.0
-        self._ready: deque[Work] = deque()
-        self._waiting: list[tuple[float, int, Work]] = []
-        self._order = itertools.count()
+        self._unknown_finishes = 0
 
     @property
     def waiting(self) -> int:
-        """Requests that have failed and wait for their next attempt."""
-        return len(self._waiting)
+        """Requests that have failed and wait for their next attempt, or for proof of whose fault that is."""
+        return self._backlog.waiting + self.pool.suspects
+
+    @property
+    def behind(self) -> bool:
+        """Whether it has read past rows without having found anything yet."""
+        return self._backlog.behind
 
     @property
     def held(self) -> Hold | None:
@@ -112,7 +126,7 @@ class Lane:
         return self._head is not None
 
     def slots(self, now: float) -> int:
-        """How many may be under way at once."""
+        """How many may be in flight at once."""
         return min(self._limit, self.pool.slots(now))
 
     @property
@@ -122,14 +136,18 @@ class Lane:
             return False
         if self.pool.stopped:
             return True
-        return self._exhausted and self._head is None and not self._ready and not self._waiting
+        return self._has_only_suspects and not self.pool.suspects
 
     def take(self, now: float) -> Work | None:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
-        if not self._has_slot(now):
-            self._head_at = min(self._head_at, now)  # to be asked again, once there is somebody to send it to
+        if self.in_flight >= self._limit:
             return None
-        work = self._head or self._next(now)
+        work = self._check(now)
+        if work is None:
+            if not self.pool.is_open(now):
+                self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
+                return None
+            work = self._head or self._next(now)
         if work is None:
             return None
         self._head_at = self._gate.ready_at(work, now)
@@ -141,118 +159,196 @@ class Lane:
 
     def read_on(self, now: float) -> bool:
         """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
-        if not self.behind or self._head or self._ready or not self._may_read():
+        if not self.behind or self._head or self._backlog.has_ready or not self._may_read():
             return False
-        if not self._has_slot(now):
+        if self.in_flight >= self._limit or not self.pool.is_open(now):
             return False
-        work = self._read(now)
+        work = self._backlog.read(now)
         if work is not None:
-            self._ready.append(work)
+            self._backlog.put_back(work)
         return True
 
     def due(self, now: float) -> float | None:
         """When a look at this lane may find something that it does not find now, other than by an outcome."""
         if self.in_flight >= self._limit or self.over:
             return None
+        if self._must_review:
+            return now
+        check = self.pool.check_due(now) if self.pool.is_in_doubt else None
+        if check is not None and self._head is not None and self._head.is_check:
+            return None if self._head_at == math.inf else max(check, self._head_at)
         soonest, wished = self.pool.due(now), self._wished(now)
-        return None if soonest is None or wished is None else max(soonest, wished)
+        due = None if soonest is None or wished is None else max(soonest, wished)
+        return min((each for each in (due, check) if each is not None), default=None)
 
-    def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
-        """Take an outcome in. ``None``: it is a reply. ``Hold`` is said once, when an endpoint is parked."""
+    def settle(self, work: Work, outcome: Outcome, now: float) -> list[Decision]:
+        """Take an outcome in; return what is decided by it, about this request and others."""
         self.in_flight -= 1
-        settlement: Settlement = None
         if isinstance(outcome, Reply):
-            work.endpoint.worked(work, outcome, now)
-            self._retries.replied()
-        else:
-            if outcome.code in ANSWERED:
-                self._retries.replied()
-            settlement = self._settle_failure(work, outcome, now)
-        settlement = self.pool.settled(work.endpoint, settlement, now)
-        self._gate.settled(work, outcome, settlement, now)
-        return settlement
+            self._backlog.retries.replied()
+            if not work.is_check:
+                self._references.learn(work.request)
+        elif outcome.code in ANSWERED:
+            self._backlog.retries.replied()
+        self._gate.settled(work, outcome, now)
+        decisions = self._carry_out(work.endpoint.settled(work, outcome, now), now)
+        if isinstance(outcome, Reply) and not work.is_check:
+            self._gate.ended(failed=False)
+        return self.pool.settled(work.endpoint, decisions, now)
+
+    def review(self, now: float) -> list[Decision]:
+        """Decide about suspects that nothing else can: where only they are left to send."""
+        if not self._must_review:
+            return []
+        steps = [step for each in self.pool.endpoints for step in each.nothing_else(now)]
+        return self._carry_out(steps, now)
 
     # Before an attempt
+
+    def _begin(self, request: Request, now: float) -> Work:
+        return Work(request, self, self.pool.first, queued_at=now)
+
+    def _check(self, now: float) -> Work | None:
+        """The check that an endpoint wants, which goes before any request of the job."""
+        head, endpoint = self._head, None
+        if self.pool.is_in_doubt:
+            endpoint = next((each for each in self.pool.endpoints if each.wants_check(now)), None)
+        if head is not None and head.is_check:
+            if head.endpoint is endpoint:
+                return head
+            self._head = None
+        if endpoint is None:
+            return None
+        if self._head is not None:
+            self._backlog.put_back(self._head, first=True)
+            self._head = None
+        return Work(endpoint.reference(), self, endpoint, queued_at=now, is_check=True)
+
+    def _next(self, now: float) -> Work | None:
+        return self._backlog.next(now, may_read=self._may_read(), is_unproven=self.pool.is_unproven)
 
     def _send(self, work: Work, now: float) -> Work:
         self._gate.reserve(work, now)
         self.in_flight += 1
         work.sent_at = now
-        work.endpoint = self.pool.choose(work, now)
+        if work.is_check:
+            self.checks += 1
+        else:
+            work.endpoint = self.pool.choose(work, now)
         work.endpoint.sent(work, now)
         return work
 
-    def _has_slot(self, now: float) -> bool:
-        return self.in_flight < self._limit and self.pool.is_open(now)
-
-    def _next(self, now: float) -> Work | None:
-        if self._waiting and self._waiting[0][0] <= now and self._retries.spend(now):
-            return heapq.heappop(self._waiting)[2]
-        if self._ready:
-            return self._ready.popleft()
-        return None if self.behind or not self._may_read() else self._read(now)
-
     def _wished(self, now: float) -> float | None:
         """When there is something to send; ``None``: not as long as nothing settles."""
-        if self._head is not None:
+        if self._head is not None and not self._head.is_check:
             return None if self._head_at == math.inf else max(now, self._head_at)
-        if self._ready or self._may_read():
-            return now
-        return max(self._retries.ready_at(now), self._waiting[0][0]) if self._waiting else None
-
-    def _read(self, now: float) -> Work | None:
-        for request in self._requests:
-            self.behind = request is None
-            return None if request is None else Work(request, self, self.pool.first, queued_at=now)
-        self._exhausted = True
-        return None
+        return self._backlog.wished(now, may_read=self._may_read())
 
     def _may_read(self) -> bool:
-        """Whether there is room for another request; none follows a pilot that met something strange."""
-        if self._exhausted or self.pool.doubted:
+        """Whether there is room for another request; none follows one that met another kind of server."""
+        if self._backlog.is_exhausted or self.pool.doubted:
             return False
-        return len(self._waiting) + self.in_flight < self._limit + self._look_ahead
+        return self.waiting + self.in_flight < self._limit + self._look_ahead
+
+    @property
+    def _has_only_suspects(self) -> bool:
+        head = self._head is not None and not self._head.is_check
+        return self._backlog.is_empty and not head
+
+    @property
+    def _must_review(self) -> bool:
+        return (
+            self.pool.suspects > 0
+            and not self.in_flight
+            and self.pool.may_be_reviewed
+            and (self._has_only_suspects or self._is_full_of_suspects)
+        )
+
+    @property
+    def _is_full_of_suspects(self) -> bool:
+        return self.pool.suspects >= self._limit + self._look_ahead
 
     # After an attempt
 
-    def _settle_failure(self, work: Work, failure: Failure, now: float) -> Settlement:
-        verdict = work.endpoint.failed(work, failure, now)
-        if verdict is None:
-            hold = self.pool.gives_up(work.endpoint, failure)
-            return self._decide(work, failure, now) if hold is None else self._hold(work, hold)
-        if isinstance(verdict, Retry):
-            self._wait(work, verdict.at)
+    def _carry_out(self, steps: list[Step], now: float) -> list[Decision]:
+        decisions: list[Decision] = []
+        for step in steps:
+            if isinstance(step, Charge):
+                decisions += self._charge(step, now)
+            elif isinstance(step, Release):
+                self._backlog.put_back(step.work)
+                decisions.append(Requeue(step.work))
+            elif isinstance(step, Delay):
+                decisions.append(self._delay(step))
+            elif isinstance(step, Exhaust):
+                decisions.append(self._fail(step.work, step.failure, Fail(step.failure.code, retryable=True)))
+            elif isinstance(step, Hang):
+                decisions.append(Suspend(step.work))
+            else:
+                decisions.append(step)
+        return decisions
+
+    def _delay(self, step: Delay) -> Decision:
+        if step.is_refusal:
+            self._backlog.wait_refused(step.work, step.at)
         else:
-            self._ready.append(work)
-        return verdict
+            self._backlog.wait(step.work, step.at)
+        return RetryAt(step.work, step.at)
 
-    def _decide(self, work: Work, failure: Failure, now: float) -> Settlement:
-        proven = work.endpoint.proven
-        decision = decide(self._policy, failure, now, self._random, earlier=work.failures, proven=proven)
-        if isinstance(decision, Hold) and decision.until is None:
-            return self._hold(work, decision)
+    def _charge(self, step: Charge, now: float) -> list[Decision]:
+        """Decide about a request whose failure is its own, by the table of retries."""
+        work, failure, endpoint = step.work, step.failure, step.work.endpoint
+        given_up = self.pool.gives_up(endpoint, failure)
+        if given_up is not None:
+            return self._hold(work, given_up, now)
+        verdict = decide(
+            self._policy, failure, step.at, self._random, earlier=work.failures, proven=endpoint.proven
+        )
+        if isinstance(verdict, Hold) and verdict.until is None:
+            return self._hold(work, verdict, now)
         work.failures.append(failure.code)
-        if isinstance(decision, Fail):
-            return self._give_up(work, decision, failure)
-        if isinstance(decision, Retry):
-            self._wait(work, decision.at)
-            return decision
-        self._wait(work, now)  # it is the endpoint that waits; another one may serve the request
-        return work.endpoint.hold(decision)
+        if isinstance(verdict, Fail):
+            return self._give_up(work, verdict, failure, now)
+        if isinstance(verdict, Retry):
+            at = max(now, verdict.at)
+            self._backlog.wait(work, at)
+            return [RetryAt(work, at)]
+        self._backlog.wait(work, now)  # it is the endpoint that waits; another one may serve the request
+        return [RetryAt(work, now), *self._carry_out(endpoint.park(verdict), now)]
 
-    def _hold(self, work: Work, hold: Hold) -> Settlement:
-        self._ready.appendleft(work)
-        return work.endpoint.hold(hold)
+    def _hold(self, work: Work, hold: Hold, now: float) -> list[Decision]:
+        self._backlog.put_back(work, first=True)
+        return [Requeue(work), *self._carry_out(work.endpoint.park(hold), now)]
 
-    def _give_up(self, work: Work, decision: Fail, failure: Failure) -> Fail:
-        """The request has failed; if what answered the pilot is no chat server, the others are spared that.
+    def _give_up(self, work: Work, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+        """The request has failed, unless another endpoint of the pool may do better.
 
-        Another run may have the right address, so nothing is held against the pilot either.
+        If what answered the first request is no chat server, nothing more is sent there. Another run may have
+        the right address, so nothing is held against the request either.
         """
-        if work.endpoint.proven or not speaks_of_another_server(failure):
-            return decision
-        work.endpoint.hold(no_chat_server(failure))
-        return Fail(decision.code, retryable=True)
+        endpoint = work.endpoint
+        if kind_of(failure) in SUSPECT and not work.is_last_chance and self.pool.has_another(endpoint):
+            work.is_last_chance = True
+            self._backlog.put_back(work)
+            return [Requeue(work)]
+        if failure.code == "unknown_finish":
+            return self._unknown_finish(work, verdict, failure, now)
+        if endpoint.proven or not speaks_of_another_server(failure):
+            return [self._fail(work, failure, verdict)]
+        failed = self._fail(work, failure, Fail(verdict.code, retryable=True))
+        return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
 
-    def _wait(self, work: Work, due: float) -> None:
-        heapq.heappush(self._waiting, (due, next(self._order), work))
+    def _unknown_finish(self, work: Work, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+        """A word that no list has: on the first request, or the third time, it is the target's own."""
+        self._unknown_finishes += 1
+        failed: list[Decision] = [self._fail(work, failure, verdict)]
+        if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
+            return failed
+        hold = Hold(failure.code, failure.message)
+        return failed + [
+            step for each in self.pool.endpoints for step in self._carry_out(each.park(hold), now)
+        ]
+
+    def _fail(self, work: Work, failure: Failure, verdict: Fail) -> Decision:
+        self._gate.ended(failed=True)
+        return Failed(work, failure, verdict)

@@ -10,13 +10,12 @@ from msgspec import Struct
 from batch.policy.buckets import Bucket
 from batch.policy.budget import NOTHING, UNKNOWN, Charge
 from batch.policy.estimate import Estimate, Estimator, tokens_of
-from batch.policy.retry import Fail
 from batch.records import Failure
 
 if TYPE_CHECKING:
     from batch.policy.budget import Budget
     from batch.policy.prices import Price
-    from batch.policy.work import Settlement, Work
+    from batch.policy.work import Work
     from batch.records import Outcome
 
 NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
@@ -76,7 +75,7 @@ class Meter:
         if self._tokens is not None:
             self._tokens.take(reservation.estimate.expected, now)
 
-    def settled(self, work: Work, outcome: Outcome, settlement: Settlement, now: float) -> None:
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
         """The attempt has ended: book what it took, and learn from it."""
         reservation = self._reservation(work)
         work.reservation = None
@@ -87,8 +86,10 @@ class Meter:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
         if outcome.usage is not None:
             self._estimator.learn(reservation.estimate, outcome.usage)
-        if settlement is None or isinstance(settlement, Fail):
-            self._budget.result(failed=settlement is not None)
+
+    def ended(self, *, failed: bool) -> None:
+        """A request has its result: a share of failures may end the run."""
+        self._budget.result(failed=failed)
 
     def _reservation(self, work: Work) -> Reservation:
         """What the request at the head may take, estimated when it is first looked at."""

@@ -9,21 +9,23 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batch.policy.circuit_breaker import State
+from batch.policy.decisions import CircuitOpened, Park
 from batch.policy.retry import Hold
-from batch.policy.work import Out
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batch.policy.health import Health
-    from batch.policy.work import Settlement, Work
+    from batch.policy.circuit_breaker import CircuitBreaker
+    from batch.policy.decisions import Decision
+    from batch.policy.work import Work
     from batch.records import Failure
 
 
 class Pool:
     """Endpoints in the job's order, of which there is at least one."""
 
-    def __init__(self, endpoints: Iterable[Health]) -> None:
+    def __init__(self, endpoints: Iterable[CircuitBreaker]) -> None:
         self.endpoints = tuple(endpoints)
         self.first = self.endpoints[0]
         self._alone = len(self.endpoints) == 1
@@ -48,6 +50,34 @@ class Pool:
         """Whether the pilot of one has met something strange that is not cleared up yet."""
         return self.first.doubted if self._alone else any(each.doubted for each in self.endpoints)
 
+    @property
+    def suspects(self) -> int:
+        """Requests that wait for proof of whose fault their failures are."""
+        return self.first.suspects if self._alone else sum(each.suspects for each in self.endpoints)
+
+    @property
+    def is_unproven(self) -> bool:
+        """Whether no endpoint has ever answered."""
+        return not (self.first.proven if self._alone else any(each.proven for each in self.endpoints))
+
+    @property
+    def is_in_doubt(self) -> bool:
+        """Whether an endpoint may want a check."""
+        return any(each.state is not State.CLOSED for each in self.endpoints)
+
+    @property
+    def may_be_reviewed(self) -> bool:
+        """Whether an endpoint with suspects has no check or probe to wait for."""
+        return any(each.may_be_reviewed for each in self.endpoints)
+
+    def check_due(self, now: float) -> float | None:
+        """When an endpoint wants a check."""
+        return min((due for each in self.endpoints if (due := each.check_due(now)) is not None), default=None)
+
+    def has_another(self, endpoint: CircuitBreaker) -> bool:
+        """Whether there is another endpoint to try what has failed on this one."""
+        return any(each is not endpoint and not each.stopped for each in self.endpoints)
+
     def slots(self, now: float) -> int:
         """How many may be under way on all of them that are not held."""
         return sum(each.slots(now) for each in self.endpoints if each.held is None)
@@ -62,32 +92,37 @@ class Pool:
             return self.first.due(now)
         return min((due for each in self.endpoints if (due := each.due(now)) is not None), default=None)
 
-    def choose(self, work: Work, now: float) -> Health:
+    def choose(self, work: Work, now: float) -> CircuitBreaker:
         """Who is asked; somebody must be open. Preferably not the one on which the request has just failed:
         an endpoint that fails fast is never busy, and would draw everything to itself."""
         if self._alone:
             return self.first
-        last = work.endpoint if work.failures else None
+        last = work.endpoint.name if work.failures else None
         free = (each for each in self.endpoints if each.is_open(now))
-        return min(free, key=lambda each: (each is last, each.in_flight))
+        return min(free, key=lambda each: (each.name == last, each.in_flight))
 
-    def gives_up(self, endpoint: Health, failure: Failure) -> Hold | None:
+    def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Hold | None:
         """Whether an endpoint whose pilot met something strange is left to others, and the request too."""
-        others = any(each is not endpoint and not each.stopped for each in self.endpoints)
-        return no_chat_server(failure) if endpoint.doubted and others else None
+        is_left = endpoint.doubted and self.has_another(endpoint)
+        return no_chat_server(failure) if is_left else None
 
-    def settled(self, endpoint: Health, settlement: Settlement, now: float) -> Settlement:
-        """Go over the others' fates after an outcome, and say what is to be told of this one's.
+    def settled(self, endpoint: CircuitBreaker, decisions: list[Decision], now: float) -> list[Decision]:
+        """Decide about the other endpoints after an outcome, and correct what was decided about this one.
 
-        As soon as one has worked, the model's name and the key are right. So those that were held for what
-        their pilot met are probed as if they were out: they may be starting up.
+        As soon as one has worked, the model's name and the key are right. So those that were parked for what
+        their first request met are probed as if they were down: they may be starting up.
         """
-        if not self._alone and any(each.proven for each in self.endpoints):
-            for each in self.endpoints:
-                each.give_another_chance(now)
-            if isinstance(settlement, Hold) and endpoint.held is None:
-                return Out(settlement.code, settlement.why, endpoint.probed_until)
-        return settlement
+        if self._alone or self.is_unproven:
+            return decisions
+        for each in self.endpoints:
+            each.give_another_chance(now)
+        return [_as_opened(decision, endpoint) for decision in decisions]
+
+
+def _as_opened(decision: Decision, endpoint: CircuitBreaker) -> Decision:
+    if isinstance(decision, Park) and decision.endpoint == endpoint.name and endpoint.held is None:
+        return CircuitOpened(decision.endpoint, decision.code, decision.why, endpoint.probed_until)
+    return decision
 
 
 def no_chat_server(failure: Failure) -> Hold:

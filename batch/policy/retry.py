@@ -14,7 +14,18 @@ if TYPE_CHECKING:
 
     from batch.records import Failure
 
-NEVER = frozenset({"too_large", "filtered", "redirect", "bad_request"})
+NEVER = frozenset(
+    {
+        "too_large",
+        "filtered",
+        "redirect",
+        "bad_request",
+        "forbidden",
+        "payment_required",
+        "unknown_finish",
+        "empty_length",
+    }
+)
 """Asking again gives the same answer."""
 
 ONCE = frozenset({"protocol", "bad_event", "encoding"})
@@ -43,6 +54,9 @@ EXIT_OUT = 75
 
 JITTER = 0.2
 """How much later than a Retry-After, at most, as a share of it."""
+
+FLOOR = 0.5
+"""The share of the backoff without jitter that a Retry-After cannot shorten: a zero must not be a storm."""
 
 
 class RetryPolicy(Struct, frozen=True):
@@ -100,7 +114,7 @@ def decide(
     ``earlier`` are the codes of the attempts that failed before it, ``random`` gives numbers from [0, 1),
     ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
     """
-    if failure.code in HOLD or (not proven and speaks_against_the_address(failure)):
+    if must_hold(failure) or (not proven and speaks_against_the_address(failure)):
         return _hold(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
@@ -108,9 +122,38 @@ def decide(
         return Fail(failure.code, retryable=True)
     if failure.code in ANSWERED:
         return Retry(now)
+    return wait(policy, failure, len(earlier), now, random)
+
+
+def wait(
+    policy: RetryPolicy, failure: Failure, failures: int, now: float, random: Callable[[], float]
+) -> Retry | Hold:
+    """When to send again after ``failures`` earlier failures of the request: as the server says, or by backoff.
+
+    A short wait is the request's own, a longer one parks the endpoint, the longest ends its run.
+    """
     if failure.retry_after is None:
-        return Retry(now + backoff(policy, len(earlier), random))
-    return _when_the_server_says(policy, failure, failure.retry_after, now, random)
+        return Retry(now + backoff(policy, failures, random))
+    if failure.retry_after > policy.longest_wait:
+        return Hold(failure.code, failure.message, exit_code=EXIT_OUT)
+    at = max(
+        not_before(failure.retry_after, now, random), now + FLOOR * backoff(policy, failures, lambda: 1.0)
+    )
+    if failure.retry_after > policy.cap:
+        return Hold(failure.code, failure.message, until=at)
+    return Retry(at)
+
+
+def status_of(failure: Failure) -> int | None:
+    """The HTTP status, or the one that an error names which came in place of an answer."""
+    if failure.http_status is not None or failure.first_byte is not None:
+        return failure.http_status
+    return failure.error_status
+
+
+def must_hold(failure: Failure) -> bool:
+    """Whether every other request would get the same, whatever it asks."""
+    return failure.code in HOLD or status_of(failure) == 401
 
 
 def is_retryable(failure: Failure) -> bool:
@@ -130,18 +173,6 @@ def speaks_of_another_server(failure: Failure) -> bool:
     return failure.code in NO_CHAT_SERVER or failure.http_status in (415, 501)
 
 
-def shows_a_working_endpoint(failure: Failure) -> bool:
-    """Whether only an endpoint that works fails like this: it began to answer, or judged the request."""
-    return failure.first_byte is not None or failure.http_status in (400, 422, 429)
-
-
-def shows_an_outage(failure: Failure) -> bool:
-    """Whether an endpoint that is down would fail in this way, or one that this machine cannot reach."""
-    if failure.code in ("connect", "first_byte_timeout", "fd_limit"):
-        return True
-    return failure.http_status is not None and failure.http_status >= 500 and failure.http_status != 501
-
-
 def shows_overload(failure: Failure) -> bool:
     """Whether less at once would have helped. Retrying is another question.
 
@@ -152,21 +183,14 @@ def shows_overload(failure: Failure) -> bool:
     return failure.http_status in OVERLOAD_STATUSES or failure.code in OVERLOAD_CODES or failure.overloaded
 
 
-def shows_no_recovery(failure: Failure) -> bool:
-    """Whether an endpoint that was down may still not be what it was, such as while it starts."""
-    if failure.code in HOLD or shows_a_working_endpoint(failure):
-        return False
-    return is_retryable(failure) or speaks_against_the_address(failure)
-
-
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
     """Seconds to wait after ``failures`` earlier failures: exponential with full jitter."""
     return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
 
 
-def not_before(wait: float, now: float, random: Callable[[], float]) -> float:
-    """When a server may be asked that wants to be left alone for ``wait`` seconds: never all at once."""
-    return now + wait * (1 + JITTER * random())
+def not_before(seconds: float, now: float, random: Callable[[], float]) -> float:
+    """When to ask a server again that wants a pause of so many seconds: never all at once."""
+    return now + seconds * (1 + JITTER * random())
 
 
 def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
@@ -183,13 +207,3 @@ def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> H
     until = now + failure.retry_after
     ends = now + policy.longest_wait if policy.deadline is None else policy.deadline
     return Hold(failure.code, failure.message, until=until if until <= ends else None)
-
-
-def _when_the_server_says(
-    policy: RetryPolicy, failure: Failure, wait: float, now: float, random: Callable[[], float]
-) -> Retry | Hold:
-    """A short wait is the request's own, a longer one parks the endpoint, the longest ends its run."""
-    if wait > policy.longest_wait:
-        return Hold(failure.code, failure.message, exit_code=EXIT_OUT)
-    at = not_before(wait, now, random)
-    return Hold(failure.code, failure.message, until=at) if wait > policy.cap else Retry(at)

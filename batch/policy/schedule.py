@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batch.policy.decisions import Decision
     from batch.policy.lane import Lane
-    from batch.policy.work import Settlement, Work
+    from batch.policy.work import Work
     from batch.records import Outcome
 
 _UNDER_WAY = attrgetter("in_flight")
@@ -71,13 +72,27 @@ class Scheduler:
         times = [due for lane in self.lanes if (due := lane.due(now)) is not None]
         return min(times, default=None)
 
-    def settle(self, work: Work, outcome: Outcome, now: float) -> Settlement:
+    def settle(self, work: Work, outcome: Outcome, now: float) -> list[Decision]:
         """Take the outcome of an attempt in; see ``Lane.settle``."""
         self.in_flight -= 1
-        settlement = work.lane.settle(work, outcome, now)
+        decisions = work.lane.settle(work, outcome, now)
         if work.lane.closed:
             self.limited = self.draining = True
-        return settlement
+        return decisions
+
+    def review(self, now: float) -> list[Decision]:
+        """Decide what no outcome will decide any more; see ``Lane.review``."""
+        if self.draining:
+            return []
+        decisions = [decision for lane in self.lanes for decision in lane.review(now)]
+        if decisions and any(lane.closed for lane in self.lanes):
+            self.limited = self.draining = True
+        return decisions
+
+    @property
+    def checks(self) -> int:
+        """The checks that were sent."""
+        return sum(lane.checks for lane in self.lanes)
 
     def drain(self) -> None:
         """Hand out nothing more; what is under way may still be settled."""

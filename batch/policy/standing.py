@@ -9,7 +9,7 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.health import Health
+    from batch.policy.circuit_breaker import CircuitBreaker
     from batch.policy.lane import Lane
     from batch.policy.schedule import Scheduler
 
@@ -61,14 +61,14 @@ def standing(scheduler: Scheduler, now: float) -> Standing:
 def _is_closed(lane: Lane, now: float) -> bool:
     """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
     return any(
-        each.held is None and each.out_since is None and (each.due(now) or now) > now
+        each.held is None and each.opened_at is None and (each.due(now) or now) > now
         for each in lane.pool.endpoints
     )
 
 
-def _parked(endpoint: Health, now: float) -> Iterator[Parked]:
+def _parked(endpoint: CircuitBreaker, now: float) -> Iterator[Parked]:
     held = endpoint.held
     if held is not None and (held.until is None or held.until > now):
         yield Parked(endpoint.name, held.code, None if held.until is None else held.until - now)
-    elif endpoint.out_since is not None:
-        yield Parked(endpoint.name, endpoint.out_code, max(0.0, endpoint.probed_until - now), out=True)
+    elif endpoint.opened_at is not None:
+        yield Parked(endpoint.name, endpoint.open_code, max(0.0, endpoint.probed_until - now), out=True)

@@ -1,15 +1,13 @@
-"""A request on its way through a lane, and what may become of it after an attempt."""
+"""A request on its way through the engine."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from batch.policy.retry import Fail, Hold, Retry
-
 if TYPE_CHECKING:
-    from batch.policy.health import Health
+    from batch.policy.circuit_breaker import CircuitBreaker
     from batch.policy.lane import Lane
     from batch.records import Mishap, Request
 
@@ -17,19 +15,27 @@ if TYPE_CHECKING:
 class Work(Struct, eq=False):
     """A request on its way.
 
-    ``endpoint`` has its attempt under way, or had the last one; ``sent_at`` is when that began.
-    ``revised`` is sent in place of ``request`` where an answer was not what the job wants.
-    ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts all that were
-    made, ``history`` tells of those that failed, ``partial_text`` is the longest text that one left.
-    ``cost`` is what they have cost, ``None`` where that is not known; ``reservation`` is the gate's own note
-    of what it has set aside for the attempt.
+    ``endpoint`` has its attempt in flight, or had the last one; ``sent_at`` is when that began, ``queued`` how
+    many seconds it had waited by then, ``turn`` its
+    place among what the endpoint was sent. ``revised`` is sent in place of ``request`` where an answer was not
+    what the job wants. ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts
+    all that were made, ``history`` records those that failed, ``partial_text`` is the longest text that one
+    left. ``cost`` is what they have cost, ``None`` where that is not known; ``reservation`` is the gate's own
+    note of what it has set aside for the attempt.
+
+    ``refusals`` counts the attempts that were refused because the server had too much to do, the first of them
+    at ``refused_since``. ``is_last_chance``: another endpoint of the pool has it, before it fails.
+
+    A check (``is_check``) is an attempt of the run and not of a request: its answer is discarded.
     """
 
     request: Request
     lane: Lane
-    endpoint: Health
+    endpoint: CircuitBreaker
     queued_at: float
+    queued: float = 0.0
     sent_at: float = 0.0
+    turn: int = 0
     failures: list[str] = []
     attempts: int = 0
     history: list[Mishap] = []
@@ -37,24 +43,12 @@ class Work(Struct, eq=False):
     cost: float | None = None
     reservation: Any = None
     revised: Request | None = None
+    refusals: int = 0
+    refused_since: float | None = None
+    is_last_chance: bool = False
+    is_check: bool = False
 
     @property
     def to_send(self) -> Request:
         """What the next attempt sends."""
         return self.revised or self.request
-
-
-class Again(Struct, frozen=True):
-    """The request goes back to its lane, uncharged: the endpoint was to blame."""
-
-
-class Out(Struct, frozen=True):
-    """The endpoint is out from now on; it is probed until it answers, or until ``until``."""
-
-    code: str
-    why: str
-    until: float
-
-
-Settlement: TypeAlias = Retry | Fail | Hold | Out | Again | None
-"""What becomes of a request after an attempt; ``None`` where it has its reply."""

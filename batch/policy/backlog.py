@@ -1,0 +1,137 @@
+"""What a target has to send next, and in which order.
+
+Refused requests that are due go first, the longest refused first; then retries that are due and paid for
+(``RetryBudget``), then requests that went back uncharged, then new ones from the target's own cursor.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+from collections import deque
+from typing import TYPE_CHECKING
+
+from batch.policy.retry_budget import RetryBudget
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from batch.policy.work import Work
+    from batch.records import Request
+
+
+class Backlog:
+    """The requests of one target that are not in flight.
+
+    ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go on
+    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``candidates`` are requests
+    to begin with, as long as the endpoint has not answered; where the cursor gives them again, it is passed over.
+    """
+
+    def __init__(
+        self,
+        requests: Iterator[Request | None],
+        candidates: Iterable[Request],
+        limit: int,
+        begin: Callable[[Request, float], Work],
+    ) -> None:
+        self.behind = False
+        self.is_exhausted = False
+        self.retries = RetryBudget(limit)
+        self._requests = requests
+        self._candidates = deque(candidates)
+        self._early: set[str] = set()
+        self._tries_new = False
+        self._begin = begin
+        self._ready: deque[Work] = deque()
+        self._waiting: list[tuple[float, int, Work]] = []
+        self._refused: list[tuple[float, int, Work]] = []
+        self._refused_due: list[tuple[float, int, Work]] = []
+        self._order = itertools.count()
+
+    @property
+    def waiting(self) -> int:
+        """Requests that have failed or were refused, and wait for their next attempt."""
+        return len(self._waiting) + len(self._refused) + len(self._refused_due)
+
+    @property
+    def has_ready(self) -> bool:
+        """Whether a request may go at any time."""
+        return bool(self._ready)
+
+    @property
+    def is_empty(self) -> bool:
+        """Whether nothing is left, and nothing will come from the cursor."""
+        return self.is_exhausted and not (self._ready or self.waiting)
+
+    def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
+        """The next request to send, or ``None`` where there is none now."""
+        work = self._due(now) or self._candidate(now, is_unproven=is_unproven)
+        may_read = may_read and not self.behind
+        if work is None and is_unproven and may_read and self._is_new_turn():
+            work = self.read(now)
+        if work is None and self._ready:
+            return self._ready.popleft()
+        return self.read(now) if work is None and may_read and not self.behind else work
+
+    def read(self, now: float) -> Work | None:
+        """Read on, as far as the next request or the end of a slice."""
+        for request in self._requests:
+            self.behind = request is None
+            if request is None:
+                return None
+            if request.id in self._early:
+                self._early.discard(request.id)
+                continue
+            return self._begin(request, now)
+        self.is_exhausted, self.behind = True, False
+        return None
+
+    def wished(self, now: float, *, may_read: bool) -> float | None:
+        """When there is something to send; ``None``: not as long as nothing settles."""
+        if self._ready or may_read:
+            return now
+        waits = [queue[0][0] for queue in (self._waiting, self._refused) if queue]
+        if self._refused_due:
+            waits.append(now)
+        return max(self.retries.ready_at(now), min(waits)) if waits else None
+
+    def put_back(self, work: Work, *, first: bool = False) -> None:
+        """The request may go at any time."""
+        if first:
+            self._ready.appendleft(work)
+        else:
+            self._ready.append(work)
+
+    def wait(self, work: Work, due: float) -> None:
+        """The request is sent again at ``due``."""
+        heapq.heappush(self._waiting, (due, next(self._order), work))
+
+    def wait_refused(self, work: Work, due: float) -> None:
+        """The same of a request that the server had no room for."""
+        heapq.heappush(self._refused, (due, next(self._order), work))
+
+    def _is_new_turn(self) -> bool:
+        """While nothing has been answered: whether a new request is tried, or one that has failed already."""
+        self._tries_new = not self._tries_new
+        return self._tries_new
+
+    def _due(self, now: float) -> Work | None:
+        while self._refused and self._refused[0][0] <= now:
+            _, order, work = heapq.heappop(self._refused)
+            heapq.heappush(self._refused_due, (work.refused_since or now, order, work))
+        queue = self._refused_due or self._waiting
+        if not queue or (queue is self._waiting and queue[0][0] > now) or not self.retries.spend(now):
+            return None
+        return heapq.heappop(queue)[2]
+
+    def _candidate(self, now: float, *, is_unproven: bool) -> Work | None:
+        """One of the requests to begin with, until the endpoint has shown that it works."""
+        if not self._candidates:
+            return None
+        if not is_unproven:
+            self._candidates.clear()
+            return None
+        request = self._candidates.popleft()
+        self._early.add(request.id)
+        return self._begin(request, now)

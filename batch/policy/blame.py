@@ -1,0 +1,73 @@
+"""Whose fault a failed attempt may be, read from its code and status alone.
+
+The words are those of the rules in ``docs/faults.md``, "Whose fault". A failure is *suspect* where either the
+request or the endpoint may have caused it; an answer to a later request is the *proof* that decides.
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from typing import TYPE_CHECKING
+
+from batch.policy.retry import ANSWERED, must_hold, status_of
+from batch.records import Failure, Reply
+
+if TYPE_CHECKING:
+    from batch.records import Outcome
+
+WHOLE_ANSWERS = ANSWERED | {"filtered", "empty_length", "unknown_finish"}
+"""Codes of answers that are complete as far as the server says, though they are no success."""
+
+
+class Kind(Enum):
+    """What a failure says about its request and its endpoint."""
+
+    HOLD = auto()
+    """The endpoint's, always: a wrong key, an untrusted certificate, a used-up quota."""
+    UNREACHABLE = auto()
+    """The endpoint's, always: no connection, or no descriptor for one."""
+    REFUSED = auto()
+    """The endpoint's, for now: too many requests (429, or 503 with a ``Retry-After``)."""
+    TROUBLE = auto()
+    """Suspect: a server error, 408, or no first byte in time."""
+    DENIED = auto()
+    """Suspect: 402 or 403."""
+    REJECTED = auto()
+    """The request's (400, 422), unless all requests get the same."""
+    OWN = auto()
+    """The request's."""
+
+
+SUSPECT = frozenset({Kind.TROUBLE, Kind.DENIED})
+
+
+def kind_of(failure: Failure) -> Kind:
+    """The kind of a failure. An attempt that began to answer shows that the endpoint works."""
+    if must_hold(failure):
+        return Kind.HOLD
+    if failure.code in ("connect", "fd_limit"):
+        return Kind.UNREACHABLE
+    if failure.first_byte is not None or failure.code in ANSWERED:
+        return Kind.OWN
+    return _kind_by_status(failure, status_of(failure))
+
+
+def _kind_by_status(failure: Failure, status: int | None) -> Kind:
+    if failure.code == "first_byte_timeout":
+        return Kind.TROUBLE
+    if status is None:
+        return Kind.OWN
+    if status == 429 or (status == 503 and failure.retry_after is not None):
+        return Kind.REFUSED
+    if status == 408 or (status >= 500 and status != 501):
+        return Kind.TROUBLE
+    if status in (402, 403):
+        return Kind.DENIED
+    return Kind.REJECTED if status in (400, 422) and not failure.about_request else Kind.OWN
+
+
+def is_proof(outcome: Outcome) -> bool:
+    """Whether only an endpoint that works gives this: a first delta, or a whole answer."""
+    if isinstance(outcome, Reply):
+        return True
+    return outcome.first_byte is not None or outcome.code in WHOLE_ANSWERS

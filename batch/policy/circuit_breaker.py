@@ -1,0 +1,650 @@
+"""Whether one endpoint may be sent to, and whose fault it is where attempts fail.
+
+Documents must never stop other documents, in this run or the next. A real outage, a revoked key and an empty
+account must cost a handful of requests. The rules, which ``docs/faults.md`` has in full:
+
+1. A failure is suspect where either the request or the endpoint may have caused it (``blame.SUSPECT``).
+2. Proof is a first delta or a whole answer of an attempt that was sent after the failure had arrived.
+3. On an endpoint that has given proof, suspects wait, uncharged, while sending continues. Proof charges them.
+4. After ``5 k`` suspects without proof, or where nothing else is left, one reference request decides (a check).
+   ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers.
+5. A check that is answered charges the suspects. A check that fails as they did parks the endpoint (401, 402,
+   403) or opens the circuit, and the suspects go back uncharged. A 429 is waited for; after three other
+   failures the endpoint is parked.
+6. While the circuit is open, one probe at a time is sent, with backoff: a reference request, or while none is
+   known, each time another request. ``outage`` later the endpoint is parked.
+7. Until an endpoint has given proof, one request at a time is sent: two server errors open the circuit, five
+   equal rejections or eight requests without proof park it.
+8. A refusal (429, or 503 with a ``Retry-After``) is not charged. A request fails by it only after
+   ``max_attempts`` refusals and ``outage`` seconds, with others answered since.
+
+::
+
+    state       event                                      next
+    UNPROVEN    proof                                      CLOSED
+    UNPROVEN    two server errors                          OPEN
+    UNPROVEN    5 equal rejections, 8 without proof        PARKED
+    CLOSED      5 k suspects, or only suspects left        HALF_OPEN
+    CLOSED      connections refused, none in flight        OPEN
+    HALF_OPEN   the check is answered                      CLOSED
+    HALF_OPEN   the check: 5xx, timeout, no connection     OPEN
+    HALF_OPEN   the check: 401, 402, 403, three others     PARKED
+    OPEN        a probe is answered                        CLOSED
+    OPEN        a probe: 401, 402, 403, or ``outage``      PARKED
+    any         a wrong key, a used-up quota, ...          PARKED
+
+The caller carries out the returned steps. Every method takes the time in seconds; none asks for it.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from enum import Enum, auto
+from typing import TYPE_CHECKING, TypeAlias
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batch.policy.announced import Announced
+from batch.policy.blame import SUSPECT, Kind, is_proof, kind_of
+from batch.policy.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.policy.retry import (
+    EXIT_OUT,
+    HOLD,
+    Hold,
+    RetryPolicy,
+    backoff,
+    not_before,
+    speaks_against_the_address,
+    speaks_of_another_server,
+    status_of,
+    wait,
+)
+from batch.records import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.capacity import Capacity
+    from batch.policy.references import References
+    from batch.policy.work import Work
+    from batch.records import Failure, Outcome, Request
+
+SUSPECTS = 5
+"""Requests that may fail without proof before a check."""
+
+MOST_CHECKS_DOUBLE = 128
+CALM = 100
+"""Answers after which the number of suspects before a check is small again."""
+
+OUTAGE_UNPROVEN = 2
+REJECTIONS = 5
+UNPROVEN_REQUESTS = 8
+"""What an endpoint that has never answered may cost: see rule 7."""
+
+REFUSED_CONNECTIONS = 2
+"""One refused connection among answers says nothing."""
+
+CHECKS = 3
+"""Checks that may fail for reasons of their own."""
+
+PROBE_PAUSE = 0.1
+"""Seconds between two probes, at the least."""
+
+
+class State(Enum):
+    """The state of an endpoint's circuit; see the table above."""
+
+    UNPROVEN = auto()
+    CLOSED = auto()
+    HALF_OPEN = auto()
+    OPEN = auto()
+    PARKED = auto()
+
+
+class Trial(Enum):
+    """What may be sent to an endpoint that is not known to work: a reference request, or one of the job's."""
+
+    CHECK = auto()
+    REQUEST = auto()
+
+
+class Charge(Struct, frozen=True):
+    """The failure, which arrived at ``at``, is the request's own: the retry rules apply."""
+
+    work: Work
+    failure: Failure
+    at: float
+
+
+class Release(Struct, frozen=True):
+    """The request may be sent again at once, uncharged."""
+
+    work: Work
+
+
+class Delay(Struct, frozen=True):
+    """The request may be sent again at ``at``, uncharged; ``is_refusal``: the server had too much to do."""
+
+    work: Work
+    at: float
+    is_refusal: bool
+
+
+class Exhaust(Struct, frozen=True):
+    """The request has been refused so often and so long that it fails."""
+
+    work: Work
+    failure: Failure
+
+
+class Hang(Struct, frozen=True):
+    """The request waits for proof."""
+
+    work: Work
+
+
+Step: TypeAlias = (
+    Charge | Release | Delay | Exhaust | Hang | Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed
+)
+
+
+class _Suspect(Struct, frozen=True):
+    work: Work
+    failure: Failure
+    kind: Kind
+    at: float
+    turn: int
+
+
+class CircuitBreaker:
+    """The circuit of one endpoint. ``limit`` bounds what ``capacity`` allows."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        limit: int,
+        capacity: Capacity,
+        policy: RetryPolicy,
+        outage: float,
+        random: Callable[[], float],
+        references: References,
+    ) -> None:
+        self.name = name
+        self.in_flight = 0
+        self.held: Hold | None = None
+        self.open_code = ""
+        self._state = State.UNPROVEN
+        self._limit = self._ceiling = limit
+        self._capacity = capacity
+        self._announced = Announced()
+        self._policy = policy
+        self._outage = outage
+        self._random = random
+        self._references = references
+        self._turn = 0  # counts sends and suspects, to tell which came first
+        self._suspects: list[_Suspect] = []
+        self._trial: Work | None = None  # the check or probe in flight
+        self._trial_at = -math.inf
+        self._double = 1
+        self._answers = 0  # since the last check
+        self._failed_checks = 0
+        self._probes = 0
+        self._opened_turn = 0
+        self._down_since: float | None = None
+        self._unproven: set[str] = set()
+        self._unproven_errors: set[str] = set()
+        self._is_checked = False  # by a request that an earlier run has left, while unproven
+        self._busy: set[str] = set()
+        self._refusing_since: float | None = None
+        self._answered_at = -math.inf
+        self._is_strange = False
+        self._second_chance = False
+
+    # What it says of itself
+
+    @property
+    def state(self) -> State:
+        """The state now. An endpoint that is parked for a time goes on in the state before."""
+        return State.PARKED if self.held is not None else self._state
+
+    @property
+    def proven(self) -> bool:
+        """Whether it has given proof in this run."""
+        return self._answered_at > -math.inf
+
+    @property
+    def stopped(self) -> bool:
+        """Whether nothing more is sent there in this run."""
+        return self.held is not None and self.held.until is None
+
+    @property
+    def opened_at(self) -> float | None:
+        """When the outage began; ``None`` while the circuit is not open.
+
+        It goes on where nothing but checks was answered since.
+        """
+        return self._down_since if self._state is State.OPEN else None
+
+    @property
+    def probed_until(self) -> float:
+        """When probing ends, while the circuit is open."""
+        return math.inf if self.opened_at is None else self.opened_at + self._outage
+
+    @property
+    def doubted(self) -> bool:
+        """Whether its first request met another kind of server: no other should, until that is cleared up."""
+        return self._is_strange and not (self.proven or self.stopped or self._second_chance)
+
+    @property
+    def suspects(self) -> int:
+        """Requests that wait for proof."""
+        return len(self._suspects)
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Whether it has failed without ever having answered."""
+        return self._state is State.UNPROVEN and bool(self._unproven)
+
+    @property
+    def may_be_reviewed(self) -> bool:
+        """Whether suspects wait, and for more than a check will bring."""
+        is_checked = self._state is State.HALF_OPEN and bool(self._references)
+        return bool(self._suspects) and self.held is None and not is_checked
+
+    def slots(self, now: float) -> int:
+        """How many may be in flight there."""
+        if self._state is not State.CLOSED:
+            return 1
+        return min(self._ceiling, self._capacity.slots(now))
+
+    def is_open(self, now: float) -> bool:
+        """Whether one of the job's requests may be sent there now; a pause that is over ends here."""
+        if not self._is_free(now):
+            return False
+        if self._state is State.CLOSED:
+            return self.in_flight < min(self._ceiling, self._capacity.slots(now))
+        return self._wished_trial(now) is Trial.REQUEST
+
+    def wants_check(self, now: float) -> bool:
+        """Whether a reference request is to be sent there now."""
+        if self._state is State.CLOSED or not self._is_free(now):
+            return False
+        return self._wished_trial(now) is Trial.CHECK
+
+    def reference(self) -> Request:
+        """The request to check with."""
+        return self._references.next() if self._failed_checks or self._probes else self._references.first()
+
+    def due(self, now: float) -> float | None:
+        """When a request may be sent there, if no outcome comes before; ``None``: only an outcome helps."""
+        if self._state is State.CLOSED and self.held is None:
+            soonest = max(now, self._announced.closed_until)
+            return None if self.in_flight >= self.slots(now) else soonest
+        return self._trial_due(now) if self._trial_kind() is Trial.REQUEST or self.held else None
+
+    def check_due(self, now: float) -> float | None:
+        """The same for a check."""
+        if self._state is State.CLOSED or self._trial_kind() is Trial.REQUEST:
+            return None
+        return self._trial_due(now)
+
+    def _trial_due(self, now: float) -> float | None:
+        if self.held is not None:
+            return None if self.held.until is None else max(now, self.held.until)
+        if self._trial is not None or (self._state is State.UNPROVEN and self.in_flight):
+            return None
+        return max(now, self._announced.closed_until, self._trial_at)
+
+    # What happens
+
+    def sent(self, work: Work, now: float) -> None:
+        """An attempt begins there."""
+        self.in_flight += 1
+        self._turn += 1
+        work.turn = self._turn
+        self._capacity.sent(now)
+        self._announced.sent(now)
+        if self._state is not State.CLOSED:
+            self._trial = work
+            self._is_checked = self._is_checked or work.is_check
+
+    def settled(self, work: Work, outcome: Outcome, now: float) -> list[Step]:
+        """Take an outcome in, and return what is to be done, in this order."""
+        self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
+        if outcome.rate is not None:
+            self._announced.told(outcome.rate, now=now, in_flight=self.in_flight)
+        self.in_flight -= 1
+        is_trial = work is self._trial
+        if is_trial:
+            self._trial = None
+        proves = is_proof(outcome)
+        steps = self._answered(work, now) if proves else []
+        if isinstance(outcome, Reply) or (work.is_check and proves):
+            return steps
+        if work.is_check:
+            return self._check_failed(outcome, now)
+        return steps + self._failed(work, outcome, now, is_trial=is_trial)
+
+    def nothing_else(self, now: float) -> list[Step]:
+        """Only suspects are left to send: decide about them now."""
+        if not self.may_be_reviewed:
+            return []
+        if self._state is State.CLOSED and self._references:
+            return self._begin_check(now)
+        denied = next((each for each in self._suspects if each.kind is Kind.DENIED), None)
+        if denied is not None and self._state is State.UNPROVEN:
+            return self.park(_refused(denied.failure))
+        charges: list[Step] = [Charge(each.work, each.failure, each.at) for each in self._suspects]
+        self._suspects.clear()
+        if self.proven:
+            self._state = State.CLOSED
+        return charges
+
+    def park(self, hold: Hold) -> list[Step]:
+        """Send nothing there, for a time or in this run, and let the suspects go; said once."""
+        before = self.held
+        steps = self._released()
+        if before is None or hold.until is None:
+            self.held = hold
+        elif before.until is not None:
+            self.held = replace(before, until=max(before.until, hold.until))
+        if before is None or (before.until is not None and hold.until is None):
+            steps.append(Park(self.name, hold.code, hold.why, hold.until))
+        return steps
+
+    def give_another_chance(self, now: float) -> None:
+        """Probe it after all if it is parked for what its first request met, and not for an outage."""
+        if self.held is None or not self.stopped or self.proven or self._second_chance:
+            return
+        if self.held.code not in HOLD and self.held.exit_code != EXIT_OUT:
+            self._second_chance = True
+            self._open(self.held.code, now)
+            self.held = None
+
+    # What may be sent
+
+    def _is_free(self, now: float) -> bool:
+        if self.held is not None:
+            if self.held.until is None or now < self.held.until:
+                return False
+            self.held = None
+        return now >= self._announced.closed_until
+
+    def _wished_trial(self, now: float) -> Trial | None:
+        if self._trial is not None or now < self._trial_at:
+            return None
+        if self._state is State.UNPROVEN and self.in_flight:
+            return None
+        return self._trial_kind()
+
+    def _trial_kind(self) -> Trial:
+        if not self._references:
+            return Trial.REQUEST
+        if self._state is State.UNPROVEN:
+            return Trial.CHECK if self._unproven and not self._is_checked else Trial.REQUEST
+        # A reference that an earlier run has left may be at fault itself: others have their turn, too.
+        return Trial.REQUEST if not self.proven and self._probes % 2 else Trial.CHECK
+
+    # Proof
+
+    def _answered(self, work: Work, now: float) -> list[Step]:
+        self._answered_at = now
+        self._refusing_since = None
+        self._answers += 1
+        if self._double > 1 and self._answers >= CALM:
+            self._double = 1
+        if self._busy:
+            self._busy.clear()
+        if not work.is_check and work.turn > self._opened_turn:
+            self._down_since = None
+        if self._state is State.CLOSED:
+            self._ceiling = min(self._limit, self._ceiling + 1)
+            return self._charged(work.turn) if self._suspects else []
+        return self._closed(work)
+
+    def _closed(self, work: Work) -> list[Step]:
+        """Close the circuit, if the attempt was sent after it had opened, or is the check."""
+        if self._state is State.OPEN and work.turn <= self._opened_turn:
+            return []
+        steps = self._charged(work.turn)
+        if self._state is State.HALF_OPEN and not work.is_check:
+            if self._suspects or self._trial is not None:
+                return steps
+        elif self._state is State.HALF_OPEN:
+            self._double = min(MOST_CHECKS_DOUBLE, 2 * self._double)
+            self._answers = 0
+        elif self._state is State.OPEN:
+            self._ceiling = 1
+            steps.insert(0, CircuitClosed(self.name))
+        self._state = State.CLOSED
+        self._second_chance = False
+        self._probes = self._failed_checks = 0
+        self._unproven.clear()
+        return steps
+
+    def _charged(self, turn: int) -> list[Step]:
+        """Charge the suspects that had failed before an attempt of that turn was sent."""
+        proven = [each for each in self._suspects if each.turn < turn]
+        if not proven:
+            return []
+        self._suspects = [each for each in self._suspects if each.turn >= turn]
+        blamed = Blamed(self.name, tuple(each.work for each in proven))
+        return [blamed, *(Charge(each.work, each.failure, each.at) for each in proven)]
+
+    # Failures
+
+    def _failed(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+        kind = kind_of(failure)
+        self._is_strange = not self.proven and speaks_of_another_server(failure)
+        if kind is Kind.REFUSED:
+            return self._refused(work, failure, now, is_trial=is_trial)
+        if kind is Kind.UNREACHABLE and failure.code == "fd_limit" and self.in_flight:
+            self._ceiling = max(1, self.in_flight)  # what is in flight is what this machine can bear
+            return [Delay(work, now + self._policy.base, is_refusal=False)]
+        if self._state is State.OPEN:
+            return self._failed_while_open(work, failure, kind, now, is_trial=is_trial)
+        if self._state is State.UNPROVEN:
+            return self._failed_unproven(work, failure, kind, now)
+        if kind is Kind.UNREACHABLE or kind in SUSPECT:
+            return self._suspected(work, failure, kind, now)
+        return [Charge(work, failure, now)]
+
+    def _suspected(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        self._suspect(work, failure, kind, now)
+        if kind is Kind.UNREACHABLE:
+            refused = sum(each.kind is Kind.UNREACHABLE for each in self._suspects)
+            if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == "fd_limit":
+                return self._opened(failure, now)
+        if self._state is State.CLOSED and len(self._suspects) >= SUSPECTS * self._double:
+            return [Hang(work), *self._begin_check(now)]
+        return [Hang(work)]
+
+    def _suspect(self, work: Work, failure: Failure, kind: Kind, now: float) -> None:
+        self._turn += 1
+        self._suspects.append(_Suspect(work, failure, kind, now, self._turn))
+
+    def _failed_unproven(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        if not failure.about_request:
+            self._unproven.add(work.request.id)
+        if kind is Kind.UNREACHABLE and failure.code == "fd_limit":
+            self._suspect(work, failure, kind, now)
+            return self._opened(failure, now)
+        if kind in SUSPECT or kind is Kind.REJECTED:
+            self._suspect(work, failure, kind, now)
+            if kind is Kind.TROUBLE:
+                self._unproven_errors.add(work.request.id)
+            return self._judged_unproven(failure, now) or [Hang(work)]
+        return [Charge(work, failure, now), *self._judged_unproven(failure, now)]
+
+    def _judged_unproven(self, failure: Failure, now: float) -> list[Step]:
+        """Rule 7: what is to be done about an endpoint that has never answered."""
+        if len(self._unproven_errors) >= OUTAGE_UNPROVEN:
+            return self._opened(failure, now)
+        rejections = Counter(
+            (status_of(each.failure), each.failure.server_code)
+            for each in self._suspects
+            if each.kind is Kind.REJECTED
+        )
+        if max(rejections.values(), default=0) >= REJECTIONS or len(self._unproven) >= UNPROVEN_REQUESTS:
+            return self.park(_refused(failure))
+        return []
+
+    def _failed_while_open(
+        self, work: Work, failure: Failure, kind: Kind, now: float, *, is_trial: bool
+    ) -> list[Step]:
+        if is_trial:
+            self._probe_later(now)
+        if kind is Kind.HOLD or (is_trial and kind is Kind.DENIED and self.proven):
+            return [Charge(work, failure, now)] if kind is Kind.HOLD else self._parked_by(work, failure)
+        is_still_open = (
+            kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and failure.first_byte is None)
+        )
+        if not is_still_open or failure.about_request:
+            return [Charge(work, failure, now)]
+        return [
+            Release(work),
+            *(self._probed(failure, now) if is_trial else self._delayed_probe(failure, now)),
+        ]
+
+    def _parked_by(self, work: Work, failure: Failure) -> list[Step]:
+        return [Release(work), *self.park(_refused(failure))]
+
+    # Refusals: too many requests
+
+    def _refused(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+        work.refusals += 1
+        if work.refused_since is None:
+            work.refused_since = now
+        if self._refusing_since is None:
+            self._refusing_since = now
+        if status_of(failure) == 503:
+            self._busy.add(work.request.id)
+            if self._state is not State.CLOSED or len(self._busy) >= SUSPECTS:
+                return self._maintenance(work, failure, now, is_trial=is_trial)
+        if now - self._refusing_since >= self._outage:
+            why = f"no request was answered for {self._outage:g} s: {failure.message}"
+            return [Release(work), *self.park(Hold(failure.code, why, exit_code=EXIT_OUT))]
+        if self._has_refused_for_long(work, now):
+            return [Exhaust(work, failure)]
+        verdict = wait(self._policy, failure, work.refusals - 1, now, self._random)
+        if isinstance(verdict, Hold):  # it is the endpoint that waits; another one may serve the request
+            return [Delay(work, now, is_refusal=True), *self.park(verdict)]
+        if self._state is not State.CLOSED:
+            self._trial_at = max(self._trial_at, verdict.at)
+        return [Delay(work, verdict.at, is_refusal=True)]
+
+    def _has_refused_for_long(self, work: Work, now: float) -> bool:
+        since = work.refused_since
+        if since is None or work.refusals < self._policy.max_attempts:
+            return False
+        return now - since >= self._outage and self._answered_at > since
+
+    def _maintenance(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+        """The server takes nothing for a while: one probe follows when that is over."""
+        if self._state is State.OPEN:
+            if is_trial:
+                self._probe_later(now)
+                return [Release(work), *self._probed(failure, now)]
+            return [Release(work), *self._delayed_probe(failure, now)]
+        return [Release(work), *self._opened(failure, now)]
+
+    # Checks and probes
+
+    def _begin_check(self, now: float) -> list[Step]:
+        self._state = State.HALF_OPEN
+        self._trial_at = now
+        self._failed_checks = self._probes = 0
+        return [CheckStarted(self.name, len(self._suspects))]
+
+    def _check_failed(self, failure: Failure, now: float) -> list[Step]:
+        """A reference request has failed, which is an attempt of the run and not of a request."""
+        kind = kind_of(failure)
+        if kind is Kind.HOLD or (kind is Kind.DENIED and self.proven):
+            return self.park(_refused(failure))
+        if self._state is State.OPEN:
+            self._probe_later(now)
+            return self._probed(failure, now)
+        if kind is Kind.REFUSED and status_of(failure) != 503:
+            return self._check_refused(failure, now)
+        if self._state is State.UNPROVEN:
+            self._unproven.add("")  # one more that has given no proof
+            if kind in (Kind.TROUBLE, Kind.REFUSED):
+                self._unproven_errors.add("")
+            if kind is Kind.UNREACHABLE and speaks_against_the_address(failure):
+                return self.park(_refused(failure))
+            return self._judged_unproven(failure, now)
+        if kind in (Kind.TROUBLE, Kind.UNREACHABLE, Kind.REFUSED):
+            return self._opened(failure, now)
+        self._failed_checks += 1
+        if self._failed_checks < CHECKS:
+            return []
+        why = f"requests that were answered before are not answered any more: {failure.message}"
+        return self.park(Hold(failure.code, why))
+
+    def _check_refused(self, failure: Failure, now: float) -> list[Step]:
+        self._is_checked = False
+        if self._refusing_since is None:
+            self._refusing_since = now
+        if now - self._refusing_since >= self._outage:
+            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        self._probes += 1
+        verdict = wait(self._policy, failure, self._probes - 1, now, self._random)
+        if isinstance(verdict, Hold):
+            return self.park(verdict)
+        self._trial_at = verdict.at
+        return []
+
+    # The open circuit
+
+    def _opened(self, failure: Failure, now: float) -> list[Step]:
+        """Open the circuit, and let the suspects go, uncharged."""
+        self._open(failure.code, now)
+        steps = self._released()
+        parked = self._probed(failure, now)
+        opened = CircuitOpened(self.name, failure.code, failure.message, self.probed_until)
+        return steps + (parked or [opened])
+
+    def _open(self, code: str, now: float) -> None:
+        self._state = State.OPEN
+        self.open_code = code
+        if self._down_since is None:
+            self._down_since = now
+        self._opened_turn = self._turn
+        self._probes = 0
+        self._unproven_errors.clear()
+        self._trial = None
+        self._trial_at = -math.inf
+        self._busy.clear()
+        self._probe_later(now)
+
+    def _released(self) -> list[Step]:
+        steps: list[Step] = [Release(each.work) for each in self._suspects]
+        self._suspects.clear()
+        return steps
+
+    def _probe_later(self, now: float) -> None:
+        pause = max(PROBE_PAUSE, backoff(self._policy, self._probes, self._random))
+        self._trial_at = max(self._trial_at, now + pause)
+        self._probes += 1
+
+    def _probed(self, failure: Failure, now: float) -> list[Step]:
+        """A probe has failed: go on, unless the outage has lasted too long."""
+        if now >= self.probed_until:
+            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        return self._delayed_probe(failure, now)
+
+    def _delayed_probe(self, failure: Failure, now: float) -> list[Step]:
+        """Probe no earlier than the server says; if that is after the end of probing, not at all."""
+        if failure.retry_after is None:
+            return []
+        if now + failure.retry_after > self.probed_until:
+            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        self._trial_at = max(self._trial_at, not_before(failure.retry_after, now, self._random))
+        return []
+
+
+def _refused(failure: Failure) -> Hold:
+    return Hold(failure.code, failure.message)
