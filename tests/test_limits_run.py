@@ -158,7 +158,7 @@ def test_a_limit_that_is_reached_waits_for_nobody_who_waits_for_something_else()
     budget = Budget(failures=FailureLimit(number=1))
     scripts: dict[str, Script] = {
         "busy": always(1, Failure("http_429", "later", http_status=429, retry_after=1700)),
-        "bad": always(5, Failure("bad_request", "no", http_status=422)),
+        "bad": always(5, Failure("bad_request", "no", http_status=413)),
     }
     gates = {name: Meter(budget, FREE) for name in scripts}
     bench = Bench(scripts, {name: requests(9, name=name) for name in scripts}, gates=gates)

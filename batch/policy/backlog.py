@@ -25,7 +25,7 @@ class Backlog:
 
     ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go on
     meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``candidates`` are requests
-    to begin with, as long as the endpoint has not answered; where the cursor gives them again, it is passed over.
+    to begin with, as long as the endpoint has not answered; the cursor's own copy of one is passed over.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ account must cost a handful of requests. The rules, which ``docs/faults.md`` has
 1. A failure is suspect where either the request or the endpoint may have caused it (``blame.SUSPECT``).
 2. Proof is a first delta or a whole answer of an attempt that was sent after the failure had arrived.
 3. On an endpoint that has given proof, suspects wait, uncharged, while sending continues. Proof charges them.
-4. After ``5 k`` suspects without proof, or where nothing else is left, one reference request decides (a check).
+4. After ``5 k`` suspects without proof, or where nothing else is left, a check decides: a reference request.
    ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers.
 5. A check that is answered charges the suspects. A check that fails as they did parks the endpoint (401, 402,
    403) or opens the circuit, and the suspects go back uncharged. A 429 is waited for; after three other
@@ -39,16 +39,16 @@ The caller carries out the returned steps. Every method takes the time in second
 from __future__ import annotations
 
 import math
-from collections import Counter
 from enum import Enum, auto
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.policy.announced import Announced
 from batch.policy.blame import SUSPECT, Kind, is_proof, kind_of
-from batch.policy.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.policy.decisions import CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.policy.probation import Probation, Verdict
+from batch.policy.refusals import Refusals
 from batch.policy.retry import (
     EXIT_OUT,
     HOLD,
@@ -56,11 +56,12 @@ from batch.policy.retry import (
     RetryPolicy,
     backoff,
     not_before,
-    speaks_against_the_address,
     speaks_of_another_server,
     status_of,
     wait,
 )
+from batch.policy.steps import Charge, Delay, Exhaust, Hang, Release
+from batch.policy.suspects import Suspect, Suspects
 from batch.records import Reply
 
 if TYPE_CHECKING:
@@ -68,20 +69,16 @@ if TYPE_CHECKING:
 
     from batch.policy.capacity import Capacity
     from batch.policy.references import References
+    from batch.policy.steps import Step
     from batch.policy.work import Work
     from batch.records import Failure, Outcome, Request
 
 SUSPECTS = 5
 """Requests that may fail without proof before a check."""
 
-MOST_CHECKS_DOUBLE = 128
+MOST_DOUBLE = 128
 CALM = 100
 """Answers after which the number of suspects before a check is small again."""
-
-OUTAGE_UNPROVEN = 2
-REJECTIONS = 5
-UNPROVEN_REQUESTS = 8
-"""What an endpoint that has never answered may cost: see rule 7."""
 
 REFUSED_CONNECTIONS = 2
 """One refused connection among answers says nothing."""
@@ -108,54 +105,6 @@ class Trial(Enum):
 
     CHECK = auto()
     REQUEST = auto()
-
-
-class Charge(Struct, frozen=True):
-    """The failure, which arrived at ``at``, is the request's own: the retry rules apply."""
-
-    work: Work
-    failure: Failure
-    at: float
-
-
-class Release(Struct, frozen=True):
-    """The request may be sent again at once, uncharged."""
-
-    work: Work
-
-
-class Delay(Struct, frozen=True):
-    """The request may be sent again at ``at``, uncharged; ``is_refusal``: the server had too much to do."""
-
-    work: Work
-    at: float
-    is_refusal: bool
-
-
-class Exhaust(Struct, frozen=True):
-    """The request has been refused so often and so long that it fails."""
-
-    work: Work
-    failure: Failure
-
-
-class Hang(Struct, frozen=True):
-    """The request waits for proof."""
-
-    work: Work
-
-
-Step: TypeAlias = (
-    Charge | Release | Delay | Exhaust | Hang | Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed
-)
-
-
-class _Suspect(Struct, frozen=True):
-    work: Work
-    failure: Failure
-    kind: Kind
-    at: float
-    turn: int
 
 
 class CircuitBreaker:
@@ -185,7 +134,9 @@ class CircuitBreaker:
         self._random = random
         self._references = references
         self._turn = 0  # counts sends and suspects, to tell which came first
-        self._suspects: list[_Suspect] = []
+        self._suspects = Suspects()
+        self._probation = Probation()
+        self._refusals = Refusals(policy.max_attempts, outage)
         self._trial: Work | None = None  # the check or probe in flight
         self._trial_at = -math.inf
         self._double = 1
@@ -194,12 +145,7 @@ class CircuitBreaker:
         self._probes = 0
         self._opened_turn = 0
         self._down_since: float | None = None
-        self._unproven: set[str] = set()
-        self._unproven_errors: set[str] = set()
-        self._is_checked = False  # by a request that an earlier run has left, while unproven
-        self._busy: set[str] = set()
-        self._refusing_since: float | None = None
-        self._answered_at = -math.inf
+        self.proven = False
         self._is_strange = False
         self._second_chance = False
 
@@ -209,11 +155,6 @@ class CircuitBreaker:
     def state(self) -> State:
         """The state now. An endpoint that is parked for a time goes on in the state before."""
         return State.PARKED if self.held is not None else self._state
-
-    @property
-    def proven(self) -> bool:
-        """Whether it has given proof in this run."""
-        return self._answered_at > -math.inf
 
     @property
     def stopped(self) -> bool:
@@ -242,11 +183,6 @@ class CircuitBreaker:
     def suspects(self) -> int:
         """Requests that wait for proof."""
         return len(self._suspects)
-
-    @property
-    def is_suspicious(self) -> bool:
-        """Whether it has failed without ever having answered."""
-        return self._state is State.UNPROVEN and bool(self._unproven)
 
     @property
     def may_be_reviewed(self) -> bool:
@@ -309,7 +245,7 @@ class CircuitBreaker:
         self._announced.sent(now)
         if self._state is not State.CLOSED:
             self._trial = work
-            self._is_checked = self._is_checked or work.is_check
+            self._probation.is_checked = self._probation.is_checked or work.is_check
 
     def settled(self, work: Work, outcome: Outcome, now: float) -> list[Step]:
         """Take an outcome in, and return what is to be done, in this order."""
@@ -334,19 +270,17 @@ class CircuitBreaker:
             return []
         if self._state is State.CLOSED and self._references:
             return self._begin_check(now)
-        denied = next((each for each in self._suspects if each.kind is Kind.DENIED), None)
+        denied = self._suspects.first(Kind.DENIED)
         if denied is not None and self._state is State.UNPROVEN:
-            return self.park(_refused(denied.failure))
-        charges: list[Step] = [Charge(each.work, each.failure, each.at) for each in self._suspects]
-        self._suspects.clear()
+            return self.park(_refused(denied))
         if self.proven:
             self._state = State.CLOSED
-        return charges
+        return self._suspects.charge(self.name, math.inf)
 
     def park(self, hold: Hold) -> list[Step]:
         """Send nothing there, for a time or in this run, and let the suspects go; said once."""
         before = self.held
-        steps = self._released()
+        steps = self._suspects.release()
         if before is None or hold.until is None:
             self.held = hold
         elif before.until is not None:
@@ -384,37 +318,35 @@ class CircuitBreaker:
         if not self._references:
             return Trial.REQUEST
         if self._state is State.UNPROVEN:
-            return Trial.CHECK if self._unproven and not self._is_checked else Trial.REQUEST
+            return Trial.CHECK if self._probation and not self._probation.is_checked else Trial.REQUEST
         # A reference that an earlier run has left may be at fault itself: others have their turn, too.
         return Trial.REQUEST if not self.proven and self._probes % 2 else Trial.CHECK
 
     # Proof
 
     def _answered(self, work: Work, now: float) -> list[Step]:
-        self._answered_at = now
-        self._refusing_since = None
+        self.proven = True
+        self._refusals.answered(now)
         self._answers += 1
         if self._double > 1 and self._answers >= CALM:
             self._double = 1
-        if self._busy:
-            self._busy.clear()
         if not work.is_check and work.turn > self._opened_turn:
             self._down_since = None
         if self._state is State.CLOSED:
             self._ceiling = min(self._limit, self._ceiling + 1)
-            return self._charged(work.turn) if self._suspects else []
+            return self._suspects.charge(self.name, work.turn) if self._suspects else []
         return self._closed(work)
 
     def _closed(self, work: Work) -> list[Step]:
         """Close the circuit, if the attempt was sent after it had opened, or is the check."""
         if self._state is State.OPEN and work.turn <= self._opened_turn:
             return []
-        steps = self._charged(work.turn)
+        steps = self._suspects.charge(self.name, work.turn)
         if self._state is State.HALF_OPEN and not work.is_check:
             if self._suspects or self._trial is not None:
                 return steps
         elif self._state is State.HALF_OPEN:
-            self._double = min(MOST_CHECKS_DOUBLE, 2 * self._double)
+            self._double = min(MOST_DOUBLE, 2 * self._double)
             self._answers = 0
         elif self._state is State.OPEN:
             self._ceiling = 1
@@ -422,17 +354,8 @@ class CircuitBreaker:
         self._state = State.CLOSED
         self._second_chance = False
         self._probes = self._failed_checks = 0
-        self._unproven.clear()
+        self._probation.clear()
         return steps
-
-    def _charged(self, turn: int) -> list[Step]:
-        """Charge the suspects that had failed before an attempt of that turn was sent."""
-        proven = [each for each in self._suspects if each.turn < turn]
-        if not proven:
-            return []
-        self._suspects = [each for each in self._suspects if each.turn >= turn]
-        blamed = Blamed(self.name, tuple(each.work for each in proven))
-        return [blamed, *(Charge(each.work, each.failure, each.at) for each in proven)]
 
     # Failures
 
@@ -455,7 +378,7 @@ class CircuitBreaker:
     def _suspected(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._suspect(work, failure, kind, now)
         if kind is Kind.UNREACHABLE:
-            refused = sum(each.kind is Kind.UNREACHABLE for each in self._suspects)
+            refused = self._suspects.count(kind)
             if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == "fd_limit":
                 return self._opened(failure, now)
         if self._state is State.CLOSED and len(self._suspects) >= SUSPECTS * self._double:
@@ -464,33 +387,23 @@ class CircuitBreaker:
 
     def _suspect(self, work: Work, failure: Failure, kind: Kind, now: float) -> None:
         self._turn += 1
-        self._suspects.append(_Suspect(work, failure, kind, now, self._turn))
+        self._suspects.add(Suspect(work, failure, kind, now, self._turn))
 
     def _failed_unproven(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
-        if not failure.about_request:
-            self._unproven.add(work.request.id)
+        self._probation.failed(work.request.id, failure, kind)
         if kind is Kind.UNREACHABLE and failure.code == "fd_limit":
             self._suspect(work, failure, kind, now)
             return self._opened(failure, now)
         if kind in SUSPECT or kind is Kind.REJECTED:
             self._suspect(work, failure, kind, now)
-            if kind is Kind.TROUBLE:
-                self._unproven_errors.add(work.request.id)
             return self._judged_unproven(failure, now) or [Hang(work)]
         return [Charge(work, failure, now), *self._judged_unproven(failure, now)]
 
     def _judged_unproven(self, failure: Failure, now: float) -> list[Step]:
-        """Rule 7: what is to be done about an endpoint that has never answered."""
-        if len(self._unproven_errors) >= OUTAGE_UNPROVEN:
+        verdict = self._probation.verdict(self._suspects)
+        if verdict is Verdict.OPEN:
             return self._opened(failure, now)
-        rejections = Counter(
-            (status_of(each.failure), each.failure.server_code)
-            for each in self._suspects
-            if each.kind is Kind.REJECTED
-        )
-        if max(rejections.values(), default=0) >= REJECTIONS or len(self._unproven) >= UNPROVEN_REQUESTS:
-            return self.park(_refused(failure))
-        return []
+        return self.park(_refused(failure)) if verdict is Verdict.PARK else []
 
     def _failed_while_open(
         self, work: Work, failure: Failure, kind: Kind, now: float, *, is_trial: bool
@@ -515,19 +428,14 @@ class CircuitBreaker:
     # Refusals: too many requests
 
     def _refused(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
-        work.refusals += 1
-        if work.refused_since is None:
-            work.refused_since = now
-        if self._refusing_since is None:
-            self._refusing_since = now
+        self._refusals.refused(work, now)
         if status_of(failure) == 503:
-            self._busy.add(work.request.id)
-            if self._state is not State.CLOSED or len(self._busy) >= SUSPECTS:
+            is_closed = self._refusals.is_closed(work.request.id)
+            if is_closed or self._state is not State.CLOSED:
                 return self._maintenance(work, failure, now, is_trial=is_trial)
-        if now - self._refusing_since >= self._outage:
-            why = f"no request was answered for {self._outage:g} s: {failure.message}"
-            return [Release(work), *self.park(Hold(failure.code, why, exit_code=EXIT_OUT))]
-        if self._has_refused_for_long(work, now):
+        if self._refusals.last_too_long(now):
+            return [Release(work), *self.park(self._unanswered(failure))]
+        if self._refusals.exhaust(work, now):
             return [Exhaust(work, failure)]
         verdict = wait(self._policy, failure, work.refusals - 1, now, self._random)
         if isinstance(verdict, Hold):  # it is the endpoint that waits; another one may serve the request
@@ -536,11 +444,9 @@ class CircuitBreaker:
             self._trial_at = max(self._trial_at, verdict.at)
         return [Delay(work, verdict.at, is_refusal=True)]
 
-    def _has_refused_for_long(self, work: Work, now: float) -> bool:
-        since = work.refused_since
-        if since is None or work.refusals < self._policy.max_attempts:
-            return False
-        return now - since >= self._outage and self._answered_at > since
+    def _unanswered(self, failure: Failure) -> Hold:
+        why = f"no request was answered for {self._outage:g} s: {failure.message}"
+        return Hold(failure.code, why, exit_code=EXIT_OUT)
 
     def _maintenance(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         """The server takes nothing for a while: one probe follows when that is over."""
@@ -570,12 +476,11 @@ class CircuitBreaker:
         if kind is Kind.REFUSED and status_of(failure) != 503:
             return self._check_refused(failure, now)
         if self._state is State.UNPROVEN:
-            self._unproven.add("")  # one more that has given no proof
-            if kind in (Kind.TROUBLE, Kind.REFUSED):
-                self._unproven_errors.add("")
-            if kind is Kind.UNREACHABLE and speaks_against_the_address(failure):
-                return self.park(_refused(failure))
-            return self._judged_unproven(failure, now)
+            return self._unproven_check_failed(failure, kind, now)
+        return self._decided(failure, kind, now)
+
+    def _decided(self, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        """The check speaks against the endpoint, or has failed for a reason of its own."""
         if kind in (Kind.TROUBLE, Kind.UNREACHABLE, Kind.REFUSED):
             return self._opened(failure, now)
         self._failed_checks += 1
@@ -584,14 +489,20 @@ class CircuitBreaker:
         why = f"requests that were answered before are not answered any more: {failure.message}"
         return self.park(Hold(failure.code, why))
 
+    def _unproven_check_failed(self, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        if kind is Kind.UNREACHABLE:
+            return self.park(_refused(failure))
+        self._probation.check_failed(failure, kind)
+        return self._judged_unproven(failure, now)
+
     def _check_refused(self, failure: Failure, now: float) -> list[Step]:
-        self._is_checked = False
-        if self._refusing_since is None:
-            self._refusing_since = now
-        if now - self._refusing_since >= self._outage:
-            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+        """The check is sent again when the server has time for it."""
+        self._probation.is_checked = False
+        self._refusals.refused_check(now)
+        if self._refusals.last_too_long(now):
+            return self.park(self._unanswered(failure))
+        verdict = wait(self._policy, failure, self._probes, now, self._random)
         self._probes += 1
-        verdict = wait(self._policy, failure, self._probes - 1, now, self._random)
         if isinstance(verdict, Hold):
             return self.park(verdict)
         self._trial_at = verdict.at
@@ -602,7 +513,7 @@ class CircuitBreaker:
     def _opened(self, failure: Failure, now: float) -> list[Step]:
         """Open the circuit, and let the suspects go, uncharged."""
         self._open(failure.code, now)
-        steps = self._released()
+        steps = self._suspects.release()
         parked = self._probed(failure, now)
         opened = CircuitOpened(self.name, failure.code, failure.message, self.probed_until)
         return steps + (parked or [opened])
@@ -614,16 +525,10 @@ class CircuitBreaker:
             self._down_since = now
         self._opened_turn = self._turn
         self._probes = 0
-        self._unproven_errors.clear()
+        self._probation.forget_errors()
         self._trial = None
         self._trial_at = -math.inf
-        self._busy.clear()
         self._probe_later(now)
-
-    def _released(self) -> list[Step]:
-        steps: list[Step] = [Release(each.work) for each in self._suspects]
-        self._suspects.clear()
-        return steps
 
     def _probe_later(self, now: float) -> None:
         pause = max(PROBE_PAUSE, backoff(self._policy, self._probes, self._random))

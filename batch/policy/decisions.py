@@ -64,7 +64,7 @@ class CircuitClosed(Struct, frozen=True):
 
 
 class CheckStarted(Struct, frozen=True):
-    """``suspects`` requests have failed without proof that the endpoint works: a reference request decides."""
+    """``suspects`` requests have failed without proof that the endpoint works: a check decides."""
 
     endpoint: str
     suspects: int

@@ -1,7 +1,7 @@
 """The lane of one target: its requests on their way to its endpoints.
 
-A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free (``Capacity``), and the
-limits allow it (``Gate``). Which one is next is the ``Backlog``'s to say. Where an endpoint is in doubt, a check
+A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free (``Capacity``), and
+the limits allow it (``Gate``). The ``Backlog`` says which one is next. Where an endpoint is in doubt, a check
 goes first: a request that is known to work, sent to tell whose fault the failures are.
 """
 
@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from batch.policy.backlog import Backlog
 from batch.policy.blame import SUSPECT, kind_of
 from batch.policy.capacity import FixedCapacity
-from batch.policy.circuit_breaker import Charge, CircuitBreaker, Delay, Exhaust, Hang, Release
+from batch.policy.circuit_breaker import CircuitBreaker
 from batch.policy.decisions import Failed, Requeue, RetryAt, Suspend
 from batch.policy.gate import OpenGate
 from batch.policy.pool import Pool, no_chat_server
 from batch.policy.references import References
 from batch.policy.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
+from batch.policy.steps import Charge, Delay, Exhaust, Hang, Release
 from batch.policy.work import Work
 from batch.records import Reply
 
@@ -26,9 +27,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from batch.policy.capacity import Capacity
-    from batch.policy.circuit_breaker import Step
     from batch.policy.decisions import Decision
     from batch.policy.gate import Gate
+    from batch.policy.steps import Step
     from batch.records import Failure, Outcome, Request
 
 LEAST_AHEAD, MOST_AHEAD = 64, 1024

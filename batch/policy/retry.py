@@ -128,7 +128,7 @@ def decide(
 def wait(
     policy: RetryPolicy, failure: Failure, failures: int, now: float, random: Callable[[], float]
 ) -> Retry | Hold:
-    """When to send again after ``failures`` earlier failures of the request: as the server says, or by backoff.
+    """When to send again after ``failures`` earlier failures: as the server says, or by backoff.
 
     A short wait is the request's own, a longer one parks the endpoint, the longest ends its run.
     """

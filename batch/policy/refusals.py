@@ -1,0 +1,61 @@
+"""Refusals for having too much to do: 429, and 503 with a ``Retry-After``. They are not charged.
+
+A request fails by them only after ``max_attempts`` refusals and ``outage`` seconds since the first, with
+others answered since. Where none is answered for ``outage``, the endpoint is parked for this run.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from batch.policy.work import Work
+
+BUSY = 5
+"""Requests that a 503 may refuse with none answered since, before the endpoint counts as closed."""
+
+
+class Refusals:
+    """The refusals of one endpoint."""
+
+    def __init__(self, max_attempts: int, outage: float) -> None:
+        self._max_attempts = max_attempts
+        self._outage = outage
+        self._since = math.inf
+        self._answered_at = -math.inf
+        self._busy: set[str] = set()
+
+    def answered(self, now: float) -> None:
+        """The endpoint has answered a request."""
+        self._answered_at = now
+        self._since = math.inf
+        if self._busy:
+            self._busy.clear()
+
+    def refused(self, work: Work, now: float) -> None:
+        """It has refused a request."""
+        self.refused_check(now)
+        work.refusals += 1
+        if work.refused_since is None:
+            work.refused_since = now
+
+    def refused_check(self, now: float) -> None:
+        """It has refused a reference request."""
+        self._since = min(self._since, now)
+
+    def is_closed(self, request_id: str) -> bool:
+        """A 503 has refused one more request: whether it refuses all of them by now."""
+        self._busy.add(request_id)
+        return len(self._busy) >= BUSY
+
+    def last_too_long(self, now: float) -> bool:
+        """Whether nothing has been answered for ``outage`` seconds of refusals."""
+        return now - self._since >= self._outage
+
+    def exhaust(self, work: Work, now: float) -> bool:
+        """Whether the request alone is refused, while others are answered."""
+        since = work.refused_since
+        if since is None or work.refusals < self._max_attempts:
+            return False
+        return now - since >= self._outage and self._answered_at > since

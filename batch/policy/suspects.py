@@ -1,0 +1,75 @@
+"""The requests of one endpoint that have failed, as long as it is not known whose fault that is."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+
+from batch.policy.blame import Kind
+from batch.policy.decisions import Blamed
+from batch.policy.retry import status_of
+from batch.policy.steps import Charge, Release
+
+if TYPE_CHECKING:
+    from batch.policy.steps import Step
+    from batch.policy.work import Work
+    from batch.records import Failure
+
+
+class Suspect(Struct, frozen=True):
+    """A failure that arrived at ``at``; ``turn`` is its place among what the endpoint was sent."""
+
+    work: Work
+    failure: Failure
+    kind: Kind
+    at: float
+    turn: int
+
+
+class Suspects:
+    """They wait, uncharged, until they are charged or released."""
+
+    def __init__(self) -> None:
+        self._all: list[Suspect] = []
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def add(self, suspect: Suspect) -> None:
+        """One more."""
+        self._all.append(suspect)
+
+    def count(self, kind: Kind) -> int:
+        """How many are of a kind."""
+        return sum(each.kind is kind for each in self._all)
+
+    def first(self, kind: Kind) -> Failure | None:
+        """The first failure of a kind."""
+        return next((each.failure for each in self._all if each.kind is kind), None)
+
+    @property
+    def equal_rejections(self) -> int:
+        """How many were rejected with the same status and code, at the most."""
+        rejections = Counter(
+            (status_of(each.failure), each.failure.server_code)
+            for each in self._all
+            if each.kind is Kind.REJECTED
+        )
+        return max(rejections.values(), default=0)
+
+    def charge(self, endpoint: str, before: float) -> list[Step]:
+        """Charge those that had failed before an attempt of that turn was sent, which was answered."""
+        proven = [each for each in self._all if each.turn < before]
+        if not proven:
+            return []
+        self._all = [each for each in self._all if each.turn >= before]
+        blamed = Blamed(endpoint, tuple(each.work for each in proven))
+        return [blamed, *(Charge(each.work, each.failure, each.at) for each in proven)]
+
+    def release(self) -> list[Step]:
+        """Let all go, uncharged: the endpoint is at fault."""
+        released: list[Step] = [Release(each.work) for each in self._all]
+        self._all.clear()
+        return released
