@@ -16,7 +16,7 @@ from batch.inputs.fingerprint import digest
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
-from batch.inputs.row import BadRow, Note, Row
+from batch.inputs.row import BadDraft, BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
 from batch.jobfile.places import shown
 from batch.jobfile.rows import job_rows
@@ -81,8 +81,8 @@ def _from_job_rows(
         try:
             messages = with_images(row.messages, row.images, job.bounds) if row.images else row.messages
         except ImageError as error:
-            where = f"images[{error.index}]"
-            yield Mistake(str(path), row.line, 1, where, error.what, error.hint)
+            mistake = Mistake(str(path), row.line, 1, f"images[{error.index}]", error.what, error.hint)
+            yield BadDraft(mistake, row.id, stem, (), targets)
             continue
         yield Draft(stem, (), messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
@@ -102,6 +102,9 @@ def _from_prompts(
     targets = range(len(job.models))
     for row in _input_rows(job):
         if not isinstance(row, Row):
+            if isinstance(row, BadRow):  # the rows after it keep their numbers
+                for _ in forms:
+                    next(numbers)
             yield row
         elif variables and (clash := variables & row.variables.keys()):
             yield _clash(min(clash), row)
@@ -129,6 +132,7 @@ def _filled(
     number: int,
 ) -> Draft | BadRow:
     prompt, metadata = template.prompt, row.metadata
+    stem = (row.id, *name) if row.id else None if row.id is None else name
     variables = row.variables
     if combination.variables:
         variables = {**variables, **combination.variables}
@@ -138,8 +142,8 @@ def _filled(
     except RenderError as error:
         mistake = row.mistake(prompt.where, error.what, error.hint)
         row_name = place_of(mistake) if row.id is None else row.id
-        return BadRow(mistake, "/".join((row_name, *name, *combination.parts)))
-    stem = (row.id, *name) if row.id else None if row.id is None else name
+        bad_id = "/".join((row_name, *name, *combination.parts))
+        return BadDraft(mistake, bad_id, stem, combination.parts, targets)
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )

@@ -40,6 +40,15 @@ class Origin(Struct, frozen=True, gc=False):
     bad: Mistake | None = None
 
 
+def gone(request_id: str, target: str, model: str, mistake: Mistake) -> tuple[Request, Origin]:
+    """A planned request whose row or document cannot be used any more, so that it is not sent.
+
+    Its fingerprint is that of no content: once the input is repaired, the request is sent.
+    """
+    mark = digest(("input_changed", mistake.where, mistake.what))
+    return Request(request_id, mark, target, model, ()), Origin(mistake.path, mistake.line, -1, mistake)
+
+
 def refused(row: BadRow) -> tuple[Request, Origin]:
     """The request of a row that is not sent."""
     mistake = row.mistake

@@ -10,8 +10,8 @@ from batch.errors import JobFileError, Mistake
 from batch.inputs.drafts import Draft, drafts
 from batch.inputs.fingerprint import fingerprint
 from batch.inputs.ordinals import Ordinals
-from batch.inputs.refused import Origin, refused
-from batch.inputs.row import BadRow, Note
+from batch.inputs.refused import NOBODY, Origin, gone, refused
+from batch.inputs.row import BadDraft, BadRow, Note
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
@@ -63,6 +63,11 @@ class JobSource:
         return tuple(target.id for target in self._targets)
 
     @property
+    def of_documents(self) -> bool:
+        """Whether each row is a document, with its path as its id."""
+        return self.job.inputs is not None and self.job.inputs.kind == "files"
+
+    @property
     def notices(self) -> list[str]:
         """What a person should know of the files that have been read so far, though nothing is wrong."""
         return [_notice(what, list(paths)) for what, paths in self._notes.items()]
@@ -92,19 +97,20 @@ class JobSource:
         """As ``trace``, with ``None`` for each draft that brings the target nothing."""
         return self._walk(target, None, self.job.samples)
 
-    def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
-        """The requests of one target, with ``None`` for each draft that brings it nothing.
+    def cursor(
+        self, target: str, marks: Container[int] | None = None
+    ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        """The requests of one target once more, after the job was checked.
 
-        With ``marks`` only drafts with these numbers are looked at, which is right where no two requests
-        have equal names without their ordinals (``Ordinals``). Raises as ``requests`` does.
+        As ``walk``, but where rows were checked, one that has gone bad meanwhile is a request that is not
+        sent (``Origin.bad``), with the ids that it had. With ``marks`` only drafts with these numbers are
+        looked at, which is right where no two requests have equal names without their ordinals
+        (``Ordinals``).
         """
-        for item in self._walk(target, marks, self.job.samples):
-            if isinstance(item, Mistake):
-                raise JobFileError([item])
-            yield None if item is None else item[0]
+        return self._walk(target, marks, self.job.samples, is_checked=True)
 
     def _walk(
-        self, target: str | None, marks: Container[int] | None, samples: int
+        self, target: str | None, marks: Container[int] | None, samples: int, *, is_checked: bool = False
     ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
         ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
@@ -112,6 +118,8 @@ class JobSource:
             if not isinstance(draft, Draft):
                 if isinstance(draft, Note):
                     self._notes.setdefault(draft.what, {})[draft.path] = None
+                elif isinstance(draft, BadRow) and is_checked and not self._skips:
+                    yield from self._gone(draft, target)
                 else:
                     yield self._bad(draft, target) if isinstance(draft, BadRow) else draft
                 continue
@@ -133,6 +141,21 @@ class JobSource:
             return row.mistake
         return refused(row) if target in (None, self._targets[0].id) else None
 
+    def _gone(self, row: BadRow, target: str | None) -> Iterator[tuple[Request, Origin] | Mistake]:
+        """The requests that a row was, which has gone bad since it was checked.
+
+        Without an id it is an error and no more. Of a whole document there is one item, with its own id.
+        """
+        if not isinstance(row, BadDraft):
+            yield row.mistake if row.id is None else gone(row.id, NOBODY, "", row.mistake)
+        elif row.stem is None:
+            yield row.mistake
+        else:
+            for to in (self._targets[index] for index in row.targets):
+                for sample in range(1, self.job.samples + 1) if to.id == target else ():
+                    name = self._name(row.stem, row, to, sample)
+                    yield gone(name, to.id, to.model, row.mistake)
+
     def _wanted(self, target: str | None) -> set[int]:
         """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the
         twins of a target are counted along with it."""
@@ -153,7 +176,7 @@ class JobSource:
             name = mark if ordinals is None else ordinals.name(mark)
         return Request(name, mark, target.id, target.model, draft.messages, params, metadata)
 
-    def _name(self, stem: tuple[str, ...], draft: Draft, target: _Target, sample: int) -> str:
+    def _name(self, stem: tuple[str, ...], draft: Draft | BadDraft, target: _Target, sample: int) -> str:
         """The id: row, prompt, model, matrix, sample; what there is only one of is left out."""
         parts = [*stem]
         if len(draft.targets) > 1:
