@@ -16,7 +16,7 @@ import pytest
 from pyarrow.parquet import write_table
 
 import batch
-from batch.testing import FaultServer, Received, answer
+from batch.testing import FaultServer, Pause, Received, answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -443,3 +443,100 @@ async def test_fail_fast_and_a_document_that_goes(root: Path, fail_fast: bool) -
     async with FaultServer(Echo({1: (root / "documents" / "b").unlink})) as server:
         summary = await inputs.run(server.url, fail_fast=fail_fast)
     assert summary.exit_code == 1
+
+
+# Jobs that are read while they run.
+
+SKIP = {"on_bad_row": "skip"}
+READ_AS_THEY_RUN = ["csv", "jsonl", "parquet", "files"]
+
+
+@pytest.mark.parametrize("in_place", [False, True])
+@pytest.mark.parametrize("models", [["m"], ["m", "n"]])
+@pytest.mark.parametrize("kind", READ_AS_THEY_RUN)
+async def test_without_a_plan_too_rows_that_change_places_are_all_sent_once(
+    root: Path, kind: str, models: list[str], in_place: bool
+) -> None:
+    inputs = Inputs(root, kind, in_place=in_place)
+    inputs.write(ROWS)
+    echo = Echo({10: partial(inputs.write, _reversed(ROWS)), 50: partial(inputs.write, _rotated(ROWS))})
+    async with FaultServer(echo) as server:
+        summary = await inputs.run(server.url, inputs=SKIP, models=models)
+    assert (summary.exit_code, summary.total, summary.pending) == (0, COUNT * len(models), 0)
+    assert set(inputs.answers().values()) == set(ROWS.values())
+    assert {name.split("/")[0]: text for name, text in inputs.answers().items()} == ROWS
+    assert set(Counter(echo.prompts).values()) == {len(models)}
+
+
+@pytest.mark.parametrize("kind", READ_AS_THEY_RUN[:3])
+async def test_without_a_plan_rows_that_are_added_are_sent_too(root: Path, kind: str) -> None:
+    inputs = Inputs(root, kind, in_place=True)
+    inputs.write(ROWS)
+    new = {f"a{n}": f"new {n}" for n in range(30)}
+    echo = Echo({5: partial(inputs.write, {**new, **ROWS})})
+    async with FaultServer(echo) as server:
+        summary = await inputs.run(server.url, inputs=SKIP)
+    assert (summary.exit_code, summary.total) == (0, COUNT + 30)
+    assert inputs.answers() == {**ROWS, **new}
+    assert len(echo.prompts) == COUNT + 30
+
+
+async def test_without_a_plan_a_table_that_changes_all_the_time_leaves_the_rest_pending(root: Path) -> None:
+    inputs = Inputs(root, "csv")
+    inputs.write(ROWS)
+    echo = Echo({n: partial(inputs.write, (_reversed if n % 2 else _rotated)(ROWS)) for n in range(1, COUNT)})
+    async with FaultServer(echo) as server:
+        summary = await inputs.run(server.url, inputs=SKIP)
+        assert summary.exit_code == 1
+        assert "a part of them was not read" in _reasons(summary)
+        assert inputs.answers().items() <= ROWS.items()
+    async with FaultServer(Echo({})) as server:
+        assert (await inputs.run(server.url, inputs=SKIP)).exit_code == 0
+    assert inputs.answers() == ROWS
+
+
+@pytest.mark.parametrize("kind", READ_AS_THEY_RUN[:3])
+async def test_without_a_plan_a_table_that_goes_ends_reading_and_nothing_else(root: Path, kind: str) -> None:
+    inputs = Inputs(root, kind)
+    inputs.write(ROWS)
+    echo = Echo({5: inputs.file.unlink})
+    async with FaultServer(echo) as server:
+        summary = await inputs.run(server.url, inputs=SKIP)
+    assert summary.exit_code == 1
+    assert "no such file" in _reasons(summary).lower()
+    assert len(inputs.answers()) == len(echo.prompts) >= 5
+    assert inputs.answers().items() <= ROWS.items()
+
+
+@pytest.mark.parametrize("models", [["m"], ["m", "n"]])
+@pytest.mark.parametrize("spoil", SPOILT)
+async def test_without_a_plan_a_document_that_goes_is_never_counted_as_done(
+    root: Path, spoil: Callable[[Path], None], models: list[str]
+) -> None:
+    inputs = Inputs(root, "files")
+    inputs.write(ROWS)
+    echo = Echo({3: lambda: spoil(root / "documents" / "r9")})
+    async with FaultServer(echo) as server:
+        summary = await inputs.run(server.url, inputs=SKIP, models=models)
+    assert summary.exit_code == 1
+    assert (summary.total, summary.failed) == (119 * len(models) + 1, 1)
+    assert inputs.lines()["r9"]["error"]["code"] == "bad_row"
+
+
+async def test_a_document_that_goes_after_one_model_has_it_is_named(root: Path) -> None:
+    """The second model is parked until the first has had everything."""
+    inputs = Inputs(root, "files")
+    inputs.write(ROWS)
+    asked = Counter[str]()
+
+    def script(request: Received) -> Script:
+        asked[request.json["model"]] += 1
+        if asked["m"] == COUNT:
+            (root / "documents" / "r9").unlink(missing_ok=True)
+        return [Pause(0.5), *answer("late")] if request.json["model"] == "n" else answer("early")
+
+    models = ["m", {"id": "n", "concurrency": 1, "model": "n"}]
+    async with FaultServer(script) as server:
+        summary = await inputs.run(server.url, inputs=SKIP, models=models, limits={"time": "5s"})
+    assert "r9" in _reasons(summary)
+    assert summary.exit_code != 0

@@ -61,7 +61,7 @@ class Changes:
             parts.append(f"{_requests(self.missing)} no longer found in them")
         if self.edited:
             parts.append(f"{_requests(self.edited)} found with another content")
-        if self.is_partial:
+        if self.is_partial and not self._errors:
             parts.append("a part of them was not read")
         reasons = list(self._errors)[:MOST]
         if len(self._errors) > MOST:

@@ -94,8 +94,11 @@ class JobSource:
         return (item for item in self._walk(target, None, samples_each) if item is not None)
 
     def walk(self, target: str) -> Iterator[tuple[Request, Origin] | Mistake | None]:
-        """As ``trace``, with ``None`` for each draft that brings the target nothing."""
-        return self._walk(target, None, self.job.samples)
+        """As ``trace``, with ``None`` for each draft that brings the target nothing.
+
+        A bad row that is skipped comes at every target, and not at the first alone.
+        """
+        return self._walk(target, None, self.job.samples, is_lane=True)
 
     def cursor(
         self, target: str, marks: Container[int] | None = None
@@ -110,7 +113,13 @@ class JobSource:
         return self._walk(target, marks, self.job.samples, is_checked=True)
 
     def _walk(
-        self, target: str | None, marks: Container[int] | None, samples: int, *, is_checked: bool = False
+        self,
+        target: str | None,
+        marks: Container[int] | None,
+        samples: int,
+        *,
+        is_checked: bool = False,
+        is_lane: bool = False,
     ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
         ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
@@ -121,7 +130,9 @@ class JobSource:
                 elif isinstance(draft, BadRow) and is_checked and not self._skips:
                     yield from self._gone(draft, target)
                 else:
-                    yield self._bad(draft, target) if isinstance(draft, BadRow) else draft
+                    yield (
+                        self._bad(draft, None if is_lane else target) if isinstance(draft, BadRow) else draft
+                    )
                 continue
             found = False
             for index in draft.targets:
