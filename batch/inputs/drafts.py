@@ -18,8 +18,9 @@ from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
 from batch.inputs.row import BadDraft, BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
+from batch.jobfile.jsonl import objects
 from batch.jobfile.places import shown
-from batch.jobfile.rows import job_rows
+from batch.jobfile.rows import JobRow, job_rows
 from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
@@ -156,6 +157,37 @@ def _input_rows(job: JobFile) -> Iterator[Read]:
         return without_repeats(rows) if job.inputs.skips else rows
     line = job.prompts[0].line if job.prompts else 0
     return iter([Row("", {}, {}, str(job.path), line)])
+
+
+def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
+    """What may follow a row's id in those of its questions, but for the sample."""
+    models = [(model.id,) for model in job.models]
+    if job.rows is not None:
+        yield from [(), *models] if len(models) > 1 else [()]
+        return
+    names = [(name,) if name else () for name in prompt_names(job.prompts)]
+    for name, model, each in product(names, models if len(models) > 1 else [()], named(job.matrix)):
+        yield (*name, *model, *each.parts)
+
+
+def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | None]]:
+    """The ids of rows that may end like a question's, with what may follow them; ``None``: all ``suffixes``."""
+    if job.rows is not None:
+        # Most ids are cleared without a look at the whole row: a composed one has a `/`.
+        composed = {
+            number
+            for number, _, value in objects(job.rows)
+            if isinstance(value, dict) and "/" in str(value.get("id", value.get("custom_id", "")))
+        }
+        for row in job_rows(job.rows, job.system, composed) if composed else ():
+            if isinstance(row, JobRow) and row.id is not None:
+                names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
+                yield row.id, [(name,) for name in names] if len(names) > 1 else [()]
+    elif job.inputs is not None and not (job.inputs.kind == "files" and len(job.inputs.files) == 1):
+        # Below one folder no document has the name of a folder that holds others.
+        for read in read_rows(job.inputs, job.output):
+            if isinstance(read, Row) and read.id is not None:
+                yield read.id, None
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:
