@@ -71,7 +71,9 @@ class Composed:
             return False
         self.prepare()
         there = self._there
-        return bool(there) and any((f"{row}/{more}", rest) in there for more, rest in rivals)
+        if not there:
+            return False
+        return any((f"{row}/{more}", rest) in there for more, rest in rivals)
 
     def _among(self, rows: RowIds) -> Iterator[tuple[str, str]]:
         """Rows, each with the text of a suffix, whose ids could also be those of another row."""

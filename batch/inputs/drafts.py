@@ -171,7 +171,7 @@ def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
 
 
 def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | None]]:
-    """The ids of rows that may end like a question's, with what may follow them; ``None``: all ``suffixes``."""
+    """Ids of rows that may read like a question's, with what may follow them; ``None``: all ``suffixes``."""
     if job.rows is not None:
         # Most ids are cleared without a look at the whole row: a composed one has a `/`.
         composed = {
