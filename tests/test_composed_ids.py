@@ -147,7 +147,7 @@ PARTS = st.lists(st.sampled_from(["a", "b", "1"]), min_size=1, max_size=3).map("
 def test_names_are_unique_and_stay_where_they_do_not_collide(
     rows: set[str], suffixes: set[tuple[str, ...]], samples: int
 ) -> None:
-    composed = Composed(suffixes, samples, lambda: [(row, None) for row in rows])
+    composed = Composed(lambda: suffixes, samples, lambda: [(row, None) for row in rows])
     asked = [(row, suffix, sample) for row in rows for suffix in suffixes for sample in range(1, samples + 1)]
     names = [composed.name(*each) for each in asked]
     assert len(set(names)) == len(names)

@@ -25,19 +25,28 @@ RowIds: TypeAlias = "Iterable[tuple[str, Iterable[Suffix] | None]]"
 
 
 class Composed:
-    """Composes the ids of a job, whose rows have these suffixes.
+    """Composes the ids of a job, whose rows have these ``suffixes``, listed only where they are needed.
 
+    ``is_plain``: no part holds a ``/``, and all suffixes have as many parts, so that no two ids are equal.
     ``rows`` reads the ids of rows that hold a ``/``; it is called once, and only where ids could be equal.
     """
 
-    def __init__(self, suffixes: Iterable[Suffix], samples: int, rows: Callable[[], RowIds]) -> None:
-        self._texts = {suffix: "/".join(suffix) for suffix in suffixes}
+    def __init__(
+        self,
+        suffixes: Callable[[], Iterable[Suffix]],
+        samples: int,
+        rows: Callable[[], RowIds],
+        *,
+        is_plain: bool = False,
+    ) -> None:
+        self._suffixes = suffixes
         self._samples = samples
         self._rows = rows
-        self._second = _later(self._texts)
-        self._rivals = _rivals(self._texts)
+        texts = {} if is_plain else {suffix: "/".join(suffix) for suffix in suffixes()}
+        self._second = _later(texts)
+        self._rivals = _rivals(texts)
         self._is_unique = not (self._second or self._rivals)
-        self._endings = set(self._texts.values())
+        self._endings: set[str] | None = None
         self._there: set[tuple[str, str]] | None = None
 
     def prepare(self) -> None:
@@ -61,7 +70,10 @@ class Composed:
             name, _, sample = name.rpartition("/")
             if not (sample.isdecimal() and 1 <= int(sample) <= self._samples):
                 return False
-        return "" in self._endings or any(rest in self._endings for _, rest in _splits(name))
+        if self._endings is None:
+            self._endings = {"/".join(suffix) for suffix in self._suffixes()}
+        endings = self._endings
+        return "" in endings or any(rest in endings for _, rest in _splits(name))
 
     def _is_taken(self, row: str, suffix: Suffix) -> bool:
         if suffix in self._second:

@@ -5,7 +5,7 @@ A draft becomes one request for each of its targets.
 
 from __future__ import annotations
 
-from itertools import count, product
+from itertools import chain, count, product
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -168,6 +168,14 @@ def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
     names = [(name,) if name else () for name in prompt_names(job.prompts)]
     for name, model, each in product(names, models if len(models) > 1 else [()], named(job.matrix)):
         yield (*name, *model, *each.parts)
+
+
+def reads_apart(job: JobFile) -> bool:
+    """Whether all ``suffixes`` have as many parts, and none of these holds a ``/``."""
+    variants = [each.parts for each in named(job.matrix)]
+    parts = [*prompt_names(job.prompts), *(model.id for model in job.models), *chain.from_iterable(variants)]
+    lengths = set(map(len, variants))
+    return job.rows is None and len(lengths) == 1 and not any("/" in each for each in parts)
 
 
 def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | None]]:

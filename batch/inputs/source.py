@@ -10,7 +10,7 @@ from msgspec import Struct
 from batch.errors import JobFileError, Mistake
 from batch.inputs.bad_ids import BadIds, PlaceIds
 from batch.inputs.composed import Composed
-from batch.inputs.drafts import Draft, drafts, row_ids, suffixes
+from batch.inputs.drafts import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.fingerprint import fingerprint
 from batch.inputs.ordinals import Ordinals
 from batch.inputs.read import read_rows
@@ -61,7 +61,9 @@ class JobSource:
         self._lone = lone or _LONE
         self._skips = job.inputs is not None and job.inputs.skips
         self._has_rows = job.inputs is not None or job.rows is not None
-        self._composed = Composed(suffixes(job), job.samples, lambda: row_ids(job))
+        self._composed = Composed(
+            lambda: suffixes(job), job.samples, lambda: row_ids(job), is_plain=reads_apart(job)
+        )
         self._places = PlaceIds()
         self._notes: dict[str, dict[str, None]] = {}
 
