@@ -40,12 +40,18 @@ def pending(
     if not plan.to_send[target]:
         return
     search = _Search(source, target, plan, sink)
+    takes_next = search.reading.takes_next
     began = clock()
-    for request in search.requests():
-        if request is None and clock() - began < pause:
-            continue
+    for item in search.items():
+        request: Request | None
+        if type(item) is tuple and item[1].bad is None and takes_next(item[0]):
+            request = item[0]
+        else:
+            request = search.chosen(item)
+            if request is None and clock() - began < pause:
+                continue
         yield request
-        if request is not None and not search.left:
+        if request is not None and not search.reading.left:
             return
         began = clock()
     search.conclude()
@@ -70,42 +76,34 @@ class _Search:
         self._target = target
         self._plan = plan
         self._sink = sink
-        self._reading = plan.expected(target).reading(plan.to_send[target])
+        self.reading = plan.expected(target).reading(plan.to_send[target])
+        marks = plan.marks(target)
+        self._hint = None if marks is None else _Hint(marks)
         self._all_new = plan.states[State.NEW] == plan.total
         self._edited = 0
         self._bad: dict[str, Mistake] = {}
 
-    @property
-    def left(self) -> int:
-        """Planned requests that have not been found yet."""
-        return self._reading.left
-
-    def requests(self) -> Iterator[Request | None]:
-        """Each planned request that is found, and ``None`` for all else that is read."""
-        marks = self._plan.marks(self._target)
-        hint = None if marks is None else _Hint(marks)
-        for item in self._source.cursor(self._target, hint):
-            yield self._chosen(item)
-            if hint is not None and not self._reading.in_order:
-                hint.void = True
-        if self.left:
+    def items(self) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        """What is read: the inputs once, and once more where not all was found."""
+        yield from self._source.cursor(self._target, self._hint)
+        if self.reading.left:
             self._look_everywhere()
             self._edited = 0
-            for item in self._source.cursor(self._target):
-                yield self._chosen(item)
+            yield from self._source.cursor(self._target)
 
     def conclude(self) -> None:
         """Account for what was not found, now that all has been read."""
         changes = self._plan.changes
-        for request_id in self._reading.ids_left():
+        for request_id in self.reading.ids_left():
             known = self._sink.known(request_id)
             if known is None or not known.succeeded:  # an answer to an earlier content is kept
                 self._fail(request_id, self._mistake_of(request_id))
-        edited = min(self._edited, self.left)
+        edited = min(self._edited, self.reading.left)
         changes.edited += edited
-        changes.missing += self.left - edited
+        changes.missing += self.reading.left - edited
 
-    def _chosen(self, item: tuple[Request, Origin] | Mistake | None) -> Request | None:
+    def chosen(self, item: tuple[Request, Origin] | Mistake | None) -> Request | None:
+        """The request, if it is to be sent, though it may not be the one that stood there."""
         if item is None:
             return None
         if isinstance(item, Mistake):
@@ -115,12 +113,12 @@ class _Search:
         if origin.bad is not None:
             self._take_bad(request, origin.bad)
             return None
-        match = self._reading.match(request)
-        if match is not Match.PLANNED and self._reading.in_order and self._is_to_send(request):
+        match = self.reading.match(request)
+        if match is not Match.PLANNED and self.reading.in_order and self._is_to_send(request):
             self._look_everywhere()
-            match = self._reading.match(request)
+            match = self.reading.match(request)
         if match is Match.EDITED and self._plan.of_documents and self._is_to_send(request):
-            self._reading.take(request.id)
+            self.reading.take(request.id)
             match = Match.PLANNED
         self._edited += match is Match.EDITED
         return request if match is Match.PLANNED else None
@@ -130,13 +128,15 @@ class _Search:
 
     def _look_everywhere(self) -> None:
         self._plan.changes.seen()
-        if self._reading.in_order:
-            self._reading.search()
+        if self.reading.in_order:
+            self.reading.search()
+        if self._hint is not None:
+            self._hint.void = True
 
     def _take_bad(self, request: Request, mistake: Mistake) -> None:
         """A row or document that was good when the plan was drawn up."""
         self._look_everywhere()
-        if request.target and self._reading.expects(request.id):
+        if request.target and self.reading.expects(request.id):
             self._fail(request.id, mistake)
         else:
             self._bad[request.id] = mistake
@@ -144,7 +144,7 @@ class _Search:
     def _fail(self, request_id: str, mistake: Mistake) -> None:
         model = next(model.model for model in self._source.job.models if model.id == self._target)
         request, _ = gone(request_id, self._target, model, mistake)
-        self._reading.take(request_id)
+        self.reading.take(request_id)
         self._plan.changes.record(conclude.unreadable(request, str(mistake), exact_utc_now()))
 
     def _mistake_of(self, request_id: str) -> Mistake:

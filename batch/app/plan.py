@@ -60,7 +60,8 @@ class Plan:
         elif where in self.sending:
             self.to_send[request.target] += 1
             self._marks[request.target].add(origin.number)
-            self.expected(request.target).add(request)
+            expected = self._expected.get(request.target)
+            (self.expected(request.target) if expected is None else expected).add(request)
         elif known is not None and not known.succeeded:
             self.given_up_codes[known.code] += 1
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):

@@ -28,6 +28,7 @@ class Composed:
     """Composes the ids of a job, whose rows have these ``suffixes``, listed only where they are needed.
 
     ``is_plain``: no part holds a ``/``, and all suffixes have as many parts, so that no two ids are equal.
+    ``is_unique``: the parts joined by ``/`` are the id.
     ``rows`` reads the ids of rows that hold a ``/``; it is called once, and only where ids could be equal.
     """
 
@@ -45,7 +46,7 @@ class Composed:
         texts = {} if is_plain else {suffix: "/".join(suffix) for suffix in suffixes()}
         self._second = _later(texts)
         self._rivals = _rivals(texts)
-        self._is_unique = not (self._second or self._rivals)
+        self.is_unique = not (self._second or self._rivals)
         self._endings: set[str] | None = None
         self._there: set[tuple[str, str]] | None = None
 
@@ -60,7 +61,7 @@ class Composed:
         if self._samples > 1:
             parts.append(str(sample))
         name = "/".join(parts)
-        if self._is_unique or not self._is_taken(row, suffix):
+        if self.is_unique or not self._is_taken(row, suffix):
             return name
         return marked(name, (row, *suffix))
 

@@ -228,6 +228,14 @@ class JobSource:
 
     def _name(self, stem: tuple[str, ...], draft: Draft | BadDraft, target: _Target, sample: int) -> str:
         """The id: row, prompt, model, matrix, sample; what there is only one of is left out."""
+        if self._composed.is_unique:
+            parts = [*stem]
+            if len(draft.targets) > 1:
+                parts.append(target.id)
+            parts += draft.variant
+            if self.job.samples > 1:
+                parts.append(str(sample))
+            return "/".join(parts) or self._lone
         row, prompt = (stem[0], stem[1:]) if self._has_rows else ("", stem)
         model = (target.id,) if len(draft.targets) > 1 else ()
         return self._composed.name(row, (*prompt, *model, *draft.variant), sample) or self._lone
