@@ -10,7 +10,7 @@
     │   └── ForeignOutputError   the output file was not written by promptjobs
     ├── OutputLockedError        another run holds the output                        exit 75
     ├── OutputWriteError         a result could not be written                       exit 74
-    ├── InputsChangedError       a document or row went bad after it was checked         exit 1
+    ├── InputsChangedError       the source of requests failed while the job ran         exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
     ├── StoppedError             a signal came while nothing was being sent          exit 130, 143
     └── AttemptError             one attempt failed; carries a ``records.Failure``
@@ -102,7 +102,7 @@ class OutputWriteError(PromptJobsError):
 
 
 class InputsChangedError(PromptJobsError):
-    """A document or a row went away or went bad while the job ran. What was sent by then is finished."""
+    """The source of requests failed while the job ran. What was sent by then is finished."""
 
 
 class LocalModelError(PromptJobsError):

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Iterator, Sequence
 
     from batch.records import Failure, Known, Outcome, Request, Result
 
@@ -26,10 +26,6 @@ class Source(Protocol):
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """All requests in the job's order, or only those of one target."""
-        ...
-
-    def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
-        """Those of one target, with ``None`` in place of what is passed over; see ``JobSource``."""
         ...
 
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
+    from batch.policy.references import Candidates
 
 START = "2026-11-22T00:00:00.000Z"
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")
@@ -88,7 +89,7 @@ class Bench:
         gates: Mapping[str, Gate] | None = None,
         capacity: Callable[[int], Capacity] = FixedCapacity,
         pools: Mapping[str, Sequence[str]] | None = None,
-        candidates: Mapping[str, Iterable[Request]] | None = None,
+        candidates: Mapping[str, Candidates] | None = None,
         reference: Request | None = None,
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
@@ -104,7 +105,7 @@ class Bench:
                 gate=(gates or {}).get(name),
                 capacity=capacity,
                 endpoints=(pools or {}).get(name, ()),
-                candidates=(candidates or {}).get(name, ()),
+                candidates=(candidates or {}).get(name),
                 reference=reference,
             )
             for name, rows in jobs.items()

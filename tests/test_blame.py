@@ -74,7 +74,7 @@ class Job(Bench):
             limit=limit,
             capacity=capacity,
             outage=outage,
-            candidates={"m": candidates.in_order},
+            candidates={"m": candidates},
         )
         self.play()
 
@@ -248,7 +248,7 @@ def test_the_first_request_is_one_that_has_not_failed_before() -> None:
     job, candidates = rows(3), Candidates()
     for each, has_failed in zip(job, [True, True, False], strict=True):
         candidates.to_send(each, has_failed=has_failed)
-    bench = Bench({"m": always(1, OK)}, {"m": job}, candidates={"m": candidates.in_order})
+    bench = Bench({"m": always(1, OK)}, {"m": job}, candidates={"m": candidates})
     bench.play()
     assert bench.diary.sent[0][1] == "m-2"
     assert Counter(result.id for result in bench.sink.results) == {"m-0": 1, "m-1": 1, "m-2": 1}

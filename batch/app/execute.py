@@ -89,6 +89,7 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
     unplanned = _unplanned(job, source, log, options)
+    await anyio.to_thread.run_sync(source.prepare)
     if unplanned is None:
         plan = await drawn_up(source, log.known, _sending(options))
     else:

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
+from batch.app.changes import Changes
+from batch.app.expected import Expected
 from batch.app.model_names import CANONICAL
+from batch.app.pending import pending
 from batch.inputs.check import check
 from batch.inputs.marks import Marks
 from batch.inputs.source import JobSource
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
 
     from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
-    from batch.ports import Sink, Source
+    from batch.ports import Sink
     from batch.records import Known, Request
 
 
@@ -35,6 +38,8 @@ class Plan:
     Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
     to be recorded, ``given_up_codes`` the failed requests that are left alone by their error's code.
     ``repeats``: some differ in nothing but their ordinal. ``candidates`` are those to begin with, by target.
+    ``of_documents``: each is made of a document, which may be edited while the run goes on. ``changes`` tells
+    what has become of the inputs since.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -44,7 +49,10 @@ class Plan:
     given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
+    of_documents: bool = False
+    changes: Changes = field(default_factory=Changes)
     _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
+    _expected: dict[str, Expected] = field(default_factory=dict)
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
         """Take in one more request of the job, by what the output knows of it; return where it stands."""
@@ -56,6 +64,8 @@ class Plan:
             self.to_send[request.target] += 1
             self.candidates[request.target].to_send(request, has_failed=known is not None)
             self._marks[request.target].add(origin.number)
+            expected = self._expected.get(request.target)
+            (self.expected(request.target) if expected is None else expected).add(request)
         elif known is not None and not known.succeeded:
             self.given_up_codes[known.code] += 1
         elif where is State.DONE:
@@ -67,6 +77,12 @@ class Plan:
     def marks(self, target: str) -> Container[int] | None:
         """The drafts from which something is to be sent; ``None`` where all have to be looked at."""
         return None if self.repeats else self._marks[target]
+
+    def expected(self, target: str) -> Expected:
+        """The requests that are to be sent to the target, as they were when the plan was drawn up."""
+        if target not in self._expected:
+            self._expected[target] = Expected(keeps_ids=self.of_documents)
+        return self._expected[target]
 
     @property
     def total(self) -> int:
@@ -106,8 +122,7 @@ def draw_up(
 
     Raises ``JobFileError`` with every mistake in the job's inputs.
     """
-    plan = Plan(sending)
-
+    plan = Plan(sending, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
@@ -120,25 +135,14 @@ class Allowance:
         self._clock = clock
         self.used_up = limit == 0
 
-    def pending(self, source: Source, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
-        """The requests of a target that the plan sends, as far as the allowance goes.
-
-        ``None`` says that reading past the others has taken a while and is not at its end. Never more than
-        the plan has counted: what is added to the inputs meanwhile waits for the next run.
-        """
-        left, began = plan.to_send[target], self._clock()
-        all_new = plan.states[State.NEW] == plan.total
-        for request in source.cursor(target, plan.marks(target)) if left else ():
-            if request is None or not (all_new or state(request, sink.known(request.id)) in plan.sending):
-                if self._clock() - began < SLICE:
-                    continue
-                yield None
-            elif self.takes_one():
-                yield request
-                left -= 1
-            if not left or self.used_up:
+    def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
+        """The requests of a target that the plan sends, as far as the allowance goes; see ``app.pending``."""
+        for request in pending(source, target, plan, sink, self._clock, SLICE):
+            if request is not None and not self.takes_one():
                 return
-            began = self._clock()
+            yield request
+            if self.used_up:
+                return
 
     def takes_one(self) -> bool:
         """Whether one more may be sent."""

@@ -100,7 +100,7 @@ class Session:
             else:
                 requests = partial(unplanned.requests, allowance=self._allowance)
             scheduler = Scheduler(self._lanes(plan, requests, unplanned), self._connections())
-            await self._run(scheduler, providers, log, unplanned)
+            await self._run(scheduler, providers, log, plan, unplanned)
         self._checks = scheduler.checks
         self._holds = [
             (lane.name, lane.held)
@@ -143,7 +143,7 @@ class Session:
                 gate=spending.gate(model),
                 capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
                 endpoints=tuple(members(model)),
-                candidates=plan.candidates[model.id].in_order if may_choose else (),
+                candidates=plan.candidates[model.id] if may_choose else None,
                 reference=plan.candidates[model.id].reference,
             )
             for model in job.models
@@ -155,6 +155,7 @@ class Session:
         scheduler: Scheduler,
         providers: Mapping[str, Provider],
         log: ResultLog,
+        plan: Plan,
         unplanned: Unplanned | None,
     ) -> None:
         run = Run(
@@ -168,6 +169,7 @@ class Session:
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
             acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
+        plan.changes.hand_over(run.record, self._reporter.notice)
         if unplanned is not None:
             unplanned.hand_over(run.record)
             self._tally.watch(unplanned.plan, self._reporter.found)
@@ -224,11 +226,17 @@ class Session:
         limits = self._limits_reached() if pending else []
         reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
         reasons += self._stops() if pending else []
+        is_partial = plan.changes.is_partial
+        if pending or is_partial:
+            reasons += plan.changes.reasons()
+        if pending and not reasons and error is None:
+            reasons.append(f"{pending} requests have not been sent; run it again")
         code = exit_code(
             failed=plan.given_up + self._tally.failed > 0,
             holds=[hold for _, hold in self._holds],
             out_of_budget=bool(limits),
             signal=self._signal,
+            pending=pending or is_partial,
         )
         if error is not None:
             code, reasons = error.exit_code, [*reasons, str(error)]

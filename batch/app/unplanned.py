@@ -1,11 +1,15 @@
 """Jobs that are not gone through beforehand: with ``on_bad_row: skip`` the first request goes out at once.
 
 Each lane's reading counts what it passes, so that after the run the plan knows the whole job: what no lane
-has come to is read then. A bad row is recorded by whichever reading comes to it, which is one.
+has come to is read then. The reading of the first target records the bad rows.
+
+A table that changes is read again from the start, past what has been counted: a row that was read while
+the file was written may be made of two.
 """
 
 from __future__ import annotations
 
+from array import array
 from itertools import chain
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -14,17 +18,21 @@ import anyio
 import anyio.lowlevel
 
 from batch.app.plan import SLICE, Plan
-from batch.errors import InputsChangedError, JobFileError, Mistake
+from batch.app.stamps import Stamps
+from batch.errors import JobFileError, Mistake
 from batch.policy import conclude
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator
+    from collections.abc import Awaitable, Callable, Container, Iterator
 
     from batch.app.plan import Allowance
     from batch.inputs.refused import Origin
     from batch.inputs.source import JobSource
     from batch.policy.resume import State
     from batch.records import Known, Request, Result
+
+READINGS = 8
+"""Times that a table is read by one target while it keeps changing; what is left then stays pending."""
 
 BATCH = 1000
 """Results of bad rows that are written in one go after the run."""
@@ -49,6 +57,9 @@ class Unplanned:
         self.record: Callable[[Result], None] = self.gathered.append
         self._known = known
         self._at = at
+        self._recorder = source.targets[0]
+        self._bad: set[str] = set()
+        self._bad_elsewhere: dict[str, Mistake] = {}
         self._steps = {target: self._read(source, target) for target in source.targets}
         self._first: dict[str, Request] = {}
 
@@ -65,12 +76,15 @@ class Unplanned:
                 await anyio.lowlevel.checkpoint()
 
     def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
-        """What is to be sent to a target, ``None`` now and then. Raises ``JobFileError``."""
+        """What is to be sent to a target, ``None`` now and then. An error in the inputs ends it."""
         first = self._first.pop(target, None)
-        for step in chain([first] if first is not None else (), self._steps[target]):
-            if step is not None and not allowance.takes_one():
-                return
-            yield step
+        try:
+            for step in chain([first] if first is not None else (), self._steps[target]):
+                if step is not None and not allowance.takes_one():
+                    return
+                yield step
+        except JobFileError as error:
+            self._stop_reading(error)
 
     def hand_over(self, record: Callable[[Result], None]) -> None:
         """From now on ``record`` takes the results of bad rows, those first that have gathered."""
@@ -80,10 +94,7 @@ class Unplanned:
         self.record = record
 
     async def count_the_rest(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Count what no lane has come to, and write the results of its bad rows.
-
-        Raises ``InputsChangedError`` where it cannot be read.
-        """
+        """Count what no lane has come to, and write the results of its bad rows."""
         self.record = self.gathered.append
         began = perf_counter()
         try:
@@ -91,11 +102,19 @@ class Unplanned:
                 if step is None or len(self.gathered) >= BATCH or perf_counter() - began >= SLICE:
                     await self._write(write)
                     began = perf_counter()
-            self.is_whole = True
         except JobFileError as error:
-            raise InputsChangedError(str(error)) from None
+            self._stop_reading(error)
         finally:
             await self._write(write)
+        for request_id in self._bad_elsewhere.keys() - self._bad:  # good when the first target came to it
+            self.plan.changes.failed(self._bad_elsewhere[request_id])
+            self.plan.changes.is_partial = True
+        self.is_whole = not self.plan.changes.is_partial
+
+    def _stop_reading(self, error: JobFileError) -> None:
+        self.plan.changes.is_partial = True
+        for mistake in error.mistakes:
+            self.plan.changes.failed(mistake)
 
     async def _write(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
         results = self.gathered.copy()
@@ -108,18 +127,48 @@ class Unplanned:
     def _read(self, source: JobSource, target: str) -> Iterator[Request | None]:
         """Each request that is to be sent, and ``None`` where reading past others has taken a while."""
         began = perf_counter()
-        for item in source.walk(target):
-            if isinstance(item, Mistake):
-                raise JobFileError([item])
-            if item is not None and self._takes(*item):
-                yield item[0]
-                began = perf_counter()
-            elif perf_counter() - began >= SLICE:
-                yield None
-                began = perf_counter()
+        counted = array("q")
+        for _ in range(1 if source.of_documents else READINGS):
+            before = frozenset(counted)
+            stamps = Stamps()
+            for item in source.walk(target):
+                if self._is_torn(item, source, stamps):
+                    break
+                if isinstance(item, Mistake):
+                    raise JobFileError([item])
+                if item is not None and self._takes(*item, target, counted, before):
+                    yield item[0]
+                    began = perf_counter()
+                elif perf_counter() - began >= SLICE:
+                    yield None
+                    began = perf_counter()
+            else:
+                if not stamps.any_changed():
+                    return
+            self.plan.changes.seen()
+        self.plan.changes.is_partial = True
 
-    def _takes(self, request: Request, origin: Origin) -> bool:
-        """Count a request; whether it is to be sent."""
+    def _is_torn(
+        self, item: tuple[Request, Origin] | Mistake | None, source: JobSource, stamps: Stamps
+    ) -> bool:
+        """Whether the file was written to since it was opened, so that nothing that it gave last counts."""
+        if item is None or source.of_documents:
+            return False
+        return stamps.changed(item.path if isinstance(item, Mistake) else item[1].path)
+
+    def _takes(
+        self, request: Request, origin: Origin, target: str, counted: array[int], before: Container[int]
+    ) -> bool:
+        """Count a request, unless it was counted ``before``; whether it is to be sent."""
+        if origin.bad is not None and target != self._recorder:
+            self._bad_elsewhere[request.id] = origin.bad
+            return False
+        key = hash(request.id)
+        if key in before:
+            return False
+        counted.append(key)
+        if origin.bad is not None:
+            self._bad.add(request.id)
         where = self.plan.count(request, origin, self._known(request.id))
         if where not in self.plan.sending:
             return False

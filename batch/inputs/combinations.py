@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
@@ -35,6 +36,11 @@ def named(matrix: Sequence[JSONObject]) -> list[Combination]:
     names = [tuple(part(each[key]) for key in keys if key in each) for each in matrix]
     if len(set(names)) < len(names):
         names = [tuple(f"{key}={part(each[key])}" for key in keys if key in each) for each in matrix]
+    counts = Counter(names)  # the text "1" and the number 1 read alike
+    names = [
+        name if counts[name] == 1 else (*name, digest(each)[:8])
+        for name, each in zip(names, matrix, strict=True)
+    ]
     return [Combination(name, each) for name, each in zip(names, matrix, strict=True)]
 
 

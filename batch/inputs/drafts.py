@@ -5,7 +5,7 @@ A draft becomes one request for each of its targets.
 
 from __future__ import annotations
 
-from itertools import count, product
+from itertools import chain, count, product
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -16,10 +16,11 @@ from batch.inputs.fingerprint import digest
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
-from batch.inputs.row import BadRow, Note, Row
+from batch.inputs.row import BadDraft, BadRow, Note, Row
 from batch.inputs.templates import PromptTemplate, RenderError
+from batch.jobfile.jsonl import objects
 from batch.jobfile.places import shown
-from batch.jobfile.rows import job_rows
+from batch.jobfile.rows import JobRow, job_rows
 from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
@@ -81,8 +82,8 @@ def _from_job_rows(
         try:
             messages = with_images(row.messages, row.images, job.bounds) if row.images else row.messages
         except ImageError as error:
-            where = f"images[{error.index}]"
-            yield Mistake(str(path), row.line, 1, where, error.what, error.hint)
+            mistake = Mistake(str(path), row.line, 1, f"images[{error.index}]", error.what, error.hint)
+            yield BadDraft(mistake, row.id, stem, (), targets)
             continue
         yield Draft(stem, (), messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
@@ -102,6 +103,9 @@ def _from_prompts(
     targets = range(len(job.models))
     for row in _input_rows(job):
         if not isinstance(row, Row):
+            if isinstance(row, BadRow):  # the rows after it keep their numbers
+                for _ in forms:
+                    next(numbers)
             yield row
         elif variables and (clash := variables & row.variables.keys()):
             yield _clash(min(clash), row)
@@ -129,6 +133,7 @@ def _filled(
     number: int,
 ) -> Draft | BadRow:
     prompt, metadata = template.prompt, row.metadata
+    stem = (row.id, *name) if row.id else None if row.id is None else name
     variables = row.variables
     if combination.variables:
         variables = {**variables, **combination.variables}
@@ -138,8 +143,8 @@ def _filled(
     except RenderError as error:
         mistake = row.mistake(prompt.where, error.what, error.hint)
         row_name = place_of(mistake) if row.id is None else row.id
-        return BadRow(mistake, "/".join((row_name, *name, *combination.parts)))
-    stem = (row.id, *name) if row.id else None if row.id is None else name
+        bad_id = "/".join((row_name, *name, *combination.parts))
+        return BadDraft(mistake, bad_id, stem, combination.parts, targets)
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )
@@ -152,6 +157,45 @@ def _input_rows(job: JobFile) -> Iterator[Read]:
         return without_repeats(rows) if job.inputs.skips else rows
     line = job.prompts[0].line if job.prompts else 0
     return iter([Row("", {}, {}, str(job.path), line)])
+
+
+def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
+    """What may follow a row's id in those of its questions, but for the sample."""
+    models = [(model.id,) for model in job.models]
+    if job.rows is not None:
+        yield from [(), *models] if len(models) > 1 else [()]
+        return
+    names = [(name,) if name else () for name in prompt_names(job.prompts)]
+    for name, model, each in product(names, models if len(models) > 1 else [()], named(job.matrix)):
+        yield (*name, *model, *each.parts)
+
+
+def reads_apart(job: JobFile) -> bool:
+    """Whether all ``suffixes`` have as many parts, and none of these holds a ``/``."""
+    variants = [each.parts for each in named(job.matrix)]
+    parts = [*prompt_names(job.prompts), *(model.id for model in job.models), *chain.from_iterable(variants)]
+    lengths = set(map(len, variants))
+    return job.rows is None and len(lengths) == 1 and not any("/" in each for each in parts)
+
+
+def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | None]]:
+    """Ids of rows that may read like a question's, with what may follow them; ``None``: all ``suffixes``."""
+    if job.rows is not None:
+        # Most ids are cleared without a look at the whole row: a composed one has a `/`.
+        composed = {
+            number
+            for number, _, value in objects(job.rows)
+            if isinstance(value, dict) and "/" in str(value.get("id", value.get("custom_id", "")))
+        }
+        for row in job_rows(job.rows, job.system, composed) if composed else ():
+            if isinstance(row, JobRow) and row.id is not None:
+                names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
+                yield row.id, [(name,) for name in names] if len(names) > 1 else [()]
+    elif job.inputs is not None and not (job.inputs.kind == "files" and len(job.inputs.files) == 1):
+        # Below one folder no document has the name of a folder that holds others.
+        for read in read_rows(job.inputs, job.output):
+            if isinstance(read, Row) and read.id is not None:
+                yield read.id, None
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:

@@ -40,11 +40,20 @@ class Origin(Struct, frozen=True, gc=False):
     bad: Mistake | None = None
 
 
-def refused(row: BadRow) -> tuple[Request, Origin]:
+def gone(request_id: str, target: str, model: str, mistake: Mistake) -> tuple[Request, Origin]:
+    """A planned request whose row or document cannot be used any more, so that it is not sent.
+
+    Its fingerprint is that of no content: once the input is repaired, the request is sent.
+    """
+    mark = digest(("input_changed", mistake.where, mistake.what))
+    return Request(request_id, mark, target, model, ()), Origin(mistake.path, mistake.line, -1, mistake)
+
+
+def refused(row: BadRow, request_id: str) -> tuple[Request, Origin]:
     """The request of a row that is not sent."""
     mistake = row.mistake
     mark = digest(("bad_row", mistake.where, mistake.what))
-    request = Request(row.id or place_of(mistake), mark, NOBODY, "", ())
+    request = Request(request_id, mark, NOBODY, "", ())
     return request, Origin(mistake.path, mistake.line, -1, mistake)
 
 
@@ -61,10 +70,10 @@ def without_repeats(rows: Iterable[Read]) -> Iterator[Read]:
     """
     seen: set[int] = set()
     for row in rows:
-        if isinstance(row, Row) and row.id:
-            key = int.from_bytes(blake2b(row.id.encode(), digest_size=11).digest())
+        if isinstance(row, Row | BadRow) and row.id:
+            key = int.from_bytes(blake2b(row.id.encode(errors="surrogatepass"), digest_size=11).digest())
             if key in seen:
-                yield _repeated(row)
+                yield _repeated(row) if isinstance(row, Row) else BadRow(row.mistake, row.mistake.path)
                 continue
             seen.add(key)
         yield row

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence  # noqa: TC003 - msgspec reads it
 from typing import Any, TypeAlias
 
 from msgspec import Struct
@@ -36,6 +37,14 @@ class BadRow(Struct, frozen=True, gc=False):
 
     mistake: Mistake
     id: str | None = None
+
+
+class BadDraft(BadRow, frozen=True, gc=False):
+    """A row that one prompt cannot be filled with. The fields are those of ``drafts.Draft``."""
+
+    stem: tuple[str, ...] | None = None
+    variant: tuple[str, ...] = ()
+    targets: Sequence[int] = ()
 
 
 class Note(Struct, frozen=True, gc=False):

@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
 from batch.errors import JobFileError, Mistake
-from batch.inputs.drafts import Draft, drafts
+from batch.inputs.bad_ids import BadIds, PlaceIds
+from batch.inputs.composed import Composed
+from batch.inputs.drafts import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.fingerprint import fingerprint
 from batch.inputs.ordinals import Ordinals
-from batch.inputs.refused import Origin, refused
-from batch.inputs.row import BadRow, Note
+from batch.inputs.read import read_rows
+from batch.inputs.refused import NOBODY, Origin, gone, place_of, refused
+from batch.inputs.row import BadDraft, BadRow, Note
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
+    from batch.inputs.row import Read
     from batch.jobfile import JobFile, Model
 
 _LONE = "prompt"
@@ -55,12 +60,26 @@ class JobSource:
         lone = job.prompts[0].id if len(job.prompts) == 1 else None
         self._lone = lone or _LONE
         self._skips = job.inputs is not None and job.inputs.skips
+        self._has_rows = job.inputs is not None or job.rows is not None
+        self._composed = Composed(
+            lambda: suffixes(job), job.samples, lambda: row_ids(job), is_plain=reads_apart(job)
+        )
+        self._places = PlaceIds()
         self._notes: dict[str, dict[str, None]] = {}
 
     @property
     def targets(self) -> tuple[str, ...]:
         """The names of all targets, in the job's order."""
         return tuple(target.id for target in self._targets)
+
+    def prepare(self) -> None:
+        """Read what the ids need to be known of the rows, so that no later call takes long for it."""
+        self._composed.prepare()
+
+    @property
+    def of_documents(self) -> bool:
+        """Whether each row is a document, with its path as its id."""
+        return self.job.inputs is not None and self.job.inputs.kind == "files"
 
     @property
     def notices(self) -> list[str]:
@@ -86,25 +105,35 @@ class JobSource:
         Without ``samples`` only the first of each question's samples.
         """
         samples_each = self.job.samples if samples else 1
-        return (item for item in self._walk(target, None, samples_each) if item is not None)
+        return (
+            item for item in self._walk(target, None, samples_each, self._bad(target)) if item is not None
+        )
 
     def walk(self, target: str) -> Iterator[tuple[Request, Origin] | Mistake | None]:
-        """As ``trace``, with ``None`` for each draft that brings the target nothing."""
-        return self._walk(target, None, self.job.samples)
+        """As ``trace``, with ``None`` for each draft that brings the target nothing.
 
-    def cursor(self, target: str, marks: Container[int] | None = None) -> Iterator[Request | None]:
-        """The requests of one target, with ``None`` for each draft that brings it nothing.
-
-        With ``marks`` only drafts with these numbers are looked at, which is right where no two requests
-        have equal names without their ordinals (``Ordinals``). Raises as ``requests`` does.
+        A bad row that is skipped comes at every target, and not at the first alone.
         """
-        for item in self._walk(target, marks, self.job.samples):
-            if isinstance(item, Mistake):
-                raise JobFileError([item])
-            yield None if item is None else item[0]
+        return self._walk(target, None, self.job.samples, self._bad(None))
+
+    def cursor(
+        self, target: str, marks: Container[int] | None = None
+    ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        """The requests of one target once more, after the job was checked.
+
+        As ``walk``, but where rows were checked, one that has gone bad meanwhile is a request that is not
+        sent (``Origin.bad``), with the ids that it had. With ``marks`` only drafts with these numbers are
+        looked at, which is right where no two requests have equal names without their ordinals
+        (``Ordinals``).
+        """
+        return self._walk(target, marks, self.job.samples, partial(self._gone, target))
 
     def _walk(
-        self, target: str | None, marks: Container[int] | None, samples: int
+        self,
+        target: str | None,
+        marks: Container[int] | None,
+        samples: int,
+        bad: Callable[[BadRow], Iterator[tuple[Request, Origin] | Mistake | None]],
     ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
         ordinals = Ordinals() if marks is None else None
         wanted = self._wanted(target)
@@ -112,8 +141,10 @@ class JobSource:
             if not isinstance(draft, Draft):
                 if isinstance(draft, Note):
                     self._notes.setdefault(draft.what, {})[draft.path] = None
+                elif isinstance(draft, BadRow):
+                    yield from bad(draft)
                 else:
-                    yield self._bad(draft, target) if isinstance(draft, BadRow) else draft
+                    yield draft
                 continue
             found = False
             for index in draft.targets:
@@ -127,11 +158,53 @@ class JobSource:
             if not found:
                 yield None
 
-    def _bad(self, row: BadRow, target: str | None) -> tuple[Request, Origin] | Mistake | None:
-        """What a bad row is: a mistake, or a request that is not sent, which goes with the first target."""
-        if not self._skips:
-            return row.mistake
-        return refused(row) if target in (None, self._targets[0].id) else None
+    def _bad(
+        self, target: str | None
+    ) -> Callable[[BadRow], Iterator[tuple[Request, Origin] | Mistake | None]]:
+        """What becomes of bad rows: errors, or requests that are not sent, which go with the first target."""
+        ids, is_first = BadIds(self._composed, self._places), target in (None, self._targets[0].id)
+
+        def of(row: BadRow) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+            if not self._skips:
+                yield row.mistake
+                return
+            if not self._places.is_read:
+                yield from self._places.read(self._rows_of_places())
+            yield self._refused(row, ids) if is_first else None
+
+        return of
+
+    def _refused(self, row: BadRow, ids: BadIds) -> tuple[Request, Origin]:
+        """A bad row as a request that is not sent, which goes with the first target."""
+        place, is_own = place_of(row.mistake), len(self._targets) == 1 and self.job.samples == 1
+        if isinstance(row, BadDraft):
+            has_id = row.stem is not None
+            name = self._name(row.stem, row, self._targets[0], 1) if is_own and row.stem else row.id or place
+        else:
+            has_id = row.id is not None
+            name = row.id or place
+            is_own = is_own and len(self.job.prompts) == 1 and len(self.job.matrix) <= 1
+        return refused(row, ids.name(name, place=None if has_id else place, is_own=is_own))
+
+    def _rows_of_places(self) -> Iterator[Read]:
+        """Rows whose ids may look like places: those of a table."""
+        inputs = self.job.inputs
+        return iter(()) if inputs is None or self.of_documents else read_rows(inputs, self.job.output)
+
+    def _gone(self, target: str, row: BadRow) -> Iterator[tuple[Request, Origin] | Mistake]:
+        """The requests that a row was, which has gone bad since it was checked.
+
+        Without an id it is an error and no more. Of a whole document there is one item, with its own id.
+        """
+        if not isinstance(row, BadDraft):
+            yield row.mistake if row.id is None else gone(row.id, NOBODY, "", row.mistake)
+        elif row.stem is None:
+            yield row.mistake
+        else:
+            for to in (self._targets[index] for index in row.targets):
+                for sample in range(1, self.job.samples + 1) if to.id == target else ():
+                    name = self._name(row.stem, row, to, sample)
+                    yield gone(name, to.id, to.model, row.mistake)
 
     def _wanted(self, target: str | None) -> set[int]:
         """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the
@@ -153,15 +226,19 @@ class JobSource:
             name = mark if ordinals is None else ordinals.name(mark)
         return Request(name, mark, target.id, target.model, draft.messages, params, metadata)
 
-    def _name(self, stem: tuple[str, ...], draft: Draft, target: _Target, sample: int) -> str:
+    def _name(self, stem: tuple[str, ...], draft: Draft | BadDraft, target: _Target, sample: int) -> str:
         """The id: row, prompt, model, matrix, sample; what there is only one of is left out."""
-        parts = [*stem]
-        if len(draft.targets) > 1:
-            parts.append(target.id)
-        parts += draft.variant
-        if self.job.samples > 1:
-            parts.append(str(sample))
-        return "/".join(parts) or self._lone
+        if self._composed.is_unique:
+            parts = [*stem]
+            if len(draft.targets) > 1:
+                parts.append(target.id)
+            parts += draft.variant
+            if self.job.samples > 1:
+                parts.append(str(sample))
+            return "/".join(parts) or self._lone
+        row, prompt = (stem[0], stem[1:]) if self._has_rows else ("", stem)
+        model = (target.id,) if len(draft.targets) > 1 else ()
+        return self._composed.name(row, (*prompt, *model, *draft.variant), sample) or self._lone
 
 
 def _params_of(sample: int, params: JSONObject) -> JSONObject:

@@ -24,13 +24,14 @@ class Backlog:
     """The requests of one target that are not in flight.
 
     ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go on
-    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``candidates`` are requests
-    to begin with, as long as the endpoint has not answered; the cursor's own copy of one is passed over.
+    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``first`` is sent before what
+    it gives, ``candidates`` where the endpoint has not answered that; the cursor's copies are passed over.
     """
 
     def __init__(
         self,
         requests: Iterator[Request | None],
+        first: Request | None,
         candidates: Iterable[Request],
         limit: int,
         begin: Callable[[Request, float], Work],
@@ -39,7 +40,9 @@ class Backlog:
         self.is_exhausted = False
         self.retries = RetryBudget(limit)
         self._requests = requests
-        self._candidates = deque(candidates)
+        self._first = first
+        self._candidates = {request.id: request for request in candidates}
+        self._has_begun = False
         self._early: set[str] = set()
         self._tries_new = False
         self._begin = begin
@@ -83,6 +86,7 @@ class Backlog:
             if request.id in self._early:
                 self._early.discard(request.id)
                 continue
+            self._candidates.pop(request.id, None)
             return self._begin(request, now)
         self.is_exhausted, self.behind = True, False
         return None
@@ -127,11 +131,14 @@ class Backlog:
 
     def _candidate(self, now: float, *, is_unproven: bool) -> Work | None:
         """One of the requests to begin with, until the endpoint has shown that it works."""
-        if not self._candidates:
-            return None
-        if not is_unproven:
+        request, self._first = self._first, None
+        if not self._has_begun:
+            self._has_begun = True
+        elif not is_unproven:
             self._candidates.clear()
+        elif request is None and self._candidates:
+            request = self._candidates.pop(next(iter(self._candidates)))
+        if request is None:
             return None
-        request = self._candidates.popleft()
         self._early.add(request.id)
         return self._begin(request, now)

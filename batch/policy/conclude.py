@@ -90,6 +90,12 @@ def refused(request: Request, why: str, at: str) -> Result:
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
 
 
+def unreadable(request: Request, why: str, at: str) -> Result:
+    """The line of a request that is not sent, since its document or row has gone bad after it was checked."""
+    error = ResultError("input_changed", why, None, retryable=True, runs=1, history=[])
+    return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
+
+
 def _failure(  # noqa: PLR0913 - what a failure may leave behind
     request: Request,
     error: ResultError,

@@ -16,16 +16,21 @@ SIGNALLED = 128
 
 
 def exit_code(
-    *, failed: bool, holds: Iterable[Hold] = (), out_of_budget: bool = False, signal: int | None = None
+    *,
+    failed: bool,
+    holds: Iterable[Hold] = (),
+    out_of_budget: bool = False,
+    signal: int | None = None,
+    pending: int = 0,
 ) -> int:
     """What the command returns.
 
     A signal comes first, then an endpoint that stayed out, a budget or time limit, an endpoint that will
-    not have us, and last a failure.
+    not have us, and last a failure or a request that is ``pending``.
     """
     if signal is not None:
         return SIGNALLED + signal
     codes = [hold.exit_code for hold in holds]
     if out_of_budget:
         codes.append(BUDGET)
-    return max(codes, default=SOME_FAILED if failed else SUCCESS)
+    return max(codes, default=SOME_FAILED if failed or pending else SUCCESS)

@@ -24,11 +24,12 @@ from batch.policy.work import Work
 from batch.records import Reply
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from batch.policy.capacity import Capacity
     from batch.policy.decisions import Decision
     from batch.policy.gate import Gate
+    from batch.policy.references import Candidates
     from batch.policy.steps import Step
     from batch.records import Failure, Outcome, Request
 
@@ -50,7 +51,7 @@ def look_ahead(limit: int) -> int:
 class Lane:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
-    ``requests`` and ``candidates`` are described in ``Backlog``. ``limit`` is the user's bound on what is in
+    ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's bound on what is in
     flight, from which ``capacity`` makes the controller of each endpoint. ``endpoints`` are names; by default
     there is one, called as the lane. ``reference`` is a request that an earlier run has left answered.
     """
@@ -67,7 +68,7 @@ class Lane:
         capacity: Callable[[int], Capacity] = FixedCapacity,
         gate: Gate | None = None,
         endpoints: Sequence[str] = (),
-        candidates: Iterable[Request] = (),
+        candidates: Candidates | None = None,
         reference: Request | None = None,
     ) -> None:
         self.name = name
@@ -86,7 +87,8 @@ class Lane:
             )
             for each in endpoints or (name,)
         )
-        self._backlog = Backlog(requests, candidates, limit, self._begin)
+        first, others = (None, ()) if candidates is None else (candidates.first, candidates.others)
+        self._backlog = Backlog(requests, first, others, limit, self._begin)
         self._limit = limit
         self._look_ahead = look_ahead(limit)
         self._policy = policy

@@ -65,9 +65,9 @@ def _only(request: Request | None) -> list[Request]:
 class Candidates:
     """Of the requests that a run is to send, those to begin with; made while the job is planned.
 
-    The first that did not fail in an earlier run, then the smallest, then others from all over the job: a
-    block of documents that an endpoint refuses must not pass for an endpoint that refuses everything.
-    ``reference`` is the smallest that an earlier run has left answered.
+    The first that did not fail in an earlier run (``first``, ``None`` where that is the job's first), then the
+    smallest, then others from all over the job: a block of documents that an endpoint refuses must not pass
+    for an endpoint that refuses everything. ``reference`` is the smallest that an earlier run has left answered.
     """
 
     SPREAD = 14
@@ -79,7 +79,8 @@ class Candidates:
     def __init__(self) -> None:
         self.reference: Request | None = None
         self._reference_size = self._smallest_size = self.LARGEST
-        self._first: Request | None = None
+        self.first: Request | None = None
+        self._is_begun = False
         self._first_has_failed = False
         self._smallest: Request | None = None
         self._spread: list[Request] = []
@@ -93,8 +94,10 @@ class Candidates:
 
     def to_send(self, request: Request, *, has_failed: bool) -> None:
         """The run is to send a request, which may have a line of an earlier run."""
-        if self._first is None or (self._first_has_failed and not has_failed):
-            self._first, self._first_has_failed = request, has_failed
+        if not self._is_begun:
+            self._is_begun, self._first_has_failed = True, has_failed
+        elif self._first_has_failed and not has_failed:
+            self.first, self._first_has_failed = request, False
         size = size_of(request)
         if size < self._smallest_size:
             self._smallest, self._smallest_size = request, size
@@ -106,7 +109,7 @@ class Candidates:
                 self._bound = self._spread[-1].fingerprint
 
     @property
-    def in_order(self) -> Iterable[Request]:
-        """All of them, each once."""
-        chosen = [self._first, self._smallest, *self._spread]
+    def others(self) -> Iterable[Request]:
+        """The smallest and those from all over the job, each once."""
+        chosen = [self._smallest, *self._spread]
         return {request.id: request for request in chosen if request is not None}.values()

@@ -1,0 +1,79 @@
+"""What has changed in the inputs of a job since the run read them first.
+
+Nothing here decides what is sent. It collects what the readers of the inputs meet, for the log and for the
+reasons of the summary.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.errors import Mistake
+    from batch.records import Result
+
+MOST = 3
+"""Errors that are quoted in the summary; the others are counted."""
+
+
+class Changes:
+    """Changes of the inputs during one run.
+
+    ``missing`` counts the planned requests that are no longer in the inputs, ``edited`` those whose content
+    is another one now; both stay pending. ``is_partial``: a part of the inputs could not be read, or changed
+    so often that the run stopped reading. ``record`` takes the failed results of documents and rows that
+    cannot be used any more, and ``notice`` one sentence for the log.
+    """
+
+    def __init__(self) -> None:
+        self.missing = 0
+        self.edited = 0
+        self.is_partial = False
+        self.gathered: list[Result] = []
+        self.record: Callable[[Result], None] = self.gathered.append
+        self.notice: Callable[[str], None] = _ignore
+        self._errors: dict[str, None] = {}
+        self._is_told = False
+
+    def hand_over(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
+        """From now on these take results and sentences, first the results that have gathered."""
+        for result in self.gathered:
+            record(result)
+        self.gathered.clear()
+        self.record, self.notice = record, notice
+
+    def seen(self) -> None:
+        """The inputs are not what they were. Said once in a run."""
+        if not self._is_told:
+            self._is_told = True
+            self.notice("the inputs have changed since the run began; each row is now found by its content")
+
+    def failed(self, error: Mistake) -> None:
+        """Something in the inputs cannot be read any more."""
+        self._errors[str(error)] = None
+
+    def reasons(self) -> list[str]:
+        """Why requests are pending, in words."""
+        parts = []
+        if self.missing:
+            parts.append(f"{_requests(self.missing)} no longer found in them")
+        if self.edited:
+            parts.append(f"{_requests(self.edited)} found with another content")
+        if self.is_partial and not self._errors:
+            parts.append("a part of them was not read")
+        reasons = list(self._errors)[:MOST]
+        if len(self._errors) > MOST:
+            reasons.append(f"{len(self._errors) - MOST} more errors in the inputs")
+        if parts:
+            reasons.append(f"the inputs changed while the run went on: {', '.join(parts)}; run it again")
+        return reasons
+
+
+def _requests(number: int) -> str:
+    return "1 planned request is" if number == 1 else f"{number} planned requests are"
+
+
+def _ignore(_: str) -> None:
+    pass

@@ -1,0 +1,155 @@
+"""The planned requests of one target, found again in inputs that may have changed since.
+
+Positions in the inputs are only a hint: they let the reader pass cheaply over what needs nothing. What
+decides is the content. A request is sent when it was planned and has not been sent yet. Where the next
+planned request is not found in its place, the rest is looked for by content. What is left at the end is
+looked for once more from the start.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.app.dates import exact_utc_now
+from batch.app.expected import Match
+from batch.errors import Mistake
+from batch.inputs.refused import gone
+from batch.policy import conclude
+from batch.policy.resume import State, state
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Container, Iterator
+
+    from batch.app.plan import Plan
+    from batch.inputs.refused import Origin
+    from batch.inputs.source import JobSource
+    from batch.ports import Sink
+    from batch.records import Request
+
+_GONE = "the document was there when the run began, and is not found any more"
+
+
+def pending(
+    source: JobSource, target: str, plan: Plan, sink: Sink, clock: Callable[[], float], pause: float
+) -> Iterator[Request | None]:
+    """The requests of a target that the plan sends.
+
+    ``None`` says that reading past the others has taken ``pause`` seconds and is not at its end. What is
+    added to the inputs meanwhile waits for the next run.
+    """
+    if not plan.to_send[target]:
+        return
+    search = _Search(source, target, plan, sink)
+    takes_next = search.reading.takes_next
+    began = clock()
+    for item in search.items():
+        request: Request | None
+        if type(item) is tuple and item[1].bad is None and takes_next(item[0]):
+            request = item[0]
+        else:
+            request = search.chosen(item)
+            if request is None and clock() - began < pause:
+                continue
+        yield request
+        if request is not None and not search.reading.left:
+            return
+        began = clock()
+    search.conclude()
+
+
+class _Hint:
+    """The marked drafts; all drafts, once the marks are ``void``."""
+
+    def __init__(self, marks: Container[int]) -> None:
+        self._marks = marks
+        self.void = False
+
+    def __contains__(self, number: object) -> bool:
+        return self.void or number in self._marks
+
+
+class _Search:
+    """One target's way through inputs that may have changed."""
+
+    def __init__(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> None:
+        self._source = source
+        self._target = target
+        self._plan = plan
+        self._sink = sink
+        self.reading = plan.expected(target).reading(plan.to_send[target])
+        marks = plan.marks(target)
+        self._hint = None if marks is None else _Hint(marks)
+        self._all_new = plan.states[State.NEW] == plan.total
+        self._edited = 0
+        self._bad: dict[str, Mistake] = {}
+
+    def items(self) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        """What is read: the inputs once, and once more where not all was found."""
+        yield from self._source.cursor(self._target, self._hint)
+        if self.reading.left:
+            self._look_everywhere()
+            self._edited = 0
+            yield from self._source.cursor(self._target)
+
+    def conclude(self) -> None:
+        """Account for what was not found, now that all has been read."""
+        changes = self._plan.changes
+        for request_id in self.reading.ids_left():
+            known = self._sink.known(request_id)
+            if known is None or not known.succeeded:  # an answer to an earlier content is kept
+                self._fail(request_id, self._mistake_of(request_id))
+        edited = min(self._edited, self.reading.left)
+        changes.edited += edited
+        changes.missing += self.reading.left - edited
+
+    def chosen(self, item: tuple[Request, Origin] | Mistake | None) -> Request | None:
+        """The request, if it is to be sent, though it may not be the one that stood there."""
+        if item is None:
+            return None
+        if isinstance(item, Mistake):
+            self._plan.changes.failed(item)
+            return None
+        request, origin = item
+        if origin.bad is not None:
+            self._take_bad(request, origin.bad)
+            return None
+        match = self.reading.match(request)
+        if match is not Match.PLANNED and self.reading.in_order and self._is_to_send(request):
+            self._look_everywhere()
+            match = self.reading.match(request)
+        if match is Match.EDITED and self._plan.of_documents and self._is_to_send(request):
+            self.reading.take(request.id)
+            match = Match.PLANNED
+        self._edited += match is Match.EDITED
+        return request if match is Match.PLANNED else None
+
+    def _is_to_send(self, request: Request) -> bool:
+        return self._all_new or state(request, self._sink.known(request.id)) in self._plan.sending
+
+    def _look_everywhere(self) -> None:
+        self._plan.changes.seen()
+        if self.reading.in_order:
+            self.reading.search()
+        if self._hint is not None:
+            self._hint.void = True
+
+    def _take_bad(self, request: Request, mistake: Mistake) -> None:
+        """A row or document that was good when the plan was drawn up."""
+        self._look_everywhere()
+        if request.target and self.reading.expects(request.id):
+            self._fail(request.id, mistake)
+        else:
+            self._bad[request.id] = mistake
+
+    def _fail(self, request_id: str, mistake: Mistake) -> None:
+        model = next(model.model for model in self._source.job.models if model.id == self._target)
+        request, _ = gone(request_id, self._target, model, mistake)
+        self.reading.take(request_id)
+        self._plan.changes.record(conclude.unreadable(request, str(mistake), exact_utc_now()))
+
+    def _mistake_of(self, request_id: str) -> Mistake:
+        """What is wrong with the document of a request: its id begins with that of the document."""
+        parts = request_id.split("/")
+        names = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
+        known = (self._bad[name] for name in names if name in self._bad)
+        return next(known, Mistake(request_id, 0, 0, "", _GONE))
