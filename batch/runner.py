@@ -6,21 +6,33 @@ the next one itself; the dispatcher only starts workers when something has becom
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
+from batch.cancellation import is_stray
+from batch.checking.checker import Checker
+from batch.errors import (
+    InputsChangedError,
+    JobFileError,
+    OutputWriteError,
+    PromptJobsError,
+    UnencodableError,
+    one_line,
+)
+from batch.guarded import GuardedReporter
 from batch.policy import conclude
-from batch.policy.accept import ANYTHING
+from batch.policy.accept import ANYTHING, Unchecked, uncheckable
+from batch.policy.internal import charged, internal_error, not_an_outcome
 from batch.policy.retry import INVALID_OUTPUT, Fail, Hold, Retry
 from batch.policy.standing import Standing, standing
 from batch.policy.work import Out
-from batch.records import Failure, Mishap, Reply
+from batch.records import Failure, Mishap
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -28,7 +40,7 @@ if TYPE_CHECKING:
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
     from batch.ports import Provider, Reporter, Sink
-    from batch.records import Outcome, Result
+    from batch.records import Outcome, Reply, Result
 
 GATHER = 0.05
 """Seconds for which finished results wait for company before they are written."""
@@ -63,12 +75,13 @@ class Run:
         self._scheduler = scheduler
         self._providers = providers
         self._sink = sink
-        self._reporter = reporter
+        self._reporter = GuardedReporter(reporter)
         self._clock = clock
         self._time = time
         self._fail_fast = fail_fast
         self._keep = keep
         self._acceptance = acceptance
+        self._checker = Checker()
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
@@ -83,7 +96,7 @@ class Run:
         Raises ``OutputWriteError``, when what was under way is cancelled, and ``InputsChangedError``, when it
         was finished and written.
         """
-        async with anyio.create_task_group() as tasks:
+        async with self._checker, anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
             with anyio.CancelScope() as self._attempts:
                 async with anyio.create_task_group() as attempts:
@@ -156,9 +169,15 @@ class Run:
             started = now
             work.attempts += 1
             self._reporter.sending(work.request)
-            outcome = await self._providers[work.endpoint.name].complete(work.to_send)
-            if isinstance(outcome, Reply):
-                outcome = self._acceptance.judge(work, outcome)
+            try:
+                outcome = await self._providers[work.endpoint.name].complete(work.to_send)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
+                outcome = _raised(error)
+            if not isinstance(outcome, Failure):
+                verdict = self._judged(work, outcome)
+                outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
+            if isinstance(outcome, Failure):
+                outcome = charged(outcome, work.failures)
             now = self._time()
             self._settle(work, outcome, started, now)
             if len(self._finished) >= BACKLOG:
@@ -168,6 +187,21 @@ class Run:
             if work is not None:
                 self._start_workers(attempts, now)
         self._wake.set()
+
+    def _judged(self, work: Work, reply: Reply) -> Outcome | Unchecked:
+        if (failure := not_an_outcome(reply)) is not None:
+            return failure
+        try:
+            return self._acceptance.judge(work, reply)
+        except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
+            return uncheckable(reply, f"checking the answer failed: {one_line(error)}")
+
+    async def _checked(self, work: Work, answer: Unchecked) -> Outcome:
+        try:
+            checked = await self._checker.check(answer.reply.text, answer.response_format)
+            return self._acceptance.conclude(work, answer.reply, checked)
+        except Exception as error:  # noqa: BLE001 - such as no memory for the check
+            return uncheckable(answer.reply, f"checking the answer failed: {one_line(error)}")
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock()
@@ -232,13 +266,34 @@ class Run:
         """Write what has gathered; only a durable result is reported."""
         if not self._over:
             self._to_write = anyio.Event()
-        results, self._finished = self._finished, []
+        results: Sequence[Result] = self._finished
+        self._finished = []
         self._room.set()
         if results:
             with anyio.CancelScope(shield=True):
-                await self._sink.write(results)
+                results = await stored(self._sink, results)
         for result in results:
             self._reporter.finished(result)
+
+
+async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
+    """Write the results, and return them as they were written: what has no form in JSON is a failure.
+
+    Raises ``OutputWriteError``.
+    """
+    try:
+        await sink.write(results)
+    except UnencodableError as error:
+        results = conclude.encodable(results, error.why)
+        await sink.write(results)
+    return results
+
+
+def _raised(error: Exception | asyncio.CancelledError) -> Failure:
+    """The failure of an attempt whose provider raised. A cancellation of the run is raised again."""
+    if isinstance(error, asyncio.CancelledError) and not is_stray():
+        raise error
+    return internal_error(error)
 
 
 def _parked(name: str, stop: Hold | Out, now: float) -> str:
