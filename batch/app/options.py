@@ -20,8 +20,8 @@ class RunOptions:
 
     ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT,
     SIGTERM and SIGHUP stop the run; only for the main thread of a process of our own, which a ``watchdog``
-    may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of requests that the job no longer has are
-    dropped from the output.
+    may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of
+    requests that the job no longer has are dropped from the output.
     """
 
     limit: int | None = None

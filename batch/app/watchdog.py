@@ -2,8 +2,8 @@
 
 Python runs its handlers between two bytecodes of the main thread. A computation that is one long call (a
 power of huge numbers in a template, a huge document) lets none run, in whatever thread it is. So the signals
-are counted outside: ``faulthandler`` writes a few lines to a pipe from the signal handler itself, which needs no
-interpreter, and a process at the other end kills this one if it is still there a moment after the second.
+are counted outside: ``faulthandler`` writes a few lines to a pipe from the signal handler itself, which needs
+no interpreter, and a process at the other end kills this one if it is still there a moment after the second.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import sys
+import threading
 from contextlib import suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
@@ -13,6 +14,7 @@ import msgspec
 
 import batch
 from batch.checking.task import SECONDS, Checked, unfinished
+from batch.errors import one_line
 
 if TYPE_CHECKING:
     from subprocess import Popen
@@ -35,6 +37,7 @@ class CheckingProcess:
     def __init__(self) -> None:
         self._process: Popen[bytes] | None = None
         self._is_closed = False
+        self._in_use = threading.Lock()
 
     def __enter__(self) -> Self:
         return self
@@ -44,22 +47,27 @@ class CheckingProcess:
 
     def check(self, task: Task) -> Checked:
         """What the process says of the task. Whatever happens to it is said of this task alone."""
-        try:
-            process = self._running()
-            assert process.stdin is not None  # noqa: S101 - asked for
-            assert process.stdout is not None  # noqa: S101
-            data = msgspec.msgpack.encode(task)
-            process.stdin.write(len(data).to_bytes(8, "big") + data)
-            process.stdin.flush()
-            return msgspec.json.decode(_reply(process.stdout), type=Checked)
-        except (OSError, EOFError) as error:
-            return unfinished(self._buried(error))
+        with self._in_use:
+            try:
+                return self._asked(msgspec.msgpack.encode(task))
+            except (OSError, EOFError) as error:
+                return unfinished(self._buried(error))
 
     def close(self) -> None:
         """End the process; a check that another thread waits for ends, too."""
         self._is_closed = True
-        if self._process is not None:
-            self._process.kill()
+        if (process := self._process) is not None:
+            process.kill()
+        with self._in_use:
+            self._bury()
+
+    def _asked(self, data: bytes) -> Checked:
+        process = self._running()
+        assert process.stdin is not None  # noqa: S101 - asked for
+        assert process.stdout is not None  # noqa: S101
+        process.stdin.write(len(data).to_bytes(8, "big") + data)
+        process.stdin.flush()
+        return msgspec.json.decode(_reply(process.stdout), type=Checked)
 
     def _running(self) -> Popen[bytes]:
         if self._is_closed:
@@ -70,19 +78,25 @@ class CheckingProcess:
 
     def _buried(self, error: Exception) -> str:
         """How the process died. It is gone then, and the next task starts another."""
+        if isinstance(error, TimeoutError) and self._process is not None:
+            self._process.kill()
+        code = self._bury()
+        if code is None:
+            return f"could not be started: {one_line(error)}"
+        if isinstance(error, TimeoutError) or (sys.platform != "win32" and code == -signal.SIGPROF):
+            return TOO_SLOW
+        return f"ended the process that does it (exit code {code})"
+
+    def _bury(self) -> int | None:
+        """Let go of a process that ends; return its exit code, ``None`` where there is no process."""
         process, self._process = self._process, None
         if process is None:
-            return f"cannot be started: {error}"
-        if isinstance(error, TimeoutError):
-            process.kill()
+            return None
         for stream in (process.stdin, process.stdout):
             if stream is not None:
                 with suppress(OSError):  # what it could not be told any more
                     stream.close()
-        code = process.wait()
-        if isinstance(error, TimeoutError) or (sys.platform != "win32" and code == -signal.SIGPROF):
-            return TOO_SLOW
-        return f"ended the process that does it (exit code {code})"
+        return process.wait()
 
 
 def _started() -> Popen[bytes]:

@@ -29,16 +29,15 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\b
 Exit codes:
-  0         every request has succeeded
-  1         finished, some requests failed
-  2         wrong usage or job file; nothing was sent
-  7         the endpoint will not have us: key, quota, certificate, address
-  8         a limit was reached; the rest is pending
-  70        an internal error; what was answered is written, the log has the traceback
-  74        results could not be written; those already written are safe
-  75        another run holds the output, or an endpoint stayed out for too long
-  129, 130, 143
-            stopped by SIGHUP, SIGINT, SIGTERM; the same command goes on
+  0              every request has succeeded
+  1              finished, some requests failed
+  2              wrong usage or job file; nothing was sent
+  7              the endpoint will not have us: key, quota, certificate, address
+  8              a limit was reached; the rest is pending
+  70             an internal error; what was answered is written, the log has the traceback
+  74             results could not be written; those already written are safe
+  75             another run holds the output, or an endpoint stayed out for too long
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; the same command goes on
 """
 
 
