@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 _LINE_ENDS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 
-MOST_BRACKETS = 300
+MOST_BRACKETS = 400
 """Opening brackets of a line that cannot be nested too deeply to be read."""
 
 _encoder = msgspec.json.Encoder()
@@ -55,7 +55,7 @@ def _troubles(results: Sequence[Result]) -> Iterator[tuple[int, str]]:
 def _readable_line(result: Result) -> bytes:
     """The line of a result, which can be read again: what is nested deeply can only be written."""
     line = encode_result(result)
-    if line.count(b"{") + line.count(b"[") > MOST_BRACKETS:
+    if len(line) > 2 * MOST_BRACKETS and line.count(b"{") + line.count(b"[") > MOST_BRACKETS:
         decode_result(line)
     return line
 

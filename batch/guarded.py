@@ -51,3 +51,8 @@ class GuardedReporter:
 
     def _report(self, error: Exception) -> None:
         self.notice(f"the progress report failed, and the run goes on: {one_line(error)}")
+
+
+def guarded(reporter: Reporter) -> Reporter:
+    """The reporter, guarded unless it says by ``raises_nothing`` that it need not be."""
+    return reporter if getattr(reporter, "raises_nothing", False) else GuardedReporter(reporter)

@@ -19,17 +19,17 @@ from batch.errors import (
     JobFileError,
     OutputWriteError,
     PromptJobsError,
-    UnencodableError,
     one_line,
 )
-from batch.guarded import GuardedReporter
+from batch.guarded import guarded
 from batch.policy import conclude
 from batch.policy.accept import ANYTHING, Unchecked, uncheckable
-from batch.policy.internal import charged, internal_error, not_an_outcome
+from batch.policy.internal import charged, internal_error, no_outcome
 from batch.policy.retry import INVALID_OUTPUT, Fail, Hold, Retry
 from batch.policy.standing import Standing, standing
 from batch.policy.work import Out
-from batch.records import Failure, Mishap
+from batch.records import Failure, Mishap, Reply
+from batch.storing import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
     from batch.ports import Provider, Reporter, Sink
-    from batch.records import Outcome, Reply, Result
+    from batch.records import Outcome, Result
 
 GATHER = 0.05
 """Seconds for which finished results wait for company before they are written."""
@@ -75,7 +75,7 @@ class Run:
         self._scheduler = scheduler
         self._providers = providers
         self._sink = sink
-        self._reporter = GuardedReporter(reporter)
+        self._reporter = guarded(reporter)
         self._clock = clock
         self._time = time
         self._fail_fast = fail_fast
@@ -173,11 +173,11 @@ class Run:
                 outcome = await self._providers[work.endpoint.name].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
-            if not isinstance(outcome, Failure):
-                verdict = self._judged(work, outcome)
-                outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
             if isinstance(outcome, Failure):
                 outcome = charged(outcome, work.failures)
+            else:
+                verdict = self._judged(work, outcome)
+                outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
             now = self._time()
             self._settle(work, outcome, started, now)
             if len(self._finished) >= BACKLOG:
@@ -188,9 +188,9 @@ class Run:
                 self._start_workers(attempts, now)
         self._wake.set()
 
-    def _judged(self, work: Work, reply: Reply) -> Outcome | Unchecked:
-        if (failure := not_an_outcome(reply)) is not None:
-            return failure
+    def _judged(self, work: Work, reply: object) -> Outcome | Unchecked:
+        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+            return charged(no_outcome(reply), work.failures)
         try:
             return self._acceptance.judge(work, reply)
         except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
@@ -274,19 +274,6 @@ class Run:
                 results = await stored(self._sink, results)
         for result in results:
             self._reporter.finished(result)
-
-
-async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
-    """Write the results, and return them as they were written: what has no form in JSON is a failure.
-
-    Raises ``OutputWriteError``.
-    """
-    try:
-        await sink.write(results)
-    except UnencodableError as error:
-        results = conclude.encodable(results, error.why)
-        await sink.write(results)
-    return results
 
 
 def _raised(error: Exception | asyncio.CancelledError) -> Failure:

@@ -28,7 +28,8 @@ from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
-from batch.runner import Run, stored
+from batch.runner import Run
+from batch.storing import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence

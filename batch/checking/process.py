@@ -70,10 +70,12 @@ class CheckingProcess:
         return msgspec.json.decode(_reply(process.stdout), type=Checked)
 
     def _running(self) -> Popen[bytes]:
-        if self._is_closed:
-            raise EOFError
-        if self._process is None:
+        if self._process is None and not self._is_closed:
             self._process = _started()
+        if self._process is None or self._is_closed:  # ``close`` may have missed one that was just starting
+            if self._process is not None:
+                self._process.kill()
+            raise EOFError
         return self._process
 
     def _buried(self, error: Exception) -> str:

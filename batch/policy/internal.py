@@ -27,11 +27,9 @@ def charged(failure: Failure, earlier: Sequence[str]) -> Failure:
     return replace(failure, should_retry=INTERNAL_ERROR not in earlier)
 
 
-def not_an_outcome(value: object) -> Failure | None:
-    """The failure of a provider that returned what is no outcome; ``None`` where it is one."""
-    if isinstance(value, Failure) or (isinstance(value, Reply) and isinstance(value.text, str)):
-        return None
-    what = "a reply without a text" if isinstance(value, Reply) else f"{type(value).__name__}"
+def no_outcome(value: object) -> Failure:
+    """The failure of an attempt whose provider returned what is no outcome."""
+    what = "a reply without a text" if isinstance(value, Reply) else type(value).__name__
     return Failure(INTERNAL_ERROR, f"the provider returned {what}, which is no outcome")
 
 
