@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batch.checking.task import Task
 
-PATIENCE = 30.0
+PATIENCE = 15.0
 """Seconds for an answer of the process, its start included, however busy the machine is."""
 
 TOO_SLOW = f"took longer than {SECONDS} s"
