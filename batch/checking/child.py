@@ -6,6 +6,7 @@ not Python gets a turn meanwhile and whether or not the parent still lives.
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import sys
@@ -25,9 +26,14 @@ if sys.platform != "win32":
     import resource
 
 
+GARBAGE = 50_000
+"""New objects after which cycles among them are looked for, between two tasks."""
+
+
 def main() -> None:
     """Serve the parent until it closes the pipe."""
     _limit()
+    gc.disable()  # it would go through a huge answer again and again while that is decoded
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)  # what a library prints is no reply
     while (task := _next(requests)) is not None:
@@ -36,6 +42,8 @@ def main() -> None:
         _set_timer(0)
         replies.write(len(reply).to_bytes(8, "big") + reply)
         replies.flush()
+        if gc.get_count()[0] > GARBAGE:
+            gc.collect()
 
 
 def _next(requests: BinaryIO) -> Task | None:
