@@ -8,13 +8,20 @@ hold surrogates without their partner, which UTF-8 cannot express; they become U
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
+from batch.errors import UnencodableError, one_line
 from batch.records import SCHEMA_VERSION, Known, Result
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
 _LINE_ENDS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
+
+MOST_BRACKETS = 400
+"""Opening brackets of a line that cannot be nested too deeply to be read."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Result)
@@ -27,6 +34,30 @@ def encode_result(result: Result) -> bytes:
     ``metadata`` hold something that JSON has no form for.
     """
     return encode_line(result)
+
+
+def encode_results(results: Sequence[Result]) -> list[bytes]:
+    """One line for each result. Raises ``UnencodableError`` that says which of them have none."""
+    try:
+        return [_readable_line(result) for result in results]
+    except Exception:  # noqa: BLE001 - which of them it was, and what of the others, is found out below
+        raise UnencodableError(dict(_troubles(results))) from None
+
+
+def _troubles(results: Sequence[Result]) -> Iterator[tuple[int, str]]:
+    for position, result in enumerate(results):
+        try:
+            _readable_line(result)
+        except Exception as error:  # noqa: BLE001 - an encoder calls what it is given, which may raise anything
+            yield position, f"the result cannot be written as JSON: {one_line(error)}"
+
+
+def _readable_line(result: Result) -> bytes:
+    """The line of a result, which can be read again: what is nested deeply can only be written."""
+    line = encode_result(result)
+    if len(line) > 2 * MOST_BRACKETS and line.count(b"{") + line.count(b"[") > MOST_BRACKETS:
+        decode_result(line)
+    return line
 
 
 def encode_line(value: Any) -> bytes:

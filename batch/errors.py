@@ -10,9 +10,11 @@
     │   └── ForeignOutputError   the output file was not written by promptjobs
     ├── OutputLockedError        another run holds the output                        exit 75
     ├── OutputWriteError         a result could not be written                       exit 74
+    ├── UnencodableError         results that have no form in JSON; only these are at fault
+    ├── InternalError            a fault of promptjobs itself                        exit 70
     ├── InputsChangedError       the source of requests failed while the job ran         exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
-    ├── StoppedError             a signal came while nothing was being sent          exit 130, 143
+    ├── StoppedError             a signal came while nothing was being sent          exit 129, 130, 143
     └── AttemptError             one attempt failed; carries a ``records.Failure``
 
 An attempt's failure travels through the engine as a value (``records.Failure``); ``AttemptError``
@@ -25,7 +27,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from batch.records import Failure
 
@@ -101,6 +103,20 @@ class OutputWriteError(PromptJobsError):
     exit_code = 74
 
 
+class UnencodableError(PromptJobsError):
+    """Results that cannot be written as JSON. ``why`` says it for each, by its position among those given."""
+
+    def __init__(self, why: Mapping[int, str]) -> None:
+        self.why = why
+        super().__init__(f"{len(why)} results cannot be written as JSON")
+
+
+class InternalError(PromptJobsError):
+    """A fault of promptjobs itself. The cause is its ``__cause__``; what was answered before is on disk."""
+
+    exit_code = 70
+
+
 class InputsChangedError(PromptJobsError):
     """The source of requests failed while the job ran. What was sent by then is finished."""
 
@@ -125,3 +141,21 @@ class AttemptError(PromptJobsError):
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(f"{failure.code}: {failure.message}")
+
+
+_LONGEST = 300
+
+
+def one_line(error: BaseException) -> str:
+    """The type of an exception and what it says, in one line of a bounded length.
+
+    Of a group it is the first one in it. An exception whose text cannot be had is only named.
+    """
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    try:
+        text = " ".join(str(error).split())
+    except Exception:  # noqa: BLE001 - a foreign exception may be as broken as what raised it
+        text = ""
+    name = type(error).__name__
+    return f"{name}: {text}"[:_LONGEST] if text else name

@@ -206,8 +206,9 @@ class Summary(Struct, frozen=True, gc=False):
     holds besides, of requests that the job no longer has. ``resumed`` are the requests that an earlier run
     had settled, and ``codes`` counts the failed ones by their error's code. ``latency`` and ``first_byte``
     are those of this run's successes, of the last attempt of each. ``job_sha256`` is that of the job file,
-    ``null`` where there is none; times are UTC. ``checks`` are attempts that served to tell whether an endpoint
-    or the requests were at fault. ``failures`` are the first requests that failed in this run, with their codes.
+    ``null`` where there is none; times are UTC. ``checks`` are attempts that served to tell whether an
+    endpoint or the requests were at fault. ``failures`` are the first requests that failed in this run, with
+    their codes.
     """
 
     schema_version: int

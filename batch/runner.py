@@ -6,29 +6,34 @@ the next one itself; the dispatcher only starts workers when something has becom
 
 from __future__ import annotations
 
+import asyncio
 import math
 from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.errors import InputsChangedError, JobFileError, OutputWriteError, PromptJobsError
-from batch.policy import conclude
-from batch.policy.accept import ANYTHING
-from batch.policy.decisions import (
-    Blamed,
-    CheckStarted,
-    CircuitClosed,
-    CircuitOpened,
-    Failed,
-    Park,
-    RetryAt,
+from batch.cancellation import is_stray
+from batch.checking.checker import Checker
+from batch.errors import (
+    InputsChangedError,
+    JobFileError,
+    OutputWriteError,
+    PromptJobsError,
+    one_line,
 )
+from batch.guarded import guarded
+from batch.notices import notice_of
+from batch.policy import conclude
+from batch.policy.accept import ANYTHING, Unchecked, uncheckable
+from batch.policy.decisions import Failed, RetryAt
+from batch.policy.internal import charged, internal_error, no_outcome
 from batch.policy.retry import INVALID_OUTPUT
 from batch.policy.standing import Standing, standing
 from batch.records import Failure, Mishap, Reply
+from batch.storing import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from anyio.abc import TaskGroup
 
@@ -72,12 +77,13 @@ class Run:
         self._scheduler = scheduler
         self._providers = providers
         self._sink = sink
-        self._reporter = reporter
+        self._reporter = guarded(reporter)
         self._clock = clock
         self._time = time
         self._fail_fast = fail_fast
         self._keep = keep
         self._acceptance = acceptance
+        self._checker = Checker()
         self._attempts: anyio.CancelScope | None = None
         self._finished: list[Result] = []
         self._over = False
@@ -92,7 +98,7 @@ class Run:
         Raises ``OutputWriteError``, when what was under way is cancelled, and ``InputsChangedError``, when it
         was finished and written.
         """
-        async with anyio.create_task_group() as tasks:
+        async with self._checker, anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
             with anyio.CancelScope() as self._attempts:
                 async with anyio.create_task_group() as attempts:
@@ -166,9 +172,15 @@ class Run:
             started = now
             work.attempts += 1
             self._reporter.sending(work.request)
-            outcome = await self._providers[work.endpoint.name].complete(work.to_send)
-            if isinstance(outcome, Reply) and not work.is_check:
-                outcome = self._acceptance.judge(work, outcome)
+            try:
+                outcome = await self._providers[work.endpoint.name].complete(work.to_send)
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
+                outcome = _raised(error)
+            if isinstance(outcome, Failure):
+                outcome = charged(outcome, work.failures)
+            elif not (work.is_check and isinstance(outcome, Reply)):
+                verdict = self._judged(work, outcome)
+                outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
             now = self._time()
             self._settle(work, outcome, started, now)
             if len(self._finished) >= BACKLOG:
@@ -178,6 +190,21 @@ class Run:
             if work is not None:
                 self._start_workers(attempts, now)
         self._wake.set()
+
+    def _judged(self, work: Work, reply: object) -> Outcome | Unchecked:
+        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
+            return charged(no_outcome(reply), work.failures)
+        try:
+            return self._acceptance.judge(work, reply)
+        except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
+            return uncheckable(reply, f"checking the answer failed: {one_line(error)}")
+
+    async def _checked(self, work: Work, answer: Unchecked) -> Outcome:
+        try:
+            checked = await self._checker.check(answer.reply.text, answer.response_format)
+            return self._acceptance.conclude(work, answer.reply, checked)
+        except Exception as error:  # noqa: BLE001 - such as no memory for the check
+            return uncheckable(answer.reply, f"checking the answer failed: {one_line(error)}")
 
     def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock()
@@ -197,7 +224,7 @@ class Run:
         for decision in decisions:
             if isinstance(decision, Failed):
                 self._fail(decision)
-            elif (message := _notice(decision, now)) is not None:
+            elif (message := notice_of(decision, now)) is not None:
                 self._reporter.notice(message)
 
     def _fail(self, decision: Failed) -> None:
@@ -241,11 +268,12 @@ class Run:
         """Write what has gathered; only a durable result is reported."""
         if not self._over:
             self._to_write = anyio.Event()
-        results, self._finished = self._finished, []
+        results: Sequence[Result] = self._finished
+        self._finished = []
         self._room.set()
         if results:
             with anyio.CancelScope(shield=True):
-                await self._sink.write(results)
+                results = await stored(self._sink, results)
         for result in results:
             self._reporter.finished(result)
 
@@ -259,27 +287,8 @@ def _note(work: Work, failure: Failure, at: str) -> None:
         work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
 
 
-NAMED = 5
-"""Requests that a message names; of more, it counts the rest."""
-
-
-def _notice(decision: Decision, now: float) -> str | None:
-    """What a decision means to a person, if anything."""
-    if isinstance(decision, Park):
-        until = "for this run" if decision.until is None else f"for {decision.until - now:.0f} s"
-        return f"{decision.endpoint} is parked {until}: {decision.why}"
-    if isinstance(decision, CircuitOpened):
-        seconds = decision.until - now
-        return f"{decision.endpoint} is down; it is probed for {seconds:.0f} s at most: {decision.why}"
-    if isinstance(decision, CircuitClosed):
-        return f"{decision.endpoint} answers again"
-    if isinstance(decision, CheckStarted):
-        return (
-            f"{decision.endpoint}: {decision.suspects} requests have failed; "
-            "a request that is known to work is sent to find out whether the endpoint does"
-        )
-    if isinstance(decision, Blamed):
-        ids = [work.request.id for work in decision.works]
-        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-        return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
-    return None
+def _raised(error: Exception | asyncio.CancelledError) -> Failure:
+    """The failure of an attempt whose provider raised. A cancellation of the run is raised again."""
+    if isinstance(error, asyncio.CancelledError) and not is_stray():
+        raise error
+    return internal_error(error)

@@ -7,7 +7,7 @@ JSON Schema is judged by jsonschema (extra ``schema``), which is imported when a
 from __future__ import annotations
 
 from difflib import get_close_matches
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from importlib import import_module
 from importlib.util import find_spec
 from itertools import islice
@@ -17,13 +17,16 @@ from urllib.parse import unquote
 import msgspec
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Check: TypeAlias = Callable[[Any], list[str]]
     """What is wrong with a value, in words."""
 
 _MOST_COMPLAINTS = 3
 _LONGEST_COMPLAINT = 200
+_DEEPEST = 200
+"""Levels of nesting of a value: results are encoded and read again, which has a limit, too."""
+
 _FENCE = "```"
 _TYPES = ("text", "json_object", "json_schema")
 
@@ -61,22 +64,57 @@ def _type_complaint(name: str) -> tuple[str, str] | None:
     return ("answers of this type are not checked", f"did you mean `{close[0]}`?") if close else None
 
 
+class Demand:
+    """What one response format demands of answers. ``schema`` is ``None`` where any object will do."""
+
+    def __init__(self, schema: Any) -> None:
+        self.schema = schema
+
+    def value_of(self, text: str) -> Any:
+        """The value that an answer holds. Raises ``Invalid`` where it holds none, or a wrong one."""
+        value = decoded(text)
+        if complaints := self._check(value):
+            raise Invalid("; ".join(complaints))
+        return value
+
+    @cached_property
+    def _check(self) -> Check:
+        return _is_object if self.schema is None else _schema_check(self.schema)
+
+
+def demand_of(response_format: Mapping[str, Any]) -> Demand | None:
+    """What the format demands; ``None`` where it demands nothing that is checked here."""
+    return _demand(msgspec.json.encode(response_format, order="sorted"))
+
+
 def parsed(text: str, response_format: Mapping[str, Any]) -> Any:
     """The value that an answer holds, or ``None`` where the format demands none. Raises ``Invalid``."""
-    check = _check_of(msgspec.json.encode(response_format, order="sorted"))
-    if check is None:
-        return None
-    value = _value_of(text)
-    if complaints := check(value):
-        raise Invalid("; ".join(complaints))
+    demand = demand_of(response_format)
+    return None if demand is None else demand.value_of(text)
+
+
+def decoded(text: str) -> Any:
+    """The value that an answer holds as JSON, whatever it should be. Raises ``Invalid``."""
+    try:
+        value = msgspec.json.decode(_unwrapped(text))
+    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
+        raise Invalid(f"it is not JSON: {error}") from None
+    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
+        raise Invalid(f"it is nested more than {_DEEPEST} levels deep")
     return value
 
 
-def _value_of(text: str) -> Any:
-    try:
-        return msgspec.json.decode(_unwrapped(text))
-    except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-        raise Invalid(f"it is not JSON: {error}") from None
+def _is_deep(value: Any) -> bool:
+    level = [value]
+    for _ in range(_DEEPEST + 1):
+        level = [part for outer in level for part in _inside(outer)]
+        if not level:
+            return False
+    return True
+
+
+def _inside(value: Any) -> Iterable[Any]:
+    return value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
 
 
 def _unwrapped(text: str) -> str:
@@ -90,14 +128,17 @@ def _unwrapped(text: str) -> str:
 
 
 @lru_cache(maxsize=256)
-def _check_of(encoded: bytes) -> Check | None:
-    """The check of a format; compiled once, since all answers of a job share a few."""
+def _demand(encoded: bytes) -> Demand | None:
+    """Made once, since all answers of a job share a few."""
     response_format = msgspec.json.decode(encoded)
     if response_format.get("type") == "json_object":
-        return _is_object
+        return Demand(None)
     if response_format.get("type") != "json_schema":
         return None
-    schema = _schema_of(response_format)
+    return Demand(_schema_of(response_format))
+
+
+def _schema_check(schema: Any) -> Check:
     referencing = import_module("referencing")
     validator = _validator_class(schema)(schema, registry=referencing.Registry())
 
@@ -156,11 +197,18 @@ def _references(value: Any) -> Iterator[str]:
 
 def _leads_somewhere(schema: Any, pointer: str) -> bool:
     for step in pointer.split("/")[1:]:
-        name = unquote(step).replace("~1", "/").replace("~0", "~")
-        if isinstance(schema, list) and name.isdecimal() and int(name) < len(schema):
-            schema = schema[int(name)]
-        elif isinstance(schema, dict) and name in schema:
-            schema = schema[name]
-        else:
+        found = step_into(schema, step)
+        if found is None:
             return False
+        (schema,) = found
     return True
+
+
+def step_into(schema: Any, step: str) -> tuple[Any] | None:
+    """What one step of a JSON pointer in a URL leads to, RFC 6901; ``None`` where it leads nowhere."""
+    name = unquote(step).replace("~1", "/").replace("~0", "~")
+    if isinstance(schema, list) and name.isdecimal() and len(name) < 10 and int(name) < len(schema):
+        return (schema[int(name)],)
+    if isinstance(schema, dict) and name in schema:
+        return (schema[name],)
+    return None

@@ -41,9 +41,62 @@ is played whole, byte by byte and with CRLF line ends, and in both dialects.
 """
 
 
+BESIDE_HEAD = """
+## What goes wrong beside the wire
+
+| # | fault | outcome | tested in |
+|---|---|---|---|
+"""
+
+BESIDE = [
+    (
+        "38b",
+        "checking an answer takes over 5 s of the processor (or 15 s in all), or over 512 MiB, or fails",
+        "**F** `invalid_output`; the others go on",
+        "`test_checking.py`, `test_isolation_command.py`",
+    ),
+    (
+        "38c",
+        "a result has no form in JSON",
+        "**F** `unencodable`, without its metadata and messages; the batch is written",
+        "`test_isolation.py`",
+    ),
+    (
+        "38d",
+        "a provider, a dialect or a decoder raises, or returns no outcome",
+        "**R×1** `internal_error`",
+        "`test_isolation.py`",
+    ),
+    (
+        "40b",
+        "a second SIGINT or SIGTERM while the process is busy in C code",
+        "killed within a second (137 to a shell); the same command resumes",
+        "`test_isolation_command.py`",
+    ),
+    (
+        "48",
+        "SIGHUP, unless it was ignored at start (`nohup`)",
+        "as SIGTERM, exit 129; a repeated one counts once",
+        "`test_exit_codes.py`, `test_isolation_command.py`",
+    ),
+    ("49", "the progress report raises", "logged once; the run goes on", "`test_isolation.py`"),
+    (
+        "50",
+        "anything else that is not foreseen",
+        "what was answered is written, a summary, the traceback in the log, exit 70",
+        "`test_exit_codes.py`",
+    ),
+]
+"""Faults that no server plays: number, fault, outcome, and the tests that play them."""
+
+
 def page() -> str:
     """The whole page."""
-    return HEAD + "".join(map(_line, ROWS)) + _count()
+    return HEAD + "".join(map(_line, ROWS)) + _count() + _beside()
+
+
+def _beside() -> str:
+    return BESIDE_HEAD + "".join(f"| {' | '.join(row)} |\n" for row in BESIDE)
 
 
 def _line(row: Row) -> str:

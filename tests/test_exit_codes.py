@@ -12,6 +12,8 @@ import pytest
 from aiohttp import web
 
 from batch.cli.run import EXIT_CODES
+from batch.policy.exits import exit_code
+from batch.policy.retry import Hold
 from batch.results.lock import OutputLock
 from tests.chat_server import ChatServer, serving
 from tests.kill_support import whole_lines, write_job
@@ -32,6 +34,8 @@ class Work:
     def __init__(self, promptjobs: Command, server: ChatServer) -> None:
         self.promptjobs = promptjobs
         self.server = server
+        self.flags: list[str] = []
+        self.stderr = ""
         self.output = promptjobs.folder / "output" / "job.jsonl"
         self.write()
 
@@ -51,7 +55,7 @@ class Work:
 
     async def run(self, *flags: str, prelude: str = "") -> int:
         """The exit code of ``promptjobs run``, after something else in the same shell."""
-        command = self.promptjobs.arguments("run", "job.yaml", *flags)
+        command = self.promptjobs.arguments("run", "job.yaml", *flags, *self.flags)
         with anyio.fail_after(60):
             process = await anyio.run_process(
                 ["sh", "-c", f'{prelude} exec "$@"', "sh", *command],
@@ -59,6 +63,7 @@ class Work:
                 env=self.promptjobs.environment,
                 check=False,
             )
+        self.stderr = process.stderr.decode()
         return process.returncode
 
     async def run_and_send(self, number: signal.Signals) -> int:
@@ -171,6 +176,37 @@ async def terminated(work: Work) -> int:
     return await work.run_and_send(signal.SIGTERM)
 
 
+async def hung_up(work: Work) -> int:
+    return await work.run_and_send(signal.SIGHUP)
+
+
+BROKEN = """
+import batch.runner
+
+settle = batch.runner.Run._settle
+settled = []
+
+def broken(run, *arguments):
+    settled.append(1)
+    if len(settled) > 5:
+        raise ZeroDivisionError("a fault of our own")
+    settle(run, *arguments)
+
+batch.runner.Run._settle = broken
+"""
+
+
+async def internal_error(work: Work) -> int:
+    folder = work.promptjobs.folder / "broken"
+    folder.mkdir()
+    (folder / "sitecustomize.py").write_text(BROKEN)
+    path = work.promptjobs.environment["PYTHONPATH"]
+    work.promptjobs.environment["PYTHONPATH"] = f"{folder}:{path}"
+    code = await work.run()
+    work.promptjobs.environment["PYTHONPATH"] = path
+    return code
+
+
 class Way(NamedTuple):
     """A way to an exit code, and whether anything may have been sent by then."""
 
@@ -190,10 +226,12 @@ WAYS = [
     Way(7, quota_that_comes_back_too_late),
     Way(8, limit_of_requests),
     Way(8, limit_of_time),
+    Way(70, internal_error),
     Way(74, no_space),
     Way(74, no_space_at_all, sends=False),
     Way(75, output_is_held, sends=False),
     Way(75, outage),
+    Way(129, hung_up),
     Way(130, interrupted),
     Way(143, terminated),
 ]
@@ -227,3 +265,45 @@ def test_no_other_code_is_promised() -> None:
         for code in line.split(", ")
     }
     assert promised == {way.code for way in WAYS}
+
+
+async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_traceback(work: Work) -> None:
+    assert await internal_error(work) == 70
+    assert [result.status for result in whole_lines(work.output)] == ["succeeded"] * 5
+    log = work.output.with_name("job.jsonl.log")
+    said = "internal error: ZeroDivisionError: a fault of our own; the traceback is in"
+    rest = "What was answered is written; run the same command to resume"
+    assert work.summary is not None
+    assert (work.summary["exit_code"], work.summary["succeeded"], work.summary["pending"]) == (70, 5, 15)
+    assert work.summary["reasons"] == [f"{said} {log}. {rest}"]
+    lines = log.read_text(encoding="utf-8").splitlines()
+    assert any(" trace " in line and "in broken" in line for line in lines)
+    assert any(line.endswith("ZeroDivisionError: a fault of our own") for line in lines)
+    assert work.stderr.splitlines()[-1] == f"promptjobs: {said} {log}. {rest}"
+    assert "Traceback" not in work.stderr
+
+
+async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_for(work: Work) -> None:
+    work.flags = ["-v"]
+    assert await internal_error(work) == 70
+    assert "Traceback (most recent call last)" in work.stderr
+
+
+@pytest.mark.parametrize(
+    ("reasons", "code"),
+    [
+        ({}, 0),
+        ({"failed": True}, 1),
+        ({"pending": True}, 1),
+        ({"error": 1, "out_of_budget": True}, 8),
+        ({"holds": [Hold("auth", "")], "out_of_budget": True}, 7),
+        ({"holds": [Hold("auth", ""), Hold("connect", "", exit_code=75)], "failed": True}, 75),
+        ({"signal": 2, "holds": [Hold("connect", "", exit_code=75)], "out_of_budget": True}, 130),
+        ({"signal": 1, "error": 1}, 129),
+        ({"signal": 15, "error": 70}, 70),
+        ({"signal": 15, "error": 74}, 74),
+        ({"error": 143, "failed": True}, 143),
+    ],
+)
+def test_the_most_pressing_reason_decides(reasons: dict[str, Any], code: int) -> None:
+    assert exit_code(**{"failed": False, **reasons}) == code

@@ -168,6 +168,17 @@ async def test_on_result_hears_of_each_result_once_it_is_on_disk(folder: Path, s
     assert sorted(heard) == [f"row-{number}" for number in range(10)]
 
 
+async def test_what_on_result_raises_is_logged_and_ends_no_run(folder: Path, server: ChatServer) -> None:
+    def fail(result: Result) -> None:
+        raise ZeroDivisionError(result.id)
+
+    summary = await batch.arun(job_for(server.url), on_result=fail)
+    assert (summary.exit_code, summary.succeeded) == (0, 10)
+    log = (folder / "output" / "words.jsonl.log").read_text(encoding="utf-8")
+    assert log.count("the progress report failed, and the run goes on: ZeroDivisionError: row-") == 1
+    assert log.count(" trace   ZeroDivisionError: row-") == 1
+
+
 async def test_stream_yields_each_result_once_it_is_on_disk(folder: Path, server: ChatServer) -> None:
     output = folder / "output" / "words.jsonl"
     seen = []

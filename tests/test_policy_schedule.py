@@ -187,6 +187,11 @@ class SchedulerMachine(RuleBasedStateMachine):
             assert [each for each in decisions if getattr(each, "work", None) is work], "its fate is decided"
         self._note(decisions)
 
+    def _reviewed(self) -> bool:
+        """Carry out what a review decides; whether the run is over then."""
+        self._note(self.scheduler.review(self.now))
+        return self.scheduler.over
+
     def _note(self, decisions: list[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, Failed):
@@ -257,8 +262,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             self.scheduler.read_on(self.now)
             if self._take() or self.scheduler.over:
                 return
-            self._note(self.scheduler.review(self.now))
-            if self.scheduler.over:
+            if self._reviewed():
                 return
             due = self.scheduler.due(self.now)
             assert due is not None

@@ -116,3 +116,15 @@ async def test_a_key_that_a_server_echoes_is_in_no_file_and_on_no_screen(promptj
     files = [path.read_text("utf-8") for path in promptjobs.folder.rglob("*") if path.is_file()]
     assert any("Incorrect API key provided: …" in file for file in files)
     assert not any(KEY in text for text in [*files, ended.stdout, ended.stderr])
+
+
+async def test_an_exception_that_quotes_a_key_does_not_show_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> bytes:
+        raise ValueError(f"invalid header value: Bearer {KEY}")
+
+    monkeypatch.setattr("batch.wire.openai.encode", fail)
+    async with HttpClient(PATIENT) as client:
+        outcome = await endpoint(client, "http://127.0.0.1:9/v1").complete(REQUEST)
+    assert isinstance(outcome, Failure)
+    assert outcome.code == "internal_error"
+    assert outcome.message.startswith("ValueError: invalid header value: Bearer … (")

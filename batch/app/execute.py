@@ -20,8 +20,9 @@ from batch.app.plan import open_source
 from batch.app.provenance import Beginning
 from batch.app.session import Session
 from batch.app.stop import UNFINISHED, UNSENT, Signals
+from batch.app.trouble import explained
 from batch.app.unplanned import Unplanned
-from batch.errors import PromptJobsError, UsageError
+from batch.errors import UsageError
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -49,16 +50,19 @@ async def execute(
 
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
-    signals = Signals(reporter.notice)
+    signals = Signals(reporter.notice, options.watchdog)
     with signals.heard() if options.signals else nullcontext():
         await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
         with OutputLock(job.output), Journal.of(job, reporter) as journal, ExitStack() as stack:
             signals.last_words = journal.broken_off
-            with signals.stoppable(UNSENT):
-                log = stack.enter_context(await _opened(job, options))
-                prepared = await _prepared(job, log, journal, options)
-            session = Session(job, environment, journal, options, signals)
-            return await _carried_out(prepared, session, signals, options)
+            try:
+                with signals.stoppable(UNSENT):
+                    log = stack.enter_context(await _opened(job, options))
+                    prepared = await _prepared(job, log, journal, options)
+                session = Session(job, environment, journal, options, signals)
+                return await _carried_out(prepared, session, signals, options)
+            except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
+                raise explained(error, journal) from error.__cause__
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,12 +111,16 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
         if plan.to_send and options.limit != 0:
             await session.send(run.source, plan, run.log, run.unplanned)
         with signals.stoppable(UNFINISHED):
-            await _count_the_rest(run, session)
-            is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
-    except PromptJobsError as error:
+            if not session.told_twice:  # else the next run does the rest
+                await _count_the_rest(run, session)
+                is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
+    except Exception as caught:  # noqa: BLE001 - the summary is left whatever it was
+        error = explained(caught, journal)
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
-            await publish(session.summary(plan, begun, run.orphans, error), job.output, journal)
-        raise
+            summary = session.summary(plan, begun, run.orphans, error)
+            await publish(summary, job.output, journal)
+            error.exit_code = summary.exit_code
+        raise error from error.__cause__
     summary = session.summary(plan, begun, 0 if is_pruned else run.orphans)
     await publish(summary, job.output, journal)
     return summary

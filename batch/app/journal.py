@@ -5,17 +5,21 @@ from __future__ import annotations
 import os
 import signal
 import time
+import traceback
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batch import __version__
+from batch.errors import one_line
+from batch.guarded import Guard, GuardedReporter
 from batch.policy.exits import SIGNALLED
 from batch.results.events import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
     from types import TracebackType
 
     from batch.app.options import RunReporter
@@ -27,6 +31,9 @@ PERIOD = 60.0
 
 MOST = 20
 """Lines of one kind in such a period; those beyond are only counted."""
+
+LONGEST_TRACE = 200
+"""Lines of a traceback."""
 
 
 class Log(Protocol):
@@ -45,30 +52,37 @@ class Journal:
     """A ``RunReporter`` that writes events down and passes everything on.
 
     Failures are told one by one up to a bound, successes only as counts. ``clock`` gives seconds on a steady
-    clock.
+    clock. ``path`` is where the log is. An exception that the reporter raises is logged and ends nothing.
     """
 
     def __init__(
-        self, reporter: RunReporter, log: Log, *, clock: Callable[[], float] = time.monotonic
+        self,
+        reporter: RunReporter,
+        log: Log,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+        path: Path | None = None,
     ) -> None:
-        self._reporter = reporter
+        guard = Guard(self._report_failed)
+        self._reporter = _Guarded(reporter, guard)
         self._log = log
+        self._path = path
         self._clock = clock
         self._counted_at = clock()
         self._succeeded = 0
         self._troubles: Counter[str] = Counter()
         self._has_ended = False
-        self.sending = reporter.sending  # nothing to write
-        self.fetching = reporter.fetching
-        self.found = reporter.found
-        self.watch = reporter.watch
+        self.sending = self._reporter.sending  # nothing to write
+        self.fetching = self._reporter.fetching
+        self.found = self._reporter.found
+        self.watch = self._reporter.watch
 
     @classmethod
     def of(cls, job: JobFile, reporter: RunReporter) -> Journal:
         """The journal of a run that has just opened its output."""
         log = EventLog(job.output, wall=partial(datetime.now, UTC), on_trouble=reporter.notice)
         log.write("open", f"promptjobs {__version__}, process {os.getpid()}: {job.path}")
-        return cls(reporter, log)
+        return cls(reporter, log, path=log.path)
 
     def __enter__(self) -> Self:
         return self
@@ -144,6 +158,17 @@ class Journal:
         self._log.write("end", why)
         self._reporter.notice(why)
 
+    def trace(self, error: BaseException) -> str:
+        """Write down the traceback of an error, as far as its last lines; return where that is."""
+        lines = "".join(traceback.format_exception(error)).splitlines()
+        for line in lines[-LONGEST_TRACE:]:
+            self._log.write("trace", line)
+        return str(self._path or "the log")
+
+    def _report_failed(self, error: Exception) -> None:
+        self.trace(error)
+        self.notice(f"the progress report failed, and the run goes on: {one_line(error)}")
+
     def _trouble(self, event: str, code: str, text: str) -> None:
         kind = f"{event} {code}"
         self._troubles[kind] += 1
@@ -158,6 +183,18 @@ class Journal:
             self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(troubles)}")
         self._succeeded = 0
         self._troubles.clear()
+
+
+class _Guarded(GuardedReporter):
+    """A ``RunReporter`` that raises nothing."""
+
+    def __init__(self, reporter: RunReporter, guard: Guard) -> None:
+        super().__init__(reporter, guard)
+        self.start = guard.around(reporter.start)
+        self.found = guard.around(reporter.found)
+        self.fetching = guard.around(reporter.fetching)
+        self.remark = guard.around(reporter.remark)
+        self.watch = guard.around(reporter.watch)
 
 
 def _signal(exit_code: int) -> str:

@@ -68,7 +68,8 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
 ) -> Summary:
     """The same in a running event loop (asyncio's or uvloop's).
 
-    ``on_result`` is called with each result once it is durable; it must return at once and not raise.
+    ``on_result`` is called with each result once it is durable; it must return at once. What it raises ends
+    no run: the first exception is left in the output's log.
     """
     loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
     reporter = QuietReporter(on_result or (lambda _: None))

@@ -10,6 +10,7 @@ from batch.ports import Reporter
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from batch.app.watchdog import Watchdog
     from batch.policy.standing import Standing
 
 
@@ -17,10 +18,10 @@ if TYPE_CHECKING:
 class RunOptions:
     """What belongs to one run and not to the job.
 
-    ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT
-    and SIGTERM stop the run; only for the main thread of a process of our own. ``retry``: failed requests
-    are sent again, also those that were given up. ``prune``: lines of requests that the job no longer has are
-    dropped from the output.
+    ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT,
+    SIGTERM and SIGHUP stop the run; only for the main thread of a process of our own, which a ``watchdog``
+    may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of
+    requests that the job no longer has are dropped from the output.
     """
 
     limit: int | None = None
@@ -30,6 +31,7 @@ class RunOptions:
     signals: bool = False
     retry: bool = False
     prune: bool = False
+    watchdog: Watchdog | None = None
 
 
 class RunReporter(Reporter, Protocol):

@@ -29,6 +29,7 @@ from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
 from batch.runner import Run
+from batch.storing import stored
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -69,11 +70,12 @@ class Session:
         self._checks = 0
         self._signal: int | None = None
         self._out_of_time = False
+        self.told_twice = False
+        """Whether a second signal has asked the run to end now."""
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
         """Write results that need no run."""
-        await log.write(results)
-        for result in results:
+        for result in await stored(log, results):
             self._tally.finished(result)
 
     @property
@@ -113,8 +115,7 @@ class Session:
         possible = connections(wished)
         if possible < wished:
             self._reporter.remark(
-                f"{possible} requests at once in place of {wished}: "
-                "this process may have no more open files; see `ulimit -n`"
+                f"Concurrency limited to {possible} ({wished} requested): open-file limit, see `ulimit -n`."
             )
         return possible
 
@@ -187,10 +188,11 @@ class Session:
                 error = caught  # raised outside the task group, which would wrap it in a group
             finally:
                 self._reporter.watch(None)
+                self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
+                self.told_twice = stopper.told_twice
             tasks.cancel_scope.cancel()
         if error is not None:
             raise error
-        self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
 
     @property
     def _max_duration(self) -> float | None:
@@ -236,9 +238,10 @@ class Session:
             holds=[hold for _, hold in self._holds],
             out_of_budget=bool(limits),
             signal=self._signal,
-            pending=pending or is_partial,
+            error=None if error is None else error.exit_code,
+            pending=bool(pending or is_partial),
         )
         if error is not None:
-            code, reasons = error.exit_code, [*reasons, str(error)]
+            reasons = [*reasons, str(error)]
         account = Account(self._job, plan, self._tally, self._spending, self._checks)
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

@@ -10,60 +10,38 @@ import asyncio
 import os
 import signal
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.errors import StoppedError
+from batch.app.interrupt import ended_by_signals, heard_signals, stopped
 from batch.policy.exits import SIGNALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from batch.app.watchdog import Watchdog
     from batch.ports import Reporter
     from batch.runner import Run
+
+__all__ = ["UNFINISHED", "UNSENT", "Signals", "Stopper", "ended_by_signals"]
 
 UNSENT = "before anything was sent"
 UNFINISHED = "while the output was being finished, in which all answers are"
 
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
-
-
-class _Interrupt(KeyboardInterrupt):
-    """So called that nobody takes it for an error, and event loops let it pass."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-        super().__init__()
-
-
-@contextmanager
-def ended_by_signals() -> Iterator[None]:
-    """Within, SIGINT and SIGTERM raise ``StoppedError``; for the main thread of a process of our own."""
-
-    def end(number: int, _: object) -> NoReturn:
-        raise _Interrupt(number)
-
-    before = {number: signal.signal(number, end) for number in _SIGNALS}
-    try:
-        yield
-    except _Interrupt as interrupt:
-        raise _stopped(interrupt.number) from None
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
-
 
 class Signals:
-    """What SIGINT and SIGTERM do to one run.
+    """What SIGINT, SIGTERM and SIGHUP do to one run.
 
     One cancels what is ``stoppable``, now or as soon as there is anything, unless others see to it
     (``obeyed``). The next ends the process on the spot, once ``last_words`` has been told what does so: a run
-    survives being killed at any moment, and what waits for a hanging disk cannot be cancelled.
+    survives being killed at any moment, and what waits for a hanging disk cannot be cancelled. SIGHUP only
+    counts as the first: a terminal that is closed may send it twice.
     """
 
-    def __init__(self, last_words: Callable[[str], None]) -> None:
+    def __init__(self, last_words: Callable[[str], None], watchdog: Watchdog | None = None) -> None:
         self.last_words = last_words
+        self._watchdog = watchdog
         self._number: int | None = None
         self._scope: anyio.CancelScope | None = None
         self._obey: Callable[[int], None] = self._stop
@@ -72,17 +50,28 @@ class Signals:
     def heard(self) -> Iterator[None]:
         """Within, signals come here. One that came too late to stop the run goes to who had them before."""
         loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in _SIGNALS}
-        for number in _SIGNALS:
-            loop.add_signal_handler(number, self._come, number)
+        before = {number: signal.getsignal(number) for number in heard_signals()}
+        with self._unwatched():
+            for number in before:
+                loop.add_signal_handler(number, self._come, number)
         try:
             yield
         finally:
-            for number, handler in before.items():
-                loop.remove_signal_handler(number)
-                signal.signal(number, handler)
+            with self._unwatched():
+                for number, handler in before.items():
+                    loop.remove_signal_handler(number)
+                    signal.signal(number, handler)
         if self._number is not None:
             signal.raise_signal(self._number)
+
+    @contextmanager
+    def _unwatched(self) -> Iterator[None]:
+        """Within, handlers can be set; then the watchdog counts again what these get."""
+        if self._watchdog is not None:
+            self._watchdog.rest()
+        yield
+        if self._watchdog is not None:
+            self._watchdog.watch()
 
     @contextmanager
     def stoppable(self, when: str) -> Iterator[None]:
@@ -93,7 +82,7 @@ class Signals:
             yield
         self._scope = None
         if self._number is not None:
-            raise _stopped(self._number, when)
+            raise stopped(self._number, when)
 
     @contextmanager
     def obeyed(self, obey: Callable[[int], None]) -> Iterator[None]:
@@ -108,19 +97,19 @@ class Signals:
         self._obey(number)
 
     def _stop(self, number: int) -> None:
+        if self._number is not None and _is_repeated(number):
+            return
         if self._number is not None:
-            self.last_words(str(_stopped(number, "at once")))
+            self.last_words(str(stopped(number, "at once")))
             os._exit(SIGNALLED + number)
         self._number = number
         if self._scope is not None:
             self._scope.cancel()
 
 
-def _stopped(number: int, when: str = "") -> StoppedError:
-    words = f"told to stop {when}".rstrip()
-    return StoppedError(
-        f"{signal.Signals(number).name}: {words}; the same command goes on", SIGNALLED + number
-    )
+def _is_repeated(number: int) -> bool:
+    """Whether a signal says nothing new where another has come before."""
+    return number == getattr(signal, "SIGHUP", None)
 
 
 class Stopper:
@@ -132,12 +121,15 @@ class Stopper:
         self._grace = grace
         self._told = anyio.Event()
         self.signal: int | None = None
+        self.told_twice = False
         self.out_of_time = False
 
     def on_signal(self, number: int) -> None:
-        """SIGINT or SIGTERM drains; a second one stops now."""
+        """The first one drains; a second SIGINT or SIGTERM stops now."""
         if self.signal is not None:
-            self._run.cancel()
+            if not _is_repeated(number):
+                self.told_twice = True
+                self._run.cancel()
             return
         self.signal = number
         self._reporter.notice(

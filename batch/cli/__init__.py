@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib import import_module
 
@@ -9,8 +10,8 @@ import click
 
 from batch import __version__
 from batch.cli import streams
-from batch.cli.console import report_error
-from batch.errors import PromptJobsError
+from batch.cli.console import report_error, say, say_traceback
+from batch.errors import InternalError, PromptJobsError, one_line
 
 COMMANDS = (
     "init",
@@ -62,18 +63,38 @@ def commands() -> None:
 
 def main() -> None:
     """The entry point of ``promptjobs`` and ``python -m batch``."""
-    streams.open_missing()
     try:
-        code = commands.main(prog_name="promptjobs", standalone_mode=False)
+        streams.open_missing()
+        code = _ended()
+        streams.settle()
+    except KeyboardInterrupt:
+        code = 130
+    sys.exit(code)
+
+
+def _ended() -> int:
+    """Run the command that the arguments name, and return its exit code; every error is told by then."""
+    try:
+        return commands.main(prog_name="promptjobs", standalone_mode=False) or 0
     except click.exceptions.Exit as error:
-        code = error.exit_code
+        return error.exit_code
     except click.ClickException as error:
         error.show()
-        code = 2
-    except (click.Abort, KeyboardInterrupt):
-        code = 130
+        return 2
+    except click.Abort:
+        return 130
     except PromptJobsError as error:
         report_error(error)
-        code = error.exit_code
-    streams.settle()
-    sys.exit(code or 0)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
+        return _unforeseen(error)
+
+
+def _unforeseen(error: Exception) -> int:
+    """Report an error that no command expects, and return its exit code."""
+    if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
+        say("promptjobs: this process may have no more open files; raise the limit, see `ulimit -n`")
+    else:
+        say_traceback(error)
+        say(f"promptjobs: internal error: {one_line(error)}")
+    return InternalError.exit_code

@@ -54,6 +54,14 @@ def say(text: str) -> None:
     to_stderr(escape(text, limit=LONGEST))
 
 
+def say_traceback(error: BaseException) -> None:
+    """Where an exception came from, on stderr."""
+    import traceback
+
+    for line in "".join(traceback.format_exception(error)).splitlines():
+        say(line)
+
+
 def tell(text: str, limit: int = LONGEST) -> None:
     """A line of what was asked for, on stdout; whatever it quotes is made harmless."""
     emit(escape(text, limit=limit))

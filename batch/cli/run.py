@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
@@ -11,9 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import collector
-from batch.cli.console import has_colour, is_fancy, option, print_json, say
+from batch.cli.console import has_colour, is_fancy, option, print_json, say, say_traceback
 from batch.cli.durations import DURATION
 from batch.cli.jobs import jobs_flags, load_all
+from batch.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,14 +29,15 @@ if TYPE_CHECKING:
 
 EXIT_CODES = """\b
 Exit codes:
-  0         every request has succeeded
-  1         finished, some requests failed
-  2         wrong usage or job file; nothing was sent
-  7         the endpoint will not have us: key, quota, certificate, address
-  8         a limit was reached; the rest is pending
-  74        results could not be written; those already written are safe
-  75        another run holds the output, or an endpoint stayed out for too long
-  130, 143  stopped by SIGINT, SIGTERM; the same command goes on
+  0              every request has succeeded
+  1              finished, some requests failed
+  2              wrong usage or job file; nothing was sent
+  7              the endpoint will not have us: key, quota, certificate, address
+  8              a limit was reached; the rest is pending
+  70             an internal error; what was answered is written, the log has the traceback
+  74             results could not be written; those already written are safe
+  75             another run holds the output, or an endpoint stayed out for too long
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; the same command goes on
 """
 
 
@@ -111,14 +114,17 @@ def command(
     Several job files are run in their order, as far as each is complete; so one can read the results of
     another. The mistakes of all are named before the first request is sent.
     """
-    from batch.app.stop import ended_by_signals
+    from batch.app.interrupt import ended_by_signals
 
-    with ended_by_signals():
+    with ended_by_signals() as watchdog:
+        from batch.app.descriptors import check_limit, raise_limit
         from batch.app.environment import Environment
         from batch.app.options import RunOptions
         from batch.app.sequence import check_addresses, check_inputs
         from batch.cli.dry_run import dry_run as print_dry_run
 
+        raise_limit()
+        check_limit()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
         if dry_run:
@@ -128,13 +134,20 @@ def command(
             check_inputs(loaded)
             check_addresses(loaded, here)
         options = RunOptions(
-            limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune
+            limit,
+            max_duration,
+            fail_fast,
+            durability,
+            signals=True,
+            retry=retry,
+            prune=prune,
+            watchdog=watchdog,
         )
         collector.spare()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
         for position, job in enumerate(loaded, 1):
-            summary = _execute(job, here, reporter(), options)
+            summary = _execute(job, here, reporter(), options, verbose=verbose)
             _print(summary, as_json=as_json, quiet=quiet)
             if summary.exit_code:
                 return _left_out(loaded[position:], job, summary)
@@ -149,7 +162,12 @@ def _left_out(others: Sequence[JobFile], incomplete: JobFile, summary: Summary) 
 
 
 def _execute(
-    job: JobFile, here: Environment, reporter: BarReporter | LineReporter, options: RunOptions
+    job: JobFile,
+    here: Environment,
+    reporter: BarReporter | LineReporter,
+    options: RunOptions,
+    *,
+    verbose: bool,
 ) -> Summary:
     import anyio
 
@@ -158,8 +176,13 @@ def _execute(
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}
         return anyio.run(execute, job, here, reporter, options, backend_options=loop)
+    except InternalError as error:
+        if verbose and error.__cause__ is not None:
+            say_traceback(error.__cause__)
+        raise
     finally:
-        reporter.close()
+        with suppress(Exception):  # a bar that cannot be drawn hides no summary
+            reporter.close()
 
 
 def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineReporter:

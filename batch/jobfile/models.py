@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
+from batch.checking.formats import format_complaint
 from batch.errors import ModelNotFoundError
 from batch.jobfile.endpoints import (
     ENGINES,
@@ -22,7 +23,6 @@ from batch.jobfile.params import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.places import At, Findings, Place, shown
 from batch.jobfile.schema_models import EndpointSpec, ModelSpec
-from batch.structure import format_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

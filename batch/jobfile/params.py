@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.structure import format_complaint
+from batch.checking.formats import format_complaint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

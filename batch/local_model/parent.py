@@ -61,13 +61,16 @@ async def started(
     if engine == "llama":
         arguments += ["--weights", str(await _weights(cache, progress))]
     with tempfile.TemporaryFile() as stderr:
-        process = await anyio.open_process(
-            _command(arguments),
-            stdin=PIPE,  # held open, never written: the child ends with it
-            stdout=PIPE,
-            stderr=stderr,
-            env={**_ENVIRONMENT, **os.environ, KEY_VARIABLE: key or ""},
-        )
+        try:
+            process = await anyio.open_process(
+                _command(arguments),
+                stdin=PIPE,  # held open, never written: the child ends with it
+                stdout=PIPE,
+                stderr=stderr,
+                env={**_ENVIRONMENT, **os.environ, KEY_VARIABLE: key or ""},
+            )
+        except OSError as error:
+            raise LocalModelError(f"the embedded endpoint cannot be started: {error}") from error
         try:
             yield await _announced(process, stderr), process
         finally:

@@ -7,17 +7,26 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 from msgspec import Struct
 from msgspec.structs import replace
 
+from batch.checking.cost import is_cheap
 from batch.policy.retry import INVALID_OUTPUT, LENGTH
 from batch.records import Failure, Verdict
-from batch.structure import Invalid, parsed
+from batch.structure import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
+    from batch.checking.task import Checked
     from batch.policy.work import Work
-    from batch.records import Outcome, Reply, Request
+    from batch.records import JSONObject, Outcome, Reply, Request
 
 OnLength: TypeAlias = Literal["accept", "retry", "fail"]
 
 _LIMITS = ("max_tokens", "max_completion_tokens")
+
+
+class Unchecked(Struct, frozen=True):
+    """A reply whose text is to be checked by ``response_format`` elsewhere, since that may take long."""
+
+    reply: Reply
+    response_format: JSONObject
 
 
 class Acceptance(Struct, frozen=True):
@@ -26,10 +35,11 @@ class Acceptance(Struct, frozen=True):
     on_length: OnLength = "accept"
     max_attempts: int = 8
 
-    def judge(self, work: Work, reply: Reply) -> Outcome:
+    def judge(self, work: Work, reply: Reply) -> Outcome | Unchecked:
         """The reply as it is to be settled, its value parsed; or the failure that it amounts to.
 
-        Then ``work.revised`` is what the next attempt sends.
+        Then ``work.revised`` is what the next attempt sends. ``Unchecked`` is to be checked by a
+        ``checking.Checker``, and then judged by ``conclude``.
         """
         if reply.verdict is Verdict.LENGTH and self.on_length != "accept":
             if self.on_length == "fail":
@@ -41,12 +51,15 @@ class Acceptance(Struct, frozen=True):
         response_format = work.request.params.get("response_format")
         if response_format is None or reply.refusal or reply.tool_calls:
             return reply
-        try:
-            value = parsed(reply.text, response_format)
-        except Invalid as error:
-            work.revised = _corrected(work, reply, str(error))
-            return _failure(reply, INVALID_OUTPUT, str(error))
-        return reply if value is None else replace(reply, parsed=value)
+        return _judged_by(response_format, work, reply)
+
+    def conclude(self, work: Work, reply: Reply, checked: Checked) -> Outcome:
+        """The same as ``judge``, of a reply that has been checked."""
+        if not checked.is_judged:
+            return uncheckable(reply, f"checking the answer {checked.complaint}")
+        if checked.complaint:
+            return _invalid(work, reply, checked.complaint)
+        return replace(reply, parsed=decoded(reply.text))
 
     def _has_attempts(self, work: Work) -> bool:
         return len(work.failures) + 1 < self.max_attempts
@@ -54,6 +67,28 @@ class Acceptance(Struct, frozen=True):
 
 ANYTHING = Acceptance()
 """The demands of a job that says nothing of them; a request may still bring a response format."""
+
+
+def uncheckable(reply: Reply, why: str) -> Failure:
+    """The failure of a request whose answer could not be checked; asking again could cost as much again."""
+    return _failure(reply, INVALID_OUTPUT, why, should_retry=False)
+
+
+def _judged_by(response_format: JSONObject, work: Work, reply: Reply) -> Outcome | Unchecked:
+    demand = demand_of(response_format)
+    if demand is None:
+        return reply
+    if not is_cheap(demand, reply.text):
+        return Unchecked(reply, response_format)
+    try:
+        return replace(reply, parsed=demand.value_of(reply.text))
+    except Invalid as error:
+        return _invalid(work, reply, str(error))
+
+
+def _invalid(work: Work, reply: Reply, complaint: str) -> Failure:
+    work.revised = _corrected(work, reply, complaint)
+    return _failure(reply, INVALID_OUTPUT, complaint)
 
 
 def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None = None) -> Failure:

@@ -24,8 +24,8 @@ class Backlog:
     """The requests of one target that are not in flight.
 
     ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go on
-    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``first`` is sent before what
-    it gives, ``candidates`` where the endpoint has not answered that; the cursor's copies are passed over.
+    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``first`` is sent before
+    what it gives, ``candidates`` where the endpoint has not answered; the cursor's copies are passed over.
     """
 
     def __init__(

@@ -5,10 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from batch.policy.retry import Fail
     from batch.policy.work import Work
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
@@ -23,6 +26,9 @@ class Keep(Struct, frozen=True):
     reasoning: bool = True
     messages: bool = False
 
+
+UNENCODABLE = "unencodable"
+"""The code of a result that cannot be written as JSON."""
 
 KEEP = Keep()
 """What a job keeps that says nothing of it."""
@@ -94,6 +100,35 @@ def unreadable(request: Request, why: str, at: str) -> Result:
     """The line of a request that is not sent, since its document or row has gone bad after it was checked."""
     error = ResultError("input_changed", why, None, retryable=True, runs=1, history=[])
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
+
+
+def encodable(results: Sequence[Result], why: Mapping[int, str]) -> list[Result]:
+    """The results, those at the positions of ``why`` as failures that hold only texts and numbers.
+
+    Their metadata and messages are left out, since these may be what has no form in JSON.
+    """
+    return [_unencodable(result, why[at]) if at in why else result for at, result in enumerate(results)]
+
+
+def _unencodable(result: Result, why: str) -> Result:
+    history = [] if result.error is None else result.error.history
+    error = ResultError(UNENCODABLE, why, None, retryable=False, runs=1, history=history)
+    return replace(
+        result,
+        status="failed",
+        text=None,
+        verdict=None,
+        finish_reason=None,
+        error=error,
+        partial_text=result.partial_text if result.text is None else result.text,
+        reasoning=None,
+        tool_calls=None,
+        refusal=None,
+        parsed=None,
+        served_by=None,
+        metadata={},
+        messages=None,
+    )
 
 
 def _failure(  # noqa: PLR0913 - what a failure may leave behind

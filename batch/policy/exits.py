@@ -12,7 +12,14 @@ if TYPE_CHECKING:
 SUCCESS = 0
 SOME_FAILED = 1
 BUDGET = 8
+INTERNAL = 70
 SIGNALLED = 128
+
+_PRESSING = (74, INTERNAL)
+"""Results that could not be written, and a fault of promptjobs itself: they come before a signal."""
+
+_OTHERS = (75, 7, BUDGET, 2, SOME_FAILED)
+"""The other codes, the most pressing first."""
 
 
 def exit_code(
@@ -21,16 +28,16 @@ def exit_code(
     holds: Iterable[Hold] = (),
     out_of_budget: bool = False,
     signal: int | None = None,
-    pending: int = 0,
+    error: int | None = None,
+    pending: bool = False,
 ) -> int:
-    """What the command returns.
+    """Return the exit code of a run: the most pressing of its reasons.
 
-    A signal comes first, then an endpoint that stayed out, a budget or time limit, an endpoint that will
-    not have us, and last a failure or a request that is ``pending``.
+    ``error`` is the code of an error that ended the run.
     """
-    if signal is not None:
-        return SIGNALLED + signal
-    codes = [hold.exit_code for hold in holds]
-    if out_of_budget:
-        codes.append(BUDGET)
-    return max(codes, default=SOME_FAILED if failed or pending else SUCCESS)
+    codes = {hold.exit_code for hold in holds}
+    codes |= {code for code in (error, None if signal is None else SIGNALLED + signal) if code is not None}
+    codes |= {BUDGET} if out_of_budget else set()
+    codes |= {SOME_FAILED} if failed or pending else set()
+    signals = sorted(code for code in codes if code > SIGNALLED)
+    return next((code for code in (*_PRESSING, *signals, *_OTHERS) if code in codes), SUCCESS)

@@ -65,9 +65,10 @@ def _only(request: Request | None) -> list[Request]:
 class Candidates:
     """Of the requests that a run is to send, those to begin with; made while the job is planned.
 
-    The first that did not fail in an earlier run (``first``, ``None`` where that is the job's first), then the
-    smallest, then others from all over the job: a block of documents that an endpoint refuses must not pass
-    for an endpoint that refuses everything. ``reference`` is the smallest that an earlier run has left answered.
+    The first that did not fail in an earlier run (``first``, ``None`` where that is the job's first), then
+    the smallest, then others from all over the job: a block of documents that an endpoint refuses must not
+    pass for an endpoint that refuses everything. ``reference`` is the smallest that an earlier run has left
+    answered.
     """
 
     SPREAD = 14

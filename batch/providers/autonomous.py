@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from yarl import URL
 
 from batch.errors import AttemptError
+from batch.policy.internal import internal_error
 from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.deadlines import Timeouts
@@ -97,10 +98,13 @@ class AutonomousEndpoint:
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""
-        body = autonomous.encode(
-            request.model, request.messages, request.params, thread_id=next(self._threads), stream=True
-        )
-        outcome = await self._client.complete(self._routes[request.model], body)
+        try:
+            body = autonomous.encode(
+                request.model, request.messages, request.params, thread_id=next(self._threads), stream=True
+            )
+            outcome: Outcome = await self._client.complete(self._routes[request.model], body)
+        except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here
+            outcome = internal_error(error)
         return self._credentials.redacted(outcome)
 
 

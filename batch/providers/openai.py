@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from batch.policy.internal import internal_error
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.records import Failure
 from batch.wire import openai
@@ -27,10 +28,13 @@ class OpenAIEndpoint:
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt; where the server refuses ``stream_options``, go on without them."""
         asked = self._ask_usage
-        outcome = await self._attempt(request, ask_usage=asked)
-        if isinstance(outcome, Failure) and asked and openai.refuses_usage(outcome):
-            self._ask_usage = False
-            outcome = await self._attempt(request, ask_usage=False)
+        try:
+            outcome = await self._attempt(request, ask_usage=asked)
+            if isinstance(outcome, Failure) and asked and openai.refuses_usage(outcome):
+                self._ask_usage = False
+                outcome = await self._attempt(request, ask_usage=False)
+        except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here
+            outcome = internal_error(error)
         return self._credentials.redacted(outcome)
 
     async def _attempt(self, request: Request, *, ask_usage: bool) -> Outcome:

@@ -29,7 +29,7 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.codec import encode_result, known
+from batch.codec import encode_results, known
 from batch.errors import OutputWriteError
 from batch.results.arrange import arranged
 from batch.results.contents import Contents, survey
@@ -107,11 +107,12 @@ class ResultLog:
         """Append the results as lines and return once they count.
 
         Raises ``OutputWriteError`` where that fails; earlier results stay, and the log takes no more.
-        A cancellation waits until the disk has answered.
+        Raises ``UnencodableError``, and writes none of them, where some have no form in JSON. A cancellation
+        waits until the disk has answered.
         """
         if not results:
             return
-        lines = [encode_result(result) for result in results]
+        lines = encode_results(results)
         with self._writing:
             await anyio.to_thread.run_sync(self._append, b"".join(lines))
             for result, line in zip(results, lines, strict=True):

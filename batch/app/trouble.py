@@ -1,0 +1,37 @@
+"""What ends a run that nobody has foreseen: a fault of promptjobs itself, told in one sentence."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import InternalError, PromptJobsError, one_line
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.app.journal import Journal
+
+
+def explained(caught: Exception, journal: Journal) -> PromptJobsError:
+    """The error that ends the run; of several, one that was raised on purpose.
+
+    Anything else is an ``InternalError``, whose traceback is left in the log.
+    """
+    for error in _leaves(caught):
+        if isinstance(error, PromptJobsError):
+            return error
+    where = journal.trace(caught)
+    internal = InternalError(
+        f"internal error: {one_line(caught)}; the traceback is in {where}. "
+        "What was answered is written; run the same command to resume"
+    )
+    internal.__cause__ = caught
+    return internal
+
+
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    if isinstance(error, BaseExceptionGroup):
+        for inner in error.exceptions:
+            yield from _leaves(inner)
+    else:
+        yield error

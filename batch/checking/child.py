@@ -1,0 +1,101 @@
+"""The checking process: it reads tasks from standard input, one after the other, until that ends.
+
+It sets its own limits: the kernel ends it when a check has taken too much time of the processor, whether or
+not Python gets a turn meanwhile and whether or not the parent still lives.
+"""
+
+from __future__ import annotations
+
+import gc
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from batch.checking.task import MEMORY, SECONDS, Checked, Task, unfinished
+from batch.errors import one_line
+from batch.structure import Invalid, format_complaint, parsed
+
+if TYPE_CHECKING:
+    from typing import BinaryIO
+
+if sys.platform != "win32":
+    import resource
+
+
+GARBAGE = 50_000
+"""New objects after which cycles among them are looked for, between two tasks."""
+
+
+def main() -> None:
+    """Serve the parent until it closes the pipe."""
+    _limit()
+    gc.disable()  # it would go through a huge answer again and again while that is decoded
+    requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # what a library prints is no reply
+    while (task := _next(requests)) is not None:
+        _set_timer(SECONDS)
+        reply = msgspec.json.encode(_checked(task))
+        _set_timer(0)
+        replies.write(len(reply).to_bytes(8, "big") + reply)
+        replies.flush()
+        if gc.get_count()[0] > GARBAGE:
+            gc.collect()
+
+
+def _next(requests: BinaryIO) -> Task | None:
+    length = int.from_bytes(requests.read(8), "big")
+    data = requests.read(length)
+    return msgspec.msgpack.decode(data, type=Task) if data else None
+
+
+def _checked(task: Task) -> Checked:
+    """The judgement; whatever goes wrong is said, and the next task is served."""
+    try:
+        response_format = msgspec.json.decode(task.response_format)
+        if task.kind == "format":
+            return Checked(*(format_complaint(response_format) or ()))
+        return _judged(task.text.decode("utf-8", "surrogatepass"), response_format)
+    except MemoryError:
+        return unfinished(f"took more than {MEMORY >> 20} MiB of memory")
+    except Exception as error:  # noqa: BLE001 - a library's error is about this task alone
+        return unfinished(f"failed: {one_line(error)}")
+
+
+def _judged(text: str, response_format: dict[str, object]) -> Checked:
+    try:
+        parsed(text, response_format)
+    except Invalid as error:
+        return Checked(str(error).encode("utf-8", "replace").decode())
+    return Checked()
+
+
+def _set_timer(seconds: float) -> None:
+    if sys.platform != "win32":
+        signal.setitimer(signal.ITIMER_PROF, seconds)
+
+
+def _limit() -> None:
+    """Bound memory; leave no core, and no signals of the terminal, which are for the parent."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if sys.platform == "win32":
+        return
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):  # macOS has no such limit
+        bound = _address_space() + MEMORY
+        resource.setrlimit(resource.RLIMIT_AS, (bound, bound))
+
+
+def _address_space() -> int:
+    """Bytes of address space that this process has now. Raises ``OSError`` where the system does not say."""
+    with open("/proc/self/statm", encoding="ascii") as file:
+        return int(file.read().split()[0]) * resource.getpagesize()
+
+
+if __name__ == "__main__":
+    main()

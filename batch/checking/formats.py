@@ -1,0 +1,47 @@
+"""What is wrong with a response format, found out within a bound of time and memory."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+import msgspec
+
+from batch import structure
+from batch.checking.cost import is_plain
+from batch.checking.process import CheckingProcess
+from batch.checking.task import Checked, Task, unfinished
+from batch.errors import one_line
+
+
+def format_complaint(response_format: object) -> tuple[str, str] | None:
+    """What is wrong with a response format, and a hint; see ``structure.format_complaint``.
+
+    A schema that could be meant to take for ever is checked in a process of its own.
+    """
+    if is_plain(response_format):
+        return _complaint_here(response_format)
+    try:
+        encoded = msgspec.json.encode(response_format, order="sorted")
+    except (TypeError, ValueError, RecursionError):
+        return "cannot be written as JSON", ""
+    return _complaint(encoded)
+
+
+def _complaint_here(response_format: object) -> tuple[str, str] | None:
+    try:
+        return structure.format_complaint(response_format)
+    except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own mistakes
+        return _in_words(unfinished(f"failed: {one_line(error)}"))
+
+
+@lru_cache(maxsize=256)
+def _complaint(encoded: bytes) -> tuple[str, str] | None:
+    with CheckingProcess() as process:
+        checked = process.check(Task("format", encoded))
+    return _in_words(checked)
+
+
+def _in_words(checked: Checked) -> tuple[str, str] | None:
+    if checked.is_judged:
+        return (checked.complaint, checked.hint) if checked.complaint else None
+    return f"checking this schema {checked.complaint}", "simplify it"

@@ -1,0 +1,35 @@
+"""What a decision of the engine means to a person, in one line."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.policy.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+
+if TYPE_CHECKING:
+    from batch.policy.decisions import Decision
+
+NAMED = 5
+"""Requests that a message names; of more, it counts the rest."""
+
+
+def notice_of(decision: Decision, now: float) -> str | None:
+    """The line, or ``None`` where a person need not know. ``now`` is the engine's time in seconds."""
+    if isinstance(decision, Park):
+        until = "for this run" if decision.until is None else f"for {decision.until - now:.0f} s"
+        return f"{decision.endpoint} is parked {until}: {decision.why}"
+    if isinstance(decision, CircuitOpened):
+        seconds = decision.until - now
+        return f"{decision.endpoint} is down; it is probed for {seconds:.0f} s at most: {decision.why}"
+    if isinstance(decision, CircuitClosed):
+        return f"{decision.endpoint} answers again"
+    if isinstance(decision, CheckStarted):
+        return (
+            f"{decision.endpoint}: {decision.suspects} requests have failed; "
+            "a request that is known to work is sent to find out whether the endpoint does"
+        )
+    if isinstance(decision, Blamed):
+        ids = [work.request.id for work in decision.works]
+        more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
+        return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
+    return None

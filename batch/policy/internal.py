@@ -1,0 +1,46 @@
+"""Faults of our own programs, or of a provider's, that cost one request and nothing else."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from batch.errors import one_line
+from batch.records import Failure, Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+INTERNAL_ERROR = "internal_error"
+
+
+def internal_error(error: BaseException) -> Failure:
+    """The failure of an attempt in which a program raised; its message says what and where, in one line."""
+    return Failure(INTERNAL_ERROR, f"{one_line(error)}{_place(error)}")
+
+
+def charged(failure: Failure, earlier: Sequence[str]) -> Failure:
+    """The failure; an internal error is retried once, unless ``earlier`` attempts have ended in one."""
+    if failure.code != INTERNAL_ERROR:
+        return failure
+    return replace(failure, should_retry=INTERNAL_ERROR not in earlier)
+
+
+def no_outcome(value: object) -> Failure:
+    """The failure of an attempt whose provider returned what is no outcome."""
+    what = "a reply without a text" if isinstance(value, Reply) else type(value).__name__
+    return Failure(INTERNAL_ERROR, f"the provider returned {what}, which is no outcome")
+
+
+def _place(error: BaseException) -> str:
+    """Where it was raised: the last file and line of its traceback."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    trace = error.__traceback__
+    if trace is None:
+        return ""
+    while trace.tb_next is not None:
+        trace = trace.tb_next
+    name = trace.tb_frame.f_code.co_filename.replace("\\", "/").rsplit("/", 1)[-1]
+    return f" ({name}:{trace.tb_lineno})"
