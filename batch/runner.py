@@ -176,9 +176,7 @@ class Run:
                 outcome = await self._providers[work.endpoint.name].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
-            if isinstance(outcome, Failure):
-                outcome = charged(outcome, work.failures)
-            elif not (work.is_check and isinstance(outcome, Reply)):
+            if not work.is_check or not isinstance(outcome, Reply):
                 verdict = self._judged(work, outcome)
                 outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
             now = self._time()
@@ -191,13 +189,15 @@ class Run:
                 self._start_workers(attempts, now)
         self._wake.set()
 
-    def _judged(self, work: Work, reply: object) -> Outcome | Unchecked:
-        if not isinstance(reply, Reply) or not isinstance(reply.text, str):
-            return charged(no_outcome(reply), work.failures)
+    def _judged(self, work: Work, outcome: object) -> Outcome | Unchecked:
+        if isinstance(outcome, Failure):
+            return self._acceptance.judge(work, charged(outcome, work.failures))
+        if not isinstance(outcome, Reply) or not isinstance(outcome.text, str):
+            return charged(no_outcome(outcome), work.failures)
         try:
-            return self._acceptance.judge(work, reply)
+            return self._acceptance.judge(work, outcome)
         except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
-            return uncheckable(reply, f"checking the answer failed: {one_line(error)}")
+            return uncheckable(outcome, f"checking the answer failed: {one_line(error)}")
 
     async def _checked(self, work: Work, answer: Unchecked) -> Outcome:
         try:

@@ -12,7 +12,7 @@ from batch.testing import DONE, LAST_CHUNK, Reset, Script, Send, chunk, delta, f
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
-Letter: TypeAlias = Literal["S", "R", "R×1", "F", "H"]
+Letter: TypeAlias = Literal["S", "R", "R×1", "W", "F", "H"]
 Setting: TypeAlias = Literal[
     "server",
     "refused",
@@ -117,7 +117,7 @@ class Case:
 class Row:
     """One row of the matrix: its number, its words, and what becomes of the request."""
 
-    number: int
+    number: int | str
     fault: str
     at: str
     letter: Letter

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
+from batch.wire import chunks
 from batch.wire.chunks import Chunk
 
 if TYPE_CHECKING:
@@ -37,9 +38,18 @@ def outsides(insides: list[bytes]) -> bytes:
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not an object of the usual shape."""
+    """The chunk of each; ``None`` where one is not an object of the usual shape.
+
+    Those without an answer in them have still to be ``examined``.
+    """
     found: list[Chunk] | None = _decoded(_decode_all, insides)
     return found
+
+
+def examined(chunk: Chunk, insides: list[bytes], found: list[Chunk]) -> Chunk:
+    """One of the chunks that were ``found``, of an event without an answer: see ``chunks.examined``."""
+    place = next(place for place, other in enumerate(found) if other is chunk)
+    return chunks.examined(chunk, b"{%b}" % insides[place])
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
@@ -75,12 +85,17 @@ class _PlainDelta(Struct, gc=False):
     reasoning: None = None
     refusal: None = None
     tool_calls: None = None
+    function_call: None = None
 
 
-class _PlainChoice(Struct, gc=False):
-    delta: _PlainDelta
-    finish_reason: None = None
+class _PlainChoice(Struct, gc=False, kw_only=True):
     index: Literal[0] | None = 0
+    delta: _PlainDelta
+    logprobs: None = None
+    finish_reason: None = None
+    message: None = None
+    text: None = None
+    error: None = None
 
 
 class _Plain(Struct, gc=False):
