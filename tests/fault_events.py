@@ -173,12 +173,19 @@ ROWS = [
         "api_error",
         [
             *each((3, 5, 7), lambda at: Case("overloaded", at, lambda f: f.whole(said(at) + OVERLOADED))),
-            *each(
-                (3, 5, 7), lambda at: Case("rate limit", at, lambda f: f.whole(said(at) + RATE_LIMIT + DONE))
-            ),
+            *each((5, 7), lambda at: Case("rate limit", at, lambda f: f.whole(said(at) + RATE_LIMIT + DONE))),
             *each((3, 5, 7), lambda at: Case("server error", at, lambda f: f.whole(said(at) + SERVER_ERROR))),
         ],
         note="between events, where an event can stand",
+    ),
+    Row(
+        "18a",
+        "error event: rate limit, in place of an answer",
+        "3",
+        "W",
+        "api_error",
+        [Case("rate limit", 3, lambda f: f.whole(said(3) + RATE_LIMIT + DONE))],
+        note="as row 34b",
     ),
     Row(
         "18b",

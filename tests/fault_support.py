@@ -129,7 +129,7 @@ class Row:
     @property
     def requests(self) -> int:
         """How often the server is asked."""
-        return {"S": 1, "R": ATTEMPTS, "R×1": 2, "F": 1, "H": 1}[self.letter]
+        return {"S": 1, "R": ATTEMPTS, "R×1": 2, "W": ATTEMPTS, "F": 1, "H": 1}[self.letter]
 
 
 def each(positions: Iterable[int], make: Callable[[int], Case]) -> list[Case]:

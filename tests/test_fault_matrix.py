@@ -87,11 +87,11 @@ async def fate_of(provider: Provider) -> Fate:
         if any(isinstance(each, Park | CircuitOpened) for each in decided) or retry is None:
             waits += [until - now] if until is not None else []
             return Fate("H", outcome.code, work.attempts, outcome, waits)
+        if len(work.failures) == charged and work.attempts == ATTEMPTS:
+            return Fate("W", outcome.code, work.attempts, outcome, waits)
         waits.append(retry - now)
         if outcome.code == "fd_limit":
             return Fate("H", outcome.code, work.attempts, outcome, waits)
-        if len(work.failures) == charged and work.attempts == ATTEMPTS:
-            return Fate("W", outcome.code, work.attempts, outcome, waits)
         now = retry
         assert taken(lane, now) is work
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from batch.policy.retry import ANSWERED, must_hold, status_of
+from batch.policy.retry import ANSWERED, has_begun, must_hold, status_of
 from batch.records import Failure, Reply
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def kind_of(failure: Failure) -> Kind:
         return Kind.HOLD
     if failure.code in ("connect", "fd_limit"):
         return Kind.UNREACHABLE
-    if failure.first_byte is not None or failure.code in ANSWERED:
+    if has_begun(failure) or failure.code in ANSWERED:
         return Kind.OWN
     return _kind_by_status(failure, status_of(failure))
 
@@ -70,4 +70,4 @@ def is_proof(outcome: Outcome) -> bool:
     """Whether only an endpoint that works gives this: a first delta, or a whole answer."""
     if isinstance(outcome, Reply):
         return True
-    return outcome.first_byte is not None or outcome.code in WHOLE_ANSWERS
+    return has_begun(outcome) or outcome.code in WHOLE_ANSWERS

@@ -55,6 +55,7 @@ from batch.policy.retry import (
     Hold,
     RetryPolicy,
     backoff,
+    has_begun,
     not_before,
     speaks_of_another_server,
     status_of,
@@ -412,9 +413,7 @@ class CircuitBreaker:
             self._probe_later(now)
         if kind is Kind.HOLD or (is_trial and kind is Kind.DENIED and self.proven):
             return [Charge(work, failure, now)] if kind is Kind.HOLD else self._parked_by(work, failure)
-        is_still_open = (
-            kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and failure.first_byte is None)
-        )
+        is_still_open = kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and not has_begun(failure))
         if not is_still_open or failure.about_request:
             return [Charge(work, failure, now)]
         return [

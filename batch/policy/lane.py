@@ -52,9 +52,9 @@ class Lane:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
     ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's
-    bound on what is in flight, from which ``capacity`` makes the controller of each endpoint. ``endpoints`` are
-    names; by default there is one, called as the lane. ``reference`` is a request that an earlier run has left
-    answered.
+    bound on what is in flight, from which ``capacity`` makes the controller of each endpoint. ``endpoints``
+    are names; by default there is one, called as the lane. ``reference`` is a request that an earlier run has
+    left answered.
     """
 
     def __init__(  # noqa: PLR0913 - what may be left out says what a plain lane is

@@ -146,9 +146,14 @@ def wait(
 
 def status_of(failure: Failure) -> int | None:
     """The HTTP status, or the one that an error names which came in place of an answer."""
-    if failure.http_status is not None or failure.first_byte is not None:
+    if failure.http_status is not None or has_begun(failure):
         return failure.http_status
     return failure.error_status
+
+
+def has_begun(failure: Failure) -> bool:
+    """Whether the model had said something by then."""
+    return failure.first_byte is not None or bool(failure.partial_text)
 
 
 def must_hold(failure: Failure) -> bool:
