@@ -15,7 +15,7 @@ from batch.errors import InputsChangedError, JobFileError, OutputWriteError, Pro
 from batch.policy import conclude
 from batch.policy.accept import ANYTHING
 from batch.policy.retry import INVALID_OUTPUT, Fail, Hold, Retry
-from batch.policy.standing import Standing, standing
+from batch.policy.standing import Standing, congestion, standing
 from batch.policy.work import Out
 from batch.records import Failure, Mishap, Reply
 
@@ -96,6 +96,10 @@ class Run:
     def standing(self) -> Standing:
         """How the engine stands now; to be asked while the run goes on."""
         return standing(self._scheduler, self._time())
+
+    def congestion(self, seconds: float) -> str | None:
+        """The code of the failures that have held the run back for most of its ``seconds``, if any have."""
+        return congestion(self._scheduler, self._time(), seconds)
 
     def drain(self) -> None:
         """Send nothing more; what is under way may still finish."""

@@ -20,7 +20,16 @@ from typing import TYPE_CHECKING, Any
 
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
-from tests.simulated_server import SimulatedServer, changing, gradual, knee, simulate, steady, thrashing
+from tests.simulated_server import (
+    ERRORS_AND_CUTS,
+    SimulatedServer,
+    changing,
+    gradual,
+    knee,
+    simulate,
+    steady,
+    thrashing,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,9 +46,13 @@ CASES: dict[str, dict[str, Any]] = {
     "slower with load, by a third at its capacity": {"slowdown": gradual},
     "no faster beyond four fifths of its capacity": {"slowdown": knee},
     "does less in all near its capacity": {"slowdown": thrashing},
-    "refuses 0.2 % of all requests without reason": {"noise": 0.002},
-    "refuses 1 % of all requests without reason": {"noise": 0.01},
+    "refuses 0.2 % of all requests at random": {"noise": 0.002},
+    "refuses 1 % of all requests at random": {"noise": 0.01},
+    "refuses 3 % of all requests at random": {"noise": 0.03},
+    "refuses 6 % of all requests at random": {"noise": 0.06},
+    "answers 4 % with a 500 and cuts 2 %, at random": {"faults": ERRORS_AND_CUTS},
     "takes 5 s to refuse, and 2 s to answer": {"refusal_seconds": 5.0},
+    "the same, and refuses 3 % of all requests at random": {"refusal_seconds": 5.0, "noise": 0.03},
 }
 """Servers of several kinds."""
 
@@ -58,7 +71,7 @@ def main() -> None:
 
 
 def table() -> str:
-    """The worst of ten seeds: throughput against that of the best fixed setting, and refusals; Markdown."""
+    """The worst of ten seeds: throughput against that of the best fixed setting, and failures; Markdown."""
     columns = ["the server", *(f"capacity {capacity}" for capacity in SERVERS)]
     rows = [columns, ["---"] * len(columns)]
     rows += [[name, *(_cell(capacity, options) for capacity in SERVERS)] for name, options in CASES.items()]

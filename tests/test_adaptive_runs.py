@@ -9,16 +9,21 @@ import anyio
 import pytest
 
 from batch.policy.adaptive import START, AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
 from batch.records import Failure
 from tests.chat_server import ChatServer, serving
 from tests.engine_support import OK, Bench, requests
-from tests.simulated_server import SimulatedServer, changing, steady
+from tests.simulated_server import ERRORS_AND_CUTS, SimulatedServer, changing, steady
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.capacity import Capacity
     from batch.providers.scripted import Script
     from batch.records import Outcome, Request
     from tests.conftest import Command
 
+SEEDS = range(6)
 BUSY = Failure("http_503", "busy", http_status=503)
 
 
@@ -26,8 +31,10 @@ def asked(server: SimulatedServer) -> Script:
     return lambda request, attempt: server.answer(anyio.current_time())
 
 
-def run_against(server: SimulatedServer, count: int, limit: int) -> Bench:
-    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=AdaptiveCapacity)
+def run_against(
+    server: SimulatedServer, count: int, limit: int, capacity: Callable[[int], Capacity] = AdaptiveCapacity
+) -> Bench:
+    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=capacity)
     bench.play()
     return bench
 
@@ -45,6 +52,26 @@ def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, co
     best = count / size * 2.0 * (1 + 1 / 3)  # seconds alone, slowed down at the capacity
     assert seconds(bench) <= best / 0.85
     assert len(bench.diary.failures) <= 0.02 * count + 40, "and with few refusals beyond those of the start"
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(("limit", "share"), [(4, 0.02), (6, 0.06), (16, 0.01), (16, 0.06)])
+def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: float, code: int) -> None:
+    refusal = Failure(f"http_{code}", "not now", http_status=code)
+
+    def taken(capacity: Callable[[int], Capacity]) -> float:
+        server = [SimulatedServer(steady(1000), Random(seed), noise=share, refusal=refusal) for seed in SEEDS]
+        return sum(seconds(run_against(each, 300, limit, capacity)) for each in server)
+
+    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
+
+
+def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
+    def taken(capacity: Callable[[int], Capacity]) -> float:
+        server = [SimulatedServer(steady(1000), Random(seed), faults=ERRORS_AND_CUTS) for seed in SEEDS]
+        return sum(seconds(run_against(each, 300, 6, capacity)) for each in server)
+
+    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
 
 
 def test_a_server_that_says_503_above_its_capacity_is_not_taken_for_dead() -> None:

@@ -25,6 +25,7 @@ class Account:
     plan: Plan
     tally: Tally
     spending: Spending
+    held_back: str | None = None
 
     def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
         """The summary of a run that ends now."""
@@ -55,4 +56,5 @@ class Account:
             ended_at=utc_now(),
             job_sha256=begun.job_sha256,
             versions=begun.versions,
+            held_back=self.held_back,
         )

@@ -68,6 +68,7 @@ class Session:
         self._spending = Spending(job, ())
         self._signal: int | None = None
         self._out_of_time = False
+        self._held_back: str | None = None
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
         """Write results that need no run."""
@@ -171,6 +172,7 @@ class Session:
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
             self._reporter.watch(run.standing)
+            begun = asyncio.get_running_loop().time()
             try:
                 with self._signals.obeyed(stopper.on_signal):
                     await run.run()
@@ -178,6 +180,7 @@ class Session:
                 error = caught  # raised outside the task group, which would wrap it in a group
             finally:
                 self._reporter.watch(None)
+                self._held_back = run.congestion(asyncio.get_running_loop().time() - begun)
             tasks.cancel_scope.cancel()
         if error is not None:
             raise error
@@ -225,5 +228,5 @@ class Session:
         )
         if error is not None:
             code, reasons = error.exit_code, [*reasons, str(error)]
-        account = Account(self._job, plan, self._tally, self._spending)
+        account = Account(self._job, plan, self._tally, self._spending, self._held_back)
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

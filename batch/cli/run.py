@@ -186,7 +186,23 @@ def _in_words(summary: Summary) -> list[str]:
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
     reasons = [f"  {reason}" for reason in summary.reasons]
-    return [f"{text}; {_relative(summary.output)}", *reasons, *_orphans(summary.orphans), *hint]
+    return [
+        f"{text}; {_relative(summary.output)}",
+        *reasons,
+        *_held_back(summary.held_back),
+        *_orphans(summary.orphans),
+        *hint,
+    ]
+
+
+def _held_back(code: str | None) -> list[str]:
+    if code is None:
+        return []
+    from batch.progress import words
+
+    return [
+        f"  held back by {words.congestion(code)}: fewer requests in flight than `concurrency` for most of the run"
+    ]
 
 
 def _orphans(number: int) -> list[str]:
