@@ -206,8 +206,9 @@ class Summary(Struct, frozen=True, gc=False):
     holds besides, of requests that the job no longer has. ``resumed`` are the requests that an earlier run
     had settled, and ``codes`` counts the failed ones by their error's code. ``latency`` and ``first_byte``
     are those of this run's successes, of the last attempt of each. ``job_sha256`` is that of the job file,
-    ``null`` where there is none; times are UTC. ``held_back`` is the code of the failures, such as ``http_429``,
-    for which fewer requests than the job allows were in flight for most of the run; else ``null``.
+    ``null`` where there is none; times are UTC. ``held_back`` is the code of the
+    failures, such as ``http_429``, that kept the requests in flight below the job's limit for most of the
+    run; else ``null``.
     """
 
     schema_version: int

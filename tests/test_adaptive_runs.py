@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from aiohttp import web
 
 from batch.policy.adaptive import START, AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
@@ -142,3 +143,35 @@ async def test_adaptive_false_sends_as_many_at_once_as_the_user_said(promptjobs:
         ended = await promptjobs("run", "job.yaml", "--set", "adaptive=false")
     assert ended.code == 0, ended.stderr
     assert server.answered == 41
+
+
+@pytest.mark.anyio
+async def test_the_summary_names_the_failures_that_held_a_run_back(promptjobs: Command) -> None:
+    """A server that takes one request at a time, and a job that would send eight."""
+    server = Crowded()
+    rows = "".join(f'{{"id": "{number}", "text": "{number}"}}\n' for number in range(12))
+    (promptjobs.folder / "rows.jsonl").write_text(rows)
+    async with serving(server):
+        (promptjobs.folder / "job.yaml").write_text(JOB.format(url=server.url))
+        ended = await promptjobs("run", "job.yaml", "--set", "concurrency=8", "--json")
+    assert ended.code == 0, ended.stderr
+    assert ended.summary["held_back"] == "http_429"
+    assert "  held back by 429s: below `concurrency` for most of the run" in ended.stderr.splitlines()
+
+
+class Crowded(ChatServer):
+    """Takes a twentieth of a second for an answer, and refuses what comes meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_busy = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.is_busy:
+            return web.json_response({"error": {"message": "one at a time"}}, status=429)
+        self.is_busy = True
+        try:
+            await anyio.sleep(0.05)
+            return await super().handle(request)
+        finally:
+            self.is_busy = False

@@ -185,14 +185,8 @@ def _in_words(summary: Summary) -> list[str]:
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
-    reasons = [f"  {reason}" for reason in summary.reasons]
-    return [
-        f"{text}; {_relative(summary.output)}",
-        *reasons,
-        *_held_back(summary.held_back),
-        *_orphans(summary.orphans),
-        *hint,
-    ]
+    reasons = [f"  {reason}" for reason in summary.reasons] + _held_back(summary.held_back)
+    return [f"{text}; {_relative(summary.output)}", *reasons, *_orphans(summary.orphans), *hint]
 
 
 def _held_back(code: str | None) -> list[str]:
@@ -200,9 +194,7 @@ def _held_back(code: str | None) -> list[str]:
         return []
     from batch.progress import words
 
-    return [
-        f"  held back by {words.congestion(code)}: fewer requests in flight than `concurrency` for most of the run"
-    ]
+    return [f"  held back by {words.congestion(code)}: below `concurrency` for most of the run"]
 
 
 def _orphans(number: int) -> list[str]:

@@ -40,7 +40,7 @@ MOST_RESTS = 8
 """How many times as long a probe interval becomes, when the same ceiling is met again and again."""
 
 CLEAN_SHARE, CLEAN_BURST = 0.015, 0.01
-"""Signals that are tolerated while none is known to be random: a share, and at once per request of the limit."""
+"""Signals that are tolerated while none is known to be random: a share, a burst per request of the limit."""
 
 NOISY_SHARE = 0.1
 """The share that is tolerated, at the least, when some signals are known to be random."""

@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class Congestion(Struct, frozen=True):
-    """Signals of congestion have lowered the limit: the last one's ``code``, and for how many ``seconds`` in all.
+    """Congestion signals have lowered the limit.
 
-    ``is_present`` says whether the limit is below the job's now.
+    ``code`` is that of the last one, ``seconds`` for how long they have in all. ``is_present`` says whether
+    the limit is below the job's now.
     """
 
     code: str

@@ -32,7 +32,10 @@ UNPROVEN = "unproven"
 
 
 class HeldBack(Struct, frozen=True):
-    """Fewer requests may be in flight than the job's ``limit``; ``reason``: ``UNPROVEN``, or a failure's code."""
+    """Fewer requests may be in flight than the job's ``limit``.
+
+    ``reason`` is ``UNPROVEN``, or the code of the failures that have lowered it.
+    """
 
     limit: int
     reason: str
