@@ -72,7 +72,10 @@ def main() -> None:
 
 
 def table() -> str:
-    """The worst of ten seeds, of three for a capacity of 256: throughput against that of the best fixed setting, and failures; Markdown."""
+    """The worst of ten seeds, of three for a capacity of 256; Markdown.
+
+    The throughput against that of the best fixed setting, and the share of attempts that failed.
+    """
     columns = ["the server", *(f"capacity {capacity}" for capacity in SERVERS)]
     rows = [columns, ["---"] * len(columns)]
     with ProcessPoolExecutor(max_workers=2) as pool:
@@ -88,13 +91,13 @@ def _cell(capacity: int, options: dict[str, Any]) -> str:
     settings = {round(capacity * step / 20) for step in range(15, 22)}
     fixed = {setting: _throughput(FixedCapacity(setting), capacity, 0, options) for setting in settings}
     setting = max(fixed, key=lambda name: fixed[name])
-    shares, refused = [], []
+    shares, failed = [], []
     for seed in SEEDS[capacity]:
         trace = _run(AdaptiveCapacity(SERVERS[capacity]), steady(capacity), seed, options)
         best = _throughput(FixedCapacity(setting), capacity, seed, options) if seed else fixed[setting]
         shares.append(trace.throughput(WARM, END) / best)
-        refused.append(trace.refused(WARM, END))
-    return f"{min(shares):.0%}, {max(refused):.1%} refused"
+        failed.append(trace.refused(WARM, END))
+    return f"{min(shares):.0%}, {max(failed):.1%} failed"
 
 
 def panels() -> list[dict[str, Any]]:
