@@ -220,7 +220,8 @@ class Summary(Struct, frozen=True, gc=False):
     are those of this run's successes, of the last attempt of each. ``job_sha256`` is that of the job file,
     ``null`` where there is none; times are UTC. ``checks`` are attempts that served to tell whether an
     endpoint or the requests were at fault. ``failures`` are the first requests that failed in this run, with
-    their codes.
+    their codes. ``held_back`` is the code of the failures, such as ``http_429``, that kept the requests in
+    flight below the job's limit for most of the run; else ``null``.
     """
 
     schema_version: int
@@ -250,3 +251,4 @@ class Summary(Struct, frozen=True, gc=False):
     versions: dict[str, str]
     checks: int = 0
     failures: dict[str, str] = {}
+    held_back: str | None = None

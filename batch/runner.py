@@ -28,7 +28,7 @@ from batch.policy.accept import ANYTHING, Unchecked, uncheckable
 from batch.policy.decisions import Failed, RetryAt
 from batch.policy.internal import charged, internal_error, no_outcome
 from batch.policy.retry import INVALID_OUTPUT
-from batch.policy.standing import Standing, standing
+from batch.policy.standing import Standing, congestion, standing
 from batch.records import Failure, Mishap, Reply
 from batch.storing import stored
 
@@ -111,6 +111,10 @@ class Run:
     def standing(self) -> Standing:
         """How the engine stands now; to be asked while the run goes on."""
         return standing(self._scheduler, self._time())
+
+    def congestion(self, seconds: float) -> str | None:
+        """The code of the failures that have held the run back for most of its ``seconds``, if any have."""
+        return congestion(self._scheduler, self._time(), seconds)
 
     def drain(self) -> None:
         """Send nothing more; what is under way may still finish."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batch.records import Failure, Reply, Verdict
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
     from batch.policy.capacity import Capacity
@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 
 REPLY = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSAL = Failure("http_429", "too many requests", http_status=429)
+ERROR = Failure("http_500", "oops", http_status=500)
+CUT = Failure("truncated", "cut", first_byte=0.2)
+ERRORS_AND_CUTS = ((0.04, 0.05, ERROR), (0.02, 1.0, CUT))
+"""Four requests in a hundred meet a 500 at once, and two are cut in the middle of the answer."""
 
 
 def gradual(load: float) -> float:
@@ -44,7 +48,8 @@ class SimulatedServer:
 
     ``capacity`` is a number for each time. Alone, a reply takes ``seconds`` on average, with a log-normal
     ``spread``; ``slowdown`` says how much longer at a load from 0 to 1. A refusal takes ``refusal_seconds``.
-    ``noise`` is the share of requests that are refused whatever the load.
+    ``noise`` is the share of requests that are refused whatever the load. ``faults`` are other failures that
+    have nothing to do with it: for each its share, how long it takes, and what it is.
     """
 
     def __init__(
@@ -58,6 +63,7 @@ class SimulatedServer:
         refusal_seconds: float = 0.05,
         refusal: Failure = REFUSAL,
         noise: float = 0.0,
+        faults: Sequence[tuple[float, float, Failure]] = (),
     ) -> None:
         self._capacity = capacity
         self._random = random
@@ -66,6 +72,7 @@ class SimulatedServer:
         self._slowdown = slowdown
         self._refusal: tuple[float, Outcome] = (refusal_seconds, refusal)
         self._noise = noise
+        self._faults = faults
         self._busy_until: list[float] = []
 
     def answer(self, now: float) -> tuple[float, Outcome]:
@@ -76,10 +83,22 @@ class SimulatedServer:
         capacity = self._capacity(now)
         if len(busy) >= capacity or (self._noise and self._random.random() < self._noise):
             return self._refusal
+        fault = self._fault() if self._faults else None
+        if fault is not None:
+            heapq.heappush(busy, now + fault[0])
+            return fault
         seconds = self._scale * math.exp(self._random.gauss(0, self._spread))
         seconds *= self._slowdown((len(busy) + 1) / capacity)
         heapq.heappush(busy, now + seconds)
         return seconds, REPLY
+
+    def _fault(self) -> tuple[float, Outcome] | None:
+        chance = self._random.random()
+        for share, seconds, failure in self._faults:
+            if chance < share:
+                return seconds, failure
+            chance -= share
+        return None
 
 
 @dataclass(slots=True)

@@ -7,18 +7,24 @@ from typing import TYPE_CHECKING
 
 import anyio
 import pytest
+from aiohttp import web
 
 from batch.policy.adaptive import START, AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
 from batch.records import Failure
 from tests.chat_server import ChatServer, serving
 from tests.engine_support import OK, Bench, requests
-from tests.simulated_server import SimulatedServer, changing, steady
+from tests.simulated_server import ERRORS_AND_CUTS, SimulatedServer, changing, steady
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.capacity import Capacity
     from batch.providers.scripted import Script
     from batch.records import Outcome, Request
     from tests.conftest import Command
 
+SEEDS = range(6)
 BUSY = Failure("http_503", "busy", http_status=503)
 
 
@@ -26,8 +32,10 @@ def asked(server: SimulatedServer) -> Script:
     return lambda request, attempt: server.answer(anyio.current_time())
 
 
-def run_against(server: SimulatedServer, count: int, limit: int) -> Bench:
-    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=AdaptiveCapacity)
+def run_against(
+    server: SimulatedServer, count: int, limit: int, capacity: Callable[[int], Capacity] = AdaptiveCapacity
+) -> Bench:
+    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=capacity)
     bench.play()
     return bench
 
@@ -45,6 +53,26 @@ def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, co
     best = count / size * 2.0 * (1 + 1 / 3)  # seconds alone, slowed down at the capacity
     assert seconds(bench) <= best / 0.85
     assert len(bench.diary.failures) <= 0.02 * count + 40, "and with few refusals beyond those of the start"
+
+
+@pytest.mark.parametrize("code", [429, 503])
+@pytest.mark.parametrize(("limit", "share"), [(4, 0.02), (6, 0.06), (16, 0.01), (16, 0.06)])
+def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: float, code: int) -> None:
+    refusal = Failure(f"http_{code}", "not now", http_status=code)
+
+    def taken(capacity: Callable[[int], Capacity]) -> float:
+        server = [SimulatedServer(steady(1000), Random(seed), noise=share, refusal=refusal) for seed in SEEDS]
+        return sum(seconds(run_against(each, 300, limit, capacity)) for each in server)
+
+    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
+
+
+def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
+    def taken(capacity: Callable[[int], Capacity]) -> float:
+        server = [SimulatedServer(steady(1000), Random(seed), faults=ERRORS_AND_CUTS) for seed in SEEDS]
+        return sum(seconds(run_against(each, 300, 6, capacity)) for each in server)
+
+    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
 
 
 def test_a_server_that_says_503_above_its_capacity_is_not_taken_for_dead() -> None:
@@ -115,3 +143,35 @@ async def test_adaptive_false_sends_as_many_at_once_as_the_user_said(promptjobs:
         ended = await promptjobs("run", "job.yaml", "--set", "adaptive=false")
     assert ended.code == 0, ended.stderr
     assert server.answered == 41
+
+
+@pytest.mark.anyio
+async def test_the_summary_names_the_failures_that_held_a_run_back(promptjobs: Command) -> None:
+    """A server that takes one request at a time, and a job that would send eight."""
+    server = Crowded()
+    rows = "".join(f'{{"id": "{number}", "text": "{number}"}}\n' for number in range(12))
+    (promptjobs.folder / "rows.jsonl").write_text(rows)
+    async with serving(server):
+        (promptjobs.folder / "job.yaml").write_text(JOB.format(url=server.url))
+        ended = await promptjobs("run", "job.yaml", "--set", "concurrency=8", "--json")
+    assert ended.code == 0, ended.stderr
+    assert ended.summary["held_back"] == "http_429"
+    assert "  held back by 429s: below `concurrency` for most of the run" in ended.stderr.splitlines()
+
+
+class Crowded(ChatServer):
+    """Takes a twentieth of a second for an answer, and refuses what comes meanwhile."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_busy = False
+
+    async def handle(self, request: web.Request) -> web.StreamResponse:
+        if self.is_busy:
+            return web.json_response({"error": {"message": "one at a time"}}, status=429)
+        self.is_busy = True
+        try:
+            await anyio.sleep(0.05)
+            return await super().handle(request)
+        finally:
+            self.is_busy = False

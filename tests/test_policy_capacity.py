@@ -9,6 +9,7 @@ from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 
 if TYPE_CHECKING:
+    from batch.policy.capacity import Congestion
     from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
@@ -22,6 +23,9 @@ class Three:
         self.limit = limit
         self.told: list[tuple[str, float, float, int]] = []
         self.sent_at: list[float] = []
+
+    def congestion(self, now: float) -> Congestion | None:
+        return None
 
     def slots(self, now: float) -> int:
         return 3

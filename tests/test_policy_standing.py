@@ -7,23 +7,43 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batch.policy.adaptive import AdaptiveCapacity
+from batch.policy.capacity import FixedCapacity
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
-from batch.policy.standing import Parked, Standing, standing
+from batch.policy.standing import UNPROVEN, HeldBack, Parked, Standing, congestion, standing
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 from tests.test_policy_gate import Ledger
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
+    from batch.policy.work import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)
 
 
-def lane(name: str = "m", total: int = 9, gate: Gate | None = None) -> Lane:
+def lane(
+    name: str = "m",
+    total: int = 9,
+    gate: Gate | None = None,
+    capacity: Callable[[int], Capacity] = FixedCapacity,
+) -> Lane:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
-    return Lane(name, rows, limit=4, policy=RetryPolicy(), outage=600, random=lambda: 0.5, gate=gate)
+    return Lane(
+        name,
+        rows,
+        limit=4,
+        policy=RetryPolicy(),
+        outage=600,
+        random=lambda: 0.5,
+        gate=gate,
+        capacity=capacity,
+    )
 
 
 def after(scheduler: Scheduler, *outcomes: Outcome) -> Standing:
@@ -40,7 +60,7 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Standing:
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ([], Standing(allowed=1)),
+        ([], Standing(allowed=1, held_back=HeldBack(4, UNPROVEN))),
         ([OK], Standing(allowed=4)),
         ([OK, SLOW], Standing(allowed=4, waiting=1)),
         (
@@ -90,3 +110,44 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     assert scheduler.take(2.0) is not None
     assert scheduler.take(math.inf) is not None
     assert standing(scheduler, 2.0).allowed == 4
+
+
+@pytest.mark.parametrize(
+    ("failure", "reason"),
+    [
+        (Failure("http_429", "slow", http_status=429), "http_429"),
+        (Failure("http_503", "busy", http_status=503), "http_503"),
+        (Failure("first_byte_timeout", "silence"), "first_byte_timeout"),
+        (Failure("http_500", "oops", http_status=500), None),
+        (Failure("truncated", "cut", first_byte=1), None),
+    ],
+    ids=lambda value: value.code if isinstance(value, Failure) else "",
+)
+def test_it_says_which_failures_hold_a_lane_back(failure: Failure, reason: str | None) -> None:
+    scheduler = Scheduler([lane(capacity=AdaptiveCapacity)], limit=8)
+    held_back = after(scheduler, OK, failure).held_back
+    assert held_back == (None if reason is None else HeldBack(4, reason))
+    assert congestion(scheduler, 100.0, seconds=100.0) == reason
+
+
+def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
+    scheduler = Scheduler([lane(total=60, capacity=AdaptiveCapacity)], limit=8)
+    now, refused = 0.0, False
+    while (works := _all(scheduler, now)) or not scheduler.over:
+        now += 1
+        for work in works:
+            refuse = now == 2 and not refused
+            refused |= refuse
+            scheduler.settle(work, SLOW if refuse else OK, now)
+        if 3 < now < 5:
+            assert standing(scheduler, now).held_back == HeldBack(4, "http_429")
+        if now == 12:
+            assert standing(scheduler, now).held_back is None
+    assert congestion(scheduler, now, seconds=now) is None, "it was not for most of the time"
+
+
+def _all(scheduler: Scheduler, now: float) -> list[Work]:
+    works = []
+    while (work := scheduler.take(now)) is not None:
+        works.append(work)
+    return works

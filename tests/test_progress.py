@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batch.policy.standing import Parked, Standing
+from batch.policy.standing import UNPROVEN, HeldBack, Parked, Standing
 from batch.progress import BarReporter, LineReporter, words
 from batch.records import Failure, Request, Usage
 from tests.results_support import failed, hostile_text, succeeded
@@ -199,6 +199,28 @@ IN_WORDS = [
     "in flight 3 of 8 (held back by limits), retries 1 (2 waiting)",
     "a parked for 280 s: http_429, b parked for this run: auth, c out for 1700 s at most: connect",
 ]
+
+
+@pytest.mark.parametrize(
+    ("reason", "words"),
+    [
+        (UNPROVEN, "in flight 1 of 6: endpoint not yet proven"),
+        ("http_429", "in flight 1 of 6: held back by 429s"),
+        ("http_503", "in flight 1 of 6: held back by 503s"),
+        ("idle_timeout", "in flight 1 of 6: held back by idle timeouts"),
+        ("api_error", "in flight 1 of 6: held back by api errors"),
+    ],
+)
+def test_both_say_why_fewer_are_in_flight_than_the_job_allows(reason: str, words: str) -> None:
+    standing = Standing(in_flight=1, allowed=1, held_back=HeldBack(6, reason))
+    for make in (line_reporter, bar_reporter):
+        stream, clock = io.StringIO(), Clock()
+        reporter = make(stream, clock)
+        reporter.start(total=10, already=4)
+        reporter.watch(lambda: standing)
+        clock.now += 60
+        reporter.tick()
+        assert f"{words}, retries 0" in stream.getvalue()
 
 
 def test_a_line_says_how_the_engine_stands() -> None:

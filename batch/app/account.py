@@ -26,6 +26,7 @@ class Account:
     tally: Tally
     spending: Spending
     checks: int
+    held_back: str | None = None
 
     def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
         """The summary of a run that ends now."""
@@ -58,4 +59,5 @@ class Account:
             versions=begun.versions,
             checks=self.checks,
             failures=tally.failures,
+            held_back=self.held_back,
         )

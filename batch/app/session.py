@@ -72,6 +72,7 @@ class Session:
         self._out_of_time = False
         self.told_twice = False
         """Whether a second signal has asked the run to end now."""
+        self._held_back: str | None = None
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
         """Write results that need no run."""
@@ -181,6 +182,7 @@ class Session:
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
             self._reporter.watch(run.standing)
+            begun = asyncio.get_running_loop().time()
             try:
                 with self._signals.obeyed(stopper.on_signal):
                     await run.run()
@@ -190,6 +192,7 @@ class Session:
                 self._reporter.watch(None)
                 self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
                 self.told_twice = stopper.told_twice
+                self._held_back = run.congestion(asyncio.get_running_loop().time() - begun)
             tasks.cancel_scope.cancel()
         if error is not None:
             raise error
@@ -243,5 +246,5 @@ class Session:
         )
         if error is not None:
             reasons = [*reasons, str(error)]
-        account = Account(self._job, plan, self._tally, self._spending, self._checks)
+        account = Account(self._job, plan, self._tally, self._spending, self._checks, self._held_back)
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

@@ -208,7 +208,7 @@ def _in_words(summary: Summary) -> list[str]:
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
-    reasons = [f"  {reason}" for reason in summary.reasons]
+    reasons = [f"  {reason}" for reason in summary.reasons] + _held_back(summary.held_back)
     return [
         f"{text}; {_relative(summary.output)}",
         *_failures(summary),
@@ -225,6 +225,14 @@ def _failures(summary: Summary) -> list[str]:
     named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
     others = sum(summary.codes.values()) - len(summary.failures)
     return [f"  failed: {named}{f' and {others} more' if others > 0 else ''}"]
+
+
+def _held_back(code: str | None) -> list[str]:
+    if code is None:
+        return []
+    from batch.progress import words
+
+    return [f"  held back by {words.congestion(code)}: below `concurrency` for most of the run"]
 
 
 def _orphans(number: int) -> list[str]:

@@ -4,17 +4,40 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     from batch.records import Outcome
 
 
-class Capacity(Protocol):
-    """The slots of one endpoint. It sees outcomes and durations, and nothing of requests or of health.
+class Congestion(Struct, frozen=True):
+    """Congestion signals have lowered the limit.
 
-    Only its endpoint's ``Health`` asks it. That puts a ceiling of its own on the answer: one while the
+    ``code`` is that of the last one, ``seconds`` for how long they have in all. ``is_present`` says whether
+    the limit is below the job's now.
+    """
+
+    code: str
+    seconds: float
+    is_present: bool
+
+
+class Capacity(Protocol):
+    """The slots of one endpoint. It sees outcomes and durations, and nothing of requests.
+
+    Only its endpoint's ``CircuitBreaker`` asks it. That puts a ceiling of its own on the answer: one while the
     endpoint is unproven or out, few after an outage or when descriptors run out. All times are seconds on
     one clock. ``slots`` and ``settled`` are called for every attempt.
     """
+
+    @property
+    def limit(self) -> int:
+        """The job's own bound."""
+        ...
+
+    def congestion(self, now: float) -> Congestion | None:
+        """What has lowered the limit in this run; ``None``: nothing has."""
+        ...
 
     def slots(self, now: float) -> int:
         """Attempts that may be under way now; at least 1."""
@@ -33,11 +56,15 @@ class FixedCapacity:
     """Always as many as the user has said."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
+
+    def congestion(self, now: float) -> Congestion | None:  # noqa: ARG002 - it does not look
+        """Nothing lowers it."""
+        return None
 
     def slots(self, now: float) -> int:  # noqa: ARG002 - the same at any time
         """The limit."""
-        return self._limit
+        return self.limit
 
     def sent(self, now: float) -> None:
         """Nothing to learn."""

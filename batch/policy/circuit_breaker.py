@@ -158,6 +158,11 @@ class CircuitBreaker:
         return State.PARKED if self.held is not None else self._state
 
     @property
+    def capacity(self) -> Capacity:
+        """Its concurrency limit, as far as congestion decides it."""
+        return self._capacity
+
+    @property
     def stopped(self) -> bool:
         """Whether nothing more is sent there in this run."""
         return self.held is not None and self.held.until is None

@@ -27,10 +27,25 @@ class Parked(Struct, frozen=True):
     out: bool = False
 
 
+UNPROVEN = "unproven"
+"""Why fewer are in flight than the job allows: the endpoint has not given its first answer yet."""
+
+
+class HeldBack(Struct, frozen=True):
+    """Fewer requests may be in flight than the job's ``limit``.
+
+    ``reason`` is ``UNPROVEN``, or the code of the failures that have lowered it.
+    """
+
+    limit: int
+    reason: str
+
+
 class Standing(Struct, frozen=True):
     """Attempts under way and those allowed at once, retries that wait, and endpoints that are parked.
 
     ``is_limited``: some model's next request waits for a budget or a rate, the job's or the server's own.
+    ``held_back`` says why ``allowed`` is below the job's limit, where congestion or the first request is why.
     """
 
     in_flight: int = 0
@@ -38,15 +53,16 @@ class Standing(Struct, frozen=True):
     waiting: int = 0
     is_limited: bool = False
     parked: tuple[Parked, ...] = ()
+    held_back: HeldBack | None = None
 
 
 def standing(scheduler: Scheduler, now: float) -> Standing:
     """The standing at ``now``, in seconds on the engine's clock."""
     open_lanes = [lane for lane in scheduler.lanes if not lane.over]
-    slots = sum(lane.slots(now) for lane in open_lanes)
+    allowed = min(scheduler.limit, sum(lane.slots(now) for lane in open_lanes))
     return Standing(
         in_flight=scheduler.in_flight,
-        allowed=min(scheduler.limit, slots),
+        allowed=allowed,
         waiting=sum(lane.waiting for lane in open_lanes),
         is_limited=any(lane.is_limited or _is_closed(lane, now) for lane in open_lanes),
         parked=tuple(
@@ -55,7 +71,37 @@ def standing(scheduler: Scheduler, now: float) -> Standing:
             for endpoint in lane.pool.endpoints
             for parked in _parked(endpoint, now)
         ),
+        held_back=_held_back(open_lanes, allowed, scheduler.limit, now),
     )
+
+
+def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
+    """Return the code of the congestion that has held an endpoint back for more than half of ``seconds``."""
+    found = [
+        congestion
+        for lane in scheduler.lanes
+        for endpoint in lane.pool.endpoints
+        if (congestion := endpoint.capacity.congestion(now)) is not None
+    ]
+    longest = max(found, key=lambda each: each.seconds, default=None)
+    return None if longest is None or longest.seconds <= seconds / 2 else longest.code
+
+
+def _held_back(lanes: list[Lane], allowed: int, most: int, now: float) -> HeldBack | None:
+    limit = min(most, sum(lane.pool.first.capacity.limit for lane in lanes))
+    if allowed >= limit:
+        return None
+    working = [
+        endpoint
+        for lane in lanes
+        for endpoint in lane.pool.endpoints
+        if endpoint.held is None and endpoint.opened_at is None
+    ]
+    for endpoint in working:
+        found = endpoint.capacity.congestion(now)
+        if endpoint.proven and found is not None and found.is_present:
+            return HeldBack(limit, found.code)
+    return HeldBack(limit, UNPROVEN) if any(not endpoint.proven for endpoint in working) else None
 
 
 def _is_closed(lane: Lane, now: float) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.policy.standing import UNPROVEN
 from batch.terminal import escape
 
 if TYPE_CHECKING:
-    from batch.policy.standing import Parked, Standing
+    from batch.policy.standing import HeldBack, Parked, Standing
     from batch.progress.counters import Counters
 
 MOST_PARKED = 3
@@ -15,15 +16,19 @@ MOST_PARKED = 3
 
 
 def engine(standing: Standing | None, counters: Counters) -> list[str]:
-    """What is under way, and what has been sent again: ``in flight 3 of 8``, ``retries 5 (2 waiting)``."""
+    """What is in flight, why no more is, and what was sent again: ``in flight 3 of 8: held back by 429s``."""
     if standing is None:
         return [f"in flight {counters.in_flight}", f"retries {counters.retries}"]
     waiting = f" ({standing.waiting} waiting)" if standing.waiting else ""
-    held_back = " (held back by limits)" if standing.is_limited else ""
     return [
-        f"in flight {standing.in_flight} of {standing.allowed}{held_back}",
+        f"in flight {standing.in_flight} of {_bound(standing)}",
         f"retries {counters.retries}{waiting}",
     ]
+
+
+def congestion(code: str) -> str:
+    """Failures of a code that fewer requests at once could have avoided: ``429s``, ``idle timeouts``."""
+    return f"{escape(code).removeprefix('http_').replace('_', ' ')}s"
 
 
 def trouble(standing: Standing | None) -> list[str]:
@@ -37,6 +42,18 @@ def trouble(standing: Standing | None) -> list[str]:
 def cost(counters: Counters) -> list[str]:
     """What the results cost, where that is known."""
     return [f"cost {counters.cost:.4g}"] if counters.cost else []
+
+
+def _bound(standing: Standing) -> str:
+    if standing.is_limited:
+        return f"{standing.allowed} (held back by limits)"
+    return str(standing.allowed) if standing.held_back is None else _held_back(standing.held_back)
+
+
+def _held_back(held_back: HeldBack) -> str:
+    if held_back.reason == UNPROVEN:
+        return f"{held_back.limit}: endpoint not yet proven"
+    return f"{held_back.limit}: held back by {congestion(held_back.reason)}"
 
 
 def _parked(parked: Parked) -> str:
