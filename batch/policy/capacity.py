@@ -26,8 +26,8 @@ class Capacity(Protocol):
     """The slots of one endpoint. It sees outcomes and durations, and nothing of requests.
 
     Only its endpoint's ``CircuitBreaker`` asks it, and puts a ceiling of its own on the answer: one while the
-    endpoint is unproven or its circuit is open, few after an outage or when descriptors run out. All times are
-    seconds on one clock. ``slots`` and ``settled`` are called for every attempt.
+    endpoint is unproven or its circuit is open, few after an outage or when descriptors run out. All times
+    are seconds on one clock. ``slots`` and ``settled`` are called for every attempt.
     """
 
     @property
