@@ -1,0 +1,286 @@
+"""What the chunks of an answer amount to: the second part of the reference decoder.
+
+``Answer.take`` is told each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
+specification leaves open are listed in ``reference_decoder``.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from tests.reference_calls import Call, Calls
+
+COMPLETE = [
+    "stop",
+    "eos",
+    "eos_token",
+    "end_turn",
+    "stop_sequence",
+    "complete",
+    "completed",
+    "tool_calls",
+    "tool_call",
+    "tool_use",
+    "function_call",
+]
+LENGTH = [
+    "length",
+    "max_tokens",
+    "max_output_tokens",
+    "model_length",
+    "model_context_window_exceeded",
+    "token_limit",
+]
+FILTERED = [
+    "content_filter",
+    "content_filtered",
+    "safety",
+    "recitation",
+    "blocklist",
+    "prohibited_content",
+    "spii",
+    "sensitive",
+    "refusal",
+    "language",
+    "image_safety",
+]
+BROKEN_OFF = [
+    "error",
+    "abort",
+    "aborted",
+    "cancelled",
+    "canceled",
+    "network_error",
+    "timeout",
+    "insufficient_system_resource",
+    "malformed_function_call",
+    "unexpected_tool_call",
+    "repetition",
+    "overloaded",
+    "pause_turn",
+]
+NO_REASON = ("", "null")
+
+
+class NoAnswerError(ValueError):
+    """The body is no answer; the text says why."""
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The verdicts that are right, none where there is no answer, and what a right answer holds."""
+
+    verdicts: frozenset[str]
+    text: str = ""
+    refusal: str = ""
+    calls: tuple[Call, ...] = ()
+    why: str = ""
+
+
+@dataclass
+class Said:
+    """What one source (the deltas, or one whole message) has said."""
+
+    text: list[str] = field(default_factory=list)
+    refusal: list[str] = field(default_factory=list)
+    calls: Calls = field(default_factory=Calls)
+    reasoned: bool = False
+
+    def size(self) -> tuple[int, int, int, bool]:
+        """Something that changes whenever anything is said."""
+        return len(self.text), len(self.refusal), self.calls.pieces, self.reasoned
+
+
+class Answer:
+    """An answer as it comes. ``done`` is set by ``[DONE]``; ``is_whole`` means one JSON object, no stream."""
+
+    def __init__(self, *, is_whole: bool = False) -> None:
+        self.done = False
+        self.ended_inside_event = False
+        self.deltas = Said()
+        self.messages: list[Said] = []
+        self.reasons: list[str] = []
+        self.is_provisional = False
+        self.is_whole = is_whole
+
+    def take(self, chunk: Any) -> None:
+        """Read one chunk."""
+        if isinstance(chunk, list) and chunk:
+            raise NoAnswerError("a list in place of an event")
+        if not isinstance(chunk, dict):
+            return
+        self._raise_errors(chunk)
+        choices = _typed(chunk.get("choices"), list, "choices") or []
+        mine = [choice for place, choice in enumerate(choices) if _is_mine(choice, place)]
+        if self.is_whole and len(mine) > 1:
+            raise NoAnswerError("two choices for index 0")
+        said = [self._choice(choice) for choice in mine]
+        reasons = [_reason(holder.get("finish_reason")) for holder in [*mine, chunk]]
+        found = [reason for reason in reasons if reason]
+        if found:
+            self.is_provisional = any(said)
+        elif any(said) and self.reasons:
+            self.is_provisional = True
+        self.reasons += found
+
+    def verdict(self, *, broken: bool) -> Expected:
+        """The result, once the body has ended."""
+        for reason in self.reasons:
+            if reason not in COMPLETE and reason not in LENGTH:
+                raise NoAnswerError(_class_of_failure(reason))
+        is_ended = self.done or self.is_whole
+        if not self.reasons and not is_ended:
+            raise NoAnswerError("cut")
+        if self.is_provisional and not is_ended and (broken or self.ended_inside_event):
+            raise NoAnswerError("cut after a provisional finish reason")
+        text = without_thinking(
+            self._one_of([_joined(said.text) for said in self.messages], _joined(self.deltas.text))
+        )
+        refusal = self._one_of(
+            [_joined(said.refusal) for said in self.messages], _joined(self.deltas.refusal)
+        )
+        calls = self._calls()
+        if not (text or refusal or calls):
+            raise NoAnswerError("nothing said")
+        verdicts = {"length" if reason in LENGTH else "complete" for reason in self.reasons} or {"unverified"}
+        return Expected(frozenset(verdicts), text, refusal, calls)
+
+    def _raise_errors(self, chunk: dict[str, Any]) -> None:
+        nested = [value for value in chunk.values() if isinstance(value, dict)]
+        if chunk.get("object") == "error" or any(value.get("error") for value in [chunk, *nested]):
+            raise NoAnswerError("an error object")
+        choices = chunk.get("choices")
+        for choice in choices if isinstance(choices, list) else []:
+            for holder in (
+                (choice, *(choice.get(key) for key in ("delta", "message")))
+                if isinstance(choice, dict)
+                else ()
+            ):
+                if isinstance(holder, dict) and holder.get("error"):
+                    raise NoAnswerError("an error in a choice")
+        words = ("errors", "detail", "message", "msg") if self.is_whole else ("errors",)
+        if not choices and (any(chunk.get(word) for word in words) or _has_error_status(chunk)):
+            raise NoAnswerError("an error without choices")
+
+    def _choice(self, choice: dict[str, Any]) -> bool:
+        """Read one choice; say whether the model has said anything in it."""
+        delta = _typed(choice.get("delta"), dict, "delta") or {}
+        message = _typed(choice.get("message"), dict, "message") or {}
+        before = self.deltas.size()
+        _say(delta, self.deltas)
+        whole = Said()
+        _say(message, whole)
+        if whole.size() != Said().size():
+            self.messages.append(whole)
+        return before != self.deltas.size() or whole.size() != Said().size()
+
+    def _one_of(self, messages: list[str], deltas: str) -> str:
+        """The text that deltas and whole messages agree on."""
+        spoken = [message for message in messages if message]
+        if not spoken:
+            return deltas
+        if len(spoken) > 1 and set(spoken) != {deltas}:
+            raise NoAnswerError("several whole messages")
+        if not spoken[0].startswith(deltas):
+            raise NoAnswerError("a whole message that contradicts the deltas")
+        return spoken[0]
+
+    def _calls(self) -> tuple[Call, ...]:
+        deltas = self.deltas.calls.joined()
+        for message in self.messages:
+            calls = message.calls.joined()
+            if calls and deltas and calls != deltas:
+                raise NoAnswerError("a whole message whose tool calls contradict the deltas")
+            deltas = deltas or calls
+        return deltas
+
+
+def without_thinking(text: str) -> str:
+    """The text without the reasoning that stands before it in ``<think>`` tags (WIRE-TRUTH §5)."""
+    opened, closing = re.match(r"\s*<think>", text), text.find("</think>")
+    if opened is not None:
+        return text[closing + len("</think>") :].lstrip() if closing >= 0 else ""
+    if closing < 0 or "<think>" in text[:closing]:
+        return text
+    before, after = text[:closing], text[closing + len("</think>") :]
+    ends_its_line = re.match(r"[ \t\r]*(\n|\Z)", after) is not None
+    fences = [line for line in before.split("\n") if re.match(r" {0,3}(```|~~~)", line)]
+    return after.lstrip() if ends_its_line and len(fences) % 2 == 0 else text
+
+
+def _class_of_failure(reason: str) -> str:
+    if reason in FILTERED:
+        return "filtered"
+    return "broken off" if reason in BROKEN_OFF else "unknown finish reason"
+
+
+def _has_error_status(chunk: dict[str, Any]) -> bool:
+    return any(re.fullmatch(r"[4-9]\d\d+", str(chunk.get(key)), re.ASCII) for key in ("code", "status"))
+
+
+def _is_mine(choice: Any, place: int) -> bool:
+    """Whether a choice is the one with index 0."""
+    if _typed(choice, dict, "a choice") is None or not choice:
+        return False
+    index = choice.get("index")
+    if index is None:
+        return place == 0
+    if isinstance(index, int | float) and not isinstance(index, bool):
+        return index == 0
+    if isinstance(index, str) and re.fullmatch(r"[1-9]\d*", index, re.ASCII):
+        return False
+    raise NoAnswerError("an index of another type")
+
+
+def _say(source: dict[str, Any], said: Said) -> None:
+    """Read a delta or a message."""
+    text, reasoning = _content(source.get("content"))
+    said.text += [text] if text else []
+    said.refusal += [word] if (word := _typed(source.get("refusal"), str, "refusal")) else []
+    for key in ("reasoning_content", "reasoning"):
+        reasoning = bool(_typed(source.get(key), str, key)) or reasoning
+    said.reasoned = said.reasoned or reasoning
+    try:
+        said.calls.take(_typed(source.get("tool_calls"), list, "tool_calls") or [])
+        said.calls.take_function_call(_typed(source.get("function_call"), dict, "function_call"))
+    except ValueError as error:
+        raise NoAnswerError(str(error)) from None
+
+
+def _content(content: Any) -> tuple[str, bool]:
+    """The text of a ``content``, and whether there is reasoning in it."""
+    if content is None or isinstance(content, str):
+        return content or "", False
+    if not isinstance(content, list):
+        raise NoAnswerError("content of a wrong type")
+    text, reasoning = "", False
+    for part in content:
+        if part is None:
+            continue
+        if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking"}:
+            raise NoAnswerError("a part of the content that is not known")
+        text += _typed(part.get("text"), str, "text") or ""
+        reasoning = reasoning or bool(part.get("thinking"))
+    return text, reasoning
+
+
+def _reason(value: Any) -> str:
+    word = value.lower() if isinstance(value, str) else ""
+    return "" if word in NO_REASON else word
+
+
+def _typed(value: Any, kind: type, name: str) -> Any:
+    """The value; ``None`` where it is of a wrong type and says nothing."""
+    if isinstance(value, kind):
+        return value
+    if value:
+        raise NoAnswerError(f"{name} of a wrong type")
+    return None
+
+
+def _joined(parts: list[str]) -> str:
+    """The parts as one text; a surrogate half without its partner is U+FFFD."""
+    text = "".join(parts)
+    return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
