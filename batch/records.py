@@ -68,7 +68,8 @@ class Rate(Struct, frozen=True, gc=False):
 class Reply(Struct, frozen=True, gc=False):
     """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
 
-    ``parsed`` is the value that the text holds, where the job demands one.
+    ``parsed`` is the value that the text holds, where the job demands one. ``logprobs`` are as the server
+    sends them, joined over its events.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Reply(Struct, frozen=True, gc=False):
     total: float = 0.0
     parsed: Any = None
     rate: Rate | None = None
+    logprobs: Any = None
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -94,8 +96,11 @@ class Failure(Struct, frozen=True, gc=False):
     its answer said that it has too much to do.
 
     ``server_code`` is the code or type that the server gives its error, empty where there is none.
-    ``error_status`` is the HTTP status that an error inside a 200 response names. ``about_request`` is set where
-    the server's code can only be about this one request, such as a prompt that is too long.
+    ``error_status`` is the HTTP status that an error inside a 200 response names. ``about_request`` is set
+    where the server's code can only be about this one request, such as a prompt that is too long.
+
+    ``finish_reason`` is the server's, where it has sent one. ``answer`` is what the reply would be, where
+    only its finish reason is not known.
     """
 
     code: str
@@ -113,6 +118,8 @@ class Failure(Struct, frozen=True, gc=False):
     server_code: str = ""
     error_status: int | None = None
     about_request: bool = False
+    finish_reason: str | None = None
+    answer: Reply | None = None
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -148,7 +155,8 @@ class Timings(Struct, frozen=True, gc=False):
 class Result(Struct, frozen=True, gc=False):
     """One line of the output file, keys in this order, ``null`` rather than absent.
 
-    ``messages`` are those that were sent, where the job's ``output.include`` asks for them.
+    ``messages`` are those that were sent, where the job's ``output.include`` asks for them. ``target`` is the
+    job's id of the model; ``logprobs`` are kept where the request asked for them.
     """
 
     schema_version: int
@@ -173,6 +181,8 @@ class Result(Struct, frozen=True, gc=False):
     completed_at: str
     metadata: JSONObject
     messages: list[JSONObject] | None = None
+    target: str | None = None
+    logprobs: Any = None
 
 
 class Known(Struct, frozen=True, gc=False):

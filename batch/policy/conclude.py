@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
@@ -54,6 +55,8 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -
         completed_at=at,
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
+        target=request.target,
+        logprobs=reply.logprobs if _asks_for_logprobs(request) else None,
     )
 
 
@@ -71,10 +74,11 @@ def failed(
         runs=runs,
         history=work.history,
     )
-    return _failure(
+    result = _failure(
         request,
         error,
         at,
+        finish_reason=failure.finish_reason if failure.finished else None,
         partial_text=work.partial_text,
         usage=failure.usage,
         cost=work.cost,
@@ -82,6 +86,26 @@ def failed(
         timings=_timings(failure, queued),
         messages=list(request.messages) if keep.messages else None,
     )
+    return result if failure.answer is None else _with_answer(result, failure.answer, keep, request)
+
+
+def _with_answer(result: Result, answer: Reply, keep: Keep, request: Request) -> Result:
+    """The line with all of an answer whose finish reason is not known: it may turn out to be whole."""
+    return replace(
+        result,
+        partial_text=answer.text,
+        reasoning=answer.reasoning if keep.reasoning else None,
+        tool_calls=answer.tool_calls,
+        refusal=answer.refusal,
+        served_by=answer.served_by,
+        logprobs=answer.logprobs if _asks_for_logprobs(request) else None,
+    )
+
+
+def _asks_for_logprobs(request: Request) -> bool:
+    extra = request.params.get("extra_body")
+    asked = {**(extra if isinstance(extra, dict) else {}), **request.params}
+    return any(asked.get(name) not in (None, False) for name in ("logprobs", "top_logprobs"))
 
 
 def refused(request: Request, why: str, at: str) -> Result:
@@ -97,6 +121,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
     *,
     attempts: int,
     timings: Timings,
+    finish_reason: str | None = None,
     partial_text: str | None = None,
     usage: Usage | None = None,
     cost: float | None = None,
@@ -109,7 +134,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
         status="failed",
         text=None,
         verdict=None,
-        finish_reason=None,
+        finish_reason=finish_reason,
         error=error,
         partial_text=partial_text,
         reasoning=None,
@@ -125,6 +150,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
         completed_at=at,
         metadata=request.metadata,
         messages=messages,
+        target=request.target,
     )
 
 

@@ -14,13 +14,13 @@ if TYPE_CHECKING:
 
     from batch.records import Failure
 
-NEVER = frozenset({"too_large", "filtered", "redirect", "bad_request"})
+NEVER = frozenset({"too_large", "filtered", "redirect", "bad_request", "unknown_finish", "empty_length"})
 """Asking again gives the same answer."""
 
 ONCE = frozenset({"protocol", "bad_event", "encoding"})
 """Worth one more attempt: a server that does it twice will go on doing it."""
 
-HOLD = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model"})
+HOLD = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model", "forbidden", "payment_required"})
 """The endpoint will not have us; every other request would get the same answer."""
 
 WRONG_ADDRESS = frozenset({404, 405})

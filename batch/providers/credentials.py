@@ -21,8 +21,8 @@ USER_AGENT = f"promptjobs/{__version__}"
 LONG = 16
 """Characters from which on a secret can be no word of an answer."""
 
-_OF_A_FAILURE = ("message", "partial_text")
-_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by", "tool_calls")
+_OF_A_FAILURE = ("message", "partial_text", "server_code", "finish_reason")
+_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by", "tool_calls", "logprobs")
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -59,10 +59,13 @@ class Credentials:
         for name in _OF_A_FAILURE if isinstance(outcome, Failure) else _OF_A_REPLY:
             text = clean = getattr(outcome, name)
             for secret in secrets if text else ():
-                if name == "message" or len(secret) >= LONG:
+                if name in ("message", "server_code") or len(secret) >= LONG:
                     clean = _without(clean, secret) if isinstance(clean, str) else _inside(clean, secret)
             if clean != text:
                 changed[name] = clean
+        answer = outcome.answer if isinstance(outcome, Failure) else None
+        if answer is not None and (clean := self.redacted(answer)) is not answer:
+            changed["answer"] = clean
         return replace(outcome, **changed) if changed else outcome
 
 

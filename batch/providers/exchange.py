@@ -50,6 +50,10 @@ WHOLE = frozenset({200, 201, 202, 203})
 """Statuses whose body is the answer; some frameworks say 201 to every POST."""
 
 
+FRAMING = ("content-length", "transfer-encoding")
+"""Headers that say where a body ends; without them its end may as well be a broken connection."""
+
+
 class Exchange:
     """One attempt on the wire: a body, sent on a route through ``connections``."""
 
@@ -121,6 +125,7 @@ class Exchange:
             return self._broken(error)
         self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
         self._decoder.content_type = response.headers.get("content-type", "")
+        self._decoder.framed = any(name in response.headers for name in FRAMING)
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding in ENCODINGS:
             self._inflater = Inflater()

@@ -21,6 +21,7 @@ from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
 from batch.providers.route import Route
 from batch.records import Failure, Outcome
+from batch.wire.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire.reply import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
 from batch.wire.text import DeltaJoiner
@@ -43,6 +44,7 @@ class HttpClient:
     """The connections to one endpoint. Use as an async context manager.
 
     ``max_event`` and ``max_body`` are the bytes that one event and one whole response may have, decoded.
+    ``finish_reasons`` are the words of the job's servers that the built-in lists do not have.
     """
 
     def __init__(
@@ -53,11 +55,14 @@ class HttpClient:
         tls: ssl.SSLContext | None = None,
         max_event: int = MAX_EVENT,
         max_body: int = MAX_BODY,
+        finish_reasons: FinishReasons = NO_WORDS,
     ) -> None:
         self._timeouts = timeouts
         self._proxy = proxy
         self._tls: ssl.SSLContext | bool = tls or True
-        self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
+        self._new_decoder = partial(
+            ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
+        )
         self._gatherer = Gatherer()
         self._connections: Connections | None = None
         self._watch: Watch | None = None
@@ -87,13 +92,15 @@ class HttpClient:
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
         gatherer = self._gatherer
-        exchange = self._exchange(route, body, gatherer)
+        decoder = self._new_decoder(is_early=route.is_early)
+        exchange = self._exchange(route, body, decoder, gatherer)
         gatherer.streams += 1
         try:
             outcome = await exchange.in_time(exchange.run)
         finally:
             gatherer.streams -= 1
             exchange.close()
+            route.is_early = route.is_early or decoder.message.finish.is_early
         assert outcome is not None  # noqa: S101 - a whole run ends in an outcome
         return outcome
 
@@ -102,7 +109,7 @@ class HttpClient:
 
         Raises ``AttemptError`` where the reply does not become whole.
         """
-        exchange = self._exchange(route, body)
+        exchange = self._exchange(route, body, self._new_decoder(is_early=route.is_early))
         joiner = DeltaJoiner()
         seen = 0
         try:
@@ -121,8 +128,9 @@ class HttpClient:
             yield rest
         yield FinishReason(outcome.finish_reason)
 
-    def _exchange(self, route: Route, body: bytes, gatherer: Gatherer | None = None) -> Exchange:
+    def _exchange(
+        self, route: Route, body: bytes, decoder: ReplyDecoder, gatherer: Gatherer | None = None
+    ) -> Exchange:
         if self._connections is None or self._watch is None:
             raise RuntimeError("the client is not open")
-        decoder = self._new_decoder()
         return Exchange(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)

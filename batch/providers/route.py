@@ -37,7 +37,8 @@ class Response(Struct, frozen=True):
 class Route:
     """Where POSTs go, with which headers (a key may be among them: it has no ``repr``), through which proxy.
 
-    ``secrets`` are the passwords in the addresses, in the form in which they are sent.
+    ``secrets`` are the passwords in the addresses, in the form in which they are sent. ``is_early`` is set
+    once this endpoint has gone on with an answer after a finish reason.
     To be made where an event loop runs. Raises ``ValueError`` where a header would end its line.
     """
 
@@ -51,6 +52,7 @@ class Route:
             "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
         )
         self._head = b""
+        self.is_early = False
 
     def __repr__(self) -> str:
         return f"Route({self.origin})"

@@ -2,47 +2,81 @@
 
 The typed decoder names only the fields that are used. What does not fit it (a number where a string is
 due, a lone surrogate escape, ``NaN``) is decoded a second time, generically and slowly, and read as far
-as it makes sense: a server's oddity must not cost a reply.
+as it makes sense: an oddity that says nothing must not cost a reply, and words must not be lost to one.
 """
 
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from batch.records import Usage
+from batch.wire.error_shapes import error_in, remark_in
+from batch.wire.parts import NotTextError, text_and_reasoning
 
 
 class Delta(Struct, gc=False):
-    """What an event adds to the message; the same names hold a whole message where it is not streamed."""
+    """What an event adds to the message; the same names hold a whole message where it is not streamed.
+
+    Values of the last fields are rare, and read generically into ``Choice.odd``.
+    """
 
     content: str | None = None
     reasoning_content: str | None = None
     reasoning: str | None = None
     refusal: str | None = None
     tool_calls: list[Any] | None = None
+    function_call: None = None
+    error: None = None
 
 
-class Choice(Struct, gc=False):
-    """One of the answers; only the one with index 0 is ever asked for."""
+class Odd(Struct, gc=False):
+    """What a choice has beside its usual fields.
+
+    ``text`` is the words of a legacy completion, ``function_call`` a call in the form before tool calls,
+    ``error`` what the server says of an error.
+    """
+
+    text: str | None = None
+    function_call: Any = None
+    logprobs: Any = None
+    error: Any = None
+
+
+class Choice(Struct, gc=False, rename={"odd": "choice.odd"}):
+    """One of the answers; only the one with index 0 is ever asked for.
+
+    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are rare,
+    and read generically into ``odd``.
+    """
 
     delta: Delta | None = None
     message: Delta | None = None
     finish_reason: str | None = None
-    index: int | None = 0
+    index: int | None = None
+    text: None = None
+    error: None = None
+    logprobs: None = None
+    odd: Odd | None = None
 
 
 class Chunk(Struct, gc=False):
-    """One event, or one whole reply."""
+    """One event, or one whole reply.
+
+    ``error`` is what the server says of an error, wherever it says it. ``remark`` is what it says in an event
+    without an answer, which may be an error: it is one where no finish reason comes.
+    """
 
     choices: list[Choice] | None = None
     error: Any = None
     usage: Usage | None = None
     finish_reason: str | None = None
     model: str | None = None
+    object: Literal["chat.completion.chunk", "chat.completion", "text_completion"] | None = None
+    remark: Any = None
 
 
 class NotJSONError(ValueError):
@@ -53,21 +87,46 @@ class NotUTF8Error(ValueError):
     """The bytes are not UTF-8."""
 
 
+class WrongTypeError(ValueError):
+    """A value that holds words has a type that cannot be read: to leave it out would lose them."""
+
+
+OTHER_CHOICE = 1
+"""The index of a choice whose index cannot be read: it is not the one that is asked for."""
+
 _decode = Decoder(Chunk).decode
+_decode_generic = Decoder().decode
 
 
 def decode(data: bytes) -> Chunk:
-    """The chunk in these bytes; an empty one where they hold JSON of another shape.
+    """The chunk in these bytes; an empty one where they hold JSON that says nothing.
 
-    Raises ``NotUTF8Error`` and ``NotJSONError``.
+    Raises ``NotUTF8Error``, ``NotJSONError`` and ``WrongTypeError``.
     """
     try:
-        return _decode(data)
+        chunk = _decode(data)
     except (DecodeError, UnicodeDecodeError, RecursionError):
-        return _leniently(_generic(data))
+        return _leniently(_value(data))
+    return chunk if chunk.choices else examined(chunk, data)
 
 
-def _generic(data: bytes) -> object:
+def examined(chunk: Chunk, data: bytes) -> Chunk:
+    """The chunk of an event without an answer, with the error or the remark that its bytes hold."""
+    value = _value(data)
+    chunk.error = error_in(value)
+    chunk.remark = remark_in(value)
+    return chunk
+
+
+def _value(data: bytes) -> Any:
+    try:
+        return _decode_generic(data)
+    except (DecodeError, UnicodeDecodeError, RecursionError):
+        return generic(data)
+
+
+def generic(data: bytes) -> Any:
+    """The value in these bytes. Raises ``NotUTF8Error`` and ``NotJSONError``."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -81,57 +140,111 @@ def _generic(data: bytes) -> object:
 
 
 def _leniently(value: object) -> Chunk:
+    error = error_in(value)
     if not isinstance(value, dict):
-        return Chunk()
+        if error is None and value and isinstance(value, list | str):
+            raise WrongTypeError(f"an event is {_kind(value)}, and no object")
+        return Chunk(error=error)
     choices = value.get("choices")
+    if choices and not isinstance(choices, list) and error is None:
+        raise WrongTypeError(f"`choices` is {_kind(choices)}")
+    found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
-        choices=[_choice(choice) for choice in choices if isinstance(choice, dict)]
-        if isinstance(choices, list)
-        else None,
-        error=value.get("error"),
+        choices=found,
+        error=error,
         usage=_usage(value.get("usage")),
-        finish_reason=_text(value.get("finish_reason")),
+        finish_reason=_reason(value.get("finish_reason")),
         model=_text(value.get("model")),
+        remark=None if found else remark_in(value),
     )
 
 
-def _choice(value: dict[str, Any]) -> Choice:
-    index = value.get("index", 0)
-    return Choice(
-        delta=_delta(value.get("delta")),
-        message=_delta(value.get("message")),
-        finish_reason=_text(value.get("finish_reason")),
-        index=index if isinstance(index, int) else 0,
-    )
-
-
-def _delta(value: object) -> Delta | None:
+def _choice(value: Any) -> Choice:
     if not isinstance(value, dict):
+        if value:
+            raise WrongTypeError(f"a choice is {_kind(value)}")
+        return Choice(index=OTHER_CHOICE)
+    index = _index(value.get("index"))
+    if index:
+        return Choice(index=index)
+    delta, message = value.get("delta"), value.get("message")
+    return Choice(
+        delta=_delta(delta, "delta"),
+        message=_delta(message, "message"),
+        finish_reason=_reason(value.get("finish_reason")),
+        index=index,
+        odd=_odd(value, delta or {}, message or {}),
+    )
+
+
+def _odd(value: dict[str, Any], delta: dict[str, Any], message: dict[str, Any]) -> Odd | None:
+    text, logprobs = _words(value, "text"), value.get("logprobs")
+    call = delta.get("function_call") or message.get("function_call")
+    error = value.get("error") or delta.get("error") or message.get("error")
+    return Odd(text, call, logprobs, error) if text or call or logprobs or error else None
+
+
+def _index(value: object) -> int | None:
+    """0 in its spellings, ``None`` where there is none; any other value is another choice."""
+    if value is None:
+        return None
+    is_zero = value == "0" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
+    return 0 if is_zero else OTHER_CHOICE
+
+
+def _delta(value: Any, name: str) -> Delta | None:
+    if not isinstance(value, dict):
+        if value:
+            raise WrongTypeError(f"`{name}` is {_kind(value)}")
         return None
     calls = value.get("tool_calls")
-    content, thinking = _content(value.get("content"))
+    if calls and not isinstance(calls, list):
+        raise WrongTypeError(f"`tool_calls` is {_kind(calls)}")
+    content, thinking, refusal = _parts(value, "content")
+    reasoning = _joined(value, "reasoning_content"), _joined(value, "reasoning")
     return Delta(
         content=content,
-        reasoning_content=_text(value.get("reasoning_content")) or thinking,
-        reasoning=_text(value.get("reasoning")),
-        refusal=_text(value.get("refusal")),
-        tool_calls=calls if isinstance(calls, list) else None,
+        reasoning_content=reasoning[0] or thinking,
+        reasoning=reasoning[1],
+        refusal=_words(value, "refusal") or refusal,
+        tool_calls=calls or None,
     )
 
 
-def _content(value: object) -> tuple[str | None, str | None]:
-    """Text and reasoning; some servers send a list of parts, each of a type of its own."""
-    if not isinstance(value, list):
-        return _text(value), None
-    thinking = [_joined_text(part.get("thinking")) for part in value if isinstance(part, dict)]
-    return _joined_text(value) or None, "".join(thinking) or None
+def _parts(value: dict[str, Any], name: str) -> tuple[str | None, str | None, str | None]:
+    """Text, reasoning and refusal; some servers send a list of parts, each of a type of its own."""
+    content = value.get(name)
+    if not isinstance(content, list):
+        return _words(value, name), None, None
+    try:
+        return text_and_reasoning(content)
+    except NotTextError as error:
+        raise WrongTypeError(f"`{name}`: {error}") from None
 
 
-def _joined_text(value: object) -> str:
-    """A text, or a list of parts with a text each."""
-    if not isinstance(value, list):
-        return _text(value) or ""
-    return "".join(_text(part.get("text")) or "" for part in value if isinstance(part, dict))
+def _joined(value: dict[str, Any], name: str) -> str | None:
+    text, thinking, _ = _parts(value, name)
+    return (text or "") + (thinking or "") or None
+
+
+def _words(value: dict[str, Any], name: str) -> str | None:
+    """A text that the model has said."""
+    words = value.get(name)
+    if words is not None and not isinstance(words, str):
+        raise WrongTypeError(f"`{name}` is {_kind(words)}")
+    return words
+
+
+def _reason(value: Any) -> str | None:
+    """A finish reason; one of another type says that the answer has ended, but not how.
+
+    SGLang's own API sends an object whose ``type`` is the reason.
+    """
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        value = value["type"]
+    if isinstance(value, str) or not value:
+        return value or None
+    return json.dumps(value)[:100]
 
 
 def plausible(usage: Usage) -> Usage:
@@ -153,3 +266,11 @@ def _count(value: object) -> int | None:
 
 def _text(value: object) -> str | None:
     return value if isinstance(value, str) else None
+
+
+def _kind(value: object) -> str:
+    """The JSON type of a value, in words."""
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "of a strange type")

@@ -11,7 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from batch.records import Failure
-from batch.wire.headers import retry_after, should_retry
+from batch.wire.body_waits import has_daily_quota, wait_in_body
+from batch.wire.headers import retry_after, should_retry, used_up_for
 from batch.wire.text import join
 
 if TYPE_CHECKING:
@@ -28,30 +29,64 @@ QUOTA_CODES = frozenset(
     {
         "insufficient_quota",
         "quota_exceeded",
+        "exceeded_current_quota_error",
         "billing_hard_limit_reached",
         "billing_not_active",
         "insufficient_balance",
         "credit_balance_too_low",
     }
 )
-INVALID_CODES = frozenset(
+REQUEST_CODES = frozenset(
     {
-        "invalid_request_error",
-        "invalid_request",
         "context_length_exceeded",
         "exceed_context_size_error",
-        "model_not_found",
-        "not_found_error",
+        "request_too_large",
+        "string_above_max_length",
         "content_policy_violation",
+        "content_filter",
+        "ResponsibleAIPolicyViolation",
+        "data_inspection_failed",
+        "DataInspectionFailed",
         "invalid_prompt",
-        "BadRequestError",
-        "NotFoundError",
+        "image_parse_error",
+        "invalid_image",
+        "invalid_image_format",
+        "invalid_image_url",
+        "invalid_base64_image",
+        "image_too_large",
+        "unsupported_image_media_type",
     }
 )
+"""Codes that can only be about the one request that was sent."""
+
+INVALID_CODES = REQUEST_CODES | {
+    "invalid_request_error",
+    "invalid_request",
+    "model_not_found",
+    "not_found_error",
+    "BadRequestError",
+    "NotFoundError",
+}
+OUTPUT_CODES = frozenset(
+    {
+        "json_validate_failed",
+        "json_schema_validation_failed",
+        "tool_use_failed",
+        "output_parse_failed",
+        "invalid_model_output",
+        "model_output_invalid",
+        "malformed_model_output",
+    }
+)
+"""Codes of a server that has checked what the model said, and found it invalid (Groq and its relatives)."""
+
 OVERLOAD_CODES = frozenset(
     {
+        "408",
         "429",
         "503",
+        "504",
+        "524",
         "529",
         "overloaded",
         "overloaded_error",
@@ -65,26 +100,43 @@ OVERLOAD_CODES = frozenset(
 )
 """What a server says that has more to do than it can."""
 
+INVALID_OUTPUT = "invalid_output"
+
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Failure:
     """The failure behind a response that is not a 200. ``body`` may be cut."""
     error = _error_object(body)
+    names = _names(error)
     message = _message(error) or _plain(body) or _phrase(status)
+    code = _status_code(status, error)
     return Failure(
-        code=_status_code(status, error),
+        code=code,
         message=f"HTTP {status}: {message}",
         http_status=status,
-        retry_after=retry_after(headers, now),
+        retry_after=_wait(status, headers, error, now),
         should_retry=should_retry(headers),
+        partial_text=_generated(error) if code == INVALID_OUTPUT else None,
+        server_code=_label(names),
+        about_request=status < 500 and not REQUEST_CODES.isdisjoint(names),
     )
 
 
 def from_event(error: object) -> Failure:
     """The failure behind an ``error`` that came inside a stream, or in a 200 response."""
+    error = _unwrapped(error)
     names = _names(error)
     status = next((int(name) for name in names if _STATUS.fullmatch(name)), None)
+    if _is_about_output(status, error):
+        message = _message(error) or "the server found the model's answer invalid"
+        return Failure(
+            INVALID_OUTPUT,
+            _cut(message),
+            partial_text=_generated(error),
+            server_code=_label(names),
+            error_status=status,
+        )
     refused = status is not None and status < 500 and status not in TRANSIENT
     invalid = refused or any(name in INVALID_CODES or name in QUOTA_CODES for name in names)
     label = next((name for name in names if not name.isdecimal()), None) or (str(status) if status else "")
@@ -92,9 +144,44 @@ def from_event(error: object) -> Failure:
     return Failure(
         code="api_error",
         message=_cut(f"{label}: {message}" if label else message),
+        retry_after=wait_in_body(error),
         should_retry=False if invalid else None,
         overloaded=not OVERLOAD_CODES.isdisjoint(names),
+        server_code=_label(names),
+        error_status=status,
+        about_request=(status is None or status < 500) and not REQUEST_CODES.isdisjoint(names),
     )
+
+
+def _wait(status: int, headers: Mapping[str, str], error: object, now: datetime) -> float | None:
+    """Seconds that the server asks to be left alone: its headers say so, or its body, or its rate limit.
+
+    A daily quota does not come back after the few seconds that Google names beside it.
+    """
+    said = retry_after(headers, now)
+    if said is None and not has_daily_quota(error):
+        said = wait_in_body(error)
+    return used_up_for(headers, now) if said is None and status == 429 else said
+
+
+def _is_about_output(status: int | None, error: object) -> bool:
+    """Whether a client error says that what the model has generated is invalid."""
+    if status not in (None, 400, 422) or not isinstance(error, dict):
+        return False
+    return not OUTPUT_CODES.isdisjoint(_names(error)) or bool(error.get("failed_generation"))
+
+
+def _generated(error: object) -> str | None:
+    """The invalid answer, where the server sends it along."""
+    words = error.get("failed_generation") if isinstance(error, dict) else None
+    if not words:
+        return None
+    return join([words if isinstance(words, str) else _dumped(words)]) or None
+
+
+def _label(names: list[str]) -> str:
+    """The code or type that the server gives its error: a name before a number."""
+    return _cut(next((name for name in names if not name.isdecimal()), names[0] if names else ""))
 
 
 def _status_code(status: int, error: object) -> str:
@@ -102,14 +189,17 @@ def _status_code(status: int, error: object) -> str:
         return "empty"
     if 300 <= status < 400:
         return "redirect"
-    if status in (401, 403):
-        return "auth"
-    if status == 402 or (status == 429 and any(name in QUOTA_CODES for name in _names(error))):
+    if status in (403, 429) and (not QUOTA_CODES.isdisjoint(_names(error)) or has_daily_quota(error)):
         return "quota"
-    if status == 407:
-        return "proxy_auth"
+    if status in _NAMED:
+        return _NAMED[status]
+    if _is_about_output(status, error):
+        return INVALID_OUTPUT
     refused = 400 <= status < 500 and status not in TRANSIENT
     return "bad_request" if refused else f"http_{status}"
+
+
+_NAMED = {401: "auth", 402: "payment_required", 403: "forbidden", 407: "proxy_auth"}
 
 
 def _error_object(body: bytes) -> object:
@@ -119,14 +209,30 @@ def _error_object(body: bytes) -> object:
         return None
     if isinstance(value, list) and value:
         value = value[0]
-    if not isinstance(value, dict):
-        return value
-    return value.get("error") or value.get("detail") or value
+    return _unwrapped(value)
+
+
+def _unwrapped(value: object) -> object:
+    """The innermost error of an object that holds one under ``error`` or ``detail``."""
+    for _ in range(_MOST_WRAPPERS):
+        if not isinstance(value, dict):
+            break
+        inner = value.get("error")
+        if not inner and not any(value.get(name) for name in ("message", "msg", "code")):
+            inner = value.get("detail")
+        if not inner or (not isinstance(inner, dict | list) and _names(value)):
+            break
+        value = inner
+    return value
+
+
+_MOST_WRAPPERS = 4
+_MESSAGES = ("message", "detail", "msg", "error_message", "error_msg", "reason", "title", "errors", "error")
 
 
 def _message(error: object) -> str:
     if isinstance(error, dict):
-        error = error.get("message") or error.get("detail") or ""
+        error = next((error[name] for name in _MESSAGES if error.get(name)), "")
     if not isinstance(error, str):
         error = _dumped(error) if error else ""
     return _cut(error)
@@ -143,8 +249,11 @@ def _names(error: object) -> list[str]:
     """The code and type of an error object, as strings, the code first."""
     if not isinstance(error, dict):
         return []
-    fields: list[Any] = [error.get("code"), error.get("type"), error.get("status")]
-    return [str(field) for field in fields if isinstance(field, str | int)]
+    inner = error.get("innererror")
+    fields: list[Any] = [error.get(name) for name in ("code", "type", "status", "status_code", "statusCode")]
+    fields += [inner.get("code")] if isinstance(inner, dict) else []
+    names = [str(field) for field in fields if isinstance(field, str | int) and not isinstance(field, bool)]
+    return [name for name in names if name]
 
 
 def _plain(body: bytes) -> str:

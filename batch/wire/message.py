@@ -5,44 +5,80 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import plausible
+from batch.wire.chunks import WrongTypeError, plausible
+from batch.wire.ending import FinishState
+from batch.wire.finish_reasons import NO_WORDS, Ending, FinishReasons
+from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
 
 if TYPE_CHECKING:
-    from batch.wire.chunks import Choice, Chunk, Delta
+    from batch.wire.chunks import Choice, Chunk, Delta, Odd
+
+
+class ReportedError(Exception):
+    """The server reports an error inside its answer; ``error`` is what it says."""
+
+    def __init__(self, error: object) -> None:
+        super().__init__()
+        self.error = error
 
 
 class Message:
-    """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk, up to the finish reason.
+    """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
     ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name
-    that the server gives itself.
+    that the server gives itself, ``finish`` how far its answer has ended.
     """
 
-    __slots__ = ("_calls", "_reasoning", "_refusal", "_usage", "deltas", "finish_reason", "model", "text")
+    __slots__ = (
+        "_calls",
+        "_logprobs",
+        "_reasoning",
+        "_refusal",
+        "_remark",
+        "_usage",
+        "deltas",
+        "finish",
+        "model",
+        "text",
+    )
 
-    def __init__(self) -> None:
+    def __init__(self, finish_reasons: FinishReasons = NO_WORDS, *, is_early: bool = False) -> None:
         self.deltas = 0
         self.text: list[str] = []
-        self.finish_reason: str | None = None
+        self.finish = FinishState(finish_reasons, is_early=is_early)
         self.model: str | None = None
         self._reasoning: list[str] = []
         self._refusal: list[str] = []
         self._calls: ToolCalls | None = None
+        self._logprobs: Logprobs | None = None
+        self._remark: Any = None
         self._usage: Usage | None = None
 
+    @property
+    def remark(self) -> Any:
+        """What the server has said beside an answer that has not ended by a finish reason: an error."""
+        return self._remark if self.finish.word is None else None
+
     def add(self, chunk: Chunk) -> None:
-        """Take in one chunk that is no error."""
+        """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``."""
         if chunk.usage is not None:
             self._usage = plausible(chunk.usage)
         if self.model is None and chunk.model:
             self.model = chunk.model
-        for choice in chunk.choices or ():
-            if not choice.index and self.finish_reason is None:
+        before = self.deltas
+        choices = chunk.choices
+        if choices:
+            choice = choices[0] if len(choices) == 1 else _ours(choices)
+            if choice is not None and not choice.index:
                 self._choice(choice)
+        elif chunk.remark is not None:
+            self._remark = chunk.remark
+        if chunk.error:
+            raise ReportedError(chunk.error)
         if chunk.finish_reason:
-            self.finish_reason = self.finish_reason or chunk.finish_reason
+            self.finish.reason(chunk.finish_reason, with_words=self.deltas != before)
 
     def add_texts(self, texts: list[str]) -> None:
         """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
@@ -56,24 +92,31 @@ class Message:
         condense(self._reasoning)
 
     def reply(self) -> Outcome:
-        """The outcome of a message that is complete, as far as the server says."""
+        """The outcome of a message that has ended, as far as the server says."""
         text, thinking = split_thinking(join(self.text))
         refusal = join(self._refusal) if self._refusal else None
         calls = None if self._calls is None else self._calls.joined()
-        if self.finish_reason == "content_filter":
-            return self.failure("filtered", "the server's content filter stopped the answer", finished=True)
-        if not (text or calls or refusal) and self.finish_reason != "length":
-            return self.failure("empty", "the server finished without having said anything", finished=True)
-        return Reply(
+        ending, word = self.finish.ending, self.finish.word
+        if ending is Ending.FILTERED:
+            return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
+        if ending is Ending.BROKEN_OFF:
+            return self._ended("broken_off", f"the server broke the answer off: finish reason {word!r}")
+        if not (text or calls or refusal):
+            if ending is Ending.LENGTH:
+                return self._ended("empty_length", "the limit of tokens was reached before the answer began")
+            return self._ended("empty", "the server finished without having said anything")
+        reply = Reply(
             text=text,
             verdict=self._verdict(),
-            finish_reason=self.finish_reason,
+            finish_reason=word,
             reasoning=self._reasoned(thinking),
             tool_calls=calls or None,
             refusal=refusal or None,
             usage=self._usage,
             served_by=self.model,
+            logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
+        return self._unknown(reply) if ending is Ending.UNKNOWN else reply
 
     def failure(
         self, code: str, message: str, *, finished: bool, should_retry: bool | None = None
@@ -86,7 +129,26 @@ class Message:
             finished=finished,
             partial_text=join(self.text) or None,
             usage=self._usage,
+            finish_reason=self.finish.word,
         )
+
+    def _ended(self, code: str, message: str, **more: Any) -> Failure:
+        """The failure of an answer that has ended."""
+        return Failure(
+            code=code,
+            message=message,
+            finished=True,
+            partial_text=join(self.text) or None,
+            usage=self._usage,
+            server_code=(self.finish.word or "") if code != "empty" else "",
+            finish_reason=self.finish.word,
+            **more,
+        )
+
+    def _unknown(self, reply: Reply) -> Failure:
+        word = str(reply.finish_reason)
+        hint = f"add {word!r} to `finish_reasons` in the job file if it means that an answer is complete"
+        return self._ended("unknown_finish", f"the finish reason {word!r} is not known; {hint}", answer=reply)
 
     def _reasoned(self, thinking: str | None) -> str | None:
         """The reasoning that came in a field of its own, and then what stood before the text."""
@@ -95,19 +157,27 @@ class Message:
         return "\n".join(filter(None, [join(self._reasoning), thinking])) or None
 
     def _verdict(self) -> Verdict:
-        if self.finish_reason is None:
+        if self.finish.ending is None:
             return Verdict.UNVERIFIED
-        return Verdict.LENGTH if self.finish_reason == "length" else Verdict.COMPLETE
+        return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
 
     def _choice(self, choice: Choice) -> None:
-        delta = choice.delta or choice.message
+        before = self.deltas
+        delta = choice.delta
         if delta is not None:
             if delta.content:
                 self.text.append(delta.content)
                 self.deltas += 1
             if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
                 self._more_than_text(delta)
-        self.finish_reason = choice.finish_reason or None
+        if choice.message is not None:
+            self._whole(choice.message)
+        if choice.odd is not None:
+            self._odd(choice.odd, choice.delta)
+        if self.finish.word is not None and self.deltas != before:
+            self.finish.words()
+        if choice.finish_reason:
+            self.finish.reason(choice.finish_reason, with_words=self.deltas != before)
 
     def _more_than_text(self, delta: Delta) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
@@ -120,9 +190,77 @@ class Message:
         if delta.tool_calls:
             self._tool_calls(delta.tool_calls)
 
+    def _odd(self, odd: Odd, delta: Delta | None) -> None:
+        if odd.text:
+            self._text_beside(odd.text, delta)
+        if odd.function_call:
+            self._tool_calls([{"type": "function", "function": odd.function_call}])
+        if odd.logprobs:
+            self._logprobs = self._logprobs or Logprobs()
+            self._logprobs.feed(odd.logprobs)
+        if odd.error:
+            raise ReportedError(odd.error)
+
+    def _text_beside(self, text: str, delta: Delta | None) -> None:
+        """The text of a legacy completion, which some servers send beside the delta as well."""
+        if delta is not None and delta.content:
+            if delta.content != text:
+                raise WrongTypeError("`text` contradicts `delta.content`")
+            return
+        self.text.append(text)
+        self.deltas += 1
+
+    def _whole(self, message: Delta) -> None:
+        """Take in a whole message: what of it the deltas have said already is not said again."""
+        visible = split_thinking(join(self.text))[0] if self.text else ""
+        if message.content and message.content != visible:
+            self._extend(self.text, message.content, "text")
+        reasoning = message.reasoning_content or message.reasoning
+        if reasoning:
+            self._extend(self._reasoning, reasoning, "reasoning")
+        if message.refusal:
+            self._extend(self._refusal, message.refusal, "refusal")
+        if message.tool_calls:
+            self._whole_calls(message.tool_calls)
+
+    def _extend(self, parts: list[str], whole: str, name: str) -> None:
+        said = join(parts)
+        if not whole.startswith(said):
+            raise WrongTypeError(f"the whole message contradicts the {name} that was streamed")
+        if len(whole) > len(said):
+            parts.append(whole[len(said) :])
+            self.deltas += 1
+
+    def _whole_calls(self, calls: list[Any]) -> None:
+        if self._calls is None or not self._calls.joined():
+            self._tool_calls(calls)
+            return
+        whole = ToolCalls()
+        for place, call in enumerate(calls):
+            whole.feed(call, place)
+        if whole.functions() != self._calls.functions():
+            raise WrongTypeError("the whole message contradicts the tool calls that were streamed")
+
     def _tool_calls(self, calls: list[Any]) -> None:
         self._calls = self._calls or ToolCalls()
         for place, call in enumerate(calls):
-            if isinstance(call, dict):
-                self._calls.feed(call, place if len(calls) > 1 else None)
+            if self._calls.feed(call, place if len(calls) > 1 else None):
                 self.deltas += 1
+
+
+def _ours(choices: list[Choice]) -> Choice | None:
+    """The choice that was asked for, of several: one without an index has that of its place.
+
+    Raises ``WrongTypeError`` where two that say something claim to be it.
+    """
+    ours = [
+        choice
+        for place, choice in enumerate(choices)
+        if not (choice.index or (choice.index is None and place))
+    ]
+    speaking = [
+        choice for choice in ours if choice.delta or choice.message or choice.odd or choice.finish_reason
+    ]
+    if len(speaking) > 1:
+        raise WrongTypeError("two choices have the index 0")
+    return next(iter(speaking or ours), None)

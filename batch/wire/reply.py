@@ -1,7 +1,7 @@
 """From the bytes of a response to a whole reply, or to the reason why there is none.
 
-A reply is whole when the server gave a finish reason, sent ``[DONE]``, or answered with one complete
-JSON object. Anything else is cut, whatever it looks like.
+A reply is whole when the server gave a finish reason that holds (``ending``), sent ``[DONE]``, or answered
+with one complete JSON object. Anything else is cut, whatever it looks like.
 """
 
 from __future__ import annotations
@@ -13,9 +13,11 @@ from msgspec.structs import replace
 
 from batch.errors import AttemptError
 from batch.wire import chunks, runs
+from batch.wire.error_shapes import error_in
 from batch.wire.failures import from_event
-from batch.wire.message import Message
-from batch.wire.sse import BOM, MAX_EVENT, EventDecoder, EventTooLargeError
+from batch.wire.finish_reasons import NO_WORDS, FinishReasons
+from batch.wire.message import Message, ReportedError
+from batch.wire.sse import BOM, MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
 
 if TYPE_CHECKING:
     from batch.records import Failure, Outcome
@@ -38,15 +40,24 @@ class ReplyDecoder:
     """Fed with the body of a response with status 200, piece by piece; asked at its end what it was.
 
     ``content_type`` is the header, and may be told later than the first bytes. ``message`` is what was said
-    so far; ``finished`` is set by a finish reason, ``done`` once nothing can follow.
+    so far; ``finished`` is set by a finish reason that holds, ``done`` once nothing can follow. ``framed``
+    says whether the end of the body is marked, so that it cannot be a cut. ``finish_reasons`` are the job's
+    own; ``is_early`` says that this endpoint goes on after a finish reason (see ``ending``).
     """
 
     def __init__(
-        self, content_type: str = "", *, max_event: int = MAX_EVENT, max_body: int = MAX_BODY
+        self,
+        content_type: str = "",
+        *,
+        max_event: int = MAX_EVENT,
+        max_body: int = MAX_BODY,
+        finish_reasons: FinishReasons = NO_WORDS,
+        is_early: bool = False,
     ) -> None:
         self.content_type = content_type
         self.done = False
-        self.message = Message()
+        self.framed = True
+        self.message = Message(finish_reasons, is_early=is_early)
         self._events = EventDecoder(max_event)
         self._max_event = max_event
         self._whole: bytearray | None = None
@@ -58,7 +69,7 @@ class ReplyDecoder:
     @property
     def finished(self) -> bool:
         """Whether the server has said that the answer is complete."""
-        return self.done or self.message.finish_reason is not None
+        return self.done or self.message.finish.is_firm
 
     def feed(self, data: bytes) -> None:
         """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
@@ -87,7 +98,7 @@ class ReplyDecoder:
                 self._read_rest()
         except AttemptError as error:
             return error.failure
-        return self.message.reply() if self.finished else self._failure(code, message)
+        return self._whole_reply() if self.finished else self._failure(code, message)
 
     def _feed(self, data: bytes) -> None:
         if not self._opened:
@@ -108,12 +119,22 @@ class ReplyDecoder:
         except chunks.NotUTF8Error as error:
             return self._failure("encoding", f"the response is not UTF-8: {error}")
         except chunks.NotJSONError as error:
+            if self._whole is not None and self._whole.startswith(b"["):
+                return self._failure("not_sse", "the response is a plain text, not an event stream")
             return self._failure("truncated", f"the response is not whole JSON: {error}")
-        return self.message.reply() if self.finished else self._unfinished()
+        has_ended = self.done or self.message.finish.holds_at_end(framed=self.framed)
+        return self._whole_reply() if has_ended else self._unfinished()
+
+    def _whole_reply(self) -> Outcome:
+        """The reply; or the error, where the server has remarked on one and named no finish reason."""
+        remark = self.message.remark
+        return self.message.reply() if remark is None else self._told(remark).failure
 
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
+        if self.message.remark is not None:
+            return self._told(self.message.remark).failure
         if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
@@ -141,7 +162,7 @@ class ReplyDecoder:
         self._opened = True
         if start.startswith(b"<"):
             raise self._error("not_sse", "the response is a page, not an event stream")
-        if start.startswith(b"{"):
+        if start.startswith((b"{", b"[")):
             self._whole = bytearray()
             return start
         return bom + start
@@ -151,14 +172,23 @@ class ReplyDecoder:
         if self.done:
             return
         if self._whole is not None:
-            self._chunk(chunks.decode(bytes(self._whole).strip()))
-            self.done = True
+            self._read_whole(bytes(self._whole).strip())
             return
         data = self._events.close()
         if data is not None:
             self._has_events = True
             with suppress(ValueError):  # cut inside its last event: what came before decides
                 self._read(data)
+
+    def _read_whole(self, body: bytes) -> None:
+        """One whole value: an object, or a list that can only be errors."""
+        if body.startswith(b"["):
+            errors = error_in(chunks.generic(body))
+            if errors is None:
+                raise chunks.NotJSONError("a list")
+            raise self._told(errors)
+        self._chunk(body)
+        self.done = True
 
     # Events
 
@@ -193,7 +223,7 @@ class ReplyDecoder:
 
     def _texts(self, insides: list[bytes]) -> bool:
         """Take in events that only bring text; say whether they do."""
-        if self.finished:
+        if self.done or self.message.finish.word is not None:
             return False
         texts = runs.texts(insides, model_is_known=self.message.model is not None)
         if texts is None:
@@ -206,10 +236,12 @@ class ReplyDecoder:
         found = runs.decode(insides)
         if found is None:
             return False
-        for chunk in found:
-            if chunk.error:
-                raise self._told(chunk.error)
-            self.message.add(chunk)
+        add = self.message.add
+        try:
+            for chunk in found:
+                add(chunk)
+        except (ReportedError, chunks.WrongTypeError) as error:
+            raise self._cannot_go_on(error) from None
         return True
 
     def _one_by_one(self, events: bytes) -> None:
@@ -229,24 +261,49 @@ class ReplyDecoder:
 
     def _read(self, data: bytes) -> None:
         word = data.strip()
+        if isinstance(data, ErrorData):
+            raise self._told(_said(word))
         if word == b"[DONE]":
             self.done = True
         elif word:
-            self._chunk(chunks.decode(data))
+            self._chunk(data)
 
-    def _chunk(self, chunk: chunks.Chunk) -> None:
-        if chunk.error:
-            raise self._told(chunk.error)
-        self.message.add(chunk)
+    def _chunk(self, data: bytes) -> None:
+        try:
+            self.message.add(chunks.decode(data))
+        except (ReportedError, chunks.WrongTypeError) as error:
+            raise self._cannot_go_on(error) from None
+
+    def _cannot_go_on(self, error: ReportedError | chunks.WrongTypeError) -> AttemptError:
+        if isinstance(error, ReportedError):
+            return self._told(error.error)
+        return self._error("bad_event", f"the response cannot be read: {error}")
 
     def _told(self, error: object) -> AttemptError:
         """The server has told of an error inside its answer."""
-        said = from_event(error)
-        failure = self._failure(said.code, said.message, should_retry=said.should_retry)
-        return AttemptError(replace(failure, overloaded=said.overloaded))
+        said, so_far = from_event(error), self._failure("", "")
+        return AttemptError(
+            replace(
+                said,
+                finished=so_far.finished,
+                partial_text=said.partial_text or so_far.partial_text,
+                usage=so_far.usage,
+                finish_reason=so_far.finish_reason,
+            )
+        )
 
     def _failure(self, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
         return self.message.failure(code, message, finished=self.finished, should_retry=should_retry)
 
     def _error(self, code: str, message: str) -> AttemptError:
         return AttemptError(self._failure(code, message))
+
+
+def _said(data: bytes) -> object:
+    """What the data of an error event says: JSON, in which the error may have a name, or plain text."""
+    try:
+        value = chunks.generic(data)
+    except ValueError:
+        return data.decode("utf-8", "replace")
+    error = error_in(value)
+    return value if error is None else error

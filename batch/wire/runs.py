@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
-from batch.wire.chunks import Chunk
+from batch.wire.chunks import Chunk, examined
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,6 +39,10 @@ def outsides(insides: list[bytes]) -> bytes:
 def decode(insides: list[bytes]) -> list[Chunk] | None:
     """The chunk of each; ``None`` where one is not an object of the usual shape."""
     found: list[Chunk] | None = _decoded(_decode_all, insides)
+    if found is not None:
+        for place, chunk in enumerate(found):
+            if not chunk.choices:
+                found[place] = examined(chunk, b"{%b}" % insides[place])
     return found
 
 
@@ -75,12 +79,18 @@ class _PlainDelta(Struct, gc=False):
     reasoning: None = None
     refusal: None = None
     tool_calls: None = None
+    function_call: None = None
+    error: None = None
 
 
 class _PlainChoice(Struct, gc=False):
     delta: _PlainDelta
     finish_reason: None = None
     index: Literal[0] | None = 0
+    logprobs: None = None
+    message: None = None
+    text: None = None
+    error: None = None
 
 
 class _Plain(Struct, gc=False):
@@ -88,6 +98,7 @@ class _Plain(Struct, gc=False):
     error: None = None
     usage: None = None
     finish_reason: None = None
+    object: Literal["chat.completion.chunk", "chat.completion"] | None = None
 
 
 class _Nameless(_Plain, gc=False):

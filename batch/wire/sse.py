@@ -4,7 +4,8 @@ Only CR, LF and CRLF end lines. Line ends are brought to LF first, which is exac
 ends its line at once, and an LF that follows it, in this read or the next, belongs to it. After that an
 event ends where two LFs meet, so that a whole read is cut with one ``split`` and not line by line, or
 not at all: ``runs`` takes most reads as they are.
-Event names, ids and retry times carry nothing that a chat completion needs; they are dropped.
+Of event names, ids and retry times only the name ``error`` matters to a chat completion; the rest is dropped.
+llama.cpp sends an error in a field of its own, ``error: {…}``, which the standard does not know.
 """
 
 from __future__ import annotations
@@ -21,6 +22,10 @@ MAX_EVENT = 16 * 2**20
 
 class EventTooLargeError(ValueError):
     """An event grew beyond its cap."""
+
+
+class ErrorData(bytes):
+    """The data of an event that the server calls an error: JSON, plain text, or nothing."""
 
 
 class EventDecoder:
@@ -114,10 +119,18 @@ class EventDecoder:
 
 
 def _data(block: bytes) -> bytes | None:
-    """The ``data`` lines of one event, joined with LF; ``None`` where there are none."""
+    """The ``data`` lines of one event, joined with LF; ``None`` where there are none, and it is no error."""
     lines = []
+    is_error = False
     for line in block.split(b"\n"):
         field, _, value = line.partition(b":")
         if field == b"data":
             lines.append(value.removeprefix(b" "))
-    return b"\n".join(lines) if lines else None
+        elif field == b"event":
+            is_error = value.strip().lower() == b"error"
+        elif field == b"error":
+            return ErrorData(value.removeprefix(b" "))
+    data = b"\n".join(lines)
+    if is_error:
+        return ErrorData(data)
+    return data if lines else None

@@ -11,6 +11,9 @@ if TYPE_CHECKING:
 MANY = 64
 """Parts of a text that are worth joining."""
 
+_OPENING, _CLOSING = "<think>", "</think>"
+_REST_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
+_FENCE = re.compile(r"^[ ]{0,3}(`{3,}|~{3,})", re.MULTILINE)
 _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
@@ -25,11 +28,31 @@ def join(parts: Iterable[str]) -> str:
 
 
 def split_thinking(text: str) -> tuple[str, str | None]:
-    """The text and the reasoning that it opens with as ``<think>…</think>``, closed or not."""
+    """The text and the reasoning before it.
+
+    The text opens with ``<think>…</think>``, closed or not; or with reasoning of which only the closing tag
+    came, since the server's template holds the other: then the first such tag must end its line, outside a
+    code block.
+    """
     thinking = _THINKING.match(text)
-    if thinking is None:
+    if thinking is not None:
+        return text[thinking.end() :], thinking[1].strip()
+    before, tag, after = text.partition(_CLOSING)
+    if not tag or _OPENING in before or _REST_OF_LINE.match(after) is None or _is_in_code_block(before):
         return text, None
-    return text[thinking.end() :], thinking[1].strip()
+    return after.lstrip(), before.strip()
+
+
+def _is_in_code_block(before: str) -> bool:
+    """Whether a fence has been opened and not closed by the end of the text."""
+    fence = ""
+    for found in _FENCE.finditer(before):
+        mark = found[1]
+        if not fence:
+            fence = mark
+        elif mark[0] == fence[0] and len(mark) >= len(fence):
+            fence = ""
+    return bool(fence)
 
 
 def condense(parts: list[str]) -> None:

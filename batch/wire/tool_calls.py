@@ -1,10 +1,11 @@
-"""Joining the tool calls of a reply, which come in pieces by index."""
+"""Joining the tool calls of a reply, which come in pieces: which call a piece belongs to."""
 
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from batch.wire.chunks import WrongTypeError
 from batch.wire.text import join
 
 if TYPE_CHECKING:
@@ -15,74 +16,137 @@ MAX_DEPTH = 32
 
 
 class ToolCalls:
-    """Collects the pieces; ``joined`` gives the whole calls in the order of their indices."""
+    """Collects the pieces; ``joined`` gives the whole calls in the order of their indices.
+
+    A new id begins a new call, whatever its index says. A piece without an id continues the latest call of
+    its index; one without either continues the last call. Each look-up takes constant time.
+    """
 
     def __init__(self) -> None:
-        self._calls: dict[int, _Call] = {}
-        self._last = 0
+        self._calls: list[_Call] = []
+        self._by_id: dict[str, _Call] = {}
+        self._by_index: dict[int, _Call] = {}
+        self._last: _Call | None = None
+        self._next_index = 0
 
-    def feed(self, piece: JSONObject, place: int | None) -> None:
-        """Take in one piece. ``place`` is its position among several, for servers that send no index."""
-        self._last = self._index(piece, place)
-        self._calls.setdefault(self._last, _Call()).feed(piece)
+    def feed(self, piece: Any, place: int | None) -> bool:
+        """Take in one piece, and say whether it is one. ``place`` is its position among several.
+
+        Raises ``WrongTypeError`` where the piece, its function or its arguments are of a wrong type.
+        """
+        if not isinstance(piece, dict):
+            if piece:
+                raise WrongTypeError("a tool call is no object")
+            return False
+        self._last = call = self._call_of(piece, place)
+        call.feed(piece)
+        return True
 
     def joined(self) -> list[JSONObject]:
         """The calls so far."""
-        return [self._calls[index].joined() for index in sorted(self._calls)]
+        return [call.joined() for call in sorted(self._calls, key=lambda call: call.index)]
 
-    def _index(self, piece: JSONObject, place: int | None) -> int:
-        """Which call a piece belongs to.
+    def functions(self) -> list[object]:
+        """What is called, and with which arguments, without ids."""
+        return [call.get("function") for call in self.joined()]
 
-        Without an index, an id that is new opens a new call, and what has no id either, and comes alone, goes
-        on with the one before.
-        """
-        index, call_id = piece.get("index"), piece.get("id")
-        if isinstance(index, int):
-            return index
-        if not call_id:
-            return self._last if place is None else place
-        same = (index for index, call in self._calls.items() if call.fields.get("id") == call_id)
-        return next(same, max(self._calls, default=-1) + 1)
+    def _call_of(self, piece: JSONObject, place: int | None) -> _Call:
+        index, call_id = _index(piece.get("index")), _id(piece.get("id"))
+        if call_id:
+            return self._call_with_id(call_id, index, piece)
+        if index is None and place is None:
+            call = self._last
+        else:
+            call = self._by_index.get(place or 0 if index is None else index)
+        return self._new(place if index is None else index) if call is None or call.is_over(piece) else call
+
+    def _call_with_id(self, call_id: str, index: int | None, piece: JSONObject) -> _Call:
+        call = self._by_id.get(call_id)
+        if call is not None and (index in (None, call.index) or not _name(piece)):
+            return call
+        call = None if index is None else self._by_index.get(index)
+        if call is None or call.fields.get("id"):  # else its id comes late
+            call = self._new(index)
+        self._by_id[call_id] = call
+        return call
+
+    def _new(self, index: int | None) -> _Call:
+        call = _Call(self._next_index if index is None else index)
+        self._calls.append(call)
+        self._by_index[call.index] = call
+        self._next_index = max(self._next_index, call.index + 1)
+        return call
 
 
 class _Call:
     """One call: the later value of a field replaces the earlier, the arguments grow."""
 
-    def __init__(self) -> None:
+    def __init__(self, index: int) -> None:
+        self.index = index
         self.fields: JSONObject = {}
         self._function: JSONObject | None = None
         self._arguments: list[str] = []
+
+    def is_over(self, piece: JSONObject) -> bool:
+        """Whether a piece without an id begins another call: it names another function."""
+        name, before = _name(piece), self._function["name"] if self._function else None
+        return bool(name and before and name != before and any(self._arguments))
 
     def feed(self, piece: JSONObject) -> None:
         self.fields.update(
             (key, value)
             for key, value in piece.items()
-            if value and key not in ("index", "function") and _is_shallow(value)
+            if value and key not in ("index", "function") and is_shallow(value)
         )
         function = piece.get("function")
         if isinstance(function, dict):
             name = function.get("name")
+            if name is not None and not isinstance(name, str):
+                raise WrongTypeError("the name of a function is no text")
             before = self._function["name"] if self._function else None
-            self._function = {"name": name if isinstance(name, str) and name else before}
-            self._arguments.append(_text(function.get("arguments")))
+            self._function = {"name": name or before}
+            self._arguments.append(self._text(function.get("arguments")))
+        elif function:
+            raise WrongTypeError("the function of a tool call is no object")
 
     def joined(self) -> JSONObject:
         if self._function is None:
             return self.fields
         return self.fields | {"function": self._function | {"arguments": join(self._arguments)}}
 
+    def _text(self, arguments: object) -> str:
+        """Arguments are JSON in a text; some servers send the object itself, and then all of it at once."""
+        if isinstance(arguments, str) or arguments is None:
+            return arguments or ""
+        if not isinstance(arguments, dict) or any(self._arguments):
+            raise WrongTypeError("the arguments of a tool call are no text")
+        return json.dumps(arguments, ensure_ascii=False) if is_shallow(arguments) else ""
 
-def _text(arguments: object) -> str:
-    """Arguments are JSON in a string; some servers send the object itself."""
-    if isinstance(arguments, str):
-        return arguments
-    if isinstance(arguments, dict) and _is_shallow(arguments):
-        return json.dumps(arguments, ensure_ascii=False)
-    return ""
+
+def _index(value: object) -> int | None:
+    """An index in its spellings; ``None`` where there is none that can be read."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST_INDEX:
+        return int(value)
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:
+_LONGEST_INDEX = 10
+
+
+def _name(piece: JSONObject) -> object:
+    function = piece.get("function")
+    return function.get("name") if isinstance(function, dict) else None
+
+
+def _id(value: object) -> str:
+    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+
+
+def is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:
+    """Whether a value is nested no deeper than can be written down again."""
     if not isinstance(value, dict | list):
         return True
     inner = value.values() if isinstance(value, dict) else value
-    return levels > 0 and all(_is_shallow(item, levels - 1) for item in inner)
+    return levels > 0 and all(is_shallow(item, levels - 1) for item in inner)

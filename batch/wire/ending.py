@@ -1,0 +1,101 @@
+"""How far a server's word that its answer has ended can be relied on.
+
+A finish reason beside words is provisional: some servers send ``stop`` with every piece of the answer, others
+with the last piece of the reasoning. Only ``[DONE]`` or the end of the body confirms it.
+
+====================  ==========================  =========================  =======================
+state                 finish reason, no words     finish reason with words   words, no finish reason
+====================  ==========================  =========================  =======================
+``OPEN``              ``FIRM``                    ``PROVISIONAL``            ``OPEN``
+``PROVISIONAL``       ``FIRM``                    ``PROVISIONAL``            ``CONTRADICTED``
+``CONTRADICTED``      ``PROVISIONAL``             ``PROVISIONAL``            ``CONTRADICTED``
+``FIRM``              ``FIRM``                    ``PROVISIONAL``            ``CONTRADICTED``
+====================  ==========================  =========================  =======================
+
+Once words have followed a finish reason at an endpoint, a reason without words is provisional there as well.
+
+====================  ===============  ===================  ==================  ==============
+state                 ``[DONE]``       body ends in order   connection breaks   silence
+====================  ===============  ===================  ==================  ==============
+``OPEN``              unverified       cut                  cut                 idle timeout
+``PROVISIONAL``       that reason      that reason          cut                 idle timeout
+``CONTRADICTED``      that reason      cut                  cut                 idle timeout
+``FIRM``              that reason      that reason          that reason         that reason
+====================  ===============  ===================  ==================  ==============
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+
+from batch.wire.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
+
+
+class State(Enum):
+    """What is known of the end of an answer."""
+
+    OPEN = auto()
+    PROVISIONAL = auto()
+    CONTRADICTED = auto()
+    FIRM = auto()
+
+
+_RANK = {
+    Ending.UNKNOWN: 0,
+    Ending.COMPLETE: 1,
+    Ending.LENGTH: 2,
+    Ending.FILTERED: 3,
+    Ending.BROKEN_OFF: 3,
+}
+"""Of two provisional reasons with no words between them, the higher one counts, else the later."""
+
+_FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
+
+
+class FinishState:
+    """The state machine. ``word`` is the server's finish reason, ``ending`` what it says.
+
+    ``is_early`` makes every finish reason provisional; it is set once words have followed one.
+    """
+
+    __slots__ = ("_own", "ending", "is_early", "state", "word")
+
+    def __init__(self, own: FinishReasons = NO_WORDS, *, is_early: bool = False) -> None:
+        self._own = own
+        self.is_early = is_early
+        self.state = State.OPEN
+        self.word: str | None = None
+        self.ending: Ending | None = None
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether the answer has ended, whatever becomes of the connection."""
+        return self.state is State.FIRM
+
+    def holds_at_end(self, *, framed: bool) -> bool:
+        """Whether the answer has ended with its body. ``framed``: the end of the body is marked."""
+        return self.is_firm or (framed and self.state is State.PROVISIONAL)
+
+    def words(self) -> None:
+        """The model has said something."""
+        if self.state is not State.OPEN:
+            self.state = State.CONTRADICTED
+            self.is_early = True
+
+    def reason(self, word: str, *, with_words: bool) -> None:
+        """The server has sent a finish reason, ``with_words`` in the same event."""
+        ending = classify(word, self._own)
+        if ending is None:
+            return
+        if self._counts(ending):
+            self.word, self.ending = word, ending
+        if self.state is not State.FIRM:
+            self.state = State.PROVISIONAL if with_words or self.is_early else State.FIRM
+
+    def _counts(self, ending: Ending) -> bool:
+        """Whether a further reason replaces the one before."""
+        if self.ending is None or self.state in (State.OPEN, State.CONTRADICTED):
+            return True
+        if self.state is State.FIRM:  # the first reason counts, but a failure is never passed over
+            return ending in _FAILED and self.ending not in _FAILED
+        return _RANK[ending] >= _RANK[self.ending]
