@@ -8,7 +8,7 @@ as it makes sense: an oddity that says nothing must not cost a reply, and words 
 from __future__ import annotations
 
 import json
-from typing import Any, Literal
+from typing import Any
 
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
@@ -19,9 +19,9 @@ from batch.wire.parts import NotTextError, text_and_reasoning
 
 
 class Delta(Struct, gc=False):
-    """What an event adds to the message; the same names hold a whole message where it is not streamed.
+    """What an event adds to the message, or the whole message where it is not streamed.
 
-    Values of the last fields are rare, and read generically into ``Choice.odd``.
+    A ``function_call`` is rare, and read generically into ``Choice.odd``.
     """
 
     content: str | None = None
@@ -30,7 +30,6 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[Any] | None = None
     function_call: None = None
-    error: None = None
 
 
 class Odd(Struct, gc=False):
@@ -63,20 +62,20 @@ class Choice(Struct, gc=False, rename={"odd": "choice.odd"}):
     odd: Odd | None = None
 
 
-class Chunk(Struct, gc=False):
-    """One event, or one whole reply.
+class Remark(Struct, gc=False):
+    """What a server says in an event without an answer: an error, if no finish reason comes."""
 
-    ``error`` is what the server says of an error, wherever it says it. ``remark`` is what it says in an event
-    without an answer, which may be an error: it is one where no finish reason comes.
-    """
+    said: Any
+
+
+class Chunk(Struct, gc=False):
+    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``."""
 
     choices: list[Choice] | None = None
     error: Any = None
     usage: Usage | None = None
     finish_reason: str | None = None
     model: str | None = None
-    object: Literal["chat.completion.chunk", "chat.completion", "text_completion"] | None = None
-    remark: Any = None
 
 
 class NotJSONError(ValueError):
@@ -112,10 +111,16 @@ def decode(data: bytes) -> Chunk:
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
     """The chunk of an event without an answer, with the error or the remark that its bytes hold."""
-    value = _value(data)
-    chunk.error = error_in(value)
-    chunk.remark = remark_in(value)
+    chunk.error = _error_or_remark(_value(data))
     return chunk
+
+
+def _error_or_remark(value: object) -> Any:
+    error = error_in(value)
+    if error is not None:
+        return error
+    remark = remark_in(value)
+    return None if remark is None else Remark(remark)
 
 
 def _value(data: bytes) -> Any:
@@ -151,11 +156,10 @@ def _leniently(value: object) -> Chunk:
     found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
         choices=found,
-        error=error,
+        error=error if found else _error_or_remark(value),
         usage=_usage(value.get("usage")),
         finish_reason=_reason(value.get("finish_reason")),
         model=_text(value.get("model")),
-        remark=None if found else remark_in(value),
     )
 
 
@@ -180,7 +184,7 @@ def _choice(value: Any) -> Choice:
 def _odd(value: dict[str, Any], delta: dict[str, Any], message: dict[str, Any]) -> Odd | None:
     text, logprobs = _words(value, "text"), value.get("logprobs")
     call = delta.get("function_call") or message.get("function_call")
-    error = value.get("error") or delta.get("error") or message.get("error")
+    error = value.get("error")
     return Odd(text, call, logprobs, error) if text or call or logprobs or error else None
 
 

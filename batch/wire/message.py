@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import WrongTypeError, plausible
+from batch.wire.chunks import Remark, WrongTypeError, plausible
 from batch.wire.ending import FinishState
 from batch.wire.finish_reasons import NO_WORDS, Ending, FinishReasons
 from batch.wire.logprobs import Logprobs
@@ -33,6 +33,7 @@ class Message:
 
     __slots__ = (
         "_calls",
+        "_has_reason",
         "_logprobs",
         "_reasoning",
         "_refusal",
@@ -46,6 +47,7 @@ class Message:
 
     def __init__(self, finish_reasons: FinishReasons = NO_WORDS, *, is_early: bool = False) -> None:
         self.deltas = 0
+        self._has_reason = False
         self.text: list[str] = []
         self.finish = FinishState(finish_reasons, is_early=is_early)
         self.model: str | None = None
@@ -67,18 +69,17 @@ class Message:
             self._usage = plausible(chunk.usage)
         if self.model is None and chunk.model:
             self.model = chunk.model
-        before = self.deltas
-        choices = chunk.choices
+        before, choices, reason = self.deltas, chunk.choices, chunk.finish_reason
         if choices:
             choice = choices[0] if len(choices) == 1 else _ours(choices)
-            if choice is not None and not choice.index:
+            if not choice.index:
                 self._choice(choice)
-        elif chunk.remark is not None:
-            self._remark = chunk.remark
+                if choice.finish_reason:
+                    reason = choice.finish_reason
         if chunk.error:
-            raise ReportedError(chunk.error)
-        if chunk.finish_reason:
-            self.finish.reason(chunk.finish_reason, with_words=self.deltas != before)
+            self._reported(chunk.error)
+        if reason or self._has_reason:
+            self._ending(reason, has_words=self.deltas != before)
 
     def add_texts(self, texts: list[str]) -> None:
         """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
@@ -161,8 +162,19 @@ class Message:
             return Verdict.UNVERIFIED
         return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
 
+    def _reported(self, error: Any) -> None:
+        if not isinstance(error, Remark):
+            raise ReportedError(error)
+        self._remark = error.said
+
+    def _ending(self, reason: str | None, *, has_words: bool) -> None:
+        if has_words:
+            self.finish.words()
+        if reason:
+            self.finish.reason(reason, with_words=has_words)
+            self._has_reason = self.finish.word is not None
+
     def _choice(self, choice: Choice) -> None:
-        before = self.deltas
         delta = choice.delta
         if delta is not None:
             if delta.content:
@@ -173,11 +185,7 @@ class Message:
         if choice.message is not None:
             self._whole(choice.message)
         if choice.odd is not None:
-            self._odd(choice.odd, choice.delta)
-        if self.finish.word is not None and self.deltas != before:
-            self.finish.words()
-        if choice.finish_reason:
-            self.finish.reason(choice.finish_reason, with_words=self.deltas != before)
+            self._odd(choice.odd, delta)
 
     def _more_than_text(self, delta: Delta) -> None:
         reasoning = delta.reasoning_content or delta.reasoning
@@ -191,8 +199,9 @@ class Message:
             self._tool_calls(delta.tool_calls)
 
     def _odd(self, odd: Odd, delta: Delta | None) -> None:
-        if odd.text:
-            self._text_beside(odd.text, delta)
+        if odd.text and not (delta is not None and delta.content):
+            self.text.append(odd.text)
+            self.deltas += 1
         if odd.function_call:
             self._tool_calls([{"type": "function", "function": odd.function_call}])
         if odd.logprobs:
@@ -200,15 +209,6 @@ class Message:
             self._logprobs.feed(odd.logprobs)
         if odd.error:
             raise ReportedError(odd.error)
-
-    def _text_beside(self, text: str, delta: Delta | None) -> None:
-        """The text of a legacy completion, which some servers send beside the delta as well."""
-        if delta is not None and delta.content:
-            if delta.content != text:
-                raise WrongTypeError("`text` contradicts `delta.content`")
-            return
-        self.text.append(text)
-        self.deltas += 1
 
     def _whole(self, message: Delta) -> None:
         """Take in a whole message: what of it the deltas have said already is not said again."""
@@ -248,7 +248,7 @@ class Message:
                 self.deltas += 1
 
 
-def _ours(choices: list[Choice]) -> Choice | None:
+def _ours(choices: list[Choice]) -> Choice:
     """The choice that was asked for, of several: one without an index has that of its place.
 
     Raises ``WrongTypeError`` where two that say something claim to be it.
@@ -263,4 +263,4 @@ def _ours(choices: list[Choice]) -> Choice | None:
     ]
     if len(speaking) > 1:
         raise WrongTypeError("two choices have the index 0")
-    return next(iter(speaking or ours), None)
+    return next(iter(speaking or ours), choices[0])

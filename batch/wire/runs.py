@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
-from batch.wire.chunks import Chunk, examined
+from batch.wire import chunks
+from batch.wire.chunks import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -37,13 +38,17 @@ def outsides(insides: list[bytes]) -> bytes:
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not an object of the usual shape."""
+    """The chunk of each; ``None`` where one is not an object of the usual shape.
+
+    Those without an answer in them have still to be ``examined``.
+    """
     found: list[Chunk] | None = _decoded(_decode_all, insides)
-    if found is not None:
-        for place, chunk in enumerate(found):
-            if not chunk.choices:
-                found[place] = examined(chunk, b"{%b}" % insides[place])
     return found
+
+
+def examined(chunk: Chunk, inside: bytes) -> Chunk:
+    """The chunk of an event without an answer: see ``chunks.examined``."""
+    return chunks.examined(chunk, b"{%b}" % inside)
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
@@ -80,7 +85,6 @@ class _PlainDelta(Struct, gc=False):
     refusal: None = None
     tool_calls: None = None
     function_call: None = None
-    error: None = None
 
 
 class _PlainChoice(Struct, gc=False):
@@ -89,7 +93,6 @@ class _PlainChoice(Struct, gc=False):
     index: Literal[0] | None = 0
     logprobs: None = None
     message: None = None
-    text: None = None
     error: None = None
 
 
@@ -98,7 +101,6 @@ class _Plain(Struct, gc=False):
     error: None = None
     usage: None = None
     finish_reason: None = None
-    object: Literal["chat.completion.chunk", "chat.completion"] | None = None
 
 
 class _Nameless(_Plain, gc=False):
