@@ -197,9 +197,8 @@ def main() -> int:
     for what, number in counts.most_common():
         print(f"{number:>9}  {what}")
     seconds = time.monotonic() - start
-    print(
-        f"{options.count} cases from seed {options.seed} in {seconds:.0f} s: {len(findings)} sorts of findings"
-    )
+    sorts = f"{len(findings)} sorts of findings"
+    print(f"{options.count} cases from seed {options.seed} in {seconds:.0f} s: {sorts}")
     return 1 if findings else 0
 
 

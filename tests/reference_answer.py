@@ -6,6 +6,7 @@ specification leaves open are listed in ``reference_decoder``.
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
@@ -102,6 +103,7 @@ class Answer:
         self.deltas = Said()
         self.messages: list[Said] = []
         self.reasons: list[str] = []
+        self.superseded: list[str] = []
         self.is_provisional = False
         self.is_whole = is_whole
 
@@ -119,15 +121,17 @@ class Answer:
         said = [self._choice(choice) for choice in mine]
         reasons = [_reason(holder.get("finish_reason")) for holder in [*mine, chunk]]
         found = [reason for reason in reasons if reason]
+        self.superseded += [reason for reason in self.reasons if any(said) and _is_unknown(reason)]
+        self.reasons = [reason for reason in self.reasons if reason not in self.superseded]
         if found:
             self.is_provisional = any(said)
-        elif any(said) and self.reasons:
+        elif any(said) and (self.reasons or self.superseded):
             self.is_provisional = True
         self.reasons += found
 
     def verdict(self, *, broken: bool) -> Expected:
         """The result, once the body has ended."""
-        for reason in self.reasons:
+        for reason in self.reasons or self.superseded:
             if reason not in COMPLETE and reason not in LENGTH:
                 raise NoAnswerError(_class_of_failure(reason))
         is_ended = self.done or self.is_whole
@@ -170,6 +174,9 @@ class Answer:
         message = _typed(choice.get("message"), dict, "message") or {}
         before = self.deltas.size()
         _say(delta, self.deltas)
+        if not delta.get("content"):
+            text = _typed(choice.get("text"), str, "text")
+            self.deltas.text += [text] if text else []
         whole = Said()
         _say(message, whole)
         if whole.size() != Said().size():
@@ -181,7 +188,7 @@ class Answer:
         spoken = [message for message in messages if message]
         if not spoken:
             return deltas
-        if len(spoken) > 1 and set(spoken) != {deltas}:
+        if len(set(spoken)) > 1:
             raise NoAnswerError("several whole messages")
         if not spoken[0].startswith(deltas):
             raise NoAnswerError("a whole message that contradicts the deltas")
@@ -210,6 +217,10 @@ def without_thinking(text: str) -> str:
     return after.lstrip() if ends_its_line and len(fences) % 2 == 0 else text
 
 
+def _is_unknown(reason: str) -> bool:
+    return not any(reason in words for words in (COMPLETE, LENGTH, FILTERED, BROKEN_OFF))
+
+
 def _class_of_failure(reason: str) -> str:
     if reason in FILTERED:
         return "filtered"
@@ -222,16 +233,18 @@ def _has_error_status(chunk: dict[str, Any]) -> bool:
 
 def _is_mine(choice: Any, place: int) -> bool:
     """Whether a choice is the one with index 0."""
-    if _typed(choice, dict, "a choice") is None or not choice:
+    if not _typed(choice, dict, "a choice"):
         return False
     index = choice.get("index")
     if index is None:
         return place == 0
     if isinstance(index, int | float) and not isinstance(index, bool):
         return index == 0
-    if isinstance(index, str) and re.fullmatch(r"[1-9]\d*", index, re.ASCII):
-        return False
-    raise NoAnswerError("an index of another type")
+    if isinstance(index, str) and re.fullmatch(r"\d+", index, re.ASCII):
+        return int(index) == 0
+    if any(choice.get(key) for key in ("delta", "message", "text", "finish_reason")):
+        raise NoAnswerError("an index of another type")
+    return False
 
 
 def _say(source: dict[str, Any], said: Said) -> None:
@@ -240,7 +253,8 @@ def _say(source: dict[str, Any], said: Said) -> None:
     said.text += [text] if text else []
     said.refusal += [word] if (word := _typed(source.get("refusal"), str, "refusal")) else []
     for key in ("reasoning_content", "reasoning"):
-        reasoning = bool(_typed(source.get(key), str, key)) or reasoning
+        value = source.get(key)
+        reasoning = bool(value if isinstance(value, list) else _typed(value, str, key)) or reasoning
     said.reasoned = said.reasoned or reasoning
     try:
         said.calls.take(_typed(source.get("tool_calls"), list, "tool_calls") or [])
@@ -257,7 +271,8 @@ def _content(content: Any) -> tuple[str, bool]:
         raise NoAnswerError("content of a wrong type")
     text, reasoning = "", False
     for part in content:
-        if part is None:
+        if part is None or isinstance(part, str):
+            text += part or ""
             continue
         if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking"}:
             raise NoAnswerError("a part of the content that is not known")
@@ -267,8 +282,11 @@ def _content(content: Any) -> tuple[str, bool]:
 
 
 def _reason(value: Any) -> str:
-    word = value.lower() if isinstance(value, str) else ""
-    return "" if word in NO_REASON else word
+    """A finish reason in lower case. SGLang sends an object with a ``type``."""
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        value = value["type"]
+    word = value.strip().lower() if isinstance(value, str) else json.dumps(value or "")
+    return "" if word in (*NO_REASON, '""') else word
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:

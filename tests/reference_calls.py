@@ -8,6 +8,7 @@ in their places.
 from __future__ import annotations
 
 import json
+import re
 from typing import Any, NamedTuple
 
 
@@ -69,11 +70,11 @@ class Calls:
         _add_arguments(call, function.get("arguments"))
 
     def _find(self, piece: dict[str, Any], place: int | None, *, names: bool) -> _Open:
-        index, call_id = piece.get("index"), piece.get("id") or None
+        index, call_id = _index(piece.get("index")), piece.get("id") or None
         if isinstance(call_id, dict | list):
             raise ValueError("an id of a wrong type")  # noqa: TRY004
         if call_id is not None:
-            return self._by_id(call_id, index)
+            return self._by_id(call_id, index, names=names)
         if index == "function_call" or _is_number(index):
             found = [call for call in self._calls if call.index == index]
             return found[-1] if found else self._new(None, index)
@@ -87,12 +88,18 @@ class Calls:
             raise ValueError("a second name with neither index nor id")
         return self._last
 
-    def _by_id(self, call_id: Any, index: Any) -> _Open:
+    def _by_id(self, call_id: Any, index: Any, *, names: bool) -> _Open:
         for call in self._calls:
             if call.id == call_id and type(call.id) is type(call_id):
                 if _is_number(index) and _is_number(call.index) and index != call.index:
                     raise ValueError("one id with two indexes")
                 return call
+        for call in reversed(self._calls):
+            if _is_number(index) and call.index == index:
+                if call.id is None and not (names and call.name):  # its id comes late
+                    call.id = call_id
+                    return call
+                break
         return self._new(call_id, index if _is_number(index) else None)
 
     def _new(self, call_id: Any, index: Any) -> _Open:
@@ -120,6 +127,10 @@ def _add_arguments(call: _Open, arguments: Any) -> None:
         call.arguments += arguments
     elif arguments:
         raise ValueError("arguments of a wrong type")
+
+
+def _index(value: Any) -> Any:
+    return int(value) if isinstance(value, str) and re.fullmatch(r"\d+", value, re.ASCII) else value
 
 
 def _is_number(index: Any) -> bool:

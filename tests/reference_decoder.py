@@ -12,13 +12,18 @@ an answer that may have a hole is no answer. These readings are:
 - A list in place of an event is not read, so it fails the answer. A scalar says nothing.
 - A truthy value of a wrong type in place of ``choices``, a choice, ``delta``, ``message``, ``function``, a
   piece of a tool call or its arguments fails the answer: what the server said there is not known.
-- An index of another type fails the answer where it may mean choice 0. ``"1"`` cannot. Two choices for
-  index 0 in a whole body fail it as well. A choice without an index is numbered by its place.
+- ``"0"`` and ``0.0`` are the index 0. An index that is no number (``false``, ``[]``) fails the answer if that
+  choice says anything: it may be the one that was asked for. Two choices for index 0 in a whole body fail it
+  as well. A choice without an index is numbered by its place.
+- The ``text`` of a choice is text where its delta has none.
 - A whole ``message`` may repeat the deltas or complete them. If it contradicts them, there is no answer.
 - Text after a finish reason is appended, whether or not text stood beside the reason.
-- Of several finish reasons, one that fails the answer decides. ``stop`` and ``length`` may be either.
-- A finish reason that is not a string is none.
+- Of several finish reasons, one that fails the answer decides: a gateway that was broken off and begins anew
+  sends half an answer and a whole one. An unknown reason that text and another reason follow does not count.
+  ``stop`` and ``length`` together may be either.
+- A finish reason that is an object with a ``type`` is that word. Any other that is not a string is unknown.
 - A stream whose last finish reason is provisional is cut if it ends inside an event, however the body ends.
+- An id that comes after the first pieces of its call belongs to it, unless a name comes with it again.
 - A tool call that is described in two ways (two names, two indexes, an object after text) is no answer.
 """
 

@@ -96,7 +96,10 @@ def test_an_answer(stream: bytes, verdicts: set[str], text: str) -> None:
         (HELLO + delta(42) + finish(), "content of a wrong type"),
         (HELLO + delta({"text": "a"}) + finish(), "content of a wrong type"),
         (HELLO + event({"choices": [{"delta": "lo"}]}) + finish(), "delta of a wrong type"),
-        (HELLO + event({"choices": [{"index": "0", "delta": {"content": "a"}}]}), "an index of another type"),
+        (
+            HELLO + event({"choices": [{"index": False, "delta": {"content": "a"}}]}),
+            "an index of another type",
+        ),
         (
             HELLO + event({"choices": [{"message": {"content": "Hell"}}]}) + finish(),
             "a whole message that contradicts the deltas",
@@ -164,7 +167,7 @@ def test_tool_calls(stream: bytes, calls: tuple[Call, ...]) -> None:
     [
         piece(index=0, **FIRST) + piece(index=1, **FIRST),
         piece(index=0, **FIRST) + piece(index=0, function={"name": "g"}),
-        piece(index=0, **FIRST) + piece(index="0", function={"arguments": "}"}),
+        piece(index=0, **FIRST) + piece(index=[0], function={"arguments": "}"}),
         piece(**FIRST) + piece(function={"name": "f", "arguments": "}"}),
         piece(**FIRST) + piece(function={"arguments": 7}),
         piece(**FIRST) + piece(function={"arguments": {"x": 1}}),
