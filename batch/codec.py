@@ -61,13 +61,16 @@ def decode_result(line: bytes) -> Result:
     return result
 
 
-def known(result: Result) -> Known:
-    """What a line says about its request: all that a later run needs to know of it."""
+def known(result: Result, *, restated: bool = False) -> Known:
+    """What a line says about its request: all that a later run needs to know of it.
+
+    ``restated``: the line itself says otherwise.
+    """
     error = result.error
     has_succeeded = result.status == "succeeded"
     if error is None:
-        return Known(result.fingerprint, has_succeeded)
-    return Known(result.fingerprint, has_succeeded, error.retryable, error.runs, error.code)
+        return Known(result.fingerprint, has_succeeded, restated=restated)
+    return Known(result.fingerprint, has_succeeded, error.retryable, error.runs, error.code, restated)
 
 
 def well_formed(text: str) -> str:

@@ -188,7 +188,8 @@ class Result(Struct, frozen=True, gc=False):
 class Known(Struct, frozen=True, gc=False):
     """What an earlier run left about one request: enough to decide whether to send it again.
 
-    ``code`` is that of the error, empty where it has succeeded.
+    ``code`` is that of the error, empty where it has succeeded. ``restated``: the line says otherwise, but
+    its finish reason decides.
     """
 
     fingerprint: str
@@ -196,6 +197,7 @@ class Known(Struct, frozen=True, gc=False):
     retryable: bool = False
     runs: int = 0
     code: str = ""
+    restated: bool = False
 
 
 class Percentiles(Struct, frozen=True, gc=False):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
 from batch.app.reading import reading
+from batch.app.restated import restate_of
 from batch.inputs.check import check
 from batch.policy.resume import State, state
 from batch.results.lookup import Lookup
@@ -43,7 +44,8 @@ class Audit:
     """What was found. ``missing`` requests have no line, ``stale`` ones a line that answers something else.
 
     ``duplicates`` are the ids of lines that a later one of the same id supersedes, ``orphans`` those of lines
-    whose request the job does not have; ``damaged`` lines are torn or unreadable. Orphans are no fault.
+    whose request the job does not have; ``damaged`` lines are torn or unreadable. ``restated`` lines say
+    otherwise than their finish reason, which counts. Orphans are no fault.
     """
 
     output: Path
@@ -55,11 +57,13 @@ class Audit:
     duplicates: Ids = field(default_factory=Ids)
     orphans: Ids = field(default_factory=Ids)
     damaged: int = 0
+    restated: Ids = field(default_factory=Ids)
 
     @property
     def is_sound(self) -> bool:
-        """Whether each request has exactly one result or error, and the file holds no rubble."""
-        return not (self.missing.number or self.stale.number or self.duplicates.number or self.damaged)
+        """Whether each request has exactly one result or error, and every line of the file is right."""
+        kinds = (self.missing, self.stale, self.duplicates, self.restated)
+        return not (self.damaged or any(ids.number for ids in kinds))
 
 
 def audit(job: JobFile) -> Audit:
@@ -68,7 +72,7 @@ def audit(job: JobFile) -> Audit:
     Raises ``JobFileError``, and ``UsageError`` where the output cannot be read or is none of ours.
     """
     found = Audit(job.output)
-    with reading(job.output), Lookup(job.output) as lines:
+    with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
         index = lines.contents.index
 
         def see(request: Request, _: Origin) -> None:
@@ -79,6 +83,7 @@ def audit(job: JobFile) -> Audit:
         check(open_source(job), see)
         found.damaged = index.unreadable + (lines.contents.torn > 0)
         found.duplicates = _ids(lines, index.superseded, index.superseded_lines())
+        found.restated = _ids(lines, index.restated_codes().total(), index.restated())
         claimed = sum(1 for _ in index.claimed())
         found.orphans = _ids(lines, len(index) - claimed, index.unclaimed())
     return found

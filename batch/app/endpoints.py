@@ -71,6 +71,7 @@ class Endpoints:
     ) -> None:
         limits = job.timeouts
         self._timeouts = Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total)
+        self._finish_reasons = job.finish_reasons
         self._cache = environment.cache
         self._stack = stack
         self._progress = progress
@@ -93,7 +94,7 @@ class Endpoints:
 
     async def _client(self, proxy: str | None) -> HttpClient:
         if proxy not in self._clients:
-            client = HttpClient(self._timeouts, proxy=proxy)
+            client = HttpClient(self._timeouts, proxy=proxy, finish_reasons=self._finish_reasons)
             self._clients[proxy] = await self._stack.enter_async_context(client)
         return self._clients[proxy]
 

@@ -18,6 +18,7 @@ from batch.app.finish import finish, publish
 from batch.app.journal import Journal
 from batch.app.plan import open_source
 from batch.app.provenance import Beginning
+from batch.app.restated import restate_of, sent_again, written_again
 from batch.app.session import Session
 from batch.app.stop import UNFINISHED, UNSENT, Signals
 from batch.app.unplanned import Unplanned
@@ -94,6 +95,9 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     else:
         await unplanned.begin()
         plan = unplanned.plan
+    again = sent_again(log.contents.index.restated_codes())
+    if again is not None:
+        journal.notice(again)
     told = _remark(source, journal)
     journal.start(plan.total, plan.settled, is_whole=unplanned is None)
     return _Prepared(job, log, journal, begun, source, plan, unplanned, lines, told)
@@ -103,6 +107,8 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
     job, journal, plan, begun = run.job, run.journal, run.plan, run.begun
     is_pruned = False
     try:
+        if written := await run.log.write_restated():
+            journal.notice(written_again(written))
         if plan.to_send and options.limit != 0:
             await session.send(run.source, plan, run.log, run.unplanned)
         with signals.stoppable(UNFINISHED):
@@ -155,6 +161,8 @@ async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
             check_cancelled()
 
     def open_log() -> ResultLog:
-        return ResultLog.open(job.output, durability=options.durability, each=look_up)
+        return ResultLog.open(
+            job.output, durability=options.durability, each=look_up, restate=restate_of(job)
+        )
 
     return await anyio.to_thread.run_sync(open_log)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, open_source
 from batch.app.reading import reading
+from batch.app.restated import restate_of, sent_again
 from batch.inputs.check import check
 from batch.policy.estimate import Estimator
 from batch.policy.resume import TO_RUN, State
@@ -66,10 +67,12 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
     Raises ``JobFileError`` with every mistake in the job's inputs, and ``UsageError`` where the output
     cannot be read or is none of ours.
     """
-    with reading(job.output), Lookup(job.output) as lines:
+    with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
         viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
+        again = sent_again(lines.contents.index.restated_codes())
+        viewer.preview.notices.extend([again] if again else [])
         viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
     return viewer.preview
 

@@ -24,8 +24,9 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     """Prove that every request has exactly one result or error.
 
     Requests without a line, lines that answer something else than the job now asks, second lines of a request
-    and damaged lines are named, and the exit code is 1. Lines of requests that the job no longer has are
-    named too, and are no fault. Nothing is sent, and nothing is changed.
+    and damaged lines are named, and the exit code is 1; so are lines that call an answer whole although its
+    finish reason says that it broke off, was filtered, or is not known. Lines of requests that the job no
+    longer has are named too, and are no fault. Nothing is sent, and nothing is changed.
     """
     from batch.app.audit import audit
 
@@ -44,6 +45,7 @@ def _kinds(found: Audit) -> dict[str, Ids]:
         "stale": found.stale,
         "duplicates": found.duplicates,
         "orphans": found.orphans,
+        "restated": found.restated,
     }
 
 

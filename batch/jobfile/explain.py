@@ -60,6 +60,7 @@ _MEANT = {
     "files": "documents stand under `inputs.files`",
     "jsonl": "`inputs.jsonl` names a file of rows",
     "max_attempts": "did you mean `retries.max_attempts`?",
+    "finish_reason": "did you mean `finish_reasons`?",
 } | dict.fromkeys(_PARAMETERS, "parameters stand under `params`")
 
 _FORMS = {
@@ -73,6 +74,7 @@ _FORMS = {
     "timeouts": "timeouts: {idle: 120s}",
     "limits": "limits: {time: 2h}",
     "rate_limits": "rate_limits: {rpm: 60}",
+    "finish_reasons": "finish_reasons: {complete: [done]}",
     "price": "price: {input: 0.15, output: 0.60}",
 }
 """Parts of several keys for which people try a single value."""

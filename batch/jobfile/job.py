@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from batch.finish_reasons import NO_WORDS, FinishReasons
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -192,6 +194,7 @@ class JobFile:
     include: tuple[str, ...] = ()
     reasoning: Literal["keep", "drop"] = "keep"
     on_length: Literal["accept", "retry", "fail"] = "accept"
+    finish_reasons: FinishReasons = NO_WORDS
     concurrency: int = 8
     adaptive: bool = True
     retries: Retries = field(default_factory=Retries)

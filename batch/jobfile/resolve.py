@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.jobfile.explain import validated
+from batch.jobfile.finish_reasons import finish_reasons_of
 from batch.jobfile.inputs import inputs_of, table_of
 from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
 from batch.jobfile.limits import HasPrice, check_lengths, check_prices, check_row_lengths, has_own_price
@@ -84,6 +85,7 @@ class _Resolver:
             include=tuple(self.spec.output.include),
             reasoning=self.spec.reasoning,
             on_length=self.spec.on_length,
+            finish_reasons=finish_reasons_of(self.spec.finish_reasons, self.findings),
             concurrency=self.spec.concurrency,
             adaptive=self.spec.adaptive,
             retries=self._retries(),

@@ -12,7 +12,7 @@ from pydantic import Field
 
 from batch.jobfile.schema_inputs import InputsSpec, MatrixSpec, SplitSpec
 from batch.jobfile.schema_models import EndpointSpec, ModelEntry, ModelSpec, PriceSpec, RateLimitsSpec
-from batch.jobfile.schema_run import LimitsSpec, OutputSpec, RetriesSpec, TimeoutsSpec
+from batch.jobfile.schema_run import FinishReasonsSpec, LimitsSpec, OutputSpec, RetriesSpec, TimeoutsSpec
 from batch.jobfile.schema_types import Concurrency, Name, Spec, Text, Texts
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
@@ -85,6 +85,10 @@ class JobSpec(EndpointSpec):
         description="What becomes of an answer that was cut off at its limit of tokens; `retry` asks once "
         "more, with twice `max_tokens`.",
     )
+    finish_reasons: FinishReasonsSpec = Field(
+        default=FinishReasonsSpec.model_construct(),
+        description="Finish reasons of this job's servers that are not known here.",
+    )
     concurrency: Concurrency = Field(default=8, description="Requests in flight at once, at the most.")
     adaptive: bool = Field(
         default=True,
@@ -117,6 +121,7 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("timeouts",): TimeoutsSpec,
     ("output",): OutputSpec,
     ("limits",): LimitsSpec,
+    ("finish_reasons",): FinishReasonsSpec,
     ("rate_limits",): RateLimitsSpec,
     ("model", "rate_limits"): RateLimitsSpec,
     ("models", "rate_limits"): RateLimitsSpec,

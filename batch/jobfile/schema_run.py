@@ -36,6 +36,17 @@ class TimeoutsSpec(Spec):
     grace: Duration = Field(default=30.0, description="For requests in flight when the run is asked to stop.")
 
 
+class FinishReasonsSpec(Spec):
+    """A server's own words for why an answer has ended, added to those that are known."""
+
+    complete: Annotated[list[Text], BeforeValidator(to_list)] = Field(
+        default=[], description="Words that say that an answer is whole."
+    )
+    length: Annotated[list[Text], BeforeValidator(to_list)] = Field(
+        default=[], description="Words that say that an answer was cut off at its limit of tokens."
+    )
+
+
 class LimitsSpec(Spec):
     """Where one run of the job stops, with the rest pending."""
 

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Self
 import anyio
 
 from batch.errors import AttemptError
+from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.providers.alarm import Watch
 from batch.providers.base import FinishReason
 from batch.providers.connections import Connections
@@ -21,7 +22,6 @@ from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
 from batch.providers.route import Route
 from batch.records import Failure, Outcome
-from batch.wire.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire.reply import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
 from batch.wire.text import DeltaJoiner

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Known, Result
+    from batch.results.restate import Restate
 
 _LONGEST_FIRST_LINE = 1 << 28  # bytes; a huge file of somebody else may have no line ends at all
 _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
@@ -66,12 +67,17 @@ class Contents:
             yield line
 
 
-def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None = None) -> Contents:
+def survey(
+    stream: BinaryIO,
+    path: Path,
+    each: Callable[[Result], None] | None = None,
+    restate: Restate | None = None,
+) -> Contents:
     """Read a whole file, and show each line that is a result to ``each``.
 
     Lines are decoded whole: skipping the fields that are not asked for was measured, and it saves nothing
-    once their UTF-8 is checked. So what counts as done can also be read. Raises ``ForeignOutputError`` where
-    the first line is not a result.
+    once their UTF-8 is checked. So what counts as done can also be read. ``restate`` says how a line has to
+    be read. Raises ``ForeignOutputError`` where the first line is not a result.
     """
     check_ours(stream, path)
     contents = Contents()
@@ -84,7 +90,8 @@ def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None =
         except ValueError:
             contents.add_unreadable(len(line))
             continue
-        contents.add(result.id, known(result), len(line))
+        stated = result if restate is None else restate(result)
+        contents.add(result.id, known(stated, restated=stated is not result), len(line))
         if each is not None:
             each(result)
     return contents

@@ -10,8 +10,6 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batch.records import Verdict
-
 if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
 
@@ -19,7 +17,6 @@ Messages: TypeAlias = Sequence[Mapping[str, Any]]
 """The chat messages that a result is the answer to."""
 
 _SHAREGPT = {"system": "system", "developer": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
-_FINISH_REASONS = frozenset({"stop", "length", "tool_calls", "content_filter", "function_call"})
 
 
 class NotTextError(ValueError):
@@ -74,7 +71,10 @@ def text(message: Mapping[str, Any]) -> str:
 
 
 def openai_batch(result: Result) -> JSONObject:
-    """One line of an OpenAI Batch output file: a ``chat.completion``, or the error."""
+    """One line of an OpenAI Batch output file: a ``chat.completion``, or the error.
+
+    The finish reason is the server's own, ``null`` where it has sent none.
+    """
     return {
         "id": f"batch_req_{result.fingerprint}",
         "custom_id": result.id,
@@ -101,7 +101,12 @@ def _chat_completion(result: Result) -> JSONObject:
         message["tool_calls"] = result.tool_calls
     if result.reasoning is not None:
         message["reasoning_content"] = result.reasoning
-    choice = {"index": 0, "message": message, "logprobs": None, "finish_reason": _finish_reason(result)}
+    choice = {
+        "index": 0,
+        "message": message,
+        "logprobs": result.logprobs,
+        "finish_reason": result.finish_reason,
+    }
     return {
         "id": f"chatcmpl-{result.fingerprint}",
         "object": "chat.completion",
@@ -110,13 +115,6 @@ def _chat_completion(result: Result) -> JSONObject:
         "choices": [choice],
         "usage": _usage(result.usage),
     }
-
-
-def _finish_reason(result: Result) -> str:
-    """The server's own word where it is one that OpenAI has; some servers have none or another."""
-    if result.finish_reason in _FINISH_REASONS:
-        return str(result.finish_reason)
-    return "length" if result.verdict is Verdict.LENGTH else "stop"
 
 
 def _usage(usage: Usage | None) -> JSONObject | None:

@@ -8,6 +8,7 @@ finds it by the digest of its id: a compact dict without an object in it.
 from __future__ import annotations
 
 from array import array
+from collections import Counter
 from hashlib import blake2b
 from struct import Struct
 from typing import TYPE_CHECKING
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 _HALVES = Struct("<QQ").unpack
 _NO_FINGERPRINT = bytes(16)
 _SUCCEEDED, _RETRYABLE, _STRANGE, _LATEST, _CLAIMED, _UNREADABLE = 1, 2, 4, 8, 16, 32
+_RESTATED = 64
 _MOST = 255  # what a byte can count
 
 
@@ -64,6 +66,7 @@ class Index:
             retryable=bool(flags & _RETRYABLE),
             runs=self._runs[line],
             code=self._names[self._codes[line]],
+            restated=bool(flags & _RESTATED),
         )
 
     def put(self, request_id: str, known: Known) -> None:
@@ -110,6 +113,14 @@ class Index:
     def unclaimed(self) -> Iterator[int]:
         """Those of them that nobody has claimed."""
         return self._lines(_LATEST | _CLAIMED, _LATEST)
+
+    def restated(self) -> Iterator[int]:
+        """Those of them that are read otherwise than they say."""
+        return self._lines(_LATEST | _RESTATED, _LATEST | _RESTATED)
+
+    def restated_codes(self) -> Counter[str]:
+        """Those, by the code of the error that they amount to; empty for an answer."""
+        return Counter(self._names[self._codes[line]] for line in self.restated())
 
     def superseded_lines(self) -> Iterator[int]:
         """The lines that another one supersedes."""
@@ -173,6 +184,7 @@ def _digest(request_id: str) -> tuple[int, int]:
 def _packed(known: Known) -> tuple[bytes, int]:
     """The fingerprint in 16 bytes, and the flags."""
     flags = _LATEST | _SUCCEEDED * known.succeeded | _RETRYABLE * known.retryable
+    flags |= _RESTATED * known.restated
     written = known.fingerprint
     if len(written) == 32 and written == written.lower():
         try:

@@ -29,11 +29,12 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.codec import encode_result, known
+from batch.codec import decode_result, encode_result, known
 from batch.errors import OutputWriteError
 from batch.results.arrange import arranged
 from batch.results.contents import Contents, survey
 from batch.results.files import Disk, append_durably, reason, replace_content, temporary_name, write_all
+from batch.results.restate import needs_no_request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -42,6 +43,10 @@ if TYPE_CHECKING:
     from batch.records import Known, Result
     from batch.results.arrange import Order
     from batch.results.files import FileSystem
+    from batch.results.restate import Restate
+
+_BATCH = 1000
+"""Lines that are written again in one go."""
 
 Durability = Literal["fsync", "flush"]
 
@@ -58,6 +63,7 @@ class ResultLog:
         self._contents = contents
         self._files = files
         self._durability = durability
+        self._restate: Restate | None = None
         self._descriptor: int | None = None
         self._closed_because: str | None = None
         self._writing = anyio.ResourceGuard("writing to")
@@ -70,15 +76,18 @@ class ResultLog:
         durability: Durability = "fsync",
         files: FileSystem | None = None,
         each: Callable[[Result], None] | None = None,
+        restate: Restate | None = None,
     ) -> ResultLog:
         """Read the file, where there is one, and mend it; a missing one appears with the first write.
 
         ``each`` is shown the results that are there; what it raises ends that, before anything is mended.
+        ``restate`` says how they have to be read.
         Raises ``ForeignOutputError`` for a file of somebody else, which stays as it is, and
         ``OutputWriteError`` where the disk does not let us read, mend or write.
         """
         path = Path(os.path.realpath(path))  # replacing a link would leave the file behind it as it was
         log = cls(path, Contents(), files or Disk(), durability)
+        log._restate = restate
         try:
             log._load(each)
         except OSError as error:
@@ -117,6 +126,31 @@ class ResultLog:
             for result, line in zip(results, lines, strict=True):
                 self._contents.add(result.id, known(result), len(line))
 
+    async def write_restated(self) -> int:
+        """Append each line that is read otherwise than it says, and needs no request; return their number.
+
+        Raises ``OutputWriteError``.
+        """
+        numbers = list(self._contents.index.restated())
+        written = 0
+        for start in range(0, len(numbers), _BATCH):
+            some = numbers[start : start + _BATCH]
+            results = await anyio.to_thread.run_sync(self._restated, some)
+            await self.write(results)
+            written += len(results)
+        return written
+
+    def _restated(self, numbers: Sequence[int]) -> list[Result]:
+        if self._restate is None:
+            return []
+        try:
+            with self._files.open_read(self.path) as stream:
+                lines = list(self._contents.lines(stream, numbers))
+        except OSError as error:
+            raise OutputWriteError(f"{self.path} cannot be read: {error}") from error
+        results = [self._restate(decode_result(line)) for line in lines]
+        return [result for result in results if needs_no_request(result)]
+
     async def finish(
         self, job: Iterable[str] = (), *, order: Order = "completion", prune: bool = False
     ) -> None:
@@ -152,7 +186,7 @@ class ResultLog:
 
     def _read(self, each: Callable[[Result], None] | None = None) -> None:
         with suppress(FileNotFoundError), self._files.open_read(self.path) as stream:
-            self._contents = survey(stream, self.path, each)
+            self._contents = survey(stream, self.path, each, self._restate)
 
     def _open_append(self) -> int:
         return self._files.open_append(self.path, like=self.path)

@@ -14,16 +14,17 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Known, Result
+    from batch.results.restate import Restate
 
 
 class Lookup:
     """A result file, open for reading; a missing one has no results. To be closed, as by ``with``.
 
     Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``. Another process may go on
-    writing to the file: what it adds is not seen.
+    writing to the file: what it adds is not seen. ``restate`` says how lines have to be read.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, restate: Restate | None = None) -> None:
         self.contents = Contents()
         self._stream: BinaryIO | None = None
         try:
@@ -31,7 +32,7 @@ class Lookup:
         except FileNotFoundError:
             return
         try:
-            self.contents = survey(self._stream, path)
+            self.contents = survey(self._stream, path, restate=restate)
         except BaseException:
             self._stream.close()
             raise

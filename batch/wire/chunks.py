@@ -48,8 +48,8 @@ class Odd(Struct, gc=False):
 class Choice(Struct, gc=False, rename={"odd": "choice.odd"}):
     """One of the answers; only the one with index 0 is ever asked for.
 
-    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are rare,
-    and read generically into ``odd``.
+    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are
+    rare, and read generically into ``odd``.
     """
 
     delta: Delta | None = None

@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from batch.wire.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
+from batch.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
 
 
 class State(Enum):

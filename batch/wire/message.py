@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from batch.finish_reasons import NO_WORDS, Ending, FinishReasons
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire.chunks import Remark, WrongTypeError, plausible
 from batch.wire.ending import FinishState
-from batch.wire.finish_reasons import NO_WORDS, Ending, FinishReasons
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls

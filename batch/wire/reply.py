@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.errors import AttemptError
+from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire import chunks, runs
 from batch.wire.error_shapes import error_in
 from batch.wire.failures import from_event
-from batch.wire.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire.message import Message, ReportedError
 from batch.wire.sse import BOM, MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
 

@@ -1,0 +1,105 @@
+"""Reading stored lines again by their finish reasons.
+
+Earlier versions stored answers that were broken off, filtered or cut at their limit as whole ones. A job can
+also add a word to its ``finish_reasons`` after answers with that word have failed. The word in the line
+decides.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from msgspec import Struct
+from msgspec.structs import replace
+
+from batch.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
+from batch.records import ResultError, Verdict
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from batch.records import Result
+
+UNKNOWN_FINISH = "unknown_finish"
+
+_CODES = {
+    Ending.FILTERED: "filtered",
+    Ending.BROKEN_OFF: "broken_off",
+    Ending.UNKNOWN: UNKNOWN_FINISH,
+}
+
+
+class Restate(Struct, frozen=True):
+    """What a job holds of stored lines.
+
+    ``finish_reasons`` are its own words. ``accepts_length``: an answer that was cut at its limit is a result.
+    ``checks_form`` says whether answers are checked: then one that was not has to be asked for again.
+    """
+
+    finish_reasons: FinishReasons = NO_WORDS
+    accepts_length: bool = True
+    checks_form: Callable[[], bool] = bool
+
+    def __call__(self, result: Result) -> Result:
+        """The line as it has to be read: itself, unless its finish reason says otherwise."""
+        if result.finish_reason is None:
+            return result
+        ending = classify(result.finish_reason, self.finish_reasons)
+        if result.status == "succeeded":
+            return self._of_success(result, ending)
+        if result.error is not None and result.error.code == UNKNOWN_FINISH:
+            return self._of_unknown(result, ending)
+        return result
+
+    def _of_success(self, result: Result, ending: Ending | None) -> Result:
+        if ending in _CODES:
+            return _failed(result, _CODES[ending], f"the finish reason is {result.finish_reason!r}")
+        if ending is not Ending.LENGTH:
+            return result
+        if not _says_something(result):
+            return _failed(result, "empty_length", "the limit of tokens was reached before the answer began")
+        if result.verdict is Verdict.LENGTH:
+            return result
+        if self.accepts_length:
+            return replace(result, verdict=Verdict.LENGTH)
+        return _failed(result, "length", "cut off at its limit of tokens")
+
+    def _of_unknown(self, result: Result, ending: Ending | None) -> Result:
+        """The answer of a line whose finish reason the job knows by now."""
+        if ending not in (Ending.COMPLETE, Ending.LENGTH) or not _says_something(result):
+            return result
+        if self.checks_form() or (ending is Ending.LENGTH and not self.accepts_length):
+            error = result.error and replace(result.error, retryable=True)
+            return replace(result, error=error)
+        return replace(
+            result,
+            status="succeeded",
+            text=result.partial_text or "",
+            verdict=Verdict.COMPLETE if ending is Ending.COMPLETE else Verdict.LENGTH,
+            error=None,
+            partial_text=None,
+        )
+
+
+def needs_no_request(result: Result) -> bool:
+    """Whether a line that has been read again says all that there is to say: no request is sent for it."""
+    return result.error is None or not result.error.retryable
+
+
+def _failed(result: Result, code: str, message: str) -> Result:
+    """A stored answer as the failure that it is. It is sent again, unless that would give the same."""
+    retryable = code != "empty_length"
+    error = ResultError(code, message, None, retryable=retryable, runs=0, history=[])
+    return replace(
+        result,
+        status="failed",
+        text=None,
+        verdict=None,
+        error=error,
+        partial_text=result.text or None,
+        parsed=None,
+    )
+
+
+def _says_something(result: Result) -> bool:
+    return bool(result.text or result.partial_text or result.tool_calls or result.refusal)
