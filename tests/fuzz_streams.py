@@ -29,7 +29,7 @@ from batch.wire.reply import ReplyDecoder
 from tests.fuzz_minimise import smallest
 from tests.reference_calls import Call, canonical
 from tests.reference_decoder import expected
-from tests.stream_mutations import Case, damaged
+from tests.stream_mutations import Case, End, damaged
 
 COUNT = int(os.environ.get("PROMPTJOBS_FUZZ", "3000"))
 """Cases to try."""
@@ -40,7 +40,7 @@ BLOCK = 2000
 EVERY_SPLIT = 1000
 """Of so many cases, one is fed at every split in two, and byte by byte."""
 
-Decide: TypeAlias = Callable[[Iterable[bytes], bool], Outcome]
+Decide: TypeAlias = Callable[[Iterable[bytes], End], Outcome]
 
 
 class Finding(NamedTuple):
@@ -52,7 +52,7 @@ class Finding(NamedTuple):
     wanted: str
     seed: int = -1
     body: bytes = b""
-    is_broken: bool = False
+    end: End = "marked"
 
     @property
     def sort(self) -> tuple[str, str]:
@@ -60,31 +60,31 @@ class Finding(NamedTuple):
         return self.kind, self.why
 
     def __str__(self) -> str:
-        end = "connection broken" if self.is_broken else "body ended in order"
         return (
-            f"seed {self.seed}: {self.kind} ({self.why})\n  body     {self.body!r}\n  {end}\n"
+            f"seed {self.seed}: {self.kind} ({self.why})\n  body     {self.body!r}\n  end      {self.end}\n"
             f"  expected {self.wanted}\n  got      {self.got}"
         )
 
 
-def decide(parts: Iterable[bytes], is_broken: bool) -> Outcome:
+def decide(parts: Iterable[bytes], end: End) -> Outcome:
     """What the project makes of a body that comes in these parts."""
     decoder = ReplyDecoder("text/event-stream")
+    decoder.framed = end == "marked"
     try:
         for part in parts:
             decoder.feed(part)
     except AttemptError as error:
         return error.failure
-    return decoder.cut("truncated", "broken") if is_broken else decoder.close()
+    return decoder.cut("truncated", "broken") if end == "broken" else decoder.close()
 
 
 def judge(case: Case, decide: Decide = decide) -> Finding | str:
     """The finding that a case is, or the word under which it is counted."""
     try:
-        outcome = decide([case.body], case.is_broken)
+        outcome = decide([case.body], case.end)
     except Exception as error:  # noqa: BLE001
         return Finding("an exception", type(error).__name__, repr(error), "an outcome")
-    right = expected(case.body, broken=case.is_broken)
+    right = expected(case.body, confirmed=case.end == "marked")
     if isinstance(outcome, Failure):
         return f"strict: {outcome.code}" if right.verdicts else "failed by both"
     got, wanted = repr(outcome), repr(right)
@@ -115,9 +115,9 @@ def _calls(reply: Reply) -> tuple[Call, ...]:
 
 def split_finding(case: Case, seed: int, decide: Decide = decide) -> Finding | None:
     """Whether the outcome depends on how the bytes come."""
-    whole = repr(decide([case.body], case.is_broken))
+    whole = repr(decide([case.body], case.end))
     for parts in _feedings(case.body, seed):
-        outcome = repr(decide(parts, case.is_broken))
+        outcome = repr(decide(parts, case.end))
         if outcome != whole:
             return Finding(
                 "an outcome that depends on the split", str([len(part) for part in parts]), outcome, whole
@@ -148,7 +148,7 @@ def examine(seeds: range, decide: Decide = decide) -> tuple[Counter[str], list[F
             counts[f"FOUND {finding.kind} ({finding.why if 'split' not in finding.kind else '…'})"] += 1
             sort = ("split", "") if "split" in finding.kind else finding.sort
             if sort not in found:
-                found[sort] = finding._replace(seed=seed, body=case.body, is_broken=case.is_broken)
+                found[sort] = finding._replace(seed=seed, body=case.body, end=case.end)
     return counts, list(found.values())
 
 
@@ -158,13 +158,13 @@ def minimised(finding: Finding, decide: Decide = decide) -> Finding:
         return finding
 
     def is_one(body: bytes) -> bool:
-        again = judge(Case(body, finding.is_broken), decide)
+        again = judge(Case(body, finding.end), decide)
         return isinstance(again, Finding) and again.sort == finding.sort
 
     body = smallest(finding.body, is_one)
-    again = judge(Case(body, finding.is_broken), decide)
+    again = judge(Case(body, finding.end), decide)
     assert isinstance(again, Finding)
-    return again._replace(seed=finding.seed, body=body, is_broken=finding.is_broken)
+    return again._replace(seed=finding.seed, body=body, end=finding.end)
 
 
 def campaign(count: int, seed: int, processes: int) -> tuple[Counter[str], list[Finding]]:

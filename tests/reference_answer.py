@@ -6,6 +6,7 @@ specification leaves open are listed in ``reference_decoder``.
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 from dataclasses import dataclass, field
@@ -103,7 +104,7 @@ class Answer:
         self.deltas = Said()
         self.messages: list[Said] = []
         self.reasons: list[str] = []
-        self.superseded: list[str] = []
+        self.weak_reasons: list[str] = []
         self.is_provisional = False
         self.is_whole = is_whole
 
@@ -121,23 +122,24 @@ class Answer:
         said = [self._choice(choice) for choice in mine]
         reasons = [_reason(holder.get("finish_reason")) for holder in [*mine, chunk]]
         found = [reason for reason in reasons if reason]
-        self.superseded += [reason for reason in self.reasons if any(said) and _is_unknown(reason)]
-        self.reasons = [reason for reason in self.reasons if reason not in self.superseded]
         if found:
             self.is_provisional = any(said)
-        elif any(said) and (self.reasons or self.superseded):
+        elif any(said) and (self.reasons or self.weak_reasons):
             self.is_provisional = True
         self.reasons += found
+        if any(said):
+            self.weak_reasons += [reason for reason in self.reasons if _is_unknown(reason)]
+            self.reasons = [reason for reason in self.reasons if not _is_unknown(reason)]
 
-    def verdict(self, *, broken: bool) -> Expected:
-        """The result, once the body has ended."""
-        for reason in self.reasons or self.superseded:
+    def verdict(self, *, confirmed: bool) -> Expected:
+        """The result, once the body has ended. ``confirmed``: that end was marked."""
+        for reason in self.reasons or self.weak_reasons:
             if reason not in COMPLETE and reason not in LENGTH:
                 raise NoAnswerError(_class_of_failure(reason))
         is_ended = self.done or self.is_whole
-        if not self.reasons and not is_ended:
+        if not (self.reasons or self.weak_reasons) and not is_ended:
             raise NoAnswerError("cut")
-        if self.is_provisional and not is_ended and (broken or self.ended_inside_event):
+        if self.is_provisional and not is_ended and (not confirmed or self.ended_inside_event):
             raise NoAnswerError("cut after a provisional finish reason")
         text = without_thinking(
             self._one_of([_joined(said.text) for said in self.messages], _joined(self.deltas.text))
@@ -188,11 +190,11 @@ class Answer:
         spoken = [message for message in messages if message]
         if not spoken:
             return deltas
-        if len(set(spoken)) > 1:
-            raise NoAnswerError("several whole messages")
-        if not spoken[0].startswith(deltas):
+        if any(not later.startswith(earlier) for earlier, later in itertools.pairwise(spoken)):
+            raise NoAnswerError("whole messages that contradict each other")
+        if not spoken[-1].startswith(deltas):
             raise NoAnswerError("a whole message that contradicts the deltas")
-        return spoken[0]
+        return spoken[-1]
 
     def _calls(self) -> tuple[Call, ...]:
         deltas = self.deltas.calls.joined()
@@ -271,7 +273,7 @@ def _content(content: Any) -> tuple[str, bool]:
         raise NoAnswerError("content of a wrong type")
     text, reasoning = "", False
     for part in content:
-        if part is None or isinstance(part, str):
+        if not part or isinstance(part, str):
             text += part or ""
             continue
         if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking"}:

@@ -16,11 +16,12 @@ an answer that may have a hole is no answer. These readings are:
   choice says anything: it may be the one that was asked for. Two choices for index 0 in a whole body fail it
   as well. A choice without an index is numbered by its place.
 - The ``text`` of a choice is text where its delta has none.
-- A whole ``message`` may repeat the deltas or complete them. If it contradicts them, there is no answer.
+- A whole ``message`` may repeat the deltas, or a message before it, or complete them. If it contradicts
+  them, there is no answer.
 - Text after a finish reason is appended, whether or not text stood beside the reason.
 - Of several finish reasons, one that fails the answer decides: a gateway that was broken off and begins anew
-  sends half an answer and a whole one. An unknown reason that text and another reason follow does not count.
-  ``stop`` and ``length`` together may be either.
+  sends half an answer and a whole one. An unknown reason with text in its event or after it gives way to any
+  other. ``stop`` and ``length`` together may be either.
 - A finish reason that is an object with a ``type`` is that word. Any other that is not a string is unknown.
 - A stream whose last finish reason is provisional is cut if it ends inside an event, however the body ends.
 - An id that comes after the first pieces of its call belongs to it, unless a name comes with it again.
@@ -68,15 +69,19 @@ class Event:
         return self == Event(closed=self.closed)
 
 
-def expected(body: bytes, *, broken: bool = False) -> Expected:
-    """The right verdict on the body of a 200. ``broken``: the connection broke at its end."""
+def expected(body: bytes, *, confirmed: bool = True) -> Expected:
+    """The right verdict on the body of a 200.
+
+    ``confirmed``: its end was marked by a length or a last chunk. Otherwise the connection was closed, in
+    order or not, so that more may have been meant to come.
+    """
     try:
-        return _answer(body, broken=broken)
+        return _answer(body, confirmed=confirmed)
     except NoAnswerError as error:
         return Expected(frozenset(), why=str(error))
 
 
-def _answer(body: bytes, *, broken: bool) -> Expected:
+def _answer(body: bytes, *, confirmed: bool) -> Expected:
     body = body.removeprefix(BOM)
     start = body.lstrip(b" \t\r\n")
     if start.startswith(b"<"):
@@ -91,14 +96,14 @@ def _answer(body: bytes, *, broken: bool) -> Expected:
         _take(event, answer)
         if answer.done:
             break
-    return answer.verdict(broken=broken)
+    return answer.verdict(confirmed=confirmed)
 
 
 def _whole(body: bytes) -> Expected:
     value = _json(body)
     answer = Answer(is_whole=True)
     answer.take(value)
-    return answer.verdict(broken=False)
+    return answer.verdict(confirmed=True)
 
 
 def _events(body: bytes) -> Iterator[Event]:

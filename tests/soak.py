@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 FAULTS = 0.05
 """The share of requests that meet a fault."""
 
-FLAT = 8 * 2**20
+FLAT = 6 * 2**20
 """Bytes that memory may grow between the second and the last quarter, beside what each result takes."""
 
-PER_RESULT = 160
+PER_RESULT = 60
 """Bytes that a result may take for good: its place in the index, and what the allocator rounds up."""
 
 SETTINGS: dict[str, Any] = {

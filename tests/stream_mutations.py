@@ -8,19 +8,22 @@ from __future__ import annotations
 import copy
 import json
 from random import Random
-from typing import NamedTuple
+from typing import Literal, NamedTuple, TypeAlias
 
 from tests.stream_changes import CHANGES
 from tests.stream_corpus import STREAMS, WHOLES
 from tests.stream_edits import EDITS
 from tests.stream_events import Sent
 
+End: TypeAlias = Literal["marked", "closed", "broken"]
+ENDS: tuple[End, ...] = ("marked", "marked", "marked", "marked", "closed", "broken")
+
 
 class Case(NamedTuple):
-    """One damaged body. ``is_broken``: the connection broke at its end."""
+    """One damaged body. Its end is marked (by a length or a last chunk), or it ends with its connection."""
 
     body: bytes
-    is_broken: bool
+    end: End
 
 
 def damaged(seed: int) -> Case:
@@ -48,7 +51,7 @@ def _damaged_whole(chance: Random) -> Case:
         body = body[: chance.randrange(len(body) + 1)]
     before = chance.choice((b"", b"", b"", b"\n", b"\xef\xbb\xbf"))
     after = chance.choice((b"", b"", b"", b"\n", b" \r\n", b"{}", b"\n\ndata: [DONE]\n\n"))
-    return Case(before + body + after, chance.random() < 0.2)
+    return Case(before + body + after, chance.choice(ENDS))
 
 
 def _damaged_bytes(chance: Random, body: bytes) -> Case:
@@ -65,5 +68,5 @@ def _damaged_bytes(chance: Random, body: bytes) -> Case:
     if chance.random() < 0.1:
         body = body.rstrip(b"\r\n")
     if chance.random() < 0.2:
-        return Case(body[: chance.randrange(len(body) + 1)], chance.random() < 0.5)
-    return Case(body, chance.random() < 0.1)
+        return Case(body[: chance.randrange(len(body) + 1)], chance.choice(ENDS))
+    return Case(body, chance.choice(ENDS))

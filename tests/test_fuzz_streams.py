@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from tests.stream_events import Shape
+    from tests.stream_mutations import End
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
 def test_an_undamaged_answer_is_read_as_it_was_written_at_every_split(shape: Shape) -> None:
-    outcome = decide([body(shape)], is_broken=False)
-    assert {repr(decide(parts, is_broken=False)) for parts in every_feeding(body(shape))} == {repr(outcome)}
+    outcome = decide([body(shape)], end="marked")
+    assert {repr(decide(parts, end="marked")) for parts in every_feeding(body(shape))} == {repr(outcome)}
     if shape.verdict == "failed":
         assert isinstance(outcome, Failure)
         return
@@ -33,7 +34,7 @@ def test_an_undamaged_answer_is_read_as_it_was_written_at_every_split(shape: Sha
         shape.text,
         shape.refusal,
     )
-    assert isinstance(judge(Case(body(shape), is_broken=False)), str)
+    assert isinstance(judge(Case(body(shape), end="marked")), str)
     assert len(outcome.tool_calls or ()) == len(shape.calls)
 
 
@@ -54,11 +55,11 @@ def test_a_seed_gives_the_same_case_again() -> None:
 
 def reference(
     tamper: Callable[[bytes], bytes] = bytes, verdict: str | None = None
-) -> Callable[[Iterable[bytes], bool], Outcome]:
+) -> Callable[[Iterable[bytes], End], Outcome]:
     """A decoder that is right but for what ``tamper`` does to the body, and for the verdict that it gives."""
 
-    def decide(parts: Iterable[bytes], is_broken: bool) -> Outcome:
-        right = expected(tamper(b"".join(parts)), broken=is_broken)
+    def decide(parts: Iterable[bytes], end: End) -> Outcome:
+        right = expected(tamper(b"".join(parts)), confirmed=end == "marked")
         if not right.verdicts:
             return Failure(code="failed", message=right.why)
         calls = [
@@ -100,16 +101,16 @@ def test_a_wrong_decoder_is_found(tamper: Callable[[bytes], bytes], verdict: str
 
 
 def test_an_outcome_that_depends_on_the_split_is_found() -> None:
-    def forgetful(parts: Iterable[bytes], is_broken: bool) -> Outcome:
-        return reference()(list(parts)[-1:], is_broken)
+    def forgetful(parts: Iterable[bytes], end: End) -> Outcome:
+        return reference()(list(parts)[-1:], end)
 
-    assert split_finding(Case(delta("a") + finish(), is_broken=False), 7, forgetful) is not None
+    assert split_finding(Case(delta("a") + finish(), end="marked"), 7, forgetful) is not None
 
 
 def test_a_finding_is_made_small() -> None:
     deaf = reference(lambda body: body.replace(b'"error"', b'"errand"'))
     stream = delta("One") + b'data: {"error": {"code": 502}, "x": 1}\n\n' + b": ping\n\n" + finish() + DONE
-    finding = judge(Case(stream, is_broken=False), deaf)
+    finding = judge(Case(stream, end="marked"), deaf)
     assert isinstance(finding, Finding)
     small = [
         b'data: {"choices":[{"delta":{"content":"O"}}]}',

@@ -114,7 +114,7 @@ def test_no_answer(stream: bytes, why: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("stream", "in_order", "broken"),
+    ("stream", "confirmed", "unconfirmed"),
     [
         (HELLO + finish(), True, True),
         (HELLO + finish() + b"data: {", True, True),
@@ -130,9 +130,9 @@ def test_no_answer(stream: bytes, why: str) -> None:
         (HELLO, False, False),
     ],
 )
-def test_what_the_end_of_the_body_changes(stream: bytes, in_order: bool, broken: bool) -> None:
-    assert bool(expected(stream).verdicts) is in_order
-    assert bool(expected(stream, broken=True).verdicts) is broken
+def test_what_the_end_of_the_body_changes(stream: bytes, confirmed: bool, unconfirmed: bool) -> None:
+    assert bool(expected(stream).verdicts) is confirmed
+    assert bool(expected(stream, confirmed=False).verdicts) is unconfirmed
 
 
 def piece(**fields: Any) -> bytes:
