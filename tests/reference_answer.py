@@ -7,63 +7,12 @@ specification leaves open are listed in ``reference_decoder``.
 from __future__ import annotations
 
 import itertools
-import json
 import re
 from dataclasses import dataclass, field
 from typing import Any
 
 from tests.reference_calls import Call, Calls
-
-COMPLETE = [
-    "stop",
-    "eos",
-    "eos_token",
-    "end_turn",
-    "stop_sequence",
-    "complete",
-    "completed",
-    "tool_calls",
-    "tool_call",
-    "tool_use",
-    "function_call",
-]
-LENGTH = [
-    "length",
-    "max_tokens",
-    "max_output_tokens",
-    "model_length",
-    "model_context_window_exceeded",
-    "token_limit",
-]
-FILTERED = [
-    "content_filter",
-    "content_filtered",
-    "safety",
-    "recitation",
-    "blocklist",
-    "prohibited_content",
-    "spii",
-    "sensitive",
-    "refusal",
-    "language",
-    "image_safety",
-]
-BROKEN_OFF = [
-    "error",
-    "abort",
-    "aborted",
-    "cancelled",
-    "canceled",
-    "network_error",
-    "timeout",
-    "insufficient_system_resource",
-    "malformed_function_call",
-    "unexpected_tool_call",
-    "repetition",
-    "overloaded",
-    "pause_turn",
-]
-NO_REASON = ("", "null")
+from tests.reference_reasons import COMPLETE, LENGTH, class_of_failure, is_unknown, reason_of
 
 
 class NoAnswerError(ValueError):
@@ -120,7 +69,7 @@ class Answer:
         if self.is_whole and len(mine) > 1:
             raise NoAnswerError("two choices for index 0")
         said = [self._choice(choice) for choice in mine]
-        reasons = [_reason(holder.get("finish_reason")) for holder in [*mine, chunk]]
+        reasons = [reason_of(holder.get("finish_reason")) for holder in [*mine, chunk]]
         found = [reason for reason in reasons if reason]
         if found:
             self.is_provisional = any(said)
@@ -128,14 +77,14 @@ class Answer:
             self.is_provisional = True
         self.reasons += found
         if any(said):
-            self.weak_reasons += [reason for reason in self.reasons if _is_unknown(reason)]
-            self.reasons = [reason for reason in self.reasons if not _is_unknown(reason)]
+            self.weak_reasons += [reason for reason in self.reasons if is_unknown(reason)]
+            self.reasons = [reason for reason in self.reasons if not is_unknown(reason)]
 
     def verdict(self, *, confirmed: bool) -> Expected:
         """The result, once the body has ended. ``confirmed``: that end was marked."""
         for reason in self.reasons or self.weak_reasons:
             if reason not in COMPLETE and reason not in LENGTH:
-                raise NoAnswerError(_class_of_failure(reason))
+                raise NoAnswerError(class_of_failure(reason))
         is_ended = self.done or self.is_whole
         if not (self.reasons or self.weak_reasons) and not is_ended:
             raise NoAnswerError("cut")
@@ -207,7 +156,7 @@ class Answer:
 
 
 def without_thinking(text: str) -> str:
-    """The text without the reasoning that stands before it in ``<think>`` tags (WIRE-TRUTH §5)."""
+    """The text without the reasoning that stands before it in ``<think>`` tags."""
     opened, closing = re.match(r"\s*<think>", text), text.find("</think>")
     if opened is not None:
         return text[closing + len("</think>") :].lstrip() if closing >= 0 else ""
@@ -217,16 +166,6 @@ def without_thinking(text: str) -> str:
     ends_its_line = re.match(r"[ \t\r]*(\n|\Z)", after) is not None
     fences = [line for line in before.split("\n") if re.match(r" {0,3}(```|~~~)", line)]
     return after.lstrip() if ends_its_line and len(fences) % 2 == 0 else text
-
-
-def _is_unknown(reason: str) -> bool:
-    return not any(reason in words for words in (COMPLETE, LENGTH, FILTERED, BROKEN_OFF))
-
-
-def _class_of_failure(reason: str) -> str:
-    if reason in FILTERED:
-        return "filtered"
-    return "broken off" if reason in BROKEN_OFF else "unknown finish reason"
 
 
 def _has_error_status(chunk: dict[str, Any]) -> bool:
@@ -281,14 +220,6 @@ def _content(content: Any) -> tuple[str, bool]:
         text += _typed(part.get("text"), str, "text") or ""
         reasoning = reasoning or bool(part.get("thinking"))
     return text, reasoning
-
-
-def _reason(value: Any) -> str:
-    """A finish reason in lower case. SGLang sends an object with a ``type``."""
-    if isinstance(value, dict) and isinstance(value.get("type"), str):
-        value = value["type"]
-    word = value.strip().lower() if isinstance(value, str) else json.dumps(value or "")
-    return "" if word in (*NO_REASON, '""') else word
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Tool calls, joined from their pieces: the third part of the reference decoder (WIRE-TRUTH §5).
+"""Tool calls, joined from their pieces: the third part of the reference decoder.
 
 A new ``id`` begins a new call, whatever its index says. A piece without an id belongs to the last call with
 its index. A piece with neither belongs to the last call. Several such pieces in one list belong to the calls

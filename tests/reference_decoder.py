@@ -121,7 +121,7 @@ def _events(body: bytes) -> Iterator[Event]:
 
 
 def _counts_unclosed(event: Event) -> bool:
-    """An event without its blank line counts if it has a complete JSON object or ``[DONE]`` (WIRE §3)."""
+    """An event without its blank line counts if it has a complete JSON object or ``[DONE]``."""
     value = event.data if event.error is None else event.error
     if value is None:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tests.reference_answer import BROKEN_OFF, COMPLETE, FILTERED, LENGTH
+from tests.reference_reasons import BROKEN_OFF, COMPLETE, FILTERED, LENGTH
 
 REASONS: tuple[Any, ...] = (
     *COMPLETE,
