@@ -128,11 +128,17 @@ class Answer:
         if not delta.get("content"):
             text = _typed(choice.get("text"), str, "text")
             self.deltas.text += [text] if text else []
-        whole = Said()
-        _say(message, whole)
-        if whole.size() != Said().size():
-            self.messages.append(whole)
-        return before != self.deltas.size() or whole.size() != Said().size()
+        has_said = before != self.deltas.size()
+        return self._message(message) or has_said if message else has_said
+
+    def _message(self, message: dict[str, Any]) -> bool:
+        said = Said()
+        nothing = said.size()
+        _say(message, said)
+        if said.size() == nothing:
+            return False
+        self.messages.append(said)
+        return True
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
         """The text that deltas and whole messages agree on."""

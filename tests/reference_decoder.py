@@ -33,6 +33,7 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from tests.reference_answer import Answer, Expected, NoAnswerError
@@ -143,6 +144,7 @@ def _take(event: Event, answer: Answer) -> None:
         answer.take(_json(data))
 
 
+@lru_cache(maxsize=4096)
 def _json(data: bytes) -> Any:
     try:
         return json.loads(data.decode())

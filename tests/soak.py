@@ -45,7 +45,7 @@ SETTINGS: dict[str, Any] = {
     "inputs": {"jsonl": "rows.jsonl"},
     "concurrency": 64,
     "adaptive": False,
-    "retries": {"base": "50ms", "cap": "1s"},
+    "retries": {"max_attempts": 20, "base": "50ms", "cap": "1s"},
     "timeouts": {"connect": "5s", "first_byte": "5s", "idle": "1s"},
 }
 

@@ -5,12 +5,11 @@ Each takes a random generator and a list of events, which it changes.
 
 from __future__ import annotations
 
-import copy
 import json
 from typing import TYPE_CHECKING
 
 from tests.stream_corpus import STREAMS
-from tests.stream_edits import EDITS, choices_of
+from tests.stream_edits import EDITS, choices_of, copied
 from tests.stream_events import DONE, Sent, bare, call, chunk, completion, usage_chunk
 from tests.stream_words import ERRORS, NAMES, RAW, REASONS, WRONG
 
@@ -153,7 +152,7 @@ def finish_each(chance: Random, events: Events) -> None:
     """A finish reason in every chunk."""
     reason = chance.choice(REASONS)
     for place, event in enumerate(events):
-        value = copy.deepcopy(event.value)
+        value = copied(event.value)
         if isinstance(value, dict):
             for choice in choices_of(value):
                 choice["finish_reason"] = reason

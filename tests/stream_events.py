@@ -17,17 +17,26 @@ class Sent:
     value: Any = None
     name: str | None = None
     raw: str | None = None
+    _encoded: dict[tuple[bool, bool], bytes] = field(default_factory=dict, compare=False, repr=False)
 
     def encode(self, *, ascii_only: bool = False, compact: bool = False) -> bytes:
         """The lines of the event with LF, without the blank line that closes it."""
+        style = (ascii_only, compact)
+        if style not in self._encoded:
+            self._encoded[style] = self._lines(ascii_only=ascii_only, compact=compact).encode(
+                "utf-8", "replace"
+            )
+        return self._encoded[style]
+
+    def _lines(self, *, ascii_only: bool, compact: bool) -> str:
         if self.raw is not None:
-            return self.raw.encode()
-        separators = (",", ":") if compact else (", ", ": ")
+            return self.raw
         word = "[DONE]"
         if self.value != word:
+            separators = (",", ":") if compact else (", ", ": ")
             word = json.dumps(self.value, ensure_ascii=ascii_only, separators=separators)
         before = "" if self.name is None else f"event: {self.name}\n"
-        return f"{before}data: {word}".encode("utf-8", "replace")
+        return f"{before}data: {word}"
 
 
 @dataclass(frozen=True)

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import copy
 import json
 from random import Random
 from typing import Literal, NamedTuple, TypeAlias
 
 from tests.stream_changes import CHANGES
 from tests.stream_corpus import STREAMS, WHOLES
-from tests.stream_edits import EDITS
+from tests.stream_edits import EDITS, copied
 from tests.stream_events import Sent
 
 End: TypeAlias = Literal["marked", "closed", "broken"]
@@ -41,7 +40,7 @@ def damaged(seed: int) -> Case:
 
 
 def _damaged_whole(chance: Random) -> Case:
-    event = Sent(copy.deepcopy(chance.choice(WHOLES).whole))
+    event = Sent(copied(chance.choice(WHOLES).whole))
     for _ in range(chance.choice((0, 1, 1, 2))):
         events = [event]
         chance.choice(EDITS)(chance, events)
