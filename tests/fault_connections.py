@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from batch.providers.deadlines import Timeouts
 from batch.testing import (
     LAST_CHUNK,
@@ -13,9 +15,14 @@ from batch.testing import (
     answer,
     chunk,
     delta,
+    event,
     head,
 )
 from tests.fault_support import SAID, Case, Row, each, gzipped, said
+
+if TYPE_CHECKING:
+    from batch.testing import Script
+    from tests.fault_support import Framing
 
 SILENT = Timeouts(connect=10, first_byte=0.05, idle=10)
 IDLE = Timeouts(connect=10, first_byte=10, idle=0.05)
@@ -25,6 +32,14 @@ ALL = SAID[8]
 PLAIN = head(200, content_type="text/event-stream", connection="close")
 GZIP = head(200, content_type="text/event-stream", content_encoding="gzip", transfer_encoding="chunked")
 PING = chunk(b": ping\n\n")
+BESIDE_TEXT = delta("Hel") + event(
+    {"choices": [{"index": 0, "delta": {"content": "lo €"}, "finish_reason": "stop"}]}
+)
+
+
+def provisional(framing: Framing) -> Script:
+    """A reply up to a finish reason beside its last text."""
+    return [framing.send(head()), framing.body(BESIDE_TEXT)]
 
 
 ROWS = [
@@ -84,6 +99,13 @@ ROWS = [
         [
             *each(range(1, 7), lambda at: Case("reset", at, lambda framing: [*framing.to(at), Reset()])),
             *each(range(1, 7), lambda at: Case("close", at, lambda framing: [*framing.to(at), Cut()])),
+            Case("reset after a finish reason beside text", 5, lambda f: [*provisional(f), Reset()]),
+            Case("close after a finish reason beside text", 5, lambda f: [*provisional(f), Cut()]),
+            Case(
+                "a body without a length ends after a finish reason beside text",
+                5,
+                lambda f: [f.send(PLAIN + f.lines(BESIDE_TEXT)), Cut()],
+            ),
             Case(
                 "close on a reused connection",
                 2,
@@ -138,10 +160,13 @@ ROWS = [
         "4–6",
         "R",
         "idle_timeout",
-        each(
-            range(4, 7),
-            lambda at: Case("silence", at, lambda framing: [*framing.to(at), Stall()], timeouts=IDLE),
-        ),
+        [
+            *each(
+                range(4, 7),
+                lambda at: Case("silence", at, lambda framing: [*framing.to(at), Stall()], timeouts=IDLE),
+            ),
+            Case("after a finish reason beside text", 5, lambda f: [*provisional(f), Stall()], timeouts=IDLE),
+        ],
     ),
     Row(
         9,

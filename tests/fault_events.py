@@ -35,7 +35,36 @@ RATE_LIMIT = event({"error": {"code": 429, "message": "slow down"}})
 SERVER_ERROR = event({"error": "internal error"})
 INVALID = event({"error": {"type": "invalid_request_error", "message": "no"}})
 TOO_LONG = event({"error": {"code": "context_length_exceeded", "message": "no"}})
+BUSY = {"message": "busy"}
+NAMED = b'event: error\ndata: {"message": "busy", "code": "crash"}\n\n'
+PLAINLY = b"event: error\ndata: busy\n\n"
+OBJECT = event({"object": "error", "message": "busy", "code": 500})
+IN_CHOICE = event({"choices": [{"index": 0, "delta": {"content": ""}, "error": {"code": 502, **BUSY}}]})
+FIELD = b'error: {"code": 500, "message": "busy"}\n\n'
 SMALL = 4096
+
+
+def typed(content: object) -> bytes:
+    """A delta whose content may have any type."""
+    return event({"choices": [{"index": 0, "delta": {"content": content}, "finish_reason": None}]})
+
+
+def ending(text: str, reason: str) -> bytes:
+    """A delta with a finish reason beside its text."""
+    return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": reason}]})
+
+
+def beside(reason: str) -> bytes:
+    """All that is said, the finish reason beside the last of it."""
+    return delta("Hel") + ending("lo €", reason)
+
+
+EACH = ending("Hel", "stop") + ending("lo €", "stop")
+
+
+def sent(script: Script) -> list[Send]:
+    """The parts of a script that are sent."""
+    return [action for action in script if isinstance(action, Send)]
 
 
 def says(code: int, body: bytes = b"", **headers: str) -> Callable[[Framing], Script]:
@@ -44,6 +73,33 @@ def says(code: int, body: bytes = b"", **headers: str) -> Callable[[Framing], Sc
 
 
 ROWS = [
+    Row(
+        "14b",
+        "finish reason that is not in the closed lists",
+        "7",
+        "F",
+        "unknown_finish",
+        [
+            Case("another word", 7, lambda f: f.whole(said(5) + finish("done") + DONE)),
+            Case("no [DONE]", 7, lambda f: f.whole(said(5) + finish("done"))),
+            Case("beside text", 7, lambda f: f.whole(beside("done") + DONE)),
+            Case("a number", 7, lambda f: f.whole(said(5) + finish(7) + DONE)),  # type: ignore[arg-type]
+            Case("a whole reply", 7, lambda f: [Send(a.data, f.step) for a in sent(whole(ALL, reason="x"))]),
+        ],
+        note="its text is kept as partial text; `finish_reasons` in the job file adds the word",
+    ),
+    Row(
+        "14c",
+        "finish reason that says broken off (`error`, `abort`, `network_error`, …)",
+        "7",
+        "R",
+        "broken_off",
+        [
+            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
+            for word in ("error", "ABORT", "network_error", "insufficient_system_resource", "pause_turn")
+        ],
+        note="its text is kept as partial text",
+    ),
     Row(
         15,
         "`[DONE]` without a finish reason, something was said",
@@ -76,6 +132,9 @@ ROWS = [
             Case("end without a line end", 7, lambda framing: framing.whole(said(7).rstrip())),
             Case("end by closing", 7, lambda f: [f.send(PLAIN + f.lines(said(7))), Cut()]),
             Case("at the top", 7, lambda f: f.whole(said(5) + event({"finish_reason": "stop"}))),
+            Case("beside text", 7, lambda f: f.whole(beside("stop"))),
+            Case("beside each text", 7, lambda f: f.whole(EACH)),
+            Case("end_turn", 7, lambda f: f.whole(said(5) + finish("end_turn"))),
         ],
         "complete",
     ),
@@ -108,6 +167,25 @@ ROWS = [
                 (3, 5, 7), lambda at: Case("rate limit", at, lambda f: f.whole(said(at) + RATE_LIMIT + DONE))
             ),
             *each((3, 5, 7), lambda at: Case("server error", at, lambda f: f.whole(said(at) + SERVER_ERROR))),
+        ],
+        note="between events, where an event can stand",
+    ),
+    Row(
+        "18b",
+        "an error in another shape: event name, `object: error`, `choices[].error`, `error:`, no choices",
+        "3–7",
+        "R",
+        "api_error",
+        [
+            *each((3, 5, 7), lambda at: Case("event name", at, lambda f: f.whole(said(at) + NAMED + DONE))),
+            *each((3, 5, 7), lambda at: Case("plain text", at, lambda f: f.whole(said(at) + PLAINLY + DONE))),
+            *each((3, 5, 7), lambda at: Case("object: error", at, lambda f: f.whole(said(at) + OBJECT))),
+            *each((3, 5, 7), lambda at: Case("choice", at, lambda f: f.whole(said(at) + IN_CHOICE + DONE))),
+            *each((3, 5, 7), lambda at: Case("field", at, lambda f: f.whole(said(at) + FIELD + DONE))),
+            Case("a 200 with `detail`", 3, says(200, b'{"detail": "busy"}')),
+            Case("a 200 with `message`", 3, says(200, b'{"message": "busy"}')),
+            Case("a 200 with a status", 3, says(200, b'{"status": 500, "msg": "busy"}')),
+            Case("a 200 with a list", 3, says(200, b'[{"error": {"code": 503}}]')),
         ],
         note="between events, where an event can stand",
     ),
@@ -180,6 +258,20 @@ ROWS = [
         ],
     ),
     Row(
+        "21b",
+        "content of a wrong type",
+        "4",
+        "R×1",
+        "bad_event",
+        [
+            Case(
+                repr(odd), 4, lambda f, odd=odd: f.whole(said(5) + typed(odd) + finish() + DONE), text=SAID[5]
+            )
+            for odd in (7, True, {"text": "x"}, [7])
+        ],
+        note="nothing that is said is dropped silently",
+    ),
+    Row(
         22,
         "invalid UTF-8",
         "6",
@@ -235,16 +327,39 @@ ROWS = [
         "7",
         "S",
         "",
-        [Case("length", 7, lambda framing: framing.whole(said(5) + finish("length") + DONE))],
+        [
+            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
+            for word in ("length", "MAX_TOKENS", "model_length")
+        ],
         "length",
     ),
     Row(
+        "24b",
+        "finish reason `length` and neither text, tool call nor refusal",
+        "7",
+        "F",
+        "empty_length",
+        [
+            Case("nothing", 7, lambda f: f.whole(finish("length") + DONE), text=""),
+            Case(
+                "reasoning",
+                7,
+                lambda f: f.whole(delta(reasoning_content="Let me") + finish("max_tokens") + DONE),
+                text="",
+            ),
+        ],
+    ),
+    Row(
         25,
-        "finish reason `content_filter`",
+        "finish reason that says filtered (`content_filter`, `SAFETY`, `refusal`, …)",
         "7",
         "F",
         "filtered",
-        [Case("content_filter", 7, lambda framing: framing.whole(said(5) + finish("content_filter") + DONE))],
+        [
+            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
+            for word in ("content_filter", "SAFETY", "refusal", "sensitive")
+        ],
+        note="its text is kept as partial text",
     ),
     Row(
         26,

@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
 FINISHING = Timeouts(connect=10, first_byte=10, idle=10, finish=0.05)
 
+BAD_JSON = b'{"error": {"message": "no", "code": "json_validate_failed", "failed_generation": "{"}}'
+BAD_CALL = b'{"error": {"message": "no", "code": "tool_use_failed"}}'
+RETRY_DELAY = (
+    b'[{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": ['
+    b'{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7.5s"}]}}]'
+)
+USED_UP_TODAY = (
+    b'{"error": {"code": 429, "status": "RESOURCE_EXHAUSTED", "details": ['
+    b'{"@type": "type.googleapis.com/google.rpc.QuotaFailure", "violations": ['
+    b'{"quotaId": "GenerateRequestsPerDayPerProjectPerModel-FreeTier"}]}, '
+    b'{"@type": "type.googleapis.com/google.rpc.RetryInfo", "retryDelay": "7s"}]}}'
+)
 USED_UP = b'{"error": {"code": "insufficient_quota", "message": "You exceeded your current quota"}}'
 
 
@@ -53,12 +65,12 @@ ROWS = [
     ),
     Row(
         32,
-        "401, 403",
+        "401",
         "1",
         "H",
         "auth",
         [
-            *(Case(str(code), 1, says(code, b"no")) for code in (401, 403)),
+            Case("401", 1, says(401, b"no")),
             Case(
                 "401, and its body never ends",
                 1,
@@ -68,14 +80,43 @@ ROWS = [
         ],
     ),
     Row(
+        "31b",
+        "400 that says that the model's output was invalid",
+        "1",
+        "R",
+        "invalid_output",
+        [
+            Case("json_validate_failed", 1, says(400, BAD_JSON), text="{"),
+            Case("tool_use_failed", 1, says(400, BAD_CALL)),
+            Case("422", 1, says(422, BAD_CALL)),
+        ],
+        note="as an answer of the wrong form, up to `validation_retries`",
+    ),
+    Row(
+        "32b",
+        "402",
+        "1",
+        "H",
+        "payment_required",
+        [Case("402", 1, says(402))],
+    ),
+    Row(
+        "32b",
+        "403",
+        "1",
+        "H",
+        "forbidden",
+        [Case("403", 1, says(403, b"no"))],
+    ),
+    Row(
         33,
-        "402; 429 whose body says the quota is used up",
+        "429 whose body says the quota is used up, in all or for the day",
         "1",
         "H",
         "quota",
         [
-            Case("402", 1, says(402)),
             Case("429", 1, says(429, USED_UP)),
+            Case("429, for the day", 1, says(429, USED_UP_TODAY)),
             Case("429, back soon", 1, says(429, USED_UP, retry_after="30"), wait=(30, 30)),
         ],
         note="parked until Retry-After where that fits the deadline, else pending and exit 7",
@@ -102,6 +143,34 @@ ROWS = [
             ),
         ],
         note="Retry-After obeyed to the letter, later by 0–20 %",
+    ),
+    Row(
+        "34d",
+        "the wait stands in the body (`retryDelay`), or in `x-ratelimit-reset-*` with nothing left",
+        "1",
+        "R",
+        "http_429",
+        [
+            Case("retryDelay", 1, says(429, RETRY_DELAY), wait=(7.5, 9)),
+            Case("LiteLLM", 1, says(429, llm_provider_retry_after="7"), wait=(7, 8.4)),
+            Case(
+                "reset",
+                1,
+                says(429, x_ratelimit_remaining_requests="0", x_ratelimit_reset_requests="7s"),
+                wait=(7, 8.4),
+            ),
+            Case(
+                "a date, by the server's own clock",
+                1,
+                says(
+                    429,
+                    retry_after="Thu, 01 Jan 1970 00:00:07 GMT",
+                    date="Thu, 01 Jan 1970 00:00:00 GMT",
+                ),
+                wait=(7, 8.4),
+            ),
+        ],
+        note="as Retry-After",
     ),
     Row(
         35,

@@ -117,7 +117,7 @@ class Case:
 class Row:
     """One row of the matrix: its number, its words, and what becomes of the request."""
 
-    number: int
+    number: int | str
     fault: str
     at: str
     letter: Letter

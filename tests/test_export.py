@@ -171,16 +171,17 @@ def test_a_batch_line_is_read_by_the_sdks_own_types() -> None:
     ("reason", "verdict", "said"),
     [
         ("tool_calls", Verdict.COMPLETE, "tool_calls"),
-        ("eos", Verdict.COMPLETE, "stop"),
-        (None, Verdict.UNVERIFIED, "stop"),
-        ("max_tokens", Verdict.LENGTH, "length"),
+        ("eos", Verdict.COMPLETE, "eos"),
+        (None, Verdict.UNVERIFIED, None),
+        ("MAX_TOKENS", Verdict.LENGTH, "MAX_TOKENS"),
     ],
 )
-def test_a_finish_reason_is_one_that_the_format_has(reason: str | None, verdict: Verdict, said: str) -> None:
+def test_a_finish_reason_is_the_one_that_the_server_sent(
+    reason: str | None, verdict: Verdict, said: str | None
+) -> None:
     result = msgspec.structs.replace(succeeded("a"), finish_reason=reason, verdict=verdict)
     (line,) = objects(written("openai-batch", result))
-    answer = ChatCompletion.model_validate(line["response"]["body"], strict=True)
-    assert answer.choices[0].finish_reason == said
+    assert line["response"]["body"]["choices"][0]["finish_reason"] == said
 
 
 def test_half_a_count_is_no_usage() -> None:

@@ -35,8 +35,9 @@ def refused(status: int, body: Any = b"", **headers: str) -> Failure:
             "bad_request",
             [400, 404, 405, 406, 410, 411, 412, 413, 414, 415, 417, 418, 421, 422, 424, 431, 451],
         ),
-        ("auth", [401, 403]),
-        ("quota", [402]),
+        ("auth", [401]),
+        ("payment_required", [402]),
+        ("forbidden", [403]),
         ("proxy_auth", [407]),
     ],
 )

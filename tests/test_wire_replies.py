@@ -61,7 +61,6 @@ def test_it_is_the_same_reply_however_the_bytes_come() -> None:
             finish() + DONE + event({"error": "late"}), Verdict.COMPLETE, "stop", id="an error after [DONE]"
         ),
         pytest.param(finish() + finish("length"), Verdict.COMPLETE, "stop", id="the first reason counts"),
-        pytest.param(finish() + delta("!") + DONE, Verdict.COMPLETE, "stop", id="a delta after the finish"),
     ],
 )
 def test_what_ends_a_reply(end: bytes, verdict: Verdict, reason: str | None) -> None:
@@ -128,11 +127,13 @@ def test_no_body_at_all_is_empty_too_but_nobody_said_it_was_finished(content_typ
     assert (outcome.code, outcome.finished) == ("empty", False)
 
 
-def test_an_answer_cut_at_its_limit_may_be_empty() -> None:
-    assert reply(finish("length")) == Reply("", Verdict.LENGTH, "length")
-    assert reply(delta("<think>Let me") + finish("length")) == Reply(
-        "", Verdict.LENGTH, "length", reasoning="Let me"
-    )
+@pytest.mark.parametrize(
+    "said", [b"", delta("<think>Let me"), delta(reasoning_content="Let me"), delta(""), delta(None)]
+)
+def test_an_answer_cut_at_its_limit_before_it_began_is_a_failure_of_its_own(said: bytes) -> None:
+    for word in ("length", "MAX_TOKENS", "model_length"):
+        outcome = failure(said + finish(word) + DONE)
+        assert (outcome.code, outcome.finished, outcome.finish_reason) == ("empty_length", True, word)
 
 
 def test_white_space_is_an_answer() -> None:

@@ -45,20 +45,20 @@ class Odd(Struct, gc=False):
     error: Any = None
 
 
-class Choice(Struct, gc=False, rename={"odd": "choice.odd"}):
+class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     """One of the answers; only the one with index 0 is ever asked for.
 
     ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are
     rare, and read generically into ``odd``.
     """
 
+    index: int | None = None  # in the order in which most servers send them, in which they are looked for
     delta: Delta | None = None
-    message: Delta | None = None
+    logprobs: None = None
     finish_reason: str | None = None
-    index: int | None = None
+    message: Delta | None = None
     text: None = None
     error: None = None
-    logprobs: None = None
     odd: Odd | None = None
 
 

@@ -38,7 +38,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
     what the provider behind it says as ``llm_provider-retry-after``. ``None`` where the header is absent,
     garbage, negative or in the past. ``headers`` must ignore case.
     """
-    for prefix in ("", "llm_provider-"):
+    for prefix in ("", "llm_provider-", "llm-provider-"):
         milliseconds = _seconds(headers.get(f"{prefix}retry-after-ms"))
         if milliseconds is not None:
             return milliseconds / 1000

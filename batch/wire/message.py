@@ -63,7 +63,7 @@ class Message:
         """What the server has said beside an answer that has not ended by a finish reason: an error."""
         return self._remark if self.finish.word is None else None
 
-    def add(self, chunk: Chunk) -> None:
+    def add(self, chunk: Chunk) -> None:  # noqa: C901 - the hot path, in one piece
         """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``."""
         if chunk.usage is not None:
             self._usage = plausible(chunk.usage)
@@ -73,7 +73,15 @@ class Message:
         if choices:
             choice = choices[0] if len(choices) == 1 else _ours(choices)
             if not choice.index:
-                self._choice(choice)
+                delta = choice.delta
+                if delta is not None:  # in place, since a call for each event would cost much of its decoding
+                    if delta.content:
+                        self.text.append(delta.content)
+                        self.deltas += 1
+                    if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
+                        self._more_than_text(delta)
+                if choice.message is not None or choice.odd is not None:
+                    self._beside(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
         if chunk.error:
@@ -174,18 +182,11 @@ class Message:
             self.finish.reason(reason, with_words=has_words)
             self._has_reason = self.finish.word is not None
 
-    def _choice(self, choice: Choice) -> None:
-        delta = choice.delta
-        if delta is not None:
-            if delta.content:
-                self.text.append(delta.content)
-                self.deltas += 1
-            if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
-                self._more_than_text(delta)
+    def _beside(self, choice: Choice) -> None:
         if choice.message is not None:
             self._whole(choice.message)
         if choice.odd is not None:
-            self._odd(choice.odd, delta)
+            self._odd(choice.odd, choice.delta)
 
     def _more_than_text(self, delta: Delta) -> None:
         reasoning = delta.reasoning_content or delta.reasoning

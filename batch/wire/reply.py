@@ -238,8 +238,8 @@ class ReplyDecoder:
             return False
         add = self.message.add
         try:
-            for place, chunk in enumerate(found):
-                add(chunk if chunk.choices else runs.examined(chunk, insides[place]))
+            for chunk in found:
+                add(chunk if chunk.choices else runs.examined(chunk, insides, found))
         except (ReportedError, chunks.WrongTypeError) as error:
             raise self._cannot_go_on(error) from None
         return True

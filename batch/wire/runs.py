@@ -46,9 +46,10 @@ def decode(insides: list[bytes]) -> list[Chunk] | None:
     return found
 
 
-def examined(chunk: Chunk, inside: bytes) -> Chunk:
-    """The chunk of an event without an answer: see ``chunks.examined``."""
-    return chunks.examined(chunk, b"{%b}" % inside)
+def examined(chunk: Chunk, insides: list[bytes], found: list[Chunk]) -> Chunk:
+    """One of the chunks that were ``found``, of an event without an answer: see ``chunks.examined``."""
+    place = next(place for place, other in enumerate(found) if other is chunk)
+    return chunks.examined(chunk, b"{%b}" % insides[place])
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
@@ -87,11 +88,11 @@ class _PlainDelta(Struct, gc=False):
     function_call: None = None
 
 
-class _PlainChoice(Struct, gc=False):
-    delta: _PlainDelta
-    finish_reason: None = None
+class _PlainChoice(Struct, gc=False, kw_only=True):
     index: Literal[0] | None = 0
+    delta: _PlainDelta
     logprobs: None = None
+    finish_reason: None = None
     message: None = None
     error: None = None
 
