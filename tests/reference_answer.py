@@ -53,7 +53,7 @@ class Answer:
         self.deltas = Said()
         self.messages: list[Said] = []
         self.reasons: list[str] = []
-        self.weak_reasons: list[str] = []
+        self.unknown: list[str] = []
         self.is_provisional = False
         self.is_whole = is_whole
 
@@ -73,20 +73,18 @@ class Answer:
         found = [reason for reason in reasons if reason]
         if found:
             self.is_provisional = any(said)
-        elif any(said) and (self.reasons or self.weak_reasons):
+        elif any(said) and (self.reasons or self.unknown):
             self.is_provisional = True
-        self.reasons += found
-        if any(said):
-            self.weak_reasons += [reason for reason in self.reasons if is_unknown(reason)]
-            self.reasons = [reason for reason in self.reasons if not is_unknown(reason)]
+        for reason in found:
+            (self.unknown if is_unknown(reason) else self.reasons).append(reason)
 
     def verdict(self, *, confirmed: bool) -> Expected:
         """The result, once the body has ended. ``confirmed``: that end was marked."""
-        for reason in self.reasons or self.weak_reasons:
+        for reason in self.reasons or self.unknown:
             if reason not in COMPLETE and reason not in LENGTH:
                 raise NoAnswerError(class_of_failure(reason))
         is_ended = self.done or self.is_whole
-        if not (self.reasons or self.weak_reasons) and not is_ended:
+        if not (self.reasons or self.unknown) and not is_ended:
             raise NoAnswerError("cut")
         if self.is_provisional and not is_ended and (not confirmed or self.ended_inside_event):
             raise NoAnswerError("cut after a provisional finish reason")

@@ -20,8 +20,8 @@ an answer that may have a hole is no answer. These readings are:
   them, there is no answer.
 - Text after a finish reason is appended, whether or not text stood beside the reason.
 - Of several finish reasons, one that fails the answer decides: a gateway that was broken off and begins anew
-  sends half an answer and a whole one. An unknown reason with text in its event or after it gives way to any
-  other. ``stop`` and ``length`` together may be either.
+  sends half an answer and a whole one. An unknown reason gives way to any other. ``stop`` and ``length``
+  together may be either.
 - A finish reason that is an object with a ``type`` is that word. Any other that is not a string is unknown.
 - A stream whose last finish reason is provisional is cut if it ends inside an event, however the body ends.
 - An id that comes after the first pieces of its call belongs to it, unless a name comes with it again.
