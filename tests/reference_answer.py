@@ -101,20 +101,18 @@ class Answer:
         return Expected(frozenset(verdicts), text, refusal, calls)
 
     def _raise_errors(self, chunk: dict[str, Any]) -> None:
-        nested = [value for value in chunk.values() if isinstance(value, dict)]
-        if chunk.get("object") == "error" or any(value.get("error") for value in [chunk, *nested]):
+        if chunk.get("object") == "error" or _holds_error(chunk) or any(map(_holds_error, chunk.values())):
             raise NoAnswerError("an error object")
         choices = chunk.get("choices")
         for choice in choices if isinstance(choices, list) else []:
-            for holder in (
-                (choice, *(choice.get(key) for key in ("delta", "message")))
-                if isinstance(choice, dict)
-                else ()
+            if isinstance(choice, dict) and any(
+                map(_holds_error, (choice, choice.get("delta"), choice.get("message")))
             ):
-                if isinstance(holder, dict) and holder.get("error"):
-                    raise NoAnswerError("an error in a choice")
+                raise NoAnswerError("an error in a choice")
+        if choices:
+            return
         words = ("errors", "detail", "message", "msg") if self.is_whole else ("errors",)
-        if not choices and (any(chunk.get(word) for word in words) or _has_error_status(chunk)):
+        if any(chunk.get(word) for word in words) or _has_error_status(chunk):
             raise NoAnswerError("an error without choices")
 
     def _choice(self, choice: dict[str, Any]) -> bool:
@@ -172,6 +170,10 @@ def without_thinking(text: str) -> str:
     return after.lstrip() if ends_its_line and len(fences) % 2 == 0 else text
 
 
+def _holds_error(value: Any) -> bool:
+    return isinstance(value, dict) and bool(value.get("error"))
+
+
 def _has_error_status(chunk: dict[str, Any]) -> bool:
     return any(re.fullmatch(r"[4-9]\d\d+", str(chunk.get(key)), re.ASCII) for key in ("code", "status"))
 
@@ -194,18 +196,49 @@ def _is_mine(choice: Any, place: int) -> bool:
 
 def _say(source: dict[str, Any], said: Said) -> None:
     """Read a delta or a message."""
-    text, reasoning = _content(source.get("content"))
+    for key, value in source.items():
+        if value is not None and key in READERS:
+            READERS[key](value, said)
+
+
+def _say_content(value: Any, said: Said) -> None:
+    text, reasoning = _content(value)
     said.text += [text] if text else []
-    said.refusal += [word] if (word := _typed(source.get("refusal"), str, "refusal")) else []
-    for key in ("reasoning_content", "reasoning"):
-        value = source.get(key)
-        reasoning = bool(value if isinstance(value, list) else _typed(value, str, key)) or reasoning
     said.reasoned = said.reasoned or reasoning
+
+
+def _say_refusal(value: Any, said: Said) -> None:
+    said.refusal += [word] if (word := _typed(value, str, "refusal")) else []
+
+
+def _say_reasoning(value: Any, said: Said) -> None:
+    said.reasoned = (
+        bool(value if isinstance(value, list) else _typed(value, str, "reasoning")) or said.reasoned
+    )
+
+
+def _say_calls(value: Any, said: Said) -> None:
     try:
-        said.calls.take(_typed(source.get("tool_calls"), list, "tool_calls") or [])
-        said.calls.take_function_call(_typed(source.get("function_call"), dict, "function_call"))
+        said.calls.take(_typed(value, list, "tool_calls") or [])
     except ValueError as error:
         raise NoAnswerError(str(error)) from None
+
+
+def _say_function_call(value: Any, said: Said) -> None:
+    try:
+        said.calls.take_function_call(_typed(value, dict, "function_call"))
+    except ValueError as error:
+        raise NoAnswerError(str(error)) from None
+
+
+READERS = {
+    "content": _say_content,
+    "refusal": _say_refusal,
+    "reasoning_content": _say_reasoning,
+    "reasoning": _say_reasoning,
+    "tool_calls": _say_calls,
+    "function_call": _say_function_call,
+}
 
 
 def _content(content: Any) -> tuple[str, bool]:

@@ -59,10 +59,12 @@ NO_REASON = ("", "null")
 
 def reason_of(value: Any) -> str:
     """A finish reason in lower case. SGLang sends an object with a ``type``."""
+    if not value:
+        return ""
     if isinstance(value, dict) and isinstance(value.get("type"), str):
         value = value["type"]
-    word = value.strip().lower() if isinstance(value, str) else json.dumps(value or "")
-    return "" if word in (*NO_REASON, '""') else word
+    word = value.strip().lower() if isinstance(value, str) else json.dumps(value)
+    return "" if word in NO_REASON else word
 
 
 def is_unknown(reason: str) -> bool:

@@ -53,7 +53,6 @@ def server() -> Iterator[str]:
     [
         pytest.param([TEXTS[0], *PICTURES, *TEXTS[1:]], id="a text, the pictures, the other texts"),
         pytest.param([*PICTURES, *TEXTS], id="the pictures first"),
-        pytest.param([*TEXTS, *PICTURES], id="the texts first"),
         pytest.param(MIXED, id="mixed"),
     ],
 )
