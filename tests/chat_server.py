@@ -17,7 +17,7 @@ class ChatServer:
     """Answers every chat with ``echo: <the last message>``, streamed in words, and keeps what it saw.
 
     ``key``, where it is set, must be shown; ``before_answer`` is awaited before each answer;
-    ``refused`` is the message of a 400 to everything.
+    ``refused`` is the message of a 400 to everything, ``finish_reason`` that of every answer.
     """
 
     def __init__(self, key: str | None = None) -> None:
@@ -26,6 +26,7 @@ class ChatServer:
         self.paths: list[str] = []
         self.answered = 0
         self.refused: str | None = None
+        self.finish_reason = "stop"
         self.before_answer: Callable[[], Awaitable[None]] | None = None
         self.url = ""
 
@@ -50,7 +51,7 @@ class ChatServer:
         if self.before_answer is not None:
             await self.before_answer()
         text = f"echo: {body['messages'][-1]['content']}"
-        response = await (_stream(request, text) if body["stream"] else _whole(text))
+        response = await (_stream(request, text, self.finish_reason) if body["stream"] else _whole(text))
         self.answered += 1
         return response
 
@@ -77,13 +78,13 @@ async def _whole(text: str) -> web.Response:
     return web.json_response({"model": "echo", "choices": [choice]})
 
 
-async def _stream(request: web.Request, text: str) -> web.StreamResponse:
+async def _stream(request: web.Request, text: str, reason: str) -> web.StreamResponse:
     response = web.StreamResponse(headers={"content-type": "text/event-stream"})
     await response.prepare(request)
     pieces = [text[start : start + 7] for start in range(0, len(text), 7)]
     for piece in pieces:
         await response.write(_event({"choices": [{"index": 0, "delta": {"content": piece}}]}))
-    await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": "stop"}]}))
+    await response.write(_event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}))
     usage = {"prompt_tokens": 3, "completion_tokens": len(pieces), "total_tokens": 3 + len(pieces)}
     await response.write(_event({"model": "echo", "choices": [], "usage": usage}))
     await response.write(b"data: [DONE]\n\n")

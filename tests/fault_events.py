@@ -62,6 +62,16 @@ def beside(reason: str) -> bytes:
 EACH = ending("Hel", "stop") + ending("lo €", "stop")
 
 
+def finishing(reason: str) -> Callable[[Framing], Script]:
+    """A play of a whole answer with this finish reason."""
+    return lambda framing: framing.whole(said(5) + finish(reason) + DONE)
+
+
+def saying(content: object) -> Callable[[Framing], Script]:
+    """A play of an answer with a delta whose content may have any type."""
+    return lambda framing: framing.whole(said(5) + typed(content) + finish() + DONE)
+
+
 def sent(script: Script) -> list[Send]:
     """The parts of a script that are sent."""
     return [action for action in script if isinstance(action, Send)]
@@ -95,7 +105,7 @@ ROWS = [
         "R",
         "broken_off",
         [
-            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
+            Case(word, 7, finishing(word))
             for word in ("error", "ABORT", "network_error", "insufficient_system_resource", "pause_turn")
         ],
         note="its text is kept as partial text",
@@ -263,12 +273,7 @@ ROWS = [
         "4",
         "R×1",
         "bad_event",
-        [
-            Case(
-                repr(odd), 4, lambda f, odd=odd: f.whole(said(5) + typed(odd) + finish() + DONE), text=SAID[5]
-            )
-            for odd in (7, True, {"text": "x"}, [7])
-        ],
+        [Case(repr(odd), 4, saying(odd), text=SAID[5]) for odd in (7, True, {"text": "x"}, [7])],
         note="nothing that is said is dropped silently",
     ),
     Row(
@@ -327,10 +332,7 @@ ROWS = [
         "7",
         "S",
         "",
-        [
-            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
-            for word in ("length", "MAX_TOKENS", "model_length")
-        ],
+        [Case(word, 7, finishing(word)) for word in ("length", "MAX_TOKENS", "model_length")],
         "length",
     ),
     Row(
@@ -355,10 +357,7 @@ ROWS = [
         "7",
         "F",
         "filtered",
-        [
-            Case(word, 7, lambda f, word=word: f.whole(said(5) + finish(word) + DONE))
-            for word in ("content_filter", "SAFETY", "refusal", "sensitive")
-        ],
+        [Case(word, 7, finishing(word)) for word in ("content_filter", "SAFETY", "refusal", "sensitive")],
         note="its text is kept as partial text",
     ),
     Row(

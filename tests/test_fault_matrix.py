@@ -190,8 +190,13 @@ async def test_the_matrix(row: Row, case: Case, framing: Framing, dialect: str) 
 
 async def staged(case: Case, server: FaultServer, kind: type[AutonomousEndpoint | OpenAIEndpoint]) -> Fate:
     """Ask once as the engine would, with everything in its place; it may take time, but not long."""
-    caps = {"max_event": case.max_event, "max_body": case.max_body}
-    client = HttpClient(case.timeouts, proxy=proxy(case, server), tls=TRUSTING, **caps)
+    client = HttpClient(
+        case.timeouts,
+        proxy=proxy(case, server),
+        tls=TRUSTING,
+        max_event=case.max_event,
+        max_body=case.max_body,
+    )
     with ExitStack() as stack:
         async with client:
             provider = kind(client, base_url(case, server), Credentials("a key"))

@@ -43,7 +43,8 @@ def _says_more(value: dict[str, Any]) -> bool:
     """Whether ``error`` is only a word or a flag, and what happened stands beside it."""
     error = value["error"]
     return not isinstance(error, dict | list) and any(
-        isinstance(value.get(name), str) and value[name] for name in ("message", "msg", "detail", "code")
+        isinstance(value.get(name), str | int) and value[name]
+        for name in ("message", "msg", "detail", "code")
     )
 
 

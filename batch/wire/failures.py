@@ -218,9 +218,10 @@ def _unwrapped(value: object) -> object:
         if not isinstance(value, dict):
             break
         inner = value.get("error")
-        if not inner and not any(value.get(name) for name in ("message", "msg", "code")):
+        says_more = _names(value) or any(value.get(name) for name in ("message", "msg"))
+        if not inner and not says_more:
             inner = value.get("detail")
-        if not inner or (not isinstance(inner, dict | list) and _names(value)):
+        if not inner or (says_more and not isinstance(inner, dict | list)):
             break
         value = inner
     return value
