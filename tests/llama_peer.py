@@ -23,6 +23,8 @@ def main() -> None:
     params.n_ctx = 1024
     params.n_parallel = 2
     params.verbosity = -1
+    params.cpuparams.n_threads = 1  # threads that wait for each other get nowhere on a busy machine
+    params.cpuparams_batch.n_threads = 1
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.cors_origins = ""

@@ -29,7 +29,7 @@ SETTINGS: dict[str, Any] = {
     "provider": "openai",
     "model": "smollm2",
     "concurrency": 4,
-    "params": {"max_tokens": 3, "temperature": 0},
+    "params": {"max_tokens": 2, "temperature": 0},
     "retries": {"max_attempts": 3, "base": "100ms", "cap": "1s"},
     "timeouts": {"outage": "30s"},
 }
@@ -63,7 +63,7 @@ def test_pictures_that_always_fail_stop_no_text(
     job = tmp_path / "job.yaml"
     job.write_text(json.dumps({**SETTINGS, "base_url": f"{server}/v1", "prompts": prompts}), encoding="utf-8")
     command = [sys.executable, "-m", "batch", "run", str(job), "--json"]
-    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
+    ended = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
     summary = json.loads(ended.stdout)
     counts = {key: summary[key] for key in ("succeeded", "failed", "pending")}
     assert counts == {"succeeded": 21, "failed": 100, "pending": 0}, ended.stderr
