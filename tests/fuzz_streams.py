@@ -28,7 +28,7 @@ from batch.records import Failure, Outcome, Reply
 from batch.wire.reply import ReplyDecoder
 from tests.fuzz_minimise import smallest
 from tests.reference_calls import Call, canonical
-from tests.reference_decoder import expected
+from tests.reference_stream import expected
 from tests.stream_mutations import Case, End, damaged
 
 COUNT = int(os.environ.get("PROMPTJOBS_FUZZ", "3000"))

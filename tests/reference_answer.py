@@ -1,7 +1,7 @@
 """What the chunks of an answer amount to: the second part of the reference decoder.
 
 ``Answer.take`` is told each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
-specification leaves open are listed in ``reference_decoder``.
+specification leaves open are listed in ``reference_stream``.
 """
 
 from __future__ import annotations

@@ -9,7 +9,7 @@ import pytest
 from batch.records import Failure, Outcome, Reply, Verdict
 from tests.fuzz_minimise import smallest
 from tests.fuzz_streams import COUNT, Finding, decide, examine, judge, minimised, split_finding
-from tests.reference_decoder import expected
+from tests.reference_stream import expected
 from tests.stream_corpus import SHAPES, body
 from tests.stream_mutations import Case, damaged
 from tests.wire_support import DONE, delta, every_feeding, finish

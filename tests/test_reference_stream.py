@@ -8,7 +8,7 @@ import pytest
 
 from tests.reference_answer import without_thinking
 from tests.reference_calls import Call
-from tests.reference_decoder import expected
+from tests.reference_stream import expected
 from tests.stream_corpus import SHAPES, body
 from tests.wire_support import BOM, DONE, delta, event, finish, whole
 
