@@ -41,8 +41,10 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
     [
         (
             "finish_reasons: done\n",
-            "5:17: finish_reasons: expected keys and values, got text; "
-            "write `finish_reasons: {complete: [done]}`",
+            (
+                "5:17: finish_reasons: expected keys and values, got text; "
+                "write `finish_reasons: {complete: [done]}`"
+            ),
         ),
         (
             "finish_reasons: {done: [x]}\n",
@@ -59,13 +61,17 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ),
         (
             "finish_reasons: {complete: [done, Error]}\n",
-            "5:35: finish_reasons.complete[1]: `error` always means `broken off`, "
-            "and cannot mean `complete`; leave it out",
+            (
+                "5:35: finish_reasons.complete[1]: `error` always means `broken off`, "
+                "and cannot mean `complete`; leave it out"
+            ),
         ),
         (
             "finish_reasons: {length: [stop]}\n",
-            "5:27: finish_reasons.length[0]: `stop` always means `complete`, "
-            "and cannot mean `length`; leave it out",
+            (
+                "5:27: finish_reasons.length[0]: `stop` always means `complete`, "
+                "and cannot mean `length`; leave it out"
+            ),
         ),
         (
             "finish_reasons: {complete: [done], length: [DONE]}\n",

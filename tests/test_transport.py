@@ -13,6 +13,7 @@ import anyio.lowlevel
 import pytest
 from yarl import URL
 
+from batch.finish_reasons import FinishReasons
 from batch.providers.autonomous import AutonomousAI
 from batch.providers.connections import Connections
 from batch.providers.deadlines import Timeouts
@@ -21,6 +22,8 @@ from batch.providers.http import HttpClient
 from batch.providers.route import Route
 from batch.records import Failure, Outcome
 from batch.testing import (
+    DONE,
+    LAST_CHUNK,
     Cut,
     Drip,
     FaultServer,
@@ -31,6 +34,7 @@ from batch.testing import (
     answer,
     chunk,
     delta,
+    event,
     finish,
     head,
     status,
@@ -285,3 +289,33 @@ async def test_after_many_faults_the_open_descriptors_are_those_of_before() -> N
             while len(os.listdir("/dev/fd")) > before or server.open_connections:
                 await anyio.lowlevel.checkpoint()
         assert len(server.requests) >= FAULTY_REQUESTS // 10 * 10
+
+
+def beside(text: str) -> bytes:
+    """A piece of text with a finish reason in the same event."""
+    return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]})
+
+
+async def test_an_endpoint_that_went_on_after_a_finish_reason_is_waited_for_from_then_on() -> None:
+    """A finish reason and then silence is a whole answer, but not where more has come after one."""
+    silent: Script = [Send(head() + chunk(delta("Hel") + finish())), Stall()]
+    goes_on = [Send(head() + chunk(beside("Hel") + beside("lo") + DONE) + LAST_CHUNK)]
+    limits = Timeouts(connect=10, first_byte=10, idle=0.1, finish=0.05)
+    async with FaultServer(silent, goes_on, silent) as server, HttpClient(limits) as client:
+        provider = endpoint(client, server.url)
+        assert text_of(await provider.complete(REQUEST)) == "Hel"
+        assert text_of(await provider.complete(REQUEST)) == "Hello"
+        outcome = await provider.complete(REQUEST)
+        assert isinstance(outcome, Failure)
+        assert (outcome.code, outcome.partial_text) == ("idle_timeout", "Hel")
+        other = await endpoint(client, server.url).complete(REQUEST)
+        assert text_of(other) == "Hel", "another route knows nothing of it"
+
+
+async def test_the_words_of_a_job_reach_the_decoder() -> None:
+    words = FinishReasons(complete=frozenset({"done"}))
+    async with FaultServer(answer("Hello", reason="done")) as server, HttpClient(PATIENT) as client:
+        outcome = await endpoint(client, server.url).complete(REQUEST)
+        assert isinstance(outcome, Failure)
+        async with HttpClient(PATIENT, finish_reasons=words) as taught:
+            assert text_of(await endpoint(taught, server.url).complete(REQUEST)) == "Hello"

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 OnLength: TypeAlias = Literal["accept", "retry", "fail"]
 
+EMPTY_LENGTH = "empty_length"
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
@@ -26,17 +27,19 @@ class Acceptance(Struct, frozen=True):
     on_length: OnLength = "accept"
     max_attempts: int = 8
 
-    def judge(self, work: Work, reply: Reply) -> Outcome:
+    def judge(self, work: Work, outcome: Outcome) -> Outcome:
         """The reply as it is to be settled, its value parsed; or the failure that it amounts to.
 
-        Then ``work.revised`` is what the next attempt sends.
+        Then ``work.revised`` is what the next attempt sends. Of failures it only changes one: where the
+        limit of tokens was reached before the answer began, ``on_length: retry`` asks once more.
         """
+        if isinstance(outcome, Failure):
+            return self._judge_failure(work, outcome)
+        reply = outcome
         if reply.verdict is Verdict.LENGTH and self.on_length != "accept":
             if self.on_length == "fail":
                 return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=False)
-            larger = _with_more_tokens(work.to_send)
-            if larger is not None and LENGTH not in work.failures and self._has_attempts(work):
-                work.revised = larger
+            if self._asks_for_more(work):
                 return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=True)
         response_format = work.request.params.get("response_format")
         if response_format is None or reply.refusal or reply.tool_calls:
@@ -47,6 +50,21 @@ class Acceptance(Struct, frozen=True):
             work.revised = _corrected(work, reply, str(error))
             return _failure(reply, INVALID_OUTPUT, str(error))
         return reply if value is None else replace(reply, parsed=value)
+
+    def _judge_failure(self, work: Work, failure: Failure) -> Failure:
+        if failure.code == EMPTY_LENGTH and self.on_length == "retry" and self._asks_for_more(work):
+            return replace(failure, should_retry=True)
+        return failure
+
+    def _asks_for_more(self, work: Work) -> bool:
+        """Revise the request to one with a larger limit of tokens, once; say whether that is possible."""
+        larger = _with_more_tokens(work.to_send)
+        if larger is None or not {LENGTH, EMPTY_LENGTH}.isdisjoint(work.failures):
+            return False
+        if not self._has_attempts(work):
+            return False
+        work.revised = larger
+        return True
 
     def _has_attempts(self, work: Work) -> bool:
         return len(work.failures) + 1 < self.max_attempts

@@ -105,7 +105,7 @@ def _with_answer(result: Result, answer: Reply, keep: Keep, request: Request) ->
 def _asks_for_logprobs(request: Request) -> bool:
     extra = request.params.get("extra_body")
     asked = {**(extra if isinstance(extra, dict) else {}), **request.params}
-    return any(asked.get(name) not in (None, False) for name in ("logprobs", "top_logprobs"))
+    return any(asked.get(name) for name in ("logprobs", "top_logprobs"))
 
 
 def refused(request: Request, why: str, at: str) -> Result:

@@ -94,6 +94,7 @@ class _PlainChoice(Struct, gc=False, kw_only=True):
     logprobs: None = None
     finish_reason: None = None
     message: None = None
+    text: None = None
     error: None = None
 
 

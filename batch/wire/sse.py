@@ -127,7 +127,7 @@ def _data(block: bytes) -> bytes | None:
         if field == b"data":
             lines.append(value.removeprefix(b" "))
         elif field == b"event":
-            is_error = value.strip().lower() == b"error"
+            is_error = is_error or value.strip().lower() == b"error"
         elif field == b"error":
             return ErrorData(value.removeprefix(b" "))
     data = b"\n".join(lines)

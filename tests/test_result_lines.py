@@ -1,0 +1,120 @@
+"""What the line of a request keeps of its last outcome, and what is asked for once more."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from batch.policy import conclude
+from batch.policy.accept import Acceptance, OnLength
+from batch.policy.conclude import Keep
+from batch.policy.lane import Lane
+from batch.policy.retry import Fail, RetryPolicy
+from batch.records import Failure, Reply, Request, Result, Verdict
+
+if TYPE_CHECKING:
+    from batch.policy.work import Work
+
+ASKED = {"role": "user", "content": "?"}
+LOGPROBS = {"content": [{"token": "a", "logprob": -0.5}]}
+ANSWER = Reply(
+    "All of it.",
+    Verdict.COMPLETE,
+    "done",
+    reasoning="Hm.",
+    tool_calls=[{"id": "a"}],
+    refusal="No.",
+    served_by="m-1",
+    logprobs=LOGPROBS,
+)
+UNKNOWN = Failure(
+    "unknown_finish", "?", finished=True, partial_text="raw", finish_reason="done", answer=ANSWER
+)
+EMPTY = Failure("empty_length", "?", finished=True, finish_reason="length")
+
+
+def work_of(**params: Any) -> Work:
+    request = Request("a", "f", "target", "model", (ASKED,), params)
+    lane = Lane("target", iter([request]), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
+    work = lane.take(0.0)
+    assert work is not None
+    work.attempts = 1
+    return work
+
+
+def line_of(failure: Failure, work: Work, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
+    decision = Fail(failure.code, retryable=False)
+    return conclude.failed(work, failure, decision, keep, before=None, queued=0.0, at="now")
+
+
+@pytest.mark.parametrize(
+    ("params", "kept"),
+    [
+        ({}, None),
+        ({"logprobs": False}, None),
+        ({"logprobs": None}, None),
+        ({"logprobs": True}, LOGPROBS),
+        ({"logprobs": 0}, None),
+        ({"logprobs": 5}, LOGPROBS),
+        ({"top_logprobs": 2}, LOGPROBS),
+        ({"extra_body": {"logprobs": True}}, LOGPROBS),
+    ],
+    ids=str,
+)
+def test_log_probabilities_are_kept_where_the_request_asked_for_them(params: Any, kept: Any) -> None:
+    work = work_of(**params)
+    assert conclude.succeeded(work, ANSWER, Keep(), queued=0.0, at="now").logprobs == kept
+    assert line_of(UNKNOWN, work).logprobs == kept
+
+
+def test_the_target_is_named() -> None:
+    work = work_of()
+    lines = [conclude.succeeded(work, ANSWER, Keep(), queued=0.0, at="now"), line_of(EMPTY, work)]
+    assert [(line.target, line.model) for line in lines] == [("target", "model")] * 2
+    assert conclude.refused(work.request, "no", "now").target == "target"
+
+
+def test_an_answer_with_an_unknown_word_is_kept_whole() -> None:
+    work = work_of()
+    work.partial_text = "a longer text that an earlier attempt had left"
+    line = line_of(UNKNOWN, work)
+    assert (line.status, line.text, line.partial_text) == ("failed", None, "All of it.")
+    assert (line.finish_reason, line.reasoning, line.refusal) == ("done", "Hm.", "No.")
+    assert (line.tool_calls, line.served_by) == ([{"id": "a"}], "m-1")
+    assert line_of(UNKNOWN, work, Keep(reasoning=False)).reasoning is None
+
+
+def test_the_finish_reason_of_a_failure_is_kept_where_the_answer_had_ended() -> None:
+    assert line_of(EMPTY, work_of()).finish_reason == "length"
+    assert line_of(Failure("truncated", "?", finish_reason="stop"), work_of()).finish_reason is None
+
+
+@pytest.mark.parametrize(
+    ("on_length", "params", "failures", "limit"),
+    [
+        ("retry", {"max_tokens": 5}, [], 10),
+        ("retry", {"max_completion_tokens": 5}, ["truncated"], 10),
+        ("retry", {"max_tokens": 5}, ["empty_length"], None),
+        ("retry", {"max_tokens": 5}, ["length"], None),
+        ("retry", {"max_tokens": 5}, ["truncated"] * 7, None),
+        ("retry", {}, [], None),
+        ("accept", {"max_tokens": 5}, [], None),
+        ("fail", {"max_tokens": 5}, [], None),
+    ],
+)
+def test_an_answer_that_never_began_is_asked_for_once_more_with_a_larger_limit(
+    on_length: OnLength, params: Any, failures: list[str], limit: int | None
+) -> None:
+    work = work_of(**params)
+    work.failures = failures
+    outcome = Acceptance(on_length).judge(work, EMPTY)
+    assert isinstance(outcome, Failure)
+    assert outcome.should_retry is (None if limit is None else True)
+    sent = None if work.revised is None else [*work.revised.params.values()]
+    assert sent == (None if limit is None else [limit])
+
+
+def test_other_failures_are_left_as_they_are() -> None:
+    work = work_of(max_tokens=5)
+    assert Acceptance("retry").judge(work, UNKNOWN) is UNKNOWN
