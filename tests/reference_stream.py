@@ -25,7 +25,7 @@ an answer that may have a hole is no answer. These readings are:
 - A finish reason that is an object with a ``type`` is that word. Any other that is not a string is unknown.
 - A stream whose last finish reason is provisional is cut if it ends inside an event, however the body ends.
 - An id that comes after the first pieces of its call belongs to it, unless a name comes with it again.
-- A tool call that is described in two ways (two names, two indexes, an object after text) is no answer.
+- A tool call that is described in two ways (two names, an object after text) is no answer.
 """
 
 from __future__ import annotations

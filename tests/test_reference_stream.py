@@ -152,6 +152,7 @@ FIRST = {"id": "a", "function": {"name": "f", "arguments": "{"}}
             (Call("a", "f", "{"), Call("b", "f", "{")),
         ),
         (piece(**FIRST) + piece(**FIRST), (Call("a", "f", "{{"),)),
+        (piece(index=0, **FIRST) + piece(index=1, **FIRST), (Call("a", "f", "{"), Call("a", "f", "{"))),
         (piece(**FIRST | {"function": {"name": "f", "arguments": {"x": 1}}}), (Call("a", "f", '{"x": 1}'),)),
         (delta(function_call={"name": "f", "arguments": "{}"}), (Call("", "f", "{}"),)),
         (piece(index=0) + delta("a"), ()),
@@ -165,7 +166,6 @@ def test_tool_calls(stream: bytes, calls: tuple[Call, ...]) -> None:
 @pytest.mark.parametrize(
     "stream",
     [
-        piece(index=0, **FIRST) + piece(index=1, **FIRST),
         piece(index=0, **FIRST) + piece(index=0, function={"name": "g"}),
         piece(index=0, **FIRST) + piece(index=[0], function={"arguments": "}"}),
         piece(**FIRST) + piece(function={"name": "f", "arguments": "}"}),
