@@ -1,8 +1,8 @@
 """Tool calls, joined from their pieces: the third part of the reference decoder.
 
-A new ``id`` begins a new call, whatever its index says. An old one with another index and a name does, too. A piece without an id belongs to the last call with
-its index. A piece with neither belongs to the last call. Several such pieces in one list belong to the calls
-in their places.
+A new ``id`` begins a new call, whatever its index says. A known one with another index and a name does, too.
+A piece without an id belongs to the last call with its index. A piece with neither belongs to the last call.
+Several such pieces in one list belong to the calls in their places.
 """
 
 from __future__ import annotations
@@ -90,9 +90,9 @@ class Calls:
 
     def _by_id(self, call_id: Any, index: Any, *, names: bool) -> _Open:
         for call in self._calls:
-            if call.id == call_id and type(call.id) is type(call_id):
-                if not names or not (_is_number(index) and _is_number(call.index) and index != call.index):
-                    return call
+            is_elsewhere = _is_number(index) and _is_number(call.index) and index != call.index
+            if call.id == call_id and type(call.id) is type(call_id) and not (names and is_elsewhere):
+                return call
         for call in reversed(self._calls):
             if _is_number(index) and call.index == index:
                 if call.id is None and not (names and call.name):  # its id comes late
