@@ -52,7 +52,8 @@ def test_columns_become_variables(table: str | bytes, tmp_path: Path) -> None:
 
 def test_all_values_are_text_and_keep_their_spaces(tmp_path: Path) -> None:
     table = 'id,word\n1, 007 \n2,"a, ""b""\r\nc"\n3,\n'
-    assert _texts(_job(tmp_path, table)) == {"1": " 007 ", "2": 'a, "b"\r\nc', "3": ""}
+    texts = {"1": "[ 007 ]", "2": '[a, "b"\r\nc]', "3": "[]"}
+    assert _texts(_job(tmp_path, table, prompt="[{{ word }}]")) == texts
 
 
 def test_a_column_holds_the_id(tmp_path: Path) -> None:

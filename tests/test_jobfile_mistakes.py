@@ -154,8 +154,8 @@ ONE_MISTAKE = [
     (
         HEAD + "prompt: a\ninputs:\n  excel: rows.xlsx\n",
         (
-            "6:3: inputs.excel: unknown key; known here: csv, files, group_by, id_field, jsonl, "
-            "on_bad_row, parquet, results, split"
+            "6:3: inputs.excel: unknown key; known here: csv, files, follow_symlinks, group_by, id_field, "
+            "jsonl, keep, on_bad_row, on_empty, parquet, results, split"
         ),
         "5:1: inputs: nothing to read; write `files`, `csv`, `jsonl`, `parquet` or `results`",
     ),

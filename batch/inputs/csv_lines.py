@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from typing import TYPE_CHECKING, TextIO
 
 from batch.jobfile.files import MAX_BYTES
@@ -11,6 +12,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEPARATORS = ",;\t"
+_RARE_SEPARATOR = "|"  # only where there is none of the others
+_EXCEL = re.compile(r"\"?sep=(.)\"?[,;\t]*\s*\Z", re.IGNORECASE)
+_POWERSHELL = re.compile(r"\"?#TYPE ")
 _SAMPLE = 2**16  # characters of the header, to tell its separator by
 
 
@@ -28,15 +32,33 @@ class CsvError(ValueError):
 class CsvRecords:
     """The records of an open text file (with ``newline=""``) as an iterator of lines and fields.
 
-    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it.
+    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it. ``first`` is the line of
+    the header. ``remarks`` say which lines before it, of programs for each other, have been left out.
     """
 
     def __init__(self, file: TextIO) -> None:
         # A field may be as long as a row; this limit of the standard library is one for the whole process.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
         self._lines = _Lines(file)
-        separator = _separator(self._lines.peek())
+        self.remarks: list[str] = []
+        written = self._left_out()
+        self.first = self._lines.peek()
+        separator = written or _separator(self.first)
         self._reader = csv.reader(self._lines, delimiter=separator, strict=True)
+
+    def _left_out(self) -> str:
+        """Leave out lines before the header that only one program knows; the separator that they name."""
+        separator = ""
+        while True:
+            line = self._lines.peek()
+            if match := _EXCEL.match(line):
+                separator = match[1]
+                self.remarks.append("has Excel's line `sep=` before the header, which is not a row")
+            elif _POWERSHELL.match(line):
+                self.remarks.append("has PowerShell's line `#TYPE` before the header, which is not a row")
+            else:
+                return separator
+            self._lines.drop()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return self
@@ -77,10 +99,17 @@ class _Lines:
 
     def peek(self) -> str:
         """The first line that is not blank, which stays the next; or nothing."""
+        if self._peeked:
+            return self._peeked
         while (line := self._file.readline(MAX_BYTES)).isspace():
             self.number += 1
         self._peeked = line
         return line
+
+    def drop(self) -> None:
+        """Leave out the line that ``peek`` has shown."""
+        self._peeked = ""
+        self.number += 1
 
     def begin_record(self) -> None:
         """A record begins with the next line."""
@@ -104,4 +133,5 @@ class _Lines:
 def _separator(header: str) -> str:
     """What the header has most of, outside quotes; commas where there is nothing to tell by."""
     bare = "".join(header[:_SAMPLE].split('"')[::2])
-    return max(_SEPARATORS, key=bare.count)
+    best = max(_SEPARATORS, key=bare.count)
+    return best if best in bare or _RARE_SEPARATOR not in bare else _RARE_SEPARATOR

@@ -10,11 +10,13 @@ import io
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
+from batch.inputs.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.csv_lines import CsvError, CsvRecords
 from batch.inputs.encodings import NO_TEXT, encoding_of
 from batch.inputs.ids import DEFAULT_ID, IdError, row_id
-from batch.inputs.row import Note, Row, bad_row
+from batch.inputs.row import BadRow, Note, Row, bad_row
 from batch.jobfile.files import open_regular, reason
+from batch.jobfile.foreign import HEAD, foreign
 from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
@@ -25,25 +27,36 @@ if TYPE_CHECKING:
 
 _BLOCK = 2**20
 _MOST_COLUMNS = 10_000
+_MOST_BLANK = 10_000  # rows without text that are held until it is known whether they are the last
 
 
-def csv_rows(path: Path, id_field: str | None) -> Iterator[Read]:
+def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) -> Iterator[Read]:
     """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
 
-    The file is read twice: once in blocks, to know its encoding, then row by row.
+    ``may_be_empty``: whether a table without rows is no mistake. The file is read twice: once in blocks, to
+    know its encoding, then row by row.
     """
     name = str(path)
     try:
         with open_regular(path) as file:
-            encoding = encoding_of(iter(lambda: file.read(_BLOCK), b""))
+            complaint = foreign(file.read(HEAD), "csv")
+            file.seek(0)
+            encoding = None if complaint else encoding_of(iter(lambda: file.read(_BLOCK), b""))
             if encoding is None:
-                yield Mistake(name, 0, 0, "", NO_TEXT, "save the file as UTF-8")
+                what, hint = complaint or (NO_TEXT, "save the file as UTF-8")
+                yield Mistake(name, 0, 0, "", what, hint)
                 return
             if encoding.guessed:
                 yield Note(name, encoding.remark)
             file.seek(0)
             with io.TextIOWrapper(file, encoding.name, newline="") as text:
-                yield from _table(name, CsvRecords(text), id_field)
+                is_empty = True
+                for item in _table(name, CsvRecords(text), id_field):
+                    is_empty = is_empty and isinstance(item, Note)
+                    yield item
+                if is_empty and not may_be_empty:
+                    hint = "the first line is the header, which names the columns"
+                    yield Mistake(name, 0, 0, "", "has no rows", hint)
     except OSError as error:
         yield Mistake(name, 0, 0, "", reason(error))
     except UnicodeDecodeError:
@@ -51,31 +64,37 @@ def csv_rows(path: Path, id_field: str | None) -> Iterator[Read]:
 
 
 def _table(name: str, records: CsvRecords, id_field: str | None) -> Iterator[Read]:
+    for remark in records.remarks:
+        yield Note(name, remark)
+    if records.first.startswith(('{"', "[{")) or records.first.strip() in ("{", "["):
+        yield Mistake(name, 1, 1, "", "is JSON, not CSV", "`inputs.jsonl` reads JSON Lines")
+        return
     try:
-        line, header = next(records, (0, []))
+        line, written = next(records, (0, []))
+        if 1 < len(written) <= _MOST_COLUMNS and not any(map(str.strip, written)):
+            yield Note(name, NO_TEXT_ROWS)
+            while written and not any(map(str.strip, written)):
+                line, written = next(records, (0, []))
     except CsvError as error:
         yield Mistake(name, error.line, 1, "", f"in the header: {error.what}", error.hint)
         return
-    if len(header) > _MOST_COLUMNS:
+    if len(written) > _MOST_COLUMNS:
         yield Mistake(
             name, line, 1, "", f"more than {_MOST_COLUMNS} columns", "is the first line the header?"
         )
         return
-    header = [column.strip() for column in header]
+    header = Header.of(written)
     if mistakes := list(_header_mistakes(name, line, header)):
         yield from mistakes
         return
-    is_empty = True
-    for item in _rows(name, records, header, id_field):
-        is_empty = False
-        yield item
-    if is_empty:
-        yield Mistake(name, 0, 0, "", "has no rows", "the first line is the header, which names the columns")
+    for remark in header.remarks:
+        yield Note(name, remark)
+    yield from _Rows(name, records, header, id_field).read()
 
 
-def _header_mistakes(name: str, line: int, header: list[str]) -> Iterator[Mistake]:
+def _header_mistakes(name: str, line: int, header: Header) -> Iterator[Mistake]:
     seen: dict[str, int] = {}
-    for number, column in enumerate(header, 1):
+    for number, column in enumerate(header.columns, header.start + 1):
         if not column:
             yield Mistake(name, line, 1, "", f"column {number} has no name", "the header names every column")
         elif column in seen:
@@ -84,26 +103,81 @@ def _header_mistakes(name: str, line: int, header: list[str]) -> Iterator[Mistak
         seen.setdefault(column, number)
 
 
-def _rows(name: str, records: CsvRecords, header: list[str], id_field: str | None) -> Iterator[Read]:
-    while True:
-        try:
-            line, fields = next(records)
-        except StopIteration:
-            return
-        except CsvError as error:
-            if error.fatal:
-                yield Mistake(name, error.line, 1, "", error.what, error.hint)
+class _Rows:
+    """The rows below a header, with what programs add to them taken off and said once."""
+
+    def __init__(self, name: str, records: CsvRecords, header: Header, id_field: str | None) -> None:
+        self._name = name
+        self._records = records
+        self._header = header
+        self._id_field = id_field
+        self._has_id = (id_field or DEFAULT_ID) in header.columns
+        self._said: set[str] = set()
+
+    def read(self) -> Iterator[Read]:
+        """All rows. Those without any text are left out after the last row, and where each has an id."""
+        blank: list[tuple[int, list[str]]] = []
+        for item in self._fields():
+            if isinstance(item, (BadRow, Mistake)):
+                yield item
+                continue
+            line, fields = item
+            if len(fields) > 1 and not any(fields) and (self._has_id or len(blank) < _MOST_BLANK):
+                blank.append(item)
+                if self._has_id:
+                    blank.clear()
+                    yield from self._say(NO_TEXT_ROWS)
+                continue
+            while blank:
+                yield from self._row(*blank.pop(0))
+            if len(fields) == self._header.plain_width:
+                yield self._plain_row(line, dict(zip(self._header.columns, fields)))  # noqa: B905
+            else:
+                yield from self._row(line, fields)
+        if blank:
+            yield from self._say(NO_TEXT_ROWS)
+
+    def _fields(self) -> Iterator[tuple[int, list[str]] | BadRow | Mistake]:
+        """The fields of each row with its line, or what is wrong with it."""
+        while True:
+            try:
+                yield next(self._records)
+            except StopIteration:
                 return
-            yield bad_row(name, error.line, error.what, error.hint)
-        else:
-            yield _row(name, line, header, fields, id_field)
+            except CsvError as error:
+                if error.fatal:
+                    yield Mistake(self._name, error.line, 1, "", error.what, error.hint)
+                    return
+                yield bad_row(self._name, error.line, error.what, error.hint)
 
+    def _row(self, line: int, fields: list[str]) -> Iterator[Read]:
+        """A row whose fields are not simply those that the header names."""
+        header = self._header
+        below = fields[header.start : header.end]
+        beyond = fields[header.end :]
+        if len(below) < len(header.columns) or any(beyond):
+            yield self._misfit(line, fields)
+            return
+        if len(fields) > header.width:
+            yield from self._say("has separators at the ends of rows, which are left out")
+        yield self._plain_row(line, dict(zip(header.columns, below, strict=True)))
 
-def _row(name: str, line: int, header: list[str], fields: list[str], id_field: str | None) -> Read:
-    if len(fields) != len(header):
-        return bad_row(name, line, f"expected {len(header)} fields, as the header has, got {len(fields)}")
-    variables = dict(zip(header, fields, strict=True))
-    try:
-        return Row(row_id(variables, id_field), variables, {}, name, line)
-    except IdError as error:
-        return bad_row(name, line, error.what, error.hint, where=id_field or DEFAULT_ID)
+    def _plain_row(self, line: int, variables: dict[str, str]) -> Read:
+        try:
+            return Row(row_id(variables, self._id_field), variables, {}, self._name, line)
+        except IdError as error:
+            where = self._id_field or DEFAULT_ID
+            return bad_row(self._name, line, error.what, error.hint, where=where)
+
+    def _misfit(self, line: int, fields: list[str]) -> BadRow:
+        expected = self._header.width
+        if len(fields) == expected:
+            number = next(n for n, field in enumerate(fields, 1) if n > self._header.end and field)
+            what = f"column {number} has a value, and no name in the header"
+            return bad_row(self._name, line, what, "the header names every column")
+        return bad_row(self._name, line, f"expected {expected} fields, as the header has, got {len(fields)}")
+
+    def _say(self, remark: str) -> Iterator[Note]:
+        if remark not in self._said:
+            self._said.add(remark)
+            yield Note(self._name, remark)

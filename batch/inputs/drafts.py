@@ -16,8 +16,8 @@ from batch.inputs.fingerprint import digest
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
-from batch.inputs.row import BadRow, Note, Row
-from batch.inputs.templates import PromptTemplate, RenderError
+from batch.inputs.row import SKIPS_EMPTY, BadRow, Note, Row
+from batch.inputs.templates import EmptyPromptError, PromptTemplate, RenderError
 from batch.jobfile.places import shown
 from batch.jobfile.rows import job_rows
 from batch.jobfile.targets import targets_of
@@ -95,7 +95,9 @@ def _from_prompts(
     job: JobFile, marks: Container[int] | None
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
     numbers = count()
-    templates = [PromptTemplate(prompt, job.bounds) for prompt in job.prompts]
+    on_empty = "error" if job.inputs is None else job.inputs.on_empty
+    sends_empty = on_empty == "send"
+    templates = [PromptTemplate(prompt, job.bounds, sends_empty=sends_empty) for prompt in job.prompts]
     names = [(name,) if name else () for name in prompt_names(job.prompts)]
     forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
     variables = frozenset(name for each in job.matrix for name in each)
@@ -109,10 +111,17 @@ def _from_prompts(
         else:
             for (template, name), combination in forms:
                 number = next(numbers)
-                if marks is None or number in marks:
-                    yield _filled(template, name, row, combination, targets, number)
-                else:
+                if marks is not None and number not in marks:
                     yield None
+                    continue
+                try:
+                    yield _filled(template, name, row, combination, targets, number)
+                except EmptyPromptError as error:
+                    if on_empty == "skip":
+                        yield Note(row.path, SKIPS_EMPTY)
+                        yield None
+                    else:
+                        yield _unfilled(template, name, row, combination, error)
 
 
 def _clash(name: str, row: Row) -> Mistake:
@@ -135,14 +144,22 @@ def _filled(
         metadata = {**metadata, "matrix": combination.variables}
     try:
         messages = template.render(variables)
+    except EmptyPromptError:
+        raise
     except RenderError as error:
-        mistake = row.mistake(prompt.where, error.what, error.hint)
-        row_name = place_of(mistake) if row.id is None else row.id
-        return BadRow(mistake, "/".join((row_name, *name, *combination.parts)))
+        return _unfilled(template, name, row, combination, error)
     stem = (row.id, *name) if row.id else None if row.id is None else name
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )
+
+
+def _unfilled(
+    template: PromptTemplate, name: tuple[str, ...], row: Row, combination: Combination, error: RenderError
+) -> BadRow:
+    mistake = row.mistake(template.prompt.where, error.what, error.hint)
+    row_name = place_of(mistake) if row.id is None else row.id
+    return BadRow(mistake, "/".join((row_name, *name, *combination.parts)))
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:
