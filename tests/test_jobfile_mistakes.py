@@ -361,9 +361,21 @@ ONE_MISTAKE = [
     (
         "provider: openai\nbase_url: https://host/v1?key=hidden\nmodel: m\nprompt: a\n",
         (
-            "2:11: base_url: an address with `?` or `#` in it; a key goes into `api_key_env`, "
-            "other settings into `headers`"
+            "2:11: base_url: a secret is never written into a job file; a key goes into `api_key_env`, "
+            "or write `${NAME}` in its place"
         ),
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1#x\nmodel: m\nprompt: a\n",
+        "2:11: base_url: an address with `#` in it; leave out what follows it",
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1/chat/completions/?v=1\nmodel: m\nprompt: a\n",
+        "2:11: base_url: ends in `/chat/completions`, which the client adds; write `https://host/v1?v=1`",
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1/completions\nmodel: m\nprompt: a\n",
+        "2:11: base_url: ends in `/completions`, which the client adds; write `https://host/v1`",
     ),
 ]
 

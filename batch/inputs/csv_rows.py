@@ -22,6 +22,7 @@ from batch.jobfile.places import shown
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+    from typing import BinaryIO
 
     from batch.inputs.row import Read
 
@@ -41,13 +42,16 @@ def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) ->
         with open_regular(path) as file:
             complaint = foreign(file.read(HEAD), "csv")
             file.seek(0)
-            encoding = None if complaint else encoding_of(iter(lambda: file.read(_BLOCK), b""))
+            blocks = _Blocks(file)
+            encoding = None if complaint else encoding_of(blocks)
             if encoding is None:
                 what, hint = complaint or (NO_TEXT, "save the file as UTF-8")
                 yield Mistake(name, 0, 0, "", what, hint)
                 return
             if encoding.guessed:
                 yield Note(name, encoding.remark)
+            elif blocks.has_nul and encoding.name.startswith("utf-8"):
+                yield Note(name, "has NUL characters, which stay in the texts")
             file.seek(0)
             with io.TextIOWrapper(file, encoding.name, newline="") as text:
                 is_empty = True
@@ -61,6 +65,19 @@ def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) ->
         yield Mistake(name, 0, 0, "", reason(error))
     except UnicodeDecodeError:
         yield Mistake(name, 0, 0, "", NO_TEXT, "save the file as UTF-8")
+
+
+class _Blocks:
+    """The blocks of a file. ``has_nul``: whether one of them has had a NUL in it."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.has_nul = False
+        self._file = file
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._file.read(_BLOCK):
+            self.has_nul = self.has_nul or b"\0" in block
+            yield block
 
 
 def _table(name: str, records: CsvRecords, id_field: str | None) -> Iterator[Read]:
@@ -175,7 +192,9 @@ class _Rows:
             number = next(n for n, field in enumerate(fields, 1) if n > self._header.end and field)
             what = f"column {number} has a value, and no name in the header"
             return bad_row(self._name, line, what, "the header names every column")
-        return bad_row(self._name, line, f"expected {expected} fields, as the header has, got {len(fields)}")
+        what = f"expected {expected} fields, as the header has, got {len(fields)}"
+        hint = "a text with a separator or a line end in it needs quotes around it"
+        return bad_row(self._name, line, what, hint)
 
     def _say(self, remark: str) -> Iterator[Note]:
         if remark not in self._said:

@@ -15,8 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batch.errors import Mistake
 from batch.inputs.encodings import NO_TEXT, decoded
 from batch.inputs.formats import MIME_TYPES, FormatError, text_of
-from batch.inputs.globs import Walker
-from batch.inputs.matches import inside, is_excluded, is_own, matched
+from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
 from batch.inputs.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.files import open_regular, reason
 from batch.jobfile.paths import real
@@ -52,23 +51,20 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
         where, place = f"inputs.files[{index}]", inputs.places[index]
         matches, outside = _matches(pattern, inputs)
         for link in outside:
-            yield BadRow(Mistake(str(link.path), 0, 0, where, _OUT, _ALLOW), link.id)
+            what = complaint_about(real(link.path), inputs) or ""
+            yield BadRow(Mistake(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
             hint = "patterns are relative to the job file"
             yield Mistake(place.path, place.line, place.column, where, "no document matches", hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
-            if not inside(real(document.path), inputs):
-                yield BadRow(Mistake(str(document.path), 0, 0, where, _OUT, _ALLOW), document.id)
+            if complaint := complaint_about(real(document.path), inputs):
+                yield BadRow(Mistake(str(document.path), 0, 0, where, complaint, ALLOW), document.id)
             elif not is_own(real(document.path), output):
                 found.append(document)
     for document in _with_own_ids(_once(found), inputs.base):
         yield from _read(document, inputs)
-
-
-_OUT = "leads out of the job's root"
-_ALLOW = "`--allow-path` allows another folder"
 
 
 def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
@@ -78,7 +74,7 @@ def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
     """
     prefix, rest = fixed_prefix(inputs.base, pattern)
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
-    walker = Walker(lambda path: inside(path, inputs), follow=inputs.follow_symlinks, hidden=takes_hidden)
+    walker = walker_of(inputs, hidden=takes_hidden)
     path = prefix / rest
     # A name as it stands may only look like a pattern, and may be a link that leads nowhere.
     paths = {path} if os.path.lexists(path) else walker.find(prefix, rest)

@@ -16,9 +16,21 @@ if TYPE_CHECKING:
     from batch.jobfile import Inputs
 
 
-def inside(resolved: Path, inputs: Inputs) -> bool:
-    """Whether a resolved path lies in one of the trees that the job may read."""
-    return any(resolved.is_relative_to(tree) for tree in inputs.trees)
+ALLOW = "`--allow-path` allows another folder"
+
+
+def complaint_about(resolved: Path, inputs: Inputs) -> str | None:
+    """Why a resolved path may not be read; ``None`` where it may."""
+    if any(resolved.is_relative_to(tree) for tree in inputs.trees):
+        return None
+    return "leads out of the job's root"
+
+
+def walker_of(inputs: Inputs, *, hidden: bool) -> Walker:
+    """A walker that stays in what the job may read."""
+    return Walker(
+        lambda path: complaint_about(path, inputs) is None, follow=inputs.follow_symlinks, hidden=hidden
+    )
 
 
 def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:
@@ -27,8 +39,7 @@ def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:
     for pattern in patterns:
         prefix, rest = fixed_prefix(inputs.base, pattern.rstrip("/"))
         path = prefix / rest
-        walker = Walker(lambda resolved: inside(resolved, inputs), hidden=True)
-        paths = {path} if os.path.lexists(path) else walker.find(prefix, rest)
+        paths = {path} if os.path.lexists(path) else walker_of(inputs, hidden=True).find(prefix, rest)
         found.update(os.path.normpath(each) for each in paths)
     return found
 

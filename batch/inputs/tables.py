@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from batch.errors import Mistake
-from batch.inputs.globs import Walker
-from batch.inputs.matches import inside, is_excluded, is_own, matched
+from batch.inputs.globs import could_match
+from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from batch.inputs.globs import Walker
     from batch.jobfile import Inputs
 
 _ENDINGS = {
@@ -52,7 +53,7 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Mista
         where, place = f"inputs.{inputs.kind}[{index}]", inputs.places[index]
         found, outside = _found(pattern, inputs)
         for link in outside:
-            yield _leads_out(link, where)
+            yield _refused(link, where, complaint_about(real(link), inputs) or "")
         if not found and not outside:
             hint = "patterns are relative to the job file"
             yield Mistake(place.path, place.line, place.column, where, "no file matches", hint)
@@ -61,31 +62,50 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Mista
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
                 continue
             seen.add(resolved)
-            yield table if inside(resolved, inputs) else _leads_out(table.path, where)
+            complaint = complaint_about(resolved, inputs)
+            yield _refused(table.path, where, complaint) if complaint else table
 
 
-def _leads_out(path: Path, where: str) -> Mistake:
-    return Mistake(
-        str(path), 0, 0, where, "leads out of the job's root", "`--allow-path` allows another folder"
+def may_read(inputs: Inputs, path: Path) -> bool:
+    """Whether a file of rows, which may not be there yet, would be among the job's."""
+    if inputs.table is not None:
+        return inputs.table == path
+    excludes = [pattern[1:] for pattern in inputs.tables if pattern.startswith("!")]
+    if any(could_match(path, inputs.base, pattern) for pattern in excludes):
+        return False
+    return any(
+        could_match(path, inputs.base, pattern) or path.is_relative_to(real(inputs.base / pattern))
+        for pattern in inputs.tables
+        if not pattern.startswith("!")
     )
+
+
+def _refused(path: Path, where: str, complaint: str) -> Mistake:
+    return Mistake(str(path), 0, 0, where, complaint, ALLOW)
 
 
 def _found(pattern: str, inputs: Inputs) -> tuple[list[Table], list[Path]]:
     """The files that a pattern matches, and links to folders outside."""
     prefix, rest = fixed_prefix(inputs.base, pattern.rstrip("/"))
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
-    walker = Walker(lambda path: inside(path, inputs), follow=inputs.follow_symlinks, hidden=takes_hidden)
+    walker = walker_of(inputs, hidden=takes_hidden)
     path = prefix / rest
     paths = {path} if os.path.lexists(path) else walker.find(prefix, rest)
     found: list[Table] = []
     for each in sorted(paths):
         if not os.path.isdir(each):
-            found.append(Table(each, {}))
-        elif os.path.islink(each) and not inside(real(each), inputs):
+            if each == path or not _is_marker(each.name, inputs.kind):
+                found.append(Table(each, _partition(each.relative_to(prefix).parts[:-1])))
+        elif os.path.islink(each) and complaint_about(real(each), inputs):
             walker.outside.append(each)
-        elif pattern == rest or "**" not in rest:  # with `**` what is below is matched already
+        elif "**" not in rest:  # else what is below is matched already
             found += _parts(each, inputs.kind, walker)
     return found, sorted(set(walker.outside))
+
+
+def _is_marker(name: str, kind: str) -> bool:
+    """Whether a name is that of no rows, such as ``_SUCCESS``."""
+    return name.startswith("_") and not name.lower().endswith(_ENDINGS[kind])
 
 
 def _parts(folder: Path, kind: str, walker: Walker) -> list[Table]:

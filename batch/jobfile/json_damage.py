@@ -82,15 +82,16 @@ def _is_spread(first: str, following: str) -> bool:
         return True
     try:
         json.JSONDecoder().raw_decode(first)
-    except json.JSONDecodeError as error:
-        if error.pos < len(first.rstrip()):  # it is wrong before its end
-            return False
+    except json.JSONDecodeError:
+        pass
     except RecursionError:
+        return False
+    else:  # it ends on its own line
         return False
     try:
         return isinstance(json.JSONDecoder().raw_decode(f"{first}\n{following}")[0], dict)
     except json.JSONDecodeError as error:
-        return error.pos > len(first) + 1 and "\n" in following[: error.pos - len(first)]
+        return "\n" in following[: max(error.pos - len(first) - 1, 0)]
     except RecursionError:
         return False
 

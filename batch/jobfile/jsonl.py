@@ -64,7 +64,8 @@ def objects(
             if (complaint := foreign(head[:HEAD], "jsonl")) is not None:
                 yield 0, b"", Mistake(name, 0, 0, "", *complaint)
                 return
-            yield from _objects(_recoded(file, head, notes), name, each=each)
+            with _recoded(file, head, notes) as lines:
+                yield from _objects(lines, name, each=each)
     except OSError as error:
         yield 0, b"", Mistake(name, 0, 0, "", reason(error))
     except UnicodeDecodeError as error:
@@ -107,6 +108,13 @@ class _Recoded:
         self.tell = self._text.tell
         self.seek = self._text.seek
 
+    def __enter__(self) -> _Recoded:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._text.closed:
+            self._text.detach()
+
     def readline(self, size: int) -> bytes:
         """The next line, of at most so many characters."""
         return self._text.readline(size).encode()
@@ -123,6 +131,7 @@ def _recoded(file: BinaryIO, head: bytes, notes: list[str] | None) -> BinaryIO |
         notes.append(f"is not UTF-8, and is read as {encoding.upper()[:6]}")
         return _Recoded(file, encoding)
     if b"\r" in head.rstrip() and b"\n" not in head:
+        notes.append("ends its lines with CR, and is read so")
         return _Recoded(file, "utf-8-sig")
     return file
 

@@ -70,6 +70,7 @@ def guarded(filters: Mapping[str, Any], *, sends_empty: bool) -> dict[str, Any]:
     """The filters that make text of a value, which look for nulls first."""
     result = {name: _guard(filters[name], sends_empty=sends_empty) for name in _TEXT_FILTERS}
     result["join"] = _join_guard(filters["join"], sends_empty=sends_empty)
+    result["default"] = result["d"] = _default_guard(filters["default"])
     result["format"] = _format_guard(filters["format"], sends_empty=sends_empty)
     return result
 
@@ -104,6 +105,16 @@ def _join_guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[
         if attribute is not None:
             items = list(map(make_attrgetter(context.environment, attribute), items))
         return function(context, [_checked(item, sends_empty=sends_empty) for item in items], d)
+
+    return guard
+
+
+def _default_guard(function: Callable[..., Any]) -> Callable[..., Any]:
+    """``default``, which stands in for null and NaN as well."""
+
+    @wraps(function)
+    def guard(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
+        return default_value if is_null(value) else function(value, default_value, boolean)
 
     return guard
 
