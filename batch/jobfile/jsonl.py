@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from io import TextIOWrapper
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
@@ -108,7 +108,7 @@ class _Recoded:
         self.tell = self._text.tell
         self.seek = self._text.seek
 
-    def __enter__(self) -> _Recoded:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
