@@ -81,6 +81,32 @@ def test_the_letters_of_every_script_are_known_in_utf16(tmp_path: Path) -> None:
         assert (set(texts.values()), notices) == ({"<漢字かな交じり文>"}, [UTF16])
 
 
+ESCAPED = [
+    (r'"say \"hi\" now"', 'say "hi" now'),
+    (r'"\"hi\" he said"', '"hi" he said'),
+    (r'"6\""', '6"'),
+    (r'"\""', '"'),
+    ('"two\nlines \\"q\\", x"', 'two\nlines "q", x'),
+    ('"\\"first\\"\nsecond"', '"first"\nsecond'),
+]
+
+
+@pytest.mark.parametrize(("field", "text"), ESCAPED)
+@pytest.mark.parametrize("after", ["", "c,three\n", 'c,"thr\\"ee"\n', 'c,"x, y"\n'])
+def test_a_backslash_may_escape_a_quote(field: str, text: str, after: str, tmp_path: Path) -> None:
+    texts, notices = _read(
+        _job(tmp_path, "csv", f"id,text\nz,first\na,{field}\nb,two\n{after}", prompt="{{ text }}")
+    )
+    assert {name: texts[name] for name in ("z", "a", "b")} == {"z": "first", "a": text, "b": "two"}
+    assert notices == ["has quotes that a backslash escapes, as Spark writes them"]
+
+
+def test_a_backslash_is_text_where_quotes_are_written_twice(tmp_path: Path) -> None:
+    table = 'id,text\na,"C:\\"\nb,"x\\""y"\nc,\\"\n'
+    texts, notices = _read(_job(tmp_path, "csv", table, prompt="{{ text }}"))
+    assert (texts, notices) == ({"a": "C:\\", "b": 'x\\"y', "c": '\\"'}, [])
+
+
 def test_a_nul_is_said(tmp_path: Path) -> None:
     texts, notices = _read(_job(tmp_path, "csv", "id,text\na,o\0ne\n"))
     assert (texts, notices) == ({"a": "<o\0ne>"}, ["has NUL characters, which stay in the texts"])

@@ -135,7 +135,7 @@ class _Rows:
         """All rows. Those without any text are left out after the last row, and where each has an id."""
         blank: list[tuple[int, list[str]]] = []
         for item in self._fields():
-            if isinstance(item, (BadRow, Mistake)):
+            if isinstance(item, (BadRow, Mistake, Note)):
                 yield item
                 continue
             line, fields = item
@@ -154,11 +154,14 @@ class _Rows:
         if blank:
             yield from self._say(NO_TEXT_ROWS)
 
-    def _fields(self) -> Iterator[tuple[int, list[str]] | BadRow | Mistake]:
+    def _fields(self) -> Iterator[tuple[int, list[str]] | BadRow | Mistake | Note]:
         """The fields of each row with its line, or what is wrong with it."""
         while True:
             try:
-                yield next(self._records)
+                item = next(self._records)
+                if self._records.has_escapes:
+                    yield from self._say("has quotes that a backslash escapes, as Spark writes them")
+                yield item
             except StopIteration:
                 return
             except CsvError as error:
