@@ -54,13 +54,7 @@ def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) ->
                 yield Note(name, "has NUL characters, which stay in the texts")
             file.seek(0)
             with io.TextIOWrapper(file, encoding.name, newline="") as text:
-                is_empty = True
-                for item in _table(name, CsvRecords(text), id_field):
-                    is_empty = is_empty and isinstance(item, Note)
-                    yield item
-                if is_empty and not may_be_empty:
-                    hint = "the first line is the header, which names the columns"
-                    yield Mistake(name, 0, 0, "", "has no rows", hint)
+                yield from _table(name, CsvRecords(text), id_field, may_be_empty=may_be_empty)
     except OSError as error:
         yield Mistake(name, 0, 0, "", reason(error))
     except UnicodeDecodeError:
@@ -80,7 +74,7 @@ class _Blocks:
             yield block
 
 
-def _table(name: str, records: CsvRecords, id_field: str | None) -> Iterator[Read]:
+def _table(name: str, records: CsvRecords, id_field: str | None, *, may_be_empty: bool) -> Iterator[Read]:
     for remark in records.remarks:
         yield Note(name, remark)
     if records.first.startswith(('{"', "[{")) or records.first.strip() in ("{", "["):
@@ -106,7 +100,11 @@ def _table(name: str, records: CsvRecords, id_field: str | None) -> Iterator[Rea
         return
     for remark in header.remarks:
         yield Note(name, remark)
-    yield from _Rows(name, records, header, id_field).read()
+    rows = _Rows(name, records, header, id_field)
+    yield from rows.read()
+    if rows.is_empty and not may_be_empty:
+        hint = "the first line is the header, which names the columns"
+        yield Mistake(name, 0, 0, "", "has no rows", hint)
 
 
 def _header_mistakes(name: str, line: int, header: Header) -> Iterator[Mistake]:
@@ -124,51 +122,62 @@ class _Rows:
     """The rows below a header, with what programs add to them taken off and said once."""
 
     def __init__(self, name: str, records: CsvRecords, header: Header, id_field: str | None) -> None:
+        self.is_empty = True
         self._name = name
         self._records = records
         self._header = header
         self._id_field = id_field
         self._has_id = (id_field or DEFAULT_ID) in header.columns
         self._said: set[str] = set()
+        self._blank: list[tuple[int, list[str]]] = []
 
     def read(self) -> Iterator[Read]:
         """All rows. Those without any text are left out after the last row, and where each has an id."""
-        blank: list[tuple[int, list[str]]] = []
-        for item in self._fields():
-            if isinstance(item, (BadRow, Mistake, Note)):
-                yield item
-                continue
-            line, fields = item
-            if len(fields) > 1 and not any(fields) and (self._has_id or len(blank) < _MOST_BLANK):
-                blank.append(item)
-                if self._has_id:
-                    blank.clear()
-                    yield from self._say(NO_TEXT_ROWS)
-                continue
-            while blank:
-                yield from self._row(*blank.pop(0))
-            if len(fields) == self._header.plain_width:
-                yield self._plain_row(line, dict(zip(self._header.columns, fields)))  # noqa: B905
-            else:
-                yield from self._row(line, fields)
-        if blank:
-            yield from self._say(NO_TEXT_ROWS)
-
-    def _fields(self) -> Iterator[tuple[int, list[str]] | BadRow | Mistake | Note]:
-        """The fields of each row with its line, or what is wrong with it."""
         while True:
             try:
-                item = next(self._records)
-                if self._records.has_escapes:
-                    yield from self._say("has quotes that a backslash escapes, as Spark writes them")
-                yield item
-            except StopIteration:
-                return
+                yield from self._sound()
             except CsvError as error:
+                self.is_empty = False
                 if error.fatal:
                     yield Mistake(self._name, error.line, 1, "", error.what, error.hint)
                     return
                 yield bad_row(self._name, error.line, error.what, error.hint)
+            else:
+                break
+        if self._blank:
+            yield from self._say(NO_TEXT_ROWS)
+        if self._records.has_escapes:
+            yield from self._say("has quotes that a backslash escapes, as Spark writes them")
+
+    def _sound(self) -> Iterator[Read]:
+        """The rows as far as the next that is none. Raises ``CsvError`` there."""
+        columns, width = self._header.columns, self._header.plain_width
+        name, id_field = self._name, self._id_field
+        for line, fields in self._records:
+            if not fields[0] and self._is_blank(fields):
+                if self._has_id:
+                    yield from self._say(NO_TEXT_ROWS)
+                else:
+                    self._blank.append((line, fields))
+                continue
+            self.is_empty = False
+            if self._blank:
+                yield from self._held_back()
+            if len(fields) == width:
+                yield _read(name, line, dict(zip(columns, fields)), id_field)  # noqa: B905
+            else:
+                yield from self._row(line, fields)
+
+    def _is_blank(self, fields: list[str]) -> bool:
+        if len(fields) == 1 or any(fields):
+            return False
+        return self._has_id or len(self._blank) < _MOST_BLANK
+
+    def _held_back(self) -> Iterator[Read]:
+        """The rows without text that turn out not to be the last ones."""
+        for line, fields in self._blank:
+            yield from self._row(line, fields)
+        self._blank.clear()
 
     def _row(self, line: int, fields: list[str]) -> Iterator[Read]:
         """A row whose fields are not simply those that the header names."""
@@ -180,14 +189,7 @@ class _Rows:
             return
         if len(fields) > header.width:
             yield from self._say("has separators at the ends of rows, which are left out")
-        yield self._plain_row(line, dict(zip(header.columns, below, strict=True)))
-
-    def _plain_row(self, line: int, variables: dict[str, str]) -> Read:
-        try:
-            return Row(row_id(variables, self._id_field), variables, {}, self._name, line)
-        except IdError as error:
-            where = self._id_field or DEFAULT_ID
-            return bad_row(self._name, line, error.what, error.hint, where=where)
+        yield _read(self._name, line, dict(zip(header.columns, below, strict=True)), self._id_field)
 
     def _misfit(self, line: int, fields: list[str]) -> BadRow:
         expected = self._header.width
@@ -196,10 +198,17 @@ class _Rows:
             what = f"column {number} has a value, and no name in the header"
             return bad_row(self._name, line, what, "the header names every column")
         what = f"expected {expected} fields, as the header has, got {len(fields)}"
-        hint = "a text with a separator or a line end in it needs quotes around it"
+        hint = "a text with a separator in it needs quotes around it" if len(fields) > expected else ""
         return bad_row(self._name, line, what, hint)
 
     def _say(self, remark: str) -> Iterator[Note]:
         if remark not in self._said:
             self._said.add(remark)
             yield Note(self._name, remark)
+
+
+def _read(name: str, line: int, variables: dict[str, str], id_field: str | None) -> Read:
+    try:
+        return Row(row_id(variables, id_field), variables, {}, name, line)
+    except IdError as error:
+        return bad_row(name, line, error.what, error.hint, where=id_field or DEFAULT_ID)

@@ -30,9 +30,10 @@ def jsonl_rows(
     notes: list[str] = []
     ids = RowIds(name, id_field)
     for number, line, value in objects(path, notes=notes, each=each):
-        is_empty = False
-        while notes:
-            yield Note(name, notes.pop())
+        if is_empty:
+            is_empty = False
+            for note in notes:
+                yield Note(name, note)
         if isinstance(value, Mistake):
             yield BadRow(value) if number else value
             continue
@@ -41,7 +42,7 @@ def jsonl_rows(
         except IdError as error:
             column = column_of(line, ids.field)
             yield bad_row(name, number, error.what, error.hint, where=ids.field, column=column)
-        if ids.note is not None and (note := ids.take_note()):
-            yield note
+        if ids.notes:
+            yield from ids.take_notes()
     if is_empty and not may_be_empty:
         yield Mistake(name, 0, 0, "", "has no rows")

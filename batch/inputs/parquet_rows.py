@@ -121,8 +121,8 @@ def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
         for row in rows:
             number += 1
             yield _row(name, number, dict(zip(columns, row, strict=True)), ids)
-            if ids.note is not None and (note := ids.take_note()):
-                yield note
+            if ids.notes:
+                yield from ids.take_notes()
 
 
 def _batches(table: Any) -> Iterator[Any]:

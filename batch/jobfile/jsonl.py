@@ -78,16 +78,13 @@ def _objects(
     is_first = True
     for number, line in _lines(file):
         value = _object(line, name, number)
-        if isinstance(value, Mistake):
-            damage = damage_of(line, (lambda: _ahead(file)) if is_first else None)
-            if damage is not None:
-                mistake = Mistake(name, number, value.column, "", damage.what, damage.hint)
-                is_last = damage.is_whole or not each
-                yield 0 if is_last else number, line, mistake
-                if is_last:
-                    return
-                is_first = False
-                continue
+        if isinstance(value, Mistake) and (
+            damage := damage_of(line, (lambda: _ahead(file)) if is_first else None)
+        ):
+            value = Mistake(name, number, value.column, "", damage.what, damage.hint)
+            if damage.is_whole or not each:
+                yield 0, line, value
+                return
         is_first = False
         yield number, line, value
 
