@@ -40,6 +40,11 @@ def _read(path: Path) -> tuple[dict[str, str], list[str]]:
 
 CSV = [
     pytest.param(",id,text\n0,a,one\n1,b,two\n", [INDEX], id="pandas' index"),
+    pytest.param(
+        ",,id,text\n0,x,a,one\n0,y,b,two\n",
+        ["has 2 first columns without a name, as pandas writes its index, which is left out"],
+        id="an index of two levels",
+    ),
     pytest.param('"",id,text\nx,a,one\ny,b,two\n', [INDEX], id="R's row names"),
     pytest.param("sep=;\nid;text\na;one\nb;two\n", [SEP], id="Excel's separator"),
     pytest.param('"sep=;"\r\nid;text\r\na;one\r\nb;two\r\n', [SEP], id="Excel's separator in quotes"),

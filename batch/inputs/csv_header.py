@@ -20,7 +20,7 @@ class Header(NamedTuple):
         """The header in the fields of the first row.
 
         Columns without a name are left out where spreadsheets and pandas write such: at the end, and the
-        first one, which numbers the rows.
+        first ones, which number or name the rows.
         """
         columns = [field.strip() for field in fields]
         remarks = []
@@ -28,12 +28,11 @@ class Header(NamedTuple):
             columns.pop()
         if len(columns) < len(fields):
             remarks.append("has columns without a name at the end, which are left out")
-        start = 0
-        if len(columns) > 1 and not columns[0]:
-            start = 1
-            columns.pop(0)
-            remarks.append("has a first column without a name, as pandas writes its index, which is left out")
-        return cls(columns, start, len(fields), remarks)
+        start = next((number for number, column in enumerate(columns) if column), 0)
+        if start:
+            what = "a first column" if start == 1 else f"{start} first columns"
+            remarks.append(f"has {what} without a name, as pandas writes its index, which is left out")
+        return cls(columns[start:], start, len(fields), remarks)
 
     @property
     def end(self) -> int:
