@@ -37,6 +37,10 @@ def jsonl_rows(
         if isinstance(value, Mistake):
             yield BadRow(value) if number else value
             continue
+        key = value.get(ids.field)
+        if isinstance(key, str) and key:  # most ids; the others are looked at more closely
+            yield Row(key, value, {}, name, number)
+            continue
         try:
             yield Row(ids.of(value), value, {}, name, number)
         except IdError as error:
