@@ -1,7 +1,7 @@
 """Write the tables that ``test_inputs_fixtures.py`` reads, with the programs that people use.
 
-    python -m venv /tmp/venv && /tmp/venv/bin/pip install pandas pyarrow duckdb
-    /tmp/venv/bin/python -m tests.make_input_fixtures
+    python -m venv other && other/bin/pip install pandas pyarrow duckdb
+    other/bin/python -m tests.make_input_fixtures
 
 LibreOffice must be installed (``soffice``). The files of Excel, Spark and PowerShell are made to the shape
 that these programs give them, since they do not run here: Excel's CSV with a ``sep=`` line and cells that
