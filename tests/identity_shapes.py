@@ -242,7 +242,9 @@ SHAPES: dict[str, Shape] = {
         prompt=None,
         prompts=[{"prompt": "What is it?", "images": ["{{ file }}", "https://h/i.png"]}],
     ),
-    "parquet": _openai(inputs={"parquet": "rows.parquet"}, prompt="{{ text }} {{ n }} {{ day }} {{ list }}"),
+    "parquet": _openai(
+        inputs={"parquet": "rows.parquet"}, prompt="{{ text }} {{ n }} {{ day or 'None' }} {{ list }}"
+    ),
     "parquet without ids": _openai(inputs={"parquet": "rows.parquet", "id_field": "n"}, prompt="{{ text }}"),
     "results": _openai(RESULTS, inputs={"results": "other.jsonl"}),
     "results, group_by": _openai(

@@ -8,7 +8,7 @@ from batch.inputs import JobSource
 from batch.jobfile import load
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batch.jobfile import JobFile
@@ -25,9 +25,9 @@ def source_of(job: JobFile, identities: Mapping[str, Mapping[str, str]] | None =
     return JobSource(job, identities or {}, {"autonomous": canonical, "openai": canonical})
 
 
-def source(path: Path, flags: Mapping[str, object] | None = None) -> JobSource:
-    """The source of a job file."""
-    return source_of(load(path, overrides=flags))
+def source(path: Path, flags: Mapping[str, object] | None = None, *, allow: Sequence[Path] = ()) -> JobSource:
+    """The source of a job file, which may read the folders ``allow`` besides its own."""
+    return source_of(load(path, overrides=flags, allow=allow))
 
 
 def by_id(requests: JobSource) -> dict[str, Request]:

@@ -36,6 +36,8 @@ def environment(tmp_path: Path) -> Environment:
         "URL_WITH_USER": f"https://me:{SECRET}@llm.example.org/v1",
         "FTP_URL": "ftp://llm.example.org",
         "URL_WITH_QUERY": f"https://llm.example.org/v1?key={SECRET}",
+        "URL_WITH_HASH": "https://llm.example.org/v1#x",
+        "URL_OF_A_CALL": "https://llm.example.org/v1/chat/completions",
         "BLANK": "  ",
         "TWO_LINES": f"{SECRET}\nx-forged: 1",
         "PADDED": f" {SECRET}\n",
@@ -183,7 +185,7 @@ def test_a_variable_may_be_a_part_of_an_address_that_is_trusted_for_it(environme
         ("${FTP_URL}", "'${FTP_URL}' is no http or https URL once its variables are filled in"),
         ("${OPENAI_API_KEY}", "is no http or https URL once"),
         ("${TWO_LINES}", "holds a line break"),
-        ("${URL_WITH_QUERY}", "has a `?` or `#` in it"),
+        ("${URL_WITH_HASH}", "has a `#` in it"),
         ("${MISSING}", "MISSING is named but not set"),
         ("https://llm.example.org:${HOST}", "is no http or https URL once"),
         ("http://me:secret-${PORT}@${MISSING}", "MISSING is named but not set"),
@@ -194,6 +196,28 @@ def test_an_address_is_judged_once_it_is_filled_in(
 ) -> None:
     settings = {"base_url": OPENAI, where: reference}
     assert said in refusal(model(**settings), environment)
+
+
+def test_a_query_of_an_address_is_kept_and_its_keys_are_secrets(environment: Environment) -> None:
+    whole = model("${URL_WITH_QUERY}")
+    assert Address(whole, environment).base_url == f"https://llm.example.org/v1?key={SECRET}"
+    assert environment.secrets(whole) == [SECRET]
+    written = "https://me.openai.azure.com/openai/deployments/m?api-version=2024-10-21"
+    assert Address(model(written), environment).base_url == written
+    assert environment.secrets(model(written)) == []
+
+
+@pytest.mark.parametrize(
+    ("where", "reference", "said"),
+    [
+        ("proxy", "${URL_WITH_QUERY}", "has a `?` in it once"),
+        ("base_url", "${URL_OF_A_CALL}", "ends in /chat/completions, which the client adds; leave it out"),
+    ],
+)
+def test_an_address_that_is_none_for_its_purpose(
+    environment: Environment, where: str, reference: str, said: str
+) -> None:
+    assert said in refusal(model(**{"base_url": OPENAI, where: reference}), environment)
 
 
 def test_the_default_address_is_the_providers_own(environment: Environment) -> None:

@@ -52,7 +52,8 @@ def test_columns_become_variables(table: str | bytes, tmp_path: Path) -> None:
 
 def test_all_values_are_text_and_keep_their_spaces(tmp_path: Path) -> None:
     table = 'id,word\n1, 007 \n2,"a, ""b""\r\nc"\n3,\n'
-    assert _texts(_job(tmp_path, table)) == {"1": " 007 ", "2": 'a, "b"\r\nc', "3": ""}
+    texts = {"1": "[ 007 ]", "2": '[a, "b"\r\nc]', "3": "[]"}
+    assert _texts(_job(tmp_path, table, prompt="[{{ word }}]")) == texts
 
 
 def test_a_column_holds_the_id(tmp_path: Path) -> None:
@@ -70,6 +71,7 @@ def test_another_encoding_is_said(tmp_path: Path) -> None:
 
 
 def test_every_bad_row_is_named_with_the_line_where_it_begins(tmp_path: Path) -> None:
+    quotes = "a text with a separator in it needs quotes around it"
     table = """\
 key,word
 a,"one
@@ -83,7 +85,7 @@ a,"six"
 """
     assert mistakes_of(lambda: check(source(_job(tmp_path, table, ", id_field: key")))) == [
         "rows.csv:4:1: expected 2 fields, as the header has, got 1",
-        "rows.csv:5:1: expected 2 fields, as the header has, got 3",
+        "rows.csv:5:1: expected 2 fields, as the header has, got 3; " + quotes,
         "rows.csv:7:1: text after a closing quote; inside quotes a quote is written twice",
         "rows.csv:8:1: key: must not be empty",
         "rows.csv:9:1: a second request with the id a; the first is from line 2; ids must be unique",

@@ -145,12 +145,11 @@ def test_links_that_lead_in_circles_are_named(tmp_path: Path) -> None:
     ]
 
 
-def test_two_documents_with_one_id_are_a_mistake(tmp_path: Path) -> None:
-    write(tmp_path, "x", "one/a.txt")
-    write(tmp_path, "y", "two/a.txt")
-    said = mistakes_of(lambda: check(source(_job(tmp_path, "[one/*.txt, two/*.txt]"))))
-    assert len(said) == 1
-    assert "a second request with the id a.txt; the first is from" in said[0]
+def test_two_documents_with_one_name_in_two_folders_have_two_ids(tmp_path: Path) -> None:
+    for folder in ("one", "two", "three"):
+        write(tmp_path, folder, f"{folder}/a.txt")
+    path = _job(tmp_path, "[one/*.txt, two/*.txt, three/*.txt]", "prompt: '{{ text }}'\n")
+    assert _texts(path) == {"a.txt": "one", "two/a.txt": "two", "three/a.txt": "three"}
 
 
 # Rows.

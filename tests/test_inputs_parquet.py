@@ -35,10 +35,10 @@ def test_columns_become_variables_with_their_types(tmp_path: Path) -> None:
         "tags": [["a", "b"], []],
         "at": [datetime(2026, 11, 22, 17, tzinfo=UTC)] * 2,
     }
-    prompt = '{{ score }} {{ tags | join(",") }} {{ at }}'
+    prompt = '{{ score or "none" }} {{ tags | join(",") }} {{ at }}'
     assert _texts(_job(tmp_path, columns, prompt=prompt)) == {
         "1": "0.5 a,b 2026-11-22T17:00:00+00:00",
-        "2": "None  2026-11-22T17:00:00+00:00",
+        "2": "none  2026-11-22T17:00:00+00:00",
     }
 
 
@@ -65,7 +65,7 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
 
 
 def test_bytes_are_no_id(tmp_path: Path) -> None:
-    path = _job(tmp_path, {"id": [b"a"], "word": ["x"]})
+    path = _job(tmp_path, {"id": [b"\xff"], "word": ["x"]})
     assert mistakes_of(lambda: check(source(path))) == [
         "rows.parquet:1:1: id: expected text or a whole number, got bytes"
     ]
@@ -75,8 +75,7 @@ def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, {"word": ["x"]})
     (tmp_path / "rows.parquet").write_bytes(b"id,word\na,b\n")
     said = mistakes_of(lambda: check(source(path)))
-    assert len(said) == 1
-    assert said[0].startswith("rows.parquet: not a Parquet file: ")
+    assert said == ["rows.parquet: not a Parquet file; `inputs.csv` reads CSV"]
     (tmp_path / "rows.parquet").unlink()
     assert mistakes_of(lambda: check(source(path))) == ["rows.parquet: no such file"]
 

@@ -154,8 +154,8 @@ ONE_MISTAKE = [
     (
         HEAD + "prompt: a\ninputs:\n  excel: rows.xlsx\n",
         (
-            "6:3: inputs.excel: unknown key; known here: csv, files, group_by, id_field, jsonl, "
-            "on_bad_row, parquet, results, split"
+            "6:3: inputs.excel: unknown key; known here: csv, files, follow_symlinks, group_by, id_field, "
+            "jsonl, keep, on_bad_row, on_empty, parquet, results, split"
         ),
         "5:1: inputs: nothing to read; write `files`, `csv`, `jsonl`, `parquet` or `results`",
     ),
@@ -361,9 +361,21 @@ ONE_MISTAKE = [
     (
         "provider: openai\nbase_url: https://host/v1?key=hidden\nmodel: m\nprompt: a\n",
         (
-            "2:11: base_url: an address with `?` or `#` in it; a key goes into `api_key_env`, "
-            "other settings into `headers`"
+            "2:11: base_url: a secret is never written into a job file; a key goes into `api_key_env`, "
+            "or write `${NAME}` in its place"
         ),
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1#x\nmodel: m\nprompt: a\n",
+        "2:11: base_url: an address with `#` in it; leave out what follows it",
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1/chat/completions/?v=1\nmodel: m\nprompt: a\n",
+        "2:11: base_url: ends in `/chat/completions`, which the client adds; write `https://host/v1?v=1`",
+    ),
+    (
+        "provider: openai\nbase_url: https://host/v1/completions\nmodel: m\nprompt: a\n",
+        "2:11: base_url: ends in `/completions`, which the client adds; write `https://host/v1`",
     ),
 ]
 

@@ -72,6 +72,19 @@ BAD_ROWS = [
         "1:39: url: expected `/v1/chat/completions`; embeddings and other calls are not made",
     ),
     (
+        BATCH_LINE.replace("chat/completions", "responses").strip(),
+        (
+            "1:39: url: expected `/v1/chat/completions`; "
+            "write `messages` for /v1/chat/completions in place of `input`"
+        ),
+    ),
+    ('{"messages": [{"role": "user", "content": null}]}', "1:2: messages[0]: `content` is null"),
+    ('{"messages": [{"role": "assistant", "content": null}]}', "1:2: messages[0]: `content` is null"),
+    (
+        '{"messages": [{"role": "user", "tool_calls": [{}]}]}',
+        "1:2: messages[0]: expected a `role` and a `content`",
+    ),
+    (
         BATCH_LINE.replace('"stream": false', '"n": 2').strip(),
         "1:197: body.n: a request has one answer; for several, write `samples: 2` in the job",
     ),
@@ -173,6 +186,55 @@ def test_an_openai_batch_file_runs_as_it_stands(tmp_path: Path) -> None:
             batch=True,
         )
     ]
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        '"/chat/completions"',
+        '"/v1/chat/completions/"',
+        '"https://api.openai.com/v1/chat/completions"',
+        '"/openai/deployments/m/chat/completions?api-version=2024-10-21"',
+    ],
+)
+def test_the_calls_of_azure_and_whole_urls_are_chat_completions(url: str, tmp_path: Path) -> None:
+    job = rows_job(tmp_path, BATCH_LINE.replace('"/v1/chat/completions"', url))
+    assert [row.id for row in job_rows(tmp_path / "rows.jsonl") if isinstance(row, JobRow)] == ["r1"]
+    assert [model.id for model in job.models] == ["gpt-4o-mini"]
+
+
+def test_a_batch_line_may_leave_out_its_method_and_number_its_requests(tmp_path: Path) -> None:
+    line = '{"custom_id": 7, "body": {"messages": [{"role": "user", "content": "x"}], "top_k": 1, "zz": {}}}'
+    rows_job(tmp_path, line)
+    (row,) = job_rows(tmp_path / "rows.jsonl")
+    assert isinstance(row, JobRow)
+    assert (row.id, row.params) == ("7", {"top_k": 1, "zz": {}})
+
+
+CALL = {"id": "1", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        {"role": "assistant", "tool_calls": [CALL]},
+        {"role": "assistant", "content": None, "tool_calls": [CALL]},
+        {"role": "assistant", "content": None, "function_call": {"name": "f", "arguments": "{}"}},
+        {"role": "assistant", "content": None, "refusal": "No."},
+        {"role": "assistant", "audio": {"id": "audio_1"}},
+        {"role": "tool", "tool_call_id": "1", "content": "42"},
+        {"role": "function", "name": "f", "content": "42"},
+        {"role": "developer", "content": "Be brief."},
+    ],
+)
+@pytest.mark.parametrize("form", ["batch", "own"])
+def test_messages_of_tools_are_passed_on(form: str, message: dict[str, object], tmp_path: Path) -> None:
+    messages = [{"role": "user", "content": "Hi"}, message]
+    line = {"custom_id": "a", "body": {"messages": messages}} if form == "batch" else {"messages": messages}
+    rows_job(tmp_path, json.dumps(line))
+    (row,) = job_rows(tmp_path / "rows.jsonl")
+    assert isinstance(row, JobRow)
+    assert row.messages == tuple(messages)
 
 
 def test_an_openai_batch_file_is_for_openai(tmp_path: Path) -> None:

@@ -109,6 +109,13 @@ def test_completions_are_asked_for_below_the_base_url(base_url: str) -> None:
     assert openai.url(base_url) == "http://h/v1/chat/completions"
 
 
+def test_the_query_of_the_base_url_stays_at_the_end() -> None:
+    azure = "https://h/openai/deployments/m"
+    assert openai.url(f"{azure}?api-version=1&x=/") == f"{azure}/chat/completions?api-version=1&x=/"
+    assert openai.url(f"{azure}/?api-version=1") == f"{azure}/chat/completions?api-version=1"
+    assert autonomous.url("https://h/?x=1", "llama") == "https://h/api/v1/ai/chat?x=1"
+
+
 def test_the_body_streams_and_asks_for_the_usage() -> None:
     body = json.loads(openai.encode("m/é", MESSAGES, {}))
     assert body == {

@@ -12,7 +12,7 @@ from yarl import URL
 
 from batch.app import trust
 from batch.errors import UsageError
-from batch.jobfile.endpoints import REFERENCE
+from batch.jobfile.endpoints import REFERENCE, call_at_end, is_secret_parameter
 from batch.jobfile.files import open_regular, reason
 from batch.local_model.weights import cache_dir
 
@@ -62,11 +62,23 @@ class Environment:
 
         A variable that holds the whole URL is the user's own word on where to send. Raises ``UsageError``.
         """
-        return self._url(model.base_url or default)
+        written = model.base_url or default
+        url = self._url(written)
+        address, mark, _ = url.partition("?")
+        if mark and "?" not in written and not REFERENCE.fullmatch(written):
+            raise UsageError(f"the address {written} has a `?` in it once its variables are filled in")
+        if call := call_at_end(address):
+            raise UsageError(f"the address {written} ends in {call}, which the client adds; leave it out")
+        return url
 
     def proxy(self, model: Model) -> str | None:
         """The model's proxy, references expanded; a password goes only to a proxy trusted for it."""
-        return None if model.proxy is None else self._url(model.proxy)
+        if model.proxy is None:
+            return None
+        url = self._url(model.proxy)
+        if "?" in url:
+            raise UsageError(f"the address {model.proxy} has a `?` in it once its variables are filled in")
+        return url
 
     def api_key(self, model: Model, readers: Sequence[str]) -> str | None:
         """The model's key, if it names one that all of ``readers`` (URLs) may be shown.
@@ -91,14 +103,15 @@ class Environment:
         addresses = [written for written in (model.base_url, model.proxy) if written]
         in_parts = [written for written in addresses if not REFERENCE.fullmatch(written)]
         values = [self.variable(name) for name in _names([*model.headers.values(), *in_parts])]
-        passwords = [URL(self.expand(written)).password for written in addresses]
-        return values + [password for password in passwords if password]
+        urls = [URL(self.expand(written)) for written in addresses]
+        written_in = [value for url in urls for name, value in url.query.items() if is_secret_parameter(name)]
+        return values + [secret for secret in (*(url.password for url in urls), *written_in) if secret]
 
     def _url(self, written: str) -> str:
         url = self.expand(written)
         trust.origin(url, written)
-        if "?" in url or "#" in url:
-            raise UsageError(f"the address {written} has a `?` or `#` in it once its variables are filled in")
+        if "#" in url:
+            raise UsageError(f"the address {written} has a `#` in it once its variables are filled in")
         if not REFERENCE.fullmatch(written):
             self._check(_names([written]), [url], written)
         return url

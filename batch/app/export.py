@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from batch.app.plan import open_source
 from batch.app.reading import reading
 from batch.errors import OutputWriteError, UsageError
+from batch.inputs.tables import Table, tables
 from batch.jobfile.paths import real
 from batch.results.contents import holds_results
 from batch.results.export import is_for_test, needs_messages, writer
@@ -132,8 +133,11 @@ class Exporter:
 
 def sources(job: JobFile) -> list[Path]:
     """The files that a job's answers come from, but for documents."""
-    files = (job.path, job.output, job.rows, job.inputs and job.inputs.table)
-    return [path for path in files if path]
+    files = [path for path in (job.path, job.output, job.rows) if path]
+    if job.inputs is not None and job.inputs.kind != "files":
+        found = tables(job.inputs, job.output)
+        files += [table.path for table in found if isinstance(table, Table)]
+    return files
 
 
 def _check_replaceable(path: Path, read: Collection[Path]) -> None:

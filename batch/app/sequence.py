@@ -8,6 +8,7 @@ from batch.app.endpoints import Address
 from batch.app.plan import open_source
 from batch.errors import JobFileError, Mistake
 from batch.inputs.check import check
+from batch.inputs.tables import may_read
 from batch.jobfile.places import MistakeList
 
 if TYPE_CHECKING:
@@ -34,8 +35,8 @@ def together(calls: Iterable[Callable[[], T]]) -> list[T]:
 
 def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
     """The one of the earlier jobs whose results this job reads."""
-    table = job.inputs.table if job.inputs else None
-    return next((other for other in earlier if other.output == table), None)
+    inputs = job.inputs
+    return next((other for other in earlier if inputs and may_read(inputs, other.output)), None)
 
 
 def check_outputs(jobs: Sequence[JobFile]) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import csv
+import re
+from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
 from batch.jobfile.files import MAX_BYTES
@@ -11,6 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEPARATORS = ",;\t"
+_RARE_SEPARATOR = "|"  # only where there is none of the others
+_EXCEL = re.compile(r"\"?sep=(.)\"?[,;\t]*\s*\Z", re.IGNORECASE)
+_POWERSHELL = re.compile(r"\"?#TYPE ")
+_ESCAPED_QUOTE = '\\"'
 _SAMPLE = 2**16  # characters of the header, to tell its separator by
 
 
@@ -28,15 +34,35 @@ class CsvError(ValueError):
 class CsvRecords:
     """The records of an open text file (with ``newline=""``) as an iterator of lines and fields.
 
-    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it.
+    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it. ``first`` is the line of
+    the header. ``remarks`` say which lines before it, of programs for each other, have been left out.
+    ``has_escapes`` is true once a quote has been read that a backslash escapes, as Spark writes it.
     """
 
     def __init__(self, file: TextIO) -> None:
         # A field may be as long as a row; this limit of the standard library is one for the whole process.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
         self._lines = _Lines(file)
-        separator = _separator(self._lines.peek())
-        self._reader = csv.reader(self._lines, delimiter=separator, strict=True)
+        self.remarks: list[str] = []
+        written = self._left_out()
+        self.first = self._lines.peek()
+        self._separator = written or _separator(self.first)
+        self._reader = csv.reader(self._lines, delimiter=self._separator, strict=True)
+        self.has_escapes = False
+
+    def _left_out(self) -> str:
+        """Leave out lines before the header that only one program knows; the separator that they name."""
+        separator = ""
+        while True:
+            line = self._lines.peek()
+            if match := _EXCEL.match(line):
+                separator = match[1]
+                self.remarks.append("has Excel's line `sep=` before the header, which is not a row")
+            elif _POWERSHELL.match(line):
+                self.remarks.append("has PowerShell's line `#TYPE` before the header, which is not a row")
+            else:
+                return separator
+            self._lines.drop()
 
     def __iter__(self) -> Iterator[tuple[int, list[str]]]:
         return self
@@ -52,8 +78,23 @@ class CsvRecords:
                 what = f"a row larger than {MAX_BYTES >> 20} MiB"
                 raise CsvError(line, what, "is a quote never closed?", fatal=True) from None
             except csv.Error:
-                raise self._error(line) from None
+                fields = self._unescaped(line)
         return line, fields
+
+    def _unescaped(self, line: int) -> list[str]:
+        """The record that is none as it stands, with quotes in place of those that a backslash escapes.
+
+        Raises ``CsvError`` where it is none then, either.
+        """
+        if not self._lines.reread(_ESCAPED_QUOTE):
+            raise self._error(line)
+        try:
+            lines = (each.replace(_ESCAPED_QUOTE, '""') for each in self._lines)
+            fields = next(csv.reader(lines, delimiter=self._separator, strict=True))
+        except (csv.Error, StopIteration, _EndlessError):
+            raise self._error(line) from None
+        self.has_escapes = True
+        return fields
 
     def _error(self, line: int) -> CsvError:
         if self._lines.ended:
@@ -73,28 +114,52 @@ class _Lines:
         self.ended = False
         self._file = file
         self._peeked = ""
+        self._record: list[str] = []
+        self._again: deque[str] = deque()
         self._room = MAX_BYTES
 
     def peek(self) -> str:
         """The first line that is not blank, which stays the next; or nothing."""
+        if self._peeked:
+            return self._peeked
         while (line := self._file.readline(MAX_BYTES)).isspace():
             self.number += 1
         self._peeked = line
         return line
 
+    def drop(self) -> None:
+        """Leave out the line that ``peek`` has shown."""
+        self._peeked = ""
+        self.number += 1
+
     def begin_record(self) -> None:
         """A record begins with the next line."""
         self._room = MAX_BYTES
+        self._record.clear()
+
+    def reread(self, mark: str) -> bool:
+        """Whether the lines of this record hold the mark; then they come once more."""
+        if not any(mark in line for line in self._record):
+            return False
+        self._again.extendleft(reversed(self._record))
+        self.number -= len(self._record)
+        self.ended = False
+        self.begin_record()
+        return True
 
     def __iter__(self) -> Iterator[str]:
         return self
 
     def __next__(self) -> str:
-        line, self._peeked = self._peeked or self._file.readline(self._room), ""
+        if self._again:
+            line = self._again.popleft()
+        else:
+            line, self._peeked = self._peeked or self._file.readline(self._room), ""
         if not line:
             self.ended = True
             raise StopIteration
         self.number += 1
+        self._record.append(line)
         self._room -= len(line)
         if self._room <= 0:
             raise _EndlessError
@@ -104,4 +169,5 @@ class _Lines:
 def _separator(header: str) -> str:
     """What the header has most of, outside quotes; commas where there is nothing to tell by."""
     bare = "".join(header[:_SAMPLE].split('"')[::2])
-    return max(_SEPARATORS, key=bare.count)
+    best = max(_SEPARATORS, key=bare.count)
+    return best if best in bare or _RARE_SEPARATOR not in bare else _RARE_SEPARATOR

@@ -15,14 +15,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from batch.errors import Mistake
 from batch.inputs.encodings import NO_TEXT, decoded
 from batch.inputs.formats import MIME_TYPES, FormatError, text_of
-from batch.inputs.row import BadRow, Note, Row
+from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
+from batch.inputs.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.files import open_regular, reason
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from batch.inputs.row import Read
     from batch.jobfile import Inputs
@@ -40,64 +41,95 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
     """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
 
     A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it.
+    A document that several names lead to is read once, under the name that is no link.
     """
-    seen: set[Path] = set()
+    found: list[_Found] = []
+    excluded = matched([pattern[1:] for pattern in inputs.files if pattern.startswith("!")], inputs)
     for index, pattern in enumerate(inputs.files):
+        if pattern.startswith("!"):
+            continue
         where, place = f"inputs.files[{index}]", inputs.places[index]
-        found = _matches(pattern, inputs.base)
-        if not found:
+        matches, outside = _matches(pattern, inputs)
+        for link in outside:
+            what = complaint_about(real(link.path), inputs) or ""
+            yield BadRow(Mistake(str(link.path), 0, 0, where, what, ALLOW), link.id)
+        if not matches and not outside:
             hint = "patterns are relative to the job file"
             yield Mistake(place.path, place.line, place.column, where, "no document matches", hint)
-        for document in found:
-            resolved = real(document.path)
-            if not _is_inside(resolved, inputs):
-                what = "leads out of the job's root"
-                yield BadRow(Mistake(str(document.path), 0, 0, where, what, _ALLOW), document.id)
-            elif resolved not in seen and not _is_own(resolved, output):
-                seen.add(resolved)
-                yield from _read(document, inputs.base)
+        for document in matches:
+            if is_excluded(document.path, excluded):
+                continue
+            if complaint := complaint_about(real(document.path), inputs):
+                yield BadRow(Mistake(str(document.path), 0, 0, where, complaint, ALLOW), document.id)
+            elif not is_own(real(document.path), output):
+                found.append(document)
+    for document in _with_own_ids(_once(found), inputs.base):
+        yield from _read(document, inputs)
 
 
-_ALLOW = "`--allow-path` allows another folder"
+def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
+    """The files that the pattern matches, and links to folders outside, by id.
 
-
-def _matches(pattern: str, base: Path) -> list[_Found]:
-    """The files that the pattern matches, by id; hidden ones only where the pattern names them."""
-    prefix, rest = fixed_prefix(base, pattern)
+    Hidden ones are only there where the pattern names them.
+    """
+    prefix, rest = fixed_prefix(inputs.base, pattern)
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
-    found = (_Found(path.relative_to(prefix).as_posix(), path) for path in _glob(prefix, rest))
-    return sorted(
+    walker = walker_of(inputs, hidden=takes_hidden)
+    path = prefix / rest
+    # A name as it stands may only look like a pattern, and may be a link that leads nowhere.
+    paths = {path} if os.path.lexists(path) else walker.find(prefix, rest)
+    found = (_Found(path.relative_to(prefix).as_posix(), path) for path in paths)
+    files = sorted(
         document
         for document in found
         if (takes_hidden or not _is_hidden(document.id)) and not os.path.isdir(document.path)
     )
+    return files, sorted(_Found(link.relative_to(prefix).as_posix(), link) for link in walker.outside)
 
 
-def _glob(prefix: Path, pattern: str) -> list[Path]:
-    path = prefix / pattern
-    if os.path.lexists(path):  # a name as it stands; a glob would pass over a link that leads nowhere
-        return [path]
-    try:
-        return list(prefix.glob(pattern))
-    except OSError:  # a part of the pattern that is too long for a name
-        return []
+def _once(found: Sequence[_Found]) -> list[_Found]:
+    """Each document once, under the first of its names that is no link, or else the first."""
+    names: dict[Path, _Found] = {}
+    plain: set[Path] = set()
+    for document in found:
+        resolved = real(document.path)
+        if resolved not in names:
+            names[resolved] = document
+        elif resolved in plain or not _is_plain(document.path, resolved):
+            continue
+        elif not _is_plain(names[resolved].path, resolved):
+            names[resolved] = document
+        if _is_plain(document.path, resolved):
+            plain.add(resolved)
+    kept = set(names.values())
+    return [document for document in dict.fromkeys(found) if document in kept]
+
+
+def _is_plain(path: Path, resolved: Path) -> bool:
+    return os.path.normpath(path) == str(resolved)
+
+
+def _with_own_ids(found: Sequence[_Found], base: Path) -> Iterator[_Found]:
+    """The documents; one whose id an earlier one has gets its path from the job file's folder as its id."""
+    taken: set[str] = set()
+    own = {document.id for document in found}
+    for document in found:
+        name = document.id
+        if name in taken and (longer := _relative(document.path, base)) not in own | taken:
+            name = longer
+        taken.add(name)
+        yield _Found(name, document.path)
+
+
+def _relative(path: Path, base: Path) -> str:
+    return Path(os.path.relpath(path, base)).as_posix()
 
 
 def _is_hidden(name: str) -> bool:
     return any(part.startswith(".") for part in name.split("/"))
 
 
-def _is_own(resolved: Path, output: Path | None) -> bool:
-    if output is None or resolved.parent != output.parent:
-        return False
-    return resolved.name == output.name or resolved.name.startswith(f"{output.name}.")
-
-
-def _is_inside(resolved: Path, inputs: Inputs) -> bool:
-    return any(resolved.is_relative_to(tree) for tree in inputs.trees)
-
-
-def _read(document: _Found, base: Path) -> Iterator[Read]:
+def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
     name = os.fsencode(document.path).decode(errors="replace")
     if not is_unicode(document.id):
         yield BadRow(Mistake(name, 0, 0, "", "a name that is not UTF-8", "rename the document"), name)
@@ -111,22 +143,37 @@ def _read(document: _Found, base: Path) -> Iterator[Read]:
     if len(data) > MAX_BYTES:
         yield _bad(document, name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
         return
-    if (suffix := document.path.suffix.lower()) in MIME_TYPES:
-        try:
-            yield _row(document, base, text_of(data, suffix), name)
-        except FormatError as error:
+    try:
+        text, note = _text(data, document.path.suffix.lower())
+    except FormatError as error:
+        if error.is_blank and inputs.on_empty == "skip":
+            yield Note(name, SKIPS_BLANK)
+        else:
             yield _bad(document, name, error.what, error.hint)
-    elif (found := decoded(data)) is None:
-        yield _bad(document, name, NO_TEXT, "save the document as UTF-8")
-    else:
-        text, encoding = found
-        if encoding.guessed:
-            yield Note(name, encoding.remark)
-        yield _row(document, base, text, name)
+        return
+    if note:
+        yield Note(name, note)
+    if inputs.on_empty != "send" and (not text or text.isspace()):
+        if inputs.on_empty == "skip":
+            yield Note(name, SKIPS_BLANK)
+        else:
+            yield _bad(document, name, "is empty", "`inputs.on_empty` may `skip` or `send` such documents")
+        return
+    yield _row(document, inputs.base, text, name)
+
+
+def _text(data: bytes, suffix: str) -> tuple[str, str]:
+    """A document's text, and what a person should know of it. Raises ``FormatError``."""
+    if suffix in MIME_TYPES:
+        return text_of(data, suffix), ""
+    if (found := decoded(data)) is None:
+        raise FormatError(NO_TEXT, "save the document as UTF-8")
+    text, encoding = found
+    return text, encoding.remark if encoding.guessed else ""
 
 
 def _row(document: _Found, base: Path, text: str, name: str) -> Row:
-    path = Path(os.path.relpath(document.path, base)).as_posix()
+    path = _relative(document.path, base)
     variables = {"text": text, "path": path, "name": document.path.name, "stem": document.path.stem}
     return Row(document.id, variables, {"path": path}, name, 0)
 

@@ -16,8 +16,8 @@ from batch.inputs.fingerprint import digest
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.read import read_rows
 from batch.inputs.refused import place_of, without_repeats
-from batch.inputs.row import BadDraft, BadRow, Note, Row
-from batch.inputs.templates import PromptTemplate, RenderError
+from batch.inputs.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
+from batch.inputs.templates import EmptyPromptError, PromptTemplate, RenderError
 from batch.jobfile.jsonl import objects
 from batch.jobfile.places import shown
 from batch.jobfile.rows import JobRow, job_rows
@@ -96,7 +96,9 @@ def _from_prompts(
     job: JobFile, marks: Container[int] | None
 ) -> Iterator[Draft | BadRow | Mistake | Note | None]:
     numbers = count()
-    templates = [PromptTemplate(prompt, job.bounds) for prompt in job.prompts]
+    on_empty = "error" if job.inputs is None else job.inputs.on_empty
+    sends_empty = on_empty == "send"
+    templates = [PromptTemplate(prompt, job.bounds, sends_empty=sends_empty) for prompt in job.prompts]
     names = [(name,) if name else () for name in prompt_names(job.prompts)]
     forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
     variables = frozenset(name for each in job.matrix for name in each)
@@ -113,10 +115,17 @@ def _from_prompts(
         else:
             for (template, name), combination in forms:
                 number = next(numbers)
-                if marks is None or number in marks:
-                    yield _filled(template, name, row, combination, targets, number)
-                else:
+                if marks is not None and number not in marks:
                     yield None
+                    continue
+                try:
+                    yield _filled(template, name, row, combination, targets, number)
+                except EmptyPromptError as error:
+                    if on_empty == "skip":
+                        yield Note(row.path, SKIPS_EMPTY)
+                        yield None
+                    else:
+                        yield _unfilled(template, name, row, combination, targets, error)
 
 
 def _clash(name: str, row: Row) -> Mistake:
@@ -133,21 +142,41 @@ def _filled(
     number: int,
 ) -> Draft | BadRow:
     prompt, metadata = template.prompt, row.metadata
-    stem = (row.id, *name) if row.id else None if row.id is None else name
     variables = row.variables
     if combination.variables:
         variables = {**variables, **combination.variables}
         metadata = {**metadata, "matrix": combination.variables}
     try:
         messages = template.render(variables)
+    except EmptyPromptError:
+        raise
     except RenderError as error:
-        mistake = row.mistake(prompt.where, error.what, error.hint)
-        row_name = place_of(mistake) if row.id is None else row.id
-        bad_id = "/".join((row_name, *name, *combination.parts))
-        return BadDraft(mistake, bad_id, stem, combination.parts, targets)
+        return _unfilled(template, name, row, combination, targets, error)
+    stem = _stem(row, name)
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )
+
+
+def _stem(row: Row, name: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The parts of an id that a row and a prompt give."""
+    if row.id:
+        return (row.id, *name)
+    return None if row.id is None else name
+
+
+def _unfilled(
+    template: PromptTemplate,
+    name: tuple[str, ...],
+    row: Row,
+    combination: Combination,
+    targets: Sequence[int],
+    error: RenderError,
+) -> BadRow:
+    mistake = row.mistake(template.prompt.where, error.what, error.hint)
+    row_name = place_of(mistake) if row.id is None else row.id
+    bad_id = "/".join((row_name, *name, *combination.parts))
+    return BadDraft(mistake, bad_id, _stem(row, name), combination.parts, targets)
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:

@@ -1,7 +1,8 @@
 """In which encoding a text is, by rules that a person can follow.
 
 1. A byte order mark says it: UTF-8, UTF-16 or UTF-32.
-2. NULs in every other place, as plain letters have them in UTF-16: UTF-16 without its mark.
+2. NULs in every other place, of the whole or of the first letters, as ASCII has them in UTF-16: UTF-16
+   without its mark.
 3. What is UTF-8 from beginning to end is UTF-8.
 4. What holds neither control characters nor bytes that Windows-1252 leaves open is taken for Windows-1252.
 
@@ -13,6 +14,7 @@ from __future__ import annotations
 import codecs
 import re
 from typing import TYPE_CHECKING, NamedTuple
+from unicodedata import category
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,6 +29,8 @@ _MARKS = (
 )
 _NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _NOT_WINDOWS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
+_WIDE = {"utf-16-le": 1, "utf-16-be": 0}  # which byte of an ASCII character is NUL
+_NO_TEXT_CATEGORIES = ("Cc", "Cn", "Co", "Cs")
 _SAMPLE = 4096
 _LEAST = 8  # bytes, to guess by
 
@@ -97,4 +101,16 @@ def _by_its_beginning(block: bytes) -> Encoding | None:
         return Encoding("utf-16-le", guessed=True)
     if low * 4 > len(sample) and high * 50 < len(sample):
         return Encoding("utf-16-be", guessed=True)
-    return None
+    return next((Encoding(name, guessed=True) for name in _WIDE if _begins_as(sample, name)), None)
+
+
+def _begins_as(sample: bytes, name: str) -> bool:
+    """Whether a text begins with ASCII in this form of UTF-16, as a header does, and goes on with text."""
+    start = sample[:_LEAST]
+    if start[_WIDE[name] :: 2].strip(b"\0") or 0 in start[1 - _WIDE[name] :: 2]:
+        return False
+    try:
+        text = codecs.getincrementaldecoder(name)().decode(sample)
+    except UnicodeDecodeError:
+        return False
+    return all(char in "\t\r\n" or category(char) not in _NO_TEXT_CATEGORIES for char in text)

@@ -29,10 +29,14 @@ MIME_TYPES = {
 
 
 class FormatError(ValueError):
-    """A document whose text cannot be had. ``what`` is wrong, and ``hint`` may be empty."""
+    """A document whose text cannot be had. ``what`` is wrong, and ``hint`` may be empty.
 
-    def __init__(self, what: str, hint: str = "") -> None:
+    ``is_blank``: it can be read, and holds no text.
+    """
+
+    def __init__(self, what: str, hint: str = "", *, is_blank: bool = False) -> None:
         self.what = what
+        self.is_blank = is_blank
         self.hint = hint
         super().__init__(what)
 
@@ -49,7 +53,7 @@ def text_of(data: bytes, suffix: str) -> str:
     except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
         raise FormatError(f"cannot be read as {suffix[1:].upper()}: {shown(str(error))}") from None
     if not result.content.strip():
-        raise FormatError("has no text", "pages that are images are not read")
+        raise FormatError("has no text", "pages that are images are not read", is_blank=True)
     return str(result.content)
 
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
-from batch.inputs.ids import DEFAULT_ID, IdError, row_id
-from batch.inputs.row import BadRow, Row, bad_row
+from batch.inputs.ids import IdError
+from batch.inputs.row import BadRow, Note, Row, bad_row
+from batch.inputs.row_ids import RowIds
 from batch.jobfile.jsonl import column_of, objects
 
 if TYPE_CHECKING:
@@ -16,19 +17,36 @@ if TYPE_CHECKING:
     from batch.inputs.row import Read
 
 
-def jsonl_rows(path: Path, id_field: str | None) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``."""
+def jsonl_rows(
+    path: Path, id_field: str | None, *, may_be_empty: bool = False, each: bool = False
+) -> Iterator[Read]:
+    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
+
+    ``may_be_empty``: whether a file without rows is no mistake. ``each``: whether a line that is wrong as
+    all others probably are (NaN) is a bad row, and not a mistake about the whole file.
+    """
     name = str(path)
-    count = 0
-    for number, line, value in objects(path):
-        count += 1
+    is_empty = True
+    notes: list[str] = []
+    ids = RowIds(name, id_field)
+    for number, line, value in objects(path, notes=notes, each=each):
+        if is_empty:
+            is_empty = False
+            for note in notes:
+                yield Note(name, note)
         if isinstance(value, Mistake):
             yield BadRow(value) if number else value
             continue
+        key = value.get(ids.field)
+        if isinstance(key, str) and key:  # most ids; the others are looked at more closely
+            yield Row(key, value, {}, name, number)
+            continue
         try:
-            yield Row(row_id(value, id_field), value, {}, name, number)
+            yield Row(ids.of(value), value, {}, name, number)
         except IdError as error:
-            where = id_field or DEFAULT_ID
-            yield bad_row(name, number, error.what, error.hint, where=where, column=column_of(line, where))
-    if not count:
+            column = column_of(line, ids.field)
+            yield bad_row(name, number, error.what, error.hint, where=ids.field, column=column)
+        if ids.notes:
+            yield from ids.take_notes()
+    if is_empty and not may_be_empty:
         yield Mistake(name, 0, 0, "", "has no rows")

@@ -1,18 +1,20 @@
 """``inputs.parquet``: a Parquet file whose columns become variables, read in batches through pyarrow.
 
 A row's line, where a mistake names one, is its number in the file. Dates and times become text in the form
-of ISO 8601; numbers, lists and structures stay what they are.
+of ISO 8601; numbers, lists and structures stay what they are (``parquet_values``).
 """
 
 from __future__ import annotations
 
-from datetime import date, datetime, time
+import struct
 from typing import TYPE_CHECKING, Any
 
 from batch.errors import Mistake
-from batch.inputs.ids import DEFAULT_ID, IdError, row_id
+from batch.inputs.ids import IdError
 from batch.inputs.row import Row, bad_row
+from batch.inputs.row_ids import RowIds
 from batch.jobfile.files import open_regular, reason
+from batch.jobfile.foreign import HEAD, foreign
 from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
@@ -25,9 +27,17 @@ if TYPE_CHECKING:
 _BATCH = 1000
 """Rows that are held at once."""
 
+_MAGIC = b"PAR1"
+_ENCRYPTED = b"PARE"
+_LEAST = 12  # bytes: both magics and the footer's length
+_AGAIN = "write or copy the file again"
 
-def parquet_rows(path: Path, id_field: str | None) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``."""
+
+def parquet_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) -> Iterator[Read]:
+    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
+
+    ``may_be_empty``: whether a table without rows is no mistake.
+    """
     name = str(path)
     try:
         import pyarrow as pa  # noqa: PLC0415 - large, and an extra
@@ -35,17 +45,61 @@ def parquet_rows(path: Path, id_field: str | None) -> Iterator[Read]:
         hint = "pip install 'promptjobs[parquet]'"
         yield Mistake(name, 0, 0, "", "Parquet needs pyarrow, which is not installed", hint)
         return
+    failures = (pa.ArrowException, ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
     try:
         with open_regular(path) as file:
-            yield from _rows(name, file, id_field)
-    except pa.ArrowException as error:
-        yield Mistake(name, 0, 0, "", f"not a Parquet file: {shown(str(error))}")
+            if (mistake := _not_parquet(name, file)) is not None:
+                yield mistake
+                return
+            is_empty = True
+            for item in _rows(name, file, id_field):
+                is_empty = False
+                yield item
+            if is_empty and not may_be_empty:
+                yield Mistake(name, 0, 0, "", "has no rows")
     except OSError as error:
-        yield Mistake(name, 0, 0, "", reason(error))
+        if error.errno is None and error.strerror is None and str(error):  # what pyarrow says of a file
+            yield _damaged(name, error)
+        else:
+            yield Mistake(name, 0, 0, "", reason(error))
+    except failures as error:
+        yield _damaged(name, error)
+
+
+def _damaged(name: str, error: Exception) -> Mistake:
+    return Mistake(name, 0, 0, "", f"cannot be read as Parquet: {shown(str(error))}", _AGAIN)
+
+
+def _not_parquet(name: str, file: BinaryIO) -> Mistake | None:
+    """What is wrong with a file that does not begin and end as Parquet does."""
+    head = file.read(HEAD)
+    size = file.seek(0, 2)
+    file.seek(max(size - len(_MAGIC), 0))
+    tail = file.read()
+    file.seek(0)
+    if not head:
+        return Mistake(name, 0, 0, "", "is empty", _AGAIN)
+    if (complaint := foreign(head, "parquet")) is not None:
+        return Mistake(name, 0, 0, "", *complaint)
+    if not head.startswith(_MAGIC):
+        return Mistake(name, 0, 0, "", "not a Parquet file", _looks_like(head))
+    if tail == _ENCRYPTED:
+        return Mistake(name, 0, 0, "", "is an encrypted Parquet file", "write it without encryption")
+    if tail != _MAGIC or size < _LEAST:
+        return Mistake(name, 0, 0, "", "is a Parquet file whose end is missing", _AGAIN)
+    return None
+
+
+def _looks_like(head: bytes) -> str:
+    if head.lstrip().startswith((b"{", b"[")):
+        return "`inputs.jsonl` reads JSON Lines"
+    return "" if b"\0" in head else "`inputs.csv` reads CSV"
 
 
 def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
+
+    from batch.inputs.parquet_values import values_of  # noqa: PLC0415 - imports pyarrow
 
     table = ParquetFile(file)
     columns = table.schema_arrow.names
@@ -53,25 +107,72 @@ def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
         what = f"two columns with the name {shown(min(twice))}"
         yield Mistake(name, 0, 0, "", what, "give each a name of its own")
         return
+    intervals = _intervals(table)
+    ids = RowIds(name, id_field)
     number = 0
-    for batch in table.iter_batches(batch_size=_BATCH):
-        for values in batch.to_pylist():
+    for batch in _batches(table):
+        if isinstance(batch, str):
+            yield Mistake(name, number + 1, 1, "", batch, _AGAIN)
+            return
+        values = [values_of(column) for column in batch.columns]
+        for index in (index for index, column in enumerate(columns) if column in intervals):
+            values[index] = _interval_texts(batch.column(index))
+        rows = zip(*values, strict=True) if columns else ((),) * batch.num_rows
+        for row in rows:
             number += 1
-            yield _row(name, number, _plain(values), id_field)
-    if not number:
-        yield Mistake(name, 0, 0, "", "has no rows")
+            yield _row(name, number, dict(zip(columns, row, strict=True)), ids)
+            if ids.notes:
+                yield from ids.take_notes()
 
 
-def _row(name: str, number: int, variables: dict[str, Any], id_field: str | None) -> Read:
+def _batches(table: Any) -> Iterator[Any]:
+    """The batches; in place of one that cannot be read, the last, what is wrong with which column."""
+    batches = table.iter_batches(batch_size=_BATCH)
+    done = 0
+    while True:
+        try:
+            batch = next(batches)
+        except StopIteration:
+            return
+        except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds for damaged pages
+            yield f"{_culprit(table, done)}cannot be read: {shown(str(error))}"
+            return
+        done += batch.num_rows
+        yield batch
+
+
+def _culprit(table: Any, done: int) -> str:
+    """The column that cannot be read in the batch after the ``done`` first rows, with a space after it."""
+    for column in table.schema_arrow.names:
+        seen = 0
+        try:
+            for batch in table.iter_batches(batch_size=_BATCH, columns=[column]):
+                seen += batch.num_rows
+                if seen > done:
+                    break
+        except Exception:  # noqa: BLE001 - as above
+            return f"column {shown(column)} "
+    return ""
+
+
+def _intervals(table: Any) -> set[str]:
+    """The columns of Parquet's type INTERVAL, which Arrow has as twelve bytes."""
+    leaves = (table.schema.column(index) for index in range(len(table.schema)))
+    return {leaf.path for leaf in leaves if leaf.converted_type == "INTERVAL" and leaf.length == 12}
+
+
+def _interval_texts(array: Any) -> list[str | None]:
+    from batch.inputs.iso_time import interval_text  # noqa: PLC0415
+
+    texts: list[str | None] = []
+    for value in array.to_pylist():
+        months, days, milliseconds = struct.unpack("<3I", value) if value is not None else (0, 0, 0)
+        texts.append(None if value is None else interval_text(months, days, milliseconds * 10**6))
+    return texts
+
+
+def _row(name: str, number: int, variables: dict[str, Any], ids: RowIds) -> Read:
     try:
-        return Row(row_id(variables, id_field), variables, {}, name, number)
+        return Row(ids.of(variables), variables, {}, name, number)
     except IdError as error:
-        return bad_row(name, number, error.what, error.hint, where=id_field or DEFAULT_ID)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(part) for key, part in value.items()}
-    if isinstance(value, list):
-        return [_plain(part) for part in value]
-    return value.isoformat() if isinstance(value, datetime | date | time) else value
+        return bad_row(name, number, error.what, error.hint, where=ids.field)

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.errors import Mistake
 from batch.inputs.chunks import chunked
 from batch.inputs.csv_rows import csv_rows
 from batch.inputs.documents import documents
 from batch.inputs.jsonl_rows import jsonl_rows
+from batch.inputs.kept import kept
 from batch.inputs.parquet_rows import parquet_rows
 from batch.inputs.result_rows import result_rows
+from batch.inputs.row import Row
+from batch.inputs.tables import Table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,19 +26,47 @@ if TYPE_CHECKING:
 def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
     """The rows in their order, lazily; ``output`` is the job's own, which is never an input."""
     rows = _rows(inputs, output)
-    return rows if inputs.split is None else chunked(rows, inputs.split)
+    if inputs.split is not None:
+        rows = chunked(rows, inputs.split)
+    return kept(rows, inputs) if inputs.keep else rows
 
 
 def _rows(inputs: Inputs, output: Path) -> Iterator[Read]:
-    table, id_field = inputs.table, inputs.id_field
+    if inputs.kind == "files":
+        return documents(inputs, output)
+    if inputs.kind == "results" and inputs.table is not None:
+        return result_rows(inputs.table, inputs.group_by)
+    if inputs.table is not None:
+        return _table(inputs, inputs.table)
+    return _several(inputs, output)
+
+
+def _table(inputs: Inputs, path: Path, *, may_be_empty: bool = False) -> Iterator[Read]:
     match inputs.kind:
-        case "csv" if table:
-            return csv_rows(table, id_field)
-        case "jsonl" if table:
-            return jsonl_rows(table, id_field)
-        case "parquet" if table:
-            return parquet_rows(table, id_field)
-        case "results" if table:
-            return result_rows(table, inputs.group_by)
+        case "csv":
+            return csv_rows(path, inputs.id_field, may_be_empty=may_be_empty)
+        case "parquet":
+            return parquet_rows(path, inputs.id_field, may_be_empty=may_be_empty)
         case _:
-            return documents(inputs, output)
+            return jsonl_rows(path, inputs.id_field, may_be_empty=may_be_empty, each=inputs.skips)
+
+
+def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
+    """The rows of all files; one of them may have none, but not all."""
+    is_empty = True
+    for table in tables(inputs, output):
+        if not isinstance(table, Table):
+            is_empty = False
+            yield table
+            continue
+        for item in _table(inputs, table.path, may_be_empty=True):
+            is_empty = False
+            yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
+    if is_empty:
+        place = inputs.places[0]
+        yield Mistake(place.path, place.line, place.column, f"inputs.{inputs.kind}", "the files have no rows")
+
+
+def _in_partition(row: Row, table: Table) -> Row:
+    """The row with the columns that the folders' names say."""
+    return Row(row.id, {**table.partition, **row.variables}, row.metadata, row.path, row.line)

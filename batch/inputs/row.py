@@ -10,6 +10,12 @@ from msgspec import Struct
 from batch.errors import Mistake
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
+SKIPS_EMPTY = "has rows that leave the prompt empty, which are skipped (`on_empty: skip`)"
+"""What to say of a file whose empty rows are skipped."""
+
+SKIPS_BLANK = "is empty and is skipped (`on_empty: skip`)"
+"""What to say of a blank document that is skipped."""
+
 
 class Row(Struct, frozen=True, gc=False):
     """The variables of one document or one row: what a prompt is filled with; and where they were read.

@@ -9,8 +9,9 @@ from jinja2 import TemplateError, UndefinedError, nodes
 
 from batch.inputs.images import ImageError, with_images
 from batch.jobfile.explain import did_you_mean
+from batch.jobfile.nulls import EmptyValueError, UnprintableError
 from batch.jobfile.places import shown
-from batch.jobfile.templates import MOST, UnprintableError, environment
+from batch.jobfile.templates import MOST, environment
 from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
     from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
+_INSTRUCTIONS = ("system", "developer")
+_ON_EMPTY = "`inputs.on_empty` may `skip` or `send` such rows"
 _UNDEFINED = re.compile(r"'(.*)' is undefined\Z", re.DOTALL)
 
 
@@ -32,22 +35,34 @@ class RenderError(ValueError):
         super().__init__(what)
 
 
-class PromptTemplate:
-    """One prompt, compiled once."""
+class EmptyPromptError(RenderError):
+    """A row that leaves a prompt blank, or prints null or NaN in it."""
 
-    def __init__(self, prompt: Prompt, bounds: Bounds) -> None:
+
+class PromptTemplate:
+    """One prompt, compiled once. ``sends_empty``: null prints nothing, and a blank prompt is sent."""
+
+    def __init__(self, prompt: Prompt, bounds: Bounds, *, sends_empty: bool = False) -> None:
         self.prompt = prompt
+        self._sends_empty = sends_empty
         self._bounds = bounds
         self._roles = [message.role for message in prompt.messages]
         contents = [message.content for message in prompt.messages]
-        self._texts = [_Text(text) for text in (*contents, *prompt.images)]
+        self._texts = [_Text(text, sends_empty=sends_empty) for text in (*contents, *prompt.images)]
+        # What speaks for itself; instructions alone ask nothing.
+        self._asking = [index for index, role in enumerate(self._roles) if role not in _INSTRUCTIONS]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
-        """The messages for one row. Raises ``RenderError``. What the variables hold is never a template."""
+        """The messages for one row. What the variables hold is never a template.
+
+        Raises ``RenderError``, and of it ``EmptyPromptError`` unless empty prompts are sent.
+        """
         try:
             texts = [text.filled(variables) for text in self._texts]
         except UndefinedError as error:
             raise _undefined(error, variables) from None
+        except EmptyValueError as error:
+            raise EmptyPromptError(str(error), error.hint) from None
         except UnprintableError as error:
             raise RenderError(str(error), error.hint) from None
         except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
@@ -58,9 +73,18 @@ class PromptTemplate:
             raise RenderError(f"the template gives more than {MOST >> 20} MiB")
         if not all(map(is_unicode, texts)):
             raise RenderError("the template gives half of a surrogate pair")
+        if not self._sends_empty:
+            self._refuse_blank(texts)
         messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905
         images = texts[len(messages) :]
         return self._with_images(messages, images) if images else messages
+
+    def _refuse_blank(self, texts: list[str]) -> None:
+        for index in self._asking:
+            if texts[index] and not texts[index].isspace():
+                return
+        if self._asking and len(texts) == len(self._roles):  # an image may stand alone
+            raise EmptyPromptError("the prompt is blank for this row", _ON_EMPTY)
 
     def _with_images(self, messages: tuple[JSONObject, ...], images: list[str]) -> tuple[JSONObject, ...]:
         try:
@@ -72,8 +96,8 @@ class PromptTemplate:
 class _Text:
     """The template of one message; one of nothing but text and names is filled at a tenth of the cost."""
 
-    def __init__(self, content: str) -> None:
-        self._template = environment().from_string(content)
+    def __init__(self, content: str, *, sends_empty: bool) -> None:
+        self._template = environment(sends_empty=sends_empty).from_string(content)
         # Copying the chain that the globals come in would be most of a rendering.
         self._template.globals = dict(self._template.globals)
         self._pieces = _pieces(environment().parse(content))

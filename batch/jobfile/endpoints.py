@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from typing import TypeAlias
-from urllib.parse import SplitResult, urlsplit
+from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 Complaint: TypeAlias = tuple[str, str]
 """What is wrong, and a hint, which may be empty."""
@@ -27,6 +27,8 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _SECRET_HEADER = re.compile(r"auth|api.?key|cookie|token|secret|passw|credential", re.IGNORECASE)
 # A scheme (`Bearer `) or a name (`session=`) and then nothing but references.
 _NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{REFERENCE.pattern}:?)+\Z", re.ASCII)
+_SECRET_PARAMETERS = frozenset({"key", "sig", "signature", "code", "apikey", "subscription-key"})
+_CALLS = ("/chat/completions", "/completions")
 _HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+\Z")
 # `Host` above all: one origin would be checked for its key, and another one would read it.
 _OF_THE_CONNECTION = frozenset(
@@ -61,12 +63,34 @@ def base_url_complaint(url: str) -> Complaint | None:
         return None
     if complaint := _url_complaint(url, "http://host:port/v1"):
         return complaint
-    if "?" in url or "#" in url:
-        return (
-            "an address with `?` or `#` in it",
-            "a key goes into `api_key_env`, other settings into `headers`",
-        )
+    if "#" in url:
+        return "an address with `#` in it", "leave out what follows it"
+    address, _, query = url.partition("?")
+    if any(is_secret_parameter(name) and not REFERENCE.fullmatch(value) for name, value in _pairs(query)):
+        hint = "a key goes into `api_key_env`, or write `${NAME}` in its place"
+        return "a secret is never written into a job file", hint
+    if call := call_at_end(address):
+        right = address.rstrip("/")[: -len(call)].rstrip("/") + (f"?{query}" if query else "")
+        return f"ends in `{call}`, which the client adds", f"write `{right}`"
     return None
+
+
+def is_secret_parameter(name: str) -> bool:
+    """Whether a query parameter of this name holds a secret, as far as names tell."""
+    return bool(_SECRET_HEADER.search(name)) or name.lower() in _SECRET_PARAMETERS
+
+
+def call_at_end(address: str) -> str | None:
+    """The path of a call with which an address ends that is a base URL by mistake."""
+    path = address.rstrip("/").lower()
+    return next((call for call in _CALLS if path.endswith(call)), None)
+
+
+def _pairs(query: str) -> list[tuple[str, str]]:
+    """The parameters of a query as they are written, without their percent encoding."""
+    return [
+        (unquote_plus(name), value) for name, _, value in (part.partition("=") for part in query.split("&"))
+    ]
 
 
 def proxy_complaint(url: str) -> Complaint | None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from batch.jobfile.job import InputKind, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
-from batch.jobfile.patterns import pattern_complaint
+from batch.jobfile.patterns import is_one_file, pattern_complaint
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -28,9 +28,12 @@ def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: B
 
 
 def table_of(spec: InputsSpec | None) -> str | None:
-    """The path of the file of rows, as it is written."""
+    """The path of the file of rows, as it is written; ``None`` where it is no single one."""
     written = (getattr(spec, kind) for kind in _TABLES) if spec else ()
-    return next((path for path in written if path is not None), None)
+    found = next((paths for paths in written if paths is not None), None)
+    if isinstance(found, list):
+        return found[0] if len(found) == 1 else None
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +46,16 @@ class _Reader:
     def read(self) -> Inputs:
         spec = self.spec
         kind = self._kind()
-        files = tuple(spec.files or ())
-        for index, pattern in enumerate(files):
-            if complaint := pattern_complaint(pattern, self.bounds):
-                self.findings.at_value(("inputs", "files", index), *complaint)
-        places = tuple(self.tree.places.value(("inputs", "files", index)) for index in range(len(files)))
         table = None if kind == "files" else self._table(kind)
+        patterns: tuple[str, ...] = ()
+        if table is None and kind != "results":
+            patterns = tuple(getattr(spec, kind) or ())
+            self._check_patterns(kind, patterns)
+        places = tuple(self.tree.places.value(("inputs", kind, index)) for index in range(len(patterns)))
         return Inputs(
             self.bounds.base,
             self.bounds.trees,
-            files,
+            patterns if kind == "files" else (),
             kind,
             table,
             id_field=spec.id_field,
@@ -60,6 +63,11 @@ class _Reader:
             group_by=tuple(spec.group_by or ()),
             split=self._split(),
             places=places,
+            tables=patterns if kind != "files" else (),
+            keep=tuple(spec.keep or ()),
+            keep_place=self.tree.places.value(("inputs", "keep")),
+            on_empty=spec.on_empty,
+            follow_symlinks=spec.follow_symlinks,
         )
 
     def _kind(self) -> InputKind:
@@ -93,9 +101,21 @@ class _Reader:
             self.findings.at_value(("inputs", "split", "overlap"), "must be less than `tokens`")
         return Split(spec.tokens, spec.overlap)
 
+    def _check_patterns(self, kind: InputKind, patterns: tuple[str, ...]) -> None:
+        for index, pattern in enumerate(patterns):
+            if complaint := pattern_complaint(pattern.removeprefix("!"), self.bounds):
+                self.findings.at_value(("inputs", kind, index), *complaint)
+        if patterns and all(pattern.startswith("!") for pattern in patterns):
+            self.findings.at_value(("inputs", kind), "nothing to read", "write a pattern without `!`, too")
+
     def _table(self, kind: InputKind) -> Path | None:
-        written: str | None = getattr(self.spec, kind)
+        """The one file of rows; ``None`` where it is a folder or a pattern, or where several are written."""
+        written: str | list[str] | None = getattr(self.spec, kind)
         at = ("inputs", kind)
+        if isinstance(written, list):
+            if len(written) > 1 or not is_one_file(self.bounds.base, written[0]):
+                return None
+            written = written[0]
         if written is None:  # reported for what is wrong with it
             return None
         if at in self.tree.trusted:
@@ -104,4 +124,4 @@ class _Reader:
             return self.bounds.resolve(written)
         except OutsideError as error:
             self.findings.at_value(at, str(error), "`--allow-path` allows another folder")
-            return None
+            return self.bounds.base / "outside"

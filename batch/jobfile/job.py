@@ -6,12 +6,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batch.finish_reasons import NO_WORDS, FinishReasons
+from batch.jobfile.places import Place
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.jobfile.paths import Bounds
-    from batch.jobfile.places import Place
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = Literal["autonomous", "openai"]
@@ -100,8 +100,11 @@ class Inputs:
     Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
     ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``on_bad_row``:
     whether a bad row stops the job before anything is sent, or is recorded as failed. ``group_by`` names the
-    fields of metadata that make one row of several results; ``split`` makes several rows of one. ``places``
-    says for each pattern where it is written.
+    fields of metadata that make one row of several results; ``split`` makes several rows of one.
+    ``tables`` are patterns, in place of ``table``, of several files of rows. ``places`` says for each pattern
+    of documents or tables where it is written; one that begins with ``!`` excludes what it matches.
+    ``keep`` names the columns that are copied to each result's metadata. ``on_empty``: whether a blank
+    document or prompt and a null that is printed are an error, skip the row, or are sent as empty text.
     """
 
     base: Path
@@ -114,6 +117,11 @@ class Inputs:
     group_by: tuple[str, ...] = ()
     split: Split | None = None
     places: tuple[Place, ...] = field(default=(), compare=False)
+    tables: tuple[str, ...] = ()
+    keep: tuple[str, ...] = ()
+    on_empty: Literal["error", "skip", "send"] = "error"
+    follow_symlinks: bool = True
+    keep_place: Place = field(default=Place("job"), compare=False)
 
     @property
     def skips(self) -> bool:

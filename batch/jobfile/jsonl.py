@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import json
 import re
-from typing import TYPE_CHECKING, Any
+from io import TextIOWrapper
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
 from batch.errors import Mistake
 from batch.jobfile.events import MAX_DEPTH
 from batch.jobfile.files import MAX_BYTES, open_regular, reason
+from batch.jobfile.foreign import HEAD, foreign
+from batch.jobfile.json_damage import damage_of
 from batch.jobfile.places import shown
 from batch.jobfile.trees import kind
 
@@ -21,27 +24,124 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _OTHER_ENCODING = (b"\xff\xfe", b"\xfe\xff")
+_SAMPLE = 2**16
+# The four bytes of UTF-32 begin with the two of UTF-16.
+_MARKS = (
+    (b"\xff\xfe\x00\x00", "utf-32"),
+    (b"\x00\x00\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
+# Which of the first four bytes are not NUL, where the first two characters are ASCII (RFC 4627, section 3).
+_BY_NULS = {
+    b"\1\0\1\0": "utf-16-le",
+    b"\0\1\0\1": "utf-16-be",
+    b"\1\0\0\0": "utf-32-le",
+    b"\0\0\0\1": "utf-32-be",
+}
 _BYTE = re.compile(r" \(byte ([0-9]+)\)")
 _KEY_END = re.compile(rb'"\s*:')
 _CONTAINERS = (dict, list)
 _decode = msgspec.json.Decoder().decode
 
 
-def objects(path: Path, label: str | None = None) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
+def objects(
+    path: Path, label: str | None = None, *, notes: list[str] | None = None, each: bool = False
+) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
     """Each line that is not blank: its number from 1, its bytes, and its object or what is wrong with it.
 
-    ``label`` names the file in mistakes. A file that cannot be read yields one mistake on line 0.
+    ``label`` names the file in mistakes. A file that cannot be read, or is no JSON Lines as a whole, yields
+    one mistake with the number 0 and ends there. So does a file with a line that is wrong as all others
+    probably are, such as one with NaN; with ``each`` that line alone is a mistake.
+
+    ``notes`` takes what a person should know of the file; with it UTF-16 and lone CRs as line ends are read.
     """
     name = label or str(path)
     try:
         with open_regular(path) as file:
-            for number, line in _lines(file):
-                yield number, line, _object(line, name, number)
+            head = file.read(_SAMPLE)
+            file.seek(0)
+            if (complaint := foreign(head[:HEAD], "jsonl")) is not None:
+                yield 0, b"", Mistake(name, 0, 0, "", *complaint)
+                return
+            with _recoded(file, head, notes) as lines:
+                yield from _objects(lines, name, each=each)
     except OSError as error:
         yield 0, b"", Mistake(name, 0, 0, "", reason(error))
+    except UnicodeDecodeError as error:
+        yield 0, b"", Mistake(name, 0, 0, "", f"not {error.encoding.upper()}", "save the file as UTF-8")
 
 
-def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
+def _objects(
+    file: BinaryIO | _Recoded, name: str, *, each: bool
+) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
+    is_first = True
+    for number, line in _lines(file):
+        value = _object(line, name, number)
+        if isinstance(value, Mistake) and (
+            damage := damage_of(line, (lambda: _ahead(file)) if is_first else None)
+        ):
+            value = Mistake(name, number, value.column, "", damage.what, damage.hint)
+            if damage.is_whole or not each:
+                yield 0, line, value
+                return
+        is_first = False
+        yield number, line, value
+
+
+def _ahead(file: BinaryIO | _Recoded) -> bytes:
+    """The start of what comes next, which stays there."""
+    place = file.tell()
+    data = file.read(_SAMPLE)
+    file.seek(place)
+    return data
+
+
+class _Recoded:
+    """A file in another encoding, or with other line ends, as lines of UTF-8 that end in LF."""
+
+    def __init__(self, file: BinaryIO, encoding: str) -> None:
+        self._text = TextIOWrapper(file, encoding, newline=None)
+        self.tell = self._text.tell
+        self.seek = self._text.seek
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if not self._text.closed:
+            self._text.detach()
+
+    def readline(self, size: int) -> bytes:
+        """The next line, of at most so many characters."""
+        return self._text.readline(size).encode()
+
+    def read(self, size: int) -> bytes:
+        """The next characters."""
+        return self._text.read(size).encode()
+
+
+def _recoded(file: BinaryIO, head: bytes, notes: list[str] | None) -> BinaryIO | _Recoded:
+    if notes is None:
+        return file
+    if (encoding := _wide(head)) is not None:
+        notes.append(f"is not UTF-8, and is read as {encoding.upper()[:6]}")
+        return _Recoded(file, encoding)
+    if b"\r" in head.rstrip() and b"\n" not in head:
+        notes.append("ends its lines with CR, and is read so")
+        return _Recoded(file, "utf-8-sig")
+    return file
+
+
+def _wide(head: bytes) -> str | None:
+    """The encoding of a file whose characters take two or four bytes: JSON begins with an ASCII one."""
+    for mark, encoding in _MARKS:
+        if head.startswith(mark):
+            return encoding
+    return _BY_NULS.get(bytes(byte != 0 for byte in head[:4]))
+
+
+def _lines(file: BinaryIO | _Recoded) -> Iterator[tuple[int, bytes]]:
     number = 0
     while line := file.readline(MAX_BYTES + 1):
         number += 1
@@ -53,7 +153,7 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
             yield number, line
 
 
-def _skip_line(file: BinaryIO) -> None:
+def _skip_line(file: BinaryIO | _Recoded) -> None:
     while (rest := file.readline(MAX_BYTES)) and not rest.endswith(b"\n"):
         pass
 

@@ -25,6 +25,17 @@ def fixed_prefix(base: Path, pattern: str) -> tuple[Path, str]:
     return base.joinpath(*parts[:fixed]), "/".join(rest)
 
 
+def is_one_file(base: Path, written: str) -> bool:
+    """Whether a path names one file, which may not be there yet, and is neither a pattern nor a folder."""
+    if written.startswith("!"):
+        return False
+    try:
+        path = base / written
+        return not os.path.isdir(path) and (os.path.lexists(path) or not has_magic(written))
+    except ValueError:  # a NUL
+        return True
+
+
 def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
     """What is wrong with a pattern."""
     if "\0" in pattern:

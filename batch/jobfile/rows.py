@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 _CHAT_COMPLETIONS = "/v1/chat/completions"
+_ENDING = "/chat/completions"  # Azure leaves out the version, and others write the whole URL
+_OTHER_CALLS = {
+    "/responses": "write `messages` for /v1/chat/completions in place of `input`",
+    "/completions": "write `messages` for /v1/chat/completions in place of `prompt`",
+}
+_IN_PLACE_OF_CONTENT = ("tool_calls", "function_call", "refusal", "audio")
 _ALWAYS_STREAMED = ("stream", "stream_options")
+
+_NO_MESSAGE = "expected a `role` and a `content`"
 
 _Text: TypeAlias = Annotated[str, Meta(min_length=1)]
 _Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+\Z")]
@@ -54,7 +62,7 @@ class _OwnLine(Struct, forbid_unknown_fields=True):
 
 
 class _BatchLine(Struct, forbid_unknown_fields=True):
-    custom_id: _Text
+    custom_id: _Text | int
     body: JSONObject
     method: str = "POST"
     url: str = _CHAT_COMPLETIONS
@@ -62,6 +70,7 @@ class _BatchLine(Struct, forbid_unknown_fields=True):
 
 _EXPECTED = {
     "id": "text or a whole number",
+    "custom_id": "text or a whole number",
     "messages": "a list of messages",
     "params": "keys and values",
     "metadata": "keys and values",
@@ -138,14 +147,16 @@ class _Line(Struct, frozen=True):
         mistakes += self._params("body", params)
         if mistakes:
             return mistakes
-        return JobRow(self.number, batch.custom_id, model, tuple(messages), params, {}, batch=True)
+        return JobRow(self.number, str(batch.custom_id), model, tuple(messages), params, {}, batch=True)
 
     def _envelope(self, batch: _BatchLine) -> list[Mistake]:
         mistakes = []
         if batch.method.upper() != "POST":
             mistakes.append(self._mistake("method", "method", "expected `POST`"))
-        if batch.url.rstrip("/") != _CHAT_COMPLETIONS:
-            hint = "embeddings and other calls are not made"
+        path = batch.url.partition("?")[0].rstrip("/")
+        if not path.endswith(_ENDING):
+            other = next((hint for end, hint in _OTHER_CALLS.items() if path.endswith(end)), None)
+            hint = other or "embeddings and other calls are not made"
             mistakes.append(self._mistake("url", "url", f"expected `{_CHAT_COMPLETIONS}`", hint))
         return mistakes
 
@@ -164,9 +175,9 @@ class _Line(Struct, frozen=True):
         if not messages:
             return [self._mistake("messages", where, "must not be empty")]
         return [
-            self._mistake("messages", f"{where}[{index}]", "expected a `role` and a `content`")
+            self._mistake("messages", f"{where}[{index}]", what)
             for index, message in enumerate(messages)
-            if not _is_message(message)
+            if (what := _message_complaint(message))
         ]
 
     def _params(self, where: str, params: Mapping[str, Any]) -> list[Mistake]:
@@ -195,8 +206,15 @@ class _Line(Struct, frozen=True):
         return Mistake(self.path, self.number, column, where, what, hint)
 
 
-def _is_message(message: Any) -> bool:
-    return isinstance(message, dict) and isinstance(message.get("role"), str) and "content" in message
+def _message_complaint(message: Any) -> str | None:
+    """What is wrong with a message. One of the assistant may call tools in place of saying anything."""
+    if not isinstance(message, dict) or not isinstance(message.get("role"), str):
+        return _NO_MESSAGE
+    if message.get("content") is not None:
+        return None
+    if message["role"] == "assistant" and any(message.get(key) for key in _IN_PLACE_OF_CONTENT):
+        return None
+    return "`content` is null" if "content" in message else _NO_MESSAGE
 
 
 def _misfit(key: str, value: Any) -> str:

@@ -24,14 +24,20 @@ class InputsSpec(Spec):
 
     files: Texts | None = Field(
         default=None,
-        description="Glob patterns of documents; `text`, `path`, `name`, `stem` become variables.",
+        description="Glob patterns of documents, `!` excludes; "
+        "`text`, `path`, `name`, `stem` become variables.",
     )
-    csv: Text | None = Field(
-        default=None, description="A CSV file with a header; the columns become variables, all of them text."
+    csv: Texts | None = Field(
+        default=None,
+        description="A CSV file with a header, or patterns of several; "
+        "the columns become variables, all of them text.",
     )
-    jsonl: Text | None = Field(default=None, description="A JSON Lines file; the columns become variables.")
-    parquet: Text | None = Field(
-        default=None, description="A Parquet file (extra `parquet`); the columns become variables."
+    jsonl: Texts | None = Field(
+        default=None, description="A JSON Lines file, or patterns of several; the columns become variables."
+    )
+    parquet: Texts | None = Field(
+        default=None,
+        description="A Parquet file, or patterns of several (extra `parquet`); the columns become variables.",
     )
     results: Text | None = Field(
         default=None,
@@ -44,6 +50,17 @@ class InputsSpec(Spec):
     )
     id_field: Name | None = Field(
         default=None, description="The column that holds a row's id; by default `id`."
+    )
+    keep: Texts | None = Field(
+        default=None, description="Columns that are copied to each result's `metadata`."
+    )
+    on_empty: Literal["error", "skip", "send"] = Field(
+        default="error",
+        description="Whether a blank document or prompt, or a null or NaN that a prompt prints, is an error, "
+        "skips the row, or is sent as empty text.",
+    )
+    follow_symlinks: bool = Field(
+        default=True, description="Whether patterns match symbolic links and what is behind them."
     )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop",

@@ -17,6 +17,8 @@ from jinja2 import (
 )
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
+from batch.jobfile.nulls import EmptyValueError, UnprintableError, Unreadable, guarded, is_null
+
 if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
@@ -24,22 +26,19 @@ if TYPE_CHECKING:
 MOST = 128 * 2**20
 """Characters of a rendered text: the largest document and as much again."""
 
+PRINTED = " printed"
+"""The filter that judges what is printed. No template can name it."""
+
 _MOST_BITS = 10_000
 
 
-class UnprintableError(TemplateRuntimeError):
-    """A value that is no text, such as an address in memory. ``hint`` says what is meant."""
-
-    def __init__(self, what: str, hint: str) -> None:
-        self.hint = hint
-        super().__init__(what)
-
-
 @pass_context
-def _printable(_context: Context, value: object) -> object:
-    """The value, unless it is what is left of a forgotten ``()`` or ``|join``."""
+def _printable(context: Context, value: object) -> object:
+    """The value, unless it is null or what is left of a forgotten ``()`` or ``|join``."""
     if isinstance(value, str | Undefined):
         return value
+    if is_null(value):
+        raise EmptyValueError(_column(context, value))
     if callable(value):
         name = getattr(value, "__name__", None) or getattr(value, "name", "…")  # the latter of a macro
         what = f"the template prints `{name}` itself, and not what it gives"
@@ -48,14 +47,40 @@ def _printable(_context: Context, value: object) -> object:
         what = "the template prints a list that is yet to be made"
         raise UnprintableError(what, "end it with `|join(', ')` or `|list`")
     if isinstance(value, bytes):
-        raise UnprintableError("the template prints bytes, which are no text", "leave that column out")
+        hint = f"leave the column {column} out" if (column := _column(context, value)) else ""
+        raise UnprintableError(
+            "the template prints bytes, which are no text", hint or "leave that column out"
+        )
+    if isinstance(value, Unreadable):
+        column = _column(context, value)
+        raise UnprintableError(f"column {column}: {value.what}" if column else value.what, "leave it out")
     return value
+
+
+@pass_context
+def _printable_or_empty(context: Context, value: object) -> object:
+    """The same with nothing in place of each null."""
+    return "" if is_null(value) else _printable(context, value)
+
+
+def _column(context: Context, value: object) -> str:
+    """The variable that holds the value itself, if any does."""
+    names = [name for name, held in context.parent.items() if held is value]
+    return f"`{names[0]}`" if len(names) == 1 else ""
 
 
 class _Sandbox(ImmutableSandboxedEnvironment):
     """Jinja's sandbox, in which no single operation takes hours or all memory."""
 
-    intercepted_binops = frozenset(("**", "*"))
+    intercepted_binops = frozenset(("**", "*", "%"))
+
+    def _generate(
+        self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
+    ) -> str:
+        """The template's code. What ``~`` joins is printed, so that it is judged as what is printed."""
+        for joined in source.find_all(nodes.Concat):
+            joined.nodes = [nodes.Filter(each, PRINTED, [], [], None, None) for each in joined.nodes]
+        return super()._generate(source, name, filename, defer_init)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
         """The result, unless it would be a number or a text beyond all measure."""
@@ -66,7 +91,15 @@ class _Sandbox(ImmutableSandboxedEnvironment):
             _length(left) * _times(right) > MOST or _length(right) * _times(left) > MOST
         ):
             raise TemplateRuntimeError("a text beyond all measure")
+        elif operator == "%" and isinstance(left, str):
+            _check_inserted(right)
         return super().call_binop(context, operator, left, right)
+
+
+def _check_inserted(values: object) -> None:
+    """Raise ``EmptyValueError`` where null would be put into a text."""
+    if any(map(is_null, values if isinstance(values, tuple) else (values,))):
+        raise EmptyValueError("")
 
 
 def _length(value: object) -> int:
@@ -78,8 +111,9 @@ def _times(value: object) -> int:
 
 
 @cache
-def environment() -> Environment:
-    """The one environment of all prompts."""
+def environment(*, sends_empty: bool = False) -> Environment:
+    """The environment of prompts. Null and NaN are errors, or with ``sends_empty`` print nothing."""
+    printable = _printable_or_empty if sends_empty else _printable
     result = _Sandbox(
         undefined=StrictUndefined,
         autoescape=False,
@@ -87,12 +121,14 @@ def environment() -> Environment:
         # Neither the optimiser nor a finalizer that needs no context: both would evaluate constants while
         # compiling, and `{{ 9**9**9 }}` would hang a mere check of the file.
         optimized=False,
-        finalize=_printable,
+        finalize=printable,
     )
     # Without Jinja's own globals a forgotten column called `dict` or `joiner` is an error, as any other.
     result.globals = {"range": result.globals["range"]}
     # A prompt is rendered at every reading, and must come out the same, or nothing is ever done.
     del result.filters["random"]
+    result.filters |= guarded(result.filters, sends_empty=sends_empty)
+    result.filters[PRINTED] = printable
     return result
 
 

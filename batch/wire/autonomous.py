@@ -52,8 +52,9 @@ def canonical(name: str) -> str:
 
 
 def url(base_url: str, model: str) -> str:
-    """Where requests for a canonical model go."""
-    return base_url.rstrip("/") + MODELS[model]
+    """Where requests for a canonical model go. The query of the base URL stays at the end."""
+    address, mark, query = base_url.partition("?")
+    return address.rstrip("/") + MODELS[model] + mark + query
 
 
 def headers(user_agent: str) -> dict[str, str]:

@@ -13,8 +13,9 @@ if TYPE_CHECKING:
 
 
 def url(base_url: str) -> str:
-    """Where chat completions are asked for."""
-    return base_url.rstrip("/") + "/chat/completions"
+    """Where chat completions are asked for. The query of the base URL stays at the end."""
+    address, mark, query = base_url.partition("?")
+    return address.rstrip("/") + "/chat/completions" + mark + query
 
 
 def headers(user_agent: str) -> dict[str, str]:

@@ -1,0 +1,86 @@
+"""``inputs.keep``: columns that are copied to the metadata of each result."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+
+from batch.errors import Mistake
+from batch.inputs.row import BadRow, Note, Row
+from batch.jobfile.explain import did_you_mean
+from batch.jobfile.nulls import is_null
+from batch.jobfile.places import shown
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from batch.inputs.row import Read
+    from batch.jobfile import Inputs
+
+
+_ONE_HEADER = ("csv", "parquet")
+"""Kinds of files whose rows all have the same columns."""
+
+
+class _UnkeepableError(ValueError):
+    """A value that a result line cannot hold."""
+
+
+def kept(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
+    """The rows with the columns ``inputs.keep`` in their metadata, as far as they have them.
+
+    What the rows' own metadata say under the same name stays. A column that no row has is a mistake: at the
+    first row where all rows have the same columns, else after the last. There it is a note in a job that
+    skips bad rows, which has sent the others by then.
+    """
+    missing, known = dict.fromkeys(inputs.keep), dict[str, None]()
+    for row in rows:
+        if not isinstance(row, Row):
+            yield row
+            continue
+        if missing:
+            known |= dict.fromkeys(row.variables)
+            missing = {name: None for name in missing if name not in row.variables}
+            if missing and inputs.table is not None and inputs.kind in _ONE_HEADER:
+                break
+        yield _with_columns(row, inputs.keep)
+    for name in missing if known else ():
+        mistake = _no_column(name, known, inputs)
+        is_late = inputs.skips and inputs.kind not in _ONE_HEADER
+        yield Note(mistake.path, f"keeps a column that no row has: {shown(name)}") if is_late else mistake
+
+
+def _with_columns(row: Row, names: Sequence[str]) -> Row | BadRow:
+    values = {}
+    for name in names:
+        if name in row.variables:
+            try:
+                values[name] = _json(row.variables[name])
+            except _UnkeepableError:
+                what = f"the column `{shown(name)}` holds what is no text, and `keep` cannot copy it"
+                return BadRow(row.mistake("inputs.keep", what, "leave it out of `keep`"), row.id)
+    return Row(row.id, row.variables, {**values, **row.metadata}, row.path, row.line)
+
+
+def _no_column(name: str, known: Iterable[str], inputs: Inputs) -> Mistake:
+    place = inputs.keep_place
+    columns = list(known)
+    hint = did_you_mean(name, columns) or f"the columns are {', '.join(map(shown, columns[:20]))}"
+    what = f"no row has the column `{shown(name)}`"
+    return Mistake(place.path, place.line, place.column, "inputs.keep", what, hint)
+
+
+def _json(value: Any) -> Any:
+    """The value as JSON has it."""
+    if is_null(value):
+        return None
+    if isinstance(value, (str, int, float)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): _json(part) for key, part in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_json(part) for part in value]
+    if isinstance(value, (Decimal, timedelta)):
+        return str(value)
+    raise _UnkeepableError

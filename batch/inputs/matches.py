@@ -1,0 +1,62 @@
+"""Which files belong to a job's inputs: excluded ones, those outside its trees, and its own output."""
+
+from __future__ import annotations
+
+import os
+from typing import TYPE_CHECKING
+
+from batch.inputs.globs import Walker
+from batch.jobfile.patterns import fixed_prefix
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+    from collections.abc import Set as AbstractSet
+    from pathlib import Path
+
+    from batch.jobfile import Inputs
+
+
+ALLOW = "`--allow-path` allows another folder"
+
+
+def complaint_about(resolved: Path, inputs: Inputs) -> str | None:
+    """Why a resolved path may not be read; ``None`` where it may."""
+    if any(resolved.is_relative_to(tree) for tree in inputs.trees):
+        return None
+    return "leads out of the job's root"
+
+
+def walker_of(inputs: Inputs, *, hidden: bool) -> Walker:
+    """A walker that stays in what the job may read."""
+    return Walker(
+        lambda path: complaint_about(path, inputs) is None, follow=inputs.follow_symlinks, hidden=hidden
+    )
+
+
+def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:
+    """The paths of files and folders that any of the patterns matches, hidden ones too."""
+    found: set[str] = set()
+    for pattern in patterns:
+        prefix, rest = fixed_prefix(inputs.base, pattern.rstrip("/"))
+        path = prefix / rest
+        paths = {path} if os.path.lexists(path) else walker_of(inputs, hidden=True).find(prefix, rest)
+        found.update(os.path.normpath(each) for each in paths)
+    return found
+
+
+def is_excluded(path: Path, excluded: AbstractSet[str]) -> bool:
+    """Whether a path, or a folder that it is in, is among the excluded ones."""
+    normal = os.path.normpath(path)
+    while normal not in excluded:
+        parent = os.path.dirname(normal)
+        if parent == normal:
+            return False
+        normal = parent
+    return True
+
+
+def is_own(resolved: Path, output: Path | None) -> bool:
+    """Whether a resolved path is that of the job's output or of a file beside it."""
+    if output is None or resolved.parent != output.parent:
+        return False
+    return resolved.name == output.name or resolved.name.startswith(f"{output.name}.")
