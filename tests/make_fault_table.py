@@ -30,10 +30,9 @@ Positions in a reply: 0 connecting · 1 before the status · 2 in the headers ·
 8 after `[DONE]`.
 
 Outcomes: **S** succeeded · **R** retried within the request's budget, then failed with the code · **R×1**
-retried once, then failed ·
-**W** waits, and is not charged: it fails only after `max_attempts` refusals and
-`timeouts.outage`, with others answered since · **F** failed at once · **H** the endpoint is parked, or gets fewer
-connections, and the request waits or stays pending.
+retried once, then failed · **W** waits, and is not charged: it fails only after `max_attempts` refusals
+and `timeouts.outage`, with others answered since · **F** failed at once · **H** the endpoint is parked, or
+gets fewer connections, and the request waits or stays pending.
 
 The code stands in the result line under `error.code`, the text that had come under `partial_text`. Each case
 is played whole, byte by byte and with CRLF line ends, and in both dialects.
@@ -95,35 +94,39 @@ BESIDE = [
 BLAME = """
 ## Whose fault: the request's or the endpoint's
 
-Documents never stop other documents, in this run or the next. A real outage, a revoked key and an empty account
-cost a handful of requests. The rules hold for each endpoint; `batch/policy/circuit_breaker.py` carries them out, and
-`tests/test_blame.py` plays them in virtual time.
+Documents never stop other documents, in this run or the next. A real outage, a revoked key and an empty
+account cost a handful of requests. The rules hold for each endpoint; `batch/policy/circuit_breaker.py`
+carries them out, and `tests/test_blame.py` plays them in virtual time.
 
-1. **Suspect failures** are 402, 403, 408, 5xx but 501, and a first byte that does not come in time. The endpoint alone
-   is at fault for 401, a refused connection, an unknown host, TLS and 407.
-2. **Proof** that the endpoint works is a first delta, or a whole answer, of an attempt that was sent after the suspect
-   failure had arrived. An endpoint that has given proof in this run is proven. 400, 422 and 429 prove nothing.
-3. On a **proven endpoint** suspect requests wait, uncharged, and sending continues. Proof charges the earlier ones: 402
-   and 403 fail, the others are retried within their budget. The log names them.
-4. **Check.** After 5·k different suspects without proof, or when only suspects are left, sending pauses and one
-   *reference request* is sent. k doubles with each check that is answered, up to 128, and is 1 again after 100 answers.
-5. The reference request is one of the three smallest that have succeeded in this run, else the smallest whose answer an
-   earlier run has left in the output.
-6. A check that is answered is proof. One that gets 401, 402 or 403 parks the endpoint (exit code 7). One that gets
-   5xx, a timeout or no connection opens the circuit: the endpoint is probed with a reference request, or while none is
-   known with another request each time, with backoff, until `timeouts.outage` (exit code 75). In both cases the suspects go
-   back, uncharged.
-7. A check that gets 429 is repeated later. After three other failures the endpoint is parked (exit code 7).
-8. A check is an attempt of the run, not of a request: it goes first, counts in every limit and in the summary
-   (`checks`), and its answer is discarded.
-9. An **unproven endpoint** gets one request at a time: the first that did not fail in an earlier run, then the
-   reference, the smallest, and others from all over the job. Two server errors or timeouts open the circuit. Five equal
-   rejections (400 or 422 with the same code), or eight requests without proof, park the endpoint; a job with fewer fails
-   them one by one. A request that is wrong by itself, such as one that is too long, always fails alone. A single request
-   follows the table above.
-10. **429 is not charged.** Refused requests that are due go before new ones, the longest refused first. When no request
-    is answered for `timeouts.outage`, the run stops (exit code 75). A 503 with a `Retry-After` counts like a 429, unless it
-    refuses everything: then the circuit is open until that time, and one probe follows.
+1. **Suspect failures** are 402, 403, 408, 5xx but 501, and a first byte that does not come in time. The
+   endpoint alone is at fault for 401, a refused connection, an unknown host, TLS and 407.
+2. **Proof** that the endpoint works is a first delta, or a whole answer, of an attempt that was sent
+   after the suspect failure had arrived. An endpoint that has given proof in this run is proven. 400, 422
+   and 429 prove nothing.
+3. On a **proven endpoint** suspect requests wait, uncharged, and sending continues. Proof charges the
+   earlier ones: 402 and 403 fail, the others are retried within their budget. The log names them.
+4. **Check.** After 5·k different suspects without proof, or when only suspects are left, sending pauses
+   and one *reference request* is sent. k doubles with each check that is answered, up to 128, and is 1
+   again after 100 answers.
+5. The reference request is one of the three smallest that have succeeded in this run, else the smallest
+   whose answer an earlier run has left in the output.
+6. A check that is answered is proof. One that gets 401, 402 or 403 parks the endpoint (exit code 7). One
+   that gets 5xx, a timeout or no connection opens the circuit: the endpoint is probed with a reference
+   request, or while none is known with another request each time, with backoff, until `timeouts.outage`
+   (exit code 75). In both cases the suspects go back, uncharged.
+7. A check that gets 429 is repeated later. After three other failures the endpoint is parked (exit code
+   7).
+8. A check is an attempt of the run, not of a request: it goes first, counts in every limit and in the
+   summary (`checks`), and its answer is discarded.
+9. An **unproven endpoint** gets one request at a time: the first that did not fail in an earlier run,
+   then the reference, the smallest, and others from all over the job. Two server errors or timeouts open
+   the circuit. Five equal rejections (400 or 422 with the same code), or eight requests without proof,
+   park the endpoint; a job with fewer fails them one by one. A request that is wrong by itself, such as
+   one that is too long, always fails alone. A single request follows the table above.
+10. **429 is not charged.** Refused requests that are due go before new ones, the longest refused first.
+    When no request is answered for `timeouts.outage`, the run stops (exit code 75). A 503 with a
+    `Retry-After` counts like a 429, unless it refuses everything: then the circuit is open until that
+    time, and one probe follows.
 11. Where several endpoints serve a model, one other is tried before a suspect fails.
 """
 

@@ -16,11 +16,12 @@ class Work(Struct, eq=False):
     """A request on its way.
 
     ``endpoint`` has its attempt in flight, or had the last one. ``sent_at`` is when that began, ``queued``
-    how many seconds it had waited by then, ``turn`` its place among what the endpoint was sent. ``revised`` is
-    sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes of the
-    attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records those that
-    failed, ``partial_text`` is the longest text that one left. ``cost`` is what they have cost, ``None`` where
-    that is not known; ``reservation`` is the gate's own note of what it has set aside for the attempt.
+    how many seconds it had waited by then, ``turn`` its place among what the endpoint was sent. ``revised``
+    is sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes
+    of the attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records
+    those that failed, ``partial_text`` is the longest text that one left. ``cost`` is what they have cost,
+    ``None`` where that is not known; ``reservation`` is the gate's own note of what it has set aside for
+    the attempt.
 
     ``refusals`` counts the attempts that were refused because the server had too much to do, the first of
     them at ``refused_since``. ``is_last_chance``: another endpoint of the pool has it, before it fails.
