@@ -222,7 +222,8 @@ class Run:
         elif not work.is_check:
             retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.work is work)
             self._reporter.failed_attempt(work.request, outcome, next(retries, None))
-        self._carry_out(decisions, now)
+        if decisions:
+            self._carry_out(decisions, now)
 
     def _carry_out(self, decisions: list[Decision], now: float) -> None:
         for decision in decisions:

@@ -67,7 +67,9 @@ class AdaptiveCapacity:
         "_floor",
         "_held_seconds",
         "_held_since",
+        "_is_calm",
         "_is_quick",
+        "_known_replies",
         "_limit",
         "_maximum",
         "_plateau",
@@ -97,6 +99,8 @@ class AdaptiveCapacity:
         self._is_quick = True  # the last signal came no later than an answer would have
         self._background = BackgroundRefusals()
         self._allowance = 0.0  # signals that are tolerated now
+        self._is_calm = True  # no signal has ever come: nothing has to be weighed
+        self._known_replies = 0  # while calm, at limits that are proven
         self._begin_round(float("-inf"))
         self._code: str | None = None
         self._held_since: float | None = None
@@ -121,10 +125,14 @@ class AdaptiveCapacity:
     def sent(self, now: float) -> None:  # noqa: ARG002
         """Record that an attempt begins."""
         self._sent += 1
-        self._allowance = min(self._burst(), self._allowance + self._share())
+        if not self._is_calm:
+            self._allowance = min(self._burst(), self._allowance + self._share())
 
     def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
         """Learn from an attempt that began at ``started``; ``in_flight`` were under way, itself included."""
+        if isinstance(outcome, Reply) and self._is_calm:
+            self._replied_calmly(started, now, in_flight)
+            return
         is_new = started > self._cut_at
         if isinstance(outcome, Reply):
             self._replied(now - started)
@@ -132,6 +140,8 @@ class AdaptiveCapacity:
             if is_new:
                 self._count_reply(now, in_flight)
         elif shows_overload(outcome):
+            if self._is_calm:
+                self._end_calm()
             self._is_quick = now - started <= self._seconds
             if is_new:
                 self._signal(outcome, now, min(in_flight, self._limit))
@@ -139,6 +149,28 @@ class AdaptiveCapacity:
                 self._cut_further(now)
 
     # Replies
+
+    def _replied_calmly(self, started: float, now: float, in_flight: int) -> None:
+        """Count a reply while no signal has ever come, which is most of them: in one step."""
+        self._replied(now - started)
+        self._replies += 1
+        if started > self._round_at:
+            self._round_replies += 1
+            if self._round_replies >= self._round_limit:
+                self._proven = max(self._proven, self._round_limit)
+                self._begin_round(now)
+        if self._limit <= self._proven:
+            self._known_replies += 1
+        if self._limit < self._maximum and in_flight >= int(self._limit):
+            self._grow()
+
+    def _end_calm(self) -> None:
+        """Catch up on what was not weighed before the first signal."""
+        self._is_calm = False
+        self._background.assume(self._known_replies)
+        self._allowance = self._burst()
+        if not self._is_known():
+            self._allowance = min(self._allowance, self._sent * self._share())
 
     def _replied(self, seconds: float) -> None:
         self._seconds += (seconds - self._seconds) * SMOOTHING if self._seconds else seconds

@@ -50,6 +50,10 @@ class BackgroundRefusals:
         self._refused = self._refused * weight + self._new_refused
         self.drop()
 
+    def assume(self, requests: int) -> None:
+        """Start from so many requests of which none was refused."""
+        self._requests = float(min(requests, MEMORY))
+
     def drop(self) -> None:
         """Forget what was counted since the last decision: the server can bear less than it could."""
         self._new_requests = self._new_refused = 0

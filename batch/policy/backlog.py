@@ -69,10 +69,11 @@ class Backlog:
 
     def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
         """The next request to send, or ``None`` where there is none now."""
-        work = self._due(now) or self._candidate(now, is_unproven=is_unproven)
-        may_read = may_read and not self.behind
-        if work is None and is_unproven and may_read and self._is_new_turn():
-            work = self.read(now)
+        work = None
+        if self._waiting or self._refused or self._refused_due:
+            work = self._due(now)
+        if work is None and (is_unproven or self._candidates):
+            work = self._to_begin_with(now, may_read=may_read, is_unproven=is_unproven)
         if work is None and self._ready:
             return self._ready.popleft()
         return self.read(now) if work is None and may_read and not self.behind else work
@@ -86,7 +87,8 @@ class Backlog:
             if request.id in self._early:
                 self._early.discard(request.id)
                 continue
-            self._candidates.pop(request.id, None)
+            if self._candidates:
+                self._candidates.pop(request.id, None)
             return self._begin(request, now)
         self.is_exhausted, self.behind = True, False
         return None
@@ -115,11 +117,6 @@ class Backlog:
         """The same of a request that the server had no room for."""
         heapq.heappush(self._refused, (due, next(self._order), work))
 
-    def _is_new_turn(self) -> bool:
-        """While nothing has been answered: whether a new request is tried, or one that has failed already."""
-        self._tries_new = not self._tries_new
-        return self._tries_new
-
     def _due(self, now: float) -> Work | None:
         while self._refused and self._refused[0][0] <= now:
             _, order, work = heapq.heappop(self._refused)
@@ -129,16 +126,20 @@ class Backlog:
             return None
         return heapq.heappop(queue)[2]
 
-    def _candidate(self, now: float, *, is_unproven: bool) -> Work | None:
-        """One of the requests to begin with, until the endpoint has shown that it works."""
-        request, self._first = self._first, None
-        if not self._has_begun:
-            self._has_begun = True
-        elif not is_unproven:
+    def _to_begin_with(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
+        """One of the candidates, until the endpoint has shown that it works; else a new request now and then.
+
+        Of those that have failed already, every other one has its turn.
+        """
+        if not is_unproven:
             self._candidates.clear()
-        elif request is None and self._candidates:
-            request = self._candidates.pop(next(iter(self._candidates)))
-        if request is None:
             return None
-        self._early.add(request.id)
-        return self._begin(request, now)
+        request, self._first = self._first, None
+        if request is None and self._has_begun and self._candidates:
+            request = self._candidates.pop(next(iter(self._candidates)))
+        self._has_begun = True
+        if request is not None:
+            self._early.add(request.id)
+            return self._begin(request, now)
+        self._tries_new = not self._tries_new
+        return self.read(now) if self._tries_new and may_read and not self.behind else None

@@ -126,6 +126,7 @@ class CircuitBreaker:
         self.in_flight = 0
         self.held: Hold | None = None
         self.open_code = ""
+        self.is_in_doubt = True  # as long as the circuit is not closed
         self._state = State.UNPROVEN
         self._limit = self._ceiling = limit
         self._capacity = capacity
@@ -135,7 +136,7 @@ class CircuitBreaker:
         self._random = random
         self._references = references
         self._turn = 0  # counts sends and suspects, to tell which came first
-        self._suspects = Suspects()
+        self.suspects = Suspects()
         self._probation = Probation()
         self._refusals = Refusals(policy.max_attempts, outage)
         self._trial: Work | None = None  # the check or probe in flight
@@ -186,15 +187,10 @@ class CircuitBreaker:
         return self._is_strange and not (self.proven or self.stopped or self._second_chance)
 
     @property
-    def suspects(self) -> int:
-        """Requests that wait for proof."""
-        return len(self._suspects)
-
-    @property
     def may_be_reviewed(self) -> bool:
         """Whether suspects wait, and for more than a check will bring."""
         is_checked = self._state is State.HALF_OPEN and bool(self._references)
-        return bool(self._suspects) and self.held is None and not is_checked
+        return bool(self.suspects.waiting) and self.held is None and not is_checked
 
     def slots(self, now: float) -> int:
         """How many may be in flight there."""
@@ -204,11 +200,12 @@ class CircuitBreaker:
 
     def is_open(self, now: float) -> bool:
         """Whether one of the job's requests may be sent there now; a pause that is over ends here."""
-        if not self._is_free(now):
+        if self.held is not None and not self._is_free(now):
             return False
         if self._state is State.CLOSED:
-            return self.in_flight < min(self._ceiling, self._capacity.slots(now))
-        return self._wished_trial(now) is Trial.REQUEST
+            has_slot = self.in_flight < self._ceiling and self.in_flight < self._capacity.slots(now)
+            return has_slot and now >= self._announced.closed_until
+        return self._is_free(now) and self._wished_trial(now) is Trial.REQUEST
 
     def wants_check(self, now: float) -> bool:
         """Whether a reference request is to be sent there now."""
@@ -262,12 +259,12 @@ class CircuitBreaker:
         is_trial = work is self._trial
         if is_trial:
             self._trial = None
+        if isinstance(outcome, Reply):
+            return self._answered(work, now)
         proves = is_proof(outcome)
         steps = self._answered(work, now) if proves else []
-        if isinstance(outcome, Reply) or (work.is_check and proves):
-            return steps
         if work.is_check:
-            return self._check_failed(outcome, now)
+            return steps if proves else self._check_failed(outcome, now)
         return steps + self._failed(work, outcome, now, is_trial=is_trial)
 
     def nothing_else(self, now: float) -> list[Step]:
@@ -276,17 +273,17 @@ class CircuitBreaker:
             return []
         if self._state is State.CLOSED and self._references:
             return self._begin_check(now)
-        denied = self._suspects.first(Kind.DENIED)
+        denied = self.suspects.first(Kind.DENIED)
         if denied is not None and self._state is State.UNPROVEN:
             return self.park(_refused(denied))
         if self.proven:
-            self._state = State.CLOSED
-        return self._suspects.charge(self.name, math.inf)
+            self._enter(State.CLOSED)
+        return self.suspects.charge(self.name, math.inf)
 
     def park(self, hold: Hold) -> list[Step]:
         """Send nothing there, for a time or in this run, and let the suspects go; said once."""
         before = self.held
-        steps = self._suspects.release()
+        steps = self.suspects.release()
         if before is None or hold.until is None:
             self.held = hold
         elif before.until is not None:
@@ -305,6 +302,10 @@ class CircuitBreaker:
             self.held = None
 
     # What may be sent
+
+    def _enter(self, state: State) -> None:
+        self._state = state
+        self.is_in_doubt = state is not State.CLOSED
 
     def _is_free(self, now: float) -> bool:
         if self.held is not None:
@@ -332,7 +333,9 @@ class CircuitBreaker:
 
     def _answered(self, work: Work, now: float) -> list[Step]:
         self.proven = True
-        self._refusals.answered(now)
+        self._refusals.answered_at = now
+        if self._refusals.are_going_on:
+            self._refusals.end()
         self._answers += 1
         if self._double > 1 and self._answers >= CALM:
             self._double = 1
@@ -340,16 +343,16 @@ class CircuitBreaker:
             self._down_since = None
         if self._state is State.CLOSED:
             self._ceiling = min(self._limit, self._ceiling + 1)
-            return self._suspects.charge(self.name, work.turn) if self._suspects else []
+            return self.suspects.charge(self.name, work.turn) if self.suspects.waiting else []
         return self._closed(work)
 
     def _closed(self, work: Work) -> list[Step]:
         """Close the circuit, if the attempt was sent after it had opened, or is the check."""
         if self._state is State.OPEN and work.turn <= self._opened_turn:
             return []
-        steps = self._suspects.charge(self.name, work.turn)
+        steps = self.suspects.charge(self.name, work.turn)
         if self._state is State.HALF_OPEN and not work.is_check:
-            if self._suspects or self._trial is not None:
+            if self.suspects.waiting or self._trial is not None:
                 return steps
         elif self._state is State.HALF_OPEN:
             self._double = min(MOST_DOUBLE, 2 * self._double)
@@ -357,7 +360,7 @@ class CircuitBreaker:
         elif self._state is State.OPEN:
             self._ceiling = 1
             steps.insert(0, CircuitClosed(self.name))
-        self._state = State.CLOSED
+        self._enter(State.CLOSED)
         self._second_chance = False
         self._probes = self._failed_checks = 0
         self._probation.clear()
@@ -384,16 +387,16 @@ class CircuitBreaker:
     def _suspected(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._suspect(work, failure, kind, now)
         if kind is Kind.UNREACHABLE:
-            refused = self._suspects.count(kind)
+            refused = self.suspects.count(kind)
             if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == "fd_limit":
                 return self._opened(failure, now)
-        if self._state is State.CLOSED and len(self._suspects) >= SUSPECTS * self._double:
+        if self._state is State.CLOSED and len(self.suspects.waiting) >= SUSPECTS * self._double:
             return [Hang(work), *self._begin_check(now)]
         return [Hang(work)]
 
     def _suspect(self, work: Work, failure: Failure, kind: Kind, now: float) -> None:
         self._turn += 1
-        self._suspects.add(Suspect(work, failure, kind, now, self._turn))
+        self.suspects.add(Suspect(work, failure, kind, now, self._turn))
 
     def _failed_unproven(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._probation.failed(work.request.id, failure, kind)
@@ -406,7 +409,7 @@ class CircuitBreaker:
         return [Charge(work, failure, now), *self._judged_unproven(failure, now)]
 
     def _judged_unproven(self, failure: Failure, now: float) -> list[Step]:
-        verdict = self._probation.verdict(self._suspects)
+        verdict = self._probation.verdict(self.suspects)
         if verdict is Verdict.OPEN:
             return self._opened(failure, now)
         return self.park(_refused(failure)) if verdict is Verdict.PARK else []
@@ -464,10 +467,10 @@ class CircuitBreaker:
     # Checks and probes
 
     def _begin_check(self, now: float) -> list[Step]:
-        self._state = State.HALF_OPEN
+        self._enter(State.HALF_OPEN)
         self._trial_at = now
         self._failed_checks = self._probes = 0
-        return [CheckStarted(self.name, len(self._suspects))]
+        return [CheckStarted(self.name, len(self.suspects.waiting))]
 
     def _check_failed(self, failure: Failure, now: float) -> list[Step]:
         """A reference request has failed, which is an attempt of the run and not of a request."""
@@ -517,13 +520,13 @@ class CircuitBreaker:
     def _opened(self, failure: Failure, now: float) -> list[Step]:
         """Open the circuit, and let the suspects go, uncharged."""
         self._open(failure.code, now)
-        steps = self._suspects.release()
+        steps = self.suspects.release()
         parked = self._probed(failure, now)
         opened = CircuitOpened(self.name, failure.code, failure.message, self.probed_until)
         return steps + (parked or [opened])
 
     def _open(self, code: str, now: float) -> None:
-        self._state = State.OPEN
+        self._enter(State.OPEN)
         self.open_code = code
         if self._down_since is None:
             self._down_since = now

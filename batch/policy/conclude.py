@@ -61,7 +61,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
         target=request.target,
-        logprobs=reply.logprobs if _asks_for_logprobs(request) else None,
+        logprobs=reply.logprobs if reply.logprobs and _asks_for_logprobs(request) else None,
     )
 
 
@@ -103,7 +103,7 @@ def _with_answer(result: Result, answer: Reply, keep: Keep, request: Request) ->
         tool_calls=answer.tool_calls,
         refusal=answer.refusal,
         served_by=answer.served_by,
-        logprobs=answer.logprobs if _asks_for_logprobs(request) else None,
+        logprobs=answer.logprobs if answer.logprobs and _asks_for_logprobs(request) else None,
     )
 
 

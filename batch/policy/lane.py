@@ -146,7 +146,8 @@ class Lane:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
         if self.in_flight >= self._limit:
             return None
-        work = self._check(now)
+        is_checked = self.pool.is_in_doubt or (self._head is not None and self._head.is_check)
+        work = self._check(now) if is_checked else None
         if work is None:
             if not self.pool.is_open(now):
                 self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
@@ -195,7 +196,8 @@ class Lane:
         elif outcome.code in ANSWERED:
             self._backlog.retries.replied()
         self._gate.settled(work, outcome, now)
-        decisions = self._carry_out(work.endpoint.settled(work, outcome, now), now)
+        steps = work.endpoint.settled(work, outcome, now)
+        decisions = self._carry_out(steps, now) if steps else []
         if isinstance(outcome, Reply) and not work.is_check:
             self._gate.ended(failed=False)
         return self.pool.settled(work.endpoint, decisions, now)

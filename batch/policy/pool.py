@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.policy.circuit_breaker import State
 from batch.policy.decisions import CircuitOpened, Park
 from batch.policy.retry import Hold
 
@@ -53,7 +52,9 @@ class Pool:
     @property
     def suspects(self) -> int:
         """Requests that wait for proof of whose fault their failures are."""
-        return self.first.suspects if self._alone else sum(each.suspects for each in self.endpoints)
+        if self._alone:
+            return len(self.first.suspects.waiting)
+        return sum(len(each.suspects.waiting) for each in self.endpoints)
 
     @property
     def is_unproven(self) -> bool:
@@ -63,7 +64,7 @@ class Pool:
     @property
     def is_in_doubt(self) -> bool:
         """Whether an endpoint may want a check."""
-        return any(each.state is not State.CLOSED for each in self.endpoints)
+        return self.first.is_in_doubt if self._alone else any(each.is_in_doubt for each in self.endpoints)
 
     @property
     def may_be_reviewed(self) -> bool:

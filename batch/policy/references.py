@@ -12,13 +12,17 @@ if TYPE_CHECKING:
 MOST = 3
 """References that are kept: where one is not answered any more, the next is tried."""
 
+SMALL = 200
+"""Characters up to which a request is small enough: no smaller one is looked for."""
+
 
 def size_of(request: Request) -> int:
     """About how many characters a request's messages have: what it costs, near enough to compare."""
-    return sum(
-        len(content) if isinstance(content := message.get("content"), str) else len(str(content))
-        for message in request.messages
-    )
+    size = 0
+    for message in request.messages:
+        content = message.get("content")
+        size += len(content if content.__class__ is str else str(content))
+    return size
 
 
 class References:
@@ -27,6 +31,7 @@ class References:
     def __init__(self, earlier: Request | None = None) -> None:
         self._kept: list[tuple[int, Request]] = []
         self._earlier = earlier
+        self._is_settled = False
         self._turn = 0
 
     def __bool__(self) -> bool:
@@ -39,11 +44,14 @@ class References:
 
     def learn(self, request: Request) -> None:
         """The request has succeeded."""
+        if self._is_settled:
+            return
         size = size_of(request)
         if len(self._kept) < MOST or size < self._kept[-1][0]:
             self._kept.append((size, request))
             self._kept.sort(key=lambda pair: pair[0])
             del self._kept[MOST:]
+            self._is_settled = len(self._kept) == MOST and self._kept[-1][0] <= SMALL
 
     def first(self) -> Request:
         """The smallest."""

@@ -17,21 +17,24 @@ BUSY = 5
 
 
 class Refusals:
-    """The refusals of one endpoint."""
+    """The refusals of one endpoint, which has answered last at ``answered_at``."""
 
     def __init__(self, max_attempts: int, outage: float) -> None:
         self._max_attempts = max_attempts
         self._outage = outage
         self._since = math.inf
-        self._answered_at = -math.inf
+        self.answered_at = -math.inf
         self._busy: set[str] = set()
 
-    def answered(self, now: float) -> None:
-        """The endpoint has answered a request."""
-        self._answered_at = now
+    @property
+    def are_going_on(self) -> bool:
+        """Whether it has refused a request since its last answer."""
+        return self._since < math.inf
+
+    def end(self) -> None:
+        """It has answered a request."""
         self._since = math.inf
-        if self._busy:
-            self._busy.clear()
+        self._busy.clear()
 
     def refused(self, work: Work, now: float) -> None:
         """It has refused a request."""
@@ -58,4 +61,4 @@ class Refusals:
         since = work.refused_since
         if since is None or work.refusals < self._max_attempts:
             return False
-        return now - since >= self._outage and self._answered_at > since
+        return now - since >= self._outage and self.answered_at > since

@@ -29,47 +29,44 @@ class Suspect(Struct, frozen=True):
 
 
 class Suspects:
-    """They wait, uncharged, until they are charged or released."""
+    """They are ``waiting``, uncharged, until they are charged or released."""
 
     def __init__(self) -> None:
-        self._all: list[Suspect] = []
-
-    def __len__(self) -> int:
-        return len(self._all)
+        self.waiting: list[Suspect] = []
 
     def add(self, suspect: Suspect) -> None:
         """One more."""
-        self._all.append(suspect)
+        self.waiting.append(suspect)
 
     def count(self, kind: Kind) -> int:
         """How many are of a kind."""
-        return sum(each.kind is kind for each in self._all)
+        return sum(each.kind is kind for each in self.waiting)
 
     def first(self, kind: Kind) -> Failure | None:
         """The first failure of a kind."""
-        return next((each.failure for each in self._all if each.kind is kind), None)
+        return next((each.failure for each in self.waiting if each.kind is kind), None)
 
     @property
     def equal_rejections(self) -> int:
         """How many were rejected with the same status and code, at the most."""
         rejections = Counter(
             (status_of(each.failure), each.failure.server_code)
-            for each in self._all
+            for each in self.waiting
             if each.kind is Kind.REJECTED
         )
         return max(rejections.values(), default=0)
 
     def charge(self, endpoint: str, before: float) -> list[Step]:
         """Charge those that had failed before an attempt of that turn was sent, which was answered."""
-        proven = [each for each in self._all if each.turn < before]
+        proven = [each for each in self.waiting if each.turn < before]
         if not proven:
             return []
-        self._all = [each for each in self._all if each.turn >= before]
+        self.waiting = [each for each in self.waiting if each.turn >= before]
         blamed = Blamed(endpoint, tuple(each.work for each in proven))
         return [blamed, *(Charge(each.work, each.failure, each.at) for each in proven)]
 
     def release(self) -> list[Step]:
         """Let all go, uncharged: the endpoint is at fault."""
-        released: list[Step] = [Release(each.work) for each in self._all]
-        self._all.clear()
+        released: list[Step] = [Release(each.work) for each in self.waiting]
+        self.waiting.clear()
         return released
