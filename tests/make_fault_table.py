@@ -107,7 +107,8 @@ carries them out, and `tests/test_blame.py` plays them in virtual time.
    earlier ones: 402 and 403 fail, the others are retried within their budget. The log names them.
 4. **Check.** After 5·k different suspects without proof, or when only suspects are left, sending pauses
    and one *reference request* is sent. k doubles with each check that is answered, up to 128, and is 1
-   again after 100 answers.
+   again after 100 answers. Where the only requests left were charged with the same code before, they are
+   charged again without a check.
 5. The reference request is one of the three smallest that have succeeded in this run, else the smallest
    whose answer an earlier run has left in the output.
 6. A check that is answered is proof. One that gets 401, 402 or 403 parks the endpoint (exit code 7). One

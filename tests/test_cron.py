@@ -170,7 +170,7 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
             raise web.HTTPServiceUnavailable
 
     server.before_answer = too_busy_for_one
-    for sent in (2 + 2, 2, 2, 0):
+    for sent in (2 + 2 + 1, 2 + 1, 2 + 1, 0):  # each time a check tells that it is at fault
         before = len(server.seen)
         mail = await home.night()
         assert (mail.code, len(server.seen) - before) == (1, sent)

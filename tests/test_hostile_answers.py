@@ -123,7 +123,7 @@ async def test_nothing_of_it_reaches_a_terminal_raw(promptjobs: Command, script:
         rows = {f"{name}: {KEPT[name][:100]}": name for name in NAMES}
         write_job(promptjobs.folder, server.url, rows, retries={"max_attempts": 2, "base": 0, "cap": 0})
         ended = await on_terminal(promptjobs, "run", "job.yaml", flag, env={})
-    assert ended.code == (0 if script is whole else 1)
+    assert ended.code == {whole: 0, cut: 1, refused: 7}[script]
     assert flag == "-q" or f"of {len(NAMES)}" in ended.stderr
     assert ("\\" in ended.stderr) == (script is not whole), "what failed is named, and made harmless"
     rest = OURS.sub("", ended.stderr)

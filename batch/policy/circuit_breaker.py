@@ -7,7 +7,8 @@ account must cost a handful of requests. The rules, which ``docs/faults.md`` has
 2. Proof is a first delta or a whole answer of an attempt that was sent after the failure had arrived.
 3. On an endpoint that has given proof, suspects wait, uncharged, while sending continues. Proof charges them.
 4. After ``5 k`` suspects without proof, or where nothing else is left, a check decides: a reference request.
-   ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers.
+   ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers. Where the only
+   requests left were charged with the same before, they are charged again: a check would double their bill.
 5. A check that is answered charges the suspects. A check that fails as they did parks the endpoint (401, 402,
    403) or opens the circuit, and the suspects go back uncharged. A 429 is waited for; after three other
    failures the endpoint is parked.
@@ -271,14 +272,14 @@ class CircuitBreaker:
         """Only suspects are left to send: decide about them now."""
         if not self.may_be_reviewed:
             return []
-        if self._state is State.CLOSED and self._references:
+        if self._state is State.CLOSED and self._references and not self.suspects.are_convicted:
             return self._begin_check(now)
         denied = self.suspects.first(Kind.DENIED)
         if denied is not None and self._state is State.UNPROVEN:
             return self.park(_refused(denied))
         if self.proven:
             self._enter(State.CLOSED)
-        return self.suspects.charge(self.name, math.inf)
+        return self.suspects.charge_all()
 
     def park(self, hold: Hold) -> list[Step]:
         """Send nothing there, for a time or in this run, and let the suspects go; said once."""
@@ -325,7 +326,7 @@ class CircuitBreaker:
         if not self._references:
             return Trial.REQUEST
         if self._state is State.UNPROVEN:
-            return Trial.CHECK if self._probation and not self._probation.is_checked else Trial.REQUEST
+            return Trial.CHECK if self._probation.wants_check else Trial.REQUEST
         # A reference that an earlier run has left may be at fault itself: others have their turn, too.
         return Trial.REQUEST if not self.proven and self._probes % 2 else Trial.CHECK
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from batch.policy.blame import Kind
+from batch.policy.blame import SUSPECT, Kind
 
 if TYPE_CHECKING:
     from batch.policy.suspects import Suspects
@@ -39,11 +39,17 @@ class Probation:
 
     def __init__(self) -> None:
         self.is_checked = False
+        self._is_in_doubt = False
         self._requests: set[str] = set()
         self._errors: set[str] = set()
 
-    def __bool__(self) -> bool:
-        return bool(self._requests)
+    @property
+    def wants_check(self) -> bool:
+        """Whether a request that is known to work would tell whose fault the failures are.
+
+        Rejections need none: fewer than five are the requests' own, and any further request tells as much.
+        """
+        return self._is_in_doubt and not self.is_checked
 
     def failed(self, request_id: str, failure: Failure, kind: Kind) -> None:
         """A request has failed. One that is wrong by itself, such as too long, says nothing."""
@@ -51,6 +57,7 @@ class Probation:
             self._requests.add(request_id)
         if kind is Kind.TROUBLE:
             self._errors.add(request_id)
+        self._is_in_doubt = self._is_in_doubt or kind in SUSPECT
 
     def check_failed(self, failure: Failure, kind: Kind) -> None:
         """The reference request has failed."""
@@ -64,6 +71,7 @@ class Probation:
         """The endpoint has answered."""
         self._requests.clear()
         self._errors.clear()
+        self._is_in_doubt = False
 
     def verdict(self, suspects: Suspects) -> Verdict:
         """What follows from the failures so far."""

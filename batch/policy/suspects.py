@@ -47,6 +47,11 @@ class Suspects:
         return next((each.failure for each in self.waiting if each.kind is kind), None)
 
     @property
+    def are_convicted(self) -> bool:
+        """Whether each was charged with the same code before."""
+        return all(each.failure.code in each.work.failures for each in self.waiting)
+
+    @property
     def equal_rejections(self) -> int:
         """How many were rejected with the same status and code, at the most."""
         rejections = Counter(
@@ -56,7 +61,13 @@ class Suspects:
         )
         return max(rejections.values(), default=0)
 
-    def charge(self, endpoint: str, before: float) -> list[Step]:
+    def charge_all(self) -> list[Step]:
+        """Charge all that wait, where nothing is left that could prove whose fault their failures are."""
+        charges: list[Step] = [Charge(each.work, each.failure, each.at) for each in self.waiting]
+        self.waiting.clear()
+        return charges
+
+    def charge(self, endpoint: str, before: int) -> list[Step]:
         """Charge those that had failed before an attempt of that turn was sent, which was answered."""
         proven = [each for each in self.waiting if each.turn < before]
         if not proven:
