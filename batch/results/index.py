@@ -79,7 +79,7 @@ class Index:
             self._codes[-1] = self._number(known.code)
         self._table[slot] = len(self._flags)
         if earlier >= 0:
-            self._flags[earlier] = 0
+            self._flags[earlier] &= _SUCCEEDED
             self.superseded += 1
             return
         self._free -= 1
@@ -114,6 +114,10 @@ class Index:
     def superseded_lines(self) -> Iterator[int]:
         """The lines that another one supersedes."""
         return self._lines(_LATEST | _UNREADABLE, 0)
+
+    def superseded_answers(self) -> Iterator[int]:
+        """Those of them that succeeded."""
+        return self._lines(_LATEST | _UNREADABLE | _SUCCEEDED, _SUCCEEDED)
 
     def unreadable_lines(self) -> Iterator[int]:
         """The lines that are not results."""

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from batch.codec import decode_result, encode_line
-from batch.results.contents import Contents, check_ours, survey
+from batch.results.contents import Contents, check_ours, results_in, survey
 from batch.results.files import Disk
+from batch.results.lines import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -77,11 +77,8 @@ def find(path: Path, request_id: str) -> Result | None:
     found = None
     mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
     with Disk().open_read(path) as stream:
-        check_ours(stream, path)
-        for line in stream:
-            if mark not in line:
-                continue
-            with suppress(ValueError):
-                result = decode_result(line)
+        carriage_returns = check_ours(stream, path).endswith(b"\r")
+        for line in read_lines(stream, carriage_returns=carriage_returns):
+            for result in results_in(line) if mark in line else ():
                 found = result if result.id == request_id else found
     return found
