@@ -12,7 +12,9 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
+from batch.app.adoption import claim
 from batch.app.aside import drawn_up
+from batch.app.changes import afterwards, announcement, check_sidecar, refuse_changes
 from batch.app.dates import exact_utc_now
 from batch.app.finish import finish, publish
 from batch.app.journal import Journal
@@ -26,10 +28,12 @@ from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
+from batch.results.sidecars import match_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batch.app.adoption import Claim
     from batch.app.environment import Environment
     from batch.app.options import RunOptions, RunReporter
     from batch.app.plan import Plan
@@ -51,14 +55,21 @@ async def execute(
     """
     signals = Signals(reporter.notice)
     with signals.heard() if options.signals else nullcontext():
-        await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
+        await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock is left beside it
         with OutputLock(job.output), Journal.of(job, reporter) as journal, ExitStack() as stack:
+            match_sidecars(job.output)
             signals.last_words = journal.broken_off
             with signals.stoppable(UNSENT):
                 log = stack.enter_context(await _opened(job, options))
                 prepared = await _prepared(job, log, journal, options)
             session = Session(job, environment, journal, options, signals)
             return await _carried_out(prepared, session, signals, options)
+
+
+def _refuse(job: JobFile, options: RunOptions) -> None:
+    """Raise ``UsageError`` for an output that is not this job's to write to."""
+    refuse_foreign(job.output)
+    claim(job, adopt=options.adopt)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,11 +80,16 @@ class _Prepared:
     log: ResultLog
     journal: Journal
     begun: Beginning
+    claim: Claim
     source: JobSource
     plan: Plan
     unplanned: Unplanned | None
     lines: int
     told: list[str]
+
+    async def record(self) -> None:
+        """Record durably which job writes to the output. Raises ``OutputWriteError``."""
+        await anyio.to_thread.run_sync(self.claim.record)
 
     @property
     def orphans(self) -> int:
@@ -86,17 +102,34 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     begun = await anyio.to_thread.run_sync(Beginning.of, job)
     for notice in log.notices:
         journal.notice(notice)
+    claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
+    if claimed.told:
+        (journal.notice if claimed.is_adopted else journal.remark)(claimed.told)
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
     unplanned = _unplanned(job, source, log, options)
     if unplanned is None:
         plan = await drawn_up(source, log.known, _sending(options))
+        _announce(job, plan, journal)
     else:
+        if job.on_change == "refuse":
+            refuse_changes(job, await drawn_up(source, log.known, _sending(options)))
+        check_sidecar(job)
         await unplanned.begin()
         plan = unplanned.plan
     told = _remark(source, journal)
     journal.start(plan.total, plan.settled, is_whole=unplanned is None)
-    return _Prepared(job, log, journal, begun, source, plan, unplanned, lines, told)
+    return _Prepared(job, log, journal, begun, claimed, source, plan, unplanned, lines, told)
+
+
+def _announce(job: JobFile, plan: Plan, journal: Journal) -> None:
+    """Say what has changed. Raises ``UsageError`` where the job does not allow that answers are replaced."""
+    refuse_changes(job, plan)
+    if plan.superseding:
+        check_sidecar(job)
+        journal.notice(announcement(job, plan))
+    elif text := announcement(job, plan):
+        journal.remark(text)
 
 
 async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
@@ -104,10 +137,13 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
     is_pruned = False
     try:
         if plan.to_send and options.limit != 0:
-            await session.send(run.source, plan, run.log, run.unplanned)
+            await session.send(run.source, plan, run.log, run.unplanned, run.record)
         with signals.stoppable(UNFINISHED):
             await _count_the_rest(run, session)
-            is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
+            keep = job.on_change != "replace"
+            is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune, keep=keep)
+            if run.unplanned is not None and (text := afterwards(job, plan, run.log.kept)):
+                journal.notice(text)
     except PromptJobsError as error:
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
             await publish(session.summary(plan, begun, run.orphans, error), job.output, journal)
@@ -120,7 +156,12 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
 async def _count_the_rest(run: _Prepared, session: Session) -> None:
     """Come to know all of a job that was not gone through beforehand."""
     if run.unplanned is not None:
-        await run.unplanned.count_the_rest(partial(session.write, run.log))
+
+        async def write(results: Sequence[Result]) -> None:
+            await run.record()
+            await session.write(run.log, results)
+
+        await run.unplanned.count_the_rest(write)
         _remark(run.source, run.journal, run.told)
         run.journal.found(run.plan.total, run.plan.settled)
 

@@ -33,7 +33,8 @@ class Plan:
 
     Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
     to be recorded, ``given_up_codes`` the failed requests that are left alone by their error's code.
-    ``repeats``: some differ in nothing but their ordinal.
+    ``repeats``: some differ in nothing but their ordinal. ``superseding`` counts the changed requests whose
+    earlier version has succeeded.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -42,12 +43,14 @@ class Plan:
     to_refuse: int = 0
     given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
+    superseding: int = 0
     _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
         """Take in one more request of the job, by what the output knows of it; return where it stands."""
         where = state(request, known)
         self.states[where] += 1
+        self.superseding += where is State.CHANGED and known is not None and known.succeeded
         if where in self.sending and origin.bad is not None:
             self.to_refuse += 1
         elif where in self.sending:

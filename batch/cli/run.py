@@ -67,7 +67,12 @@ Exit codes:
     show_default=True,
     help="What an acknowledged result survives: a power cut, or only the end of this process.",
 )
-@option("--prune", is_flag=True, help="Drop the lines of requests that the job no longer has.")
+@option(
+    "--prune",
+    is_flag=True,
+    help="Drop the lines of requests that the job no longer has, and what earlier runs have set aside.",
+)
+@option("--adopt", is_flag=True, help="Take over an output that another job file wrote.")
 @option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 @option(
     "--stats",
@@ -95,6 +100,7 @@ def command(
     fail_fast: bool,
     durability: Literal["fsync", "flush"],
     prune: bool,
+    adopt: bool,
     as_json: bool,
     stats: float,
     no_progress: bool,
@@ -114,6 +120,7 @@ def command(
     from batch.app.stop import ended_by_signals
 
     with ended_by_signals():
+        from batch.app.adoption import check_claims
         from batch.app.environment import Environment
         from batch.app.options import RunOptions
         from batch.app.sequence import check_addresses, check_inputs
@@ -121,6 +128,8 @@ def command(
 
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
+        if dry_run or len(loaded) > 1:
+            check_claims(loaded, adopt=adopt)
         if dry_run:
             return print_dry_run(loaded, retry=retry, as_json=as_json)
         here = Environment.current()
@@ -128,7 +137,7 @@ def command(
             check_inputs(loaded)
             check_addresses(loaded, here)
         options = RunOptions(
-            limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune
+            limit, max_duration, fail_fast, durability, signals=True, retry=retry, prune=prune, adopt=adopt
         )
         collector.spare()
         bar = not (no_progress or verbose)

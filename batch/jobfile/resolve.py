@@ -82,6 +82,7 @@ class _Resolver:
             output=self._output(name),
             order=self.spec.output.order,
             include=tuple(self.spec.output.include),
+            on_change=self.spec.output.on_change,
             reasoning=self.spec.reasoning,
             on_length=self.spec.on_length,
             concurrency=self.spec.concurrency,

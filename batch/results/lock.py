@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
-from batch.results.files import Disk, match, open_own, reason
+from batch.results.files import Disk, open_own, reason
 from batch.terminal import escape
 
 if TYPE_CHECKING:
@@ -88,7 +88,6 @@ class OutputLock:
         text = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), started))
         descriptor = open_own(self._path, os.O_WRONLY | os.O_TRUNC, like=self._output)
         with open(descriptor, "wb") as file:
-            match(descriptor, self._output)
             file.write(text)
 
 
