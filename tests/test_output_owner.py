@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -15,6 +14,7 @@ from batch.errors import OutputOfAnotherJobError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from tests.chat_server import ChatServer
     from tests.cli_support import Cli
@@ -36,9 +36,7 @@ def write_job(cli: Cli, server: ChatServer, name: str, prompt: str = "hello", ou
 
 def tree(folder: Path) -> dict[str, bytes]:
     """Everything below a folder."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
 def record(cli: Cli, output: str = OUTPUT) -> dict[str, Any]:
@@ -214,13 +212,11 @@ def test_a_job_file_that_is_gone_holds_nothing(
     path = change(first)
     ended = cli("run", str(path), "-q", "-o", OUTPUT)
     assert ended.code == 0
-    said = f"out.jsonl was written by {first}, which is not there any more; {path} takes it over"
-    assert ended.stderr == "" or said in ended.stderr
-    write_job(cli, server, path.name if path.parent == cli.folder else "jobs/first.yaml", "more")
-    ended = cli("run", str(path), "-q", "-o", OUTPUT)
-    assert ended.code == 0
-    assert said in ended.stderr, "said when it has something to send"
+    said = f"{cli.folder / OUTPUT} was written by {first}, which is not there any more; {path} takes it over"
+    assert ended.stderr.endswith(f"Z {said}\n")
     assert record(cli)["real"] == str(path)
+    ended = cli("run", str(path), "-q", "-o", OUTPUT)
+    assert (ended.code, ended.stderr) == (0, "")
 
 
 def test_a_hard_link_is_the_same_file(cli: Cli, server: ChatServer, first: Path) -> None:
@@ -342,10 +338,23 @@ def test_an_output_that_was_deleted_holds_nothing(cli: Cli, server: ChatServer, 
     assert record(cli)["real"] == str(second)
 
 
-def test_a_run_that_sends_nothing_takes_nothing_over(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_a_job_that_finds_all_of_its_results_takes_them_over_once(
+    cli: Cli, server: ChatServer, first: Path
+) -> None:
+    path = renamed(first)
+    assert cli("run", str(path), "--limit", "0").code == 0
+    assert record(cli)["real"] == str(path)
+    ended = cli("run", str(path), "-q")
+    assert (ended.code, ended.stderr) == (0, "")
+
+
+def test_a_run_that_may_not_send_takes_nothing_over(cli: Cli, server: ChatServer, first: Path) -> None:
     before = record(cli)
     path = renamed(first)
-    assert cli("run", str(path)).code == 0
+    write_job(cli, server, path.name, "changed")
+    ended = cli("run", str(path), "--limit", "0")
+    assert ended.code == 8
+    assert "takes it over" not in ended.stderr
     assert record(cli) == before
 
 

@@ -38,9 +38,7 @@ class Claim:
     is_adopted: bool = False
 
     def record(self) -> None:
-        """Record durably that the job writes to the output, once. Raises ``OutputWriteError``."""
-        if not self.is_new:
-            return
+        """Record durably that the job writes to the output. Raises ``OutputWriteError``."""
         try:
             write_owner(self.output, self.owner)
         except OSError as error:

@@ -47,13 +47,20 @@ def afterwards(job: JobFile, plan: Plan, kept: int) -> str:
     return text
 
 
+def refusal(job: JobFile, plan: Plan) -> str:
+    """Why the job does not allow that its succeeded answers are superseded; empty where it does."""
+    if job.on_change != "refuse" or not plan.superseding:
+        return ""
+    return (
+        f"{announcement(job, plan)}, which `output.on_change: refuse` does not allow; "
+        "name another output (`-o FILE`), or set `output.on_change` to `keep` or `replace`"
+    )
+
+
 def refuse_changes(job: JobFile, plan: Plan) -> None:
-    """Raise ``UsageError`` where the job refuses that succeeded answers are superseded, and some would be."""
-    if job.on_change == "refuse" and plan.superseding:
-        raise UsageError(
-            f"{announcement(job, plan)}, which `output.on_change: refuse` does not allow; "
-            "name another output (`-o FILE`), or set `output.on_change` to `keep` or `replace`"
-        )
+    """Raise ``UsageError`` where there is a ``refusal``."""
+    if why := refusal(job, plan):
+        raise UsageError(why)
 
 
 def check_sidecar(job: JobFile) -> None:

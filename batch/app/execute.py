@@ -23,7 +23,7 @@ from batch.app.provenance import Beginning
 from batch.app.session import Session
 from batch.app.stop import UNFINISHED, UNSENT, Signals
 from batch.app.unplanned import Unplanned
-from batch.errors import PromptJobsError, UsageError
+from batch.errors import OutputWriteError, PromptJobsError, UsageError
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -88,8 +88,24 @@ class _Prepared:
     told: list[str]
 
     async def record(self) -> None:
-        """Record durably which job writes to the output. Raises ``OutputWriteError``."""
+        """Record durably which job writes to the output, and say if it takes that over, once.
+
+        Raises ``OutputWriteError``.
+        """
+        if not self.claim.is_new:
+            return
         await anyio.to_thread.run_sync(self.claim.record)
+        if self.claim.told:
+            tell = self.journal.notice if self.claim.is_adopted else self.journal.remark
+            tell(self.claim.told)
+
+    async def take_over(self) -> None:
+        """Record the same for a job that finds all of its results in the output of another."""
+        if self.claim.told and not self.plan.to_do:
+            try:
+                await self.record()
+            except OutputWriteError as error:
+                self.journal.notice(str(error))
 
     @property
     def orphans(self) -> int:
@@ -103,8 +119,6 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     for notice in log.notices:
         journal.notice(notice)
     claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
-    if claimed.told:
-        (journal.notice if claimed.is_adopted else journal.remark)(claimed.told)
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
     unplanned = _unplanned(job, source, log, options)
@@ -140,6 +154,7 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
             await session.send(run.source, plan, run.log, run.unplanned, run.record)
         with signals.stoppable(UNFINISHED):
             await _count_the_rest(run, session)
+            await run.take_over()
             keep = job.on_change != "replace"
             is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune, keep=keep)
             if run.unplanned is not None and (text := afterwards(job, plan, run.log.kept)):

@@ -31,6 +31,10 @@ MAX_BYTES = 64 * 2**20
 """The largest document: 64 MiB, far beyond any model's context."""
 
 
+SUPERSEDED = ".jsonl.superseded.jsonl"
+"""How the names of files end that hold superseded answers."""
+
+
 class _Found(NamedTuple):
     id: str
     path: Path
@@ -39,7 +43,8 @@ class _Found(NamedTuple):
 def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
     """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
 
-    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it.
+    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it; nor
+    the superseded answers of another output.
     """
     seen: set[Path] = set()
     for index, pattern in enumerate(inputs.files):
@@ -69,7 +74,9 @@ def _matches(pattern: str, base: Path) -> list[_Found]:
     return sorted(
         document
         for document in found
-        if (takes_hidden or not _is_hidden(document.id)) and not os.path.isdir(document.path)
+        if (takes_hidden or not _is_hidden(document.id))
+        and not document.id.endswith(SUPERSEDED)
+        and not os.path.isdir(document.path)
     )
 
 

@@ -162,6 +162,9 @@ class _Resolver:
     def _check_is_file(self, written: str, output: Path, at: At) -> None:
         if written == "-":
             self.findings.at_value(at, "the results cannot go to standard output", "name a file")
+        elif output.name.endswith(".jsonl.superseded.jsonl"):
+            what = "such a file holds the superseded answers of another output"
+            self.findings.at_value(at, what, "name another file")
         elif written.endswith("/") or os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
 
