@@ -43,8 +43,8 @@ class _Found(NamedTuple):
 def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
     """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
 
-    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it; nor
-    the superseded answers of another output.
+    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it;
+    nor does it mean the superseded answers of another output.
     """
     seen: set[Path] = set()
     for index, pattern in enumerate(inputs.files):
