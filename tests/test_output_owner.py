@@ -124,7 +124,7 @@ def test_adoption_takes_it_over_and_says_so(cli: Cli, server: ChatServer, first:
     ended = cli("run", "second.yaml", "-q", "--adopt")
     assert ended.code == 0
     assert f"out.jsonl was written by {first}; {second} takes it over" in ended.stderr
-    assert "2 of 2 requests have changed since their last results" in ended.stderr
+    assert "2 of 2 requests have changed since" in (cli.folder / "out.jsonl.log").read_text()
     assert record(cli)["real"] == str(second)
     assert len((cli.folder / "out.jsonl.superseded.jsonl").read_bytes().splitlines()) == 2
     assert is_refused(cli("run", "first.yaml"), second)

@@ -141,8 +141,7 @@ def _announce(job: JobFile, plan: Plan, journal: Journal) -> None:
     refuse_changes(job, plan)
     if plan.superseding:
         check_sidecar(job)
-        journal.notice(announcement(job, plan))
-    elif text := announcement(job, plan):
+    if text := announcement(job, plan):
         journal.remark(text)
 
 
@@ -158,7 +157,7 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
             keep = job.on_change != "replace"
             is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune, keep=keep)
             if run.unplanned is not None and (text := afterwards(job, plan, run.log.kept)):
-                journal.notice(text)
+                journal.remark(text)
     except PromptJobsError as error:
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
             await publish(session.summary(plan, begun, run.orphans, error), job.output, journal)
