@@ -63,6 +63,7 @@ UNCHANGED = {
     "CRLF in the middle": A + B_BODY + b"\r\n" + C,
     "CR CR LF": A_BODY + b"\r\r\n" + B_BODY + b"\r\r\n" + C_BODY + b"\r\r\n",
     "trailing spaces": A_BODY + b"  \n" + B_BODY + b"\t\n" + C,
+    "CRLF and LF in turns": A_BODY + b"\r\n" + B + C_BODY + b"\r\n",
     "leading spaces": b" " + A + b"  " + B + C,
 }
 """Files of three results that are valid as they are."""
@@ -111,6 +112,15 @@ def test_the_last_line_gets_the_line_end_that_it_lacks() -> None:
     assert disk.content(PATH) == A + B
     assert log.notices == ["results.jsonl: the last line is whole but had no line end, which it has now"]
     assert log.known("b") is not None
+
+
+async def test_a_file_cut_between_carriage_return_and_line_feed_goes_on() -> None:
+    disk = held(A_BODY + b"\r\n" + B_BODY + b"\r")
+    log = ResultLog.open(PATH, files=disk)
+    assert disk.content(PATH) == A_BODY + b"\r\n" + B_BODY + b"\r\n"
+    await log.write([succeeded("c")])
+    await log.finish(["c", "b", "a"], order="input")
+    assert disk.content(PATH) == C + B_BODY + b"\r\n" + A_BODY + b"\r\n"
 
 
 async def test_what_follows_a_line_without_its_end_is_a_line_of_its_own() -> None:

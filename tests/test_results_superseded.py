@@ -16,6 +16,7 @@ from batch.errors import ForeignOutputError, OutputWriteError
 from batch.results.events import EventLog
 from batch.results.files import Disk
 from batch.results.log import ResultLog
+from batch.results.sidecars import match_sidecars
 from batch.results.superseded import _Digests, check_superseded, set_aside
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import PowerCutError, SimulatedDisk
@@ -290,6 +291,19 @@ async def test_sidecars_have_the_mode_of_the_output(mode: int, tmp_path: Path) -
         await log.write([succeeded("a", "late")])
         await log.finish(keep=True)
     assert {name.stat().st_mode & 0o777 for name in (path, corrupt, superseded)} == {mode}
+
+
+def test_a_file_with_several_names_keeps_its_mode(tmp_path: Path) -> None:
+    path, elsewhere = tmp_path / "results.jsonl", tmp_path / "elsewhere"
+    path.write_bytes(early("a"))
+    path.chmod(0o600)
+    elsewhere.write_bytes(b"{}")
+    elsewhere.chmod(0o644)
+    os.link(elsewhere, tmp_path / "results.jsonl.job.json")
+    (tmp_path / "results.jsonl.log").write_bytes(b"")
+    match_sidecars(path)
+    assert elsewhere.stat().st_mode & 0o777 == 0o644
+    assert (tmp_path / "results.jsonl.log").stat().st_mode & 0o777 == 0o600
 
 
 def test_a_set_of_lines_holds_what_was_added() -> None:

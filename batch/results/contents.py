@@ -115,7 +115,7 @@ def survey(stream: BinaryIO, path: Path, each: Callable[[Result], None] | None =
         contents.add(result.id, known(result), len(line))
         if each is not None:
             each(result)
-    contents.unended = not contents.torn and not line.endswith((b"\n", b"\r")) and len(contents) > 0
+    contents.unended = not contents.torn and not line.endswith(b"\n") and len(contents) > 0
     return contents
 
 

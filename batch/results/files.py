@@ -244,7 +244,12 @@ def open_own(path: Path, flags: int, *, like: Path) -> int:
 
 
 def match(descriptor: int, like: Path) -> None:
-    """Give an open file the owner and the mode of ``like``, where that exists, as far as this process may."""
+    """Give an open file the owner and the mode of ``like``, where that exists, as far as this process may.
+
+    A file with several names stays as it is: another folder may rely on its owner.
+    """
+    if os.fstat(descriptor).st_nlink > 1:
+        return
     try:
         found = like.stat()
     except FileNotFoundError:
