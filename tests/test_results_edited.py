@@ -196,6 +196,13 @@ def test_readers_do_not_leave_out_results_of_a_newer_version(content: bytes, tmp
         Lookup(path)
 
 
+def test_a_result_of_a_newer_version_is_not_taken_for_none(tmp_path: Path) -> None:
+    path = tmp_path / "results.jsonl"
+    path.write_bytes(A + of_version(2) + C)
+    with pytest.raises(ForeignOutputError, match="line 2 was written by a newer promptjobs"):
+        find(path, "b")
+
+
 @pytest.mark.parametrize("damage", [sorted_keys(1), sorted_keys(0), b'{"schema_version":"2"}\n'])
 def test_what_is_not_newer_is_damage(damage: bytes) -> None:
     disk = held(A + damage + C)

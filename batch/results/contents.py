@@ -126,7 +126,7 @@ def _take_apart(contents: Contents, path: Path, line: bytes, each: Callable[[Res
         try:
             result = decode_result(without_mark(piece))
         except ValueError:
-            _refuse_newer(piece, path, len(contents) + 1)
+            refuse_newer(piece, path, len(contents) + 1)
             if piece.isspace():
                 contents.add_blank(len(piece))
             elif number == len(found) and not piece.endswith((b"\n", b"\r")):
@@ -140,7 +140,8 @@ def _take_apart(contents: Contents, path: Path, line: bytes, each: Callable[[Res
             each(result)
 
 
-def _refuse_newer(line: bytes, path: Path, number: int) -> None:
+def refuse_newer(line: bytes, path: Path, number: int) -> None:
+    """Raise ``ForeignOutputError`` where a newer version of this program wrote the line with this number."""
     version = newer_version(without_mark(line))
     if version is not None:
         raise ForeignOutputError(
@@ -162,7 +163,7 @@ def check_ours(stream: BinaryIO, path: Path) -> bytes:
             "`iconv -f UTF-16 -t UTF-8`"
         )
     if not _is_ours(first):
-        _refuse_newer(first, path, 1)
+        refuse_newer(first, path, 1)
         raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
     return first
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from batch.codec import decode_result, encode_line
-from batch.results.contents import Contents, check_ours, results_in, survey
+from batch.results.contents import Contents, check_ours, refuse_newer, results_in, survey
 from batch.results.files import Disk
 from batch.results.lines import read_lines
 
@@ -78,7 +78,12 @@ def find(path: Path, request_id: str) -> Result | None:
     mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
     with Disk().open_read(path) as stream:
         carriage_returns = check_ours(stream, path).endswith(b"\r")
-        for line in read_lines(stream, carriage_returns=carriage_returns):
-            for result in results_in(line) if mark in line else ():
+        for number, line in enumerate(read_lines(stream, carriage_returns=carriage_returns), 1):
+            if mark not in line:
+                continue
+            results = results_in(line)
+            if not results:
+                refuse_newer(line, path, number)
+            for result in results:
                 found = result if result.id == request_id else found
     return found
