@@ -155,7 +155,7 @@ async def test_while_the_output_is_put_in_order(
     assert said == [f"promptjobs: {why}; the same command goes on"]
     assert stopped.end.startswith(f"exit code {128 + number} ({number.name}) after ")
     assert stopped.output.read_bytes() == before
-    assert stopped.beside() == {"job.jsonl.lock", "job.jsonl.summary.json"}
+    assert stopped.beside() - {"job.jsonl.job.json"} == {"job.jsonl.lock", "job.jsonl.summary.json"}
     summary = json.loads(stopped.output.with_name("job.jsonl.summary.json").read_text())
     assert (summary["exit_code"], summary["succeeded"], summary["pending"]) == (128 + number, MANY, 0)
     assert summary["reasons"] == [f"{why}; the same command goes on"]
