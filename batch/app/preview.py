@@ -9,7 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.app.changes import announcement, refusal
+from batch.app.changes import refusal
 from batch.app.plan import Plan, open_source
 from batch.app.reading import reading
 from batch.inputs.check import check
@@ -72,9 +72,8 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
         viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
-    if viewer.preview.plan.superseding:
-        plan = viewer.preview.plan
-        viewer.preview.notices.append(refusal(job, plan) or announcement(job, plan))
+    if why := refusal(job, viewer.preview.plan):
+        viewer.preview.notices.append(why)
     return viewer.preview
 
 
