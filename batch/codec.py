@@ -8,6 +8,8 @@ hold surrogates without their partner, which UTF-8 cannot express; they become U
 
 from __future__ import annotations
 
+import re
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 import msgspec
@@ -20,11 +22,19 @@ if TYPE_CHECKING:
 
 _LINE_ENDS = ((b"\xe2\x80\xa8", b"\\u2028"), (b"\xe2\x80\xa9", b"\\u2029"), (b"\xc2\x85", b"\\u0085"))
 
+_VERSION = re.compile(rb'\s*\{\s*"schema_version"\s*:\s*([0-9]{1,9})\s*[,}]')
+
+
+class _Version(msgspec.Struct):
+    schema_version: int | None = None
+
+
 MOST_BRACKETS = 400
 """Opening brackets of a line that cannot be nested too deeply to be read."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Result)
+_versions = msgspec.json.Decoder(_Version)
 
 
 def encode_result(result: Result) -> bytes:
@@ -90,6 +100,19 @@ def decode_result(line: bytes) -> Result:
     if result.schema_version != SCHEMA_VERSION:
         raise msgspec.ValidationError(f"schema version {result.schema_version} is not known")
     return result
+
+
+def newer_version(line: bytes) -> int | None:
+    """Return the schema version of a line that a newer version of this program wrote, else ``None``.
+
+    The line may be damaged: a line of this program begins with its version.
+    """
+    version = None
+    with suppress(ValueError, RecursionError):
+        version = _versions.decode(line).schema_version
+    if version is None and (start := _VERSION.match(line)):
+        version = int(start[1])
+    return version if version is not None and version > SCHEMA_VERSION else None
 
 
 def known(result: Result, *, restated: bool = False) -> Known:

@@ -7,7 +7,8 @@
     │   ├── JobFileError         the job file's mistakes, all of them
     │   ├── ModelNotFoundError   a model name that the provider does not have
     │   ├── UntrustedKeyError    a key would go to an origin it is not trusted for
-    │   └── ForeignOutputError   the output file was not written by promptjobs
+    │   ├── ForeignOutputError   the output file was not written by promptjobs, or by a newer version
+    │   └── OutputOfAnotherJobError   another job file wrote the output
     ├── OutputLockedError        another run holds the output                        exit 75
     ├── OutputWriteError         a result could not be written                       exit 74
     ├── UnencodableError         results that have no form in JSON; only these are at fault
@@ -88,7 +89,11 @@ class UntrustedKeyError(UsageError):
 
 
 class ForeignOutputError(UsageError):
-    """The output's first line is not a result line, so the file is left alone."""
+    """The output is left as it is: it does not begin with a result, or holds results of a newer version."""
+
+
+class OutputOfAnotherJobError(UsageError):
+    """Another job file, which still exists, wrote the output."""
 
 
 class OutputLockedError(PromptJobsError):

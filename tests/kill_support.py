@@ -17,9 +17,12 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import anyio.to_thread
 
+from batch.app.adoption import owner_of
+from batch.app.jobs import load_job
 from batch.app.library import arun
 from batch.codec import decode_result
 from batch.results.files import Disk
+from batch.results.owner import read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -138,6 +141,22 @@ def write_job(folder: Path, base_url: str, rows: Mapping[str, str], **more: obje
     }
     job.write_text(json.dumps(settings), encoding="utf-8")
     return job
+
+
+def written_by_another(job: Path) -> Path:
+    """Another job file, which has written the output of ``job``."""
+    other = job.with_name("other.yaml")
+    other.write_bytes(job.read_bytes())
+    output = job.parent / "output" / "job.jsonl"
+    write_owner(output, owner_of(load_job(other, overrides={"output.path": str(output)})))
+    return other
+
+
+def owner(job: Path) -> str | None:
+    """The job file that the output's record names; fails where there is no whole record."""
+    found = read_owner(job.parent / "output" / "job.jsonl")
+    assert found is not None
+    return found.real
 
 
 def whole_lines(output: Path) -> list[Result]:

@@ -13,6 +13,8 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
+from batch.results.files import FileState
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
@@ -108,8 +110,9 @@ class SimulatedDisk:
             raise FileNotFoundError(path)
         return io.BytesIO(self.content(path))
 
-    def size(self, path: Path) -> int | None:
-        return len(self._names[path].content) if path in self._names else None
+    def state(self, file: Path | int) -> FileState | None:
+        found = self._open[file] if isinstance(file, int) else self._names.get(file)
+        return None if found is None else FileState(0, id(found), len(found.content))
 
     def open_append(self, path: Path, *, like: Path) -> int:
         self._step("open")

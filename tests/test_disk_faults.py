@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import os
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 
 PATH = Path("/results.jsonl")
 CORRUPT = Path("/results.jsonl.corrupt")
+SUPERSEDED = Path("/results.jsonl.superseded.jsonl")
 NAMES = "abcdef"
 GONE = "no line"
 NONSENSE = b"\0\0\0\n"
@@ -57,6 +59,7 @@ class Life:
     job: list[str]
     order: Literal["completion", "input"]
     prune: bool
+    keep: bool
     trouble: Literal["none", "killed", "power", "one error", "errors", "full"]
     at: int
     error: int
@@ -71,6 +74,7 @@ lives = st.builds(
     job=st.permutations(NAMES).flatmap(lambda names: st.integers(0, 6).map(lambda most: names[:most])),
     order=st.sampled_from(["completion", "input"]),
     prune=st.booleans(),
+    keep=st.booleans(),
     trouble=st.sampled_from(["none", "killed", "power", "one error", "errors", "full"]),
     at=st.integers(1, 45),
     error=st.sampled_from(ERRORS),
@@ -92,6 +96,7 @@ class Promises:
         self._version = 0
         self._durable: dict[str, str] = {}
         self._tried: dict[str, set[str]] = {}
+        self._answers: set[tuple[str, str]] = set()
 
     def attempt(self, names: str) -> list[Result]:
         """Results to write, each in a version of its own."""
@@ -107,8 +112,13 @@ class Promises:
         """They have been written, so that the last of each id is what counts."""
         for result in results:
             self._durable[result.id] = result.text or ""
+            self._answers.add((result.id, result.text or ""))
         for result in results:
             self._tried.pop(result.id, None)
+
+    def superseded_may_go(self) -> None:
+        """From now on nothing is said of the answers that have been there so far."""
+        self._answers.clear()
 
     def pruning(self, job: list[str]) -> None:
         """Lines of other ids may go from now on."""
@@ -120,8 +130,13 @@ class Promises:
         self._durable = {name: text for name, text in self._durable.items() if name in job}
         self._tried = {name: texts for name, texts in self._tried.items() if name in job}
 
-    def check(self, results: list[Result]) -> None:
-        """Each id has the version that was called durable, or one tried since; from now on it is that one."""
+    def check(self, results: list[Result], superseded: list[Result]) -> None:
+        """Each id has the version that was called durable, or one tried since; from now on it is that one.
+
+        Each answer that was durable is in the output or among the superseded ones.
+        """
+        assert self._answers <= {(result.id, result.text or "") for result in results + superseded}
+        self._answers |= {(result.id, result.text or "") for result in results if result.error is None}
         found = {result.id: result.text or "" for result in results}
         for name, text in self._durable.items():
             assert found.get(name, GONE) in {text, *self._tried.get(name, ())}, name
@@ -133,6 +148,16 @@ def results_on(disk: SimulatedDisk) -> list[Result]:
     if PATH.name not in disk.names():
         return []
     return [decode_result(line) for line in disk.content(PATH).splitlines(keepends=True)]
+
+
+def superseded_on(disk: SimulatedDisk) -> list[Result]:
+    """The whole lines of the superseded file; a power cut can damage the end of it."""
+    content = disk.content(SUPERSEDED) if SUPERSEDED.name in disk.names() else b""
+    found = []
+    for line in content.splitlines(keepends=True):
+        with suppress(ValueError):
+            found.append(decode_result(line))
+    return found
 
 
 def prepare(disk: SimulatedDisk, life: Life) -> None:
@@ -152,7 +177,7 @@ def prepare(disk: SimulatedDisk, life: Life) -> None:
 async def live(disk: SimulatedDisk, life: Life, promises: Promises) -> None:
     """One run, from opening the log to the end that this life has."""
     log = ResultLog.open(PATH, files=disk)
-    promises.check(results_on(disk))
+    promises.check(results_on(disk), superseded_on(disk))
     for batch in life.batches:
         results = promises.attempt(batch)
         await write(disk, log, life, results)
@@ -180,7 +205,9 @@ async def finish(disk: SimulatedDisk, log: ResultLog, life: Life, promises: Prom
     before = [result.id for result in results_on(disk)]
     if life.prune:
         promises.pruning(life.job)
-    await log.finish(life.job, order=life.order, prune=life.prune)
+    if life.prune or not life.keep:
+        promises.superseded_may_go()
+    await log.finish(life.job, order=life.order, prune=life.prune, keep=life.keep)
     if life.prune:
         promises.pruned(life.job)
     after = [result.id for result in results_on(disk)]
@@ -208,13 +235,13 @@ async def live_all(disk: SimulatedDisk, all_lives: list[Life], fate: Callable[[]
             disk.forget_process()
     disk.error_at, disk.errors, disk.capacity, disk.longest_write = {}, {}, None, None
     log = ResultLog.open(PATH, files=disk)
-    promises.check(results_on(disk))
+    promises.check(results_on(disk), superseded_on(disk))
     await log.write([succeeded(name) for name in NAMES if not log.known(name)])
     await log.finish()
     found = Counter(result.id for result in results_on(disk))
     assert set(found) >= set(NAMES)
     assert set(found.values()) == {1}
-    assert disk.names() <= {PATH.name, CORRUPT.name}
+    assert disk.names() <= {PATH.name, CORRUPT.name, SUPERSEDED.name}
 
 
 @pytest.mark.slow

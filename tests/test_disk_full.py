@@ -100,3 +100,28 @@ async def test_on_a_disk_that_is_full_from_the_start_nothing_is_sent(
         said = await shell(promptjobs, f"{fill} run; rm output/other; run; cp output/job.jsonl first.jsonl")
     assert said == ["74", "0"]
     assert len(whole_lines(tmp_path / "first.jsonl")) == len(server.requests) == 3
+
+
+async def test_a_disk_that_fills_up_while_superseded_answers_move_loses_none(
+    promptjobs: Command, tmp_path: Path
+) -> None:
+    (tmp_path / "output").mkdir()
+    rows = dict(list(ROWS.items())[:10])
+    async with FaultServer(reply) as server:
+        write_job(tmp_path, server.url, {name: f"{prompt} again" for name, prompt in rows.items()})
+        (tmp_path / "rows.jsonl").rename(tmp_path / "edited.jsonl")
+        write_job(tmp_path, server.url, rows)
+        said = await shell(
+            promptjobs,
+            "run; cp output/job.jsonl first.jsonl; cp edited.jsonl rows.jsonl; run; "
+            "cp output/job.jsonl* .; mkdir full; mv job.jsonl* full; "
+            "mount -o remount,size=10m output; run; cp output/job.jsonl* .",
+        )
+    assert said == ["0", "74", "0"]
+    first, full, now = (tmp_path / name for name in ("first.jsonl", "full/job.jsonl", "job.jsonl"))
+    kept = [line for line in full.read_bytes().splitlines() if line in first.read_bytes().splitlines()]
+    assert len(kept) == 10, "what could not move has stayed"
+    assert sorted(result.id for result in whole_lines(now)) == sorted(rows)
+    superseded = tmp_path / "job.jsonl.superseded.jsonl"
+    assert sorted(superseded.read_bytes().splitlines()) == sorted(first.read_bytes().splitlines())
+    assert len(server.requests) == 20, "nothing is sent again"

@@ -1,4 +1,7 @@
-"""A run that dies at each of its operations on the disk, on a file that needs every kind of mending."""
+"""A run that dies at each of its operations on the disk, on a file that needs every kind of mending.
+
+It is another job file that wrote the file, and some of its answers are to requests that have changed since.
+"""
 
 from __future__ import annotations
 
@@ -12,8 +15,9 @@ import pytest
 
 from batch.codec import decode_result
 from batch.results.summary import summary_path
+from batch.results.superseded import superseded_path
 from batch.testing import FaultServer, answer, status
-from tests.kill_support import Life, whole_lines, write_job
+from tests.kill_support import Life, owner, whole_lines, write_job, written_by_another
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -24,7 +28,10 @@ pytestmark = pytest.mark.anyio
 
 EARLIER = {f"row-{number}": f"number {number}" for number in range(6)}
 ORPHAN = "row-0"
-ROWS = {f"row-{number}": f"number {number}" for number in range(11, 0, -1)}
+CHANGED = ["row-2", "row-4"]
+ROWS = {
+    f"row-{number}": f"{'changed' if number in (2, 4) else 'number'} {number}" for number in range(11, 0, -1)
+}
 NONSENSE = b"\0\0\0\0\n"
 TORN = b'{"schema_version":1,"id":"row-11","finger'
 
@@ -65,18 +72,23 @@ async def test_a_death_at_any_operation_loses_nothing(
             shutil.rmtree(output.parent)
             output.parent.mkdir()
             output.write_bytes(damaged)
-            async with Life(job, dies_at=half_steps / 2, prune=prune) as life:
+            other = written_by_another(job)
+            server.requests.clear()
+            async with Life(job, dies_at=half_steps / 2, prune=prune, adopt=True) as life:
                 code = await life.ended()
                 acknowledged = life.acknowledged()
+            assert owner(job) in {str(job), None if server.requests else str(other)}, "before the first send"
             if code == 0:
                 break
             assert code == -signal.SIGKILL
             deaths += 1
             check_what_is_left(output, damaged, acknowledged, orphan=not prune)
-            async with Life(job, prune=prune) as life:
+            async with Life(job, prune=prune, adopt=True) as life:
                 assert await life.ended() == 0
             check_what_is_whole(output, order, prune=prune)
+            assert owner(job) == str(job)
     check_what_is_whole(output, order, prune=prune)
+    assert sorted(result.id for result in whole_lines(superseded_path(output))) == CHANGED
     print(f"{deaths} deaths")
     assert deaths > 2 * 20
 
@@ -87,6 +99,10 @@ def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str], *,
     results = {
         result.id: result for result in map(decode_result, [line for line in lines if line[:1] != b"\0"])
     }
+    kept = {result.id: result.text for result in whole_lines(superseded_path(output))}
+    for name in CHANGED:
+        early = f"early: {EARLIER[name]}"
+        assert kept.get(name) == early or any(early.encode() in line for line in lines), "an earlier answer"
     assert set(results) >= (set(EARLIER) if orphan else set(EARLIER) - {ORPHAN})
     assert all((results[name].text or "").startswith("late: ") for name in acknowledged)
     if summary_path(output).exists():
@@ -104,4 +120,6 @@ def check_what_is_whole(output: Path, order: str, *, prune: bool) -> None:
     assert {result.status for result in results} == {"succeeded"}
     assert output.read_bytes().endswith(b"\n")
     assert json.loads(summary_path(output).read_bytes())["succeeded"] == len(ROWS)
+    kept = sorted(result.id for result in whole_lines(superseded_path(output)))
+    assert kept == CHANGED or (prune and kept == []), "each once, until a later run prunes them"
     assert not [path.name for path in output.parent.iterdir() if path.name.endswith(".tmp")]

@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from batch.codec import encode_result
 from batch.finish_reasons import FinishReasons
 from batch.records import Usage, Verdict
 from batch.results.log import ResultLog
-from batch.results.restate import Restate, needs_no_request
+from batch.results.restate import Restate
 from tests.results_support import failed, succeeded
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.records import Result
     from tests.chat_server import ChatServer
     from tests.cli_support import Cli
 
@@ -50,7 +52,7 @@ def test_a_stored_success_is_what_its_finish_reason_says(
     assert (stated.status, stated.verdict, stated.error and stated.error.code) == (status, verdict, code)
     assert (stated.text, stated.partial_text) == (("Half", None) if code is None else (None, "Half"))
     assert (stated is stored) == (status == "succeeded" and verdict == "complete")
-    assert needs_no_request(stated) == (code is None)
+    assert (stated.error is None) == (code is None)
     assert stated.error is None or stated.error.retryable
 
 
@@ -145,6 +147,67 @@ async def test_lines_are_written_again_once_and_survive_a_run_that_dies_before_i
     assert len(path.read_bytes().splitlines()) == 4
 
 
+OTHER = "f" * 32
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    ("stored", "newer", "kept"),
+    [
+        (replace(succeeded("a", "Half"), finish_reason="error"), succeeded("a"), []),
+        (replace(succeeded("a", "Half"), finish_reason="error"), succeeded("a", fingerprint=OTHER), []),
+        (replace(succeeded("a", "Cut"), finish_reason="MAX_TOKENS"), None, []),
+        (
+            replace(succeeded("a", "Cut"), finish_reason="MAX_TOKENS"),
+            succeeded("a", fingerprint=OTHER),
+            [("succeeded", "length", "Cut")],
+        ),
+        (unknown("done"), None, []),
+        (unknown("done"), succeeded("a", fingerprint=OTHER), [("succeeded", "complete", "All of it.")]),
+        (unknown("other"), succeeded("a", fingerprint=OTHER), []),
+        (succeeded("a", "Whole"), succeeded("a", fingerprint=OTHER), [("succeeded", "complete", "Whole")]),
+    ],
+    ids=["half", "half changed", "cut", "cut changed", "word", "word changed", "unknown", "whole"],
+)
+@pytest.mark.parametrize("dies", [False, True])
+async def test_only_what_is_read_as_an_answer_is_kept_when_it_is_superseded_and_once(
+    tmp_path: Path, stored: Result, newer: Result | None, kept: list[tuple[str, str, str]], dies: bool
+) -> None:
+    path = tmp_path / "out.jsonl"
+    with ResultLog.open(path) as log:
+        await log.write([stored])
+    with ResultLog.open(path, restate=DONE_IS_COMPLETE) as log:
+        await log.write_restated()
+        await log.write([] if newer is None else [newer])
+        if not dies:
+            await log.finish(keep=True)
+    with ResultLog.open(path, restate=DONE_IS_COMPLETE) as log:
+        await log.finish(keep=True)
+    assert len(path.read_bytes().splitlines()) == 1
+    superseded = tmp_path / "out.jsonl.superseded.jsonl"
+    lines = superseded.read_bytes().splitlines() if superseded.exists() else []
+    found = [json.loads(line) for line in lines]
+    assert [(line["status"], line["verdict"], line["text"]) for line in found] == kept
+
+
+@pytest.mark.anyio
+async def test_lines_that_another_program_has_changed_are_read_by_their_finish_reason_too(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "out.jsonl"
+    lines = [
+        encode_result(replace(succeeded(name, "Half"), finish_reason=reason)).rstrip()
+        for name, reason in [("a", "error"), ("b", "stop"), ("c", "error")]
+    ]
+    marked = [b"\xef\xbb\xbf" + line + b"\r\n" for line in lines]
+    for content in (b"\r".join([*lines, b""]), b"".join(lines), b"".join(marked)):
+        path.write_bytes(content)
+        with ResultLog.open(path, restate=DONE_IS_COMPLETE) as log:
+            read = {name: known for name in "abc" if (known := log.known(name)) is not None}
+            assert read["b"].succeeded
+            assert (read["a"].code, read["c"].code) == ("broken_off", "broken_off")
+
+
 # Runs
 
 
@@ -170,7 +233,8 @@ def as_an_earlier_version(cli: Cli, reasons: dict[str, str]) -> None:
     for name, reason in reasons.items():
         lines[name]["finish_reason"] = reason
     for line in lines.values():
-        del line["target"], line["logprobs"]
+        for key in ("target", "logprobs"):
+            line.pop(key, None)
     text = "".join(json.dumps(line, separators=(",", ":")) + "\n" for line in lines.values())
     (cli.folder / "output" / "job.jsonl").write_text(text)
 
@@ -236,3 +300,60 @@ def test_the_words_are_no_part_of_a_requests_identity(cli: Cli, server: ChatServ
     server.seen.clear()
     assert cli("run", "job.yaml").code == 0
     assert server.prompts == []
+
+
+def change_prompt(cli: Cli) -> None:
+    text = (cli.folder / "job.yaml").read_text()
+    assert "'about {{" in text
+    (cli.folder / "job.yaml").write_text(text.replace("'about {{", "'all about {{"))
+
+
+def test_a_half_answer_that_counted_as_one_is_not_kept_as_a_superseded_answer(
+    cli: Cli, server: ChatServer
+) -> None:
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"a": "error", "b": "error", "c": "MAX_TOKENS"})
+    change_prompt(cli)
+    again = cli("run", "job.yaml")
+    assert again.code == 0
+    said = "5 of 5 requests have changed since their last results; their 3 succeeded answers move to"
+    assert said in again.stderr
+    superseded = cli.folder / "output" / "job.jsonl.superseded.jsonl"
+    kept = [json.loads(line) for line in superseded.read_text(encoding="utf-8").splitlines()]
+    assert {line["id"]: line["verdict"] for line in kept} == {"c": "length", "d": "complete", "e": "complete"}
+    assert {line["text"] for line in stored(cli).values()} == {f"echo: all about {name}" for name in "abcde"}
+
+
+def test_changed_requests_whose_answers_were_broken_off_are_no_reason_to_refuse(
+    cli: Cli, server: ChatServer
+) -> None:
+    refuse = "output: {on_change: refuse}\n"
+    write_job(cli, server.url, refuse)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, dict.fromkeys("abcd", "error"))
+    change_prompt(cli)
+    refused = cli("run", "job.yaml")
+    assert refused.code == 2
+    assert "5 of 5 requests have changed" in refused.stderr
+    assert "their 1 succeeded answer would be superseded" in refused.stderr
+    as_an_earlier_version(cli, {"e": "error"})
+    assert cli("run", "job.yaml").code == 0
+    assert not (cli.folder / "output" / "job.jsonl.superseded.jsonl").exists()
+
+
+def test_a_job_that_restates_the_lines_of_another_is_recorded_before(cli: Cli, server: ChatServer) -> None:
+    """Also where it then cannot send anything: the file has been written to."""
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"c": "MAX_TOKENS", "a": "error"})
+    (cli.folder / "job.yaml").rename(cli.folder / "other.yaml")
+    with (cli.folder / "other.yaml").open("a") as job:
+        job.write("api_key_env: NO_SUCH_KEY\n")
+    ended = cli("run", "other.yaml", "-o", "output/job.jsonl")
+    assert "NO_SUCH_KEY" in ended.stderr
+    assert ended.code == 2
+    owner = json.loads((cli.folder / "output" / "job.jsonl.job.json").read_text())
+    lines = (cli.folder / "output" / "job.jsonl").read_text(encoding="utf-8").splitlines()
+    assert [json.loads(line)["verdict"] for line in lines if '"id":"c"' in line] == ["complete", "length"]
+    assert owner["written"].endswith("other.yaml")

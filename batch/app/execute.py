@@ -12,6 +12,7 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
+from batch.app.adoption import claim
 from batch.app.aside import drawn_up
 from batch.app.dates import exact_utc_now
 from batch.app.finish import finish, publish
@@ -21,17 +22,20 @@ from batch.app.provenance import Beginning
 from batch.app.restated import restate_of, sent_again, written_again
 from batch.app.session import Session
 from batch.app.stop import UNFINISHED, UNSENT, Signals
+from batch.app.superseding import afterwards, announcement, check_sidecar, refuse_changes
 from batch.app.trouble import explained
 from batch.app.unplanned import Unplanned
-from batch.errors import UsageError
+from batch.errors import OutputWriteError, UsageError
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
+from batch.results.sidecars import match_sidecars
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batch.app.adoption import Claim
     from batch.app.environment import Environment
     from batch.app.options import RunOptions, RunReporter
     from batch.app.plan import Plan
@@ -53,8 +57,9 @@ async def execute(
     """
     signals = Signals(reporter.notice, options.watchdog)
     with signals.heard() if options.signals else nullcontext():
-        await anyio.to_thread.run_sync(refuse_foreign, job.output)  # before a lock is left beside it
+        await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock is left beside it
         with OutputLock(job.output), Journal.of(job, reporter) as journal, ExitStack() as stack:
+            match_sidecars(job.output)
             signals.last_words = journal.broken_off
             try:
                 with signals.stoppable(UNSENT):
@@ -66,6 +71,12 @@ async def execute(
                 raise explained(error, journal) from error.__cause__
 
 
+def _refuse(job: JobFile, options: RunOptions) -> None:
+    """Raise ``UsageError`` for an output that is not this job's to write to."""
+    refuse_foreign(job.output)
+    claim(job, adopt=options.adopt)
+
+
 @dataclass(frozen=True, slots=True)
 class _Prepared:
     """A run before anything is sent; ``lines`` are those that its log had, ``told`` what was said by now."""
@@ -74,11 +85,32 @@ class _Prepared:
     log: ResultLog
     journal: Journal
     begun: Beginning
+    claim: Claim
     source: JobSource
     plan: Plan
     unplanned: Unplanned | None
     lines: int
     told: list[str]
+
+    async def record(self) -> None:
+        """Record durably which job writes to the output, and say if it takes that over, once.
+
+        Raises ``OutputWriteError``.
+        """
+        if not self.claim.is_new:
+            return
+        await anyio.to_thread.run_sync(self.claim.record)
+        if self.claim.told:
+            tell = self.journal.notice if self.claim.is_adopted else self.journal.remark
+            tell(self.claim.told)
+
+    async def take_over(self) -> None:
+        """Record the same for a job that finds all of its results in the output of another."""
+        if self.claim.told and not self.plan.to_do:
+            try:
+                await self.record()
+            except OutputWriteError as error:
+                self.journal.notice(str(error))
 
     @property
     def orphans(self) -> int:
@@ -91,13 +123,18 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     begun = await anyio.to_thread.run_sync(Beginning.of, job)
     for notice in log.notices:
         journal.notice(notice)
+    claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
     unplanned = _unplanned(job, source, log, options)
     await anyio.to_thread.run_sync(source.prepare)
     if unplanned is None:
         plan = await drawn_up(source, log.known, _sending(options))
+        _announce(job, plan, journal)
     else:
+        if job.on_change == "refuse":
+            refuse_changes(job, await drawn_up(source, log.known, _sending(options)))
+        check_sidecar(job)
         await unplanned.begin()
         plan = unplanned.plan
     again = sent_again(log.contents.index.restated_codes())
@@ -105,21 +142,32 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
         journal.notice(again)
     told = _remark(source, journal)
     journal.start(plan.total, plan.settled, is_whole=unplanned is None)
-    return _Prepared(job, log, journal, begun, source, plan, unplanned, lines, told)
+    return _Prepared(job, log, journal, begun, claimed, source, plan, unplanned, lines, told)
+
+
+def _announce(job: JobFile, plan: Plan, journal: Journal) -> None:
+    """Say what has changed. Raises ``UsageError`` where the job does not allow that answers are replaced."""
+    refuse_changes(job, plan)
+    if plan.superseding:
+        check_sidecar(job)
+    if text := announcement(job, plan):
+        journal.remark(text)
 
 
 async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
     job, journal, plan, begun = run.job, run.journal, run.plan, run.begun
     is_pruned = False
     try:
-        if written := await run.log.write_restated():
-            journal.notice(written_again(written))
+        if run.log.is_restated:
+            await run.record()
+            journal.notice(written_again(await run.log.write_restated()))
         if plan.to_send and options.limit != 0:
-            await session.send(run.source, plan, run.log, run.unplanned)
+            await session.send(run.source, plan, run.log, run.unplanned, run.record)
         with signals.stoppable(UNFINISHED):
             if not session.told_twice:  # else the next run does the rest
                 await _count_the_rest(run, session)
-                is_pruned = await finish(run.log, run.source, job.order, journal, prune=options.prune)
+                await run.take_over()
+                is_pruned = await _finished(run, options)
     except Exception as caught:  # noqa: BLE001 - the summary is left whatever it was
         error = explained(caught, journal)
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
@@ -132,10 +180,25 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
     return summary
 
 
+async def _finished(run: _Prepared, options: RunOptions) -> bool:
+    """Leave the output as the job asks for it, and return whether it was pruned."""
+    job, log = run.job, run.log
+    keep = job.on_change != "replace"
+    is_pruned = await finish(log, run.source, job.order, run.journal, prune=options.prune, keep=keep)
+    if run.unplanned is not None and (text := afterwards(job, run.plan, log.kept)):
+        run.journal.remark(text)
+    return is_pruned
+
+
 async def _count_the_rest(run: _Prepared, session: Session) -> None:
     """Come to know all of a job that was not gone through beforehand."""
     if run.unplanned is not None:
-        await run.unplanned.count_the_rest(partial(session.write, run.log))
+
+        async def write(results: Sequence[Result]) -> None:
+            await run.record()
+            await session.write(run.log, results)
+
+        await run.unplanned.count_the_rest(write)
         _remark(run.source, run.journal, run.told)
         run.journal.found(run.plan.total, run.plan.settled)
 

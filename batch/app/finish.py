@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from batch.results.log import ResultLog
 
 
-async def finish(log: ResultLog, source: Source, order: Order, reporter: Reporter, *, prune: bool) -> bool:
-    """Close the log, and return whether it was pruned.
+async def finish(
+    log: ResultLog, source: Source, order: Order, reporter: Reporter, *, prune: bool, keep: bool
+) -> bool:
+    """Close the log, and return whether it was pruned. ``keep``: superseded answers are set aside.
 
     The job is read once more where its order or its ids matter. Where that fails, as when a document has gone
     meanwhile, nothing is pruned or put in order: what cannot be read now may still be a part of the job.
     Raises ``OutputWriteError``.
     """
     try:
-        await log.finish(_ids(source), order=order, prune=prune)
+        await log.finish(_ids(source), order=order, prune=prune, keep=keep)
     except JobFileError as error:
         reporter.notice(f"the output is neither pruned nor put in order, since the job has changed: {error}")
-        await log.finish()
+        await log.finish(keep=keep)
         return False
     return prune
 
@@ -45,7 +47,10 @@ def _ids(source: Source) -> Iterator[str]:
 
 
 async def publish(summary: Summary, output: Path, journal: Journal) -> None:
-    """Write the summary beside the output and its gist into the log. A failure is told, and no more."""
+    """Write the summary beside the output and its gist into the log. A failure is told, and no more.
+
+    The summary of an earlier run that sent something stays where this one did not.
+    """
     try:
         await anyio.to_thread.run_sync(write_summary, output, summary)
     except OSError as error:

@@ -28,7 +28,7 @@ class Options(TypedDict, total=False):
 
     ``settings`` is a YAML file for a JSONL job, ``overrides`` are dotted keys in place of those written,
     ``allow`` further trees that paths may lead into. ``limit`` is the number of requests to send at most,
-    ``max_duration`` is in seconds.
+    ``max_duration`` is in seconds. ``adopt`` takes over an output that another job file wrote.
     """
 
     settings: str | Path | None
@@ -39,6 +39,7 @@ class Options(TypedDict, total=False):
     fail_fast: bool
     durability: Literal["fsync", "flush"]
     prune: bool
+    adopt: bool
 
 
 def run(job: Job, **options: Unpack[Options]) -> Summary:
@@ -65,6 +66,7 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     fail_fast: bool = False,
     durability: Literal["fsync", "flush"] = "fsync",
     prune: bool = False,
+    adopt: bool = False,
 ) -> Summary:
     """The same in a running event loop (asyncio's or uvloop's).
 
@@ -73,7 +75,7 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     """
     loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
     reporter = QuietReporter(on_result or (lambda _: None))
-    options = RunOptions(limit, max_duration, fail_fast, durability, prune=prune)
+    options = RunOptions(limit, max_duration, fail_fast, durability, prune=prune, adopt=adopt)
     return await execute(loaded, Environment.current(), reporter, options)
 
 

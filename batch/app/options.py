@@ -21,7 +21,8 @@ class RunOptions:
     ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT,
     SIGTERM and SIGHUP stop the run; only for the main thread of a process of our own, which a ``watchdog``
     may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of
-    requests that the job no longer has are dropped from the output.
+    requests that the job no longer has are dropped from the output, and what earlier runs have set aside is
+    removed. ``adopt``: the output may be one that another job file wrote.
     """
 
     limit: int | None = None
@@ -31,6 +32,7 @@ class RunOptions:
     signals: bool = False
     retry: bool = False
     prune: bool = False
+    adopt: bool = False
     watchdog: Watchdog | None = None
 
 

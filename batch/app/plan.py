@@ -40,6 +40,8 @@ class Plan:
     ``repeats``: some differ in nothing but their ordinal. ``candidates`` are those to begin with, by target.
     ``of_documents``: each is made of a document, which may be edited while the run goes on. ``changes`` tells
     what has become of the inputs since.
+    ``repeats``: some differ in nothing but their ordinal. ``superseding`` counts the changed requests whose
+    earlier version has succeeded.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -48,6 +50,7 @@ class Plan:
     to_refuse: int = 0
     given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
+    superseding: int = 0
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     of_documents: bool = False
     changes: Changes = field(default_factory=Changes)
@@ -58,6 +61,7 @@ class Plan:
         """Take in one more request of the job, by what the output knows of it; return where it stands."""
         where = state(request, known)
         self.states[where] += 1
+        self.superseding += where is State.CHANGED and known is not None and known.succeeded
         if where in self.sending and origin.bad is not None:
             self.to_refuse += 1
         elif where in self.sending:

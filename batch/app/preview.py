@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from batch.app.plan import Plan, open_source
 from batch.app.reading import reading
 from batch.app.restated import restate_of, sent_again
+from batch.app.superseding import refusal
 from batch.inputs.check import check
 from batch.policy.estimate import Estimator
 from batch.policy.resume import TO_RUN, State
@@ -74,6 +75,8 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
         again = sent_again(lines.contents.index.restated_codes())
         viewer.preview.notices.extend([again] if again else [])
         viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
+    if why := refusal(job, viewer.preview.plan):
+        viewer.preview.notices.append(why)
     return viewer.preview
 
 

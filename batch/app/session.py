@@ -32,7 +32,7 @@ from batch.runner import Run
 from batch.storing import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
     from batch.app.environment import Environment
     from batch.app.options import RunOptions, RunReporter
@@ -84,8 +84,15 @@ class Session:
         """Whether anything has been sent."""
         return self._tally.attempts > 0
 
-    async def send(self, source: JobSource, plan: Plan, log: ResultLog, unplanned: Unplanned | None) -> None:
-        """Open the endpoints that are needed and run the requests against them."""
+    async def send(
+        self,
+        source: JobSource,
+        plan: Plan,
+        log: ResultLog,
+        unplanned: Unplanned | None,
+        ready: Callable[[], Awaitable[None]],
+    ) -> None:
+        """Open the endpoints that are needed, call ``ready``, and run the requests against them."""
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
         self._spending = Spending(job, models)
@@ -98,6 +105,7 @@ class Session:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
+                await ready()
             if unplanned is None:
                 requests = partial(self._allowance.pending, source, plan=plan, sink=log)
             else:

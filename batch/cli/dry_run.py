@@ -58,6 +58,7 @@ def for_programs(view: Preview) -> JSONObject:
         "total": plan.total,
         "to_send": plan.to_send.total(),
         "to_refuse": plan.to_refuse,
+        "superseding": plan.superseding,
         "states": {str(where): plan.states[where] for where in State},
         "changed": dict(view.changed),
         "failed": dict(view.failed),
@@ -92,6 +93,8 @@ def in_words(view: Preview) -> list[str]:
 
 
 def _lines(view: Preview) -> Iterator[str]:
+    from batch.app.superseding import announcement
+
     plan, states = view.plan, view.plan.states
     yield f"job        {view.job.name}"
     yield f"output     {view.job.output}"
@@ -105,6 +108,8 @@ def _lines(view: Preview) -> Iterator[str]:
         number = states[where] - view.refused[where]
         if number and where in plan.sending:
             yield f"  {where.replace('_', ' '):<9}{number}{_of(why.get(where))}"
+    if plan.superseding:
+        yield f"           {announcement(view.job, plan)}"
     if plan.to_refuse:
         yield f"bad rows   {plan.to_refuse}, to be recorded as failed"
     for target, load in view.loads.items():

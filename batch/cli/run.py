@@ -70,7 +70,12 @@ Exit codes:
     show_default=True,
     help="What an acknowledged result survives: a power cut, or only the end of this process.",
 )
-@option("--prune", is_flag=True, help="Drop the lines of requests that the job no longer has.")
+@option(
+    "--prune",
+    is_flag=True,
+    help="Drop the lines of requests that the job no longer has, and what earlier runs have set aside.",
+)
+@option("--adopt", is_flag=True, help="Take over an output that another job file wrote.")
 @option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 @option(
     "--stats",
@@ -98,6 +103,7 @@ def command(
     fail_fast: bool,
     durability: Literal["fsync", "flush"],
     prune: bool,
+    adopt: bool,
     as_json: bool,
     stats: float,
     no_progress: bool,
@@ -117,6 +123,7 @@ def command(
     from batch.app.interrupt import ended_by_signals
 
     with ended_by_signals() as watchdog:
+        from batch.app.adoption import check_claims
         from batch.app.descriptors import check_limit, raise_limit
         from batch.app.environment import Environment
         from batch.app.options import RunOptions
@@ -127,6 +134,8 @@ def command(
         check_limit()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
+        if dry_run or len(loaded) > 1:
+            check_claims(loaded, adopt=adopt)
         if dry_run:
             return print_dry_run(loaded, retry=retry, as_json=as_json)
         here = Environment.current()
@@ -141,6 +150,7 @@ def command(
             signals=True,
             retry=retry,
             prune=prune,
+            adopt=adopt,
             watchdog=watchdog,
         )
         collector.spare()

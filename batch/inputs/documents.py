@@ -32,6 +32,10 @@ MAX_BYTES = 64 * 2**20
 """The largest document: 64 MiB, far beyond any model's context."""
 
 
+SUPERSEDED = ".jsonl.superseded.jsonl"
+"""How the names of files end that hold superseded answers."""
+
+
 class _Found(NamedTuple):
     id: str
     path: Path
@@ -40,7 +44,8 @@ class _Found(NamedTuple):
 def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
     """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
 
-    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it.
+    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it;
+    nor does it mean the superseded answers of another output.
     A document that several names lead to is read once, under the name that is no link.
     """
     found: list[_Found] = []
@@ -82,7 +87,9 @@ def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
     files = sorted(
         document
         for document in found
-        if (takes_hidden or not _is_hidden(document.id)) and not os.path.isdir(document.path)
+        if (takes_hidden or not _is_hidden(document.id))
+        and not document.id.endswith(SUPERSEDED)
+        and not os.path.isdir(document.path)
     )
     return files, sorted(_Found(link.relative_to(prefix).as_posix(), link) for link in walker.outside)
 

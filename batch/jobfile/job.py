@@ -181,6 +181,7 @@ class JobFile:
     ``system``, which stands before the messages of every row without a system message of its own; and
     ``default_targets``, the ids of the models that a row without a model goes to.
     ``order`` is that of the output's lines, ``include`` what they hold besides the answer (``messages``).
+    ``on_change`` says what happens to the succeeded answer of a request that has changed.
     ``path`` is the job file, or the folder that a mapping's paths are relative to; ``bounds`` say which files
     it may name.
     """
@@ -200,6 +201,7 @@ class JobFile:
     default_targets: tuple[str, ...] = ()
     order: Literal["completion", "input"] = "completion"
     include: tuple[str, ...] = ()
+    on_change: Literal["keep", "replace", "refuse"] = "keep"
     reasoning: Literal["keep", "drop"] = "keep"
     on_length: Literal["accept", "retry", "fail"] = "accept"
     finish_reasons: FinishReasons = NO_WORDS

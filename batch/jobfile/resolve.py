@@ -83,6 +83,7 @@ class _Resolver:
             output=self._output(name),
             order=self.spec.output.order,
             include=tuple(self.spec.output.include),
+            on_change=self.spec.output.on_change,
             reasoning=self.spec.reasoning,
             on_length=self.spec.on_length,
             finish_reasons=finish_reasons_of(self.spec.finish_reasons, self.findings),
@@ -163,6 +164,9 @@ class _Resolver:
     def _check_is_file(self, written: str, output: Path, at: At) -> None:
         if written == "-":
             self.findings.at_value(at, "the results cannot go to standard output", "name a file")
+        elif output.name.endswith(".jsonl.superseded.jsonl"):
+            what = "such a file holds the superseded answers of another output"
+            self.findings.at_value(at, what, "name another file")
         elif written.endswith("/") or os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
 

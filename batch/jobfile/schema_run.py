@@ -78,3 +78,8 @@ class OutputSpec(Spec):
     include: Annotated[list[Literal["messages"]], BeforeValidator(to_list)] = Field(
         default=[], description="What each line holds besides the answer: `messages`, those that were sent."
     )
+    on_change: Literal["keep", "replace", "refuse"] = Field(
+        default="keep",
+        description="What happens to the succeeded answer of a request that has changed: it moves to "
+        "<output>.superseded.jsonl (`keep`), it is dropped (`replace`), or nothing is sent (`refuse`).",
+    )

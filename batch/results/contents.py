@@ -6,11 +6,12 @@ from array import array
 from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO
 
-from batch.codec import decode_result, known
+from batch.codec import decode_result, known, newer_version
 from batch.errors import ForeignOutputError
 from batch.records import SCHEMA_VERSION
 from batch.results.files import Disk
 from batch.results.index import Index
+from batch.results.lines import first_line, is_utf_16, pieces, read_lines, tidy, without_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from batch.records import Known, Result
     from batch.results.restate import Restate
 
-_LONGEST_FIRST_LINE = 1 << 28  # bytes; a huge file of somebody else may have no line ends at all
 _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 
 
@@ -27,13 +27,16 @@ class Contents:
     """The lines of a result file: what each says, where it begins, and which of them count.
 
     ``length`` is that of all whole lines in bytes; ``torn`` that of what follows the last of them. Lines are
-    numbered from 0.
+    numbered from 0. ``unended``: the last line is whole, but for its line end. ``untidy``: another program
+    has changed line ends, glued lines together or put a byte order mark before one.
     """
 
     def __init__(self) -> None:
         self.index = Index()
         self.length = 0
         self.torn = 0
+        self.unended = False
+        self.untidy = False
         self._starts = array("Q")
 
     def __len__(self) -> int:
@@ -52,19 +55,44 @@ class Contents:
         self._starts.append(self.length)
         self.length += size
 
+    def add_blank(self, size: int) -> None:
+        """White space of ``size`` bytes follows, which counts as the end of the line before."""
+        self.length += size
+        self.untidy = True
+
+    def end_last_line(self) -> None:
+        """The last line, which was ``unended``, has got its line end."""
+        self.length += 1
+        self.unended = False
+
+    def size_of(self, numbers: Iterable[int]) -> int:
+        """The bytes of the lines with these numbers."""
+        return sum(end - start for start, end in map(self._range, numbers))
+
     def lines(self, stream: BinaryIO, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The file's lines with these numbers, in the order in which they are asked for.
+        """The file's lines with these numbers, in the order in which they are asked for, with ``\\n``.
 
         Raises ``OSError`` where the file is no longer as it was.
         """
         for number in numbers:
-            start = self._starts[number]
-            end = self._starts[number + 1] if number + 1 < len(self._starts) else self.length
-            stream.seek(start)
-            line = stream.read(end - start)
-            if len(line) < end - start or not line.endswith(b"\n"):
+            line = self._line(stream, number)
+            if self.untidy or (self.unended and number == len(self) - 1):
+                line = tidy(line)
+            if not line.endswith(b"\n"):
                 raise OSError("the file has been changed by somebody else")
             yield line
+
+    def _line(self, stream: BinaryIO, number: int) -> bytes:
+        start, end = self._range(number)
+        stream.seek(start)
+        line = stream.read(end - start)
+        if len(line) < end - start:
+            raise OSError("the file has been changed by somebody else")
+        return line
+
+    def _range(self, number: int) -> tuple[int, int]:
+        after = number + 1
+        return self._starts[number], self._starts[after] if after < len(self._starts) else self.length
 
 
 def survey(
@@ -77,31 +105,85 @@ def survey(
 
     Lines are decoded whole: skipping the fields that are not asked for was measured, and it saves nothing
     once their UTF-8 is checked. So what counts as done can also be read. ``restate`` says how a line has to
-    be read. Raises ``ForeignOutputError`` where the first line is not a result.
+    be read. Raises ``ForeignOutputError`` where the first line is not a result, or where a newer version of
+    this program has written any line.
     """
-    check_ours(stream, path)
+    first = check_ours(stream, path)
+    carriage_returns = first.endswith(b"\r")
     contents = Contents()
-    for line in stream:
-        if not line.endswith(b"\n"):
-            contents.torn = len(line)
-            break
+    contents.untidy = carriage_returns
+    line = b""
+    for line in read_lines(stream, carriage_returns=carriage_returns):
         try:
             result = decode_result(line)
         except ValueError:
-            contents.add_unreadable(len(line))
+            _take_apart(contents, path, line, each, restate)
             continue
-        stated = result if restate is None else restate(result)
-        contents.add(result.id, known(stated, restated=stated is not result), len(line))
+        contents.add(result.id, _known(result, restate), len(line))
         if each is not None:
             each(result)
+    contents.unended = not contents.torn and not line.endswith(b"\n") and len(contents) > 0
     return contents
 
 
-def check_ours(stream: BinaryIO, path: Path) -> None:
-    """Raise ``ForeignOutputError`` unless the stream, at its beginning, holds results; leave it there."""
-    if not _is_ours(stream.readline(_LONGEST_FIRST_LINE)):
-        raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
+def _known(result: Result, restate: Restate | None) -> Known:
+    stated = result if restate is None else restate(result)
+    return known(stated, restated=stated is not result)
+
+
+def _take_apart(
+    contents: Contents,
+    path: Path,
+    line: bytes,
+    each: Callable[[Result], None] | None,
+    restate: Restate | None,
+) -> None:
+    """Take in what is no result as it stands: it may hold some, and it may be the torn end of the file."""
+    found = pieces(line)
+    for number, piece in enumerate(found, 1):
+        try:
+            result = decode_result(without_mark(piece))
+        except ValueError:
+            refuse_newer(piece, path, len(contents) + 1)
+            if piece.isspace():
+                contents.add_blank(len(piece))
+            elif number == len(found) and not piece.endswith((b"\n", b"\r")):
+                contents.torn = len(piece)
+            else:
+                contents.add_unreadable(len(piece))
+            continue
+        contents.untidy = True
+        contents.add(result.id, _known(result, restate), len(piece))
+        if each is not None:
+            each(result)
+
+
+def refuse_newer(line: bytes, path: Path, number: int) -> None:
+    """Raise ``ForeignOutputError`` where a newer version of this program wrote the line with this number."""
+    version = newer_version(without_mark(line))
+    if version is not None:
+        raise ForeignOutputError(
+            f"{path}: line {number} was written by a newer promptjobs (schema version {version}); "
+            "update promptjobs, or name another output"
+        )
+
+
+def check_ours(stream: BinaryIO, path: Path) -> bytes:
+    """Return the first line of a stream that is at its beginning, and leave it there.
+
+    Raises ``ForeignOutputError`` unless it holds results.
+    """
+    first = first_line(stream)
     stream.seek(0)
+    if is_utf_16(first):
+        raise ForeignOutputError(
+            f"{path} was saved as UTF-16 by another program; save it as UTF-8, such as with "
+            "`iconv -f UTF-16 -t UTF-8`"
+        )
+    if not _is_ours(first):
+        refuse_newer(first, path, 1)
+        raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
+    return first
 
 
 def refuse_foreign(path: Path) -> None:
@@ -116,22 +198,32 @@ def is_output(path: Path) -> bool:
     Raises ``OSError``.
     """
     with path.open("rb") as stream:
-        return _is_ours(stream.readline(_LONGEST_FIRST_LINE))
+        return _is_ours(first_line(stream))
 
 
 def holds_results(path: Path) -> bool:
     """Whether the first line of the file at ``path`` is a whole result. Raises ``OSError``."""
     with path.open("rb") as stream:
-        line = stream.readline(_LONGEST_FIRST_LINE)
-    return line.endswith(b"\n") and _is_ours(line)
+        return _is_result(first_line(stream))
 
 
 def _is_ours(first_line: bytes) -> bool:
     """Whether the first line is a result, or was about to become one when the writer died."""
-    if not first_line.endswith(b"\n"):
-        return first_line[: len(_OUR_START)] == _OUR_START[: len(first_line)]
-    try:
-        decode_result(first_line)
-    except ValueError:
-        return False
-    return True
+    if _is_result(first_line):
+        return True
+    start = without_mark(first_line)
+    return not start.endswith((b"\n", b"\r")) and start[: len(_OUR_START)] == _OUR_START[: len(start)]
+
+
+def results_in(line: bytes) -> list[Result]:
+    """The results that one line of a file holds: one, or several where their line ends are missing."""
+    found = []
+    for piece in pieces(line):
+        with suppress(ValueError):
+            found.append(decode_result(without_mark(piece)))
+    return found
+
+
+def _is_result(line: bytes) -> bool:
+    """Whether a line begins with a whole result."""
+    return any(results_in(piece) for piece in pieces(line)[:1])

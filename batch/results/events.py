@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import stat
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
+from batch.results.files import match, open_own
 from batch.terminal import escape
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ LARGEST = 5_000_000
 """Bytes of one file; then it becomes ``<output>.log.1``, in place of the one before."""
 
 _LONGEST = 1000  # characters of one event
-_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK  # a pipe must not make us wait
+_NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class EventLog:
@@ -81,13 +80,8 @@ class EventLog:
         self._size += os.write(self._descriptor, line)
 
     def _open(self) -> None:
-        mode = 0o666
-        with suppress(OSError):
-            mode = stat.S_IMODE(self._output.stat().st_mode)  # no more open to others than the results
-        self._descriptor = os.open(self.path, _NEW, mode)
-        found = os.fstat(self._descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            raise OSError(0, "not a regular file")
-        self._size = found.st_size
+        self._descriptor = open_own(self.path, _NEW, like=self._output)
+        match(self._descriptor, self._output)
+        self._size = os.fstat(self._descriptor).st_size
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
             self._size += os.write(self._descriptor, b"\n")  # a run died, or the disk was full, within a line

@@ -11,7 +11,7 @@ import os
 import stat
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple, Protocol
 
 from batch.errors import ForeignOutputError
 
@@ -24,12 +24,21 @@ if TYPE_CHECKING:
 
 _PRIVATE_TEMPORARY = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _WRITE_BUFFER = 1 << 18
+_APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
 _READ_BUFFER = 1 << 14  # lines are also read out of order, and then each costs a buffer
 
 
 def reason(error: Exception) -> str:
     """Why an operation failed, without the number and the names that Python puts around it."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
+
+
+class FileState(NamedTuple):
+    """A file's identity, and its length in bytes."""
+
+    device: int
+    inode: int
+    size: int
 
 
 class FileSystem(Protocol):
@@ -43,12 +52,15 @@ class FileSystem(Protocol):
         """A buffered stream of the file's bytes; ``ForeignOutputError`` where it is no regular file."""
         ...
 
-    def size(self, path: Path) -> int | None:
-        """The length of the file in bytes; ``None`` where it is not there."""
+    def state(self, file: Path | int) -> FileState | None:
+        """The state of a path or a descriptor; ``None`` where the path does not exist."""
         ...
 
     def open_append(self, path: Path, *, like: Path) -> int:
-        """A descriptor that writes at the end; a new file is no more open to others than ``like``."""
+        """A descriptor that writes at the end; the file gets the owner and the mode of ``like``.
+
+        A symbolic link is not followed.
+        """
         ...
 
     def create(self, path: Path, *, like: Path) -> int:
@@ -106,19 +118,22 @@ class Disk:
             raise ForeignOutputError(f"{path} is not a regular file")
         return open(descriptor, "rb", buffering=_READ_BUFFER)
 
-    def size(self, path: Path) -> int | None:
+    def state(self, file: Path | int) -> FileState | None:
         try:
-            return path.stat().st_size
+            found = os.stat(file)
         except FileNotFoundError:
             return None
+        return FileState(found.st_dev, found.st_ino, found.st_size)
 
     def open_append(self, path: Path, *, like: Path) -> int:
-        return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, _mode(like))
+        descriptor = open_own(path, _APPEND, like=like)
+        if path != like:
+            match(descriptor, like)
+        return descriptor
 
     def create(self, path: Path, *, like: Path) -> int:
         descriptor = os.open(path, _PRIVATE_TEMPORARY, _mode(like))
-        with suppress(FileNotFoundError):
-            _hand_over(descriptor, like.stat())
+        match(descriptor, like)
         return descriptor
 
     def write(self, descriptor: int, data: memoryview) -> int:
@@ -171,14 +186,17 @@ def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, li
     files.sync_directory(path.parent)
 
 
-def replace_content(files: FileSystem, path: Path, chunks: Iterable[bytes]) -> None:
+def replace_content(
+    files: FileSystem, path: Path, chunks: Iterable[bytes], *, like: Path | None = None
+) -> None:
     """Give a file, new or old, a new content in one step: whatever happens, it has the old one or the new.
 
-    An error leaves the old content in place and no temporary file.
+    The file gets the owner and the mode of ``like``, by default its own. An error leaves the old content in
+    place and no temporary file.
     """
     temporary = temporary_name(path)
     try:
-        descriptor = files.create(temporary, like=path)
+        descriptor = files.create(temporary, like=like or path)
         try:
             _write_gathered(files, descriptor, chunks)
             files.sync(descriptor)
@@ -208,13 +226,40 @@ def temporary_name(path: Path) -> Path:
     return path.with_name(f".{path.name}.tmp")
 
 
-def _hand_over(descriptor: int, like: os.stat_result) -> None:
-    """Give the owner, as far as we may, and the mode of another file to one that takes its place."""
-    for owner in (like.st_uid, -1):  # only root may give files away, but a group of one's own can be kept
+def open_own(path: Path, flags: int, *, like: Path) -> int:
+    """Open a regular file beside an output; a new one is no more open to others than ``like``.
+
+    Raises ``OSError``, also for a symbolic link, which could lead out of the job's folder.
+    """
+    try:
+        descriptor = os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, _mode(like))
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise OSError(errno.ELOOP, f"{path.name} is a symbolic link", str(path)) from None
+        raise
+    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.close(descriptor)
+        raise OSError(errno.EINVAL, f"{path.name} is not a regular file", str(path))
+    return descriptor
+
+
+def match(descriptor: int, like: Path) -> None:
+    """Give an open file the owner and the mode of ``like``, where that exists, as far as this process may.
+
+    A file with several names stays as it is: another folder may rely on its owner.
+    """
+    if os.fstat(descriptor).st_nlink > 1:
+        return
+    try:
+        found = like.stat()
+    except FileNotFoundError:
+        return
+    for owner in (found.st_uid, -1):  # only root may give files away, but a group of one's own can be kept
         with suppress(OSError):
-            os.fchown(descriptor, owner, like.st_gid)
+            os.fchown(descriptor, owner, found.st_gid)
             break
-    os.fchmod(descriptor, stat.S_IMODE(like.st_mode))  # the umask may have taken bits that the file had
+    with suppress(PermissionError):  # the file is another user's
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode))  # the umask may have taken bits that it had
 
 
 def _mode(like: Path) -> int:

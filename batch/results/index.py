@@ -82,12 +82,17 @@ class Index:
             self._codes[-1] = self._number(known.code)
         self._table[slot] = len(self._flags)
         if earlier >= 0:
-            self._flags[earlier] = 0
+            self._flags[earlier] &= 0 if self._is_written_again(earlier, fingerprint) else _SUCCEEDED
             self.superseded += 1
             return
         self._free -= 1
         if not self._free:
             self._grow()
+
+    def _is_written_again(self, line: int, fingerprint: bytes) -> bool:
+        """Whether the line that follows holds the same answer, read by its finish reason."""
+        is_restated = self._flags[line] & _RESTATED
+        return bool(is_restated) and self._fingerprints[16 * line : 16 * line + 16] == fingerprint
 
     def put_unreadable(self) -> None:
         """Add a line that is not a result."""
@@ -118,6 +123,10 @@ class Index:
         """Those of them that are read otherwise than they say."""
         return self._lines(_LATEST | _RESTATED, _LATEST | _RESTATED)
 
+    def to_write_again(self) -> Iterator[int]:
+        """Those of these whose requests are not sent again: only the line has to be another one."""
+        return self._lines(_LATEST | _RESTATED | _RETRYABLE, _LATEST | _RESTATED)
+
     def restated_codes(self) -> Counter[str]:
         """Those, by the code of the error that they amount to; empty for an answer."""
         return Counter(self._names[self._codes[line]] for line in self.restated())
@@ -125,6 +134,10 @@ class Index:
     def superseded_lines(self) -> Iterator[int]:
         """The lines that another one supersedes."""
         return self._lines(_LATEST | _UNREADABLE, 0)
+
+    def superseded_answers(self) -> Iterator[int]:
+        """Those of them that succeeded."""
+        return self._lines(_LATEST | _UNREADABLE | _SUCCEEDED, _SUCCEEDED)
 
     def unreadable_lines(self) -> Iterator[int]:
         """The lines that are not results."""

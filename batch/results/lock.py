@@ -19,7 +19,7 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
-from batch.results.files import Disk, reason
+from batch.results.files import Disk, open_own, reason
 from batch.terminal import escape
 
 if TYPE_CHECKING:
@@ -85,7 +85,10 @@ class OutputLock:
 
     def _sign(self) -> None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
-        self._path.write_bytes(msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), started)))
+        text = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), started))
+        descriptor = open_own(self._path, os.O_WRONLY | os.O_TRUNC, like=self._output)
+        with open(descriptor, "wb") as file:
+            file.write(text)
 
 
 def _described(lock_file: Path) -> str:

@@ -7,19 +7,24 @@ Rules, each with its test:
 2. The file comes into being whole, with its first lines in it. So a first line that is not a result means
    a file of somebody else, which is left alone.
 3. A write that fails is cut off again, and the log takes no more.
-4. Opening mends what a crash can leave: a torn last line is cut off; unreadable lines before it, which a
-   power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their requests run again.
-   What stays is made durable first, since nobody will ask for it again.
+4. Opening mends what a crash can leave (``results.mend``): a torn last line is cut off; unreadable lines
+   before it, which a power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their
+   requests run again. What stays is made durable first, since nobody will ask for it again.
 5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order
    that is asked for, and rewrites nothing where the file is so already.
 6. Content that has been written is only ever replaced as a whole, in one step.
-7. A file that somebody else has changed, moved or removed meanwhile takes no more, so that nothing counts
-   that is not in it.
+7. A file that another program has changed, moved, removed or replaced meanwhile takes no more, so that
+   nothing counts that is not in it.
+8. Where it is asked to, ``finish`` makes the succeeded results that it removes durable in
+   ``<output>.superseded.jsonl`` first (``results.superseded``).
+9. A file with a line of a newer schema version is left alone. Changed line ends, a byte order mark or a
+   missing last line end lose nothing.
 """
 
 from __future__ import annotations
 
 import os
+from array import array
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -30,11 +35,12 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from batch.codec import decode_result, encode_results, known
-from batch.errors import OutputWriteError
+from batch.errors import ForeignOutputError, OutputWriteError
 from batch.results.arrange import arranged
-from batch.results.contents import Contents, survey
-from batch.results.files import Disk, append_durably, reason, replace_content, temporary_name, write_all
-from batch.results.restate import needs_no_request
+from batch.results.contents import Contents
+from batch.results.files import Disk, reason, replace_content, temporary_name, write_all
+from batch.results.mend import Mender, corrupt_path
+from batch.results.superseded import clear_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -54,16 +60,20 @@ Durability = Literal["fsync", "flush"]
 class ResultLog:
     """A ``Sink`` that appends to one file; for one writer, who holds the output's lock.
 
-    ``notices`` are sentences for a person about what had to be mended when the file was opened.
+    ``kept`` counts the superseded results that ``finish`` has set aside.
     """
 
-    def __init__(self, path: Path, contents: Contents, files: FileSystem, durability: Durability) -> None:
+    def __init__(
+        self, path: Path, files: FileSystem, durability: Durability, restate: Restate | None = None
+    ) -> None:
         self.path = path
-        self.notices: list[str] = []
-        self._contents = contents
+        self.kept = 0
+        self._contents = Contents()
         self._files = files
         self._durability = durability
-        self._restate: Restate | None = None
+        self._restate = restate
+        self._mender = Mender(files, path, restate)
+        self._repeated = 0  # bytes of superseded results that were there at the beginning
         self._descriptor: int | None = None
         self._closed_because: str | None = None
         self._writing = anyio.ResourceGuard("writing to")
@@ -82,12 +92,11 @@ class ResultLog:
 
         ``each`` is shown the results that are there; what it raises ends that, before anything is mended.
         ``restate`` says how they have to be read.
-        Raises ``ForeignOutputError`` for a file of somebody else, which stays as it is, and
-        ``OutputWriteError`` where the disk does not let us read, mend or write.
+        Raises ``ForeignOutputError`` for a file of another program or of a newer version of this one, which
+        stays as it is, and ``OutputWriteError`` where the disk does not let us read, mend or write.
         """
         path = Path(os.path.realpath(path))  # replacing a link would leave the file behind it as it was
-        log = cls(path, Contents(), files or Disk(), durability)
-        log._restate = restate
+        log = cls(path, files or Disk(), durability, restate)
         try:
             log._load(each)
         except OSError as error:
@@ -102,6 +111,11 @@ class ResultLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+    @property
+    def notices(self) -> list[str]:
+        """Sentences for a person about what was repaired when the file was opened."""
+        return self._mender.notices
 
     @property
     def contents(self) -> Contents:
@@ -127,12 +141,17 @@ class ResultLog:
             for result, line in zip(results, lines, strict=True):
                 self._contents.add(result.id, known(result), len(line))
 
+    @property
+    def is_restated(self) -> bool:
+        """Whether ``write_restated`` has anything to write."""
+        return next(self._contents.index.to_write_again(), None) is not None
+
     async def write_restated(self) -> int:
         """Append each line that is read otherwise than it says, and needs no request; return their number.
 
         Raises ``OutputWriteError``.
         """
-        numbers = list(self._contents.index.restated())
+        numbers = list(self._contents.index.to_write_again())
         written = 0
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]
@@ -149,21 +168,27 @@ class ResultLog:
                 lines = list(self._contents.lines(stream, numbers))
         except OSError as error:
             raise OutputWriteError(f"{self.path} cannot be read: {error}") from error
-        results = [self._restate(decode_result(line)) for line in lines]
-        return [result for result in results if needs_no_request(result)]
+        return [self._restate(decode_result(line)) for line in lines]
 
     async def finish(
-        self, job: Iterable[str] = (), *, order: Order = "completion", prune: bool = False
+        self,
+        job: Iterable[str] = (),
+        *,
+        order: Order = "completion",
+        prune: bool = False,
+        keep: bool = False,
     ) -> None:
         """Leave one line per id, the latest, in the order that is asked for; then close the log.
 
         ``job`` are the ids of the job's requests in its order, read in a worker thread and only where they
-        matter. Lines of other ids stay, unless ``prune``. Raises ``OutputWriteError`` where that fails, and
-        what reading ``job`` raises; the file then has all the lines that it had. So it has where this is
-        cancelled, unless it has been finished by then.
+        matter. Lines of other ids stay, unless ``prune``, which also removes what earlier runs have set
+        aside. ``keep``: succeeded results that go move to ``<output>.superseded.jsonl``.
+
+        Raises ``OutputWriteError`` where that fails, and what reading ``job`` raises; the file then has all
+        the lines that it had. So it has where this is cancelled, unless it has been finished by then.
         """
         with self._writing:
-            await anyio.to_thread.run_sync(partial(self._rearrange, job, order, prune))
+            await anyio.to_thread.run_sync(partial(self._rearrange, job, order, prune, keep))
             self.close()
 
     def close(self) -> None:
@@ -175,19 +200,13 @@ class ResultLog:
 
     def _load(self, each: Callable[[Result], None] | None) -> None:
         self._files.make_directories(self.path.parent)
-        self._files.remove(temporary_name(self.path))
-        self._read(each)
-        if self._contents.torn:
-            self._cut_torn_line()
-        if self._contents.index.unreadable:
-            self._quarantine()
+        self._contents = self._mender.read(each)
+        self._files.remove(temporary_name(superseded_path(self.path)))  # of a run that was killed
+        if self._contents.index.superseded:
+            self._repeated = self._contents.size_of(self._contents.index.superseded_answers())
         if self._contents.length:
             self._descriptor = self._open_append()
             self._make_durable(self._descriptor)
-
-    def _read(self, each: Callable[[Result], None] | None = None) -> None:
-        with suppress(FileNotFoundError), self._files.open_read(self.path) as stream:
-            self._contents = survey(stream, self.path, each, self._restate)
 
     def _open_append(self) -> int:
         return self._files.open_append(self.path, like=self.path)
@@ -197,37 +216,6 @@ class ResultLog:
         if self._durability == "fsync":
             self._files.sync(descriptor)
             self._files.sync_directory(self.path.parent)
-
-    def _cut_torn_line(self) -> None:
-        descriptor = self._open_append()
-        try:
-            self._files.truncate(descriptor, self._contents.length)
-            self._files.sync(descriptor)
-        finally:
-            self._files.close(descriptor)
-        self.notices.append(
-            f"{self.path.name}: the last line was torn and has been cut off ({self._contents.torn} bytes); "
-            "its request runs again"
-        )
-
-    def _quarantine(self) -> None:
-        contents = self._contents
-        index = contents.index
-        corrupt = self.path.with_name(f"{self.path.name}.corrupt")
-        # A crash between the two steps leaves these lines in both files, and never in neither.
-        with self._files.open_read(self.path) as stream:
-            unreadable = contents.lines(stream, index.unreadable_lines())
-            append_durably(self._files, corrupt, unreadable, like=self.path)
-        self._rewrite(index.readable_lines())
-        self.notices.append(
-            f"{self.path.name}: {index.unreadable} unreadable line{'s' * (index.unreadable > 1)} moved to "
-            f"{corrupt.name}; what they answered runs again"
-        )
-        self._read()
-
-    def _rewrite(self, numbers: Iterable[int]) -> None:
-        with self._files.open_read(self.path) as stream:
-            replace_content(self._files, self.path, self._contents.lines(stream, numbers))
 
     def _append(self, data: bytes) -> None:
         if self._closed_because:
@@ -244,15 +232,18 @@ class ResultLog:
             raise OutputWriteError(f"results could not be written to {self.path}: {reason(error)}") from error
 
     def _check_unchanged(self) -> None:
-        """Raise ``OutputWriteError`` unless the path leads to a file as long as this log has left it.
+        """Raise ``OutputWriteError`` unless the path leads to the open file, as long as this log has left it.
 
         Elsewhere, lines would be appended to what nobody finds; and what is there now may not be ours to cut.
+        A copy of the same length in its place is not the open file.
         """
         try:
-            size = self._files.size(self.path)
+            there = self._files.state(self.path)
+            ours = there if self._descriptor is None else self._files.state(self._descriptor)
         except OSError:
             return  # whoever needs the file finds out why
-        if size == self._contents.length or (size is None and self._descriptor is None):
+        size = 0 if there is None else there.size
+        if there == ours and size == self._contents.length:
             return
         self._closed_because = "somebody else has changed, moved or removed it"
         raise OutputWriteError(f"results could not be written to {self.path}: {self._closed_because}")
@@ -274,17 +265,38 @@ class ResultLog:
                 self._files.truncate(self._descriptor, self._contents.length)
                 self._files.sync(self._descriptor)
 
-    def _rearrange(self, job: Iterable[str], order: Order, prune: bool) -> None:
+    def _rearrange(self, job: Iterable[str], order: Order, prune: bool, keep: bool) -> None:
         if self._closed_because:
             return
         self._check_unchanged()
         numbers = arranged(self._contents, job, order=order, prune=prune)
-        if numbers is None:
-            return
         try:
-            self._rewrite(_while_wanted(numbers))
-        except OSError as error:
-            raise OutputWriteError(f"{self.path} could not be put in order: {error}") from error
+            if numbers is not None:
+                if keep:
+                    self._set_aside(afresh=prune)
+                self._mender.rewrite(self._contents, _while_wanted(numbers))
+            if prune:
+                self._clear_sidecars()
+        except (OSError, ForeignOutputError) as error:
+            raise OutputWriteError(f"{self.path} could not be put in order: {reason(error)}") from error
+
+    def _set_aside(self, *, afresh: bool) -> None:
+        """Keep the succeeded results that other lines supersede before they leave the file."""
+        contents = self._contents
+        numbers = array("I", contents.index.superseded_answers())
+        if not numbers:
+            return
+        with self._files.open_read(self.path) as stream:
+            lines = contents.lines(stream, _while_wanted(numbers))
+            set_aside(self._files, self.path, lines, repeated=self._repeated, afresh=afresh)
+        self.kept = len(numbers)
+
+    def _clear_sidecars(self) -> None:
+        """Remove what earlier runs have set aside; what this run has set aside stays until the next time."""
+        if not self.kept:
+            clear_superseded(self._files, self.path)
+        if not self._mender.has_quarantined:
+            self._files.remove(corrupt_path(self.path))
 
 
 def _while_wanted(numbers: Iterable[int]) -> Iterator[int]:

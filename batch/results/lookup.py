@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from batch.codec import decode_result, encode_line
-from batch.results.contents import Contents, check_ours, survey
+from batch.results.contents import Contents, check_ours, refuse_newer, results_in, survey
 from batch.results.files import Disk
+from batch.results.lines import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -78,11 +78,13 @@ def find(path: Path, request_id: str) -> Result | None:
     found = None
     mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
     with Disk().open_read(path) as stream:
-        check_ours(stream, path)
-        for line in stream:
+        carriage_returns = check_ours(stream, path).endswith(b"\r")
+        for number, line in enumerate(read_lines(stream, carriage_returns=carriage_returns), 1):
             if mark not in line:
                 continue
-            with suppress(ValueError):
-                result = decode_result(line)
+            results = results_in(line)
+            if not results:
+                refuse_newer(line, path, number)
+            for result in results:
                 found = result if result.id == request_id else found
     return found

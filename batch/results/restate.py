@@ -81,11 +81,6 @@ class Restate(Struct, frozen=True):
         )
 
 
-def needs_no_request(result: Result) -> bool:
-    """Whether a line that has been read again says all that there is to say: no request is sent for it."""
-    return result.error is None or not result.error.retryable
-
-
 def _failed(result: Result, code: str, message: str) -> Result:
     """A stored answer as the failure that it is. It is sent again, unless that would give the same."""
     retryable = code != "empty_length"

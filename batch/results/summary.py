@@ -1,20 +1,27 @@
-"""``<output>.summary.json``: what the latest run came to, for programs."""
+"""``<output>.summary.json``: what the latest run that sent something came to, for programs."""
 
 from __future__ import annotations
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from batch.codec import encode_json
+from batch.errors import ForeignOutputError
 from batch.results.files import Disk, replace_content, temporary_name
 from batch.terminal import escape_json
 
 if TYPE_CHECKING:
     from batch.records import Summary
     from batch.results.files import FileSystem
+
+
+class _Sent(msgspec.Struct):
+    attempts: int = 0
+    sent: int = 0
 
 
 def summary_path(output: Path) -> Path:
@@ -26,9 +33,20 @@ def summary_path(output: Path) -> Path:
 def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = None) -> None:
     """Replace the summary of an earlier run in one step; for the holder of the output's lock.
 
-    What it quotes from servers is escaped, so that it can be shown with ``cat``. Raises ``OSError``.
+    A run that has sent nothing and recorded nothing does not replace the summary of one that has. What it
+    quotes from servers is escaped, so that it can be shown with ``cat``. Raises ``OSError``.
     """
     files, path = files or Disk(), summary_path(output)
+    if not (summary.attempts or summary.sent) and _has_sent(files, path):
+        return
     text = escape_json(msgspec.json.format(encode_json(summary), indent=2).decode())
     files.remove(temporary_name(path))  # of a run that was killed
-    replace_content(files, path, [text.encode(), b"\n"])
+    replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
+
+
+def _has_sent(files: FileSystem, path: Path) -> bool:
+    """Whether the summary at ``path`` is of a run that sent or recorded something."""
+    with suppress(OSError, ValueError, ForeignOutputError), files.open_read(path) as stream:
+        earlier = msgspec.json.decode(stream.read(), type=_Sent)
+        return earlier.attempts > 0 or earlier.sent > 0
+    return False

@@ -1,0 +1,81 @@
+"""What a run says of requests that have changed, and of the answers that it replaces."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import OutputWriteError, UsageError
+from batch.policy.resume import State
+from batch.results.files import Disk, reason
+from batch.results.superseded import check_superseded, superseded_path
+
+if TYPE_CHECKING:
+    from batch.app.plan import Plan
+    from batch.jobfile.job import JobFile
+
+
+def announcement(job: JobFile, plan: Plan) -> str:
+    """Say how many requests have changed and where their answers go; empty where none have."""
+    changed, answers = plan.states[State.CHANGED], plan.superseding
+    if not changed:
+        return ""
+    have, their = ("has", "its") if changed == 1 else ("have", "their")
+    text = f"{changed} of {plan.total} requests {have} changed since {their} last result"
+    text += "" if changed == 1 else "s"
+    if not answers:
+        return text
+    what = f"{their} succeeded answer" if changed == answers == 1 else f"{their} {_counted(answers)}"
+    one = answers == 1
+    if job.on_change == "replace":
+        return f"{text}; {what} {'is' if one else 'are'} replaced"
+    if job.on_change == "refuse":
+        return f"{text}; {what} would be superseded"
+    return f"{text}; {what} move{'s' * one} to {superseded_path(job.output).name}"
+
+
+def afterwards(job: JobFile, plan: Plan, kept: int) -> str:
+    """The same of a job that was not planned, once it has run; ``kept`` answers have been set aside."""
+    changed = plan.states[State.CHANGED]
+    if not changed and not kept:
+        return ""
+    text = f"{changed} of {plan.total} requests had changed"
+    if kept:
+        moved = "has moved" if kept == 1 else "have moved"
+        text += f"; {_counted(kept)} {moved} to {superseded_path(job.output).name}"
+    elif plan.superseding and job.on_change == "replace":
+        text += f"; {_counted(plan.superseding)} {'was' if plan.superseding == 1 else 'were'} replaced"
+    return text
+
+
+def refusal(job: JobFile, plan: Plan) -> str:
+    """Why the job does not allow that its succeeded answers are superseded; empty where it does."""
+    if job.on_change != "refuse" or not plan.superseding:
+        return ""
+    return (
+        f"{announcement(job, plan)}, which `output.on_change: refuse` does not allow; "
+        "name another output (`-o FILE`), or set `output.on_change` to `keep` or `replace`"
+    )
+
+
+def refuse_changes(job: JobFile, plan: Plan) -> None:
+    """Raise ``UsageError`` where there is a ``refusal``."""
+    if why := refusal(job, plan):
+        raise UsageError(why)
+
+
+def check_sidecar(job: JobFile) -> None:
+    """Check that superseded answers can be kept, before anything is sent.
+
+    Raises ``ForeignOutputError`` and ``OutputWriteError``.
+    """
+    if job.on_change == "replace":
+        return
+    try:
+        check_superseded(Disk(), job.output)
+    except OSError as error:
+        what = f"{superseded_path(job.output)} cannot be read: {reason(error)}"
+        raise OutputWriteError(what) from error
+
+
+def _counted(answers: int) -> str:
+    return f"{answers} succeeded answer{'s' * (answers != 1)}"
