@@ -68,6 +68,16 @@ class _Hint:
         return self.void or number in self._marks
 
 
+EVERY_DRAFT = range(2**62)
+"""A hint that costs nothing to ask, for a job of which all is to be sent."""
+
+
+def _hint(marks: Container[int] | None, *, all_new: bool) -> _Hint | range | None:
+    if marks is None:
+        return None
+    return EVERY_DRAFT if all_new else _Hint(marks)
+
+
 class _Search:
     """One target's way through inputs that may have changed."""
 
@@ -77,9 +87,8 @@ class _Search:
         self._plan = plan
         self._sink = sink
         self.reading = plan.expected(target).reading(plan.to_send[target])
-        marks = plan.marks(target)
-        self._hint = None if marks is None else _Hint(marks)
         self._all_new = plan.states[State.NEW] == plan.total
+        self._hint = _hint(plan.marks(target), all_new=self._all_new)
         self._edited = 0
         self._bad: dict[str, Mistake] = {}
 
@@ -130,7 +139,7 @@ class _Search:
         self._plan.changes.seen()
         if self.reading.in_order:
             self.reading.search()
-        if self._hint is not None:
+        if isinstance(self._hint, _Hint):
             self._hint.void = True
 
     def _take_bad(self, request: Request, mistake: Mistake) -> None:

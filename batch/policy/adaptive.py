@@ -152,7 +152,8 @@ class AdaptiveCapacity:
 
     def _replied_calmly(self, started: float, now: float, in_flight: int) -> None:
         """Count a reply while no signal has ever come, which is most of them: in one step."""
-        self._replied(now - started)
+        seconds = now - started
+        self._seconds += (seconds - self._seconds) * SMOOTHING if self._seconds else seconds
         self._replies += 1
         if started > self._round_at:
             self._round_replies += 1

@@ -38,6 +38,7 @@ class Backlog:
     ) -> None:
         self.behind = False
         self.is_exhausted = False
+        self.waiting = 0  # requests that have failed or were refused
         self.retries = RetryBudget(limit)
         self._requests = requests
         self._first = first
@@ -53,11 +54,6 @@ class Backlog:
         self._order = itertools.count()
 
     @property
-    def waiting(self) -> int:
-        """Requests that have failed or were refused, and wait for their next attempt."""
-        return len(self._waiting) + len(self._refused) + len(self._refused_due)
-
-    @property
     def has_ready(self) -> bool:
         """Whether a request may go at any time."""
         return bool(self._ready)
@@ -70,7 +66,7 @@ class Backlog:
     def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
         """The next request to send, or ``None`` where there is none now."""
         work = None
-        if self._waiting or self._refused or self._refused_due:
+        if self.waiting:
             work = self._due(now)
         if work is None and (is_unproven or self._candidates):
             work = self._to_begin_with(now, may_read=may_read, is_unproven=is_unproven)
@@ -111,10 +107,12 @@ class Backlog:
 
     def wait(self, work: Work, due: float) -> None:
         """The request is sent again at ``due``."""
+        self.waiting += 1
         heapq.heappush(self._waiting, (due, next(self._order), work))
 
     def wait_refused(self, work: Work, due: float) -> None:
         """The same of a request that the server had no room for."""
+        self.waiting += 1
         heapq.heappush(self._refused, (due, next(self._order), work))
 
     def _due(self, now: float) -> Work | None:
@@ -124,6 +122,7 @@ class Backlog:
         queue = self._refused_due or self._waiting
         if not queue or (queue is self._waiting and queue[0][0] > now) or not self.retries.spend(now):
             return None
+        self.waiting -= 1
         return heapq.heappop(queue)[2]
 
     def _to_begin_with(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:

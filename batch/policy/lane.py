@@ -191,7 +191,7 @@ class Lane:
         self.in_flight -= 1
         if isinstance(outcome, Reply):
             self._backlog.retries.replied()
-            if not work.is_check:
+            if not (work.is_check or self._references.are_small):
                 self._references.learn(work.request)
         elif outcome.code in ANSWERED:
             self._backlog.retries.replied()
@@ -231,7 +231,8 @@ class Lane:
         return Work(endpoint.reference(), self, endpoint, queued_at=now, is_check=True)
 
     def _next(self, now: float) -> Work | None:
-        return self._backlog.next(now, may_read=self._may_read(), is_unproven=self.pool.is_unproven)
+        is_unproven = self.pool.is_in_doubt and self.pool.is_unproven
+        return self._backlog.next(now, may_read=self._may_read(), is_unproven=is_unproven)
 
     def _send(self, work: Work, now: float) -> Work:
         self._gate.reserve(work, now)
@@ -252,7 +253,7 @@ class Lane:
 
     def _may_read(self) -> bool:
         """Whether there is room for another request; none follows one that met another kind of server."""
-        if self._backlog.is_exhausted or self.pool.doubted:
+        if self._backlog.is_exhausted or (self.pool.is_in_doubt and self.pool.doubted):
             return False
         return self.waiting + self.in_flight < self._limit + self._look_ahead
 

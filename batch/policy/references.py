@@ -31,7 +31,7 @@ class References:
     def __init__(self, earlier: Request | None = None) -> None:
         self._kept: list[tuple[int, Request]] = []
         self._earlier = earlier
-        self._is_settled = False
+        self.are_small = False
         self._turn = 0
 
     def __bool__(self) -> bool:
@@ -43,15 +43,13 @@ class References:
         return bool(self._kept)
 
     def learn(self, request: Request) -> None:
-        """The request has succeeded."""
-        if self._is_settled:
-            return
+        """The request has succeeded. Nothing is left to learn once ``are_small``."""
         size = size_of(request)
         if len(self._kept) < MOST or size < self._kept[-1][0]:
             self._kept.append((size, request))
             self._kept.sort(key=lambda pair: pair[0])
             del self._kept[MOST:]
-            self._is_settled = len(self._kept) == MOST and self._kept[-1][0] <= SMALL
+            self.are_small = len(self._kept) == MOST and self._kept[-1][0] <= SMALL
 
     def first(self) -> Request:
         """The smallest."""
@@ -97,6 +95,8 @@ class Candidates:
 
     def answered(self, request: Request) -> None:
         """The output holds the current answer to a request."""
+        if self._reference_size <= SMALL:
+            return
         size = size_of(request)
         if size < self._reference_size:
             self.reference, self._reference_size = request, size
@@ -107,10 +107,9 @@ class Candidates:
             self._is_begun, self._first_has_failed = True, has_failed
         elif self._first_has_failed and not has_failed:
             self.first, self._first_has_failed = request, False
-        size = size_of(request)
-        if size < self._smallest_size:
+        if self._smallest_size > SMALL and (size := size_of(request)) < self._smallest_size:
             self._smallest, self._smallest_size = request, size
-        if request.fingerprint < self._bound and size <= self.LARGEST:
+        if request.fingerprint < self._bound and size_of(request) <= self.LARGEST:
             self._spread.append(request)
             self._spread.sort(key=lambda each: each.fingerprint)
             if len(self._spread) > self.SPREAD:

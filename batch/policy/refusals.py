@@ -17,22 +17,22 @@ BUSY = 5
 
 
 class Refusals:
-    """The refusals of one endpoint, which has answered last at ``answered_at``."""
+    """The refusals of one endpoint, which has answered last at ``answered_at``.
+
+    ``are_going_on``: it has refused a request since.
+    """
 
     def __init__(self, max_attempts: int, outage: float) -> None:
         self._max_attempts = max_attempts
         self._outage = outage
         self._since = math.inf
         self.answered_at = -math.inf
+        self.are_going_on = False
         self._busy: set[str] = set()
-
-    @property
-    def are_going_on(self) -> bool:
-        """Whether it has refused a request since its last answer."""
-        return self._since < math.inf
 
     def end(self) -> None:
         """It has answered a request."""
+        self.are_going_on = False
         self._since = math.inf
         self._busy.clear()
 
@@ -45,6 +45,7 @@ class Refusals:
 
     def refused_check(self, now: float) -> None:
         """It has refused a reference request."""
+        self.are_going_on = True
         self._since = min(self._since, now)
 
     def is_closed(self, request_id: str) -> bool:
