@@ -21,7 +21,8 @@ from batch.wire.parts import NotTextError, text_and_reasoning
 class Delta(Struct, gc=False):
     """What an event adds to the message, or the whole message where it is not streamed.
 
-    A ``function_call`` is rare, and read generically into ``Choice.odd``.
+    Values of ``function_call`` and ``error`` are rare, and read generically: into ``tool_calls``, and into
+    ``Chunk.error``.
     """
 
     content: str | None = None
@@ -30,26 +31,31 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[Any] | None = None
     function_call: None = None
+    error: None = None
+
+
+class OlderCall(dict[str, Any]):
+    """A piece of the one call that a ``function_call`` makes, in the form of a piece of a tool call."""
+
+    def __init__(self, function: object) -> None:
+        super().__init__(type="function", function=function)
 
 
 class Odd(Struct, gc=False):
     """What a choice has beside its usual fields.
 
-    ``text`` is the words of a legacy completion, ``function_call`` a call in the form before tool calls,
-    ``error`` what the server says of an error.
+    ``text`` is the words of a legacy completion.
     """
 
     text: str | None = None
-    function_call: Any = None
     logprobs: Any = None
-    error: Any = None
 
 
 class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     """One of the answers; only the one with index 0 is ever asked for.
 
     ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are
-    rare, and read generically into ``odd``.
+    rare, and read generically into ``odd`` and ``Chunk.error``.
     """
 
     index: int | None = None  # in the order in which most servers send them, in which they are looked for
@@ -62,6 +68,12 @@ class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     odd: Odd | None = None
 
 
+class _Usage(Usage, frozen=True, gc=False):
+    """Usage, where nothing beside it says that there was an error."""
+
+    error: None = None
+
+
 class Remark(Struct, gc=False):
     """What a server says in an event without an answer: an error, if no finish reason comes."""
 
@@ -69,13 +81,17 @@ class Remark(Struct, gc=False):
 
 
 class Chunk(Struct, gc=False):
-    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``."""
+    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``.
+
+    ``x_groq`` is read generically: it may hold an error, or the usage.
+    """
 
     choices: list[Choice] | None = None
     error: Any = None
-    usage: Usage | None = None
+    usage: _Usage | None = None
     finish_reason: str | None = None
     model: str | None = None
+    x_groq: None = None
 
 
 class NotJSONError(ValueError):
@@ -110,9 +126,15 @@ def decode(data: bytes) -> Chunk:
 
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
-    """The chunk of an event without an answer, with the error or the remark that its bytes hold."""
-    chunk.error = _error_or_remark(_value(data))
+    """The chunk of an event that says nothing else, with the error or the remark that its bytes hold."""
+    value = _value(data)
+    chunk.error = error_in(value) if chunk.choices else _error_or_remark(value)
     return chunk
+
+
+def may_hold_error(data: bytes) -> bool:
+    """Whether there may be an error beside the choices in these bytes."""
+    return b'"error"' in data
 
 
 def _error_or_remark(value: object) -> Any:
@@ -157,7 +179,7 @@ def _leniently(value: object) -> Chunk:
     return Chunk(
         choices=found,
         error=error if found else _error_or_remark(value),
-        usage=_usage(value.get("usage")),
+        usage=_usage(value.get("usage")) or _usage(_inner(value.get("x_groq"), "usage")),
         finish_reason=_reason(value.get("finish_reason")),
         model=_text(value.get("model")),
     )
@@ -168,7 +190,7 @@ def _choice(value: Any) -> Choice:
         if value:
             raise WrongTypeError(f"a choice is {_kind(value)}")
         return Choice(index=OTHER_CHOICE)
-    index = _index(value.get("index"))
+    index = _index(value)
     if index:
         return Choice(index=index)
     delta, message = value.get("delta"), value.get("message")
@@ -177,23 +199,30 @@ def _choice(value: Any) -> Choice:
         message=_delta(message, "message"),
         finish_reason=_reason(value.get("finish_reason")),
         index=index,
-        odd=_odd(value, delta or {}, message or {}),
+        odd=_odd(value),
     )
 
 
-def _odd(value: dict[str, Any], delta: dict[str, Any], message: dict[str, Any]) -> Odd | None:
+def _odd(value: dict[str, Any]) -> Odd | None:
     text, logprobs = _words(value, "text"), value.get("logprobs")
-    call = delta.get("function_call") or message.get("function_call")
-    error = value.get("error")
-    return Odd(text, call, logprobs, error) if text or call or logprobs or error else None
+    return Odd(text, logprobs) if text or logprobs else None
 
 
-def _index(value: object) -> int | None:
-    """0 in its spellings, ``None`` where there is none; any other value is another choice."""
+def _index(choice: dict[str, Any]) -> int | None:
+    """0 in its spellings, ``None`` where there is none; any other number is another choice.
+
+    What is no number may be the choice that was asked for: then nothing may be lost.
+    """
+    value = choice.get("index")
     if value is None:
         return None
-    is_zero = value == "0" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
-    return 0 if is_zero else OTHER_CHOICE
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return OTHER_CHOICE if value.strip("0") else 0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return OTHER_CHOICE if value else 0
+    if any(choice.get(name) for name in ("delta", "message", "text", "finish_reason")):
+        raise WrongTypeError("the index of a choice is no number")
+    return OTHER_CHOICE
 
 
 def _delta(value: Any, name: str) -> Delta | None:
@@ -206,12 +235,13 @@ def _delta(value: Any, name: str) -> Delta | None:
         raise WrongTypeError(f"`tool_calls` is {_kind(calls)}")
     content, thinking, refusal = _parts(value, "content")
     reasoning = _joined(value, "reasoning_content"), _joined(value, "reasoning")
+    older = [OlderCall(value["function_call"])] if value.get("function_call") else []
     return Delta(
         content=content,
         reasoning_content=reasoning[0] or thinking,
         reasoning=reasoning[1],
         refusal=_words(value, "refusal") or refusal,
-        tool_calls=calls or None,
+        tool_calls=[*(calls or ()), *older] or None,
     )
 
 
@@ -256,10 +286,15 @@ def plausible(usage: Usage) -> Usage:
     return Usage(*(_count(getattr(usage, field)) for field in Usage.__struct_fields__))
 
 
-def _usage(value: object) -> Usage | None:
+def _usage(value: object) -> _Usage | None:
     if not isinstance(value, dict):
         return None
-    return Usage(**{field: _count(value.get(field)) for field in Usage.__struct_fields__})
+    prompt, completion, total = (_count(value.get(field)) for field in Usage.__struct_fields__)
+    return _Usage(prompt, completion, total)
+
+
+def _inner(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None
 
 
 def _count(value: object) -> int | None:
