@@ -236,3 +236,30 @@ def test_the_words_are_no_part_of_a_requests_identity(cli: Cli, server: ChatServ
     server.seen.clear()
     assert cli("run", "job.yaml").code == 0
     assert server.prompts == []
+
+
+def test_status_show_and_export_read_earlier_versions_as_a_run_does(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"a": "error", "b": "SAFETY", "c": "MAX_TOKENS", "d": "eos"})
+    for source in ("job.yaml", "output/job.jsonl"):
+        counts = json.loads(cli("status", source, "--json").stdout)
+        assert counts["succeeded"] == 3
+        assert counts["failed"] == {"broken_off": 1, "filtered": 1}
+        shown = json.loads(cli("show", source, "a", "--json").stdout)
+        assert (shown["result"]["status"], shown["result"]["error"]["code"]) == ("failed", "broken_off")
+        exported = cli("export", source, "--format", "openai-batch", "-o", "answers.jsonl")
+        assert exported.code == 0, exported.stderr
+        lines = map(json.loads, (cli.folder / "answers.jsonl").read_text().splitlines())
+        assert [line["custom_id"] for line in lines] == ["c", "d", "e"]
+        (cli.folder / "answers.jsonl").unlink()
+
+
+def test_an_output_without_its_job_says_nothing_of_words_that_the_job_may_know(
+    cli: Cli, server: ChatServer
+) -> None:
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"a": "done"})
+    assert json.loads(cli("status", "output/job.jsonl", "--json").stdout)["succeeded"] == 5
+    assert json.loads(cli("status", "job.yaml", "--json").stdout)["succeeded"] == 4

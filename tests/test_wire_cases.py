@@ -41,7 +41,8 @@ STREAMS = {
     "err_field_llamacpp": Trouble(
         "api_error",
         None,
-        "the request exceeds the available context size. try increasing the context size or enable context shift",
+        "the request exceeds the available context size. "
+        "try increasing the context size or enable context shift",
     ),
     "err_object_after_text": Trouble("api_error", "Half of the an", "EngineCore encountered an issue"),
     "fin_MAX_TOKENS": Answer("length", HALF),

@@ -66,8 +66,8 @@ def summarise(
 ) -> tuple[Counts, Contents]:
     """Count a result file in one streaming pass; a run may be appending to it meanwhile.
 
-    ``restate`` says how a line has to be read. Raises ``ForeignOutputError`` where the file is not one of ours, and ``OSError`` (such as
-    ``FileNotFoundError``) where it cannot be read.
+    ``restate`` says how a line has to be read. Raises ``ForeignOutputError`` where the file is not one of
+    ours, and ``OSError`` (such as ``FileNotFoundError``) where it cannot be read.
     """
     counts = Counts()
 

@@ -14,6 +14,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from batch.records import Usage
+from batch.wire import fields
 from batch.wire.error_shapes import error_in, remark_in
 from batch.wire.parts import NotTextError, text_and_reasoning
 
@@ -170,25 +171,25 @@ def _leniently(value: object) -> Chunk:
     error = error_in(value)
     if not isinstance(value, dict):
         if error is None and value and isinstance(value, list | str):
-            raise WrongTypeError(f"an event is {_kind(value)}, and no object")
+            raise WrongTypeError(f"an event is {fields.kind(value)}, and no object")
         return Chunk(error=error)
     choices = value.get("choices")
     if choices and not isinstance(choices, list) and error is None:
-        raise WrongTypeError(f"`choices` is {_kind(choices)}")
+        raise WrongTypeError(f"`choices` is {fields.kind(choices)}")
     found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
         choices=found,
         error=error if found else _error_or_remark(value),
-        usage=_usage(value.get("usage")) or _usage(_inner(value.get("x_groq"), "usage")),
-        finish_reason=_reason(value.get("finish_reason")),
-        model=_text(value.get("model")),
+        usage=_usage(value.get("usage")) or _usage(fields.inner(value.get("x_groq"), "usage")),
+        finish_reason=fields.reason(value.get("finish_reason")),
+        model=fields.text(value.get("model")),
     )
 
 
 def _choice(value: Any) -> Choice:
     if not isinstance(value, dict):
         if value:
-            raise WrongTypeError(f"a choice is {_kind(value)}")
+            raise WrongTypeError(f"a choice is {fields.kind(value)}")
         return Choice(index=OTHER_CHOICE)
     index = _index(value)
     if index:
@@ -197,7 +198,7 @@ def _choice(value: Any) -> Choice:
     return Choice(
         delta=_delta(delta, "delta"),
         message=_delta(message, "message"),
-        finish_reason=_reason(value.get("finish_reason")),
+        finish_reason=fields.reason(value.get("finish_reason")),
         index=index,
         odd=_odd(value),
     )
@@ -228,11 +229,11 @@ def _index(choice: dict[str, Any]) -> int | None:
 def _delta(value: Any, name: str) -> Delta | None:
     if not isinstance(value, dict):
         if value:
-            raise WrongTypeError(f"`{name}` is {_kind(value)}")
+            raise WrongTypeError(f"`{name}` is {fields.kind(value)}")
         return None
     calls = value.get("tool_calls")
     if calls and not isinstance(calls, list):
-        raise WrongTypeError(f"`tool_calls` is {_kind(calls)}")
+        raise WrongTypeError(f"`tool_calls` is {fields.kind(calls)}")
     content, thinking, refusal = _parts(value, "content")
     reasoning = _joined(value, "reasoning_content"), _joined(value, "reasoning")
     older = [OlderCall(value["function_call"])] if value.get("function_call") else []
@@ -265,51 +266,17 @@ def _words(value: dict[str, Any], name: str) -> str | None:
     """A text that the model has said."""
     words = value.get(name)
     if words is not None and not isinstance(words, str):
-        raise WrongTypeError(f"`{name}` is {_kind(words)}")
+        raise WrongTypeError(f"`{name}` is {fields.kind(words)}")
     return words
-
-
-def _reason(value: Any) -> str | None:
-    """A finish reason; one of another type says that the answer has ended, but not how.
-
-    SGLang's own API sends an object whose ``type`` is the reason.
-    """
-    if isinstance(value, dict) and isinstance(value.get("type"), str):
-        value = value["type"]
-    if isinstance(value, str) or not value:
-        return value or None
-    return json.dumps(value)[:100]
 
 
 def plausible(usage: Usage) -> Usage:
     """The counts, without those that nobody can have counted."""
-    return Usage(*(_count(getattr(usage, field)) for field in Usage.__struct_fields__))
+    return Usage(*(fields.count(getattr(usage, field)) for field in Usage.__struct_fields__))
 
 
 def _usage(value: object) -> _Usage | None:
     if not isinstance(value, dict):
         return None
-    prompt, completion, total = (_count(value.get(field)) for field in Usage.__struct_fields__)
+    prompt, completion, total = (fields.count(value.get(field)) for field in Usage.__struct_fields__)
     return _Usage(prompt, completion, total)
-
-
-def _inner(value: object, name: str) -> object:
-    return value.get(name) if isinstance(value, dict) else None
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
-        return int(value)
-    return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _kind(value: object) -> str:
-    """The JSON type of a value, in words."""
-    if isinstance(value, bool):
-        return "true or false"
-    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "of a strange type")
