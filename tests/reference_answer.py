@@ -128,13 +128,21 @@ class Answer:
         return self._message(message) or has_said if message else has_said
 
     def _message(self, message: dict[str, Any]) -> bool:
+        """Read a whole message; say whether it says anything new."""
         said = Said()
         nothing = said.size()
         _say(message, said)
         if said.size() == nothing:
             return False
+        known = self.messages[-1] if self.messages else self.deltas
         self.messages.append(said)
-        return True
+        texts = ("", _joined(known.text), without_thinking(_joined(known.text)))
+        return (
+            _joined(said.text) not in texts
+            or _joined(said.refusal) not in ("", _joined(known.refusal))
+            or said.calls.joined() not in ((), known.calls.joined())
+            or said.reasoned > known.reasoned
+        )
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
         """The text that deltas and whole messages agree on."""

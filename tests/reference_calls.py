@@ -2,7 +2,9 @@
 
 A new ``id`` begins a new call, whatever its index says. A known one with another index and a name does, too.
 A piece without an id belongs to the last call with its index. A piece with neither belongs to the last call.
-Several such pieces in one list belong to the calls in their places.
+Several such pieces in one list belong to the calls in their places. A call without an index has the next one.
+If a piece without an id names a function again, it begins a new call where the arguments so far are a whole
+object: some servers send each call in one piece, all with the same index and without ids.
 """
 
 from __future__ import annotations
@@ -77,16 +79,16 @@ class Calls:
             return self._by_id(call_id, index, names=names)
         if index == "function_call" or _is_number(index):
             found = [call for call in self._calls if call.index == index]
-            return found[-1] if found else self._new(None, index)
+            is_new = not found or _begins_another(found[-1], piece)
+            return self._new(None, index) if is_new else found[-1]
         if index is not None:
             raise ValueError("an index of a wrong type")
         if place is not None:
-            return self._calls[place] if place < len(self._calls) else self._new(None, None)
+            known = self._calls[place] if place < len(self._calls) else None
+            return known if known and not _begins_another(known, piece) else self._new(None, None)
         if self._last is None:
             return self._new(None, None)
-        if names and self._last.name:
-            raise ValueError("a second name with neither index nor id")
-        return self._last
+        return self._new(None, None) if _begins_another(self._last, piece) else self._last
 
     def _by_id(self, call_id: Any, index: Any, *, names: bool) -> _Open:
         for call in self._calls:
@@ -103,7 +105,8 @@ class Calls:
 
     def _new(self, call_id: Any, index: Any) -> _Open:
         call = _Open()
-        call.id, call.index = call_id, index
+        used = [call.index for call in self._calls if _is_number(call.index)]
+        call.id, call.index = call_id, max(used, default=-1) + 1 if index is None else index
         self._calls.append(call)
         return call
 
@@ -113,6 +116,20 @@ class Calls:
         if name and call.name not in ("", name):
             raise ValueError("two names for one call")
         call.name = name or call.name
+
+
+def _begins_another(call: _Open, piece: dict[str, Any]) -> bool:
+    """Whether a piece without an id is the first of another call."""
+    function = piece.get("function")
+    if not isinstance(function, dict) or not function.get("name") or not call.name:
+        return False
+    arguments = function.get("arguments")
+    has_own = isinstance(arguments, dict) or str(arguments or "").startswith("{")
+    try:
+        is_whole = isinstance(json.loads(call.arguments), dict)
+    except ValueError:
+        return False
+    return is_whole and (has_own or function["name"] != call.name)
 
 
 def _add_arguments(call: _Open, arguments: Any) -> None:

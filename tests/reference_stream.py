@@ -25,7 +25,10 @@ an answer that may have a hole is no answer. These readings are:
 - A finish reason that is an object with a ``type`` is that word. Any other that is not a string is unknown.
 - A stream whose last finish reason is provisional is cut if it ends inside an event, however the body ends.
 - An id that comes after the first pieces of its call belongs to it, unless a name comes with it again.
-- A tool call that is described in two ways (two names, an object after text) is no answer.
+- A tool call that is described in two ways (two names, an object after text) is no answer. A piece without an
+  id that names a function again begins another call where the arguments so far are a whole object: a whole
+  call cannot go on. A name that is repeated with each piece of the arguments says nothing new.
+- A whole message that only repeats what was said says nothing new, so a finish reason beside it is firm.
 """
 
 from __future__ import annotations

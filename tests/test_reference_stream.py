@@ -152,6 +152,11 @@ FIRST = {"id": "a", "function": {"name": "f", "arguments": "{"}}
             (Call("a", "f", "{"), Call("b", "f", "{")),
         ),
         (piece(**FIRST) + piece(**FIRST), (Call("a", "f", "{{"),)),
+        (piece(**FIRST) + piece(function={"name": "f", "arguments": "}"}), (Call("a", "f", "{}"),)),
+        (
+            piece(index=0, function={"name": "f", "arguments": "{}"}) * 2,
+            (Call("", "f", "{}"), Call("", "f", "{}")),
+        ),
         (piece(index=0, **FIRST) + piece(index=1, **FIRST), (Call("a", "f", "{"), Call("a", "f", "{"))),
         (piece(**FIRST | {"function": {"name": "f", "arguments": {"x": 1}}}), (Call("a", "f", '{"x": 1}'),)),
         (delta(function_call={"name": "f", "arguments": "{}"}), (Call("", "f", "{}"),)),
@@ -168,7 +173,7 @@ def test_tool_calls(stream: bytes, calls: tuple[Call, ...]) -> None:
     [
         piece(index=0, **FIRST) + piece(index=0, function={"name": "g"}),
         piece(index=0, **FIRST) + piece(index=[0], function={"arguments": "}"}),
-        piece(**FIRST) + piece(function={"name": "f", "arguments": "}"}),
+        piece(**FIRST) + piece(function={"name": "g", "arguments": "}"}),
         piece(**FIRST) + piece(function={"arguments": 7}),
         piece(**FIRST) + piece(function={"arguments": {"x": 1}}),
         delta(tool_calls=["f"]),

@@ -357,3 +357,30 @@ def test_a_job_that_restates_the_lines_of_another_is_recorded_before(cli: Cli, s
     lines = (cli.folder / "output" / "job.jsonl").read_text(encoding="utf-8").splitlines()
     assert [json.loads(line)["verdict"] for line in lines if '"id":"c"' in line] == ["complete", "length"]
     assert owner["written"].endswith("other.yaml")
+
+
+def test_status_show_and_export_read_earlier_versions_as_a_run_does(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"a": "error", "b": "SAFETY", "c": "MAX_TOKENS", "d": "eos"})
+    for source in ("job.yaml", "output/job.jsonl"):
+        counts = json.loads(cli("status", source, "--json").stdout)
+        assert counts["succeeded"] == 3
+        assert counts["failed"] == {"broken_off": 1, "filtered": 1}
+        shown = json.loads(cli("show", source, "a", "--json").stdout)
+        assert (shown["result"]["status"], shown["result"]["error"]["code"]) == ("failed", "broken_off")
+        exported = cli("export", source, "--format", "openai-batch", "-o", "answers.jsonl")
+        assert exported.code == 0, exported.stderr
+        lines = map(json.loads, (cli.folder / "answers.jsonl").read_text().splitlines())
+        assert [line["custom_id"] for line in lines] == ["c", "d", "e"]
+        (cli.folder / "answers.jsonl").unlink()
+
+
+def test_an_output_without_its_job_says_nothing_of_words_that_the_job_may_know(
+    cli: Cli, server: ChatServer
+) -> None:
+    write_job(cli, server.url)
+    assert cli("run", "job.yaml").code == 0
+    as_an_earlier_version(cli, {"a": "done"})
+    assert json.loads(cli("status", "output/job.jsonl", "--json").stdout)["succeeded"] == 5
+    assert json.loads(cli("status", "job.yaml", "--json").stdout)["succeeded"] == 4

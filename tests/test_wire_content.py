@@ -171,7 +171,7 @@ def test_the_choice_that_was_asked_for(index: Any) -> None:
     assert reply(body + DONE).text == "Hello"
 
 
-@pytest.mark.parametrize("index", [1, 1.0, "1", True, False, "", "x", [], {}, -1, 10**30, 0.5])
+@pytest.mark.parametrize("index", [1, 1.0, "1", "01", -1, 10**30, 0.5])
 def test_another_choice_is_not_mixed_in(index: Any) -> None:
     other = event({"choices": [{"index": index, "delta": {"content": "no"}, "finish_reason": "error"}]})
     assert reply(delta("Hel") + other + delta("lo") + finish() + DONE).text == "Hello"
@@ -179,6 +179,31 @@ def test_another_choice_is_not_mixed_in(index: Any) -> None:
         "choices": [{"index": 0, "delta": {"content": "Hello"}}, {"index": index, "delta": {"content": "no"}}]
     }
     assert reply(event(both) + finish() + DONE).text == "Hello"
+
+
+@pytest.mark.parametrize("index", [True, False, "", "x", "-0", "²", [], {}, [0]])
+@pytest.mark.parametrize(
+    "said",
+    [{"delta": {"content": "a"}}, {"message": {"content": "a"}}, {"text": "a"}, {"finish_reason": "stop"}],
+)
+def test_a_choice_whose_index_is_no_number_may_be_the_one_that_was_asked_for(index: Any, said: Any) -> None:
+    for choices in ([{"index": index, **said}], [{"index": 0}, {"index": index, **said}]):
+        for body in (
+            delta("Hel") + event({"choices": choices}) + finish() + DONE,
+            json.dumps({"choices": choices}).encode(),
+        ):
+            assert failure(body).code == "bad_event"
+
+
+@pytest.mark.parametrize("index", [True, False, "", "x", [], {}])
+def test_a_choice_without_words_does_no_harm_whatever_its_index(index: Any) -> None:
+    empty = event({"choices": [{"index": index, "delta": {}, "finish_reason": None}]})
+    assert reply(delta("Hel") + empty + delta("lo") + finish() + DONE).text == "Hello"
+
+
+@pytest.mark.parametrize("index", ["00", -0.0, 0.0])
+def test_zero_in_its_other_spellings(index: Any) -> None:
+    assert reply(event({"choices": [{"index": index, "delta": {"content": "a"}}]}) + finish()).text == "a"
 
 
 def test_several_choices_without_an_index_have_that_of_their_place() -> None:

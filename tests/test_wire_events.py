@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -43,7 +44,7 @@ from tests.wire_support import (
         pytest.param(event({"choices": [{"finish_reason": False}]}), id="finish_reason: false"),
         pytest.param(event({"choices": [{"finish_reason": "null"}]}), id='finish_reason: "null"'),
         pytest.param(event({"choices": [{"index": "1", "delta": {"content": "no"}}]}), id='index: "1"'),
-        pytest.param(event({"choices": [{"index": True, "delta": {"content": "no"}}]}), id="index: true"),
+        pytest.param(event({"choices": [{"index": True, "delta": {}}]}), id="index: true, no words"),
         pytest.param(event({"choices": [{"index": 1.0, "delta": {"content": 7}}]}), id="index: 1.0"),
         pytest.param(event({"message": "position 3 in the queue"}), id="a remark"),
         pytest.param(event({"status": "processing"}), id="a status"),
@@ -116,7 +117,6 @@ def test_an_event_that_cannot_be_read_is_a_failure(bad: bytes, code: str) -> Non
         ({"code": "400", "type": "BadRequestError", "message": "no"}, "BadRequestError: no", True),
         ({"type": "invalid_request_error", "message": "no"}, "invalid_request_error: no", True),
         ({"code": "context_length_exceeded", "message": "long"}, "context_length_exceeded: long", True),
-        ({"code": "insufficient_quota", "message": "paid?"}, "insufficient_quota: paid?", True),
         ({"code": None, "type": None}, "the server reported an error without a message", False),
         ({"code": "²²²", "message": "odd"}, "²²²: odd", False),
         ({"code": "١٢٣", "message": "odd"}, "odd", False),
@@ -134,6 +134,41 @@ def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str,
         assert (outcome.code, outcome.message) == ("api_error", message)
         assert outcome.should_retry is (False if final else None)
         assert outcome.partial_text == said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        {"code": "insufficient_quota"},
+        {"type": "insufficient_quota", "code": 429},
+        {"code": "billing_hard_limit_reached", "status": 403},
+        {"code": 429, "details": [{"violations": [{"quotaId": "GenerateRequestsPerDayPerProject"}]}]},
+    ],
+    ids=str,
+)
+def test_a_used_up_quota_is_told_as_one_where_nothing_has_been_said(error: Any) -> None:
+    for body in (
+        event({"error": error}),
+        b"event: error\n" + event(error),
+        json.dumps({"error": error}).encode(),
+    ):
+        outcome = failure(body)
+        assert (outcome.code, outcome.should_retry) == ("quota", None)
+    after_words = failure(HELLO + event({"error": error}))
+    assert (after_words.code, after_words.should_retry, after_words.partial_text) == (
+        "api_error",
+        False,
+        "Hello",
+    )
+
+
+@pytest.mark.parametrize(
+    "error",
+    [{"code": "insufficient_quota", "status": 400}, {"code": 429}, {"code": "rate_limit_exceeded"}],
+    ids=str,
+)
+def test_what_is_no_quota(error: Any) -> None:
+    assert failure(event({"error": error})).code == "api_error"
 
 
 @pytest.mark.parametrize(
@@ -161,7 +196,9 @@ def test_a_hostile_error_is_cut_and_can_be_written_down() -> None:
         (True, delta(reasoning_content="a")),
         (True, delta(reasoning="a")),
         (True, delta(refusal="a")),
-        (True, delta(tool_calls=[{"index": 0}])),
+        (True, delta(tool_calls=[{"index": 0, "id": "a"}])),
+        (True, delta(tool_calls=[{"index": 0, "function": {"arguments": "{"}}])),
+        (False, delta(tool_calls=[{"index": 0}])),
         (False, b": ping\n\n"),
         (False, b"event: ping\ndata: {}\n\n"),
         (False, delta("")),

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import json
 import random
-from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
 from batch.errors import AttemptError
-from batch.records import Failure, Reply, Verdict
+from batch.records import Failure, Reply
 from batch.wire.reply import ReplyDecoder
-from tests.reference_decoder import UnreadableError, text_of
 from tests.wire_support import (
     BOM,
     DONE,
@@ -103,85 +100,3 @@ def test_fuzz_seeded_streams_with_damage_have_one_outcome_however_they_come() ->
         outcome = decoded([body])
         assert repr(decoded([body[:cut], body[cut:]])) == repr(outcome), seed
         assert isinstance(outcome, Reply | Failure)
-
-
-ODD_VALUES: list[Any] = [None, 0, 7, 1.5, True, False, "", "x", "0", "stop", "error"]
-ODD_VALUES += [[], ["x"], {}, {"text": "x"}]
-KEYS = ["content", "delta", "message", "finish_reason", "index", "choices", "text", "error", "model"]
-FIELDS = [b"event: error\n", b"event: message\n", b"error: x\n", b"id: 1\n"]
-
-
-def plain_stream(chance: random.Random) -> list[Any]:
-    """The values of the events of a good stream, in one of the ways in which servers send them."""
-    words = [chance.choice(["a", "b ", "é", "</", ""]) for _ in range(chance.choice([2, 5, 30]))]
-    reason = chance.choice(["stop", "stop", "END_TURN", "length", "tool_calls"])
-    ends_beside = chance.random() < 0.3
-    values: list[Any] = []
-    for place, word in enumerate(words):
-        is_last = ends_beside and place == len(words) - 1
-        choice = {"index": 0, "delta": {"content": word}, "finish_reason": reason if is_last else None}
-        values.append({"id": "c", "model": "m", "choices": [choice]})
-    if not ends_beside:
-        values.append({"id": "c", "choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
-    if chance.random() < 0.3:
-        whole_text = "".join(words)
-        values.append(
-            {"choices": [{"index": 0, "message": {"content": whole_text}, "finish_reason": reason}]}
-        )
-    if chance.random() < 0.5:
-        values.append({"choices": [], "usage": USAGE})
-    return values
-
-
-def retyped(value: Any, chance: random.Random) -> Any:
-    """The same with one value of another type, or one key of another name."""
-    if isinstance(value, dict) and value:
-        name = chance.choice(list(value))
-        if chance.random() < 0.4:
-            return {**value, name: retyped(value[name], chance)}
-        if chance.random() < 0.3:
-            rest = {key: item for key, item in value.items() if key != name}
-            return {**rest, chance.choice(KEYS): value[name]}
-        return {**value, name: chance.choice(ODD_VALUES)}
-    if isinstance(value, list) and value:
-        return [retyped(value[0], chance), *value[1:]] if chance.random() < 0.8 else value * 2
-    return chance.choice(ODD_VALUES)
-
-
-def mutated_stream(chance: random.Random) -> bytes:
-    """A stream with events dropped, doubled, moved, of other types or under other names."""
-    events = [event(value) for value in plain_stream(chance)]
-    if chance.random() < 0.8:
-        events.append(DONE)
-    for _ in range(chance.randrange(4)):
-        if not events:
-            break
-        at, kind = chance.randrange(len(events)), chance.randrange(5)
-        if kind == 0:
-            del events[at]
-        elif kind == 1:
-            events.insert(at, events[at])
-        elif kind == 2:
-            events.insert(chance.randrange(len(events)), events.pop(at))
-        elif kind == 3 and events[at].startswith(b"data: {"):
-            events[at] = event(retyped(json.loads(events[at][6:]), chance))
-        elif kind == 4:
-            events[at] = chance.choice(FIELDS) + events[at]
-    return b"".join(events)
-
-
-def test_fuzz_seeded_no_complete_answer_differs_from_what_the_stream_says() -> None:
-    """A second, slow decoder reads the same stream: where it cannot, there is no complete answer either."""
-    for seed in range(FUZZ.max_examples):
-        chance = random.Random(seed)
-        body = mutated_stream(chance)
-        cut = chance.randrange(len(body) + 1)
-        outcome = decoded([body])
-        assert repr(decoded([body[:cut], body[cut:]])) == repr(outcome), seed
-        if not isinstance(outcome, Reply) or outcome.verdict is not Verdict.COMPLETE:
-            continue
-        try:
-            expected = text_of(body)
-        except UnreadableError as error:
-            pytest.fail(f"seed {seed}: {error}: {body!r}")
-        assert outcome.text == expected, seed

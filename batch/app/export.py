@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from batch.app.plan import open_source
 from batch.app.reading import reading
+from batch.app.restated import restate_of
 from batch.errors import OutputWriteError, UsageError
 from batch.inputs.tables import Table, tables
 from batch.jobfile.paths import real
@@ -21,6 +22,7 @@ from batch.results.export import is_for_test, needs_messages, writer
 from batch.results.export_rows import NotTextError
 from batch.results.files import reason
 from batch.results.lookup import Lookup
+from batch.results.restate import WITHOUT_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -109,7 +111,7 @@ class Exporter:
 
     def of_output(self, output: Path) -> Iterator[Answer]:
         """The results of a file, in its order. Raises ``UsageError`` where it cannot be read."""
-        with reading(output), Lookup(output) as lines:
+        with reading(output), Lookup(output, WITHOUT_JOB) as lines:
             for result in lines.results():
                 yield result, result.messages
 
@@ -120,7 +122,7 @@ class Exporter:
 
         Raises ``JobFileError``, and ``UsageError`` where the output cannot be read.
         """
-        with reading(job.output), Lookup(job.output) as lines:
+        with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
             for request in open_source(job).requests():
                 result = lines.result(request.id)
                 if result is None:

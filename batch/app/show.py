@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
 from batch.app.reading import reading
+from batch.app.restated import restate_of
 from batch.errors import UsageError
 from batch.results.lookup import find
+from batch.results.restate import WITHOUT_JOB
 from batch.terminal import escape
 
 if TYPE_CHECKING:
@@ -37,7 +39,7 @@ class Shown:
 def of_output(output: Path, request_id: str) -> Shown:
     """What a file holds of a request. Raises ``UsageError`` where that is nothing, or cannot be read."""
     with reading(output):
-        result = find(output, request_id)
+        result = find(output, request_id, WITHOUT_JOB)
     if result is None:
         raise UsageError(f"{output} has no line with the id {escape(request_id)}")
     return Shown(request_id, result, result.messages)
@@ -52,7 +54,7 @@ def of_job(job: JobFile, request_id: str) -> Shown:
     result = None
     asked = next((each for each in open_source(job).requests() if each.id == request_id), None)
     with reading(job.output), suppress(FileNotFoundError):
-        result = find(job.output, request_id)
+        result = find(job.output, request_id, restate_of(job))
     if result is None:
         if asked is None:
             raise UsageError(f"neither {job.path} nor its output knows the id {escape(request_id)}")

@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, draw_up, open_source
 from batch.app.reading import reading
+from batch.app.restated import restate_of
 from batch.results.contents import Contents
 from batch.results.counts import Counts, summarise
+from batch.results.restate import WITHOUT_JOB
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -32,14 +34,14 @@ class Standing:
 def of_output(output: Path) -> Standing:
     """What a result file amounts to. Raises ``UsageError`` where it cannot be read, or is none of ours."""
     with reading(output):
-        return Standing(output, summarise(output)[0])
+        return Standing(output, summarise(output, restate=WITHOUT_JOB)[0])
 
 
 def of_job(job: JobFile) -> Standing:
     """How far a job is. Raises ``JobFileError``, and ``UsageError`` as ``of_output`` does."""
     with reading(job.output):
         try:
-            counts, contents = summarise(job.output)
+            counts, contents = summarise(job.output, restate=restate_of(job))
         except FileNotFoundError:
             counts, contents = Counts(), Contents()
     plan = draw_up(open_source(job), contents.index.get)

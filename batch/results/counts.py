@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from batch.records import Result
     from batch.results.contents import Contents
     from batch.results.files import FileSystem
+    from batch.results.restate import Restate
 
 
 @dataclass(slots=True)
@@ -60,17 +61,23 @@ class Counts:
             self.unpriced += step * (result.cost is None)
 
 
-def summarise(path: Path, *, files: FileSystem | None = None) -> tuple[Counts, Contents]:
+def summarise(
+    path: Path, *, files: FileSystem | None = None, restate: Restate | None = None
+) -> tuple[Counts, Contents]:
     """Count a result file in one streaming pass; a run may be appending to it meanwhile.
 
-    Raises ``ForeignOutputError`` where the file is not one of ours, and ``OSError`` (such as
-    ``FileNotFoundError``) where it cannot be read.
+    ``restate`` says how a line has to be read. Raises ``ForeignOutputError`` where the file is not one of
+    ours, and ``OSError`` (such as ``FileNotFoundError``) where it cannot be read.
     """
     counts = Counts()
+
+    def stated(result: Result) -> Result:
+        return result if restate is None else restate(result)
+
     with (files or Disk()).open_read(path) as stream:
-        contents = survey(stream, path, counts.add)
+        contents = survey(stream, path, lambda result: counts.add(stated(result)), restate)
         for line in contents.lines(stream, contents.index.superseded_lines()):
-            counts.take_back(decode_result(line))
+            counts.take_back(stated(decode_result(line)))
     counts.superseded = contents.index.superseded
     counts.unreadable = contents.index.unreadable
     counts.torn = contents.torn > 0

@@ -26,6 +26,7 @@ class Lookup:
 
     def __init__(self, path: Path, restate: Restate | None = None) -> None:
         self.contents = Contents()
+        self._restate = restate
         self._stream: BinaryIO | None = None
         try:
             self._stream = Disk().open_read(path)
@@ -55,7 +56,8 @@ class Lookup:
     def at(self, numbers: Iterable[int]) -> Iterator[Result]:
         """What the lines with these numbers hold. Raises ``OSError`` where the file has changed."""
         if self._stream is not None:
-            yield from map(decode_result, self.contents.lines(self._stream, numbers))
+            for line in self.contents.lines(self._stream, numbers):
+                yield _stated(decode_result(line), self._restate)
 
     def result(self, request_id: str) -> Result | None:
         """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""
@@ -64,16 +66,17 @@ class Lookup:
             return None
         try:
             (line,) = self.contents.lines(self._stream, [number])
-            result = decode_result(line)
+            result = _stated(decode_result(line), self._restate)
         except (OSError, ValueError):
             return None
         return result if result.id == request_id else None
 
 
-def find(path: Path, request_id: str) -> Result | None:
+def find(path: Path, request_id: str, restate: Restate | None = None) -> Result | None:
     """The latest line of one id, by reading the file once; only lines that hold the id are decoded.
 
-    Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``.
+    ``restate`` says how it has to be read. Raises ``ForeignOutputError`` for a file of somebody else, and
+    ``OSError``.
     """
     found = None
     mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
@@ -87,4 +90,8 @@ def find(path: Path, request_id: str) -> Result | None:
                 refuse_newer(line, path, number)
             for result in results:
                 found = result if result.id == request_id else found
-    return found
+    return found if found is None else _stated(found, restate)
+
+
+def _stated(result: Result, restate: Restate | None) -> Result:
+    return result if restate is None else restate(result)

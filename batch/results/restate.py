@@ -34,11 +34,13 @@ class Restate(Struct, frozen=True):
 
     ``finish_reasons`` are its own words. ``accepts_length``: an answer that was cut at its limit is a result.
     ``checks_form`` says whether answers are checked: then one that was not has to be asked for again.
+    ``knows_words`` is false where the job's own words are not known: then an unknown word decides nothing.
     """
 
     finish_reasons: FinishReasons = NO_WORDS
     accepts_length: bool = True
     checks_form: Callable[[], bool] = bool
+    knows_words: bool = True
 
     def __call__(self, result: Result) -> Result:
         """The line as it has to be read: itself, unless its finish reason says otherwise."""
@@ -52,7 +54,7 @@ class Restate(Struct, frozen=True):
         return result
 
     def _of_success(self, result: Result, ending: Ending | None) -> Result:
-        if ending in _CODES:
+        if ending in _CODES and (ending is not Ending.UNKNOWN or self.knows_words):
             return _failed(result, _CODES[ending], f"the finish reason is {result.finish_reason!r}")
         if ending is not Ending.LENGTH:
             return result
@@ -79,6 +81,10 @@ class Restate(Struct, frozen=True):
             error=None,
             partial_text=None,
         )
+
+
+WITHOUT_JOB = Restate(knows_words=False)
+"""How lines are read where their job is not known."""
 
 
 def _failed(result: Result, code: str, message: str) -> Result:

@@ -14,6 +14,7 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from batch.records import Usage
+from batch.wire import fields
 from batch.wire.error_shapes import error_in, remark_in
 from batch.wire.parts import NotTextError, text_and_reasoning
 
@@ -21,7 +22,8 @@ from batch.wire.parts import NotTextError, text_and_reasoning
 class Delta(Struct, gc=False):
     """What an event adds to the message, or the whole message where it is not streamed.
 
-    A ``function_call`` is rare, and read generically into ``Choice.odd``.
+    Values of ``function_call`` and ``error`` are rare, and read generically: into ``tool_calls``, and into
+    ``Chunk.error``.
     """
 
     content: str | None = None
@@ -30,26 +32,31 @@ class Delta(Struct, gc=False):
     refusal: str | None = None
     tool_calls: list[Any] | None = None
     function_call: None = None
+    error: None = None
+
+
+class OlderCall(dict[str, Any]):
+    """A piece of the one call that a ``function_call`` makes, in the form of a piece of a tool call."""
+
+    def __init__(self, function: object) -> None:
+        super().__init__(type="function", function=function)
 
 
 class Odd(Struct, gc=False):
     """What a choice has beside its usual fields.
 
-    ``text`` is the words of a legacy completion, ``function_call`` a call in the form before tool calls,
-    ``error`` what the server says of an error.
+    ``text`` is the words of a legacy completion.
     """
 
     text: str | None = None
-    function_call: Any = None
     logprobs: Any = None
-    error: Any = None
 
 
 class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     """One of the answers; only the one with index 0 is ever asked for.
 
     ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are
-    rare, and read generically into ``odd``.
+    rare, and read generically into ``odd`` and ``Chunk.error``.
     """
 
     index: int | None = None  # in the order in which most servers send them, in which they are looked for
@@ -62,6 +69,12 @@ class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     odd: Odd | None = None
 
 
+class _Usage(Usage, frozen=True, gc=False):
+    """Usage, where nothing beside it says that there was an error."""
+
+    error: None = None
+
+
 class Remark(Struct, gc=False):
     """What a server says in an event without an answer: an error, if no finish reason comes."""
 
@@ -69,13 +82,17 @@ class Remark(Struct, gc=False):
 
 
 class Chunk(Struct, gc=False):
-    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``."""
+    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``.
+
+    ``x_groq`` is read generically: it may hold an error, or the usage.
+    """
 
     choices: list[Choice] | None = None
     error: Any = None
-    usage: Usage | None = None
+    usage: _Usage | None = None
     finish_reason: str | None = None
     model: str | None = None
+    x_groq: None = None
 
 
 class NotJSONError(ValueError):
@@ -110,9 +127,15 @@ def decode(data: bytes) -> Chunk:
 
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
-    """The chunk of an event without an answer, with the error or the remark that its bytes hold."""
-    chunk.error = _error_or_remark(_value(data))
+    """The chunk of an event that says nothing else, with the error or the remark that its bytes hold."""
+    value = _value(data)
+    chunk.error = error_in(value) if chunk.choices else _error_or_remark(value)
     return chunk
+
+
+def may_hold_error(data: bytes) -> bool:
+    """Whether there may be an error beside the choices in these bytes."""
+    return b'"error"' in data
 
 
 def _error_or_remark(value: object) -> Any:
@@ -148,70 +171,78 @@ def _leniently(value: object) -> Chunk:
     error = error_in(value)
     if not isinstance(value, dict):
         if error is None and value and isinstance(value, list | str):
-            raise WrongTypeError(f"an event is {_kind(value)}, and no object")
+            raise WrongTypeError(f"an event is {fields.kind(value)}, and no object")
         return Chunk(error=error)
     choices = value.get("choices")
     if choices and not isinstance(choices, list) and error is None:
-        raise WrongTypeError(f"`choices` is {_kind(choices)}")
+        raise WrongTypeError(f"`choices` is {fields.kind(choices)}")
     found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
         choices=found,
         error=error if found else _error_or_remark(value),
-        usage=_usage(value.get("usage")),
-        finish_reason=_reason(value.get("finish_reason")),
-        model=_text(value.get("model")),
+        usage=_usage(value.get("usage")) or _usage(fields.inner(value.get("x_groq"), "usage")),
+        finish_reason=fields.reason(value.get("finish_reason")),
+        model=fields.text(value.get("model")),
     )
 
 
 def _choice(value: Any) -> Choice:
     if not isinstance(value, dict):
         if value:
-            raise WrongTypeError(f"a choice is {_kind(value)}")
+            raise WrongTypeError(f"a choice is {fields.kind(value)}")
         return Choice(index=OTHER_CHOICE)
-    index = _index(value.get("index"))
+    index = _index(value)
     if index:
         return Choice(index=index)
     delta, message = value.get("delta"), value.get("message")
     return Choice(
         delta=_delta(delta, "delta"),
         message=_delta(message, "message"),
-        finish_reason=_reason(value.get("finish_reason")),
+        finish_reason=fields.reason(value.get("finish_reason")),
         index=index,
-        odd=_odd(value, delta or {}, message or {}),
+        odd=_odd(value),
     )
 
 
-def _odd(value: dict[str, Any], delta: dict[str, Any], message: dict[str, Any]) -> Odd | None:
+def _odd(value: dict[str, Any]) -> Odd | None:
     text, logprobs = _words(value, "text"), value.get("logprobs")
-    call = delta.get("function_call") or message.get("function_call")
-    error = value.get("error")
-    return Odd(text, call, logprobs, error) if text or call or logprobs or error else None
+    return Odd(text, logprobs) if text or logprobs else None
 
 
-def _index(value: object) -> int | None:
-    """0 in its spellings, ``None`` where there is none; any other value is another choice."""
+def _index(choice: dict[str, Any]) -> int | None:
+    """0 in its spellings, ``None`` where there is none; any other number is another choice.
+
+    What is no number may be the choice that was asked for: then nothing may be lost.
+    """
+    value = choice.get("index")
     if value is None:
         return None
-    is_zero = value == "0" or (isinstance(value, int | float) and not isinstance(value, bool) and value == 0)
-    return 0 if is_zero else OTHER_CHOICE
+    if isinstance(value, str) and value.isascii() and value.isdecimal():
+        return OTHER_CHOICE if value.strip("0") else 0
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return OTHER_CHOICE if value else 0
+    if any(choice.get(name) for name in ("delta", "message", "text", "finish_reason")):
+        raise WrongTypeError("the index of a choice is no number")
+    return OTHER_CHOICE
 
 
 def _delta(value: Any, name: str) -> Delta | None:
     if not isinstance(value, dict):
         if value:
-            raise WrongTypeError(f"`{name}` is {_kind(value)}")
+            raise WrongTypeError(f"`{name}` is {fields.kind(value)}")
         return None
     calls = value.get("tool_calls")
     if calls and not isinstance(calls, list):
-        raise WrongTypeError(f"`tool_calls` is {_kind(calls)}")
+        raise WrongTypeError(f"`tool_calls` is {fields.kind(calls)}")
     content, thinking, refusal = _parts(value, "content")
     reasoning = _joined(value, "reasoning_content"), _joined(value, "reasoning")
+    older = [OlderCall(value["function_call"])] if value.get("function_call") else []
     return Delta(
         content=content,
         reasoning_content=reasoning[0] or thinking,
         reasoning=reasoning[1],
         refusal=_words(value, "refusal") or refusal,
-        tool_calls=calls or None,
+        tool_calls=[*(calls or ()), *older] or None,
     )
 
 
@@ -235,46 +266,17 @@ def _words(value: dict[str, Any], name: str) -> str | None:
     """A text that the model has said."""
     words = value.get(name)
     if words is not None and not isinstance(words, str):
-        raise WrongTypeError(f"`{name}` is {_kind(words)}")
+        raise WrongTypeError(f"`{name}` is {fields.kind(words)}")
     return words
-
-
-def _reason(value: Any) -> str | None:
-    """A finish reason; one of another type says that the answer has ended, but not how.
-
-    SGLang's own API sends an object whose ``type`` is the reason.
-    """
-    if isinstance(value, dict) and isinstance(value.get("type"), str):
-        value = value["type"]
-    if isinstance(value, str) or not value:
-        return value or None
-    return json.dumps(value)[:100]
 
 
 def plausible(usage: Usage) -> Usage:
     """The counts, without those that nobody can have counted."""
-    return Usage(*(_count(getattr(usage, field)) for field in Usage.__struct_fields__))
+    return Usage(*(fields.count(getattr(usage, field)) for field in Usage.__struct_fields__))
 
 
-def _usage(value: object) -> Usage | None:
+def _usage(value: object) -> _Usage | None:
     if not isinstance(value, dict):
         return None
-    return Usage(**{field: _count(value.get(field)) for field in Usage.__struct_fields__})
-
-
-def _count(value: object) -> int | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
-        return int(value)
-    return None
-
-
-def _text(value: object) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _kind(value: object) -> str:
-    """The JSON type of a value, in words."""
-    if isinstance(value, bool):
-        return "true or false"
-    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "of a strange type")
+    prompt, completion, total = (fields.count(value.get(field)) for field in Usage.__struct_fields__)
+    return _Usage(prompt, completion, total)

@@ -12,6 +12,9 @@ state                 finish reason, no words     finish reason with words   wor
 ``FIRM``              ``FIRM``                    ``PROVISIONAL``            ``CONTRADICTED``
 ====================  ==========================  =========================  =======================
 
+A reason that says that the answer has failed is never forgotten, whatever follows: a gateway that turns to
+another upstream after half an answer sends the whole one behind it.
+
 Once words have followed a finish reason at an endpoint, a reason without words is provisional there as well.
 
 ====================  ===============  ===================  ==================  ==============
@@ -40,13 +43,7 @@ class State(Enum):
     FIRM = auto()
 
 
-_RANK = {
-    Ending.UNKNOWN: 0,
-    Ending.COMPLETE: 1,
-    Ending.LENGTH: 2,
-    Ending.FILTERED: 3,
-    Ending.BROKEN_OFF: 3,
-}
+_RANK = {Ending.UNKNOWN: 0, Ending.COMPLETE: 1, Ending.LENGTH: 2}
 """Of two provisional reasons with no words between them, the higher one counts, else the later."""
 
 _FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
@@ -94,8 +91,10 @@ class FinishState:
 
     def _counts(self, ending: Ending) -> bool:
         """Whether a further reason replaces the one before."""
-        if self.ending is None or self.state in (State.OPEN, State.CONTRADICTED):
+        if self.ending in _FAILED:  # what comes after a failure may be another answer, begun anew
+            return False
+        if self.ending is None or ending in _FAILED or self.state in (State.OPEN, State.CONTRADICTED):
             return True
-        if self.state is State.FIRM:  # the first reason counts, but a failure is never passed over
-            return ending in _FAILED and self.ending not in _FAILED
+        if self.state is State.FIRM:  # the first reason counts
+            return False
         return _RANK[ending] >= _RANK[self.ending]

@@ -1,7 +1,8 @@
-"""Where a server says that something went wrong, in an event or a body that holds no answer.
+"""Where a server says that something went wrong, in an event or a body, with or without an answer.
 
-Servers have no common form for it. An error is a value under ``error`` (also one level down), an object that
-calls itself an error, one with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
+Servers have no common form for it. An error is a value under ``error`` (also one level down, and in a choice,
+its delta or its message) or an object that calls itself an error. Where there is no answer, it is also an
+object with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
 """
 
 from __future__ import annotations
@@ -18,17 +19,19 @@ _LEAST_STATUS = 400
 def error_in(value: Any) -> Any:
     """What a decoded event or body says of an error; ``None`` where it does not speak of one.
 
-    An object with ``choices`` in it may hold its error only as ``error``, or be called one.
+    An object with ``choices`` in it may hold its error only under ``error``, or be called one.
     """
     if isinstance(value, list):
-        return next((error for item in value if (error := error_in(item)) is not None), None)
+        items = (error_in(item) for item in value if isinstance(item, dict))
+        return next((error for error in items if error is not None), None)
     if not isinstance(value, dict):
         return None
     if value.get("error"):
         return value["error"] if not _says_more(value) else value
     if _is_called_error(value):
         return value
-    return None if value.get("choices") else _error_without_choices(value)
+    error = _error_in_choices(value["choices"]) if value.get("choices") else _error_without_choices(value)
+    return _error_inside(value) if error is None else error
 
 
 def remark_in(value: Any) -> Any:
@@ -49,7 +52,8 @@ def _says_more(value: dict[str, Any]) -> bool:
 
 
 def _is_called_error(value: dict[str, Any]) -> bool:
-    return any(str(value.get(name)).lower() == "error" for name in ("object", "type") if value.get(name))
+    kinds = (value.get("object"), value.get("type"))
+    return any(isinstance(kind, str) and kind.lower() == "error" for kind in kinds)
 
 
 def _error_without_choices(value: dict[str, Any]) -> Any:
@@ -60,8 +64,22 @@ def _error_without_choices(value: dict[str, Any]) -> Any:
         return value
     if value.get("detail") or value.get("errors"):
         return value
-    inner = (item["error"] for item in value.values() if isinstance(item, dict) and item.get("error"))
-    return next(inner, None)
+    return None
+
+
+def _error_in_choices(choices: Any) -> Any:
+    found = [choice for choice in choices if isinstance(choice, dict)] if isinstance(choices, list) else []
+    holders = [holder for each in found for holder in (each, each.get("delta"), each.get("message"))]
+    return next((error for holder in holders if (error := _error_of(holder))), None)
+
+
+def _error_inside(value: dict[str, Any]) -> Any:
+    """An error one level down, such as in Groq's ``x_groq``."""
+    return next((error for item in value.values() if (error := _error_of(item))), None)
+
+
+def _error_of(value: Any) -> Any:
+    return value.get("error") if isinstance(value, dict) else None
 
 
 def _is_error_number(value: Any) -> bool:

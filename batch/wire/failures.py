@@ -123,8 +123,11 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
     )
 
 
-def from_event(error: object) -> Failure:
-    """The failure behind an ``error`` that came inside a stream, or in a 200 response."""
+def from_event(error: object, *, is_first: bool = False) -> Failure:
+    """The failure behind an ``error`` that came inside a stream, or in a 200 response.
+
+    ``is_first``: the model has said nothing yet. Then a quota is told as with a status of 429.
+    """
     error = _unwrapped(error)
     names = _names(error)
     status = next((int(name) for name in names if _STATUS.fullmatch(name)), None)
@@ -137,15 +140,17 @@ def from_event(error: object) -> Failure:
             server_code=_label(names),
             error_status=status,
         )
+    has_no_quota = not QUOTA_CODES.isdisjoint(names) or has_daily_quota(error)
     refused = status is not None and status < 500 and status not in TRANSIENT
-    invalid = refused or any(name in INVALID_CODES or name in QUOTA_CODES for name in names)
+    invalid = refused or has_no_quota or not INVALID_CODES.isdisjoint(names)
+    is_quota = is_first and has_no_quota and status in (None, 403, 429)
     label = next((name for name in names if not name.isdecimal()), None) or (str(status) if status else "")
     message = _message(error) or "the server reported an error without a message"
     return Failure(
-        code="api_error",
+        code="quota" if is_quota else "api_error",
         message=_cut(f"{label}: {message}" if label else message),
-        retry_after=wait_in_body(error),
-        should_retry=False if invalid else None,
+        retry_after=None if has_daily_quota(error) else wait_in_body(error),
+        should_retry=False if invalid and not is_quota else None,
         overloaded=not OVERLOAD_CODES.isdisjoint(names),
         server_code=_label(names),
         error_status=status,

@@ -6,13 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 from batch.finish_reasons import NO_WORDS, Ending, FinishReasons
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import Remark, WrongTypeError, plausible
+from batch.wire.chunks import Remark, WrongTypeError, examined, may_hold_error, plausible
 from batch.wire.ending import FinishState
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
+from batch.wire.whole_message import WholeMessages
 
 if TYPE_CHECKING:
+    from batch.records import JSONObject
     from batch.wire.chunks import Choice, Chunk, Delta, Odd
 
 
@@ -39,6 +41,7 @@ class Message:
         "_refusal",
         "_remark",
         "_usage",
+        "_wholes",
         "deltas",
         "finish",
         "model",
@@ -57,14 +60,18 @@ class Message:
         self._logprobs: Logprobs | None = None
         self._remark: Any = None
         self._usage: Usage | None = None
+        self._wholes: WholeMessages | None = None
 
     @property
     def remark(self) -> Any:
         """What the server has said beside an answer that has not ended by a finish reason: an error."""
         return self._remark if self.finish.word is None else None
 
-    def add(self, chunk: Chunk) -> None:  # noqa: C901 - the hot path, in one piece
-        """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``."""
+    def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
+        """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
+
+        ``inside`` is its JSON without the braces: where it says nothing, an error is looked for.
+        """
         if chunk.usage is not None:
             self._usage = plausible(chunk.usage)
         if self.model is None and chunk.model:
@@ -84,6 +91,8 @@ class Message:
                     self._beside(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
+        if self.deltas == before:
+            self._wordless(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
         if reason or self._has_reason:
@@ -102,14 +111,16 @@ class Message:
 
     def reply(self) -> Outcome:
         """The outcome of a message that has ended, as far as the server says."""
-        text, thinking = split_thinking(join(self.text))
-        refusal = join(self._refusal) if self._refusal else None
-        calls = None if self._calls is None else self._calls.joined()
         ending, word = self.finish.ending, self.finish.word
         if ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
         if ending is Ending.BROKEN_OFF:
             return self._ended("broken_off", f"the server broke the answer off: finish reason {word!r}")
+        try:
+            said, reasoning, refusal, calls = self._settled()
+        except WrongTypeError as error:
+            return self.failure("bad_event", f"the response cannot be read: {error}", finished=True)
+        text, thinking = split_thinking(said)
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
                 return self._ended("empty_length", "the limit of tokens was reached before the answer began")
@@ -118,7 +129,7 @@ class Message:
             text=text,
             verdict=self._verdict(),
             finish_reason=word,
-            reasoning=self._reasoned(thinking),
+            reasoning="\n".join(filter(None, (reasoning, thinking))) or None,
             tool_calls=calls or None,
             refusal=refusal or None,
             usage=self._usage,
@@ -126,6 +137,16 @@ class Message:
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
         return self._unknown(reply) if ending is Ending.UNKNOWN else reply
+
+    def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
+        """Text, reasoning, refusal and tool calls, where all that has been said of them fits together."""
+        fields = {"text": self.text, "reasoning": self._reasoning, "refusal": self._refusal}
+        wholes, calls = self._wholes, self._calls or ToolCalls()
+        if wholes is None:
+            text, reasoning, refusal = map(join, fields.values())
+            return text, reasoning, refusal, calls.joined()
+        text, reasoning, refusal = (wholes.settled(name, parts) for name, parts in fields.items())
+        return text, reasoning, refusal, wholes.settled_calls(calls)
 
     def failure(
         self, code: str, message: str, *, finished: bool, should_retry: bool | None = None
@@ -159,16 +180,15 @@ class Message:
         hint = f"add {word!r} to `finish_reasons` in the job file if it means that an answer is complete"
         return self._ended("unknown_finish", f"the finish reason {word!r} is not known; {hint}", answer=reply)
 
-    def _reasoned(self, thinking: str | None) -> str | None:
-        """The reasoning that came in a field of its own, and then what stood before the text."""
-        if not self._reasoning:
-            return thinking or None
-        return "\n".join(filter(None, [join(self._reasoning), thinking])) or None
-
     def _verdict(self) -> Verdict:
         if self.finish.ending is None:
             return Verdict.UNVERIFIED
         return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
+
+    def _wordless(self, chunk: Chunk, inside: bytes) -> None:
+        """Look closely at an event that says nothing: it may hold an error."""
+        if inside and (not chunk.choices or (not chunk.error and may_hold_error(inside))):
+            examined(chunk, b"{%b}" % inside)
 
     def _reported(self, error: Any) -> None:
         if not isinstance(error, Remark):
@@ -203,44 +223,24 @@ class Message:
         if odd.text and not (delta is not None and delta.content):
             self.text.append(odd.text)
             self.deltas += 1
-        if odd.function_call:
-            self._tool_calls([{"type": "function", "function": odd.function_call}])
         if odd.logprobs:
             self._logprobs = self._logprobs or Logprobs()
             self._logprobs.feed(odd.logprobs)
-        if odd.error:
-            raise ReportedError(odd.error)
 
     def _whole(self, message: Delta) -> None:
         """Take in a whole message: what of it the deltas have said already is not said again."""
-        visible = split_thinking(join(self.text))[0] if self.text else ""
-        if message.content and message.content != visible:
-            self._extend(self.text, message.content, "text")
+        self._wholes = self._wholes or WholeMessages()
         reasoning = message.reasoning_content or message.reasoning
-        if reasoning:
-            self._extend(self._reasoning, reasoning, "reasoning")
-        if message.refusal:
-            self._extend(self._refusal, message.refusal, "refusal")
-        if message.tool_calls:
-            self._whole_calls(message.tool_calls)
-
-    def _extend(self, parts: list[str], whole: str, name: str) -> None:
-        said = join(parts)
-        if not whole.startswith(said):
-            raise WrongTypeError(f"the whole message contradicts the {name} that was streamed")
-        if len(whole) > len(said):
-            parts.append(whole[len(said) :])
+        fields = (
+            ("text", self.text, message.content),
+            ("reasoning", self._reasoning, reasoning),
+            ("refusal", self._refusal, message.refusal),
+        )
+        for name, parts, words in fields:
+            if words and self._wholes.take(name, parts, words):
+                self.deltas += 1
+        if message.tool_calls and self._wholes.take_calls(message.tool_calls, self._calls or ToolCalls()):
             self.deltas += 1
-
-    def _whole_calls(self, calls: list[Any]) -> None:
-        if self._calls is None or not self._calls.joined():
-            self._tool_calls(calls)
-            return
-        whole = ToolCalls()
-        for place, call in enumerate(calls):
-            whole.feed(call, place)
-        if whole.functions() != self._calls.functions():
-            raise WrongTypeError("the whole message contradicts the tool calls that were streamed")
 
     def _tool_calls(self, calls: list[Any]) -> None:
         self._calls = self._calls or ToolCalls()

@@ -26,7 +26,7 @@ def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | 
         if isinstance(part, str):
             text.append(part)
         elif isinstance(part, dict):
-            words = reasoning if part.get("type") in _REASONING else text
+            words = reasoning if _type(part) in _REASONING else text
             words.append(_words(part, "text"))
             reasoning.append(_words(part, "thinking"))
             refusal.append(_words(part, "refusal"))
@@ -34,6 +34,14 @@ def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | 
         elif part is not None:
             raise NotTextError("a part is neither a text nor an object")
     return "".join(text) or None, "".join(reasoning) or None, "".join(refusal) or None
+
+
+def _type(part: dict[str, Any]) -> str:
+    """What kind of part it is. An unknown kind does no harm; of one that is no text, nothing is known."""
+    kind = part.get("type")
+    if kind and not isinstance(kind, str):
+        raise NotTextError("`type` of a part is no text")
+    return kind or ""
 
 
 def _words(part: dict[str, Any], name: str) -> str:

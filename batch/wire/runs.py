@@ -38,28 +38,22 @@ def outsides(insides: list[bytes]) -> bytes:
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not an object of the usual shape.
-
-    Those without an answer in them have still to be ``examined``.
-    """
+    """The chunk of each; ``None`` where one is not an object of the usual shape."""
     found: list[Chunk] | None = _decoded(_decode_all, insides)
     return found
-
-
-def examined(chunk: Chunk, insides: list[bytes], found: list[Chunk]) -> Chunk:
-    """One of the chunks that were ``found``, of an event without an answer: see ``chunks.examined``."""
-    place = next(place for place, other in enumerate(found) if other is chunk)
-    return chunks.examined(chunk, b"{%b}" % insides[place])
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
     """The piece of text of each, where all of them bring that and nothing else; ``None`` where one does not.
 
     Until the model is known, its name is something else, too. Of what is skipped, such as that name later on,
-    not even the encoding is looked at.
+    not even the encoding is looked at. An event whose text is empty may hold an error.
     """
     plain: list[_Plain] | None = _decoded(_decode_plain if model_is_known else _decode_nameless, insides)
-    return None if plain is None else [chunk.choices[0].delta.content for chunk in plain]
+    if plain is None:
+        return None
+    found = [chunk.choices[0].delta.content for chunk in plain]
+    return None if "" in found and any(map(chunks.may_hold_error, insides)) else found
 
 
 def _decoded(decode_all: Callable[[bytes], list[Any]], insides: list[bytes]) -> list[Any] | None:
@@ -86,6 +80,7 @@ class _PlainDelta(Struct, gc=False):
     refusal: None = None
     tool_calls: None = None
     function_call: None = None
+    error: None = None
 
 
 class _PlainChoice(Struct, gc=False, kw_only=True):
@@ -103,6 +98,7 @@ class _Plain(Struct, gc=False):
     error: None = None
     usage: None = None
     finish_reason: None = None
+    x_groq: None = None
 
 
 class _Nameless(_Plain, gc=False):

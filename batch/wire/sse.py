@@ -79,6 +79,10 @@ class EventDecoder:
                 self._check(len(data))
                 yield data
 
+    def is_inside(self) -> bool:
+        """Whether an event has begun, and no empty line has closed it. A comment is no event."""
+        return any(line and not line.startswith(b":") for line in self._rest.split(b"\n"))
+
     def close(self) -> bytes | None:
         """At the end of the body: the data of an event that was never closed by an empty line, if any.
 

@@ -19,7 +19,8 @@ class ToolCalls:
     """Collects the pieces; ``joined`` gives the whole calls in the order of their indices.
 
     A new id begins a new call, whatever its index says. A piece without an id continues the latest call of
-    its index; one without either continues the last call. Each look-up takes constant time.
+    its index; one without either continues the last call. If such a piece names a function again, and the
+    arguments so far are whole, it begins a new call. Each look-up takes constant time.
     """
 
     def __init__(self) -> None:
@@ -27,24 +28,33 @@ class ToolCalls:
         self._by_id: dict[str, _Call] = {}
         self._by_index: dict[int, _Call] = {}
         self._last: _Call | None = None
+        self._form: type | None = None
         self._next_index = 0
 
     def feed(self, piece: Any, place: int | None) -> bool:
-        """Take in one piece, and say whether it is one. ``place`` is its position among several.
+        """Take in one piece, and say whether it says anything. ``place`` is its position among several.
 
-        Raises ``WrongTypeError`` where the piece, its function or its arguments are of a wrong type.
+        Raises ``WrongTypeError`` where a part of the piece is of a wrong type, or does not fit what came
+        before.
         """
         if not isinstance(piece, dict):
             if piece:
                 raise WrongTypeError("a tool call is no object")
             return False
+        if not any(piece.get(name) for name in ("id", "function", "custom")):
+            if piece.get("name") or piece.get("arguments"):
+                raise WrongTypeError("a tool call has no function")
+            return False
+        if self._form not in (None, type(piece)):
+            raise WrongTypeError("`function_call` and `tool_calls` in one answer")
+        self._form = type(piece)
         self._last = call = self._call_of(piece, place)
         call.feed(piece)
         return True
 
     def joined(self) -> list[JSONObject]:
-        """The calls so far."""
-        return [call.joined() for call in sorted(self._calls, key=lambda call: call.index)]
+        """The calls so far, without those that say nothing."""
+        return [call.joined() for call in sorted(self._calls, key=lambda call: call.index) if call.says]
 
     def functions(self) -> list[object]:
         """What is called, and with which arguments, without ids."""
@@ -54,6 +64,8 @@ class ToolCalls:
         index, call_id = _index(piece.get("index")), _id(piece.get("id"))
         if call_id:
             return self._call_with_id(call_id, index, piece)
+        if index is None and piece.get("index") is not None:
+            raise WrongTypeError("the index of a tool call is no number")
         if index is None and place is None:
             call = self._last
         else:
@@ -65,7 +77,7 @@ class ToolCalls:
         if call is not None and (index in (None, call.index) or not _name(piece)):
             return call
         call = None if index is None else self._by_index.get(index)
-        if call is None or call.fields.get("id"):  # else its id comes late
+        if call is None or call.fields.get("id") or (call.name and _name(piece)):  # else its id comes late
             call = self._new(index)
         self._by_id[call_id] = call
         return call
@@ -86,11 +98,39 @@ class _Call:
         self.fields: JSONObject = {}
         self._function: JSONObject | None = None
         self._arguments: list[str] = []
+        self._is_object = False
+
+    @property
+    def name(self) -> Any:
+        """The name of the function; ``None`` where it has not come yet."""
+        return self._function["name"] if self._function else None
+
+    @property
+    def says(self) -> bool:
+        """Whether there is anything to call, or to answer."""
+        return bool(self.fields.keys() - {"type"} or self.name or any(self._arguments))
 
     def is_over(self, piece: JSONObject) -> bool:
-        """Whether a piece without an id begins another call: it names another function."""
-        name, before = _name(piece), self._function["name"] if self._function else None
-        return bool(name and before and name != before and any(self._arguments))
+        """Whether a piece without an id begins another call.
+
+        It names another function, or the same one with arguments of its own, and those so far are whole. A
+        server that repeats the name in each piece goes on with the same call.
+        """
+        name = _name(piece)
+        if not name or not self.name:
+            return False
+        arguments = piece["function"].get("arguments")
+        begins = isinstance(arguments, dict) or (isinstance(arguments, str) and arguments[:1] == "{")
+        return (name != self.name or begins) and self._is_whole()
+
+    def _is_whole(self) -> bool:
+        text = "".join(self._arguments).rstrip()
+        if not text.endswith("}"):
+            return False
+        try:
+            return isinstance(json.loads(text), dict)
+        except (ValueError, RecursionError):
+            return False
 
     def feed(self, piece: JSONObject) -> None:
         self.fields.update(
@@ -103,8 +143,9 @@ class _Call:
             name = function.get("name")
             if name is not None and not isinstance(name, str):
                 raise WrongTypeError("the name of a function is no text")
-            before = self._function["name"] if self._function else None
-            self._function = {"name": name or before}
+            if name and self.name and name != self.name:
+                raise WrongTypeError("two names for one tool call")
+            self._function = {"name": name or self.name}
             self._arguments.append(self._text(function.get("arguments")))
         elif function:
             raise WrongTypeError("the function of a tool call is no object")
@@ -117,9 +158,12 @@ class _Call:
     def _text(self, arguments: object) -> str:
         """Arguments are JSON in a text; some servers send the object itself, and then all of it at once."""
         if isinstance(arguments, str) or arguments is None:
+            if arguments and self._is_object:
+                raise WrongTypeError("more arguments of a tool call after an object")
             return arguments or ""
         if not isinstance(arguments, dict) or any(self._arguments):
             raise WrongTypeError("the arguments of a tool call are no text")
+        self._is_object = True
         return json.dumps(arguments, ensure_ascii=False) if is_shallow(arguments) else ""
 
 
@@ -141,7 +185,11 @@ def _name(piece: JSONObject) -> object:
 
 
 def _id(value: object) -> str:
-    return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    if not value:
+        return ""
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise WrongTypeError("the id of a tool call is no text")
+    return str(value)
 
 
 def is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:

@@ -1,0 +1,40 @@
+"""Reading single fields of any type, as far as they make sense."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def reason(value: Any) -> str | None:
+    """A finish reason; one of another type says that the answer has ended, but not how.
+
+    SGLang's own API sends an object whose ``type`` is the reason.
+    """
+    if isinstance(value, dict) and isinstance(value.get("type"), str):
+        value = value["type"]
+    if isinstance(value, str) or not value:
+        return value or None
+    return json.dumps(value)[:100]
+
+
+def count(value: object) -> int | None:
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
+        return int(value)
+    return None
+
+
+def text(value: object) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def kind(value: object) -> str:
+    """The JSON type of a value, in words."""
+    if isinstance(value, bool):
+        return "true or false"
+    kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
+    return kinds.get(type(value), "of a strange type")
+
+
+def inner(value: object, name: str) -> object:
+    return value.get(name) if isinstance(value, dict) else None

@@ -1,0 +1,80 @@
+"""Whole messages beside deltas: what both say is said once, and what they disagree on is no answer."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from batch.wire.chunks import WrongTypeError
+from batch.wire.text import join, split_thinking
+from batch.wire.tool_calls import ToolCalls
+
+if TYPE_CHECKING:
+    from batch.records import JSONObject
+
+
+class _Mark(NamedTuple):
+    """The first ``length`` characters are a whole message; ``deltas`` of these had come as deltas."""
+
+    deltas: int
+    length: int
+
+
+class WholeMessages:
+    """Remembers what whole messages have said of the text, the reasoning, the refusal and the tool calls.
+
+    The parts of a field hold the last whole message and the deltas after it. A message may repeat the deltas
+    or complete them, and a later one may complete an earlier one. All deltas together must be how the last
+    message begins, else ``settled`` raises ``WrongTypeError``.
+    """
+
+    def __init__(self) -> None:
+        self._marks: dict[str, _Mark] = {}
+        self._calls: list[ToolCalls] = []
+
+    def take(self, name: str, parts: list[str], whole: str) -> bool:
+        """Take in the field of a whole message; say whether it brings more than was known.
+
+        The message may leave out the reasoning that stands before the text in the deltas. Raises
+        ``WrongTypeError`` where it contradicts what came before.
+        """
+        known, deltas = self._known(name, parts)
+        if whole == split_thinking(deltas)[0]:
+            whole = deltas
+        if not whole.startswith(deltas) or not whole.startswith(known):
+            raise _contradiction(name)
+        parts[:] = [whole]
+        self._marks[name] = _Mark(len(deltas), len(whole))
+        return len(whole) > max(len(known), len(deltas))
+
+    def take_calls(self, pieces: list[Any], deltas: ToolCalls) -> bool:
+        """Take in the tool calls of a whole message; say whether they are new."""
+        calls = ToolCalls()
+        for place, piece in enumerate(pieces):
+            calls.feed(piece, place)
+        known = [earlier.functions() for earlier in (deltas, *self._calls)]
+        self._calls.append(calls)
+        return calls.functions() not in ([], *known)
+
+    def settled(self, name: str, parts: list[str]) -> str:
+        """What deltas and messages agree on, once all has come."""
+        known, deltas = self._known(name, parts)
+        if name in self._marks and not known.startswith(deltas):
+            raise _contradiction(name)
+        return known if name in self._marks else deltas
+
+    def settled_calls(self, deltas: ToolCalls) -> list[JSONObject]:
+        """The calls that deltas and messages agree on, whatever their ids."""
+        found = [calls for calls in (deltas, *self._calls) if calls.joined()]
+        if any(calls.functions() != found[0].functions() for calls in found[1:]):
+            raise _contradiction("tool calls")
+        return found[0].joined() if found else []
+
+    def _known(self, name: str, parts: list[str]) -> tuple[str, str]:
+        """The last whole message, empty where there is none, and all deltas."""
+        said = "".join(parts)
+        mark = self._marks.get(name, _Mark(0, 0))
+        return join([said[: mark.length]]), join([said[: mark.deltas] + said[mark.length :]])
+
+
+def _contradiction(name: str) -> WrongTypeError:
+    return WrongTypeError(f"the whole message contradicts the {name} that was streamed")
