@@ -223,7 +223,7 @@ def test_the_jobs_engine_is_for_its_local_models_only(tmp_path: Path) -> None:
 
 
 def test_an_output_whose_name_is_too_long_does_no_harm(tmp_path: Path) -> None:
-    assert job(tmp_path, HEAD + f"prompt: a\noutput: {{path: {'x' * 300}}}\n").output.parent == tmp_path
+    assert job(tmp_path, HEAD + f"prompt: a\noutput: {{path: {'x' * 300}.jsonl}}\n").output.parent == tmp_path
 
 
 # Secrets.

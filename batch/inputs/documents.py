@@ -17,7 +17,7 @@ from batch.inputs.encodings import NO_TEXT, decoded
 from batch.inputs.formats import MIME_TYPES, FormatError, text_of
 from batch.inputs.row import BadRow, Note, Row
 from batch.jobfile.files import open_regular, reason
-from batch.jobfile.paths import real
+from batch.jobfile.paths import path_complaint, real
 from batch.jobfile.patterns import fixed_prefix
 from batch.jobfile.trees import is_unicode
 
@@ -53,6 +53,8 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
             if not _is_inside(resolved, inputs):
                 what = "leads out of the job's root"
                 yield BadRow(Mistake(str(document.path), 0, 0, where, what, _ALLOW), document.id)
+            elif complaint := path_complaint(resolved, inputs.trees):
+                yield BadRow(Mistake(str(document.path), 0, 0, where, complaint, _ALLOW), document.id)
             elif resolved not in seen and not _is_own(resolved, output):
                 seen.add(resolved)
                 yield from _read(document, inputs.base)

@@ -223,7 +223,7 @@ class Models:
         if written is None:
             return None
         try:
-            return self.bounds.resolve(written, trusted=at in self.tree.trusted)
+            return self.bounds.resolve(written, trusted=at in self.tree.trusted, hidden=True)
         except OutsideError as error:
             self._say_once(at, str(error), "`--allow-path` allows another folder")
             return None

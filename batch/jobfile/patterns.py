@@ -37,6 +37,11 @@ def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
         return "`..` after a wildcard", "write it before"
     if not rest:
         return "not a pattern of files", "write `folder/*.txt`"
-    if not bounds.hold(real(prefix)):
-        return f"leads out of {bounds.root}", "`--allow-path` allows another folder"
+    if what := bounds.complaint(real(prefix) / _hidden_part(rest)):
+        return what, "`--allow-path` allows another folder"
     return None
+
+
+def _hidden_part(rest: str) -> str:
+    """The first part of a pattern that only hidden names match; empty where there is none."""
+    return next((part for part in rest.split("/") if part.startswith(".")), "")
