@@ -68,7 +68,8 @@ class Rate(Struct, frozen=True, gc=False):
 class Reply(Struct, frozen=True, gc=False):
     """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
 
-    ``parsed`` is the value that the text holds, where the job demands one.
+    ``parsed`` is the value that the text holds, where the job demands one. ``redacted`` is set where a secret
+    was taken out of what the server said.
     """
 
     text: str
@@ -83,6 +84,7 @@ class Reply(Struct, frozen=True, gc=False):
     total: float = 0.0
     parsed: Any = None
     rate: Rate | None = None
+    redacted: bool = False
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -113,6 +115,7 @@ class Failure(Struct, frozen=True, gc=False):
     server_code: str = ""
     error_status: int | None = None
     about_request: bool = False
+    redacted: bool = False
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -148,7 +151,8 @@ class Timings(Struct, frozen=True, gc=False):
 class Result(Struct, frozen=True, gc=False):
     """One line of the output file, keys in this order, ``null`` rather than absent.
 
-    ``messages`` are those that were sent, where the job's ``output.include`` asks for them.
+    ``messages`` are those that were sent, where the job's ``output.include`` asks for them. ``redacted``: the
+    server has echoed a key or another secret, of which "…" stands here.
     """
 
     schema_version: int
@@ -173,6 +177,7 @@ class Result(Struct, frozen=True, gc=False):
     completed_at: str
     metadata: JSONObject
     messages: list[JSONObject] | None = None
+    redacted: bool = False
 
 
 class Known(Struct, frozen=True, gc=False):

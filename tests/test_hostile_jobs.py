@@ -267,7 +267,7 @@ def test_a_hostile_job_does_no_harm(attack: str, cli: Cli, server: FaultServer) 
     row = ATTACKS[attack]
     home = cli.folder / "home"
     folder = home / row.folder
-    outside = {
+    outside: dict[str, str | bytes] = {
         ".bashrc": "alias ll='ls -l'\n",
         "notes.txt": PRIVATE,
         "rows.jsonl": json.dumps({"q": PRIVATE}) + "\n",

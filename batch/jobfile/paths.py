@@ -58,7 +58,7 @@ def path_complaint(resolved: Path, trees: Sequence[Path], *, hidden: bool = Fals
     """Say why a resolved path is not allowed; ``None`` where it is.
 
     The first of ``trees`` is the job's root. What is hidden below it (``.env``, ``.git/config``) is not for
-    a job file to name, unless ``hidden`` allows it. In the other trees, which the user has allowed, any path is.
+    a job file to name, unless ``hidden`` allows it. In the other trees, which the user allows, any path is.
     """
     root, *others = trees
     if any(resolved.is_relative_to(tree) for tree in others):

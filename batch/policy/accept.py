@@ -67,6 +67,7 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
         first_byte=reply.total if reply.first_byte is None else reply.first_byte,
         total=reply.total,
         rate=reply.rate,
+        redacted=reply.redacted,
     )
 
 

@@ -54,6 +54,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, queued: float, at: str) -
         completed_at=at,
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
+        redacted=reply.redacted,
     )
 
 
@@ -81,6 +82,7 @@ def failed(
         attempts=work.attempts,
         timings=_timings(failure, queued),
         messages=list(request.messages) if keep.messages else None,
+        redacted=failure.redacted,
     )
 
 
@@ -101,6 +103,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
     usage: Usage | None = None,
     cost: float | None = None,
     messages: list[JSONObject] | None = None,
+    redacted: bool = False,
 ) -> Result:
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -125,6 +128,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
         completed_at=at,
         metadata=request.metadata,
         messages=messages,
+        redacted=redacted,
     )
 
 
