@@ -69,7 +69,8 @@ class Reply(Struct, frozen=True, gc=False):
     """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
 
     ``parsed`` is the value that the text holds, where the job demands one. ``redacted`` is set where a secret
-    was taken out of what the server said.
+    was taken out of what the server said. ``lost`` counts earlier tries of the same attempt, on
+    connections that died: a server may have processed them.
     """
 
     text: str
@@ -85,6 +86,7 @@ class Reply(Struct, frozen=True, gc=False):
     parsed: Any = None
     rate: Rate | None = None
     redacted: bool = False
+    lost: int = 0
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -116,6 +118,7 @@ class Failure(Struct, frozen=True, gc=False):
     error_status: int | None = None
     about_request: bool = False
     redacted: bool = False
+    lost: int = 0
 
 
 Outcome: TypeAlias = Reply | Failure

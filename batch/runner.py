@@ -157,6 +157,7 @@ class Run:
             work.attempts += 1
             self._reporter.sending(work.request)
             outcome = await self._providers[work.endpoint.name].complete(work.to_send)
+            work.attempts += outcome.lost
             if isinstance(outcome, Reply):
                 outcome = self._acceptance.judge(work, outcome)
             now = self._time()

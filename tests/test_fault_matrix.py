@@ -11,7 +11,7 @@ import ssl
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import anyio.lowlevel
@@ -190,7 +190,7 @@ async def test_the_matrix(row: Row, case: Case, framing: Framing, dialect: str) 
 
 async def staged(case: Case, server: FaultServer, kind: type[AutonomousEndpoint | OpenAIEndpoint]) -> Fate:
     """Ask once as the engine would, with everything in its place; it may take time, but not long."""
-    caps = {"max_event": case.max_event, "max_body": case.max_body}
+    caps: dict[str, Any] = {"max_event": case.max_event, "max_body": case.max_body}
     client = HttpClient(case.timeouts, proxy=proxy(case, server), tls=TRUSTING, **caps)
     with ExitStack() as stack:
         async with client:

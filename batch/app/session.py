@@ -90,6 +90,8 @@ class Session:
             for model in models
             for name, member in members(model).items()
         }
+        for remark in dict.fromkeys(text for address in addresses.values() for text in address.remarks):
+            self._reporter.remark(remark)
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             with self._signals.stoppable(UNSENT):

@@ -78,6 +78,22 @@ def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: s
     )
 
 
+def check_reading_proxy(
+    variable: str, where: str, base_url: str, recorded: Collection[tuple[str, str]]
+) -> None:
+    """Raise ``UntrustedKeyError`` unless the user has trusted a proxy's origin with anything.
+
+    ``variable`` is the environment's that names the proxy, through which an ``http`` address is asked for.
+    """
+    if any(origin == where for _, origin in recorded):
+        return
+    raise UntrustedKeyError(
+        f"{variable} sends requests for {origin(base_url)} through the proxy {where}, which would read the "
+        f"prompts and the key; if you trust it, say it once: promptjobs trust {variable} {where}; "
+        "else write `proxy: null` in the job file, or name the host in NO_PROXY"
+    )
+
+
 def key_name(typed: str, *, is_new: bool = True) -> str:
     """The name under which a key is recorded: a variable's own, a key file's absolute path.
 

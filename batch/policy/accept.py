@@ -44,6 +44,9 @@ class Acceptance(Struct, frozen=True):
         try:
             value = parsed(reply.text, response_format)
         except Invalid as error:
+            if reply.verdict is Verdict.LENGTH:
+                what = "cut off at its limit of tokens, so that it is not whole JSON"
+                return _failure(reply, LENGTH, what, should_retry=False)
             work.revised = _corrected(work, reply, str(error))
             return _failure(reply, INVALID_OUTPUT, str(error))
         return reply if value is None else replace(reply, parsed=value)
@@ -68,6 +71,7 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
         total=reply.total,
         rate=reply.rate,
         redacted=reply.redacted,
+        lost=reply.lost,
     )
 
 

@@ -84,9 +84,12 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
 class AutonomousEndpoint:
     """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
 
-    def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
-        headers = credentials.on(autonomous.headers(USER_AGENT))
+    def __init__(
+        self, client: HttpClient, base_url: str, credentials: Credentials, *, stream: bool = True
+    ) -> None:
+        headers = credentials.on(autonomous.headers(USER_AGENT, stream=stream))
         self._client = client
+        self._stream = stream
         self._routes = {
             model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
         }
@@ -98,7 +101,11 @@ class AutonomousEndpoint:
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt, in a conversation of its own."""
         body = autonomous.encode(
-            request.model, request.messages, request.params, thread_id=next(self._threads), stream=True
+            request.model,
+            request.messages,
+            request.params,
+            thread_id=next(self._threads),
+            stream=self._stream,
         )
         outcome = await self._client.complete(self._routes[request.model], body)
         return self._credentials.redacted(outcome)

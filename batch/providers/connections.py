@@ -52,7 +52,7 @@ class Connections:
         transport = connection.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()  # to close is to wait until the other side has read the rest
-        if is_answered and _is_reusable(connection):
+        if is_answered and route.keep_alive and _is_reusable(connection):
             self._idle[route.origin].append((connection, monotonic()))
         else:
             connection.close()

@@ -42,7 +42,8 @@ DNS_CACHE = 10
 class HttpClient:
     """The connections to one endpoint. Use as an async context manager.
 
-    ``max_event`` and ``max_body`` are the bytes that one event and one whole response may have, decoded.
+    Without ``keep_alive`` each request has a connection of its own. ``max_event`` and ``max_body`` are the
+    bytes that one event and one whole response may have, decoded.
     """
 
     def __init__(
@@ -51,11 +52,13 @@ class HttpClient:
         *,
         proxy: str | None = None,
         tls: ssl.SSLContext | None = None,
+        keep_alive: bool = True,
         max_event: int = MAX_EVENT,
         max_body: int = MAX_BODY,
     ) -> None:
         self._timeouts = timeouts
         self._proxy = proxy
+        self._keep_alive = keep_alive
         self._tls: ssl.SSLContext | bool = tls or True
         self._new_decoder = partial(ReplyDecoder, max_event=max_event, max_body=max_body)
         self._gatherer = Gatherer()
@@ -82,7 +85,7 @@ class HttpClient:
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
         """The way to an address, to be made once for all requests that go there."""
-        return Route(url, headers, self._proxy)
+        return Route(url, headers, self._proxy, keep_alive=self._keep_alive)
 
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
