@@ -157,7 +157,9 @@ class Run:
             work.attempts += 1
             self._reporter.sending(work.request)
             outcome = await self._providers[work.endpoint.name].complete(work.to_send)
-            work.attempts += outcome.lost
+            for _ in range(outcome.lost):  # tries that a server may have processed, and so charges for
+                work.attempts += 1
+                self._reporter.sending(work.request)
             if isinstance(outcome, Reply):
                 outcome = self._acceptance.judge(work, outcome)
             now = self._time()

@@ -218,5 +218,5 @@ async def test_a_key_file_that_others_can_read_is_a_warning(promptjobs: Command)
         for name, mode, is_said in (("a", 0o644, True), ("b", 0o640, True), ("c", 0o600, False)):
             key.chmod(mode)
             (promptjobs.folder / "job.yaml").write_text(json.dumps(job | {"name": name}))
-            ended = await promptjobs("run", "job.yaml", "-v")
+            ended = await promptjobs("run", "job.yaml", "-q")
             assert (ended.code, f"others can read the key file {key}" in ended.stderr) == (0, is_said)

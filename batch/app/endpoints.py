@@ -43,6 +43,7 @@ class Address:
         self.base_url = LOOPBACK if self.is_local else environment.base_url(model, ORIGIN)
         self.proxy = None if self.is_local else environment.proxy(model)
         self.remarks: list[str] = []
+        self.warnings: list[str] = []
         readers = [self.base_url]
         if self.proxy and self.base_url.lower().startswith("http:"):
             readers.append(self.proxy)  # without TLS, a proxy reads the headers
@@ -55,7 +56,7 @@ class Address:
             tuple(secrets),
         )
         if not self.is_local:
-            self.remarks += environment.remarks(model)
+            self.warnings += environment.warnings(model)
 
     def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
         """Go through the proxy that the environment names, if it names one; return its secrets."""

@@ -91,8 +91,8 @@ class Environment:
         """Whether this user has recorded the pair."""
         return (name, trust.origin(url)) in trust.recorded(self.trust_store)
 
-    def remarks(self, model: Model) -> list[str]:
-        """What a person should know about a model's key: a key file that others can read."""
+    def warnings(self, model: Model) -> list[str]:
+        """What is unwise about a model's key: a key file that others can read."""
         if os.name == "posix" and model.api_key_file is not None:
             mode = model.api_key_file.stat().st_mode
             if mode & (stat.S_IRGRP | stat.S_IROTH):
