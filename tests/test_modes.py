@@ -214,8 +214,8 @@ async def test_a_connection_that_was_closed_before_counts_for_nothing() -> None:
         first = await provider.complete(request())
         await anyio.wait_all_tasks_blocked()
         with anyio.fail_after(5):
-            while server.open_connections:
-                await anyio.sleep(0.01)  # noqa: ASYNC110 - the server has no event for it
+            while server.open_connections:  # noqa: ASYNC110 - the server has no event for it
+                await anyio.sleep(0.01)
         second = await provider.complete(request())
     assert [first.lost, second.lost, len(server.requests)] == [0, 0, 2]
 
@@ -340,8 +340,8 @@ async def test_what_came_while_the_process_was_stopped_is_read_before_its_deadli
         code = code.replace("UVLOOP", str(uvloop))
         process = await anyio.open_process([sys.executable, "-c", code], stdout=subprocess.PIPE)
         with anyio.fail_after(30):
-            while len(server.requests) < STREAMS:
-                await anyio.sleep(0.02)  # noqa: ASYNC110 - the server has no event for it
+            while len(server.requests) < STREAMS:  # noqa: ASYNC110 - the server has no event for it
+                await anyio.sleep(0.02)
             await anyio.sleep(0.6)
             os.kill(process.pid, signal.SIGSTOP)
             await anyio.sleep(3)
