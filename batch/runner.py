@@ -186,6 +186,7 @@ class Run:
             self._reporter.notice(f"{endpoint.name} answers again")
 
     def _settle_failure(self, work: Work, failure: Failure, started: float, now: float, at: str) -> None:
+        work.redacted = work.redacted or failure.redacted
         work.history.append(Mishap(failure.code, failure.message, at))
         if failure.code == INVALID_OUTPUT:
             work.partial_text = failure.partial_text  # the last of whole answers, not the longest

@@ -104,7 +104,7 @@ def test_an_http_address_needs_a_proxy_that_is_trusted(tmp_path: Path) -> None:
     trust.record(environment.trust_store, "MY_KEY", "http://api.example")
     with pytest.raises(UntrustedKeyError, match="HTTP_PROXY"):
         address("http://api.example/v1", environment, api_key_env="MY_KEY")
-    trust.record(environment.trust_store, "HTTP_PROXY", PROXY)
+    trust.record(environment.trust_store, "http_proxy", PROXY)
     found = address("http://api.example/v1", environment, api_key_env="MY_KEY")
     assert (found.proxy, found.credentials.api_key) == (PROXY, KEY)
 

@@ -224,6 +224,25 @@ def leaks_in(text: str) -> list[str]:
     return found
 
 
+async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs: Command) -> None:
+    echo = status(503, f"bad {KEY}".encode())
+    async with FaultServer(answer("Hello"), echo, answer("Hello"), echo, status(400, b"no")) as server:
+        job = {
+            "provider": "openai",
+            "model": "m",
+            "prompts": [{"id": name, "prompt": name} for name in ("clean", "repaired", "failed")],
+            "concurrency": 1,
+            "retries": {"base": 0},
+            "api_key_env": "MY_KEY",
+            "base_url": server.url,
+        }
+        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+        await promptjobs("run", "job.yaml", env={"MY_KEY": KEY})
+    lines = (promptjobs.folder / "output" / "job.jsonl").read_text("utf-8").splitlines()
+    marked = {line["id"]: line["redacted"] for line in map(json.loads, lines)}
+    assert marked == {"clean": False, "repaired": False, "failed": True}
+
+
 @pytest.mark.parametrize("form", FORMS)
 def test_each_form_is_taken_out_and_the_rest_stays(form: str) -> None:
     text = f"Before ({FORMS[form]}) after."

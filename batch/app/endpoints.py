@@ -69,7 +69,7 @@ class Address:
             f"requests to {trust.origin(self.base_url)} go through the proxy {where} ({found.variable})"
         )
         is_read = self.base_url.lower().startswith("http:")
-        if is_read and not environment.has_trusted(found.variable, found.url):
+        if is_read and not environment.has_trusted(found):
             readers.append(found.url)
         password = URL(found.url).password
         return [password] if password else []

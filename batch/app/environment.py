@@ -87,9 +87,10 @@ class Environment:
             trust.check_reading_proxy(found.variable, where, base_url, trust.recorded(self.trust_store))
         return found
 
-    def has_trusted(self, name: str, url: str) -> bool:
-        """Whether this user has recorded the pair."""
-        return (name, trust.origin(url)) in trust.recorded(self.trust_store)
+    def has_trusted(self, proxy: EnvironmentProxy) -> bool:
+        """Whether this user has recorded the proxy under its variable, in either spelling."""
+        names, where = (proxy.variable.lower(), proxy.variable.upper()), trust.origin(proxy.url)
+        return any(name in names and origin == where for name, origin in trust.recorded(self.trust_store))
 
     def warnings(self, model: Model) -> list[str]:
         """What is unwise about a model's key: a key file that others can read."""

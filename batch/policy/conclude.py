@@ -82,7 +82,7 @@ def failed(
         attempts=work.attempts,
         timings=_timings(failure, queued),
         messages=list(request.messages) if keep.messages else None,
-        redacted=failure.redacted,
+        redacted=work.redacted or failure.redacted,
     )
 
 

@@ -18,6 +18,7 @@ class Work(Struct, eq=False):
     """A request on its way.
 
     ``endpoint`` has its attempt under way, or had the last one; ``sent_at`` is when that began.
+    ``redacted``: a secret was taken out of what one of its attempts brought.
     ``revised`` is sent in place of ``request`` where an answer was not what the job wants.
     ``failures`` are the codes of the attempts that were charged to it; ``attempts`` counts all that were
     made, ``history`` tells of those that failed, ``partial_text`` is the longest text that one left.
@@ -37,6 +38,7 @@ class Work(Struct, eq=False):
     cost: float | None = None
     reservation: Any = None
     revised: Request | None = None
+    redacted: bool = False
 
     @property
     def to_send(self) -> Request:
