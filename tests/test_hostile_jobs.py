@@ -221,6 +221,19 @@ ATTACKS: dict[str, Attack] = {
     "many answers in extra_body": Attack(
         HERE + "params: {{extra_body: {{n: 50}}}}\nprompt: hi\n", 2, "params.extra_body.n"
     ),
+    "another model in a row's extra_body": Attack(
+        '{{"id": "a", "prompt": "hi", "params": {{"extra_body": {{"model": "dear"}}}}}}\n',
+        2,
+        "params.extra_body.model",
+        name="job.jsonl",
+    ),
+    "many answers in a batch line's extra_body": Attack(
+        '{{"custom_id": "a", "method": "POST", "url": "/v1/chat/completions", "body": {{"model": "m", '
+        '"messages": [{{"role": "user", "content": "hi"}}], "extra_body": {{"n": 9}}}}}}\n',
+        2,
+        "body.extra_body.n",
+        name="job.jsonl",
+    ),
     # Code
     "a template that reaches for Python": Attack(
         HERE + "prompt: \"{{{{ ''.__class__.__mro__[1].__subclasses__() }}}}\"\n", 2, ""

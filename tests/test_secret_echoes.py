@@ -6,6 +6,7 @@ import base64
 import html
 import json
 import re
+import time
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
@@ -297,6 +298,17 @@ def test_tokens_with_their_bytes_go_where_the_text_held_a_key() -> None:
     fields: dict[str, Any] = {"logprobs": {"content": tokens}}
     reply = Credentials(KEY).redacted(Reply(KEY, Verdict.COMPLETE, **fields))
     assert (reply.text, getattr(reply, "logprobs", KEY)) == ("…", None)
+
+
+@pytest.mark.parametrize(
+    "text", ["\\" * 300_000 + "a", "%" * 300_000, "&" * 300_000, "&a" * 150_000, "\\u" * 99_999]
+)
+def test_a_hostile_text_takes_no_time(text: str) -> None:
+    known, began = Credentials(KEY), time.process_time()
+    for outcome in (Reply(text, Verdict.LENGTH), Reply(f"{text}{KEY}", Verdict.COMPLETE)):
+        known.redacted(outcome)
+    known.redacted(Failure("truncated", "no", partial_text=text))
+    assert time.process_time() - began < 5
 
 
 def test_overlapping_spans_are_one_mark() -> None:

@@ -33,17 +33,21 @@ _PROBE = 12
 _COMMON = "etaoinshrdlcumwfgypbvk"
 """Letters of prose, the most frequent first."""
 
+_WIDEST = 36
+"""Characters that an escape, and one of that, may take for one character of a secret."""
+
 _LEVELS = 4
 """How many escapes deep a secret is looked for."""
 
-# Each begins with one set of characters, for which the engine looks several times faster.
+# Each begins with one set of characters, for which the engine looks several times faster; and a run of
+# backslashes is looked at once, from its beginning, whatever follows it.
 _CODE = (
     r"[%\\&](?:(?<=%)([0-9a-f]{2})"
-    r"|(?<=\\)\\*(?:u(0000[0-9a-f]{4}|[0-9a-f]{4})|x([0-9a-f]{2})|u\{([0-9a-f]{1,6})\})"
+    r"|(?<=\\)(?<!\\\\)\\*+(?:u(0000[0-9a-f]{4}|[0-9a-f]{4})|x([0-9a-f]{2})|u\{([0-9a-f]{1,6})\})"
     r"|(?<=&)(#[0-9]{1,7};|#x[0-9a-f]{1,6};|[a-z][a-z0-9]{1,31};)"
 )
 _CODED = re.compile(_CODE + ")", re.IGNORECASE)
-_ESCAPE = re.compile(_CODE + r"|(?<=\\)\\*)", re.IGNORECASE)
+_ESCAPE = re.compile(_CODE + r"|(?<=\\)\\*+)", re.IGNORECASE)
 _PARTIAL_ESCAPE = re.compile(
     r"(?:%[0-9a-f]?|\\+(?:[ux]\{?[0-9a-f]{0,7})?|&#?[0-9a-z]{0,31})\Z", re.IGNORECASE
 )
@@ -93,6 +97,7 @@ class Secrets:
     def __init__(self, values: Iterable[str]) -> None:
         forms = {form.text: form for value in values for form in forms_of(value)}
         self._forms = tuple(forms.values())
+        self._longest = max(map(len, forms), default=0)
         self._probes = tuple({_probe(form).encode() for form in forms})
 
     def __bool__(self) -> bool:
@@ -133,11 +138,17 @@ class Secrets:
 
     def end_span(self, text: str, shortest: int) -> Span | None:
         """Where the text ends in the beginning of a secret, of at least ``shortest`` characters."""
-        whole = text[: partial.start()] if (partial := _PARTIAL_ESCAPE.search(text)) else text
+        offset = max(0, len(text) - self._longest * _WIDEST)  # what a whole secret can take, and no more
+        tail = text[offset:]
+        whole = (
+            tail[: partial.start()]
+            if (partial := _PARTIAL_ESCAPE.search(tail, len(tail) - _WIDEST))
+            else tail
+        )
         starts = [
             start for level in _levels(whole) if (start := self._beginning(level, shortest)) is not None
         ]
-        return (min(starts), len(text)) if starts else None
+        return (offset + min(starts), len(text)) if starts else None
 
     def _beginning(self, level: _Level, shortest: int) -> int | None:
         longest = 0
