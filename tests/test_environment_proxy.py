@@ -126,6 +126,18 @@ def test_a_proxy_s_password_is_a_secret_and_is_not_told(tmp_path: Path) -> None:
     assert found.remarks == [f"requests to https://api.example go through the proxy {PROXY} (HTTPS_PROXY)"]
 
 
+def test_what_fills_in_a_host_is_told_neither_in_a_remark_nor_in_a_refusal(tmp_path: Path) -> None:
+    host = "a-host-of-my-own.example"
+    variables = {"HOST": host, "HTTPS_PROXY": PROXY, "HTTP_PROXY": PROXY}
+    environment = Environment(variables, tmp_path)
+    for scheme in ("http", "https"):
+        trust.record(environment.trust_store, "HOST", f"{scheme}://{host}")
+    assert host not in str(address("https://${HOST}/v1", environment).remarks)
+    with pytest.raises(UntrustedKeyError, match="HTTP_PROXY sends requests for") as caught:
+        address("http://${HOST}/v1", environment)
+    assert host not in str(caught.value)
+
+
 @pytest.mark.parametrize("value", ["socks5://proxy.example:1080", "http://", "proxy example"])
 def test_a_variable_without_an_address_is_named(value: str, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match=r"'\$\{HTTPS_PROXY\}' is no http or https URL") as caught:

@@ -60,14 +60,13 @@ class Address:
 
     def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
         """Go through the proxy that the environment names, if it names one; return its secrets."""
-        found = environment.environment_proxy(self.base_url)
+        target = trust.shown(self.base_url, self.model.base_url)
+        found = environment.environment_proxy(self.base_url, target)
         if found is None:
             return []
         self.proxy = found.url
         where = trust.origin(found.url)
-        self.remarks.append(
-            f"requests to {trust.origin(self.base_url)} go through the proxy {where} ({found.variable})"
-        )
+        self.remarks.append(f"requests to {target} go through the proxy {where} ({found.variable})")
         is_read = self.base_url.lower().startswith("http:")
         if is_read and not environment.has_trusted(found):
             readers.append(found.url)

@@ -73,10 +73,11 @@ class Environment:
         """The model's proxy, references expanded; a password goes only to a proxy trusted for it."""
         return None if model.proxy is None else self._url(model.proxy)
 
-    def environment_proxy(self, base_url: str) -> EnvironmentProxy | None:
+    def environment_proxy(self, base_url: str, target: str) -> EnvironmentProxy | None:
         """The proxy that the environment names for an address.
 
-        It reads all that goes to an ``http`` address, so there the user must have trusted it. Raises
+        It reads all that goes to an ``http`` address, so there the user must have trusted it. ``target`` is
+        the address as a person may see it. Raises
         ``UntrustedKeyError``, and ``UsageError`` where the variable holds no address.
         """
         found = proxy_for(base_url, self.variables)
@@ -84,7 +85,7 @@ class Environment:
             return None
         where = trust.origin(found.url, f"${{{found.variable}}}")
         if URL(base_url).scheme == "http":
-            trust.check_reading_proxy(found.variable, where, base_url, trust.recorded(self.trust_store))
+            trust.check_reading_proxy(found.variable, where, target, trust.recorded(self.trust_store))
         return found
 
     def has_trusted(self, proxy: EnvironmentProxy) -> bool:

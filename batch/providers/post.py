@@ -29,7 +29,6 @@ class Post:
         "_deadlines",
         "_is_answered",
         "_is_reused",
-        "_is_reused",
         "_route",
         "connection",
         "lost",
@@ -80,6 +79,7 @@ class Post:
         if self.connection is not None:
             self.connection.close()
             self.connection = None
+        self._is_answered = False
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""
