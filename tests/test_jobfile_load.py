@@ -232,7 +232,7 @@ def test_the_jobs_engine_is_for_its_local_models_only(tmp_path: Path) -> None:
         ("/home/me/jobs/jobs", "/home/me/jobs"),
         ("/home/me/project", "/home/me/project"),
         ("/home/me", "/home/me"),
-        ("/home/jobs", "/home/jobs"),
+        ("/home/jobs", "/home"),
         ("/srv/jobs", "/srv"),
     ],
 )

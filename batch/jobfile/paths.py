@@ -89,11 +89,11 @@ def side_files(output: Path) -> list[Path]:
 def bounds_of(folder: Path, allow: Sequence[Path] = (), home: Path | None = None) -> Bounds:
     """Return the bounds of a job file in ``folder``.
 
-    The root is the folder, or its parent where the folder is called ``jobs``; but never ``/`` or what the
-    user's ``home`` lies in, which holds more than any job needs.
+    The root is the folder, or its parent where the folder is called ``jobs``; but never ``/`` or the
+    user's ``home``, which hold more than any job needs.
     """
     base = real(folder)
     parent = base.parent
-    is_too_wide = parent == Path(base.anchor) or (home is not None and real(home).is_relative_to(parent))
+    is_too_wide = parent == Path(base.anchor) or (home is not None and real(home) == parent)
     root = parent if base.name == "jobs" and not is_too_wide else base
     return Bounds(base, (root, *(real(tree) for tree in allow)))
