@@ -69,7 +69,9 @@ class Reply(Struct, frozen=True, gc=False):
     """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
 
     ``parsed`` is the value that the text holds, where the job demands one. ``logprobs`` are as the server
-    sends them, joined over its events.
+    sends them, joined over its events. ``redacted`` is set where a secret was taken out of what the server
+    said. ``lost`` counts earlier tries of the same attempt, on connections that died: a server may have
+    processed them.
     """
 
     text: str
@@ -85,6 +87,8 @@ class Reply(Struct, frozen=True, gc=False):
     parsed: Any = None
     rate: Rate | None = None
     logprobs: Any = None
+    redacted: bool = False
+    lost: int = 0
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -120,6 +124,8 @@ class Failure(Struct, frozen=True, gc=False):
     about_request: bool = False
     finish_reason: str | None = None
     answer: Reply | None = None
+    redacted: bool = False
+    lost: int = 0
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -156,7 +162,8 @@ class Result(Struct, frozen=True, gc=False):
     """One line of the output file, keys in this order, ``null`` rather than absent.
 
     ``messages`` are those that were sent, where the job's ``output.include`` asks for them. ``target`` is the
-    job's id of the model; ``logprobs`` are kept where the request asked for them.
+    job's id of the model; ``logprobs`` are kept where the request asked for them. ``redacted``: the server
+    has echoed a key or another secret, of which "…" stands here.
     """
 
     schema_version: int
@@ -183,6 +190,7 @@ class Result(Struct, frozen=True, gc=False):
     messages: list[JSONObject] | None = None
     target: str | None = None
     logprobs: Any = None
+    redacted: bool = False
 
 
 class Known(Struct, frozen=True, gc=False):

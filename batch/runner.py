@@ -180,6 +180,8 @@ class Run:
                 outcome = await self._providers[work.endpoint.name].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
+            if isinstance(outcome, Reply | Failure) and outcome.lost:
+                self._count_lost(work, outcome.lost)
             if not work.is_check or not isinstance(outcome, Reply):
                 verdict = self._judged(work, outcome)
                 outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
@@ -192,6 +194,12 @@ class Run:
             if work is not None:
                 self._start_workers(attempts, now)
         self._wake.set()
+
+    def _count_lost(self, work: Work, lost: int) -> None:
+        """Count tries that a server may have processed, and so charges for."""
+        for _ in range(lost):
+            work.attempts += 1
+            self._reporter.sending(work.request)
 
     def _judged(self, work: Work, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
@@ -285,6 +293,7 @@ class Run:
 
 def _note(work: Work, failure: Failure, at: str) -> None:
     """Keep what a failed attempt leaves."""
+    work.redacted = work.redacted or failure.redacted
     work.history.append(Mishap(failure.code, failure.message, at))
     if failure.code == INVALID_OUTPUT:
         work.partial_text = failure.partial_text  # the last of whole answers, not the longest

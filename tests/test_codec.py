@@ -64,7 +64,7 @@ def test_the_line_of_a_success() -> None:
         b'"model":"summary","served_by":null,'
         b'"usage":{"prompt_tokens":3,"completion_tokens":5,"total_tokens":8},"cost":null,"attempts":1,'
         b'"timings":{"queued":0.0,"first_byte":0.1,"total":0.2},"completed_at":"2026-11-22T17:00:00Z",'
-        b'"metadata":{},"messages":null,"target":null,"logprobs":null}\n'
+        b'"metadata":{},"messages":null,"target":null,"logprobs":null,"redacted":false}\n'
     )
 
 

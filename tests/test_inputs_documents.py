@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.inputs import check
-from tests.inputs_support import by_id, source
+from batch.jobfile import load
+from tests.inputs_support import by_id, source, source_of
 from tests.jobfile_support import HEAD, mistakes_of, write
 
 if TYPE_CHECKING:
@@ -47,7 +48,6 @@ def test_a_document_becomes_variables_an_id_and_its_path_as_metadata(tmp_path: P
         ("documents/a.txt", ["a.txt"]),
         ("'documents/[b]*'", ["b.md", "b.txt"]),
         ("'**/c.txt'", ["documents/sub/c.txt"]),
-        ("documents/.*.txt", [".hidden.txt"]),
         ("'documents/odd[1].txt'", ["odd[1].txt"]),
         ("documents/sub/../?.md", ["b.md"]),
         ("[documents/b.*, documents/*.txt]", ["b.md", "b.txt", "a.txt"]),
@@ -59,6 +59,14 @@ def test_patterns(pattern: str, ids: list[str], tmp_path: Path) -> None:
     if "odd" in pattern:
         write(tmp_path, "x", "documents/odd[1].txt")
     assert [request.id for request in source(_job(tmp_path, pattern)).requests()] == ids
+
+
+def test_hidden_documents_are_read_where_the_user_allows_their_folder(tmp_path: Path) -> None:
+    for name in ("a.txt", ".hidden.txt", ".git/x.txt"):
+        write(tmp_path, "x", f"documents/{name}")
+    path = _job(tmp_path, "[documents/.*.txt, documents/.git/*]")
+    opened = source_of(load(path, allow=[tmp_path / "documents"]))
+    assert [request.id for request in opened.requests()] == [".hidden.txt", "x.txt"]
 
 
 def test_a_new_document_never_renames_another(tmp_path: Path) -> None:
@@ -101,6 +109,10 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
         ("../*.txt", "leads out of"),
         ("/etc/*", "leads out of"),
         ("link/*.txt", "leads out of"),
+        (".hidden.txt", "is hidden below"),
+        ("documents/.*.txt", "is hidden below"),
+        ("'*/.git/*'", "is hidden below"),
+        (".git/**", "is hidden below"),
         ("a**/b", "`**` stands alone"),
         ("'*/../x'", "`..` after a wildcard"),
         (".", "not a pattern of files"),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.jobfile import Inputs, Message, Model, Retries, Timeouts, load, load_mapping, starter
+from batch.jobfile.paths import bounds_of
 from tests.jobfile_support import HEAD, job, mistakes_of, write
 
 if TYPE_CHECKING:
@@ -222,8 +223,26 @@ def test_the_jobs_engine_is_for_its_local_models_only(tmp_path: Path) -> None:
     assert [model.engine for model in job(tmp_path, text).models] == ["extractive", None]
 
 
+@pytest.mark.parametrize(
+    ("folder", "root"),
+    [
+        ("/home/me/jobs", "/home/me/jobs"),
+        ("/jobs", "/jobs"),
+        ("/home/me/project/jobs", "/home/me/project"),
+        ("/home/me/jobs/jobs", "/home/me/jobs"),
+        ("/home/me/project", "/home/me/project"),
+        ("/home/me", "/home/me"),
+        ("/home/jobs", "/home"),
+        ("/srv/jobs", "/srv"),
+    ],
+)
+def test_jobs_lift_the_root_to_a_project_but_not_to_the_home(folder: str, root: str) -> None:
+    bounds = bounds_of(Path(folder), home=Path("/home/me"))
+    assert (str(bounds.base), str(bounds.root)) == (folder, root)
+
+
 def test_an_output_whose_name_is_too_long_does_no_harm(tmp_path: Path) -> None:
-    assert job(tmp_path, HEAD + f"prompt: a\noutput: {{path: {'x' * 300}}}\n").output.parent == tmp_path
+    assert job(tmp_path, HEAD + f"prompt: a\noutput: {{path: {'x' * 300}.jsonl}}\n").output.parent == tmp_path
 
 
 # Secrets.

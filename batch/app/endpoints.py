@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from yarl import URL
+
+from batch.app import trust
 from batch.app.embedded import EmbeddedEndpoint
 from batch.jobfile.endpoints import ENGINES, LOCAL
 from batch.local_model.parent import started
@@ -39,14 +42,36 @@ class Address:
         self.is_local = model.base_url == LOCAL
         self.base_url = LOOPBACK if self.is_local else environment.base_url(model, ORIGIN)
         self.proxy = None if self.is_local else environment.proxy(model)
+        self.remarks: list[str] = []
+        self.warnings: list[str] = []
         readers = [self.base_url]
         if self.proxy and self.base_url.lower().startswith("http:"):
             readers.append(self.proxy)  # without TLS, a proxy reads the headers
+        secrets = environment.secrets(model)
+        if self.proxy is None and model.env_proxy and not self.is_local:
+            secrets += self._take_from(environment, readers)
         self.credentials = Credentials(
             None if self.is_local else environment.api_key(model, readers),
             environment.headers(model, readers),
-            tuple(environment.secrets(model)),
+            tuple(secrets),
         )
+        if not self.is_local:
+            self.warnings += environment.warnings(model)
+
+    def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
+        """Go through the proxy that the environment names, if it names one; return its secrets."""
+        target = trust.shown(self.base_url, self.model.base_url)
+        found = environment.environment_proxy(self.base_url, target)
+        if found is None:
+            return []
+        self.proxy = found.url
+        where = trust.origin(found.url)
+        self.remarks.append(f"requests to {target} go through the proxy {where} ({found.variable})")
+        is_read = self.base_url.lower().startswith("http:")
+        if is_read and not environment.has_trusted(found):
+            readers.append(found.url)
+        password = URL(found.url).password
+        return [password] if password else []
 
 
 def members(model: Model) -> dict[str, Model]:
@@ -75,7 +100,7 @@ class Endpoints:
         self._cache = environment.cache
         self._stack = stack
         self._progress = progress
-        self._clients: dict[str | None, HttpClient] = {}
+        self._clients: dict[tuple[str | None, bool], HttpClient] = {}
         self._engines: dict[str, tuple[Endpoint, Process]] = {}
 
     async def open(self, addresses: Mapping[str, Address]) -> dict[str, Provider]:
@@ -83,20 +108,25 @@ class Endpoints:
         return {name: await self._provider(address) for name, address in addresses.items()}
 
     async def _provider(self, address: Address) -> Provider:
-        client = await self._client(address.proxy)
-        kind = OpenAIEndpoint if address.model.provider == "openai" else AutonomousEndpoint
+        model = address.model
+        client = await self._client(address.proxy, keep_alive=model.keep_alive)
+        is_streamed = model.mode == "stream"
+        kind = OpenAIEndpoint if model.provider == "openai" else AutonomousEndpoint
         if not address.is_local:
-            return kind(client, address.base_url, address.credentials)
-        endpoint, child = await self._engine(address.model.engine or ENGINES[0])
-        suffix = "/v1" if address.model.provider == "openai" else ""
+            return kind(client, address.base_url, address.credentials, stream=is_streamed)
+        endpoint, child = await self._engine(model.engine or ENGINES[0])
+        suffix = "/v1" if model.provider == "openai" else ""
         credentials = replace(address.credentials, api_key=endpoint.api_key)
-        return EmbeddedEndpoint(kind(client, endpoint.base_url + suffix, credentials), child)
+        provider = kind(client, endpoint.base_url + suffix, credentials, stream=is_streamed)
+        return EmbeddedEndpoint(provider, child)
 
-    async def _client(self, proxy: str | None) -> HttpClient:
-        if proxy not in self._clients:
-            client = HttpClient(self._timeouts, proxy=proxy, finish_reasons=self._finish_reasons)
-            self._clients[proxy] = await self._stack.enter_async_context(client)
-        return self._clients[proxy]
+    async def _client(self, proxy: str | None, *, keep_alive: bool) -> HttpClient:
+        if (proxy, keep_alive) not in self._clients:
+            client = HttpClient(
+                self._timeouts, proxy=proxy, keep_alive=keep_alive, finish_reasons=self._finish_reasons
+            )
+            self._clients[proxy, keep_alive] = await self._stack.enter_async_context(client)
+        return self._clients[proxy, keep_alive]
 
     async def _engine(self, engine: str) -> tuple[Endpoint, Process]:
         if engine not in self._engines:

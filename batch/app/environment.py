@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,8 +12,9 @@ from typing import TYPE_CHECKING
 from yarl import URL
 
 from batch.app import trust
+from batch.app.env_proxy import EnvironmentProxy, proxy_for
 from batch.errors import UsageError
-from batch.jobfile.endpoints import REFERENCE, call_at_end, is_secret_parameter
+from batch.jobfile.endpoints import REFERENCE, call_at_end, is_secret_parameter, names_secret
 from batch.jobfile.files import open_regular, reason
 from batch.local_model.weights import cache_dir
 
@@ -22,6 +24,9 @@ if TYPE_CHECKING:
     from batch.jobfile.job import Model
 
 _MAX_KEY = 64 * 1024
+
+_RANDOM = 16
+"""Characters from which on a value of letters and digits looks like a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +85,34 @@ class Environment:
             raise UsageError(f"the address {model.proxy} has a `?` in it once its variables are filled in")
         return url
 
+    def environment_proxy(self, base_url: str, target: str) -> EnvironmentProxy | None:
+        """The proxy that the environment names for an address.
+
+        It reads all that goes to an ``http`` address, so there the user must have trusted it. ``target`` is
+        the address as a person may see it. Raises
+        ``UntrustedKeyError``, and ``UsageError`` where the variable holds no address.
+        """
+        found = proxy_for(base_url, self.variables)
+        if found is None:
+            return None
+        where = trust.origin(found.url, f"${{{found.variable}}}")
+        if URL(base_url).scheme == "http":
+            trust.check_reading_proxy(found.variable, where, target, trust.recorded(self.trust_store))
+        return found
+
+    def has_trusted(self, proxy: EnvironmentProxy) -> bool:
+        """Whether this user has recorded the proxy under its variable, in either spelling."""
+        names, where = (proxy.variable.lower(), proxy.variable.upper()), trust.origin(proxy.url)
+        return any(name in names and origin == where for name, origin in trust.recorded(self.trust_store))
+
+    def warnings(self, model: Model) -> list[str]:
+        """What is unwise about a model's key: a key file that others can read."""
+        if os.name == "posix" and model.api_key_file is not None:
+            mode = model.api_key_file.stat().st_mode
+            if mode & (stat.S_IRGRP | stat.S_IROTH):
+                return [f"others can read the key file {model.api_key_file}: chmod 600 {model.api_key_file}"]
+        return []
+
     def api_key(self, model: Model, readers: Sequence[str]) -> str | None:
         """The model's key, if it names one that all of ``readers`` (URLs) may be shown.
 
@@ -99,10 +132,21 @@ class Environment:
         return {name: self.expand(value) for name, value in model.headers.items()}
 
     def secrets(self, model: Model) -> list[str]:
-        """The values that the model's headers and addresses refer to, and the passwords in addresses."""
+        """The secrets among what the model's headers and addresses refer to, and the passwords in addresses.
+
+        A header such as ``HTTP-Referer: ${SITE}`` holds no secret, and a server may well repeat it.
+        """
+        secret = {n for name, value in model.headers.items() if names_secret(name) for n in _names([value])}
         addresses = [written for written in (model.base_url, model.proxy) if written]
         in_parts = [written for written in addresses if not REFERENCE.fullmatch(written)]
-        values = [self.variable(name) for name in _names([*model.headers.values(), *in_parts])]
+        named = _names([*model.headers.values(), *in_parts])
+        values = [
+            value
+            for name, value in ((name, self.variable(name)) for name in named)
+            if name in secret
+            or names_secret(name)
+            or (_looks_random(value) and value not in (model.model, model.id))
+        ]
         urls = [URL(self.expand(written)) for written in addresses]
         written_in = [value for url in urls for name, value in url.query.items() if is_secret_parameter(name)]
         return values + [secret for secret in (*(url.password for url in urls), *written_in) if secret]
@@ -135,6 +179,12 @@ class Environment:
 def _names(texts: Iterable[str]) -> list[str]:
     """The variables that some texts refer to."""
     return [name for text in texts for name in REFERENCE.findall(text)]
+
+
+def _looks_random(value: str) -> bool:
+    """Whether a value looks like a key, and not like an address, a name or a sentence."""
+    is_mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
+    return is_mixed and len(value) >= _RANDOM and not any(mark in value for mark in (" ", "://"))
 
 
 def _key_in(path: Path) -> str:

@@ -8,6 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
+from batch.app.environment import Environment
 from batch.app.model_names import CANONICAL
 from batch.app.prices import has_price
 from batch.errors import JobFileError, Mistake
@@ -37,9 +38,16 @@ def load_job(
     if isinstance(job, JobFile):
         return job
     trees = [Path(tree) for tree in allow]
+    home = Environment.current().home
     if isinstance(job, Mapping):
         return load_mapping(
-            job, Path.cwd(), overrides=overrides, allow=trees, known_models=CANONICAL, has_price=has_price
+            job,
+            Path.cwd(),
+            overrides=overrides,
+            allow=trees,
+            known_models=CANONICAL,
+            has_price=has_price,
+            home=home,
         )
     path = Path(job)
     if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
@@ -58,6 +66,7 @@ def load_job(
         allow=trees,
         known_models=CANONICAL,
         has_price=has_price,
+        home=home,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from batch.app.endpoints import Address
+from batch.app.endpoints import Address, members
 from batch.app.plan import open_source
 from batch.errors import JobFileError, Mistake
 from batch.inputs.check import check
@@ -67,7 +67,8 @@ def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
     """Look up where all jobs go, and their keys. Raises ``UntrustedKeyError`` and ``UsageError``."""
     for job in jobs:
         for model in job.models:
-            Address(model, environment)
+            for member in members(model).values():
+                Address(member, environment)
 
 
 def _counted(

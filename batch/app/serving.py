@@ -32,11 +32,24 @@ async def serve(
     host: str,
     port: int,
     api_key_env: str | None,
+    auth: bool = True,
     announce: Callable[[Endpoint], None],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Serve until a signal. Raises ``UsageError`` and ``LocalModelError``."""
+    """Serve until a signal. Without ``auth``, no client needs a key.
+
+    Raises ``UsageError`` and ``LocalModelError``.
+    """
+    if api_key_env and not auth:
+        raise UsageError("--no-auth and --api-key-env cannot be combined")
     key = environment.variable(api_key_env) if api_key_env else None
     await serve_engine(
-        engine, host=host, port=port, key=key, cache=environment.cache, announce=announce, progress=progress
+        engine,
+        host=host,
+        port=port,
+        key=key,
+        auth=auth,
+        cache=environment.cache,
+        announce=announce,
+        progress=progress,
     )

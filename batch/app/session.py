@@ -32,7 +32,7 @@ from batch.runner import Run
 from batch.storing import stored
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from batch.app.environment import Environment
     from batch.app.options import RunOptions, RunReporter
@@ -101,6 +101,7 @@ class Session:
             for model in models
             for name, member in members(model).items()
         }
+        self._tell_of(addresses.values())
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
             with self._signals.stoppable(UNSENT):
@@ -118,6 +119,14 @@ class Session:
             for lane in scheduler.lanes
             if lane.held is not None and lane.held.until is None
         ]
+
+    def _tell_of(self, addresses: Iterable[Address]) -> None:
+        """Say once what a person should know of the addresses."""
+        told = list(addresses)
+        for warning in dict.fromkeys(text for address in told for text in address.warnings):
+            self._reporter.notice(warning)
+        for remark in dict.fromkeys(text for address in told for text in address.remarks):
+            self._reporter.remark(remark)
 
     def _connections(self) -> int:
         wished = self._job.concurrency

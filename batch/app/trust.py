@@ -71,11 +71,32 @@ def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: s
     where = origin(url, written)
     if is_loopback(url) or WELL_KNOWN.get(name) == where or (name, where) in recorded:
         return
-    shown = _origin_as_written(written or "") or where
+    place = shown(url, written)
     raise UntrustedKeyError(
-        f"the key {name} is not trusted for {shown}; if you want it to go there, "
-        f"say it once: promptjobs trust {shlex.quote(name)} {_quoted(shown)}"
+        f"the key {name} is not trusted for {place}; if you want it to go there, "
+        f"say it once: promptjobs trust {shlex.quote(name)} {_quoted(place)}"
     )
+
+
+def check_reading_proxy(
+    variable: str, where: str, target: str, recorded: Collection[tuple[str, str]]
+) -> None:
+    """Raise ``UntrustedKeyError`` unless the user has trusted a proxy's origin with anything.
+
+    ``variable`` is the environment's that names the proxy; ``target`` the origin behind it.
+    """
+    if any(pair[1] == where for pair in recorded):
+        return
+    raise UntrustedKeyError(
+        f"{variable} sends requests for {target} through the proxy {where}, which would read the "
+        f"prompts and the key; if you trust it, say it once: promptjobs trust {variable} {where}; "
+        "else write `proxy: null` in the job file, or name the host in NO_PROXY"
+    )
+
+
+def shown(url: str, written: str | None) -> str:
+    """A URL's origin for a person; where variables are a part of it, as it is ``written``."""
+    return _origin_as_written(written or "") or origin(url)
 
 
 def key_name(typed: str, *, is_new: bool = True) -> str:

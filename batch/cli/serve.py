@@ -31,7 +31,12 @@ if TYPE_CHECKING:
     help="0 takes a free one.",
 )
 @option("--api-key-env", metavar="NAME", help="The variable that holds the key which clients must show.")
-def command(engine: str, host: str, port: int, api_key_env: str | None) -> int:
+@option(
+    "--no-auth",
+    is_flag=True,
+    help="Ask clients for no key. Every program on this machine can then use the model; others cannot.",
+)
+def command(engine: str, host: str, port: int, api_key_env: str | None, no_auth: bool) -> int:
     """Run the embedded model as a server.
 
     A real small model behind both dialects, on this machine, until it is interrupted.
@@ -50,7 +55,8 @@ def command(engine: str, host: str, port: int, api_key_env: str | None) -> int:
             host=host,
             port=port,
             api_key_env=api_key_env,
-            announce=_announce if api_key_env else _announce_with_key,
+            auth=not no_auth,
+            announce=_announce if api_key_env or no_auth else _announce_with_key,
             progress=_Progress(),
         )
 

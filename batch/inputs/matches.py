@@ -6,6 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from batch.inputs.globs import Walker
+from batch.jobfile.paths import path_complaint
 from batch.jobfile.patterns import fixed_prefix
 
 if TYPE_CHECKING:
@@ -21,9 +22,9 @@ ALLOW = "`--allow-path` allows another folder"
 
 def complaint_about(resolved: Path, inputs: Inputs) -> str | None:
     """Why a resolved path may not be read; ``None`` where it may."""
-    if any(resolved.is_relative_to(tree) for tree in inputs.trees):
-        return None
-    return "leads out of the job's root"
+    if not any(resolved.is_relative_to(tree) for tree in inputs.trees):
+        return "leads out of the job's root"
+    return path_complaint(resolved, inputs.trees)
 
 
 def walker_of(inputs: Inputs, *, hidden: bool) -> Walker:

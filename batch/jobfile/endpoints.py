@@ -37,6 +37,11 @@ _OF_THE_CONNECTION = frozenset(
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*\Z")
 
 
+def names_secret(name: str) -> bool:
+    """Whether what a header or a variable of this name holds is a secret, whatever it looks like."""
+    return _SECRET_HEADER.search(name) is not None
+
+
 def variable_complaint(name: str) -> Complaint | None:
     """What is wrong with the name of an environment variable."""
     if _VARIABLE.match(name) and len(name) <= 100:

@@ -103,7 +103,7 @@ class _Reader:
 
     def _check_patterns(self, kind: InputKind, patterns: tuple[str, ...]) -> None:
         for index, pattern in enumerate(patterns):
-            if complaint := pattern_complaint(pattern.removeprefix("!"), self.bounds):
+            if complaint := pattern_complaint(pattern, self.bounds):
                 self.findings.at_value(("inputs", kind, index), *complaint)
         if patterns and all(pattern.startswith("!") for pattern in patterns):
             self.findings.at_value(("inputs", kind), "nothing to read", "write a pattern without `!`, too")

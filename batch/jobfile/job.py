@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = Literal["autonomous", "openai"]
+Mode: TypeAlias = Literal["stream", "whole"]
 InputKind: TypeAlias = Literal["files", "csv", "jsonl", "parquet", "results"]
 
 
@@ -39,10 +40,13 @@ class Model:
     """A model on an endpoint. The job's defaults are merged in.
 
     ``id`` is unique in the job and names the target; ``model`` is the name as written. ``base_url`` is
-    ``local``, an http(s) URL, or ``None`` for the provider's own. ``base_urls`` are http(s) URLs in its place
-    where several endpoints serve the model. ``headers``, ``proxy`` and addresses may hold ``${NAME}``
-    references, which only ``app`` expands. ``engine`` is set where ``base_url`` is ``local``: ``llama``,
-    ``extractive`` or the absolute path of a GGUF file.
+    ``local``, an http(s) URL, or ``None`` for the provider's own. ``base_urls`` are http(s) URLs in its
+    place where several endpoints serve the model. ``headers``, ``proxy`` and addresses may hold
+    ``${NAME}`` references, which only ``app`` expands. ``engine`` is set where ``base_url`` is ``local``:
+    ``llama``, ``extractive`` or the absolute path of a GGUF file.
+
+    ``env_proxy``: where there is no ``proxy``, that of the environment may be used. ``mode`` says how an
+    answer is asked for, and ``keep_alive`` whether a connection serves several requests.
     """
 
     id: str
@@ -59,6 +63,9 @@ class Model:
     rate_limits: RateLimits = RateLimits()
     price: TokenPrice | None = None
     base_urls: tuple[str, ...] = ()
+    env_proxy: bool = True
+    mode: Mode = "stream"
+    keep_alive: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.files import read_text
 from batch.jobfile.limits import HasPrice, has_own_price
-from batch.jobfile.paths import Bounds, bounds_of
+from batch.jobfile.paths import bounds_of
 from batch.jobfile.places import Findings
 from batch.jobfile.resolve import Setting, resolve
 from batch.jobfile.survey import survey
@@ -35,22 +35,24 @@ def load(
     allow: Sequence[Path] = (),
     known_models: KnownModels | None = None,
     has_price: HasPrice = has_own_price,
+    home: Path | None = None,
 ) -> JobFile:
     """Read the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
 
     ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
     that is a ``Path`` is trusted to lead anywhere. ``flags`` names the flag of such a key where that is not
     ``--set``. ``allow`` adds trees that paths may lead into. ``known_models`` says for a provider how an
-    unknown model name is found out, ``has_price`` whether it is known what a model costs.
+    unknown model name is found out, ``has_price`` whether it is known what a model costs. ``home`` is the
+    user's home folder, which is never the root of a job in ``jobs/``.
 
     Raises ``JobFileError`` with all mistakes.
     """
     known = known_models or {}
-    bounds = bounds_of(path.parent, allow)
+    bounds = bounds_of(path.parent, allow, home)
     if path.suffix.lower() in _ROWS:
-        return _load_rows(
-            path, bounds, settings, allow, _Overrides(overrides or {}, flags or {}), known, has_price
-        )
+        settings_bounds = bounds if settings is None else bounds_of(settings.parent, allow, home)
+        setting = Setting(path, bounds, path.stem, settings_bounds, settings, known, has_price)
+        return _load_rows(setting, _Overrides(overrides or {}, flags or {}))
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
         raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
@@ -68,6 +70,7 @@ def load_mapping(
     allow: Sequence[Path] = (),
     known_models: KnownModels | None = None,
     has_price: HasPrice = has_own_price,
+    home: Path | None = None,
 ) -> JobFile:
     """The same for a mapping with the keys of a YAML job file; its paths are relative to the folder ``base``.
 
@@ -75,28 +78,17 @@ def load_mapping(
     """
     tree = from_mapping(job, "job")
     findings = _Overrides(overrides or {}, {}).put_into(tree)
-    bounds = bounds_of(base, allow)
+    bounds = bounds_of(base, allow, home)
     setting = Setting(base, bounds, "job", bounds, known_models=known_models or {}, has_price=has_price)
     return resolve(tree, findings, setting)
 
 
-def _load_rows(
-    path: Path,
-    bounds: Bounds,
-    settings: Path | None,
-    allow: Sequence[Path],
-    overrides: _Overrides,
-    known: KnownModels,
-    has_price: HasPrice,
-) -> JobFile:
-    tree = from_mapping({}, str(path))
-    settings_bounds = bounds
-    if settings is not None:
-        tree = from_yaml(read_text(settings), str(settings))
-        settings_bounds = bounds_of(settings.parent, allow)
+def _load_rows(setting: Setting, overrides: _Overrides) -> JobFile:
+    tree = from_mapping({}, str(setting.path))
+    if setting.settings is not None:
+        tree = from_yaml(read_text(setting.settings), str(setting.settings))
     findings = overrides.put_into(tree)
-    found = survey(path, findings)
-    setting = Setting(path, bounds, path.stem, settings_bounds, settings, known, has_price)
+    found = survey(setting.path, findings)
     return resolve(tree, findings, setting, found)
 
 

@@ -100,6 +100,7 @@ class Models:
         keys: tuple[EndpointSpec, At] = (own, entry.at)
         if not (own.api_key_env or own.api_key_file):
             keys = (job, ())
+        proxy, env_proxy = _proxy(own, job)
         return Model(
             id=own.id or own.model,
             provider=provider,
@@ -110,7 +111,10 @@ class Models:
             api_key_env=keys[0].api_key_env,
             api_key_file=self._path(keys[0].api_key_file, (*keys[1], "api_key_file")),
             headers=merged_headers(job.headers, own.headers),
-            proxy=own.proxy or job.proxy,
+            proxy=proxy,
+            env_proxy=env_proxy,
+            mode=own.mode or job.mode or "stream",
+            keep_alive=_first_written(own.keep_alive, job.keep_alive),
             params={**_response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
@@ -223,7 +227,7 @@ class Models:
         if written is None:
             return None
         try:
-            return self.bounds.resolve(written, trusted=at in self.tree.trusted)
+            return self.bounds.resolve(written, trusted=at in self.tree.trusted, hidden=True)
         except OutsideError as error:
             self._say_once(at, str(error), "`--allow-path` allows another folder")
             return None
@@ -250,6 +254,18 @@ class Models:
     def _is_written(self, at: At, key: str) -> bool:
         holder = self.tree.at(at)
         return isinstance(holder, dict) and holder.get(key) is not None
+
+
+def _proxy(own: EndpointSpec, job: EndpointSpec) -> tuple[str | None, bool]:
+    """The proxy, and whether the environment's may stand in: `proxy: null` is written to have neither."""
+    for spec in (own, job):
+        if "proxy" in spec.model_fields_set:
+            return spec.proxy, spec.proxy is not None
+    return None, True
+
+
+def _first_written(*values: bool | None) -> bool:
+    return next((value for value in values if value is not None), True)
 
 
 def _response_format(job: JobSpec) -> dict[str, object]:

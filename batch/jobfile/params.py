@@ -21,16 +21,29 @@ _RESERVED: dict[str, Complaint] = {
 }
 
 
-def param_complaints(params: Mapping[str, Any]) -> Iterator[tuple[str, Complaint]]:
-    """The parameters that cannot be set, and why."""
-    for key in params.keys() & _RESERVED.keys():
-        yield key, _RESERVED[key]
-    n = params.get("n")
-    if n is not None and n != 1:
-        yield "n", ("a request has one answer", f"for several, write `samples: {_count(n)}` in the job")
+def param_complaints(params: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...], Complaint]]:
+    """The parameters that cannot be set, each with the keys that lead to it, and why.
+
+    ``extra_body`` goes to the top level of a request, so what is reserved there is reserved in it, too.
+    """
+    yield from _reserved(params, ())
+    extra = params.get("extra_body")
+    if isinstance(extra, dict):
+        yield from _reserved(extra, ("extra_body",))
+    elif extra is not None:
+        yield ("extra_body",), ("expected keys and values", "write `extra_body: {key: value}`")
     response_format = params.get("response_format")
     if response_format is not None and (complaint := format_complaint(response_format)):
-        yield "response_format", complaint
+        yield ("response_format",), complaint
+
+
+def _reserved(params: Mapping[str, Any], at: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Complaint]]:
+    for key in params.keys() & _RESERVED.keys():
+        yield (*at, key), _RESERVED[key]
+    n = params.get("n")
+    if n is not None and n != 1:
+        hint = f"for several, write `samples: {_count(n)}` in the job"
+        yield (*at, "n"), ("a request has one answer", hint)
 
 
 def _count(n: object) -> int:
@@ -39,5 +52,5 @@ def _count(n: object) -> int:
 
 def check_params(params: Mapping[str, Any], at: At, findings: Findings) -> None:
     """Report the parameters under ``at`` that cannot be set."""
-    for key, (what, hint) in param_complaints(params):
-        findings.at_key((*at, key), what, hint)
+    for keys, (what, hint) in param_complaints(params):
+        findings.at_key((*at, *keys), what, hint)

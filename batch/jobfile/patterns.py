@@ -36,8 +36,9 @@ def is_one_file(base: Path, written: str) -> bool:
         return True
 
 
-def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
-    """What is wrong with a pattern."""
+def pattern_complaint(written: str, bounds: Bounds) -> Complaint | None:
+    """What is wrong with a pattern. One that excludes (``!.git/**``) reads nothing, so it may be hidden."""
+    pattern = written.removeprefix("!")
     if "\0" in pattern:
         return "not a path", ""
     prefix, rest = fixed_prefix(bounds.base, pattern)
@@ -48,6 +49,11 @@ def pattern_complaint(pattern: str, bounds: Bounds) -> Complaint | None:
         return "`..` after a wildcard", "write it before"
     if not rest:
         return "not a pattern of files", "write `folder/*.txt`"
-    if not bounds.hold(real(prefix)):
-        return f"leads out of {bounds.root}", "`--allow-path` allows another folder"
+    if what := bounds.complaint(real(prefix) / _hidden_part(rest), hidden=written.startswith("!")):
+        return what, "`--allow-path` allows another folder"
     return None
+
+
+def _hidden_part(rest: str) -> str:
+    """The first part of a pattern that only hidden names match; empty where there is none."""
+    return next((part for part in rest.split("/") if part.startswith(".")), "")

@@ -14,7 +14,8 @@ from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
 from batch.jobfile.limits import HasPrice, check_lengths, check_prices, check_row_lengths, has_own_price
 from batch.jobfile.matrix import matrix_of
 from batch.jobfile.models import KnownModels, Models
-from batch.jobfile.paths import Bounds, OutsideError, real
+from batch.jobfile.paths import Bounds, OutsideError, real, side_files
+from batch.jobfile.places import shown
 from batch.jobfile.prompts import prompts_of
 from batch.jobfile.row_models import row_models
 from batch.jobfile.texts import JobTexts
@@ -156,12 +157,14 @@ class _Resolver:
         else:
             at = ("name",)
             path = self._path(f"{root}/output/{name}.jsonl", at, self.setting.bounds)
-        if path is not None:
-            self._check_is_file(written or "", path, at)
-            self._check_not_read(path, at)
+        if path is not None and not (
+            self._check_is_file(written or "", path, at) or self._check_not_read(path, at)
+        ):
+            self._check_names(path, at)
         return path or root
 
-    def _check_is_file(self, written: str, output: Path, at: At) -> None:
+    def _check_is_file(self, written: str, output: Path, at: At) -> bool:
+        """Report an output that is no file; whether it is none."""
         if written == "-":
             self.findings.at_value(at, "the results cannot go to standard output", "name a file")
         elif output.name.endswith(".jsonl.superseded.jsonl"):
@@ -169,14 +172,32 @@ class _Resolver:
             self.findings.at_value(at, what, "name another file")
         elif written.endswith("/") or os.path.isdir(output):
             self.findings.at_value(at, "the results cannot go into a folder", "name a file")
+        else:
+            return False
+        return True
 
-    def _check_not_read(self, output: Path, at: At) -> None:
-        """An output that is also read would be overwritten, or read for ever."""
+    def _check_names(self, output: Path, at: At) -> None:
+        """Report an output that is no file of results by its name, or whose side files lead elsewhere.
+
+        A job file may come from a stranger. A path that the user has typed is the user's own.
+        """
+        if at in self.tree.trusted:
+            return
+        if output.suffix.lower() != ".jsonl":
+            self.findings.at_value(at, "the name of an output must end in `.jsonl`", "`-o` takes any name")
+        for beside in side_files(output):
+            if what := self.setting.bounds.complaint(real(beside)):
+                self.findings.at_value(at, f"{shown(beside.name)} is a link that {what}", "remove it")
+
+    def _check_not_read(self, output: Path, at: At) -> bool:
+        """Report an output that is also read: it would be overwritten, or read for ever."""
         table = table_of(self.spec.inputs)
         read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
         read += self.texts.files
-        if any(path is not None and real(Path(path)) == output for path in read):
+        is_read = any(path is not None and real(Path(path)) == output for path in read)
+        if is_read:
             self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
+        return is_read
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:
         try:

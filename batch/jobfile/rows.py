@@ -184,7 +184,8 @@ class _Line(Struct, frozen=True):
         if not params:
             return []
         return [
-            self._mistake(key, f"{where}.{key}", what, hint) for key, (what, hint) in param_complaints(params)
+            self._mistake(keys[-1], ".".join((where, *keys)), what, hint)
+            for keys, (what, hint) in param_complaints(params)
         ]
 
     def _shape(self, form: type[Struct]) -> list[Mistake]:

@@ -48,7 +48,19 @@ class EndpointSpec(Spec):
         default={}, description="HTTP headers; a secret is written as `${NAME}`, an environment variable."
     )
     proxy: Text | None = Field(
-        default=None, description="The URL of an HTTP proxy; a password is written `${NAME}`."
+        default=None,
+        description="The URL of an HTTP proxy; a password is written `${NAME}`. By default that of the "
+        "environment (`HTTPS_PROXY`, `NO_PROXY`); null: none at all.",
+    )
+    mode: Literal["stream", "whole"] | None = Field(
+        default=None,
+        description="How answers are asked for: as a stream (the default), or `whole`, in one piece, for "
+        "models that refuse to stream.",
+    )
+    keep_alive: bool | None = Field(
+        default=None,
+        description="Whether a connection serves several requests, which is the default; false helps where "
+        "a proxy or a server closes connections without a word.",
     )
     params: JSONObject = Field(default={}, description="Sampling parameters, sent as they stand.")
     rate_limits: RateLimitsSpec = Field(

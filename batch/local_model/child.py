@@ -46,12 +46,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Serve until killed; returns only where it could not start."""
     args = _parser().parse_args(argv)
     _tie_to_parent()
-    key = os.environ.pop(KEY_VARIABLE, "") or secrets.token_urlsafe(32)
+    given = os.environ.pop(KEY_VARIABLE, "")
+    key = None if args.no_auth else given or secrets.token_urlsafe(32)
     with _claimed_stdout() as stdout:
         try:
             engine, sha256 = load(args.engine, args.weights)
             asyncio.run(_serve(engine, sha256, key, args.host, args.port, stdout))
-        except (LocalModelError, OSError, OverflowError) as error:
+        except (LocalModelError, OSError, OverflowError, ValueError) as error:
             stdout.write(encode_failed(str(error)))
     return 1
 
@@ -78,7 +79,7 @@ def _served_by(weights: Path) -> str:
 
 
 async def _serve(
-    engine: Engine, sha256: str | None, key: str, host: str, port: int, stdout: BinaryIO
+    engine: Engine, sha256: str | None, key: str | None, host: str, port: int, stdout: BinaryIO
 ) -> None:
     app = make_app(engine, key, loopback_only=is_loopback(host))
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
@@ -86,7 +87,7 @@ async def _serve(
     await web.TCPSite(runner, host, port).start()
     bound_host, bound_port = runner.addresses[0][:2]
     base_url = f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
-    stdout.write(encode_ready(Endpoint(base_url, key, engine.served_by, engine.name, sha256)))
+    stdout.write(encode_ready(Endpoint(base_url, key or "", engine.served_by, engine.name, sha256)))
     stdout.flush()
     await asyncio.Event().wait()
 
@@ -136,4 +137,5 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--weights", type=Path, help="the default weights, for engine llama")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=0, help="0 takes any free one")
+    parser.add_argument("--no-auth", action="store_true", help="ask for no key; on a loopback address only")
     return parser

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import base64
 import binascii
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,9 @@ class Question(Struct, frozen=True):
     stream: bool
     with_usage: bool
     """Whether a streamed answer ends with a chunk of usage."""
+
+    with_delta: bool = False
+    """Whether a whole answer has its text as a ``delta``, too."""
 
 
 class _AutonomousBody(Struct, rename="camel"):
@@ -52,6 +55,7 @@ class _OpenAIBody(Struct):
 def read_autonomous(body: bytes, path: str) -> Question:
     """The question of a request to one of the protocol's paths. Raises ``ChatError``."""
     fields = _decode(body, _AutonomousBody)
+    _refuse_unsupported(body)
     if MODELS.get(fields.ai_agent) != path:
         here = ", ".join(name for name, its_path in MODELS.items() if its_path == path)
         raise ChatError(f"there is no agent {fields.ai_agent!r} at {path}; it has {here}", "unknown_agent")
@@ -60,7 +64,7 @@ def read_autonomous(body: bytes, path: str) -> Question:
     except (binascii.Error, ValueError) as error:
         raise ChatError(f"messages is not base64: {error}") from error
     chat = Chat(fields.ai_agent, _some(_decode(messages, list[Message])), _decode(body, Sampling))
-    return Question(chat, fields.stream, with_usage=True)
+    return Question(chat, fields.stream, with_usage=True, with_delta=True)
 
 
 def read_openai(body: bytes, served_by: str) -> Question:
@@ -69,6 +73,7 @@ def read_openai(body: bytes, served_by: str) -> Question:
     Raises ``ChatError``, with status 404 for an unknown model.
     """
     fields = _decode(body, _OpenAIBody)
+    _refuse_unsupported(body)
     chat = Chat(_model(fields.model, served_by), _some(fields.messages), _decode(body, Sampling))
     options = fields.stream_options
     return Question(chat, fields.stream, with_usage=options is not None and options.include_usage)
@@ -101,10 +106,12 @@ class Writer:
         """The chunk of usage, which comes after the finish and has no choices."""
         return {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": ending.usage}
 
-    def whole(self, text: str, ending: Ending) -> JSONObject:
-        """The answer in one object."""
+    def whole(self, text: str, ending: Ending, *, with_delta: bool = False) -> JSONObject:
+        """The answer in one object; ``with_delta`` for clients that look for a ``delta`` in every answer."""
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": ending.finish_reason}
+        if with_delta:
+            choice["delta"] = message
         return {**self._head, "object": "chat.completion", "choices": [choice], "usage": ending.usage}
 
     def _chunk(self, delta: JSONObject, finish_reason: str | None) -> JSONObject:
@@ -117,6 +124,34 @@ def _decode(body: bytes, shape: type[_T]) -> _T:
         return msgspec.json.decode(body, type=shape)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ChatError(f"the JSON is not as expected: {error}") from error
+
+
+_UNSUPPORTED: dict[str, tuple[Any, ...]] = {
+    "tools": ([],),
+    "tool_choice": ("none", "auto"),
+    "functions": ([],),
+    "function_call": ("none", "auto"),
+    "n": (1,),
+    "best_of": (1,),
+    "logprobs": (False,),
+    "top_logprobs": (0,),
+    "logit_bias": ({},),
+    "modalities": (["text"],),
+    "audio": (),
+    "web_search_options": (),
+    "suffix": ("",),
+    "echo": (False,),
+}
+"""Parameters that change an answer and are not obeyed here, with the values that ask for nothing."""
+
+
+def _refuse_unsupported(body: bytes) -> None:
+    """Raise ``ChatError`` where a request asks for something that an answer from here would not have."""
+    for name, value in _decode(body, dict[str, Any]).items():
+        if name in _UNSUPPORTED and value is not None and value not in _UNSUPPORTED[name]:
+            raise ChatError(
+                f"`{name}` is not supported by this endpoint; leave it out", "unsupported_parameter"
+            )
 
 
 def _some(messages: list[Message]) -> list[Message]:

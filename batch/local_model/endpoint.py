@@ -14,6 +14,7 @@ KEY_VARIABLE = "PROMPTJOBS_SERVE_KEY"
 class Endpoint:
     """A running endpoint. ``base_url`` has neither a path nor a slash at its end.
 
+    ``api_key`` is empty where none is asked for.
     ``model`` is the model that really answers, ``weights_sha256`` the hash of the file that was loaded,
     ``None`` for an engine without weights.
     """

@@ -49,15 +49,18 @@ async def started(
     host: str = "127.0.0.1",
     port: int = 0,
     key: str | None = None,
+    auth: bool = True,
 ) -> AsyncIterator[tuple[Endpoint, Process]]:
     """A running endpoint, and its process for those who must know when it ends.
 
     ``engine`` is ``llama``, ``extractive`` or the absolute path of a GGUF file. The default weights are
     fetched into ``cache`` where they are missing; ``progress`` hears of it in a worker thread. ``key`` is
     what clients must show; without one, the endpoint makes a random one. Raises ``LocalModelError`` where
-    it cannot start.
+    it cannot start. Without ``auth`` it asks for no key, on a loopback address only.
     """
     arguments = ["--engine", engine, "--host", host, "--port", str(port)]
+    if not auth:
+        arguments.append("--no-auth")
     if engine == "llama":
         arguments += ["--weights", str(await _weights(cache, progress))]
     with tempfile.TemporaryFile() as stderr:

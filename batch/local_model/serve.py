@@ -27,6 +27,7 @@ async def serve(
     host: str,
     port: int,
     key: str | None,
+    auth: bool = True,
     cache: Path,
     announce: Callable[[Endpoint], None],
     progress: Progress,
@@ -34,16 +35,22 @@ async def serve(
     """Serve ``engine`` until SIGINT or SIGTERM; ``announce`` is told once it accepts requests.
 
     Without a ``key``, the endpoint makes a random one; on an address that others can reach, it must be
-    given. Raises ``UsageError`` where it is not, and ``LocalModelError`` where the endpoint cannot start
-    or ends by itself.
+    given. Without ``auth`` it asks for none, which is for loopback addresses. Raises ``UsageError`` where
+    the address does not fit, and ``LocalModelError`` where the endpoint cannot start or ends by itself.
     """
+    if not auth and not is_loopback(host):
+        raise UsageError(
+            f"{host} can be reached by others: --no-auth is for loopback addresses, such as 127.0.0.1"
+        )
     if not key and not is_loopback(host):
         raise UsageError(f"{host} can be reached by others: give the key that they are to show")
     error: LocalModelError | None = None
     async with anyio.create_task_group() as tasks:
         await tasks.start(_cancel_at_signal, tasks.cancel_scope)
         try:
-            async with started(engine, cache=cache, progress=progress, host=host, port=port, key=key) as (
+            async with started(
+                engine, cache=cache, progress=progress, host=host, port=port, key=key, auth=auth
+            ) as (
                 endpoint,
                 child,
             ):

@@ -9,6 +9,10 @@
 It is made for one user on one machine. Every program and every web page on that machine can reach a
 loopback port, so each request needs the key, the ``Host`` must be a loopback name (which a page that
 rebinds its own name is not), and no answer allows another origin to read it.
+
+It can do without a key, for clients that cannot send one. Then a request must say that its body is JSON,
+which a page of another site cannot without asking first, and is not allowed to; and one that says that it
+comes from another site is refused.
 """
 
 from __future__ import annotations
@@ -27,7 +31,7 @@ from batch.local_model.chat import ChatError
 from batch.local_model.dialects import Question, Writer, model_list, read_autonomous, read_openai
 from batch.local_model.hosts import is_loopback
 from batch.local_model.inference import Inference
-from batch.wire.autonomous import MODELS
+from batch.wire.autonomous import MODELS, SITE
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware
@@ -39,13 +43,16 @@ _MAX_BODY = 16 * 1024 * 1024
 _HEALTH = "/health"
 
 
-def make_app(engine: Engine, key: str, *, loopback_only: bool = True) -> web.Application:
-    """The application that answers with ``engine`` whoever has ``key``.
+def make_app(engine: Engine, key: str | None, *, loopback_only: bool = True) -> web.Application:
+    """The application that answers with ``engine`` whoever has ``key``; ``None``: every program here.
 
     ``loopback_only`` refuses a ``Host`` that is not a loopback name. Run it with
     ``handler_cancellation=True``: that is how a client that has gone stops its generation.
     """
-    guards = [_errors_as_json, *([_loopback_host] if loopback_only else []), _needs_key(key)]
+    if key is None and not loopback_only:
+        raise ValueError("without a key, this machine alone is answered")
+    who = _no_other_site if key is None else _needs_key(key)
+    guards = [_errors_as_json, *([_loopback_host] if loopback_only else []), who]
     app = web.Application(middlewares=guards, client_max_size=_MAX_BODY)
     inference = Inference(engine)
     api = _Api(inference, engine.served_by)
@@ -88,7 +95,7 @@ class _Api:
             pieces.append(text)
 
         ending = await self._inference.answer(question.chat, collect)
-        return _json(writer.whole("".join(pieces), ending))
+        return _json(writer.whole("".join(pieces), ending, with_delta=question.with_delta))
 
     async def _stream(self, request: web.Request, question: Question, writer: Writer) -> web.StreamResponse:
         """Stream the answer; the response begins with its first piece, so that a refusal has a status."""
@@ -157,6 +164,27 @@ async def _loopback_host(request: web.Request, handler: Handler) -> web.StreamRe
     if not is_loopback(_host_name(request.headers.get("host", ""))):
         raise ChatError("this endpoint answers under a loopback name only", "forbidden_host", 403)
     return await handler(request)
+
+
+@web.middleware
+async def _no_other_site(request: web.Request, handler: Handler) -> web.StreamResponse:
+    """Refuse what the page of another site can send: no key keeps it out.
+
+    The original client of the AutonomousAI protocol is no page, but gives itself the origin of its site.
+    """
+    where = request.headers.get("origin")
+    if where is not None and where != SITE and not _is_here(where):
+        raise ChatError("this endpoint answers no other site", "forbidden_origin", 403)
+    if request.method == "POST" and request.content_type != "application/json":
+        raise ChatError("the content type must be application/json", "unsupported_media_type", 415)
+    return await handler(request)
+
+
+def _is_here(where: str) -> bool:
+    try:
+        return is_loopback(URL(where).host or "")
+    except ValueError:
+        return False
 
 
 def _host_name(host: str) -> str:

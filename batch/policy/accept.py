@@ -105,6 +105,9 @@ def _judged_by(response_format: JSONObject, work: Work, reply: Reply) -> Outcome
 
 
 def _invalid(work: Work, reply: Reply, complaint: str) -> Failure:
+    if reply.verdict is Verdict.LENGTH:
+        what = "cut off at its limit of tokens, so that it is not whole JSON"
+        return _failure(reply, LENGTH, what, should_retry=False)
     work.revised = _corrected(work, reply, complaint)
     return _failure(reply, INVALID_OUTPUT, complaint)
 
@@ -120,6 +123,8 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
         first_byte=reply.total if reply.first_byte is None else reply.first_byte,
         total=reply.total,
         rate=reply.rate,
+        redacted=reply.redacted,
+        lost=reply.lost,
     )
 
 

@@ -62,6 +62,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
         messages=list(request.messages) if keep.messages else None,
         target=request.target,
         logprobs=reply.logprobs if reply.logprobs and _asks_for_logprobs(request) else None,
+        redacted=reply.redacted,
     )
 
 
@@ -90,6 +91,7 @@ def failed(
         attempts=work.attempts,
         timings=_timings(failure, work.queued),
         messages=list(request.messages) if keep.messages else None,
+        redacted=work.redacted or failure.redacted,
     )
     return result if failure.answer is None else _with_answer(result, failure.answer, keep, request)
 
@@ -166,6 +168,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
     usage: Usage | None = None,
     cost: float | None = None,
     messages: list[JSONObject] | None = None,
+    redacted: bool = False,
 ) -> Result:
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -191,6 +194,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
         metadata=request.metadata,
         messages=messages,
         target=request.target,
+        redacted=redacted,
     )
 
 

@@ -82,6 +82,10 @@ class Meter:
         told = self._told(outcome, reservation.estimate)
         self._budget.settle(reservation.most, told)
         work.cost = None if work.cost is None or told.cost is None else round(work.cost + told.cost, 12)
+        for _ in range(outcome.lost):
+            self._budget.reserve(reservation.most)
+            self._budget.settle(reservation.most, UNKNOWN)
+            work.cost = None
         if self._tokens is not None and told.tokens is not None:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
         if outcome.usage is not None:

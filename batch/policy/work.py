@@ -21,7 +21,7 @@ class Work(Struct, eq=False):
     of the attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records
     those that failed, ``partial_text`` is the longest text that one left. ``cost`` is what they have cost,
     ``None`` where that is not known; ``reservation`` is the gate's own note of what it has set aside for
-    the attempt.
+    the attempt. ``redacted``: a secret was taken out of what one of its attempts brought.
 
     ``refusals`` counts the attempts that were refused because the server had too much to do, the first of
     them at ``refused_since``. ``is_last_chance``: another endpoint of the pool has it, before it fails.
@@ -47,6 +47,7 @@ class Work(Struct, eq=False):
     refused_since: float | None = None
     is_last_chance: bool = False
     is_check: bool = False
+    redacted: bool = False
 
     @property
     def to_send(self) -> Request:

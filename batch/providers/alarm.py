@@ -12,8 +12,18 @@ if TYPE_CHECKING:
     from batch.providers.deadlines import Deadlines
 
 
+LATE = 1.0
+"""Seconds after which a timer that goes off says that this process, or its machine, stood still."""
+
+CATCH_UP = 0.25
+"""Seconds in which what has arrived meanwhile is read, before deadlines are judged again."""
+
+
 class Watch:
     """The alarms that are set, on one timer.
+
+    After the process has stood still (``SIGSTOP``, a suspended machine, a busy loop), many deadlines are over
+    at once, though what the servers sent may wait to be read. It is read first.
 
     Deadlines mostly move away, with every read, and most attempts end long before theirs. So the timer stays
     where it is: when it goes off, all are looked at, and it is set for the one that is due next.
@@ -51,8 +61,11 @@ class Watch:
         self._timer, self._at = None, math.inf
 
     def _look(self) -> None:
+        due, now = self._at, self._loop.time()
         self._timer, self._at = None, math.inf
-        now = self._loop.time()
+        if now - due >= LATE:
+            self._at, self._timer = now, self._loop.call_later(CATCH_UP, self._look)
+            return
         for alarm in [each for each in self._alarms if each.due <= now]:
             alarm.ring()
         self.look_by(min((each.due for each in self._alarms), default=math.inf))

@@ -85,9 +85,12 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
 class AutonomousEndpoint:
     """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
 
-    def __init__(self, client: HttpClient, base_url: str, credentials: Credentials) -> None:
-        headers = credentials.on(autonomous.headers(USER_AGENT))
+    def __init__(
+        self, client: HttpClient, base_url: str, credentials: Credentials, *, stream: bool = True
+    ) -> None:
+        headers = credentials.on(autonomous.headers(USER_AGENT, stream=stream))
         self._client = client
+        self._stream = stream
         self._routes = {
             model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
         }
@@ -100,7 +103,11 @@ class AutonomousEndpoint:
         """Make one attempt, in a conversation of its own."""
         try:
             body = autonomous.encode(
-                request.model, request.messages, request.params, thread_id=next(self._threads), stream=True
+                request.model,
+                request.messages,
+                request.params,
+                thread_id=next(self._threads),
+                stream=self._stream,
             )
             outcome: Outcome = await self._client.complete(self._routes[request.model], body)
         except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here

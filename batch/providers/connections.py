@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import select
 from collections import defaultdict
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -38,7 +39,8 @@ class Connections:
         idle = self._idle[route.origin]
         while idle:
             connection, since = idle.pop()
-            if _is_reusable(connection) and monotonic() - since < KEEP:
+            is_fresh = monotonic() - since < KEEP
+            if is_fresh and _is_reusable(connection) and not _has_news(connection):
                 return connection
             connection.close()
         return None
@@ -52,7 +54,7 @@ class Connections:
         transport = connection.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()  # to close is to wait until the other side has read the rest
-        if is_answered and _is_reusable(connection):
+        if is_answered and route.keep_alive and _is_reusable(connection):
             self._idle[route.origin].append((connection, monotonic()))
         else:
             connection.close()
@@ -68,3 +70,17 @@ class Connections:
 
 def _is_reusable(connection: Connection) -> bool:
     return isinstance(connection.protocol, Line) and connection.protocol.is_reusable
+
+
+def _has_news(connection: Connection) -> bool:
+    """Whether the other side has closed the connection, or sent something, which the loop has not seen yet.
+
+    What is sent after that is lost, and nobody can tell whether it was processed.
+    """
+    transport = connection.transport
+    socket = None if transport is None else transport.get_extra_info("socket")
+    if socket is None or not hasattr(select, "poll"):
+        return False
+    poll = select.poll()
+    poll.register(socket.fileno(), select.POLLIN)
+    return bool(poll.poll(0))

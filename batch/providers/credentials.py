@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from dataclasses import replace as replace_field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from msgspec.structs import replace
 
 from batch import __version__
-from batch.records import Failure, Reply
+from batch.providers.leaves import Joint, joints, leaves_of, rebuilt
+from batch.providers.redaction import MARK, Secrets, is_telling, without
+from batch.records import Failure, Reply, Verdict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -18,24 +21,26 @@ AnyOutcome = TypeVar("AnyOutcome", bound=Reply | Failure)
 
 USER_AGENT = f"promptjobs/{__version__}"
 
-LONG = 16
-"""Characters from which on a secret can be no word of an answer."""
+SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
+"""Headers whose values are secrets, whatever they hold."""
 
-_OF_A_FAILURE = ("message", "partial_text", "server_code", "finish_reason")
-_OF_A_REPLY = ("text", "reasoning", "refusal", "finish_reason", "served_by", "tool_calls", "logprobs")
+CUT_MESSAGE = 4
+"""Characters of a secret that count as its beginning at the end of a message, which is cut at a length."""
+
+CUT_TEXT = 12
+"""The same at the end of an answer that broke off; many keys share their first characters."""
+
+_OF_A_FAILURE = ("partial_text", "server_code", "finish_reason")
+_OF_A_REPLY = ("reasoning", "text", "refusal", "finish_reason", "served_by", "tool_calls", "logprobs")
 
 
-@dataclass(frozen=True, slots=True, repr=False)
+@dataclass(frozen=True, repr=False)
 class Credentials:
     """A key, further headers, and the ``secrets`` inside those headers or the proxy's address."""
 
     api_key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
-
-    @property
-    def _secrets(self) -> tuple[str, ...]:
-        return (*self.secrets, self.api_key) if self.api_key else self.secrets
 
     def on(self, headers: Mapping[str, str]) -> dict[str, str]:
         """A dialect's headers with the key and the further ones, which come last and win."""
@@ -47,48 +52,94 @@ class Credentials:
         return replace_field(self, secrets=(*self.secrets, *secrets))
 
     def redacted(self, outcome: AnyOutcome) -> AnyOutcome:
-        """The outcome, without any secret: a server may echo what it was shown.
+        """The outcome without any secret, and marked where there was one: a server may echo what it is shown.
 
-        A failure's message loses every secret, and what the model has said the long ones. A short one may be
-        a word of the answer: there are servers that take ``ollama`` for a key.
+        A failure's message loses every secret; what the model says loses those that can be no word of it.
         """
-        secrets = self._secrets
-        if not secrets:
+        if not self._all or (isinstance(outcome, Reply) and self._is_plainly_clean(outcome)):
             return outcome
-        changed = {}
-        for name in _OF_A_FAILURE if isinstance(outcome, Failure) else _OF_A_REPLY:
-            text = clean = getattr(outcome, name)
-            for secret in secrets if text else ():
-                if name in ("message", "server_code") or len(secret) >= LONG:
-                    clean = _without(clean, secret) if isinstance(clean, str) else _inside(clean, secret)
-            if clean != text:
-                changed[name] = clean
-        answer = outcome.answer if isinstance(outcome, Failure) else None
-        if answer is not None and (clean := self.redacted(answer)) is not answer:
-            changed["answer"] = clean
-        return replace(outcome, **changed) if changed else outcome
+        is_failure = isinstance(outcome, Failure)
+        changed = self._changed(outcome, _OF_A_FAILURE if is_failure else _OF_A_REPLY)
+        if isinstance(outcome, Failure) and (message := self._message(outcome.message)) != outcome.message:
+            changed["message"] = message
+        if isinstance(outcome, Failure) and (answer := outcome.answer) is not None:
+            clean = self.redacted(answer)
+            changed |= {} if clean is answer else {"answer": clean}
+        return replace(outcome, **changed, redacted=True) if changed else outcome
+
+    @cached_property
+    def _all(self) -> tuple[str, ...]:
+        """All secrets, the longest first."""
+        headers = (value for name, value in self.headers.items() if name.lower() in SECRET_HEADERS)
+        secrets = {*self.secrets, self.api_key, *(value.rpartition(" ")[2] for value in headers)}
+        return tuple(sorted(filter(None, secrets), key=len, reverse=True))
+
+    @cached_property
+    def _telling(self) -> Secrets:
+        """Those that can be no word of an answer."""
+        return Secrets(filter(is_telling, self._all))
+
+    @cached_property
+    def _in_messages(self) -> Secrets:
+        return Secrets(secret for secret in self._all if len(secret) >= CUT_MESSAGE)
+
+    def _is_plainly_clean(self, reply: Reply) -> bool:
+        """Whether a quick look at a reply of the usual kind tells that it holds no secret."""
+        if reply.tool_calls or reply.verdict is Verdict.LENGTH or getattr(reply, "logprobs", None):
+            return False
+        said = reply.text
+        if reasoning := reply.reasoning:
+            said = reasoning.rstrip() + said.strip() + reasoning.lstrip()
+        said = f"{said}{reply.served_by}{reply.finish_reason}{reply.refusal or ''}"
+        return not self._telling.may_be_in(said)
+
+    def _changed(self, outcome: Reply | Failure, names: Iterable[str]) -> dict[str, Any]:
+        """The fields of an answer that held secrets, without them."""
+        values = {name: value for name in names if (value := getattr(outcome, name, None))}
+        clean = self._clean(values) if self._telling else values
+        if isinstance(outcome, Failure) or outcome.verdict is Verdict.LENGTH:
+            last = "text" if isinstance(outcome, Reply) else "partial_text"
+            if last in values:
+                clean = clean | {last: self._without_end(clean[last])}
+        changed = {name: value for name, value in clean.items() if value != values[name]}
+        if changed and "logprobs" in values:  # they hold the text once more, in tokens and in bytes
+            changed["logprobs"] = None
+        return changed
+
+    def _clean(self, values: Mapping[str, Any]) -> dict[str, Any]:
+        """The values without secrets, nor their parts in several values."""
+        leaves = leaves_of(values)
+        spans: list[list[tuple[int, int]]] = [[] for _ in leaves]
+        for joint in joints(leaves):
+            if not self._telling.may_be_in(joint.text):
+                continue
+            for span in self._telling.spans(joint.text):
+                for number, inside in _parts(joint, span):
+                    spans[number].append(inside)
+        texts = [without(leaf.text, inside) for leaf, inside in zip(leaves, spans, strict=True)]
+        return rebuilt(values, texts)
+
+    def _without_end(self, text: str) -> str:
+        """An answer that broke off, without the beginning of a secret at its end."""
+        span = self._telling.end_span(text, CUT_TEXT)
+        return text if span is None else without(text, [span])
+
+    def _message(self, message: str) -> str:
+        """A message without secrets, nor the beginning of one where it was cut inside it."""
+        clean = without(message, self._in_messages.spans(message))
+        for secret in self._all:
+            clean = clean.replace(secret, MARK)
+        if not clean.endswith(MARK):
+            return clean
+        whole = clean.rstrip(MARK)
+        span = self._in_messages.end_span(whole, CUT_MESSAGE)
+        return clean if span is None else without(whole, [span])
 
 
-def _without(message: str, secret: str) -> str:
-    """The message without the secret, and without the beginning of it where the message was cut inside it."""
-    if not secret:
-        return message
-    message = message.replace(secret, "…")
-    if not message.endswith("…"):
-        return message
-    cut = message.removesuffix("…")
-    for length in range(min(len(secret), len(cut)), 3, -1):
-        if cut.endswith(secret[:length]):
-            return cut[:-length] + "…"
-    return message
-
-
-def _inside(value: Any, secret: str) -> Any:
-    """A value of JSON without the secret in any of its texts."""
-    if isinstance(value, str):
-        return value.replace(secret, "…")
-    if isinstance(value, list):
-        return [_inside(item, secret) for item in value]
-    if isinstance(value, dict):
-        return {key.replace(secret, "…"): _inside(item, secret) for key, item in value.items()}
-    return value
+def _parts(joint: Joint, span: tuple[int, int]) -> Iterable[tuple[int, tuple[int, int]]]:
+    """The leaves that a span of their joint covers, by number, and which part of each."""
+    start, end = span
+    borders = [at for _, at, _ in joint.places[1:]] + [len(joint.text)]
+    for (number, at, offset), border in zip(joint.places, borders, strict=True):
+        if start < border and end > at:
+            yield number, (max(start, at) - at + offset, min(end, border) - at + offset)

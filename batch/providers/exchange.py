@@ -1,8 +1,8 @@
 """One POST and the reading of its answer, within the limits of time.
 
 An exchange ``begin``s, then ``advance``s read by read until it has an outcome: a generator calls them one at
-a time. ``run`` does it in one go, and there nobody wakes for a read: the connection tells of it, and the
-task sleeps until there is an outcome. ``in_time`` puts the limits around either.
+a time. ``run`` does it in one go: the connection tells of each read, and the task sleeps until there is an
+outcome. ``in_time`` puts the limits around either.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batch.providers.connections import Connections
     from batch.providers.gather import Gatherer
     from batch.providers.route import Response, Route
-    from batch.records import Failure, Outcome
+    from batch.records import Outcome
     from batch.wire.reply import ReplyDecoder
 
 MAX_ERROR_BODY = 64 * 1024
@@ -119,10 +119,24 @@ class Exchange:
 
     async def begin(self) -> Outcome | None:
         """Send the request and look at the status; an outcome only where there is nothing to stream."""
-        try:
-            response = self._response = await self._post.send(self._body)
-        except BROKEN as error:
-            return self._broken(error)
+        send = self._post.send
+        while True:
+            try:
+                response = self._response = await send(self._body)
+            except BROKEN as error:
+                return self._broken(error)
+            if (outcome := self._take_head(response)) is not None:
+                return outcome
+            if response.status in WHOLE:
+                return None
+            body = await self._error_body(response)
+            if body or response.status != 400 or not self._post.may_be_stale:
+                return from_status(response.status, response.headers, body, datetime.now(UTC))
+            # So a proxy says that it does not know this connection any more; an endpoint would say why.
+            self._post.abort()
+            send = self._post.send_anew
+
+    def _take_head(self, response: Response) -> Outcome | None:
         self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
         self._decoder.content_type = response.headers.get("content-type", "")
         self._decoder.framed = any(name in response.headers for name in FRAMING)
@@ -131,7 +145,7 @@ class Exchange:
             self._inflater = Inflater()
         elif encoding not in ("", "identity"):
             return self._decoder.cut("protocol", "the body is encoded, though identity was asked for")
-        return None if response.status in WHOLE else await self._refused(response)
+        return None
 
     async def advance(self) -> Outcome | None:
         """Read what has come; an outcome once the reply is whole, or can't become so any more."""
@@ -161,7 +175,8 @@ class Exchange:
         if outcome is None:
             return None
         total, announced = now - self._started, self._rate and self._announced(self._rate, now)
-        return replace(outcome, first_byte=self._deadlines.first_byte, total=total, rate=announced)
+        first_byte, lost = self._deadlines.first_byte, self._post.lost
+        return replace(outcome, first_byte=first_byte, total=total, rate=announced, lost=lost)
 
     def _announced(self, rate: Rate, now: float) -> Rate:
         """What the head of the answer said, as it is now."""
@@ -171,8 +186,8 @@ class Exchange:
         """Give the connection back where the body was read to its end, else close it."""
         self._post.close()
 
-    async def _refused(self, response: Response) -> Failure:
-        """The failure behind a status; what its body says is welcome, but not waited for."""
+    async def _error_body(self, response: Response) -> bytes:
+        """The body of an error; it is welcome, but not waited for."""
         body = bytearray()
         with anyio.move_on_after(self._timeouts.finish), suppress(*BROKEN, zlib.error):
             while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
@@ -180,7 +195,7 @@ class Exchange:
                     body += piece[:MAX_ERROR_BODY]
                     if len(body) >= MAX_ERROR_BODY:  # a few bytes may stand for very many
                         break
-        return from_status(response.status, response.headers, bytes(body[:MAX_ERROR_BODY]), datetime.now(UTC))
+        return bytes(body[:MAX_ERROR_BODY])
 
     async def _follow(self) -> Outcome | None:
         """Sleep while the connection tells of each read, until one brings the outcome.

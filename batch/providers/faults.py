@@ -16,6 +16,9 @@ from aiohttp.http import HttpProcessingError
 BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError)
 """What says that a connection can't be made, or has broken."""
 
+MOST_SAID = 200
+"""Characters of a parser's message that are kept."""
+
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
@@ -31,7 +34,8 @@ def translate(error: Exception, origin: str) -> tuple[str, str]:
         return "connect", f"can't connect to {origin}: {_reason(error)}"
     if isinstance(error, HttpProcessingError):
         said = " ".join(error.message.split())
-        return "protocol", f"{origin} does not speak HTTP as it should: {said[:200]}"
+        cut = said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}…"
+        return "protocol", f"{origin} does not speak HTTP as it should: {cut}"
     return "truncated", f"the connection broke: {_reason(error)}"
 
 

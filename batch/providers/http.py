@@ -43,8 +43,9 @@ DNS_CACHE = 10
 class HttpClient:
     """The connections to one endpoint. Use as an async context manager.
 
-    ``max_event`` and ``max_body`` are the bytes that one event and one whole response may have, decoded.
-    ``finish_reasons`` are the words of the job's servers that the built-in lists do not have.
+    Without ``keep_alive`` each request has a connection of its own. ``max_event`` and ``max_body`` are the
+    bytes that one event and one whole response may have, decoded. ``finish_reasons`` are the words of the
+    job's servers that the built-in lists do not have.
     """
 
     def __init__(
@@ -53,12 +54,14 @@ class HttpClient:
         *,
         proxy: str | None = None,
         tls: ssl.SSLContext | None = None,
+        keep_alive: bool = True,
         max_event: int = MAX_EVENT,
         max_body: int = MAX_BODY,
         finish_reasons: FinishReasons = NO_WORDS,
     ) -> None:
         self._timeouts = timeouts
         self._proxy = proxy
+        self._keep_alive = keep_alive
         self._tls: ssl.SSLContext | bool = tls or True
         self._new_decoder = partial(
             ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
@@ -87,7 +90,7 @@ class HttpClient:
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
         """The way to an address, to be made once for all requests that go there."""
-        return Route(url, headers, self._proxy)
+        return Route(url, headers, self._proxy, keep_alive=self._keep_alive)
 
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import aiohttp
 import anyio
 
+from batch.providers.route import NothingSentError
+
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
@@ -26,8 +28,10 @@ class Post:
         "_connections",
         "_deadlines",
         "_is_answered",
+        "_is_reused",
         "_route",
         "connection",
+        "lost",
     )
 
     def __init__(self, connections: Connections, route: Route, deadlines: Deadlines, alarm: Alarm) -> None:
@@ -38,21 +42,44 @@ class Post:
         self._connecting: anyio.CancelScope | None = None
         self._is_answered = False
         self.connection: Connection | None = None
+        self._is_reused = False
+        self.lost = 0
 
     async def send(self, body: bytes) -> Response:
         """Send, and once more on a fresh connection where a reused one had died before any answer.
 
-        Raises what ``faults.BROKEN`` names.
+        ``lost`` counts a request that went out before that: the server may have processed it. A server that
+        closes an idle connection and one that dies with the request look the same from here. Raises what
+        ``faults.BROKEN`` names.
         """
         kept = self._connections.kept(self._route)
         if kept is not None:
+            self._is_reused = True
             try:
                 return await self._send_on(kept, body)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
                 if self._alarm.has_rung or _is_answered(error):
                     raise
+                self.lost += not isinstance(error, NothingSentError)
                 self.close()
+        return await self.send_anew(body)
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether this is an old connection to a proxy, whose own to the endpoint may have gone."""
+        return self._is_reused and self._route.is_proxied
+
+    async def send_anew(self, body: bytes) -> Response:
+        """Send on a fresh connection, after the one before, if any, was closed."""
+        self._is_reused = False
         return await self._send_on(await self._connect(), body)
+
+    def abort(self) -> None:
+        """Close the connection, whatever state it is in."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        self._is_answered = False
 
     def close(self) -> None:
         """Give the connection back where the body was read to its end, else close it."""

@@ -26,6 +26,10 @@ _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _FRAMING = ("content-length", "transfer-encoding")
 
 
+class NothingSentError(aiohttp.ServerDisconnectedError):
+    """The connection had died before any byte of the request went out."""
+
+
 class Response(Struct, frozen=True):
     """The head of an answer, and its body as ``content``."""
 
@@ -37,15 +41,20 @@ class Response(Struct, frozen=True):
 class Route:
     """Where POSTs go, with which headers (a key may be among them: it has no ``repr``), through which proxy.
 
+    Without ``keep_alive`` the server is told that the connection serves once.
     ``secrets`` are the passwords in the addresses, in the form in which they are sent. ``is_early`` is set
     once this endpoint has gone on with an answer after a finish reason.
     To be made where an event loop runs. Raises ``ValueError`` where a header would end its line.
     """
 
-    def __init__(self, url: URL, headers: Mapping[str, str], proxy: str | None = None) -> None:
+    def __init__(
+        self, url: URL, headers: Mapping[str, str], proxy: str | None = None, *, keep_alive: bool = True
+    ) -> None:
         if any(end in part for header in headers.items() for part in header for end in "\r\n\0"):
             raise ValueError("a header must be one line")
         self.origin = str(url.origin())
+        self.keep_alive = keep_alive
+        self.is_proxied = proxy is not None
         self.secrets = tuple(_basic(address) for address in (url, URL(proxy or "")) if address.password)
         # What a connection is asked for with. A proxy's credentials are among its headers from then on.
         self._pattern = aiohttp.ClientRequest(
@@ -69,6 +78,8 @@ class Route:
         protocol, transport = _ends(connection)
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         transport.write(b"%s%d\r\n\r\n%s" % (self._head or self._headed(), len(body), body))
+        if transport.is_closing():  # the system has refused the very first bytes
+            raise NothingSentError
         while True:
             message, content = await protocol.read()
             if message.code >= 200 or message.code == 101:
@@ -83,6 +94,8 @@ class Route:
         lines += [
             f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _FRAMING
         ]
+        if not self.keep_alive:
+            lines.append("Connection: close")
         self._head = "\r\n".join([*lines, "Content-Length: "]).encode()
         return self._head
 
@@ -93,13 +106,13 @@ def _basic(url: URL) -> str:
 
 
 def _ends(connection: Connection) -> tuple[Line, asyncio.Transport]:
-    """The protocol and the transport. Raises ``ServerDisconnectedError`` where they have gone meanwhile.
+    """The protocol and the transport. Raises ``NothingSentError`` where they have gone meanwhile.
 
     Raises ``TypeError`` where aiohttp has made another kind of connection than ``flow.Connector`` bids it to.
     """
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or transport.is_closing():
-        raise aiohttp.ServerDisconnectedError
+        raise NothingSentError
     if not isinstance(protocol, Line):
         raise TypeError(f"connections can't be made as they must be with aiohttp {aiohttp.__version__}")
     return protocol, transport

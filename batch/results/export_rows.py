@@ -73,15 +73,17 @@ def text(message: Mapping[str, Any]) -> str:
 def openai_batch(result: Result) -> JSONObject:
     """One line of an OpenAI Batch output file: a ``chat.completion``, or the error.
 
+    ``error`` is for requests that no HTTP response answered; another has its error in ``response``.
     The finish reason is the server's own, ``null`` where it has sent none.
     """
+    response, error = _response(result), result.error
     return {
         "id": f"batch_req_{result.fingerprint}",
         "custom_id": result.id,
-        "response": _response(result),
+        "response": response,
         "error": None
-        if result.error is None
-        else {"code": result.error.code, "message": result.error.message},
+        if error is None or response is not None
+        else {"code": error.code, "message": error.message},
     }
 
 

@@ -1,6 +1,6 @@
 """The AutonomousAI dialect: its models, their paths, and the body of a request.
 
-The messages travel as standard base64 of their UTF-8 JSON. Only ``aiAgent`` tells the two models apart
+The messages travel as standard base64 of their JSON. Only ``aiAgent`` tells the two models apart
 that share a path. Sampling parameters are no part of the known protocol: those that a job sets go along
 as further top-level fields, for a server that knows them.
 """
@@ -8,6 +8,7 @@ as further top-level fields, for a server that knows them.
 from __future__ import annotations
 
 import base64
+import json
 from typing import TYPE_CHECKING
 
 from batch.codec import encode_json
@@ -57,10 +58,10 @@ def url(base_url: str, model: str) -> str:
     return address.rstrip("/") + MODELS[model] + mark + query
 
 
-def headers(user_agent: str) -> dict[str, str]:
+def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
     """The headers of every request, before those that the job file sets."""
     return {
-        "accept": "text/event-stream",
+        "accept": "text/event-stream" if stream else "application/json",
         "accept-encoding": "identity",
         "accept-language": "en-US,en;q=0.9",
         "content-type": "application/json",
@@ -82,10 +83,12 @@ def encode(
 ) -> bytes:
     """The JSON body of one request to a canonical model.
 
+    The messages are JSON in ASCII under their base64, as the protocol's own client sends them. A server in
+    JavaScript may read them as ``JSON.parse(atob(messages))``, to which an ``é`` in UTF-8 is two characters.
     ``thread_id`` names the conversation on the server: two requests must never share one.
     """
     body: dict[str, object] = {
-        "messages": base64.b64encode(encode_json(messages)).decode("ascii"),
+        "messages": base64.b64encode(_ascii_json(messages)).decode("ascii"),
         "threadId": thread_id,
         "stream": stream,
         "aiAgent": model,
@@ -93,3 +96,11 @@ def encode(
     if params:
         body.update((key, value) for key, value in params.items() if key not in _RESERVED)
     return encode_json(body)
+
+
+def _ascii_json(value: object) -> bytes:
+    """The value as JSON in which every character beyond ASCII is an escape."""
+    encoded = encode_json(value)
+    if encoded.isascii():
+        return encoded
+    return json.dumps(json.loads(encoded), separators=(",", ":")).encode("ascii")

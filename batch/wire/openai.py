@@ -18,10 +18,14 @@ def url(base_url: str) -> str:
     return address.rstrip("/") + "/chat/completions" + mark + query
 
 
-def headers(user_agent: str) -> dict[str, str]:
+RESERVED = frozenset({"model", "messages", "stream", "stream_options"})
+"""Keys of a body that neither parameters nor ``extra_body`` may replace."""
+
+
+def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
     """The headers of every request, before the key and those that the job file sets."""
     return {
-        "accept": "text/event-stream",
+        "accept": "text/event-stream" if stream else "application/json",
         "accept-encoding": "identity",
         "content-type": "application/json",
         "user-agent": user_agent,
@@ -33,22 +37,27 @@ def encode(
     messages: Sequence[JSONObject],
     params: Mapping[str, object],
     *,
+    stream: bool = True,
     ask_usage: bool = True,
 ) -> bytes:
-    """The JSON body of one streamed request.
+    """The JSON body of one request.
 
     Parameters are passed through untouched; ``extra_body``, as the SDKs know it, is merged into the top
-    level. ``ask_usage`` asks for the usage chunk, which some servers refuse.
+    level. Neither replaces what is ``RESERVED``. ``ask_usage`` asks for the usage chunk of a stream, which
+    some servers refuse.
     """
-    body: dict[str, object] = {"model": model, "messages": list(messages), "stream": True}
-    if ask_usage:
+    body: dict[str, object] = {"model": model, "messages": list(messages), "stream": stream}
+    if stream and ask_usage:
         body["stream_options"] = {"include_usage": True}
-    extra = params.get("extra_body")
-    body.update((key, value) for key, value in params.items() if key != "extra_body")
-    if isinstance(extra, dict):
-        body.update(extra)
-    body["stream"] = True
+    if params:
+        extra = params.get("extra_body")
+        body.update((key, value) for key, value in params.items() if key not in _NOT_PARAMETERS)
+        if isinstance(extra, dict):
+            body.update((key, value) for key, value in extra.items() if key not in RESERVED)
     return msgspec.json.encode(body)
+
+
+_NOT_PARAMETERS = RESERVED | {"extra_body"}
 
 
 def refuses_usage(failure: Failure) -> bool:
