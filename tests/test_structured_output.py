@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import anyio
 import msgspec
 import pytest
 import trio.testing
 
+from batch.checking.task import Checked
 from batch.jobfile import load
-from batch.policy.accept import Acceptance
+from batch.policy.accept import Acceptance, Unchecked
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
+from batch.policy.work import Work
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Rate, Reply, Request, Usage, Verdict
 from batch.runner import Run
@@ -195,6 +197,27 @@ def test_an_answer_cut_off_in_the_middle_of_its_json_gets_its_tokens_first() -> 
     result, sent, _ = played(CUT, WRONG, GOOD, params=params, on_length="retry")
     assert (result.status, result.parsed) == ("succeeded", {"n": 3})
     assert [(len(r.messages), r.params["max_tokens"]) for r in sent] == [(1, 5), (1, 10), (3, 10)]
+
+
+@pytest.mark.parametrize(
+    "schema",
+    [SCHEMA, {**SCHEMA, "patternProperties": {"^x": {"type": "string"}}}],
+    ids=["checked here", "checked in a process of its own"],
+)
+def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_again(
+    schema: dict[str, Any],
+) -> None:
+    demand = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    acceptance = Acceptance()
+    request = Request("a", "f", "m", "m", (ASKED,), {"response_format": demand})
+    work = Work(request, cast("Any", None), cast("Any", None), 0.0)  # neither lane nor endpoint matters
+    judged = acceptance.judge(work, CUT)
+    assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
+    if isinstance(judged, Unchecked):
+        judged = acceptance.conclude(work, judged.reply, Checked("is not JSON"))
+    assert isinstance(judged, Failure)
+    assert (judged.code, judged.should_retry, judged.partial_text) == ("length", False, CUT.text)
+    assert work.revised is None
 
 
 # Job files
