@@ -76,6 +76,9 @@ def normalized(word: str) -> str:
 
 def classify(word: str | None, own: FinishReasons = NO_WORDS) -> Ending | None:
     """What a finish reason says; ``None`` where it is no finish reason."""
+    known = BUILT_IN.get(word or "")  # as most servers write them
+    if known is not None:
+        return known
     plain = normalized(word or "")
     if plain in NONE:
         return None

@@ -146,13 +146,14 @@ class Lane:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
         if self.in_flight >= self._limit:
             return None
-        is_checked = self.pool.is_in_doubt or (self._head is not None and self._head.is_check)
+        in_doubt = self.pool.is_in_doubt
+        is_checked = in_doubt or (self._head is not None and self._head.is_check)
         work = self._check(now) if is_checked else None
         if work is None:
             if not self.pool.is_open(now):
                 self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
                 return None
-            work = self._head or self._next(now)
+            work = self._head or self._next(now, in_doubt=in_doubt)
         if work is None:
             return None
         self._head_at = self._gate.ready_at(work, now)
@@ -164,7 +165,12 @@ class Lane:
 
     def read_on(self, now: float) -> bool:
         """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
-        if not self.behind or self._head or self._backlog.has_ready or not self._may_read():
+        if (
+            not self.behind
+            or self._head
+            or self._backlog.has_ready
+            or not self._may_read(in_doubt=self.pool.is_in_doubt)
+        ):
             return False
         if self.in_flight >= self._limit or not self.pool.is_open(now):
             return False
@@ -230,9 +236,9 @@ class Lane:
             self._head = None
         return Work(endpoint.reference(), self, endpoint, queued_at=now, is_check=True)
 
-    def _next(self, now: float) -> Work | None:
-        is_unproven = self.pool.is_in_doubt and self.pool.is_unproven
-        return self._backlog.next(now, may_read=self._may_read(), is_unproven=is_unproven)
+    def _next(self, now: float, *, in_doubt: bool) -> Work | None:
+        may_read = self._may_read(in_doubt=in_doubt)
+        return self._backlog.next(now, may_read=may_read, is_unproven=in_doubt and self.pool.is_unproven)
 
     def _send(self, work: Work, now: float) -> Work:
         self._gate.reserve(work, now)
@@ -249,11 +255,11 @@ class Lane:
         """When there is something to send; ``None``: not as long as nothing settles."""
         if self._head is not None and not self._head.is_check:
             return None if self._head_at == math.inf else max(now, self._head_at)
-        return self._backlog.wished(now, may_read=self._may_read())
+        return self._backlog.wished(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
 
-    def _may_read(self) -> bool:
+    def _may_read(self, *, in_doubt: bool) -> bool:
         """Whether there is room for another request; none follows one that met another kind of server."""
-        if self._backlog.is_exhausted or (self.pool.is_in_doubt and self.pool.doubted):
+        if self._backlog.is_exhausted or (in_doubt and self.pool.doubted):
             return False
         return self.waiting + self.in_flight < self._limit + self._look_ahead
 

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 MOST = 3
 """References that are kept: where one is not answered any more, the next is tried."""
 
-SMALL = 200
+SMALL = 2000
 """Characters up to which a request is small enough: no smaller one is looked for."""
 
 

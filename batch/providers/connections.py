@@ -77,10 +77,13 @@ def _has_news(connection: Connection) -> bool:
 
     What is sent after that is lost, and nobody can tell whether it was processed.
     """
-    transport = connection.transport
-    socket = None if transport is None else transport.get_extra_info("socket")
-    if socket is None or not hasattr(select, "poll"):
+    line, transport = connection.protocol, connection.transport
+    if transport is None or not isinstance(line, Line) or not hasattr(select, "poll"):
         return False
-    poll = select.poll()
-    poll.register(socket.fileno(), select.POLLIN)
-    return bool(poll.poll(0))
+    if line.poller is None:
+        socket = transport.get_extra_info("socket")
+        if socket is None:
+            return False
+        line.poller = select.poll()
+        line.poller.register(socket.fileno(), select.POLLIN)
+    return bool(line.poller.poll(0))

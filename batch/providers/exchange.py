@@ -50,10 +50,6 @@ WHOLE = frozenset({200, 201, 202, 203})
 """Statuses whose body is the answer; some frameworks say 201 to every POST."""
 
 
-FRAMING = ("content-length", "transfer-encoding")
-"""Headers that say where a body ends; without them its end may as well be a broken connection."""
-
-
 class Exchange:
     """One attempt on the wire: a body, sent on a route through ``connections``."""
 
@@ -139,7 +135,9 @@ class Exchange:
     def _take_head(self, response: Response) -> Outcome | None:
         self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
         self._decoder.content_type = response.headers.get("content-type", "")
-        self._decoder.framed = any(name in response.headers for name in FRAMING)
+        headers = response.headers
+        # without these headers the end of the body may as well be a broken connection
+        self._decoder.framed = "content-length" in headers or "transfer-encoding" in headers
         encoding = response.headers.get("content-encoding", "").strip().lower()
         if encoding in ENCODINGS:
             self._inflater = Inflater()

@@ -17,6 +17,7 @@ from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
     import asyncio
+    import select
     from collections.abc import Callable
 
 
@@ -75,6 +76,7 @@ class Line(ResponseHandler):
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self.poller: select.poll | None = None  # made by the first look at a kept connection
         self._is_held = False
         self._follower: Callable[[], None] | None = None
 

@@ -140,13 +140,14 @@ class Message:
 
     def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
         """Text, reasoning, refusal and tool calls, where all that has been said of them fits together."""
-        fields = {"text": self.text, "reasoning": self._reasoning, "refusal": self._refusal}
-        wholes, calls = self._wholes, self._calls or ToolCalls()
+        wholes = self._wholes
         if wholes is None:
-            text, reasoning, refusal = map(join, fields.values())
-            return text, reasoning, refusal, calls.joined()
+            reasoning = join(self._reasoning) if self._reasoning else ""
+            refusal = join(self._refusal) if self._refusal else ""
+            return join(self.text), reasoning, refusal, [] if self._calls is None else self._calls.joined()
+        fields = {"text": self.text, "reasoning": self._reasoning, "refusal": self._refusal}
         text, reasoning, refusal = (wholes.settled(name, parts) for name, parts in fields.items())
-        return text, reasoning, refusal, wholes.settled_calls(calls)
+        return text, reasoning, refusal, wholes.settled_calls(self._calls or ToolCalls())
 
     def failure(
         self, code: str, message: str, *, finished: bool, should_retry: bool | None = None
