@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -79,3 +80,10 @@ def promptjobs(tmp_path: Path) -> Command:
     home = tmp_path / "home"
     home.mkdir()
     return Command(tmp_path, home)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _hangups_reach_children() -> None:
+    """Under ``nohup`` SIGHUP is ignored, and whatever a test starts would inherit that and run on for ever."""
+    if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, signal.SIG_DFL)

@@ -81,10 +81,14 @@ class Work:
             cwd=self.promptjobs.folder,
             env=self.promptjobs.environment,
         ) as process:
-            with anyio.fail_after(60):
-                await asked.wait()
-                process.send_signal(number)
-                code = await process.wait()
+            try:
+                with anyio.fail_after(60):
+                    await asked.wait()
+                    process.send_signal(number)
+                    code = await process.wait()
+            except TimeoutError:
+                process.kill()  # else it is waited for without end
+                raise
         over.set()
         return code
 
