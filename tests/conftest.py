@@ -84,6 +84,6 @@ def promptjobs(tmp_path: Path) -> Command:
 
 @pytest.fixture(scope="session", autouse=True)
 def _hangups_reach_children() -> None:
-    """Under ``nohup`` SIGHUP is ignored, and whatever a test starts would inherit that and run on for ever."""
+    """Under ``nohup`` SIGHUP is ignored; the processes that tests start would inherit that and never end."""
     if signal.getsignal(signal.SIGHUP) is signal.SIG_IGN:
         signal.signal(signal.SIGHUP, signal.SIG_DFL)
