@@ -172,6 +172,42 @@ def test_usage_is_found_wherever_it_comes(body: bytes) -> None:
     assert reply(body).usage == Usage(3, 5, 8)
 
 
+@pytest.mark.parametrize(
+    ("told", "kept"),
+    [
+        ([{"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}], None),
+        ([{"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 3}], Usage(3, None, None)),
+        ([{"prompt_tokens": 3, "completion_tokens": 0, "total_tokens": 9}], Usage(3, None, 9)),
+        ([{"prompt_tokens": 0, "completion_tokens": 5, "total_tokens": 5}], Usage(None, 5, 5)),
+        ([{"total_tokens": 0}], None),
+        ([USAGE, {"prompt_tokens": 3, "completion_tokens": 1, "total_tokens": 4}], Usage(3, 5, 8)),
+        ([USAGE, {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}], Usage(3, 5, 8)),
+        ([USAGE, {"completion_tokens": 9, "total_tokens": 12}], Usage(3, 9, 12)),
+        (
+            [{"completion_tokens": 1}, {"completion_tokens": 2}, {"completion_tokens": 3}],
+            Usage(None, 3, None),
+        ),
+        ([USAGE, {"prompt_tokens": -1, "completion_tokens": -7, "total_tokens": -8}], Usage(3, 5, 8)),
+        ([USAGE, {}], Usage(3, 5, 8)),
+    ],
+)
+@pytest.mark.parametrize("is_beside", [False, True], ids=["apart", "beside the text"])
+def test_false_usage_is_unknown_and_smaller_usage_replaces_none(
+    told: list[dict[str, int]], kept: Usage | None, is_beside: bool
+) -> None:
+    """Zeros beside an answer let a run spend without end; a last chunk that counts anew forgot the rest."""
+    first = {"choices": [{"delta": {"content": "Hello"}}]} | ({"usage": told[0]} if is_beside else {})
+    rest = told[1:] if is_beside else told
+    body = event(first) + b"".join(event({"choices": [], "usage": each}) for each in rest) + finish() + DONE
+    assert reply(body).usage == kept
+
+
+def test_an_answer_that_was_broken_off_took_something_too() -> None:
+    nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
+    body = HELLO + event({"choices": [{"finish_reason": "error"}], "usage": nothing}) + DONE
+    assert failure(body).usage is None
+
+
 @pytest.mark.parametrize("odd", [-1, 10**30, 2**63, "5", None, [], 1e999, math.nan, True])
 def test_a_count_that_nobody_can_have_counted_is_left_out(odd: Any) -> None:
     body = HELLO + event({"usage": {"prompt_tokens": odd, "completion_tokens": 5}}) + finish()

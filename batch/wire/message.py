@@ -11,6 +11,7 @@ from batch.wire.ending import FinishState
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
+from batch.wire.usage import believable, larger
 from batch.wire.whole_message import WholeMessages
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ class Message:
         ``inside`` is its JSON without the braces: where it says nothing, an error is looked for.
         """
         if chunk.usage is not None:
-            self._usage = plausible(chunk.usage)
+            self._usage = larger(self._usage, plausible(chunk.usage))
         if self.model is None and chunk.model:
             self.model = chunk.model
         before, choices, reason = self.deltas, chunk.choices, chunk.finish_reason
@@ -132,7 +133,7 @@ class Message:
             reasoning="\n".join(filter(None, (reasoning, thinking))) or None,
             tool_calls=calls or None,
             refusal=refusal or None,
-            usage=self._usage,
+            usage=believable(self._usage, has_words=True),
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
@@ -159,7 +160,7 @@ class Message:
             should_retry=should_retry,
             finished=finished,
             partial_text=join(self.text) or None,
-            usage=self._usage,
+            usage=believable(self._usage, has_words=self.deltas > 0),
             finish_reason=self.finish.word,
         )
 
@@ -170,7 +171,7 @@ class Message:
             message=message,
             finished=True,
             partial_text=join(self.text) or None,
-            usage=self._usage,
+            usage=believable(self._usage, has_words=self.deltas > 0),
             server_code=(self.finish.word or "") if code != "empty" else "",
             finish_reason=self.finish.word,
             **more,
