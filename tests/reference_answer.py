@@ -146,7 +146,7 @@ class Answer:
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
         """The text that deltas and whole messages agree on."""
-        spoken = [message for message in messages if message]
+        spoken = [deltas if each == without_thinking(deltas) else each for each in messages if each]
         if not spoken:
             return deltas
         if any(not later.startswith(earlier) for earlier, later in itertools.pairwise(spoken)):

@@ -16,8 +16,8 @@ an answer that may have a hole is no answer. These readings are:
   choice says anything: it may be the one that was asked for. Two choices for index 0 in a whole body fail it
   as well. A choice without an index is numbered by its place.
 - The ``text`` of a choice is text where its delta has none.
-- A whole ``message`` may repeat the deltas, or a message before it, or complete them. If it contradicts
-  them, there is no answer.
+- A whole ``message`` may repeat the deltas, with or without the reasoning that stands before their text, or a
+  message before it, or complete them. If it contradicts them, there is no answer.
 - Text after a finish reason is appended, whether or not text stood beside the reason.
 - Of several finish reasons, one that fails the answer decides: a gateway that was broken off and begins anew
   sends half an answer and a whole one. An unknown reason gives way to any other. ``stop`` and ``length``

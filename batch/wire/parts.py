@@ -26,8 +26,10 @@ def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | 
         if isinstance(part, str):
             text.append(part)
         elif isinstance(part, dict):
-            words = reasoning if _type(part) in _REASONING else text
-            words.append(_words(part, "text"))
+            is_reasoning = _type(part) in _REASONING
+            if not is_reasoning and isinstance(part.get("text"), list):
+                raise NotTextError("`text` of a part is no text")
+            (reasoning if is_reasoning else text).append(_words(part, "text"))
             reasoning.append(_words(part, "thinking"))
             refusal.append(_words(part, "refusal"))
             _check_read(part)
@@ -65,7 +67,10 @@ def _inner(item: Any) -> str:
 def _check_read(part: dict[str, Any]) -> None:
     if part.get("type") in ("image_url", "image", "input_audio", "audio", "reference", "file"):
         return
-    if not any(name in part for name in ("text", "thinking", "refusal")):
-        for name in _WORDLESS:
-            if part.get(name):
-                raise NotTextError(f"a part holds words as `{name}`, which is not known")
+    if any(name in part for name in ("text", "thinking", "refusal")):
+        return
+    if part and "type" not in part:
+        raise NotTextError("a part is of no type")
+    for name in _WORDLESS:
+        if part.get(name):
+            raise NotTextError(f"a part holds words as `{name}`, which is not known")

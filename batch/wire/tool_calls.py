@@ -62,10 +62,10 @@ class ToolCalls:
 
     def _call_of(self, piece: JSONObject, place: int | None) -> _Call:
         index, call_id = _index(piece.get("index")), _id(piece.get("id"))
-        if call_id:
-            return self._call_with_id(call_id, index, piece)
         if index is None and piece.get("index") is not None:
             raise WrongTypeError("the index of a tool call is no number")
+        if call_id:
+            return self._call_with_id(call_id, index, piece)
         if index is None and place is None:
             call = self._last
         else:
