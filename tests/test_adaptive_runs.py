@@ -46,6 +46,7 @@ def seconds(bench: Bench) -> float:
     return times[-1] - times[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "count"), [(1, 200), (4, 1000), (32, 5000), (256, 20_000)])
 def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, count: int) -> None:
     bench = run_against(SimulatedServer(steady(size), Random(1)), count, limit=512)

@@ -95,6 +95,7 @@ BLOCKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "failure", [SERVER_ERROR, UNAVAILABLE, GATEWAY_TIMEOUT, FLAGGED], ids=lambda it: it.code
 )

@@ -347,6 +347,7 @@ def _play(
     return simulate(SimulatedServer(steady(size), Random(seed), slowdown=slowdown), capacity, END)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("size", "share"), [(4, 0.8), (32, 0.9), (256, 0.9)])
 @pytest.mark.parametrize("slowdown", [gradual, knee, thrashing])
 def test_it_comes_close_to_the_best_fixed_setting_with_few_refusals(
@@ -366,6 +367,7 @@ def test_a_server_that_takes_one_at_a_time_gets_one_at_a_time() -> None:
         assert trace.refused(WARM, END) <= 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), [(4, 16), (16, 4), (32, 128), (128, 32), (64, 256), (256, 64)])
 def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: int) -> None:
     change = 330
@@ -379,6 +381,7 @@ def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: in
         assert trace.refused(settled, END) <= 0.02, seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [4, 32, 256])
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])
 def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise: float) -> None:
@@ -392,6 +395,7 @@ def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise
         assert throughput(AdaptiveCapacity(BOUNDS[size]), seed) >= 0.9 * best, seed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 6, 8, 16])
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.06])
 def test_random_refusals_cost_next_to_nothing_below_a_small_limit(limit: int, noise: float) -> None:
