@@ -398,3 +398,19 @@ def test_a_field_under_our_own_name_means_nothing_else() -> None:
     outcome = decoder.close()
     assert isinstance(outcome, Reply)
     assert outcome.text == "Hello"
+
+
+@pytest.mark.parametrize(
+    "part", [{"type": "text", "text": ["Oslo"]}, {"text": ["Oslo"]}, {"0": {}}, {"words": "Oslo"}], ids=repr
+)
+def test_a_part_that_cannot_be_read_fails_the_answer(part: Any) -> None:
+    body = event({"choices": [{"delta": {"content": [part]}}]}) + HELLO + finish() + DONE
+    assert failure(body).code == "bad_event"
+
+
+@pytest.mark.parametrize("index", [1.5, True, "a", [0], {}], ids=repr)
+@pytest.mark.parametrize("call_id", ["c", None])
+def test_a_tool_call_whose_index_is_no_whole_number_fails_the_answer(index: Any, call_id: str | None) -> None:
+    call = {"index": index, "id": call_id, "function": {"name": "f", "arguments": "{}"}}
+    body = event({"choices": [{"delta": {"tool_calls": [call]}}]}) + finish("tool_calls") + DONE
+    assert failure(body).code == "bad_event"
