@@ -276,7 +276,7 @@ class CircuitBreaker:
             return self._begin_check(now)
         denied = self.suspects.first(Kind.DENIED)
         if denied is not None and self._state is State.UNPROVEN:
-            return self.park(_refused(denied))
+            return self.park(_hold_for(denied))
         if self.proven:
             self._enter(State.CLOSED)
         return self.suspects.charge_all()
@@ -413,15 +413,17 @@ class CircuitBreaker:
         verdict = self._probation.verdict(self.suspects)
         if verdict is Verdict.OPEN:
             return self._opened(failure, now)
-        return self.park(_refused(failure)) if verdict is Verdict.PARK else []
+        return self.park(_hold_for(failure)) if verdict is Verdict.PARK else []
 
     def _failed_while_open(
         self, work: Work, failure: Failure, kind: Kind, now: float, *, is_trial: bool
     ) -> list[Step]:
         if is_trial:
             self._probe_later(now)
-        if kind is Kind.HOLD or (is_trial and kind is Kind.DENIED and self.proven):
-            return [Charge(work, failure, now)] if kind is Kind.HOLD else self._parked_by(work, failure)
+        if kind is Kind.HOLD:
+            return [Charge(work, failure, now)]
+        if is_trial and kind is Kind.DENIED and self.proven:
+            return [Release(work), *self.park(_hold_for(failure))]
         is_still_open = kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and not has_begun(failure))
         if not is_still_open or failure.about_request:
             return [Charge(work, failure, now)]
@@ -429,9 +431,6 @@ class CircuitBreaker:
             Release(work),
             *(self._probed(failure, now) if is_trial else self._delayed_probe(failure, now)),
         ]
-
-    def _parked_by(self, work: Work, failure: Failure) -> list[Step]:
-        return [Release(work), *self.park(_refused(failure))]
 
     # Refusals: too many requests
 
@@ -477,7 +476,7 @@ class CircuitBreaker:
         """A reference request has failed, which is an attempt of the run and not of a request."""
         kind = kind_of(failure)
         if kind is Kind.HOLD or (kind is Kind.DENIED and self.proven):
-            return self.park(_refused(failure))
+            return self.park(_hold_for(failure))
         if self._state is State.OPEN:
             self._probe_later(now)
             return self._probed(failure, now)
@@ -499,7 +498,7 @@ class CircuitBreaker:
 
     def _unproven_check_failed(self, failure: Failure, kind: Kind, now: float) -> list[Step]:
         if kind is Kind.UNREACHABLE:
-            return self.park(_refused(failure))
+            return self.park(_hold_for(failure))
         self._probation.check_failed(failure, kind)
         return self._judged_unproven(failure, now)
 
@@ -559,5 +558,5 @@ class CircuitBreaker:
         return []
 
 
-def _refused(failure: Failure) -> Hold:
+def _hold_for(failure: Failure) -> Hold:
     return Hold(failure.code, failure.message)

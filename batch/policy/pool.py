@@ -98,9 +98,9 @@ class Pool:
         an endpoint that fails fast is never busy, and would draw everything to itself."""
         if self._alone:
             return self.first
-        last = work.endpoint.name if work.failures else None
+        last = work.endpoint if work.failures else None
         free = (each for each in self.endpoints if each.is_open(now))
-        return min(free, key=lambda each: (each.name == last, each.in_flight))
+        return min(free, key=lambda each: (each is last, each.in_flight))
 
     def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Hold | None:
         """Whether an endpoint whose pilot met something strange is left to others, and the request too."""
