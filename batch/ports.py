@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from batch.records import Failure, Known, Outcome, Request, Result
+    from batch.events import Event
+    from batch.records import Known, Outcome, Request, Result
 
 
 class Provider(Protocol):
@@ -41,25 +42,9 @@ class Sink(Protocol):
         ...
 
 
-class Reporter(Protocol):
-    """Is told what happens. Must return at once and never raise."""
+class Observer(Protocol):
+    """Is called with each event of a run, in order and on the run's thread (downloads: a worker thread)."""
 
-    def sending(self, request: Request) -> None:
-        """An attempt begins."""
-        ...
-
-    def finished(self, result: Result) -> None:
-        """A result is durable."""
-        ...
-
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        """An attempt failed; it is repeated in ``retry_in`` seconds, or not at all."""
-        ...
-
-    def notice(self, message: str) -> None:
-        """Something that a person would want to know, such as an endpoint that is parked."""
-        ...
-
-    def tick(self) -> None:
-        """About a second has passed."""
+    def observe(self, event: Event) -> None:
+        """Take in one event. Must return at once; an exception is logged and ends nothing."""
         ...

@@ -21,14 +21,14 @@ from batch.errors import (
     PromptJobsError,
     one_line,
 )
-from batch.guarded import guarded
+from batch.events import AttemptFailed, AttemptStarted, ResultsDurable, Tick
 from batch.notices import notice_of
 from batch.policy import conclude
 from batch.policy.accept import ANYTHING, Unchecked, uncheckable
 from batch.policy.decisions import Failed, RetryAt
 from batch.policy.internal import charged, internal_error, no_outcome
 from batch.policy.retry import INVALID_OUTPUT
-from batch.policy.standing import Standing, congestion, standing
+from batch.policy.standing import congestion, snapshot
 from batch.records import Failure, Mishap, Reply
 from batch.storing import stored
 
@@ -37,11 +37,13 @@ if TYPE_CHECKING:
 
     from anyio.abc import TaskGroup
 
+    from batch.events import PlanGrew
+    from batch.observers import Observers
     from batch.policy.accept import Acceptance
     from batch.policy.decisions import Decision
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
-    from batch.ports import Provider, Reporter, Sink
+    from batch.ports import Provider, Sink
     from batch.records import Outcome, Result
 
 GATHER = 0.05
@@ -51,14 +53,14 @@ BACKLOG = 1000
 """Results that may wait for a slow disk before no new request is sent."""
 
 TICK = 1.0
-"""Seconds between two ticks of the reporter."""
+"""Seconds between two ``Tick`` events."""
 
 
 class Run:
     """One run of a job, from the first request to the last durable result.
 
     ``clock`` dates results, in UTC and ISO 8601. ``time`` is the event loop's own, in seconds: anyio looks up
-    whose loop it is at every call.
+    whose loop it is at every call. ``growth`` says how far a job has been read that is read while it runs.
     """
 
     def __init__(  # noqa: PLR0913 - what may be left out says what a plain run is
@@ -66,21 +68,25 @@ class Run:
         scheduler: Scheduler,
         providers: Mapping[str, Provider],
         sink: Sink,
-        reporter: Reporter,
+        observers: Observers,
         *,
         clock: Callable[[], str],
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
+        growth: Callable[[], PlanGrew] | None = None,
         keep: conclude.Keep = conclude.KEEP,
         acceptance: Acceptance = ANYTHING,
     ) -> None:
         self._scheduler = scheduler
         self._providers = providers
         self._sink = sink
-        self._reporter = guarded(reporter)
+        self._observers = observers
+        self._emit = observers.emit
+        self._ticked_at = -math.inf
         self._clock = clock
         self._time = time
         self._fail_fast = fail_fast
+        self._growth = growth
         self._keep = keep
         self._acceptance = acceptance
         self._checker = Checker()
@@ -107,10 +113,6 @@ class Run:
             self._to_write.set()
         if self._error is not None:
             raise self._error
-
-    def standing(self) -> Standing:
-        """How the engine stands now; to be asked while the run goes on."""
-        return standing(self._scheduler, self._time())
 
     def congestion(self, seconds: float) -> str | None:
         """The code of the failures that have held the run back for most of its ``seconds``, if any have."""
@@ -145,7 +147,15 @@ class Run:
             with anyio.move_on_after(min(TICK, (math.inf if due is None else due) - now)):
                 await self._wake.wait()
             self._wake = anyio.Event()
-            self._reporter.tick()
+            self._tick()
+
+    def _tick(self) -> None:
+        now = self._time()
+        if now - self._ticked_at >= TICK:
+            self._ticked_at = now
+            if self._growth is not None:
+                self._emit(self._growth())
+            self._emit(Tick(snapshot(self._scheduler, now)))
 
     def _start_workers(self, attempts: TaskGroup, now: float) -> None:
         while (work := self._take(now)) is not None:
@@ -175,7 +185,7 @@ class Run:
         while work is not None:
             started = now
             work.attempts += 1
-            self._reporter.sending(work.request)
+            self._emit(AttemptStarted(work.request))
             try:
                 outcome = await self._providers[work.endpoint.name].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
@@ -199,7 +209,7 @@ class Run:
         """Count tries that a server may have processed, and so charges for."""
         for _ in range(lost):
             work.attempts += 1
-            self._reporter.sending(work.request)
+            self._emit(AttemptStarted(work.request))
 
     def _judged(self, work: Work, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
@@ -229,7 +239,7 @@ class Run:
                 self._finish(conclude.succeeded(work, outcome, self._keep, at=at))
         elif not work.is_check:
             retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.work is work)
-            self._reporter.failed_attempt(work.request, outcome, next(retries, None))
+            self._emit(AttemptFailed(work.request, outcome, next(retries, None)))
         if decisions:
             self._carry_out(decisions, now)
 
@@ -238,7 +248,7 @@ class Run:
             if isinstance(decision, Failed):
                 self._fail(decision)
             elif (message := notice_of(decision, now)) is not None:
-                self._reporter.notice(message)
+                self._observers.inform(message)
 
     def _fail(self, decision: Failed) -> None:
         work = decision.work
@@ -287,8 +297,7 @@ class Run:
         if results:
             with anyio.CancelScope(shield=True):
                 results = await stored(self._sink, results)
-        for result in results:
-            self._reporter.finished(result)
+            self._emit(ResultsDurable(results))
 
 
 def _note(work: Work, failure: Failure, at: str) -> None:

@@ -25,7 +25,6 @@ from batch.app.environment import Environment
 from batch.app.execute import execute
 from batch.app.jobs import load_job
 from batch.app.options import RunOptions
-from batch.app.quiet import QuietReporter
 from batch.cli import collector
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Reply, Request, Usage, Verdict
@@ -80,7 +79,7 @@ async def run(folder: Path, *, fail: bool) -> Summary:
         return await execute(
             load_job(folder / "job.yaml"),
             Environment({}, folder),
-            QuietReporter(lambda _: None),
+            (),
             RunOptions(durability="flush"),
         )
 

@@ -9,6 +9,8 @@ import anyio
 import anyio.lowlevel
 import trio.testing
 
+from batch.events import AttemptFailed, AttemptStarted, Notice, ResultsDurable, Snapshot, Tick
+from batch.observers import Observers
 from batch.policy.capacity import FixedCapacity
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
@@ -20,6 +22,7 @@ from batch.runner import Run
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from batch.events import Event
     from batch.policy.capacity import Capacity
     from batch.policy.gate import Gate
     from batch.policy.references import Candidates
@@ -49,28 +52,29 @@ class MemorySink:
 
 
 class Diary:
-    """A reporter that remembers."""
+    """An observer that remembers."""
 
     def __init__(self) -> None:
         self.sent: list[tuple[float, str]] = []
         self.notices: list[str] = []
         self.failures: list[Failure] = []
         self.done: list[Result] = []
+        self.snapshots: list[Snapshot] = []
 
-    def sending(self, request: Request) -> None:
-        self.sent.append((anyio.current_time(), request.id))
-
-    def finished(self, result: Result) -> None:
-        self.done.append(result)
-
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        self.failures.append(failure)
-
-    def notice(self, message: str) -> None:
-        self.notices.append(message)
-
-    def tick(self) -> None:
-        return
+    def observe(self, event: Event) -> None:
+        match event:
+            case AttemptStarted(request=request):
+                self.sent.append((anyio.current_time(), request.id))
+            case ResultsDurable(results=results):
+                self.done += results
+            case AttemptFailed(failure=failure):
+                self.failures.append(failure)
+            case Notice(message=message):
+                self.notices.append(message)
+            case Tick(snapshot=Snapshot() as snapshot):
+                self.snapshots.append(snapshot)
+            case _:
+                pass
 
 
 class Bench:
@@ -115,7 +119,12 @@ class Bench:
         self.sink = sink or MemorySink()
         self.diary = Diary()
         self.run = Run(
-            self.scheduler, self.providers, self.sink, self.diary, clock=lambda: START, fail_fast=fail_fast
+            self.scheduler,
+            self.providers,
+            self.sink,
+            Observers([self.diary]),
+            clock=lambda: START,
+            fail_fast=fail_fast,
         )
 
     def play(self, *, then: Callable[[Bench], None] | None = None, after: float = 0) -> None:

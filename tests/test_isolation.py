@@ -13,6 +13,7 @@ from msgspec.structs import replace
 
 from batch.codec import decode_result, encode_results
 from batch.errors import UnencodableError
+from batch.observers import Observers
 from batch.policy import conclude
 from batch.records import Failure, Reply, Request, Result, Verdict
 from batch.results.log import ResultLog
@@ -23,6 +24,8 @@ from tests.results_support import succeeded
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
+
+    from batch.events import Event
 
 
 def raising(error: BaseException, *ids: str, times: int = 9) -> Any:
@@ -139,30 +142,26 @@ def test_a_check_that_raises_is_an_invalid_answer(monkeypatch: pytest.MonkeyPatc
     assert failed["m-3"].partial_text == "1"
 
 
-class BrokenReporter:
-    """A reporter that always raises, as one on a terminal that was closed."""
+class BrokenObserver:
+    """An observer that always raises, as one on a terminal that was closed."""
 
-    def sending(self, request: Request) -> None:
+    def __init__(self) -> None:
+        self.kinds: set[str] = set()
+
+    def observe(self, event: Event) -> None:
+        self.kinds.add(type(event).__name__)
         raise OSError("gone")
 
-    def finished(self, result: Result) -> None:
-        raise ZeroDivisionError("no columns")
 
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        raise ValueError("closed")
-
-    def notice(self, message: str) -> None:
-        raise UnicodeError(message)
-
-    def tick(self) -> None:
-        raise MemoryError
-
-
-def test_a_reporter_that_raises_ends_no_run() -> None:
+def test_an_observer_that_raises_ends_no_run_and_keeps_no_event_from_others() -> None:
     bench = Bench({"m": raising(ValueError("x"), "m-3")}, {"m": requests(20)})
-    bench.run = Run(bench.scheduler, bench.providers, bench.sink, BrokenReporter(), clock=lambda: START)
+    broken = BrokenObserver()
+    observers = Observers([broken, bench.diary])
+    bench.run = Run(bench.scheduler, bench.providers, bench.sink, observers, clock=lambda: START)
     bench.play()
-    assert len(bench.sink.results) == 20
+    assert len(bench.sink.results) == len(bench.diary.done) == 20
+    assert bench.diary.notices == ["the progress report failed, and the run goes on: OSError: gone"]
+    assert broken.kinds > {"AttemptStarted", "AttemptFailed", "ResultsDurable", "ObserverFailed", "Notice"}
 
 
 # Results that have no form in JSON

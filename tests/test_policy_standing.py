@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
-from batch.policy.standing import UNPROVEN, HeldBack, Parked, Standing, congestion, standing
+from batch.policy.standing import congestion, snapshot
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 from tests.test_policy_gate import Ledger
 
@@ -46,7 +47,7 @@ def lane(
     )
 
 
-def after(scheduler: Scheduler, *outcomes: Outcome) -> Standing:
+def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     """One attempt after the other, a second each; then how it stands."""
     now = 0.0
     for outcome in outcomes:
@@ -54,31 +55,31 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Standing:
         assert work is not None
         now += 1
         scheduler.settle(work, outcome, now)
-    return standing(scheduler, now)
+    return snapshot(scheduler, now)
 
 
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ([], Standing(allowed=1, held_back=HeldBack(4, UNPROVEN))),
-        ([OK], Standing(allowed=4)),
-        ([OK, SLOW], Standing(allowed=4, waiting=1)),
+        ([], Snapshot(allowed=1, held_back=HeldBack(4, UNPROVEN))),
+        ([OK], Snapshot(allowed=4)),
+        ([OK, SLOW], Snapshot(allowed=4, waiting=1)),
         (
             [OK, Failure("http_429", "later", http_status=429, retry_after=500.0)],
-            Standing(waiting=1, parked=(Parked("m", "http_429", 550.0),)),
+            Snapshot(waiting=1, parked=(Parked("m", "http_429", 550.0),)),
         ),
         (
             [OK, Failure("auth", "wrong key", http_status=401)],
-            Standing(parked=(Parked("m", "auth", None),)),
+            Snapshot(parked=(Parked("m", "auth", None),)),
         ),
         (
             [OK, Failure("connect", "refused")],
-            Standing(allowed=1, parked=(Parked("m", "connect", 600.0, out=True),)),
+            Snapshot(allowed=1, parked=(Parked("m", "connect", 600.0, is_open=True),)),
         ),
     ],
     ids=["pilot", "proven", "retry", "parked", "held", "out"],
 )
-def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], expected: Standing) -> None:
+def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], expected: Snapshot) -> None:
     assert after(Scheduler([lane()], limit=8), *outcomes) == expected
 
 
@@ -88,20 +89,20 @@ def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run(
     taken = 0
     while scheduler.take(2.0) is not None:
         taken += 1
-    assert (standing(scheduler, 2.0).in_flight, taken) == (6, 6)
+    assert (snapshot(scheduler, 2.0).in_flight, taken) == (6, 6)
 
 
 def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
     scheduler = Scheduler([lane(gate=Ledger(lambda work, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
-    assert standing(scheduler, 1.0).is_limited
+    assert snapshot(scheduler, 1.0).is_limited
 
 
 def test_a_lane_whose_server_announces_that_nothing_is_left_is_limited() -> None:
     told = Reply("fine", Verdict.COMPLETE, "stop", rate=Rate(0, 20.0))
     scheduler = Scheduler([lane()], limit=8)
-    assert after(scheduler, told) == Standing(allowed=4, is_limited=True)
+    assert after(scheduler, told) == Snapshot(allowed=4, is_limited=True)
 
 
 def test_a_lane_that_is_over_allows_nothing() -> None:
@@ -109,7 +110,7 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     after(scheduler, OK, OK)
     assert scheduler.take(2.0) is not None
     assert scheduler.take(math.inf) is not None
-    assert standing(scheduler, 2.0).allowed == 4
+    assert snapshot(scheduler, 2.0).allowed == 4
 
 
 @pytest.mark.parametrize(
@@ -140,9 +141,9 @@ def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
             refused |= refuse
             scheduler.settle(work, SLOW if refuse else OK, now)
         if 3 < now < 5:
-            assert standing(scheduler, now).held_back == HeldBack(4, "http_429")
+            assert snapshot(scheduler, now).held_back == HeldBack(4, "http_429")
         if now == 12:
-            assert standing(scheduler, now).held_back is None
+            assert snapshot(scheduler, now).held_back is None
     assert congestion(scheduler, now, seconds=now) is None, "it was not for most of the time"
 
 

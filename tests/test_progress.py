@@ -16,7 +16,20 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batch.policy.standing import UNPROVEN, HeldBack, Parked, Standing
+from batch.events import (
+    UNPROVEN,
+    AttemptFailed,
+    AttemptStarted,
+    DownloadProgressed,
+    HeldBack,
+    Level,
+    Notice,
+    Parked,
+    ResultsDurable,
+    RunStarted,
+    Snapshot,
+    Tick,
+)
 from batch.progress import BarReporter, LineReporter, words
 from batch.records import Failure, Request, Usage
 from tests.results_support import failed, hostile_text, succeeded
@@ -25,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
 
-    from batch.ports import Reporter
-    from batch.progress.base import BaseReporter
+    from batch.ports import Observer
+    from batch.progress.base import ProgressObserver
 
 ESC = "\x1b"
 
@@ -57,19 +70,19 @@ def bar_reporter(stream: io.StringIO, clock: Clock) -> BarReporter:
     return BarReporter(stream, colour=False, clock=clock)
 
 
-def rough_night(reporter: Reporter, clock: Clock) -> None:
+def rough_night(reporter: Observer, clock: Clock) -> None:
     """Three requests in 100 seconds: one succeeds, one after a retry, one not at all."""
     for request_id in ("a", "b", "c"):
-        reporter.sending(request(request_id))
-    reporter.finished(succeeded("a"))
-    reporter.failed_attempt(request("b"), Failure("http_503", "Busy"), 2.5)
-    reporter.failed_attempt(request("c"), Failure("bad_request", "No"), None)
-    reporter.finished(failed("c", "bad_request", message="No"))
+        reporter.observe(AttemptStarted(request(request_id)))
+    reporter.observe(ResultsDurable([succeeded("a")]))
+    reporter.observe(AttemptFailed(request("b"), Failure("http_503", "Busy"), 2.5))
+    reporter.observe(AttemptFailed(request("c"), Failure("bad_request", "No"), None))
+    reporter.observe(ResultsDurable([failed("c", "bad_request", message="No")]))
     clock.now += 50
-    reporter.tick()
-    reporter.sending(request("b"))
+    reporter.observe(Tick(None))
+    reporter.observe(AttemptStarted(request("b")))
     clock.now += 50
-    reporter.finished(succeeded("b"))
+    reporter.observe(ResultsDurable([succeeded("b")]))
 
 
 # Lines
@@ -78,10 +91,10 @@ def rough_night(reporter: Reporter, clock: Clock) -> None:
 def test_a_log_has_a_line_every_minute_and_trouble_at_once() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
-    reporter.start(total=10, already=4)
+    reporter.observe(RunStarted(10, 4))
     rough_night(reporter, clock)
     clock.now += 60
-    reporter.tick()
+    reporter.observe(Tick(None))
     reporter.close()
     reporter.close()
     numbers = "2026-11-22T12:00:00Z 7/10 done, failed 1, in flight 0, retries 1"
@@ -98,10 +111,10 @@ def test_a_log_has_a_line_every_minute_and_trouble_at_once() -> None:
 def test_a_quiet_run_speaks_only_of_trouble() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock, quiet=True)
-    reporter.start(total=3, already=0)
-    reporter.fetching(1, 2)
+    reporter.observe(RunStarted(3, 0))
+    reporter.observe(DownloadProgressed(1, 2))
     rough_night(reporter, clock)
-    reporter.notice("results.jsonl: the last line was torn")
+    reporter.observe(Notice("results.jsonl: the last line was torn"))
     reporter.close()
     assert stream.getvalue().splitlines() == [
         "2026-11-22T12:00:00Z c failed: bad_request: No",
@@ -113,13 +126,13 @@ def test_a_quiet_run_speaks_only_of_trouble() -> None:
 def test_a_quiet_run_without_trouble_is_silent() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock, quiet=True)
-    reporter.start(total=2, already=0)
+    reporter.observe(RunStarted(2, 0))
     for request_id in ("a", "b"):
-        reporter.sending(request(request_id))
+        reporter.observe(AttemptStarted(request(request_id)))
         clock.now += 100
-        reporter.finished(succeeded(request_id))
-    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 1.0)
-    reporter.remark("summary is parked for 10 s: Busy")
+        reporter.observe(ResultsDurable([succeeded(request_id)]))
+    reporter.observe(AttemptFailed(request("a"), Failure("http_503", "Busy"), 1.0))
+    reporter.observe(Notice("summary is parked for 10 s: Busy", Level.INFO))
     reporter.close()
     assert stream.getvalue() == ""
 
@@ -127,17 +140,17 @@ def test_a_quiet_run_without_trouble_is_silent() -> None:
 def test_what_is_no_trouble_yet_is_shown_to_whoever_looks() -> None:
     stream = io.StringIO()
     reporter = line_reporter(stream, Clock())
-    reporter.remark("summary is parked for 10 s: Busy")
+    reporter.observe(Notice("summary is parked for 10 s: Busy", Level.INFO))
     assert stream.getvalue() == "2026-11-22T12:00:00Z summary is parked for 10 s: Busy\n"
 
 
 def test_only_the_first_failure_of_each_kind_is_shown() -> None:
     stream = io.StringIO()
     reporter = line_reporter(stream, Clock(), quiet=True)
-    reporter.start(total=100, already=0)
+    reporter.observe(RunStarted(100, 0))
     for number in range(50):
-        reporter.finished(failed(f"a{number}", "http_500"))
-        reporter.finished(failed(f"b{number}", "truncated"))
+        reporter.observe(ResultsDurable([failed(f"a{number}", "http_500")]))
+        reporter.observe(ResultsDurable([failed(f"b{number}", "truncated")]))
     reporter.close()
     assert [line.split(" ", 1)[1] for line in stream.getvalue().splitlines()] == [
         "a0 failed: http_500: Internal error",
@@ -149,12 +162,12 @@ def test_only_the_first_failure_of_each_kind_is_shown() -> None:
 def test_speed_is_that_of_the_last_minute() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
-    reporter.start(total=10_000, already=0)
+    reporter.observe(RunStarted(10_000, 0))
     for second in range(600):
         for part in range(0 if second < 300 else 2):
-            reporter.finished(succeeded(f"{second}/{part}"))
+            reporter.observe(ResultsDurable([succeeded(f"{second}/{part}")]))
         clock.now += 1
-        reporter.tick()
+        reporter.observe(Tick(None))
     lines = stream.getvalue().splitlines()
     assert len(lines) == 10
     assert lines[0].endswith(
@@ -165,8 +178,8 @@ def test_speed_is_that_of_the_last_minute() -> None:
 
 def test_tokens_of_a_repeated_attempt_were_made_too() -> None:
     reporter = line_reporter(io.StringIO(), Clock())
-    reporter.failed_attempt(request("a"), Failure("truncated", "cut", usage=Usage(3, 40, 43)), 1.0)
-    reporter.finished(succeeded("a"))
+    reporter.observe(AttemptFailed(request("a"), Failure("truncated", "cut", usage=Usage(3, 40, 43)), 1.0))
+    reporter.observe(ResultsDurable([succeeded("a")]))
     assert reporter.counters.tokens == 45
 
 
@@ -174,7 +187,7 @@ def test_a_download_is_told_at_its_beginning_and_its_end() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
     for megabytes in range(94):
-        reporter.fetching(megabytes * 10**6, 93 * 10**6)
+        reporter.observe(DownloadProgressed(megabytes * 10**6, 93 * 10**6))
     assert stream.getvalue().splitlines() == [
         "2026-11-22T12:00:00Z fetching the model's weights: 0 of 93 MB",
         "2026-11-22T12:00:00Z fetching the model's weights: 93 of 93 MB",
@@ -184,7 +197,7 @@ def test_a_download_is_told_at_its_beginning_and_its_end() -> None:
 # The engine
 
 
-STANDING = Standing(
+STANDING = Snapshot(
     in_flight=3,
     allowed=8,
     waiting=2,
@@ -192,7 +205,7 @@ STANDING = Standing(
     parked=(
         Parked("a", "http_429", 280.4),
         Parked("b", "auth", None),
-        Parked("c", "connect", 1700.0, out=True),
+        Parked("c", "connect", 1700.0, is_open=True),
     ),
 )
 IN_WORDS = [
@@ -212,31 +225,29 @@ IN_WORDS = [
     ],
 )
 def test_both_say_why_fewer_are_in_flight_than_the_job_allows(reason: str, words: str) -> None:
-    standing = Standing(in_flight=1, allowed=1, held_back=HeldBack(6, reason))
+    standing = Snapshot(in_flight=1, allowed=1, held_back=HeldBack(6, reason))
     for make in (line_reporter, bar_reporter):
         stream, clock = io.StringIO(), Clock()
         reporter = make(stream, clock)
-        reporter.start(total=10, already=4)
-        reporter.watch(lambda: standing)
+        reporter.observe(RunStarted(10, 4))
         clock.now += 60
-        reporter.tick()
+        reporter.observe(Tick(standing))
         assert f"{words}, retries 0" in stream.getvalue()
 
 
 def test_a_line_says_how_the_engine_stands() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
-    reporter.start(total=10, already=4)
-    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 2.5)
-    reporter.watch(lambda: STANDING)
+    reporter.observe(RunStarted(10, 4))
+    reporter.observe(AttemptFailed(request("a"), Failure("http_503", "Busy"), 2.5))
     clock.now += 60
-    reporter.tick()
+    reporter.observe(Tick(STANDING))
     assert stream.getvalue().splitlines()[-1] == (
         f"2026-11-22T12:00:00Z 4/10 done, failed 0, {IN_WORDS[0]}, 0.0 requests/min, 0 tokens/s, "
         f"ETA unknown, {IN_WORDS[1]}"
     )
-    reporter.watch(None)
-    reporter.sending(request("a"))
+    reporter.observe(Tick(None))
+    reporter.observe(AttemptStarted(request("a")))
     reporter.close()
     assert "4/10 done, failed 0, in flight 1, retries 1, 0.0" in stream.getvalue().splitlines()[-1]
 
@@ -244,47 +255,28 @@ def test_a_line_says_how_the_engine_stands() -> None:
 def test_the_bar_says_how_the_engine_stands() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = bar_reporter(stream, clock)
-    reporter.start(total=10, already=4)
-    reporter.failed_attempt(request("a"), Failure("http_503", "Busy"), 2.5)
-    reporter.watch(lambda: STANDING)
+    reporter.observe(RunStarted(10, 4))
+    reporter.observe(AttemptFailed(request("a"), Failure("http_503", "Busy"), 2.5))
     clock.now += 1
-    reporter.tick()
+    reporter.observe(Tick(STANDING))
     assert f"{IN_WORDS[0]}, failed 0, 0 tok/s, {IN_WORDS[1]}]" in last_bar(stream.getvalue())
     reporter.close()
 
 
 def test_many_parked_endpoints_are_counted_and_their_names_are_harmless() -> None:
     parked = tuple(Parked(f"{ESC}[2J{number}", f"{ESC}x", 5.0) for number in range(7))
-    text = ", ".join(words.trouble(Standing(parked=parked)))
+    text = ", ".join(words.trouble(Snapshot(parked=parked)))
     assert ESC not in text
     assert text.endswith("4 more parked")
-
-
-def test_the_engine_is_looked_at_when_it_is_shown_and_not_before() -> None:
-    looks: list[float] = []
-    clock = Clock()
-
-    def look() -> Standing:
-        looks.append(clock.now)
-        return STANDING
-
-    reporter = line_reporter(io.StringIO(), clock)
-    reporter.start(total=1000, already=0)
-    reporter.watch(look)
-    for number in range(650):
-        reporter.sending(request(str(number)))
-        reporter.finished(succeeded(str(number)))
-        clock.now += 0.2
-    assert looks == pytest.approx([1060, 1120], abs=0.3)
 
 
 def test_what_results_cost_is_shown_where_it_is_known() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
-    reporter.start(total=3, already=0)
+    reporter.observe(RunStarted(3, 0))
     for name, cost in (("a", 0.25), ("b", None), ("c", 0.5)):
-        reporter.sending(request(name))
-        reporter.finished(replace(succeeded(name), cost=cost))
+        reporter.observe(AttemptStarted(request(name)))
+        reporter.observe(ResultsDurable([replace(succeeded(name), cost=cost)]))
     reporter.close()
     assert "tokens/s, cost 0.75, ETA 0:00:00" in stream.getvalue()
 
@@ -300,9 +292,9 @@ def last_bar(output: str) -> str:
 def test_the_bar_shows_every_number() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = bar_reporter(stream, clock)
-    reporter.start(total=10, already=4)
+    reporter.observe(RunStarted(10, 4))
     rough_night(reporter, clock)
-    reporter.sending(request("d"))
+    reporter.observe(AttemptStarted(request("d")))
     reporter.close()
     reporter.close()
     assert re.fullmatch(
@@ -314,12 +306,12 @@ def test_the_bar_shows_every_number() -> None:
 def test_the_bars_rate_and_eta_are_those_of_the_last_minute() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = bar_reporter(stream, clock)
-    reporter.start(total=1000, already=0)
+    reporter.observe(RunStarted(1000, 0))
     for number in range(100):
-        reporter.finished(succeeded(str(number)))
+        reporter.observe(ResultsDurable([succeeded(str(number))]))
     for _ in range(10):
         clock.now += 1
-        reporter.tick()
+        reporter.observe(Tick(None))
     assert "10.00req/s" in last_bar(stream.getvalue())
     assert "<01:30," in last_bar(stream.getvalue())
     reporter.close()
@@ -328,13 +320,13 @@ def test_the_bars_rate_and_eta_are_those_of_the_last_minute() -> None:
 def test_the_bar_is_refreshed_once_a_second() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = bar_reporter(stream, clock)
-    reporter.start(total=10, already=0)
-    reporter.sending(request("a"))
-    reporter.tick()
+    reporter.observe(RunStarted(10, 0))
+    reporter.observe(AttemptStarted(request("a")))
+    reporter.observe(Tick(None))
     assert "in flight 1" not in stream.getvalue()
     clock.now += 1
     for _ in range(100):
-        reporter.tick()
+        reporter.observe(Tick(None))
     assert stream.getvalue().count("in flight 1") == 1
     reporter.close()
 
@@ -342,7 +334,7 @@ def test_the_bar_is_refreshed_once_a_second() -> None:
 def test_trouble_before_the_start_is_shown_too() -> None:
     stream = io.StringIO()
     reporter = bar_reporter(stream, Clock())
-    reporter.notice("the last line was torn")
+    reporter.observe(Notice("the last line was torn"))
     reporter.close()
     assert stream.getvalue() == "the last line was torn\n"
 
@@ -350,7 +342,7 @@ def test_trouble_before_the_start_is_shown_too() -> None:
 def test_the_bar_starts_no_thread() -> None:
     before = threading.active_count()
     reporter = bar_reporter(io.StringIO(), Clock())
-    reporter.start(total=10, already=0)
+    reporter.observe(RunStarted(10, 0))
     assert threading.active_count() == before
     reporter.close()
 
@@ -363,7 +355,7 @@ def seen_on_a_terminal(act: Callable[[BarReporter, Clock], None], *, colour: boo
     with open(master, "rb", buffering=0) as screen:
         with open(slave, "w", encoding="utf-8") as stream:
             reporter = BarReporter(stream, colour=colour, clock=clock)
-            reporter.start(total=10, already=4)
+            reporter.observe(RunStarted(10, 4))
             act(reporter, clock)
             reporter.close()
         return b"".join(read_all(screen)).decode("utf-8")
@@ -400,15 +392,15 @@ reporters = pytest.mark.parametrize("make", [bar_reporter, line_reporter])
 @reporters
 @given(text=hostile_text, message=st.text(max_size=400) | hostile_text)
 def test_no_text_reaches_the_terminal_as_it_is(
-    make: Callable[[io.StringIO, Clock], BaseReporter], text: str, message: str
+    make: Callable[[io.StringIO, Clock], ProgressObserver], text: str, message: str
 ) -> None:
     stream = io.StringIO(newline="")
     reporter = make(stream, Clock())
-    reporter.start(total=3, already=0)
-    reporter.sending(request(text))
-    reporter.failed_attempt(request(text), Failure(text, message), 1.0)
-    reporter.finished(failed(text, text, message=message))
-    reporter.notice(message)
+    reporter.observe(RunStarted(3, 0))
+    reporter.observe(AttemptStarted(request(text)))
+    reporter.observe(AttemptFailed(request(text), Failure(text, message), 1.0))
+    reporter.observe(ResultsDurable([failed(text, text, message=message)]))
+    reporter.observe(Notice(message))
     reporter.close()
     shown = stream.getvalue().replace("\r", "").replace("\n", "")
     assert all(character.isprintable() or character.isspace() for character in shown)
@@ -418,13 +410,13 @@ def test_no_text_reaches_the_terminal_as_it_is(
 
 @reporters
 def test_a_stream_that_breaks_does_not_end_the_run(
-    make: Callable[[io.TextIOWrapper, Clock], BaseReporter],
+    make: Callable[[io.TextIOWrapper, Clock], ProgressObserver],
 ) -> None:
     reader, writer = os.pipe()
     clock = Clock()
     with open(writer, "w", encoding="utf-8", buffering=1) as stream:
         reporter = make(stream, clock)
-        reporter.start(total=3, already=0)
+        reporter.observe(RunStarted(3, 0))
         os.close(reader)
         rough_night(reporter, clock)
         reporter.close()
@@ -435,11 +427,11 @@ def test_a_stream_that_breaks_does_not_end_the_run(
 
 @reporters
 def test_a_stream_that_was_closed_does_not_end_the_run(
-    make: Callable[[io.StringIO, Clock], BaseReporter],
+    make: Callable[[io.StringIO, Clock], ProgressObserver],
 ) -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = make(stream, clock)
-    reporter.start(total=3, already=0)
+    reporter.observe(RunStarted(3, 0))
     stream.close()
     rough_night(reporter, clock)
     reporter.close()
@@ -448,13 +440,13 @@ def test_a_stream_that_was_closed_does_not_end_the_run(
 
 @reporters
 def test_an_encoding_that_lacks_a_letter_does_not_end_the_run(
-    make: Callable[[io.TextIOWrapper, Clock], BaseReporter],
+    make: Callable[[io.TextIOWrapper, Clock], ProgressObserver],
 ) -> None:
     raw = io.BytesIO()
     stream = io.TextIOWrapper(raw, encoding="ascii")
     reporter = make(stream, Clock())
-    reporter.start(total=1, already=0)
-    reporter.finished(failed("Grüße 🎉", message="naïve"))
+    reporter.observe(RunStarted(1, 0))
+    reporter.observe(ResultsDurable([failed("Grüße 🎉", message="naïve")]))
     reporter.close()
     stream.flush()
     assert rb"Gr\xfc\xdfe \U0001f389 failed: http_500: na\xefve" in raw.getvalue()

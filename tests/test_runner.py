@@ -140,6 +140,13 @@ def test_an_outage_longer_than_the_limit_stops_the_run_with_the_rest_pending() -
     assert held.exit_code == 75
 
 
+def test_a_snapshot_is_taken_about_once_a_second_and_no_more_often() -> None:
+    bench = Bench({"m": always(0.1, OK)}, {"m": requests(400)}, limit=4)
+    bench.play()
+    assert 9 <= len(bench.diary.snapshots) <= 12  # 400 requests, 4 at a time: 10 seconds
+    assert {snapshot.in_flight for snapshot in bench.diary.snapshots[1:-1]} == {4}
+
+
 def test_draining_lets_what_is_under_way_finish() -> None:
     bench = Bench({"m": always(10, OK)}, {"m": requests(100)}, limit=4)
     bench.play(then=lambda it: it.run.drain(), after=15)

@@ -12,6 +12,7 @@ import trio.testing
 
 from batch.checking.task import Checked
 from batch.jobfile import load
+from batch.observers import Observers
 from batch.policy.accept import Acceptance, Unchecked
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
@@ -22,7 +23,7 @@ from batch.records import Failure, Rate, Reply, Request, Usage, Verdict
 from batch.runner import Run
 from batch.testing import FaultServer
 from batch.testing.replies import answer
-from tests.engine_support import START, Diary, MemorySink
+from tests.engine_support import START, MemorySink
 from tests.jobfile_support import HEAD, mistakes_of, write
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def played(
         Scheduler([lane], 4),
         {"m": ScriptedProvider(script)},
         sink,
-        Diary(),
+        Observers([]),
         clock=lambda: START,
         acceptance=Acceptance(on_length, max_attempts),
     )

@@ -16,16 +16,19 @@ from batch.app.adoption import claim
 from batch.app.aside import drawn_up
 from batch.app.dates import exact_utc_now
 from batch.app.finish import finish, publish
-from batch.app.journal import Journal
+from batch.app.journal import RunLog
 from batch.app.plan import open_source
 from batch.app.provenance import Beginning
 from batch.app.restated import restate_of, sent_again, written_again
 from batch.app.session import Session
 from batch.app.stop import UNFINISHED, UNSENT, Signals
 from batch.app.superseding import afterwards, announcement, check_sidecar, refuse_changes
+from batch.app.tally import Statistics
 from batch.app.trouble import explained
 from batch.app.unplanned import Unplanned
 from batch.errors import OutputWriteError, UsageError
+from batch.events import ProcessEnding, RunStarted
+from batch.observers import Observers
 from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -33,15 +36,16 @@ from batch.results.log import ResultLog
 from batch.results.sidecars import match_sidecars
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
 
     from batch.app.adoption import Claim
     from batch.app.environment import Environment
-    from batch.app.options import RunOptions, RunReporter
+    from batch.app.options import RunOptions
     from batch.app.plan import Plan
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.resume import State
+    from batch.ports import Observer
     from batch.records import Result, Summary
 
 _LOOK_UP_AFTER = 1000
@@ -49,26 +53,29 @@ _LOOK_UP_AFTER = 1000
 
 
 async def execute(
-    job: JobFile, environment: Environment, reporter: RunReporter, options: RunOptions
+    job: JobFile, environment: Environment, others: Iterable[Observer], options: RunOptions
 ) -> Summary:
     """Run what has no success yet, and leave exactly one line per request.
 
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
-    signals = Signals(reporter.notice, options.watchdog)
+    others = tuple(others)
+    signals = Signals(Observers(others).warn, options.watchdog)
     with signals.heard() if options.signals else nullcontext():
         await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock is left beside it
-        with OutputLock(job.output), Journal.of(job, reporter) as journal, ExitStack() as stack:
+        with OutputLock(job.output), RunLog.of(job, Observers(others).warn) as run_log, ExitStack() as stack:
             match_sidecars(job.output)
-            signals.last_words = journal.broken_off
+            statistics = Statistics()
+            observers = Observers((statistics, run_log, *others))
+            signals.last_words = lambda why: observers.emit(ProcessEnding(why))
             try:
                 with signals.stoppable(UNSENT):
                     log = stack.enter_context(await _opened(job, options))
-                    prepared = await _prepared(job, log, journal, options)
-                session = Session(job, environment, journal, options, signals)
+                    prepared = await _prepared(job, log, run_log, observers, options)
+                session = Session(job, environment, observers, statistics, options, signals)
                 return await _carried_out(prepared, session, signals, options)
             except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
-                raise explained(error, journal) from error.__cause__
+                raise explained(error, run_log) from error.__cause__
 
 
 def _refuse(job: JobFile, options: RunOptions) -> None:
@@ -83,7 +90,8 @@ class _Prepared:
 
     job: JobFile
     log: ResultLog
-    journal: Journal
+    run_log: RunLog
+    observers: Observers
     begun: Beginning
     claim: Claim
     source: JobSource
@@ -101,7 +109,7 @@ class _Prepared:
             return
         await anyio.to_thread.run_sync(self.claim.record)
         if self.claim.told:
-            tell = self.journal.notice if self.claim.is_adopted else self.journal.remark
+            tell = self.observers.warn if self.claim.is_adopted else self.observers.inform
             tell(self.claim.told)
 
     async def take_over(self) -> None:
@@ -110,7 +118,7 @@ class _Prepared:
             try:
                 await self.record()
             except OutputWriteError as error:
-                self.journal.notice(str(error))
+                self.observers.warn(str(error))
 
     @property
     def orphans(self) -> int:
@@ -119,10 +127,12 @@ class _Prepared:
         return self.plan.orphans(self.lines) if is_whole else 0
 
 
-async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: RunOptions) -> _Prepared:
+async def _prepared(
+    job: JobFile, log: ResultLog, run_log: RunLog, observers: Observers, options: RunOptions
+) -> _Prepared:
     begun = await anyio.to_thread.run_sync(Beginning.of, job)
     for notice in log.notices:
-        journal.notice(notice)
+        observers.warn(notice)
     claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
@@ -130,7 +140,7 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
     await anyio.to_thread.run_sync(source.prepare)
     if unplanned is None:
         plan = await drawn_up(source, log.known, _sending(options))
-        _announce(job, plan, journal)
+        _announce(job, plan, observers)
     else:
         if job.on_change == "refuse":
             refuse_changes(job, await drawn_up(source, log.known, _sending(options)))
@@ -139,28 +149,28 @@ async def _prepared(job: JobFile, log: ResultLog, journal: Journal, options: Run
         plan = unplanned.plan
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
-        journal.notice(again)
-    told = _remark(source, journal)
-    journal.start(plan.total, plan.settled, is_whole=unplanned is None)
-    return _Prepared(job, log, journal, begun, claimed, source, plan, unplanned, lines, told)
+        observers.warn(again)
+    told = _remark(source, observers)
+    observers.emit(RunStarted(plan.total, plan.settled, is_whole=unplanned is None))
+    return _Prepared(job, log, run_log, observers, begun, claimed, source, plan, unplanned, lines, told)
 
 
-def _announce(job: JobFile, plan: Plan, journal: Journal) -> None:
+def _announce(job: JobFile, plan: Plan, observers: Observers) -> None:
     """Say what has changed. Raises ``UsageError`` where the job does not allow that answers are replaced."""
     refuse_changes(job, plan)
     if plan.superseding:
         check_sidecar(job)
     if text := announcement(job, plan):
-        journal.remark(text)
+        observers.inform(text)
 
 
 async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
-    job, journal, plan, begun = run.job, run.journal, run.plan, run.begun
+    job, observers, plan, begun = run.job, run.observers, run.plan, run.begun
     is_pruned = False
     try:
         if run.log.is_restated:
             await run.record()
-            journal.notice(written_again(await run.log.write_restated()))
+            observers.warn(written_again(await run.log.write_restated()))
         if plan.to_send and options.limit != 0:
             await session.send(run.source, plan, run.log, run.unplanned, run.record)
         with signals.stoppable(UNFINISHED):
@@ -169,14 +179,14 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
                 await run.take_over()
                 is_pruned = await _finished(run, options)
     except Exception as caught:  # noqa: BLE001 - the summary is left whatever it was
-        error = explained(caught, journal)
+        error = explained(caught, run.run_log)
         if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
             summary = session.summary(plan, begun, run.orphans, error)
-            await publish(summary, job.output, journal)
+            await publish(summary, job.output, observers)
             error.exit_code = summary.exit_code
         raise error from error.__cause__
     summary = session.summary(plan, begun, 0 if is_pruned else run.orphans)
-    await publish(summary, job.output, journal)
+    await publish(summary, job.output, observers)
     return summary
 
 
@@ -184,9 +194,9 @@ async def _finished(run: _Prepared, options: RunOptions) -> bool:
     """Leave the output as the job asks for it, and return whether it was pruned."""
     job, log = run.job, run.log
     keep = job.on_change != "replace"
-    is_pruned = await finish(log, run.source, job.order, run.journal, prune=options.prune, keep=keep)
+    is_pruned = await finish(log, run.source, job.order, run.observers, prune=options.prune, keep=keep)
     if run.unplanned is not None and (text := afterwards(job, run.plan, log.kept)):
-        run.journal.remark(text)
+        run.observers.inform(text)
     return is_pruned
 
 
@@ -199,16 +209,16 @@ async def _count_the_rest(run: _Prepared, session: Session) -> None:
             await session.write(run.log, results)
 
         await run.unplanned.count_the_rest(write)
-        _remark(run.source, run.journal, run.told)
-        run.journal.found(run.plan.total, run.plan.settled)
+        _remark(run.source, run.observers, run.told)
+        run.observers.emit(run.unplanned.growth())
 
 
-def _remark(source: JobSource, journal: Journal, told: Sequence[str] = ()) -> list[str]:
+def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -> list[str]:
     """Say what is known of the inputs by now, but for what has been ``told``; return all of it."""
     notices = source.notices
     for notice in notices:
         if notice not in told:
-            journal.remark(notice)
+            observers.inform(notice)
     return notices
 
 

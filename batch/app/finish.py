@@ -8,21 +8,22 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from batch.errors import JobFileError
+from batch.events import RunEnded
 from batch.results.summary import summary_path, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.app.journal import Journal
-    from batch.ports import Reporter, Source
+    from batch.observers import Observers
+    from batch.ports import Source
     from batch.records import Summary
     from batch.results.arrange import Order
     from batch.results.log import ResultLog
 
 
 async def finish(
-    log: ResultLog, source: Source, order: Order, reporter: Reporter, *, prune: bool, keep: bool
+    log: ResultLog, source: Source, order: Order, observers: Observers, *, prune: bool, keep: bool
 ) -> bool:
     """Close the log, and return whether it was pruned. ``keep``: superseded answers are set aside.
 
@@ -33,7 +34,7 @@ async def finish(
     try:
         await log.finish(_ids(source), order=order, prune=prune, keep=keep)
     except JobFileError as error:
-        reporter.notice(f"the output is neither pruned nor put in order, since the job has changed: {error}")
+        observers.warn(f"the output is neither pruned nor put in order, since the job has changed: {error}")
         await log.finish(keep=keep)
         return False
     return prune
@@ -46,7 +47,7 @@ def _ids(source: Source) -> Iterator[str]:
         yield request.id
 
 
-async def publish(summary: Summary, output: Path, journal: Journal) -> None:
+async def publish(summary: Summary, output: Path, observers: Observers) -> None:
     """Write the summary beside the output and its gist into the log. A failure is told, and no more.
 
     The summary of an earlier run that sent something stays where this one did not.
@@ -54,5 +55,5 @@ async def publish(summary: Summary, output: Path, journal: Journal) -> None:
     try:
         await anyio.to_thread.run_sync(write_summary, output, summary)
     except OSError as error:
-        journal.notice(f"{summary_path(output)} cannot be written: {error.strerror}")
-    journal.ended(summary)
+        observers.warn(f"{summary_path(output)} cannot be written: {error.strerror}")
+    observers.emit(RunEnded(summary))

@@ -12,19 +12,28 @@ from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
 from batch import __version__
-from batch.errors import one_line
-from batch.guarded import Guard, GuardedReporter
+from batch.events import (
+    AttemptFailed,
+    AttemptStarted,
+    Notice,
+    ObserverFailed,
+    ProcessEnding,
+    ResultsDurable,
+    RunEnded,
+    RunStarted,
+    Tick,
+)
 from batch.policy.exits import SIGNALLED
 from batch.results.events import EventLog
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from pathlib import Path
     from types import TracebackType
 
-    from batch.app.options import RunReporter
+    from batch.events import Event
     from batch.jobfile.job import JobFile
-    from batch.records import Failure, Request, Result, Summary
+    from batch.records import Result, Summary
 
 PERIOD = 60.0
 """Seconds between two lines of counts."""
@@ -48,23 +57,16 @@ class Log(Protocol):
         ...
 
 
-class Journal:
-    """A ``RunReporter`` that writes events down and passes everything on.
+class RunLog:
+    """An observer that writes events into a run's log.
 
-    Failures are told one by one up to a bound, successes only as counts. ``clock`` gives seconds on a steady
-    clock. ``path`` is where the log is. An exception that the reporter raises is logged and ends nothing.
+    Failures are written one by one up to a bound, successes only as counts. ``clock`` gives seconds on a
+    steady clock. ``path`` is where the log is.
     """
 
     def __init__(
-        self,
-        reporter: RunReporter,
-        log: Log,
-        *,
-        clock: Callable[[], float] = time.monotonic,
-        path: Path | None = None,
+        self, log: Log, *, clock: Callable[[], float] = time.monotonic, path: Path | None = None
     ) -> None:
-        guard = Guard(self._report_failed)
-        self._reporter = _Guarded(reporter, guard)
         self._log = log
         self._path = path
         self._clock = clock
@@ -72,17 +74,13 @@ class Journal:
         self._succeeded = 0
         self._troubles: Counter[str] = Counter()
         self._has_ended = False
-        self.sending = self._reporter.sending  # nothing to write
-        self.fetching = self._reporter.fetching
-        self.found = self._reporter.found
-        self.watch = self._reporter.watch
 
     @classmethod
-    def of(cls, job: JobFile, reporter: RunReporter) -> Journal:
-        """The journal of a run that has just opened its output."""
-        log = EventLog(job.output, wall=partial(datetime.now, UTC), on_trouble=reporter.notice)
+    def of(cls, job: JobFile, on_trouble: Callable[[str], None]) -> RunLog:
+        """Open the log of a run that holds its output. ``on_trouble`` gets what keeps it from writing."""
+        log = EventLog(job.output, wall=partial(datetime.now, UTC), on_trouble=on_trouble)
         log.write("open", f"promptjobs {__version__}, process {os.getpid()}: {job.path}")
-        return cls(reporter, log, path=log.path)
+        return cls(log, path=log.path)
 
     def __enter__(self) -> Self:
         return self
@@ -95,54 +93,58 @@ class Journal:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 
-    def start(self, total: int, already: int, *, is_whole: bool = True) -> None:
-        """The job has ``total`` requests; ``already`` of them need nothing more.
+    def observe(self, event: Event) -> None:  # noqa: C901 - a table of kinds
+        """Write down what matters of the event."""
+        match event:
+            case AttemptStarted():
+                pass
+            case ResultsDurable(results=results):
+                self._count_results(results)
+            case AttemptFailed():
+                self._attempt_failed(event)
+            case Tick():
+                if self._clock() - self._counted_at >= PERIOD:
+                    self._write_counts()
+            case Notice(message=message):
+                self._log.write("notice", message)
+            case RunStarted():
+                self._started(event)
+            case ObserverFailed(error=error):
+                self.trace(error)
+            case RunEnded(summary=summary):
+                self._ended(summary)
+            case ProcessEnding(why=why):
+                self._has_ended = True
+                self._log.write("end", why)
+            case _:
+                pass
 
-        Unless that ``is_whole``: then these are those that have been read by now.
-        """
-        counted = f"{total} requests, {already} of them need nothing more"
+    def _started(self, event: RunStarted) -> None:
+        counted = f"{event.total} requests, {event.settled} of them need nothing more"
         self._log.write(
-            "start", counted if is_whole else "requests are counted as they are read: see the end"
+            "start", counted if event.is_whole else "requests are counted as they are read: see the end"
         )
-        self._reporter.start(total, already)
 
-    def finished(self, result: Result) -> None:
-        """A result is durable."""
-        if result.error is None:
-            self._succeeded += 1
-        else:
+    def _count_results(self, results: Sequence[Result]) -> None:
+        for result in results:
             error = result.error
-            again = "; the next run asks again" if error.retryable else ""
-            self._trouble("failed", error.code, f"{result.id}: {error.code}: {error.message}{again}")
-        self._reporter.finished(result)
+            if error is None:
+                self._succeeded += 1
+            else:
+                again = "; the next run sends it again" if error.retryable else ""
+                self._trouble("failed", error.code, f"{result.id}: {error.code}: {error.message}{again}")
 
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        """An attempt failed."""
-        if retry_in is not None:
-            again = f"again in {retry_in:.1f} s"
-            self._trouble("retry", failure.code, f"{request.id}: {failure.code}: {failure.message}; {again}")
-        self._reporter.failed_attempt(request, failure, retry_in)
+    def _attempt_failed(self, event: AttemptFailed) -> None:
+        failure = event.failure
+        if event.retry_in is not None:
+            again = f"again in {event.retry_in:.1f} s"
+            self._trouble(
+                "retry", failure.code, f"{event.request.id}: {failure.code}: {failure.message}; {again}"
+            )
 
-    def notice(self, message: str) -> None:
-        """Something that a person would want to know."""
-        self._log.write("notice", message)
-        self._reporter.notice(message)
-
-    def remark(self, message: str) -> None:
-        """The same of what is no trouble yet."""
-        self._log.write("notice", message)
-        self._reporter.remark(message)
-
-    def tick(self) -> None:
-        """About a second has passed."""
-        if self._clock() - self._counted_at >= PERIOD:
-            self._count()
-        self._reporter.tick()
-
-    def ended(self, summary: Summary) -> None:
-        """The run is over."""
+    def _ended(self, summary: Summary) -> None:
         self._has_ended = True
-        self._count()
+        self._write_counts()
         for reason in summary.reasons:
             self._log.write("reason", reason)
         code = f"{summary.exit_code}{_signal(summary.exit_code)}"
@@ -152,12 +154,6 @@ class Journal:
             f"{summary.failed} failed, {summary.pending} pending of {summary.total}",
         )
 
-    def broken_off(self, why: str) -> None:
-        """The process ends now, whatever it was doing."""
-        self._has_ended = True
-        self._log.write("end", why)
-        self._reporter.notice(why)
-
     def trace(self, error: BaseException) -> str:
         """Write down the traceback of an error, as far as its last lines; return where that is."""
         lines = "".join(traceback.format_exception(error)).splitlines()
@@ -165,17 +161,13 @@ class Journal:
             self._log.write("trace", line)
         return str(self._path or "the log")
 
-    def _report_failed(self, error: Exception) -> None:
-        self.trace(error)
-        self.notice(f"the progress report failed, and the run goes on: {one_line(error)}")
-
     def _trouble(self, event: str, code: str, text: str) -> None:
         kind = f"{event} {code}"
         self._troubles[kind] += 1
         if self._troubles[kind] <= MOST:
             self._log.write(event, text)
 
-    def _count(self) -> None:
+    def _write_counts(self) -> None:
         """Say what has come since the last time, if anything has."""
         self._counted_at = self._clock()
         if self._succeeded or self._troubles:
@@ -183,18 +175,6 @@ class Journal:
             self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(troubles)}")
         self._succeeded = 0
         self._troubles.clear()
-
-
-class _Guarded(GuardedReporter):
-    """A ``RunReporter`` that raises nothing."""
-
-    def __init__(self, reporter: RunReporter, guard: Guard) -> None:
-        super().__init__(reporter, guard)
-        self.start = guard.around(reporter.start)
-        self.found = guard.around(reporter.found)
-        self.fetching = guard.around(reporter.fetching)
-        self.remark = guard.around(reporter.remark)
-        self.watch = guard.around(reporter.watch)
 
 
 def _signal(exit_code: int) -> str:

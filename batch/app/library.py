@@ -13,13 +13,14 @@ from batch.app.environment import Environment
 from batch.app.execute import execute
 from batch.app.jobs import Job, load_job
 from batch.app.options import RunOptions
-from batch.app.quiet import QuietReporter
+from batch.events import ResultsDurable
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
     from pathlib import Path
     from typing import Unpack
 
+    from batch.events import Event
     from batch.records import Result, Summary
 
 
@@ -74,9 +75,21 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     no run: the first exception is left in the output's log.
     """
     loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
-    reporter = QuietReporter(on_result or (lambda _: None))
     options = RunOptions(limit, max_duration, fail_fast, durability, prune=prune, adopt=adopt)
-    return await execute(loaded, Environment.current(), reporter, options)
+    observers = () if on_result is None else (_OnResult(on_result),)
+    return await execute(loaded, Environment.current(), observers, options)
+
+
+class _OnResult:
+    """An observer that passes each durable result to a function, and nothing else."""
+
+    def __init__(self, on_result: Callable[[Result], None]) -> None:
+        self._on_result = on_result
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, ResultsDurable):
+            for result in event.results:
+                self._on_result(result)
 
 
 async def stream(job: Job, **options: Unpack[Options]) -> AsyncGenerator[Result, None]:

@@ -18,8 +18,8 @@ from batch.app.endpoints import Address, Endpoints, members
 from batch.app.plan import Allowance, Plan
 from batch.app.spending import Spending
 from batch.app.stop import UNSENT, Stopper
-from batch.app.tally import Tally
 from batch.errors import PromptJobsError
+from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.policy.accept import Acceptance
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
@@ -35,12 +35,14 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from batch.app.environment import Environment
-    from batch.app.options import RunOptions, RunReporter
+    from batch.app.options import RunOptions
     from batch.app.provenance import Beginning
     from batch.app.stop import Signals
+    from batch.app.tally import Statistics
     from batch.app.unplanned import Unplanned
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
+    from batch.observers import Observers
     from batch.policy.retry import Hold
     from batch.ports import Provider
     from batch.records import Request, Result, Summary
@@ -54,16 +56,17 @@ class Session:
         self,
         job: JobFile,
         environment: Environment,
-        reporter: RunReporter,
+        observers: Observers,
+        statistics: Statistics,
         options: RunOptions,
         signals: Signals,
     ) -> None:
         self._job = job
         self._environment = environment
-        self._reporter = reporter
+        self._observers = observers
         self._options = options
         self._signals = signals
-        self._tally = Tally(reporter)
+        self._statistics = statistics
         self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Hold]] = []
         self._spending = Spending(job, ())
@@ -76,13 +79,12 @@ class Session:
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
         """Write results that need no run."""
-        for result in await stored(log, results):
-            self._tally.finished(result)
+        self._observers.emit(ResultsDurable(await stored(log, results)))
 
     @property
     def has_sent(self) -> bool:
         """Whether anything has been sent."""
-        return self._tally.attempts > 0
+        return self._statistics.attempts > 0
 
     async def send(
         self,
@@ -103,7 +105,7 @@ class Session:
         }
         self._tell_of(addresses.values())
         async with AsyncExitStack() as stack:
-            endpoints = Endpoints(job, self._environment, stack, self._reporter.fetching)
+            endpoints = Endpoints(job, self._environment, stack, self._report_download)
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
                 await ready()
@@ -120,19 +122,22 @@ class Session:
             if lane.held is not None and lane.held.until is None
         ]
 
+    def _report_download(self, done: int, total: int) -> None:
+        self._observers.emit(DownloadProgressed(done, total))
+
     def _tell_of(self, addresses: Iterable[Address]) -> None:
         """Say once what a person should know of the addresses."""
         told = list(addresses)
         for warning in dict.fromkeys(text for address in told for text in address.warnings):
-            self._reporter.notice(warning)
+            self._observers.warn(warning)
         for remark in dict.fromkeys(text for address in told for text in address.remarks):
-            self._reporter.remark(remark)
+            self._observers.inform(remark)
 
     def _connections(self) -> int:
         wished = self._job.concurrency
         possible = connections(wished)
         if possible < wished:
-            self._reporter.remark(
+            self._observers.inform(
                 f"Concurrency limited to {possible} ({wished} requested): open-file limit, see `ulimit -n`."
             )
         return possible
@@ -181,24 +186,23 @@ class Session:
             scheduler,
             providers,
             log,
-            self._tally,
+            self._observers,
             clock=exact_utc_now,
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
+            growth=None if unplanned is None else unplanned.growth,
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
             acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
-        plan.changes.hand_over(run.record, self._reporter.notice)
+        plan.changes.hand_over(run.record, self._observers.inform)
         if unplanned is not None:
             unplanned.hand_over(run.record)
-            self._tally.watch(unplanned.plan, self._reporter.found)
-        stopper = Stopper(run, self._reporter, grace=self._job.timeouts.grace)
+        stopper = Stopper(run, self._observers, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stopper.after_signal)
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
-            self._reporter.watch(run.standing)
             begun = asyncio.get_running_loop().time()
             try:
                 with self._signals.obeyed(stopper.on_signal):
@@ -206,7 +210,7 @@ class Session:
             except PromptJobsError as caught:
                 error = caught  # raised outside the task group, which would wrap it in a group
             finally:
-                self._reporter.watch(None)
+                self._observers.emit(Tick(None))
                 self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
                 self.told_twice = stopper.told_twice
                 self._held_back = run.congestion(asyncio.get_running_loop().time() - begun)
@@ -236,7 +240,7 @@ class Session:
         reasons = []
         if self._signal is not None:
             reasons.append(f"{signal.Signals(self._signal).name}: the run was told to stop")
-        if self._options.fail_fast and self._tally.failed:
+        if self._options.fail_fast and self._statistics.failed:
             reasons.append("--fail-fast: a request has failed")
         return reasons
 
@@ -244,7 +248,7 @@ class Session:
         self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
         """What it came to; ``error`` is what ended it early."""
-        pending = plan.to_do - self._tally.succeeded - self._tally.failed
+        pending = plan.to_do - self._statistics.succeeded - self._statistics.failed
         limits = self._limits_reached() if pending else []
         reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
         reasons += self._stops() if pending else []
@@ -254,7 +258,7 @@ class Session:
         if pending and not reasons and error is None:
             reasons.append(f"{pending} requests have not been sent; run it again")
         code = exit_code(
-            failed=plan.given_up + self._tally.failed > 0,
+            failed=plan.given_up + self._statistics.failed > 0,
             holds=[hold for _, hold in self._holds],
             out_of_budget=bool(limits),
             signal=self._signal,
@@ -263,5 +267,5 @@ class Session:
         )
         if error is not None:
             reasons = [*reasons, str(error)]
-        account = Account(self._job, plan, self._tally, self._spending, self._checks, self._held_back)
+        account = Account(self._job, plan, self._statistics, self._spending, self._checks, self._held_back)
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batch.app.watchdog import Watchdog
-    from batch.ports import Reporter
+    from batch.observers import Observers
     from batch.runner import Run
 
 __all__ = ["UNFINISHED", "UNSENT", "Signals", "Stopper", "ended_by_signals"]
@@ -115,9 +115,9 @@ def _is_repeated(number: int) -> bool:
 class Stopper:
     """Drains a run when it is told to, and remembers why."""
 
-    def __init__(self, run: Run, reporter: Reporter, *, grace: float) -> None:
+    def __init__(self, run: Run, observers: Observers, *, grace: float) -> None:
         self._run = run
-        self._reporter = reporter
+        self._observers = observers
         self._grace = grace
         self._told = anyio.Event()
         self.signal: int | None = None
@@ -132,7 +132,7 @@ class Stopper:
                 self._run.cancel()
             return
         self.signal = number
-        self._reporter.notice(
+        self._observers.warn(
             f"{signal.Signals(number).name}: sending nothing more; what is under way has "
             f"{self._grace:g} s, a second signal stops now"
         )
@@ -148,7 +148,7 @@ class Stopper:
         """Drain once the time is up."""
         await anyio.sleep(seconds)
         self.out_of_time = True
-        self._reporter.notice(f"the time limit of {seconds:g} s is reached: sending nothing more")
+        self._observers.warn(f"the time limit of {seconds:g} s is reached: sending nothing more")
         self._run.drain()
         await self._cancel_after(self._grace)
 

@@ -1,4 +1,4 @@
-"""Counting what a run comes to, on the way to whoever reports it."""
+"""What a run comes to, counted from its events."""
 
 from __future__ import annotations
 
@@ -6,26 +6,21 @@ from collections import Counter
 from typing import TYPE_CHECKING
 
 from batch.app.histogram import Histogram
+from batch.events import AttemptStarted, ResultsDurable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from batch.app.options import RunReporter
-    from batch.app.plan import Plan
-    from batch.records import Failure, Request, Result, Timings
+    from batch.events import Event
+    from batch.records import Result
 
 
 NAMED = 5
 """Failed requests that are named; the others are counted."""
 
 
-class Tally:
-    """A ``Reporter`` that counts durable results and passes everything on, to one that raises nothing."""
+class Statistics:
+    """An observer that counts attempts and durable results."""
 
-    raises_nothing = True
-
-    def __init__(self, reporter: RunReporter) -> None:
-        self._reporter = reporter
+    def __init__(self) -> None:
         self.succeeded = 0
         self.failed = 0
         self.attempts = 0
@@ -35,20 +30,16 @@ class Tally:
         self.failures: dict[str, str] = {}
         self.latency = Histogram()
         self.first_byte = Histogram()
-        self._plan: Plan | None = None
-        self._found: Callable[[int, int], None] | None = None
 
-    def watch(self, plan: Plan, found: Callable[[int, int], None]) -> None:
-        """Tell at every tick how many requests a plan that grows has in all, and how many need nothing."""
-        self._plan, self._found = plan, found
+    def observe(self, event: Event) -> None:
+        """Count what the event says."""
+        if isinstance(event, AttemptStarted):
+            self.attempts += 1
+        elif isinstance(event, ResultsDurable):
+            for result in event.results:
+                self._count(result)
 
-    def sending(self, request: Request) -> None:
-        """An attempt begins."""
-        self.attempts += 1
-        self._reporter.sending(request)
-
-    def finished(self, result: Result) -> None:
-        """A result is durable."""
+    def _count(self, result: Result) -> None:
         if result.error is not None:
             self.failed += 1
             self.codes[result.error.code] += 1
@@ -56,28 +47,11 @@ class Tally:
                 self.failures[result.id] = result.error.code
         else:
             self.succeeded += 1
-            self._time(result.timings)
+            timings = result.timings
+            if timings.total is not None:
+                self.latency.add(timings.total)
+            if timings.first_byte is not None:
+                self.first_byte.add(timings.first_byte)
         if result.usage is not None:
             self.prompt_tokens += result.usage.prompt_tokens or 0
             self.completion_tokens += result.usage.completion_tokens or 0
-        self._reporter.finished(result)
-
-    def _time(self, timings: Timings) -> None:
-        if timings.total is not None:
-            self.latency.add(timings.total)
-        if timings.first_byte is not None:
-            self.first_byte.add(timings.first_byte)
-
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        """An attempt failed."""
-        self._reporter.failed_attempt(request, failure, retry_in)
-
-    def notice(self, message: str) -> None:
-        """How an endpoint fares. Nobody has to know unless something comes of it, of which the run tells."""
-        self._reporter.remark(message)
-
-    def tick(self) -> None:
-        """About a second has passed."""
-        if self._plan is not None and self._found is not None:
-            self._found(self._plan.total, self._plan.settled)
-        self._reporter.tick()

@@ -9,10 +9,10 @@ from batch.errors import InternalError, PromptJobsError, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.app.journal import Journal
+    from batch.app.journal import RunLog
 
 
-def explained(caught: Exception, journal: Journal) -> PromptJobsError:
+def explained(caught: Exception, log: RunLog) -> PromptJobsError:
     """The error that ends the run; of several, one that was raised on purpose.
 
     Anything else is an ``InternalError``, whose traceback is left in the log.
@@ -20,7 +20,7 @@ def explained(caught: Exception, journal: Journal) -> PromptJobsError:
     for error in _leaves(caught):
         if isinstance(error, PromptJobsError):
             return error
-    where = journal.trace(caught)
+    where = log.trace(caught)
     internal = InternalError(
         f"internal error: {one_line(caught)}; the traceback is in {where}. "
         "What was answered is written; run the same command to resume"

@@ -20,6 +20,7 @@ import anyio.lowlevel
 from batch.app.plan import SLICE, Plan
 from batch.app.stamps import Stamps
 from batch.errors import JobFileError, Mistake
+from batch.events import PlanGrew
 from batch.policy import conclude
 
 if TYPE_CHECKING:
@@ -62,6 +63,10 @@ class Unplanned:
         self._bad_elsewhere: dict[str, Mistake] = {}
         self._steps = {target: self._read(source, target) for target in source.targets}
         self._first: dict[str, Request] = {}
+
+    def growth(self) -> PlanGrew:
+        """Return how many requests have been found by now, and how many of them need nothing."""
+        return PlanGrew(self.plan.total, self.plan.settled)
 
     async def begin(self) -> None:
         """Read each target's requests as far as the first that is to be sent.

@@ -185,7 +185,7 @@ def _execute(
 
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}
-        return anyio.run(execute, job, here, reporter, options, backend_options=loop)
+        return anyio.run(execute, job, here, (reporter,), options, backend_options=loop)
     except InternalError as error:
         if verbose and error.__cause__ is not None:
             say_traceback(error.__cause__)

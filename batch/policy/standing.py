@@ -1,10 +1,10 @@
-"""How the engine stands, for whoever shows it: taken when it is shown, and never counted along the way."""
+"""A snapshot of the engine for progress reports: computed on demand, never counted along the way."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -14,53 +14,11 @@ if TYPE_CHECKING:
     from batch.policy.schedule import Scheduler
 
 
-class Parked(Struct, frozen=True):
-    """An endpoint that is not asked, or only probed, for the reason ``code``.
-
-    ``seconds`` are those until it is asked again; ``None``: not in this run. Where it is ``out`` it is probed
-    meanwhile, for so long at most.
-    """
-
-    name: str
-    code: str
-    seconds: float | None
-    out: bool = False
-
-
-UNPROVEN = "unproven"
-"""Why fewer are in flight than the job allows: the endpoint has not given its first answer yet."""
-
-
-class HeldBack(Struct, frozen=True):
-    """Fewer requests may be in flight than the job's ``limit``.
-
-    ``reason`` is ``UNPROVEN``, or the code of the failures that have lowered it.
-    """
-
-    limit: int
-    reason: str
-
-
-class Standing(Struct, frozen=True):
-    """Attempts under way and those allowed at once, retries that wait, and endpoints that are parked.
-
-    ``is_limited``: some model's next request waits for a budget or a rate, the job's or the server's own.
-    ``held_back`` says why ``allowed`` is below the job's limit, where congestion or the first request is why.
-    """
-
-    in_flight: int = 0
-    allowed: int = 0
-    waiting: int = 0
-    is_limited: bool = False
-    parked: tuple[Parked, ...] = ()
-    held_back: HeldBack | None = None
-
-
-def standing(scheduler: Scheduler, now: float) -> Standing:
-    """The standing at ``now``, in seconds on the engine's clock."""
+def snapshot(scheduler: Scheduler, now: float) -> Snapshot:
+    """Return the state of the engine at ``now``, in seconds on the engine's clock."""
     open_lanes = [lane for lane in scheduler.lanes if not lane.over]
     allowed = min(scheduler.limit, sum(lane.slots(now) for lane in open_lanes))
-    return Standing(
+    return Snapshot(
         in_flight=scheduler.in_flight,
         allowed=allowed,
         waiting=sum(lane.waiting for lane in open_lanes),
@@ -117,4 +75,4 @@ def _parked(endpoint: CircuitBreaker, now: float) -> Iterator[Parked]:
     if held is not None and (held.until is None or held.until > now):
         yield Parked(endpoint.name, held.code, None if held.until is None else held.until - now)
     elif endpoint.opened_at is not None:
-        yield Parked(endpoint.name, endpoint.open_code, max(0.0, endpoint.probed_until - now), out=True)
+        yield Parked(endpoint.name, endpoint.open_code, max(0.0, endpoint.probed_until - now), is_open=True)

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 from tqdm import tqdm
 
 from batch.progress import words
-from batch.progress.base import BaseReporter, megabytes
+from batch.progress.base import ProgressObserver, megabytes
 from batch.progress.counters import Speed
 from batch.progress.stream import SafeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import Never, TextIO
 
     from batch.records import Result
@@ -42,7 +42,7 @@ class _Bar(_Tqdm):
         return {**super().format_dict, "rate": self.speed or None}
 
 
-class BarReporter(BaseReporter):
+class BarReporter(ProgressObserver):
     """Shows how far a run is: requests done, their rate, in flight, retries, failures, tokens/s and ETA.
 
     ``colour`` paints trouble red. ``clock`` gives seconds on a steady clock.
@@ -57,51 +57,51 @@ class BarReporter(BaseReporter):
         self._shown_at = clock()
         self._speed = Speed(self._shown_at, self.counters)
 
-    def start(self, total: int, already: int) -> None:
-        super().start(total, already)
+    def _start(self, total: int, settled: int) -> None:
+        super()._start(total, settled)
         self._speed = Speed(self._clock(), self.counters)
         self._bar = _Bar(
-            total=total, initial=already, file=self._stream, unit="req", dynamic_ncols=True, leave=True
+            total=total, initial=settled, file=self._stream, unit="req", dynamic_ncols=True, leave=True
         )
 
-    def found(self, total: int, already: int) -> None:
-        super().found(total, already)
+    def _grow(self, total: int, settled: int) -> None:
+        super()._grow(total, settled)
         if self._bar is not None:
             self._bar.total, self._bar.n = total, self.counters.done
 
-    def finished(self, result: Result) -> None:
-        super().finished(result)
+    def _finished(self, results: Sequence[Result]) -> None:
+        super()._finished(results)
         if self._bar is not None:
-            self._bar.update()
+            self._bar.update(len(results))
 
-    def tick(self) -> None:
+    def _refresh(self) -> None:
         """Bring the numbers up to date, at most once a second."""
         now = self._clock()
         if now - self._shown_at >= 1:
             self._shown_at = now
-            self._refresh(now)
+            self._show_numbers(now)
 
-    def fetching(self, done: int, total: int) -> None:
+    def _show_download(self, done: int, total: int) -> None:
         if self._bar is not None:
             self._bar.set_postfix_str(megabytes(done, total))
 
     def close(self) -> None:
         if self._bar is not None:
-            self._refresh(self._clock())
+            self._show_numbers(self._clock())
             self._bar.close()
             self._bar = None
 
-    def _refresh(self, now: float) -> None:
-        counters, standing = self.counters, self._standing()
+    def _show_numbers(self, now: float) -> None:
+        counters, snapshot = self.counters, self._snapshot
         requests, tokens = self._speed.sample(now, counters)
         if self._bar is not None:
             self._bar.speed = requests
             parts = [
-                *words.engine(standing, counters),
+                *words.engine(snapshot, counters),
                 f"failed {counters.failed.total()}",
                 f"{tokens:.0f} tok/s",
                 *words.cost(counters),
-                *words.trouble(standing),
+                *words.trouble(snapshot),
             ]
             self._bar.set_postfix_str(", ".join(parts))
 

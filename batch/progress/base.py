@@ -5,78 +5,103 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from batch.events import (
+    AttemptFailed,
+    AttemptStarted,
+    DownloadProgressed,
+    Notice,
+    PlanGrew,
+    ProcessEnding,
+    ResultsDurable,
+    RunStarted,
+    Tick,
+)
 from batch.progress.counters import Counters
 from batch.terminal import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Sequence
 
-    from batch.policy.standing import Standing
-    from batch.records import Failure, Request, Result
+    from batch.events import Event, Level, Snapshot
+    from batch.records import Result
 
 
-class BaseReporter(ABC):
-    """A ``Reporter`` that leaves showing things to its subclass. Everything it shows has been escaped."""
+class ProgressObserver(ABC):
+    """An observer that leaves showing things to its subclass. Everything it shows has been escaped."""
 
     def __init__(self) -> None:
         self.counters = Counters()
-        self._look: Callable[[], Standing] | None = None
-        self._said: set[tuple[str, str]] = set()
+        self._snapshot: Snapshot | None = None
+        self._shown: set[tuple[str, str]] = set()
 
-    def start(self, total: int, already: int) -> None:
-        """The job has ``total`` requests; ``already`` of them need nothing more."""
-        self.counters.start(total, already)
-
-    def watch(self, look: Callable[[], Standing] | None) -> None:
-        """From now on ``look`` says how the engine stands; ``None``: nothing is under way any more."""
-        self._look = look
-
-    def found(self, total: int, already: int) -> None:
-        """The same again, of a job that is read while it runs."""
-        self.counters.found(total, already)
-
-    def sending(self, request: Request) -> None:
-        """An attempt begins."""
-        self.counters.sending(request)
-
-    def finished(self, result: Result) -> None:
-        """A result is durable. The first failure of each code is shown."""
-        self.counters.finished(result)
-        error = result.error
-        if error is not None and self._is_first("failed", error.code):
-            self._show_trouble(f"{escape(result.id)} failed: {escape(error.code)}: {escape(error.message)}")
-
-    def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        """An attempt failed. The first of each code that is repeated is shown.
-
-        One that is not repeated ends in a result or in a notice, and is shown there.
-        """
-        self.counters.failed_attempt(request, failure, retry_in)
-        if retry_in is not None and self._is_first("retried", failure.code):
-            self._show_retry(
-                f"{escape(request.id)}: {escape(failure.code)}: {escape(failure.message)}; "
-                f"trying again in {retry_in:.1f} s"
-            )
-
-    def notice(self, message: str) -> None:
-        """Something that a person would want to know is shown at once."""
-        self._show_trouble(escape(message))
-
-    def remark(self, message: str) -> None:
-        """The same of something that is no trouble yet, and may never be."""
-        self.notice(message)
-
-    @abstractmethod
-    def tick(self) -> None:
-        """About a second has passed."""
-
-    @abstractmethod
-    def fetching(self, done: int, total: int) -> None:
-        """So many bytes of the embedded model's weights are here; may be called in another thread."""
+    def observe(self, event: Event) -> None:
+        """Count the event, and show what a person should see of it."""
+        match event:
+            case AttemptStarted(request=request):
+                self.counters.sending(request)
+            case ResultsDurable(results=results):
+                self._finished(results)
+                self._refresh()
+            case AttemptFailed():
+                self._attempt_failed(event)
+            case Tick(snapshot=snapshot):
+                self._snapshot = snapshot
+                self._refresh()
+            case Notice(message=message, level=level):
+                self._show_notice(escape(message), level)
+            case ProcessEnding(why=why):
+                self._show_trouble(escape(why))
+            case RunStarted(total=total, settled=settled):
+                self._start(total, settled)
+            case PlanGrew(total=total, settled=settled):
+                self._grow(total, settled)
+            case DownloadProgressed(done=done, total=total):
+                self._show_download(done, total)
+            case _:
+                pass
 
     @abstractmethod
     def close(self) -> None:
         """The run is over; harmless the second time."""
+
+    def _start(self, total: int, settled: int) -> None:
+        self.counters.start(total, settled)
+
+    def _grow(self, total: int, settled: int) -> None:
+        self.counters.found(total, settled)
+
+    def _finished(self, results: Sequence[Result]) -> None:
+        """Count results, and show the first failure of each code."""
+        self.counters.finished(results)
+        for result in results:
+            error = result.error
+            if error is not None and self._is_first("failed", error.code):
+                self._show_trouble(
+                    f"{escape(result.id)} failed: {escape(error.code)}: {escape(error.message)}"
+                )
+
+    def _attempt_failed(self, event: AttemptFailed) -> None:
+        """Show the first failure of each code that is repeated.
+
+        One that is not repeated ends in a result or in a notice, and is shown there.
+        """
+        failure = event.failure
+        self.counters.failed_attempt(event.request, failure, event.retry_in)
+        if event.retry_in is not None and self._is_first("retried", failure.code):
+            self._show_retry(
+                f"{escape(event.request.id)}: {escape(failure.code)}: {escape(failure.message)}; "
+                f"trying again in {event.retry_in:.1f} s"
+            )
+
+    def _show_notice(self, text: str, level: Level) -> None:  # noqa: ARG002 - for those that are quiet
+        self._show_trouble(text)
+
+    @abstractmethod
+    def _refresh(self) -> None:
+        """Bring what is shown up to date, where it is time for that."""
+
+    @abstractmethod
+    def _show_download(self, done: int, total: int) -> None: ...
 
     @abstractmethod
     def _show_trouble(self, text: str) -> None: ...
@@ -84,13 +109,10 @@ class BaseReporter(ABC):
     @abstractmethod
     def _show_retry(self, text: str) -> None: ...
 
-    def _standing(self) -> Standing | None:
-        return None if self._look is None else self._look()
-
     def _is_first(self, event: str, code: str) -> bool:
-        if (event, code) in self._said:
+        if (event, code) in self._shown:
             return False
-        self._said.add((event, code))
+        self._shown.add((event, code))
         return True
 
 

@@ -6,6 +6,8 @@ from collections import Counter, deque
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from batch.records import Failure, Request, Result
 
 WINDOW = 60
@@ -49,16 +51,17 @@ class Counters:
         self.sent += 1
         self._in_flight.add(request.id)
 
-    def finished(self, result: Result) -> None:
-        """A result is durable."""
-        self._in_flight.discard(result.id)
-        self.done += 1
-        if result.error is not None:
-            self.failed[result.error.code] += 1
-        if result.cost is not None:
-            self.cost += result.cost
-        if result.usage is not None:
-            self.tokens += result.usage.completion_tokens or 0
+    def finished(self, results: Sequence[Result]) -> None:
+        """Results are durable."""
+        self.done += len(results)
+        for result in results:
+            self._in_flight.discard(result.id)
+            if result.error is not None:
+                self.failed[result.error.code] += 1
+            if result.cost is not None:
+                self.cost += result.cost
+            if result.usage is not None:
+                self.tokens += result.usage.completion_tokens or 0
 
     def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
         """An attempt failed."""

@@ -6,8 +6,9 @@ import time
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+from batch.events import Level
 from batch.progress import words
-from batch.progress.base import BaseReporter, megabytes
+from batch.progress.base import ProgressObserver, megabytes
 from batch.progress.counters import Speed
 from batch.progress.stream import SafeStream
 from batch.terminal import escape
@@ -16,15 +17,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TextIO
 
-    from batch.records import Result
-
 
 def utc_now() -> datetime:
     """The time that lines are dated with."""
     return datetime.now(UTC)
 
 
-class LineReporter(BaseReporter):
+class LineReporter(ProgressObserver):
     """Writes one line every ``stats`` seconds, and trouble at once.
 
     ``quiet`` leaves only trouble: the first failure of each kind, notices but no remarks, and at the end how
@@ -52,20 +51,16 @@ class LineReporter(BaseReporter):
         self._speed = Speed(self._shown_at, self.counters)
         self._closed = False
 
-    def start(self, total: int, already: int) -> None:
-        super().start(total, already)
+    def _start(self, total: int, settled: int) -> None:
+        super()._start(total, settled)
         self._shown_at = self._clock()
         self._speed = Speed(self._shown_at, self.counters)
 
-    def finished(self, result: Result) -> None:
-        super().finished(result)
-        self.tick()
+    def _show_notice(self, text: str, level: Level) -> None:
+        if not (self._quiet and level is Level.INFO):
+            self._show_trouble(text)
 
-    def remark(self, message: str) -> None:
-        if not self._quiet:
-            super().remark(message)
-
-    def tick(self) -> None:
+    def _refresh(self) -> None:
         now = self._clock()
         if now - self._shown_at >= self._stats:
             self._shown_at = now
@@ -73,7 +68,7 @@ class LineReporter(BaseReporter):
         else:
             self._speed.sample(now, self.counters)
 
-    def fetching(self, done: int, total: int) -> None:
+    def _show_download(self, done: int, total: int) -> None:
         now = self._clock()
         is_over = done == total and not self._fetched
         if is_over or (done < total and now - self._fetching_shown_at >= self._stats):
@@ -98,16 +93,16 @@ class LineReporter(BaseReporter):
         left = counters.total - counters.done
         seconds = left / requests if requests else None if left else 0.0
         eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
-        standing = self._standing()
+        snapshot = self._snapshot
         parts = [
             f"{counters.done}/{counters.total} done",
             f"failed {counters.failed.total()}",
-            *words.engine(standing, counters),
+            *words.engine(snapshot, counters),
             f"{requests * 60:.1f} requests/min",
             f"{tokens:.0f} tokens/s",
             *words.cost(counters),
             f"ETA {eta}",
-            *words.trouble(standing),
+            *words.trouble(snapshot),
         ]
         return ", ".join(parts)
 

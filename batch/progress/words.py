@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.policy.standing import UNPROVEN
+from batch.events import UNPROVEN
 from batch.terminal import escape
 
 if TYPE_CHECKING:
-    from batch.policy.standing import HeldBack, Parked, Standing
+    from batch.events import HeldBack, Parked, Snapshot
     from batch.progress.counters import Counters
 
 MOST_PARKED = 3
 """Parked endpoints that are named."""
 
 
-def engine(standing: Standing | None, counters: Counters) -> list[str]:
+def engine(snapshot: Snapshot | None, counters: Counters) -> list[str]:
     """What is in flight, why no more is, and what was sent again: ``in flight 3 of 8: held back by 429s``."""
-    if standing is None:
+    if snapshot is None:
         return [f"in flight {counters.in_flight}", f"retries {counters.retries}"]
-    waiting = f" ({standing.waiting} waiting)" if standing.waiting else ""
+    waiting = f" ({snapshot.waiting} waiting)" if snapshot.waiting else ""
     return [
-        f"in flight {standing.in_flight} of {_bound(standing)}",
+        f"in flight {snapshot.in_flight} of {_bound(snapshot)}",
         f"retries {counters.retries}{waiting}",
     ]
 
@@ -31,9 +31,9 @@ def congestion(code: str) -> str:
     return f"{escape(code).removeprefix('http_').replace('_', ' ')}s"
 
 
-def trouble(standing: Standing | None) -> list[str]:
+def trouble(snapshot: Snapshot | None) -> list[str]:
     """The endpoints that are parked, and why: ``m parked for 30 s: http_429``."""
-    parked = () if standing is None else standing.parked
+    parked = () if snapshot is None else snapshot.parked
     named = [_parked(each) for each in parked[:MOST_PARKED]]
     more = len(parked) - len(named)
     return [*named, f"{more} more parked"] if more else named
@@ -44,10 +44,10 @@ def cost(counters: Counters) -> list[str]:
     return [f"cost {counters.cost:.4g}"] if counters.cost else []
 
 
-def _bound(standing: Standing) -> str:
-    if standing.is_limited:
-        return f"{standing.allowed} (held back by limits)"
-    return str(standing.allowed) if standing.held_back is None else _held_back(standing.held_back)
+def _bound(snapshot: Snapshot) -> str:
+    if snapshot.is_limited:
+        return f"{snapshot.allowed} (held back by limits)"
+    return str(snapshot.allowed) if snapshot.held_back is None else _held_back(snapshot.held_back)
 
 
 def _held_back(held_back: HeldBack) -> str:
@@ -57,6 +57,8 @@ def _held_back(held_back: HeldBack) -> str:
 
 
 def _parked(parked: Parked) -> str:
-    state = "out" if parked.out else "parked"
+    state = "out" if parked.is_open else "parked"
     until = "for this run" if parked.seconds is None else f"for {parked.seconds:.0f} s"
-    return f"{escape(parked.name)} {state} {until}{' at most' if parked.out else ''}: {escape(parked.code)}"
+    return (
+        f"{escape(parked.name)} {state} {until}{' at most' if parked.is_open else ''}: {escape(parked.code)}"
+    )

@@ -1,0 +1,44 @@
+"""Hands events to observers. No observer can end a run: its first exception is an event of its own."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import one_line
+from batch.events import Level, Notice, ObserverFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
+
+    from batch.events import Event
+    from batch.ports import Observer
+
+
+class Observers:
+    """Several observers, called in their order with each event. Cancellation and interrupts pass through."""
+
+    def __init__(self, observers: Iterable[Observer] = ()) -> None:
+        self._observe: list[Callable[[Event], None]] = [each.observe for each in observers]
+        self._has_failed = False
+
+    def emit(self, event: Event) -> None:
+        """Call every observer with the event. Raises nothing."""
+        for observe in self._observe:
+            try:
+                observe(event)
+            except Exception as error:  # noqa: BLE001 - a progress bar is not worth a run
+                self._report(error)
+
+    def warn(self, message: str) -> None:
+        """Emit a notice that a quiet run shows, too."""
+        self.emit(Notice(message))
+
+    def inform(self, message: str) -> None:
+        """Emit a notice that a quiet run leaves to the log."""
+        self.emit(Notice(message, Level.INFO))
+
+    def _report(self, error: Exception) -> None:
+        if not self._has_failed:
+            self._has_failed = True
+            self.emit(ObserverFailed(error))
+            self.warn(f"the progress report failed, and the run goes on: {one_line(error)}")
