@@ -56,6 +56,9 @@ TICK = 1.0
 """Seconds between two ``Tick`` events."""
 
 
+_OUTCOMES = (Reply, Failure)  # a union would be made anew at each check
+
+
 class Run:
     """One run of a job, from the first request to the last durable result.
 
@@ -190,7 +193,7 @@ class Run:
                 outcome = await self._providers[work.endpoint.name].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
-            if isinstance(outcome, Reply | Failure) and outcome.lost:
+            if isinstance(outcome, _OUTCOMES) and outcome.lost:
                 self._count_lost(work, outcome.lost)
             if not work.is_check or not isinstance(outcome, Reply):
                 verdict = self._judged(work, outcome)
@@ -201,7 +204,7 @@ class Run:
                 await self._wait_for_room()
                 now = self._time()
             work = self._take(now)
-            if work is not None:
+            if work is not None and not self._scheduler.is_full:
                 self._start_workers(attempts, now)
         self._wake.set()
 
@@ -214,7 +217,7 @@ class Run:
     def _judged(self, work: Work, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
             return self._acceptance.judge(work, charged(outcome, work.failures))
-        if not isinstance(outcome, Reply) or not isinstance(outcome.text, str):
+        if not (isinstance(outcome, Reply) and isinstance(outcome.text, str)):
             return charged(no_outcome(outcome), work.failures)
         try:
             return self._acceptance.judge(work, outcome)

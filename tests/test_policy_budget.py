@@ -203,7 +203,7 @@ def test_only_results_count_as_failures() -> None:
     assert not meter.closed
     meter.reserve(one, 5)
     meter.settled(one, cut, 6)
-    meter.ended(failed=True)
+    meter.failed()
     assert budget.reached == "limits.failures: 1 of 1 results have failed"
     assert meter.ready_at(work(1), 6) == math.inf
 

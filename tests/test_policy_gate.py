@@ -41,9 +41,11 @@ class Ledger:
 
     def settled(self, work: Work, outcome: Outcome, now: float) -> None:
         self.attempts.append((work.request.id, outcome))
+        if isinstance(outcome, Reply):
+            self.results.append(False)
 
-    def ended(self, *, failed: bool) -> None:
-        self.results.append(failed)
+    def failed(self) -> None:
+        self.results.append(True)
 
 
 class Budget(Ledger):

@@ -91,7 +91,7 @@ class Toll:
         self._purse.set_aside -= 1
         self._purse.spent += isinstance(outcome, Reply)
 
-    def ended(self, *, failed: bool) -> None:
+    def failed(self) -> None:
         return
 
 

@@ -152,7 +152,7 @@ def _filled(
         raise
     except RenderError as error:
         return _unfilled(template, name, row, combination, targets, error)
-    stem = _stem(row, name)
+    stem = (row.id, *name) if row.id else _stem(row, name)
     return Draft(
         stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
     )

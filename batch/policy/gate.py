@@ -37,11 +37,11 @@ class Gate(Protocol):
         ...
 
     def settled(self, work: Work, outcome: Outcome, now: float) -> None:
-        """The attempt has ended, as ``outcome``."""
+        """The attempt has ended, as ``outcome``; with a reply so has its request, unless it is a check."""
         ...
 
-    def ended(self, *, failed: bool) -> None:
-        """A request has its result."""
+    def failed(self) -> None:
+        """A request has failed for good."""
         ...
 
 
@@ -60,5 +60,5 @@ class OpenGate:
     def settled(self, work: Work, outcome: Outcome, now: float) -> None:
         """Nothing to give back."""
 
-    def ended(self, *, failed: bool) -> None:
+    def failed(self) -> None:
         """Nothing to count."""

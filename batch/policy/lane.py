@@ -153,7 +153,11 @@ class Lane:
             if not self.pool.is_open(now):
                 self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
                 return None
-            work = self._head or self._next(now, in_doubt=in_doubt)
+            work = self._head or self._backlog.next(
+                now,
+                may_read=self._may_read(in_doubt=in_doubt),
+                is_unproven=in_doubt and self.pool.is_unproven,
+            )
         if work is None:
             return None
         self._head_at = self._gate.ready_at(work, now)
@@ -204,8 +208,6 @@ class Lane:
         self._gate.settled(work, outcome, now)
         steps = work.endpoint.settled(work, outcome, now)
         decisions = self._carry_out(steps, now) if steps else []
-        if isinstance(outcome, Reply) and not work.is_check:
-            self._gate.ended(failed=False)
         return self.pool.settled(work.endpoint, decisions, now)
 
     def review(self, now: float) -> list[Decision]:
@@ -236,10 +238,6 @@ class Lane:
             self._head = None
         return Work(endpoint.reference(), self, endpoint, queued_at=now, is_check=True)
 
-    def _next(self, now: float, *, in_doubt: bool) -> Work | None:
-        may_read = self._may_read(in_doubt=in_doubt)
-        return self._backlog.next(now, may_read=may_read, is_unproven=in_doubt and self.pool.is_unproven)
-
     def _send(self, work: Work, now: float) -> Work:
         self._gate.reserve(work, now)
         self.in_flight += 1
@@ -261,7 +259,10 @@ class Lane:
         """Whether there is room for another request; none follows one that met another kind of server."""
         if self._backlog.is_exhausted or (in_doubt and self.pool.doubted):
             return False
-        return self.waiting + self.in_flight < self._limit + self._look_ahead
+        waiting = (
+            self._backlog.waiting + self.pool.suspects
+        )  # not ``self.waiting``: it is asked for each request
+        return waiting + self.in_flight < self._limit + self._look_ahead
 
     @property
     def _has_only_suspects(self) -> bool:
@@ -363,5 +364,5 @@ class Lane:
         ]
 
     def _fail(self, work: Work, failure: Failure, verdict: Fail) -> Decision:
-        self._gate.ended(failed=True)
+        self._gate.failed()
         return Failed(work, failure, verdict)

@@ -10,7 +10,7 @@ from msgspec import Struct
 from batch.policy.buckets import Bucket
 from batch.policy.budget import NOTHING, UNKNOWN, Charge
 from batch.policy.estimate import Estimate, Estimator, tokens_of
-from batch.records import Failure
+from batch.records import Failure, Reply
 
 if TYPE_CHECKING:
     from batch.policy.budget import Budget
@@ -90,10 +90,12 @@ class Meter:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
         if outcome.usage is not None:
             self._estimator.learn(reservation.estimate, outcome.usage)
+        if isinstance(outcome, Reply) and not work.is_check:
+            self._budget.result(failed=False)
 
-    def ended(self, *, failed: bool) -> None:
-        """A request has its result: a share of failures may end the run."""
-        self._budget.result(failed=failed)
+    def failed(self) -> None:
+        """A request has failed: a number or a share of failures may end the run."""
+        self._budget.result(failed=True)
 
     def _reservation(self, work: Work) -> Reservation:
         """What the request at the head may take, estimated when it is first looked at."""

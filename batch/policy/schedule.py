@@ -37,6 +37,11 @@ class Scheduler:
         self._reader = 0
 
     @property
+    def is_full(self) -> bool:
+        """Whether as many attempts are in flight as are allowed."""
+        return self.in_flight >= self.limit
+
+    @property
     def over(self) -> bool:
         """Whether nothing is under way and nothing more can be taken in this run."""
         if self.draining:
@@ -45,7 +50,7 @@ class Scheduler:
 
     def take(self, now: float) -> Work | None:
         """The next request to send, of the lane with the least under way; equals take turns."""
-        if not self._may_take():
+        if self.in_flight >= self.limit or self.draining:
             return None
         for lane in sorted(self._turns, key=_UNDER_WAY):
             work = lane.take(now)
@@ -99,4 +104,4 @@ class Scheduler:
         self.draining = True
 
     def _may_take(self) -> bool:
-        return not self.draining and self.in_flight < self.limit
+        return not (self.draining or self.is_full)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 from collections import defaultdict
 from time import monotonic
 from typing import TYPE_CHECKING
@@ -40,7 +39,8 @@ class Connections:
         while idle:
             connection, since = idle.pop()
             is_fresh = monotonic() - since < KEEP
-            if is_fresh and _is_reusable(connection) and not _has_news(connection):
+            line = connection.protocol
+            if is_fresh and isinstance(line, Line) and line.is_reusable and not line.has_news():
                 return connection
             connection.close()
         return None
@@ -54,7 +54,8 @@ class Connections:
         transport = connection.transport
         if transport is not None and transport.get_write_buffer_size():
             transport.abort()  # to close is to wait until the other side has read the rest
-        if is_answered and route.keep_alive and _is_reusable(connection):
+        line = connection.protocol
+        if is_answered and route.keep_alive and isinstance(line, Line) and line.is_reusable:
             self._idle[route.origin].append((connection, monotonic()))
         else:
             connection.close()
@@ -66,24 +67,3 @@ class Connections:
                 connection.close()
         self._idle.clear()
         await self._connector.close()
-
-
-def _is_reusable(connection: Connection) -> bool:
-    return isinstance(connection.protocol, Line) and connection.protocol.is_reusable
-
-
-def _has_news(connection: Connection) -> bool:
-    """Whether the other side has closed the connection, or sent something, which the loop has not seen yet.
-
-    What is sent after that is lost, and nobody can tell whether it was processed.
-    """
-    line, transport = connection.protocol, connection.transport
-    if transport is None or not isinstance(line, Line) or not hasattr(select, "poll"):
-        return False
-    if line.poller is None:
-        socket = transport.get_extra_info("socket")
-        if socket is None:
-            return False
-        line.poller = select.poll()
-        line.poller.register(socket.fileno(), select.POLLIN)
-    return bool(line.poller.poll(0))

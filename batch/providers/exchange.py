@@ -133,12 +133,15 @@ class Exchange:
             send = self._post.send_anew
 
     def _take_head(self, response: Response) -> Outcome | None:
-        self._rate, self._rate_at = rate(response.headers, datetime.now(UTC)), self._loop.time()
-        self._decoder.content_type = response.headers.get("content-type", "")
         headers = response.headers
+        self._rate, self._rate_at = rate(headers, datetime.now(UTC)), self._loop.time()
+        self._decoder.content_type = headers.get("content-type", "")
         # without these headers the end of the body may as well be a broken connection
         self._decoder.framed = "content-length" in headers or "transfer-encoding" in headers
-        encoding = response.headers.get("content-encoding", "").strip().lower()
+        encoding = headers.get("content-encoding")
+        return None if encoding is None else self._decode_as(encoding.strip().lower())
+
+    def _decode_as(self, encoding: str) -> Outcome | None:
         if encoding in ENCODINGS:
             self._inflater = Inflater()
         elif encoding not in ("", "identity"):

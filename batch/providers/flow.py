@@ -9,6 +9,7 @@ Whoever follows a body here is called once a read, and no task has to wake for i
 
 from __future__ import annotations
 
+import select
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
@@ -17,7 +18,6 @@ from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
     import asyncio
-    import select
     from collections.abc import Callable
 
 
@@ -71,12 +71,15 @@ class Body(aiohttp.StreamReader):
         return data
 
 
+_CAN_POLL = hasattr(select, "poll")  # not on Windows
+
+
 class Line(ResponseHandler):
     """One connection, as a protocol: it remembers whether it is paused."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
-        self.poller: select.poll | None = None  # made by the first look at a kept connection
+        self._poller: select.poll | None = None  # made by the first look at a kept connection
         self._is_held = False
         self._follower: Callable[[], None] | None = None
 
@@ -85,6 +88,19 @@ class Line(ResponseHandler):
         """Whether it is open, and nothing has come on it that nobody has asked for."""
         transport = self.transport
         return transport is not None and not transport.is_closing() and not self.should_close
+
+    def has_news(self) -> bool:
+        """Whether the other side has closed it, or sent something, which the loop has not seen yet.
+
+        What is sent after that is lost, and nobody can tell whether it was processed.
+        """
+        if self._poller is None:
+            socket = None if self.transport is None else self.transport.get_extra_info("socket")
+            if socket is None or not _CAN_POLL:
+                return False
+            self._poller = select.poll()
+            self._poller.register(socket.fileno(), select.POLLIN)
+        return bool(self._poller.poll(0))
 
     def follow(self, follower: Callable[[], None] | None) -> None:
         """Call this whenever something of the body has come, or its end or failure. It must not raise."""

@@ -7,8 +7,8 @@ as further top-level fields, for a server that knows them.
 
 from __future__ import annotations
 
-import base64
 import json
+from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 from batch.codec import encode_json
@@ -87,8 +87,11 @@ def encode(
     JavaScript may read them as ``JSON.parse(atob(messages))``, to which an ``é`` in UTF-8 is two characters.
     ``thread_id`` names the conversation on the server: two requests must never share one.
     """
+    encoded = encode_json(messages)
+    if not encoded.isascii():
+        encoded = json.dumps(json.loads(encoded), separators=(",", ":")).encode("ascii")
     body: dict[str, object] = {
-        "messages": base64.b64encode(_ascii_json(messages)).decode("ascii"),
+        "messages": b2a_base64(encoded, newline=False).decode("ascii"),
         "threadId": thread_id,
         "stream": stream,
         "aiAgent": model,
@@ -96,11 +99,3 @@ def encode(
     if params:
         body.update((key, value) for key, value in params.items() if key not in _RESERVED)
     return encode_json(body)
-
-
-def _ascii_json(value: object) -> bytes:
-    """The value as JSON in which every character beyond ASCII is an escape."""
-    encoded = encode_json(value)
-    if encoded.isascii():
-        return encoded
-    return json.dumps(json.loads(encoded), separators=(",", ":")).encode("ascii")

@@ -31,7 +31,7 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
-from batch.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
+from batch.finish_reasons import BUILT_IN, NO_WORDS, Ending, FinishReasons, classify
 
 
 class State(Enum):
@@ -81,10 +81,10 @@ class FinishState:
 
     def reason(self, word: str, *, with_words: bool) -> None:
         """The server has sent a finish reason, ``with_words`` in the same event."""
-        ending = classify(word, self._own)
+        ending = BUILT_IN.get(word) or classify(word, self._own)
         if ending is None:
             return
-        if self._counts(ending):
+        if self.ending is None or self._counts(ending):
             self.word, self.ending = word, ending
         if self.state is not State.FIRM:
             self.state = State.PROVISIONAL if with_words or self.is_early else State.FIRM
@@ -93,8 +93,8 @@ class FinishState:
         """Whether a further reason replaces the one before."""
         if self.ending in _FAILED:  # what comes after a failure may be another answer, begun anew
             return False
-        if self.ending is None or ending in _FAILED or self.state in (State.OPEN, State.CONTRADICTED):
+        if ending in _FAILED or self.state in (State.OPEN, State.CONTRADICTED):
             return True
         if self.state is State.FIRM:  # the first reason counts
             return False
-        return _RANK[ending] >= _RANK[self.ending]
+        return self.ending is None or _RANK[ending] >= _RANK[self.ending]

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from batch.finish_reasons import NO_WORDS, Ending, FinishReasons
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import Remark, WrongTypeError, examined, may_hold_error, plausible
+from batch.wire.chunks import Remark, WrongTypeError, examined, plausible
 from batch.wire.ending import FinishState
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
@@ -31,7 +31,8 @@ class Message:
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
     ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name
-    that the server gives itself, ``finish`` how far its answer has ended.
+    that the server gives itself, ``finish`` how far its answer has ended. ``remark`` is an error that the
+    server has reported beside an answer; it counts where no finish reason comes.
     """
 
     __slots__ = (
@@ -40,12 +41,12 @@ class Message:
         "_logprobs",
         "_reasoning",
         "_refusal",
-        "_remark",
         "_usage",
         "_wholes",
         "deltas",
         "finish",
         "model",
+        "remark",
         "text",
     )
 
@@ -59,14 +60,9 @@ class Message:
         self._refusal: list[str] = []
         self._calls: ToolCalls | None = None
         self._logprobs: Logprobs | None = None
-        self._remark: Any = None
+        self.remark: Any = None
         self._usage: Usage | None = None
         self._wholes: WholeMessages | None = None
-
-    @property
-    def remark(self) -> Any:
-        """What the server has said beside an answer that has not ended by a finish reason: an error."""
-        return self._remark if self.finish.word is None else None
 
     def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
         """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
@@ -92,7 +88,7 @@ class Message:
                     self._beside(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
-        if self.deltas == before:
+        if self.deltas == before and (not choices or b'"error"' in inside):
             self._wordless(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
@@ -133,7 +129,7 @@ class Message:
             reasoning="\n".join(filter(None, (reasoning, thinking))) or None,
             tool_calls=calls or None,
             refusal=refusal or None,
-            usage=believable(self._usage, has_words=True),
+            usage=None if self._usage is None else believable(self._usage, has_words=True),
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
@@ -189,13 +185,13 @@ class Message:
 
     def _wordless(self, chunk: Chunk, inside: bytes) -> None:
         """Look closely at an event that says nothing: it may hold an error."""
-        if inside and (not chunk.choices or (not chunk.error and may_hold_error(inside))):
+        if inside and not (chunk.choices and chunk.error):
             examined(chunk, b"{%b}" % inside)
 
     def _reported(self, error: Any) -> None:
         if not isinstance(error, Remark):
             raise ReportedError(error)
-        self._remark = error.said
+        self.remark = error.said
 
     def _ending(self, reason: str | None, *, has_words: bool) -> None:
         if has_words:

@@ -130,13 +130,15 @@ class ReplyDecoder:
 
     def _whole_reply(self) -> Outcome:
         """The reply; or the error, where the server has remarked on one and named no finish reason."""
-        remark = self.message.remark
-        return self.message.reply() if remark is None else self._told(remark).failure
+        message = self.message
+        if message.remark is not None and message.finish.word is None:
+            return self._told(message.remark).failure
+        return message.reply()
 
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
-        if self.message.remark is not None:
+        if self.message.remark is not None and self.message.finish.word is None:
             return self._told(self.message.remark).failure
         if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
