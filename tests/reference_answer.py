@@ -162,6 +162,8 @@ class Answer:
             if calls and deltas and calls != deltas:
                 raise NoAnswerError("a whole message whose tool calls contradict the deltas")
             deltas = deltas or calls
+        if any(call.arguments and not call.name for call in deltas):
+            raise NoAnswerError("arguments for a function without a name")
         return deltas
 
 
@@ -210,8 +212,9 @@ def _say(source: dict[str, Any], said: Said) -> None:
 
 
 def _say_content(value: Any, said: Said) -> None:
-    text, reasoning = _content(value)
+    text, refusal, reasoning = _content(value)
     said.text += [text] if text else []
+    said.refusal += [refusal] if refusal else []
     said.reasoned = said.reasoned or reasoning
 
 
@@ -249,22 +252,23 @@ READERS = {
 }
 
 
-def _content(content: Any) -> tuple[str, bool]:
-    """The text of a ``content``, and whether there is reasoning in it."""
+def _content(content: Any) -> tuple[str, str, bool]:
+    """The text and the refusal of a ``content``, and whether there is reasoning in it."""
     if content is None or isinstance(content, str):
-        return content or "", False
+        return content or "", "", False
     if not isinstance(content, list):
         raise NoAnswerError("content of a wrong type")
-    text, reasoning = "", False
+    text, refusal, reasoning = "", "", False
     for part in content:
         if not part or isinstance(part, str):
             text += part or ""
             continue
-        if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking"}:
+        if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking", "refusal"}:
             raise NoAnswerError("a part of the content that is not known")
         text += _typed(part.get("text"), str, "text") or ""
+        refusal += _typed(part.get("refusal"), str, "refusal") or ""
         reasoning = reasoning or bool(part.get("thinking"))
-    return text, reasoning
+    return text, refusal, reasoning
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:

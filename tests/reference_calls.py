@@ -2,7 +2,7 @@
 
 A new ``id`` begins a new call, whatever its index says. A known one with another index and a name does, too.
 A piece without an id belongs to the last call with its index. A piece with neither belongs to the last call.
-Several such pieces in one list belong to the calls in their places. A call without an index has the next one.
+Several such pieces in one list have their places as indexes. A call without an index has the next one.
 If a piece without an id names a function again, it begins a new call where the arguments so far are a whole
 object: some servers send each call in one piece, all with the same index and without ids.
 """
@@ -84,8 +84,9 @@ class Calls:
         if index is not None:
             raise ValueError("an index of a wrong type")
         if place is not None:
-            known = self._calls[place] if place < len(self._calls) else None
-            return known if known and not _begins_another(known, piece) else self._new(None, None)
+            known = [call for call in self._calls if call.index == place]
+            is_new = not known or _begins_another(known[-1], piece)
+            return self._new(None, place) if is_new else known[-1]
         if self._last is None:
             return self._new(None, None)
         return self._new(None, None) if _begins_another(self._last, piece) else self._last

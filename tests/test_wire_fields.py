@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from batch.records import Reply, Usage, Verdict
+from batch.records import Failure, Reply, Usage, Verdict
 from batch.wire.reply import ReplyDecoder
 from tests.wire_support import (
     DONE,
@@ -144,12 +144,24 @@ def test_a_tool_call_nested_too_deeply_to_be_written_down_is_flattened() -> None
 def test_many_small_pieces_of_arguments_take_linear_time() -> None:
     decoder = ReplyDecoder("text/event-stream")
     piece = delta(tool_calls=[call(0, function={"arguments": "a" * 100})])
+    decoder.feed(delta(tool_calls=[call(0, function={"name": "read"})]))
     for _ in range(20_000):
         decoder.feed(piece)
     decoder.feed(finish())
     outcome = decoder.close()
     assert isinstance(outcome, Reply)
-    assert outcome.tool_calls == [{"function": {"name": None, "arguments": "a" * 2_000_000}}]
+    assert outcome.tool_calls == [{"function": {"name": "read", "arguments": "a" * 2_000_000}}]
+
+
+@pytest.mark.parametrize(
+    "function", [{"arguments": "{}"}, {"name": "", "arguments": "{}"}, {"name": None, "arguments": "x"}]
+)
+def test_arguments_for_a_function_without_a_name_are_no_answer(function: dict[str, object]) -> None:
+    decoder = ReplyDecoder("text/event-stream")
+    decoder.feed(HELLO + delta(tool_calls=[call(0, function=function)]) + finish() + DONE)
+    outcome = decoder.close()
+    assert isinstance(outcome, Failure)
+    assert (outcome.code, outcome.finished) == ("bad_event", True)
 
 
 @pytest.mark.parametrize(

@@ -53,7 +53,10 @@ class ToolCalls:
         return True
 
     def joined(self) -> list[JSONObject]:
-        """The calls so far, without those that say nothing."""
+        """The calls so far, without those that say nothing.
+
+        Raises ``WrongTypeError`` for arguments without a name of the function: it cannot be called.
+        """
         return [call.joined() for call in sorted(self._calls, key=lambda call: call.index) if call.says]
 
     def functions(self) -> list[object]:
@@ -153,6 +156,8 @@ class _Call:
     def joined(self) -> JSONObject:
         if self._function is None:
             return self.fields
+        if not self._function["name"] and any(self._arguments):
+            raise WrongTypeError("a tool call names no function")
         return self.fields | {"function": self._function | {"arguments": join(self._arguments)}}
 
     def _text(self, arguments: object) -> str:
