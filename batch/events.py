@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence  # noqa: TC003 - msgspec evaluates the annotations
 from enum import Enum, auto
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.records import Failure, Request, Result, Summary  # noqa: TC001 - as above
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from batch.records import Failure, Request, Result, Summary
 
 
 class Parked(Struct, frozen=True):

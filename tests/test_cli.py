@@ -437,7 +437,7 @@ def test_the_summary_as_json_is_all_there_is_on_stdout(cli: Cli, job: Path) -> N
 
 def test_stats_are_dated_lines(cli: Cli, job: Path) -> None:
     progress = [line for line in cli("run", "job.yaml", "--stats", "0s").stderr.splitlines() if "ETA" in line]
-    assert len(progress) > 5
+    assert len(progress) > 2  # one a group of written results, and the last
     assert all(line[:2] == "20" and line[19] == "Z" for line in progress)
 
 

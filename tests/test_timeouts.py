@@ -197,7 +197,7 @@ def code_of(outcome: Outcome) -> str:
         delta(reasoning_content="a"),
         delta(reasoning="a"),
         delta(refusal="a"),
-        delta(tool_calls=[{"index": 0, "function": {"arguments": "a"}}]),
+        delta(tool_calls=[{"index": 0, "function": {"name": "f", "arguments": "a"}}]),
     ],
     ids=["text", "reasoning_content", "reasoning", "refusal", "tool calls"],
 )

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from msgspec import Struct
+
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
@@ -71,19 +73,16 @@ class Watch:
         self.look_by(min((each.due for each in self._alarms), default=math.inf))
 
 
-class Alarm:
+class Alarm(Struct, eq=False):
     """Rings, once, when its deadlines are over while it is set. ``has_rung`` says that it did.
 
     Only where the deadlines move nearer must somebody tell, by ``moved``.
     """
 
-    __slots__ = ("_deadlines", "_then", "_watch", "has_rung")
-
-    def __init__(self, watch: Watch, deadlines: Deadlines) -> None:
-        self._watch = watch
-        self._deadlines = deadlines
-        self._then: Callable[[], None] | None = None
-        self.has_rung = False
+    _watch: Watch
+    _deadlines: Deadlines
+    _then: Callable[[], None] | None = None
+    has_rung: bool = False
 
     @property
     def due(self) -> float:

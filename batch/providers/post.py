@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import aiohttp
 import anyio
+from msgspec import Struct
 
 from batch.providers.route import NothingSentError
 
@@ -19,31 +20,18 @@ if TYPE_CHECKING:
     from batch.providers.route import Response, Route
 
 
-class Post:
+class Post(Struct, eq=False):
     """Sends one body on a route. ``alarm`` watches the deadlines; it is for that to ``hang_up``."""
 
-    __slots__ = (
-        "_alarm",
-        "_connecting",
-        "_connections",
-        "_deadlines",
-        "_is_answered",
-        "_is_reused",
-        "_route",
-        "connection",
-        "lost",
-    )
-
-    def __init__(self, connections: Connections, route: Route, deadlines: Deadlines, alarm: Alarm) -> None:
-        self._connections = connections
-        self._route = route
-        self._deadlines = deadlines
-        self._alarm = alarm
-        self._connecting: anyio.CancelScope | None = None
-        self._is_answered = False
-        self.connection: Connection | None = None
-        self._is_reused = False
-        self.lost = 0
+    _connections: Connections
+    _route: Route
+    _deadlines: Deadlines
+    _alarm: Alarm
+    connection: Connection | None = None
+    lost: int = 0
+    _connecting: anyio.CancelScope | None = None
+    _is_answered: bool = False
+    _is_reused: bool = False
 
     async def send(self, body: bytes) -> Response:
         """Send, and once more on a fresh connection where a reused one had died before any answer.

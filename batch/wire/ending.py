@@ -31,6 +31,8 @@ from __future__ import annotations
 
 from enum import Enum, auto
 
+from msgspec import Struct
+
 from batch.finish_reasons import BUILT_IN, NO_WORDS, Ending, FinishReasons, classify
 
 
@@ -49,20 +51,18 @@ _RANK = {Ending.UNKNOWN: 0, Ending.COMPLETE: 1, Ending.LENGTH: 2}
 _FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
 
 
-class FinishState:
-    """The state machine. ``word`` is the server's finish reason, ``ending`` what it says.
+class FinishState(Struct, gc=False, eq=False):
+    """The state machine. ``word`` is the server's finish reason, ``ending`` what it says; ``own`` are the
+    job's words.
 
     ``is_early`` makes every finish reason provisional; it is set once words have followed one.
     """
 
-    __slots__ = ("_own", "ending", "is_early", "state", "word")
-
-    def __init__(self, own: FinishReasons = NO_WORDS, *, is_early: bool = False) -> None:
-        self._own = own
-        self.is_early = is_early
-        self.state = State.OPEN
-        self.word: str | None = None
-        self.ending: Ending | None = None
+    own: FinishReasons = NO_WORDS
+    is_early: bool = False
+    state: State = State.OPEN
+    word: str | None = None
+    ending: Ending | None = None
 
     @property
     def is_firm(self) -> bool:
@@ -81,7 +81,7 @@ class FinishState:
 
     def reason(self, word: str, *, with_words: bool) -> None:
         """The server has sent a finish reason, ``with_words`` in the same event."""
-        ending = BUILT_IN.get(word) or classify(word, self._own)
+        ending = BUILT_IN.get(word) or classify(word, self.own)
         if ending is None:
             return
         if self.ending is None or self._counts(ending):

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.finish_reasons import NO_WORDS, Ending, FinishReasons
+from msgspec import Struct
+
+from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire.chunks import Remark, WrongTypeError, examined, plausible
-from batch.wire.ending import FinishState
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
@@ -17,6 +18,10 @@ from batch.wire.whole_message import WholeMessages
 if TYPE_CHECKING:
     from batch.records import JSONObject
     from batch.wire.chunks import Choice, Chunk, Delta, Odd
+    from batch.wire.ending import FinishState
+
+
+_COMPLETE = Ending.COMPLETE
 
 
 class ReportedError(Exception):
@@ -27,7 +32,7 @@ class ReportedError(Exception):
         self.error = error
 
 
-class Message:
+class Message(Struct, eq=False):
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
     ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name
@@ -35,34 +40,18 @@ class Message:
     server has reported beside an answer; it counts where no finish reason comes.
     """
 
-    __slots__ = (
-        "_calls",
-        "_has_reason",
-        "_logprobs",
-        "_reasoning",
-        "_refusal",
-        "_usage",
-        "_wholes",
-        "deltas",
-        "finish",
-        "model",
-        "remark",
-        "text",
-    )
-
-    def __init__(self, finish_reasons: FinishReasons = NO_WORDS, *, is_early: bool = False) -> None:
-        self.deltas = 0
-        self._has_reason = False
-        self.text: list[str] = []
-        self.finish = FinishState(finish_reasons, is_early=is_early)
-        self.model: str | None = None
-        self._reasoning: list[str] = []
-        self._refusal: list[str] = []
-        self._calls: ToolCalls | None = None
-        self._logprobs: Logprobs | None = None
-        self.remark: Any = None
-        self._usage: Usage | None = None
-        self._wholes: WholeMessages | None = None
+    finish: FinishState
+    text: list[str] = []
+    deltas: int = 0
+    model: str | None = None
+    remark: Any = None
+    _has_reason: bool = False
+    _reasoning: list[str] = []
+    _refusal: list[str] = []
+    _calls: ToolCalls | None = None
+    _logprobs: Logprobs | None = None
+    _usage: Usage | None = None
+    _wholes: WholeMessages | None = None
 
     def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
         """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
@@ -109,9 +98,11 @@ class Message:
     def reply(self) -> Outcome:
         """The outcome of a message that has ended, as far as the server says."""
         ending, word = self.finish.ending, self.finish.word
-        if ending is Ending.FILTERED:
+        if ending is _COMPLETE:
+            pass  # as nearly always
+        elif ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
-        if ending is Ending.BROKEN_OFF:
+        elif ending is Ending.BROKEN_OFF:
             return self._ended("broken_off", f"the server broke the answer off: finish reason {word!r}")
         try:
             said, reasoning, refusal, calls = self._settled()
@@ -124,9 +115,9 @@ class Message:
             return self._ended("empty", "the server finished without having said anything")
         reply = Reply(
             text=text,
-            verdict=self._verdict(),
+            verdict=Verdict.COMPLETE if ending is _COMPLETE else self._verdict(),
             finish_reason=word,
-            reasoning="\n".join(filter(None, (reasoning, thinking))) or None,
+            reasoning=f"{reasoning}\n{thinking}" if reasoning and thinking else reasoning or thinking or None,
             tool_calls=calls or None,
             refusal=refusal or None,
             usage=None if self._usage is None else believable(self._usage, has_words=True),

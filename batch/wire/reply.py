@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire import chunks, runs
+from batch.wire.ending import FinishState
 from batch.wire.error_shapes import error_in
 from batch.wire.failures import from_event
 from batch.wire.message import Message, ReportedError
@@ -58,7 +59,7 @@ class ReplyDecoder:
         self.content_type = content_type
         self.done = False
         self.framed = True
-        self.message = Message(finish_reasons, is_early=is_early)
+        self.message = Message(FinishState(finish_reasons, is_early))
         self._events = EventDecoder(max_event)
         self._max_event = max_event
         self._whole: bytearray | None = None
