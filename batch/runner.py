@@ -190,7 +190,7 @@ class Run:
             work.attempts += 1
             self._emit(AttemptStarted(work.request))
             try:
-                outcome = await self._providers[work.endpoint.name].complete(work.to_send)
+                outcome = await self._providers[work.endpoint].complete(work.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
             if isinstance(outcome, _OUTCOMES) and outcome.lost:

@@ -37,7 +37,7 @@ def request(number: int = 0, size: int = 300) -> Request:
 
 def work(number: int = 0, size: int = 300) -> Work:
     lane = Lane("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
-    return Work(request(number, size), lane, lane.pool.first, 0.0)
+    return Work(request(number, size), lane.name, lane.pool.first.name, 0.0)
 
 
 PROMPT = 100 + PER_MESSAGE

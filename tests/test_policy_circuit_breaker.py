@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING
 
 import pytest
 from msgspec.structs import replace
@@ -62,7 +62,7 @@ class Endpoint:
     def send(self, *, is_check: bool = False) -> Work:
         """Send another request, or a check."""
         self.number += 1
-        work = Work(request(str(self.number)), cast("Any", None), self.breaker, self.now, is_check=is_check)
+        work = Work(request(str(self.number)), "m", "m", self.now, is_check=is_check)
         self.breaker.sent(work, self.now)
         return work
 

@@ -46,12 +46,12 @@ def taken(it: Lane, now: float = 0) -> list[Work]:
 
 
 def names(works: list[Work]) -> Counter[str]:
-    return Counter(work.endpoint.name for work in works)
+    return Counter(work.endpoint for work in works)
 
 
 def settle(it: Lane, works: list[Work], outcomes: dict[str, Outcome], now: float = 0) -> list[Decision]:
     """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
-    return [each for work in works for each in it.settle(work, outcomes.get(work.endpoint.name, OK), now)]
+    return [each for work in works for each in it.settle(work, outcomes.get(work.endpoint, OK), now)]
 
 
 def kinds(decisions: list[Decision]) -> Counter[type]:
@@ -73,14 +73,14 @@ def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
     it = proven("abc", limit=9)
     works = taken(it)
     assert names(works) == Counter("aaabbbccc")
-    settle(it, [work for work in works if work.endpoint.name == "b"], {})
+    settle(it, [work for work in works if work.endpoint == "b"], {})
     assert names(taken(it)) == Counter("bbb")
 
 
 def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() -> None:
     it = proven()
     works = taken(it)
-    said = settle(it, [work for work in works if work.endpoint.name == "a"], {"a": REFUSED})
+    said = settle(it, [work for work in works if work.endpoint == "a"], {"a": REFUSED})
     assert kinds(said) == {Suspend: 1, Requeue: 4, CircuitOpened: 1}
     assert endpoint(it, "a").opened_at == 0
     assert it.held is None
@@ -95,11 +95,11 @@ def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() ->
 def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
     it = proven(limit=4)
     works = taken(it)
-    mine = next(work for work in works if work.endpoint.name == "a")
+    mine = next(work for work in works if work.endpoint == "a")
     (again,) = it.settle(mine, CUT, 0)
     assert isinstance(again, RetryAt)
     (retried,) = taken(it, again.at)
-    assert (retried is mine, retried.endpoint.name) == (True, "b")
+    assert (retried is mine, retried.endpoint) == (True, "b")
 
 
 @pytest.mark.parametrize("failure", [REFUSED, NOT_FOUND, PAGE], ids=lambda failure: str(failure.code))
@@ -185,10 +185,10 @@ def test_an_outage_of_all_stops_the_run_as_an_outage() -> None:
 def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -> None:
     it = proven()
     works = taken(it)
-    mine = next(work for work in works if work.endpoint.name == "a")
+    mine = next(work for work in works if work.endpoint == "a")
     wait = Failure("http_429", "slow", http_status=429, retry_after=300)
     assert kinds(it.settle(mine, wait, 0)) == {RetryAt: 1, Park: 1}
-    settle(it, [work for work in works if work.endpoint.name == "b"], {})
+    settle(it, [work for work in works if work.endpoint == "b"], {})
     again = taken(it)
     assert mine in again
     assert names(again) == Counter({"b": 5}), "three of a are still under way"
@@ -229,7 +229,7 @@ def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
 
     def outcome(work: Work, now: float) -> Outcome:
         nonlocal gone
-        bad = work.endpoint.name == "a"
+        bad = work.endpoint == "a"
         gone += bad and len(work.failures) == 7
         return CUT if bad else OK
 

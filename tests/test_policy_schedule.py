@@ -97,7 +97,7 @@ class Toll:
 
 def name_of(work: Work) -> str:
     """What an attempt is called in the books: a check is none of its request's."""
-    return f"check of {work.endpoint.name}" if work.is_check else work.request.id
+    return f"check of {work.endpoint}" if work.is_check else work.request.id
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -169,7 +169,8 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert name not in self.done, "what has ended stays ended"
         assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
         self.flying[name] = work
-        endpoint = work.endpoint
+        lane = next(each for each in self.scheduler.lanes if each.name == work.lane)
+        endpoint = lane.pool.by_name[work.endpoint]
         assert endpoint.held is None, "who is held is left alone"
         if endpoint.state is State.CLOSED:
             assert endpoint.in_flight <= endpoint.slots(self.now)
@@ -242,10 +243,10 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert self.scheduler.in_flight == len(self.flying) <= self.bound
         assert self.purse.set_aside == len(self.flying)
         for lane in self.scheduler.lanes:
-            mine = [work for work in self.flying.values() if work.lane is lane]
+            mine = [work for work in self.flying.values() if work.lane == lane.name]
             assert lane.in_flight == len(mine) <= self.limit
             for endpoint in lane.pool.endpoints:
-                assert endpoint.in_flight == sum(work.endpoint is endpoint for work in mine)
+                assert endpoint.in_flight == sum(work.endpoint == endpoint.name for work in mine)
                 assert endpoint.proven or endpoint.in_flight <= 1, "a pilot goes alone"
             ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
             assert lane.waiting <= self.limit + look_ahead(self.limit)

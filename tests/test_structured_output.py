@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import msgspec
@@ -211,7 +211,7 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
     demand = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     acceptance = Acceptance()
     request = Request("a", "f", "m", "m", (ASKED,), {"response_format": demand})
-    work = Work(request, cast("Any", None), cast("Any", None), 0.0)  # neither lane nor endpoint matters
+    work = Work(request, "m", "m", 0.0)
     judged = acceptance.judge(work, CUT)
     assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
     if isinstance(judged, Unchecked):

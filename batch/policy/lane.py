@@ -206,9 +206,10 @@ class Lane:
         elif outcome.code in ANSWERED:
             self._backlog.retries.replied()
         self._gate.settled(work, outcome, now)
-        steps = work.endpoint.settled(work, outcome, now)
+        endpoint = self.pool.by_name[work.endpoint]
+        steps = endpoint.settled(work, outcome, now)
         decisions = self._carry_out(steps, now) if steps else []
-        return self.pool.settled(work.endpoint, decisions, now)
+        return self.pool.settled(endpoint, decisions, now)
 
     def review(self, now: float) -> list[Decision]:
         """Decide about suspects that nothing else can: where only they are left to send."""
@@ -220,7 +221,7 @@ class Lane:
     # Before an attempt
 
     def _begin(self, request: Request, now: float) -> Work:
-        return Work(request, self, self.pool.first, queued_at=now)
+        return Work(request, self.name, self.pool.first.name, queued_at=now)
 
     def _check(self, now: float) -> Work | None:
         """The check that an endpoint wants, which goes before any request of the job."""
@@ -228,7 +229,7 @@ class Lane:
         if self.pool.is_in_doubt:
             endpoint = next((each for each in self.pool.endpoints if each.wants_check(now)), None)
         if head is not None and head.is_check:
-            if head.endpoint is endpoint:
+            if endpoint is not None and head.endpoint == endpoint.name:
                 return head
             self._head = None
         if endpoint is None:
@@ -236,7 +237,7 @@ class Lane:
         if self._head is not None:
             self._backlog.put_back(self._head, first=True)
             self._head = None
-        return Work(endpoint.reference(), self, endpoint, queued_at=now, is_check=True)
+        return Work(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
 
     def _send(self, work: Work, now: float) -> Work:
         self._gate.reserve(work, now)
@@ -244,9 +245,11 @@ class Lane:
         work.sent_at = now
         if work.is_check:
             self.checks += 1
+            endpoint = self.pool.by_name[work.endpoint]
         else:
-            work.endpoint = self.pool.choose(work, now)
-        work.endpoint.sent(work, now)
+            endpoint = self.pool.choose(work, now)
+            work.endpoint = endpoint.name
+        endpoint.sent(work, now)
         return work
 
     def _wished(self, now: float) -> float | None:
@@ -311,7 +314,7 @@ class Lane:
 
     def _charge(self, step: Charge, now: float) -> list[Decision]:
         """Decide about a request whose failure is its own, by the table of retries."""
-        work, failure, endpoint = step.work, step.failure, step.work.endpoint
+        work, failure, endpoint = step.work, step.failure, self.pool.by_name[step.work.endpoint]
         given_up = self.pool.gives_up(endpoint, failure)
         if given_up is not None:
             return self._hold(work, given_up, now)
@@ -332,7 +335,7 @@ class Lane:
 
     def _hold(self, work: Work, hold: Hold, now: float) -> list[Decision]:
         self._backlog.put_back(work, first=True)
-        return [Requeue(work), *self._carry_out(work.endpoint.park(hold), now)]
+        return [Requeue(work), *self._carry_out(self.pool.by_name[work.endpoint].park(hold), now)]
 
     def _give_up(self, work: Work, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """The request has failed, unless another endpoint of the pool may do better.
@@ -340,7 +343,7 @@ class Lane:
         If what answered the first request is no chat server, nothing more is sent there. Another run may have
         the right address, so nothing is held against the request either.
         """
-        endpoint = work.endpoint
+        endpoint = self.pool.by_name[work.endpoint]
         if kind_of(failure) in SUSPECT and not work.is_last_chance and self.pool.has_another(endpoint):
             work.is_last_chance = True
             self._backlog.put_back(work)

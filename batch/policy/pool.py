@@ -26,6 +26,7 @@ class Pool:
 
     def __init__(self, endpoints: Iterable[CircuitBreaker]) -> None:
         self.endpoints = tuple(endpoints)
+        self.by_name = {each.name: each for each in self.endpoints}
         self.first = self.endpoints[0]
         self._alone = len(self.endpoints) == 1
 
@@ -100,7 +101,7 @@ class Pool:
             return self.first
         last = work.endpoint if work.failures else None
         free = (each for each in self.endpoints if each.is_open(now))
-        return min(free, key=lambda each: (each is last, each.in_flight))
+        return min(free, key=lambda each: (each.name == last, each.in_flight))
 
     def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Hold | None:
         """Whether an endpoint whose pilot met something strange is left to others, and the request too."""

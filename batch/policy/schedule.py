@@ -29,6 +29,7 @@ class Scheduler:
 
     def __init__(self, lanes: Sequence[Lane], limit: int) -> None:
         self.lanes = tuple(lanes)
+        self._by_name = {lane.name: lane for lane in lanes}
         self.in_flight = 0
         self.draining = False
         self.limited = False
@@ -80,8 +81,9 @@ class Scheduler:
     def settle(self, work: Work, outcome: Outcome, now: float) -> list[Decision]:
         """Take the outcome of an attempt in; see ``Lane.settle``."""
         self.in_flight -= 1
-        decisions = work.lane.settle(work, outcome, now)
-        if work.lane.closed:
+        lane = self._by_name[work.lane]
+        decisions = lane.settle(work, outcome, now)
+        if lane.closed:
             self.limited = self.draining = True
         return decisions
 

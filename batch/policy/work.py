@@ -7,15 +7,14 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from batch.policy.circuit_breaker import CircuitBreaker
-    from batch.policy.lane import Lane
     from batch.records import Mishap, Request
 
 
 class Work(Struct, eq=False):
     """A request on its way.
 
-    ``endpoint`` has its attempt in flight, or had the last one. ``sent_at`` is when that began, ``queued``
+    ``lane`` is the name of its queue. ``endpoint`` is the name of the one that has its attempt in flight, or
+    had the last one. ``sent_at`` is when that began, ``queued``
     how many seconds it had waited by then, ``turn`` its place among what the endpoint was sent. ``revised``
     is sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes
     of the attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records
@@ -30,8 +29,8 @@ class Work(Struct, eq=False):
     """
 
     request: Request
-    lane: Lane
-    endpoint: CircuitBreaker
+    lane: str
+    endpoint: str
     queued_at: float
     queued: float = 0.0
     sent_at: float = 0.0
