@@ -60,4 +60,9 @@ class Account:
             checks=self.checks,
             failures=tally.failures,
             held_back=self.held_back,
+            currency=self.spending.currency,
+            provider_cost=self.spending.provider_cost,
+            cached_tokens=tally.cached_tokens,
+            cache_write_tokens=tally.cache_write_tokens,
+            reasoning_tokens=tally.reasoning_tokens,
         )

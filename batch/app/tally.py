@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from batch.app.options import RunReporter
     from batch.app.plan import Plan
-    from batch.records import Failure, Request, Result, Timings
+    from batch.records import Failure, Request, Result, Timings, Usage
 
 
 NAMED = 5
@@ -31,6 +31,9 @@ class Tally:
         self.attempts = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.cached_tokens = 0
+        self.cache_write_tokens = 0
+        self.reasoning_tokens = 0
         self.codes: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.latency = Histogram()
@@ -58,9 +61,15 @@ class Tally:
             self.succeeded += 1
             self._time(result.timings)
         if result.usage is not None:
-            self.prompt_tokens += result.usage.prompt_tokens or 0
-            self.completion_tokens += result.usage.completion_tokens or 0
+            self._tokens(result.usage)
         self._reporter.finished(result)
+
+    def _tokens(self, usage: Usage) -> None:
+        self.prompt_tokens += usage.prompt_tokens or 0
+        self.completion_tokens += usage.completion_tokens or 0
+        self.cached_tokens += usage.cached_tokens or 0
+        self.cache_write_tokens += usage.cache_write_tokens or 0
+        self.reasoning_tokens += usage.reasoning_tokens or 0
 
     def _time(self, timings: Timings) -> None:
         if timings.total is not None:

@@ -65,7 +65,10 @@ class Estimator:
 
     def learn(self, estimate: Estimate, usage: Usage) -> None:
         """Take in what a server has counted for a request that was estimated."""
-        prompt, completion = tokens_of(usage)
+        self.learn_tokens(estimate, *tokens_of(usage))
+
+    def learn_tokens(self, estimate: Estimate, prompt: int | None, completion: int | None) -> None:
+        """Take in the counts of prompt and answer, ``None`` where they are not known."""
         if prompt and estimate.size:
             self._prompts.add(max(0, prompt - estimate.extra), estimate.size)
         if completion:
@@ -87,8 +90,14 @@ class _Ratio:
 
 
 def tokens_of(usage: Usage) -> tuple[int | None, int | None]:
-    """Tokens of prompt and answer; what a server counts in the total alone, such as thoughts, is answer."""
+    """Tokens of prompt and answer; what a server counts in the total alone, such as thoughts, is answer.
+
+    Thoughts that are more than the answer is said to have are no part of it, and come on top.
+    """
     prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    reasoning = usage.reasoning_tokens or 0
+    if completion is not None and reasoning > completion:
+        completion += reasoning
     if total is not None and prompt is not None:
         completion = max(completion or 0, total - prompt)
     elif total is not None and completion is not None:
