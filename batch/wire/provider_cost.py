@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_COST = 1e6
 """The largest cost of one answer that is believed, in USD."""
 
+COST_KEYS = frozenset({"cost", "total_cost", "estimated_cost", "cost_in_usd_ticks"})
+"""The keys of a report of usage under which a cost may stand."""
+
 _TICKS = 1e10
 """Ticks of xAI in one dollar."""
 

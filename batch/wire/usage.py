@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batch.records import Usage
 from batch.wire.fields import inner
-from batch.wire.provider_cost import provider_cost
+from batch.wire.provider_cost import COST_KEYS, provider_cost
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -18,6 +18,18 @@ MOST_TOKENS = 2**24
 """The largest count that is believed: no model has a context of so many tokens."""
 
 _MAIN_KEYS = frozenset({"prompt_tokens", "completion_tokens", "total_tokens"})
+_RARE_KEYS = frozenset(
+    {
+        "input_tokens",
+        "input_tokens_details",
+        "output_tokens_details",
+        "cache_read_input_tokens",
+        "cache_creation_input_tokens",
+        "prompt_cache_hit_tokens",
+        "cached_tokens",
+        "reasoning_tokens",
+    }
+)
 
 
 class UsageReports:
@@ -35,10 +47,8 @@ class UsageReports:
     def add(self, said: Mapping[str, Any]) -> None:
         """Take in one report. Of several, the largest number of each kind counts."""
         self._usage = larger(self._usage, counts(said))
-        if not _MAIN_KEYS.issuperset(said):
-            cost = provider_cost(said)
-            if cost is not None:
-                self.cost = max(cost, self.cost or 0.0)
+        if not COST_KEYS.isdisjoint(said) and (cost := provider_cost(said)) is not None:
+            self.cost = max(cost, self.cost or 0.0)
 
     def usage(self, *, has_words: bool) -> Usage | None:
         """Return the counts that can be true; ``has_words``: the answer says something."""
@@ -47,8 +57,10 @@ class UsageReports:
 
 def count(value: object) -> int | None:
     """Return a number of tokens; ``None`` for anything that is no whole number from 0 to ``MOST_TOKENS``."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS:
-        return int(value) if value == int(value) else None
+    if value.__class__ is int:
+        return value if 0 <= value <= MOST_TOKENS else None
+    if isinstance(value, float) and 0 <= value <= MOST_TOKENS and value.is_integer():
+        return int(value)
     return None
 
 
@@ -63,34 +75,35 @@ def counts(said: Mapping[str, Any]) -> Usage:
     total = count(said.get("total_tokens"))
     if _MAIN_KEYS.issuperset(said):
         return Usage(prompt, completion, total)
-    is_anthropic = "prompt_tokens" not in said and "input_tokens" in said
+    of_prompt, of_answer = said.get("prompt_tokens_details"), said.get("completion_tokens_details")
+    cached = written = reasoning = None
+    if of_prompt.__class__ is dict:
+        cached = count(of_prompt.get("cached_tokens"))
+        written = _larger(
+            count(of_prompt.get("cache_write_tokens")), count(of_prompt.get("cache_creation_tokens"))
+        )
+    if of_answer.__class__ is dict:
+        reasoning = count(of_answer.get("reasoning_tokens"))
+    found = Usage(prompt, completion, total, _told(cached), _told(written), _told(reasoning))
+    return found if _RARE_KEYS.isdisjoint(said) else larger(found, _under_other_names(said, prompt))
+
+
+def _under_other_names(said: Mapping[str, Any], prompt: int | None) -> Usage:
+    """Return what Anthropic, DeepSeek, Moonshot, xAI and the gateways before them report in further keys."""
+    completion = None
+    is_anthropic = prompt is None and "input_tokens" in said
     if is_anthropic:
         prompt, completion = count(said["input_tokens"]), count(said.get("output_tokens"))
-    of_prompt = said.get("prompt_tokens_details") or said.get("input_tokens_details")
-    of_answer = said.get("completion_tokens_details") or said.get("output_tokens_details")
-    read, created = count(said.get("cache_read_input_tokens")), count(said.get("cache_creation_input_tokens"))
-    apart = (read or 0) + (created or 0)
+    read, written = count(said.get("cache_read_input_tokens")), count(said.get("cache_creation_input_tokens"))
+    apart = (read or 0) + (written or 0)
     if prompt is not None and apart and (is_anthropic or apart > prompt):
         prompt = count(prompt + apart)
-    return Usage(
-        prompt,
-        completion,
-        total,
-        cached_tokens=_told(
-            read,
-            count(inner(of_prompt, "cached_tokens")),
-            count(said.get("prompt_cache_hit_tokens")),
-            count(said.get("cached_tokens")),
-        ),
-        cache_write_tokens=_told(
-            created,
-            count(inner(of_prompt, "cache_write_tokens")),
-            count(inner(of_prompt, "cache_creation_tokens")),
-        ),
-        reasoning_tokens=_told(
-            count(inner(of_answer, "reasoning_tokens")), count(said.get("reasoning_tokens"))
-        ),
-    )
+    cached = _larger(count(said.get("prompt_cache_hit_tokens")), count(said.get("cached_tokens")))
+    of_input = count(inner(said.get("input_tokens_details"), "cached_tokens"))
+    of_output = count(inner(said.get("output_tokens_details"), "reasoning_tokens"))
+    reasoning = _larger(count(said.get("reasoning_tokens")), of_output)
+    cached = _larger(_larger(read, cached), of_input)
+    return Usage(prompt, completion, None, _told(cached), _told(written), _told(reasoning))
 
 
 def larger(before: Usage | None, now: Usage) -> Usage:
@@ -98,12 +111,12 @@ def larger(before: Usage | None, now: Usage) -> Usage:
     if before is None:
         return now
     return Usage(
-        _most(before.prompt_tokens, now.prompt_tokens),
-        _most(before.completion_tokens, now.completion_tokens),
-        _most(before.total_tokens, now.total_tokens),
-        _most_told(before.cached_tokens, now.cached_tokens),
-        _most_told(before.cache_write_tokens, now.cache_write_tokens),
-        _most_told(before.reasoning_tokens, now.reasoning_tokens),
+        _larger(before.prompt_tokens, now.prompt_tokens),
+        _larger(before.completion_tokens, now.completion_tokens),
+        _larger(before.total_tokens, now.total_tokens),
+        _larger_told(before.cached_tokens, now.cached_tokens),
+        _larger_told(before.cache_write_tokens, now.cache_write_tokens),
+        _larger_told(before.reasoning_tokens, now.reasoning_tokens),
     )
 
 
@@ -130,7 +143,7 @@ def believable(usage: Usage, *, has_words: bool) -> Usage | None:
 
 def _possible(usage: Usage | None) -> Usage | None:
     """Reduce cached and written tokens to what the prompt can hold, the cached ones first."""
-    if usage is None or usage.prompt_tokens is None:
+    if usage is None or usage.prompt_tokens is None or not (usage.cached_tokens or usage.cache_write_tokens):
         return usage
     cached, written = usage.cached_tokens or 0, usage.cache_write_tokens or 0
     if cached + written <= usage.prompt_tokens:
@@ -144,18 +157,17 @@ def _possible(usage: Usage | None) -> Usage | None:
     )
 
 
-def _told(*found: int | None) -> int | UnsetType:
-    """Return the largest of the counts, ``UNSET`` where there is none."""
-    return max((number for number in found if number is not None), default=UNSET)
+def _told(number: int | None) -> int | UnsetType:
+    return UNSET if number is None else number
 
 
-def _most_told(before: int | UnsetType | None, now: int | UnsetType | None) -> int | UnsetType | None:
+def _larger_told(before: int | UnsetType | None, now: int | UnsetType | None) -> int | UnsetType | None:
     if not isinstance(before, int) or not isinstance(now, int):
         return before if isinstance(before, int) else now
     return max(before, now)
 
 
-def _most(before: int | None, now: int | None) -> int | None:
+def _larger(before: int | None, now: int | None) -> int | None:
     if before is None or now is None:
         return now if before is None else before
     return max(before, now)
