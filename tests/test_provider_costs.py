@@ -291,7 +291,9 @@ async def test_run_status_show_and_export_tell_tokens_currency_and_who_says_what
 async def test_another_currency_stands_behind_the_cost(tmp_path: Path, promptjobs: Command) -> None:
     async with FaultServer(told(usage())) as server:
         (tmp_path / "job.yaml").write_text(json.dumps(settings(server.url, PRICE | {"currency": "EUR"})))
+        planned = await promptjobs("run", "job.yaml", "--dry-run")
         ran = await promptjobs("run", "job.yaml")
         found = await promptjobs("status", "job.yaml")
+    assert " EUR in cost\n" in planned.stdout + planned.stderr
     assert ", cost 28 EUR; output/job.jsonl\n" in ran.stderr
     assert "cost       28 EUR\n" in found.stdout + found.stderr

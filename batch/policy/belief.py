@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 
 BYTES_PER_TOKEN = 10
 """More bytes of text than any tokenizer puts into one token on average: English takes 4 to 5, vocabularies
-with tokens of several words 7. Only runs of one character take more, and they are not counted."""
+with tokens of several words 7. Only blanks, and runs of a character or a few marks, take more: they do not
+count."""
 
 SLACK = 40
 """Bytes of text about which nothing is concluded: one token may be a long one."""
@@ -27,7 +28,7 @@ SLACK = 40
 SAMPLE = 200_000
 """Characters of one text that are looked at."""
 
-_RUNS = re.compile(r"\s{2,}|(\S)\1{3,}")
+_RUNS = re.compile(r"\s{2,}|(\S)\1{3,}|(\W{2,4}?)\2{3,}")
 
 
 def believed(usage: Usage | None, request: Request, outcome: Outcome) -> tuple[int | None, int | None]:

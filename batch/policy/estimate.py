@@ -65,10 +65,7 @@ class Estimator:
 
     def learn(self, estimate: Estimate, usage: Usage) -> None:
         """Take in what a server has counted for a request that was estimated."""
-        self.learn_tokens(estimate, *tokens_of(usage))
-
-    def learn_tokens(self, estimate: Estimate, prompt: int | None, completion: int | None) -> None:
-        """Take in the counts of prompt and answer, ``None`` where they are not known."""
+        prompt, completion = tokens_of(usage)
         if prompt and estimate.size:
             self._prompts.add(max(0, prompt - estimate.extra), estimate.size)
         if completion:

@@ -13,13 +13,13 @@ from batch.policy.buckets import Bucket
 from batch.policy.budget import NOTHING, UNKNOWN, Charge
 from batch.policy.estimate import Estimate, Estimator
 from batch.policy.gate import OpenGate
-from batch.records import Failure
+from batch.records import Failure, Usage
 
 if TYPE_CHECKING:
     from batch.policy.budget import Budget
     from batch.policy.prices import Price
     from batch.policy.work import Work
-    from batch.records import Outcome, Usage
+    from batch.records import Outcome
 
 NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
 """Codes of attempts that no model has seen: they take nothing."""
@@ -101,7 +101,7 @@ class Meter:
             charge(work, None, by_provider=False)
         if self._tokens is not None and told.tokens is not None:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
-        self._estimator.learn_tokens(reservation.estimate, prompt, completion)
+        self._estimator.learn(reservation.estimate, Usage(prompt, completion))
 
     def ended(self, *, failed: bool) -> None:
         """A request has its result: a share of failures may end the run."""
