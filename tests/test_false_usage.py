@@ -97,6 +97,7 @@ FALSE: dict[str, list[Any]] = {
         HONEST | {"cache_read_input_tokens": -1, "cache_creation_input_tokens": "1"}
     ],
     "cost 0": [HONEST | {"cost": 0}],
+    "next to no cost": [HONEST | {"cost": 1e-300}],
     "cost 0 and no tokens": [usage(0, 0, 0, cost=0)],
     "negative cost": [HONEST | {"cost": -400}],
     "cost NaN": [HONEST | {"cost": float("nan")}],

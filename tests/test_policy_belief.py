@@ -35,7 +35,7 @@ BASE64 = "TWFuIGlzIGRpc3Rpbmd1aXNoZWQsIG5vdCBvbmx5IGJ5IGhpcyByZWFzb24sIGJ1dCAuLi
         ("a" * 5000, 600),
         (BASE64, 700),
         ("Yes.", 1),
-        ("Donaudampfschifffahrtsgesellschaft", 1),
+        (" internationalization", 1),
         ("", 0),
     ],
 )

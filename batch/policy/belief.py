@@ -22,7 +22,7 @@ BYTES_PER_TOKEN = 10
 with tokens of several words 7. Only blanks, and runs of a character or a few marks, take more: they do not
 count."""
 
-SLACK = 40
+SLACK = 16
 """Bytes of text about which nothing is concluded: one token may be a long one."""
 
 SAMPLE = 200_000

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -26,6 +27,10 @@ NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
 
 GATEWAY_GAVE_UP = frozenset({504, 524})
 """Statuses with which a gateway stops waiting for a model that may yet have worked to the end."""
+
+
+LEAST_SHARE = 1 / 1000
+"""The part of what an attempt costs by the price below which a provider's own statement is not believed."""
 
 
 class Rates(Struct, frozen=True):
@@ -127,22 +132,23 @@ class Meter:
         """What the attempt took, as far as that is known, of believed ``prompt`` and ``completion``."""
         if isinstance(outcome, Failure) and was_free(outcome):
             return NOTHING
-        cost = self._stated(outcome)
-        by_provider = cost is not None
-        if completion is None:
-            return Charge(None, cost, by_provider) if by_provider else UNKNOWN
         taken = estimate.prompt if prompt is None else prompt
-        if cost is None and self.price is not None:
-            cached, written = _of_cache(outcome.usage) if prompt is not None else (0, 0)
-            cost = self.price.cost(taken, completion, cached, written)
-        return Charge(taken + completion, cost, by_provider)
+        cached, written = _of_cache(outcome.usage) if prompt is not None else (0, 0)
+        by_price = None if self.price is None else self.price.cost(taken, completion or 0, cached, written)
+        stated = self._stated(outcome, by_price)
+        is_stated = stated is not None
+        if completion is None:
+            return Charge(None, stated, is_stated)
+        return Charge(taken + completion, stated if is_stated else by_price, is_stated)
 
-    def _stated(self, outcome: Outcome) -> float | None:
-        """The cost that the provider states. Beside a price, 0 is no statement: it may be a default."""
-        if not self._takes_provider_costs:
+    def _stated(self, outcome: Outcome, by_price: float | None) -> float | None:
+        """The cost that the provider states. Next to nothing beside a price is no statement but a default."""
+        if outcome.cost is None or not self._takes_provider_costs:
             return None
-        is_blank = not outcome.cost and self.price is not None and not self.price.is_free
-        return None if is_blank else outcome.cost
+        if self.price is None or self.price.is_free:
+            return outcome.cost
+        least = max(LEAST_SHARE * (by_price or 0.0), sys.float_info.min)
+        return outcome.cost if outcome.cost >= least else None
 
 
 class ProviderCosts(OpenGate):
