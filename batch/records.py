@@ -9,7 +9,7 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 SCHEMA_VERSION: Literal[1] = 1
 """Version of the result line and of the summary; raised when a field changes its meaning."""
@@ -30,11 +30,19 @@ class Verdict(StrEnum):
 
 
 class Usage(Struct, frozen=True, gc=False):
-    """Tokens as the server counted them; ``None`` where it did not say."""
+    """Tokens as the server counted them; ``None`` where it did not say.
+
+    ``cached_tokens`` of the prompt were read from a cache, ``cache_write_tokens`` written to one. Both are
+    part of ``prompt_tokens``. ``reasoning_tokens`` are mostly part of ``completion_tokens``, but some servers
+    count them in the total alone. These three are absent from a line where the server did not report them.
+    """
 
     prompt_tokens: int | None = None
     completion_tokens: int | None = None
     total_tokens: int | None = None
+    cached_tokens: int | UnsetType | None = UNSET
+    cache_write_tokens: int | UnsetType | None = UNSET
+    reasoning_tokens: int | UnsetType | None = UNSET
 
 
 class Request(Struct, frozen=True, gc=False):
@@ -71,7 +79,7 @@ class Reply(Struct, frozen=True, gc=False):
     ``parsed`` is the value that the text holds, where the job demands one. ``logprobs`` are as the server
     sends them, joined over its events. ``redacted`` is set where a secret was taken out of what the server
     said. ``lost`` counts earlier tries of the same attempt, on connections that died: a server may have
-    processed them.
+    processed them. ``cost`` is the provider's own statement of what the answer costs, in USD.
     """
 
     text: str
@@ -89,6 +97,7 @@ class Reply(Struct, frozen=True, gc=False):
     logprobs: Any = None
     redacted: bool = False
     lost: int = 0
+    cost: float | None = None
 
 
 class Failure(Struct, frozen=True, gc=False):
@@ -104,7 +113,7 @@ class Failure(Struct, frozen=True, gc=False):
     where the server's code can only be about this one request, such as a prompt that is too long.
 
     ``finish_reason`` is the server's, where it has sent one. ``answer`` is what the reply would be, where
-    only its finish reason is not known.
+    only its finish reason is not known. ``cost`` is the provider's own statement, as in ``Reply``.
     """
 
     code: str
@@ -126,6 +135,7 @@ class Failure(Struct, frozen=True, gc=False):
     answer: Reply | None = None
     redacted: bool = False
     lost: int = 0
+    cost: float | None = None
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -164,6 +174,9 @@ class Result(Struct, frozen=True, gc=False):
     ``messages`` are those that were sent, where the job's ``output.include`` asks for them. ``target`` is the
     job's id of the model; ``logprobs`` are kept where the request asked for them. ``redacted``: the server
     has echoed a key or another secret, of which "…" stands here.
+
+    ``cost_source`` is "provider" where the provider itself has said what the attempts cost, and "mixed" where
+    it did so for some of them. It is absent where ``cost`` comes from a price alone, or is unknown.
     """
 
     schema_version: int
@@ -191,6 +204,7 @@ class Result(Struct, frozen=True, gc=False):
     target: str | None = None
     logprobs: Any = None
     redacted: bool = False
+    cost_source: str | UnsetType = UNSET
 
 
 class Known(Struct, frozen=True, gc=False):
@@ -229,7 +243,8 @@ class Summary(Struct, frozen=True, gc=False):
     ``null`` where there is none; times are UTC. ``checks`` are attempts that served to tell whether an
     endpoint or the requests were at fault. ``failures`` are the first requests that failed in this run, with
     their codes. ``held_back`` is the code of the failures, such as ``http_429``, that kept the requests in
-    flight below the job's limit for most of the run; else ``null``.
+    flight below the job's limit for most of the run; else ``null``. ``currency`` is that of ``cost``.
+    ``provider_cost`` is the part of ``cost`` that providers have stated themselves, ``null`` where none has.
     """
 
     schema_version: int
@@ -260,3 +275,8 @@ class Summary(Struct, frozen=True, gc=False):
     checks: int = 0
     failures: dict[str, str] = {}
     held_back: str | None = None
+    currency: str = "USD"
+    provider_cost: float | None = None
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0

@@ -17,6 +17,7 @@ from batch.testing import (
     delta,
     event,
     head,
+    status,
 )
 from tests.fault_support import SAID, Case, Row, each, gzipped, said
 
@@ -89,6 +90,36 @@ ROWS = [
         ],
         "complete",
         "once more at once, on a fresh connection; no attempt charged",
+    ),
+    Row(
+        "4a",
+        "an empty 400 from a proxy on a *reused* connection",
+        "1",
+        "S",
+        "",
+        [
+            Case(
+                "400 without a body",
+                1,
+                lambda _: status(400),
+                setting="proxied",
+                before=answer("pilot"),
+                then=answer(ALL),
+                requests=2,
+            )
+        ],
+        "complete",
+        "once more at once, on a fresh connection: some proxies say so of a connection that has died behind "
+        "them; no attempt charged",
+    ),
+    Row(
+        "4b",
+        "an empty 400 on a *reused* connection without a proxy",
+        "1",
+        "F",
+        "bad_request",
+        [Case("400 without a body", 1, lambda _: status(400), before=answer("pilot"))],
+        note="an answer like any other 400",
     ),
     Row(
         5,

@@ -8,9 +8,10 @@ from typing import Any
 import msgspec
 import pytest
 from hypothesis import given
+from msgspec.structs import replace
 
 from batch.codec import decode_result, encode_result, known
-from batch.records import Known, Result
+from batch.records import Known, Result, Usage
 from tests.results_support import failed, hostile_results, hostile_text, succeeded
 
 
@@ -53,7 +54,26 @@ def test_lone_surrogates_become_the_replacement_character(text: str) -> None:
 @given(hostile_results)
 def test_any_json_reader_finds_every_key_in_order(result: Result) -> None:
     decoded: dict[str, Any] = json.loads(encode_result(result))
-    assert list(decoded) == list(Result.__struct_fields__)
+    assert list(decoded) == [name for name in Result.__struct_fields__ if name != "cost_source"]
+
+
+def test_who_states_the_cost_is_told_only_where_a_provider_does() -> None:
+    line = encode_result(replace(succeeded("a"), cost=0.5, cost_source="provider"))
+    assert line.endswith(b'"logprobs":null,"redacted":false,"cost_source":"provider"}\n')
+    assert decode_result(line).cost_source == "provider"
+    assert not decode_result(encode_result(succeeded("a"))).cost_source
+
+
+def test_more_than_the_three_counts_stands_in_a_line_only_where_a_server_reports_it() -> None:
+    usage = Usage(90, 20, 110, cached_tokens=64, reasoning_tokens=0)
+    line = encode_result(replace(succeeded("a"), usage=usage))
+    assert (
+        b'"usage":{"prompt_tokens":90,"completion_tokens":20,"total_tokens":110,'
+        b'"cached_tokens":64,"reasoning_tokens":0},"cost":null'
+    ) in line
+    assert decode_result(line).usage == usage
+    foreign = line.replace(b'"cached_tokens":64', b'"cached_tokens":null')
+    assert decode_result(foreign).usage == Usage(90, 20, 110, cached_tokens=None, reasoning_tokens=0)
 
 
 def test_the_line_of_a_success() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -214,6 +214,54 @@ async def test_an_http_address_is_refused_before_anything_is_sent(promptjobs: Co
         )
         ended = await promptjobs("run", "job.yaml", env=env)
         assert (ended.code, len(proxy.requests), len(server.requests)) == (0, 1, 1)
+
+
+PASSWORD_PROXY = "http://me:a-password@proxy.example:3128"
+
+
+@pytest.mark.parametrize(
+    ("job", "env", "said"),
+    [
+        ({}, {}, ""),
+        (
+            {},
+            {"HTTPS_PROXY": PASSWORD_PROXY},
+            "requests to https://api.example go through the proxy http://proxy.example:3128 (HTTPS_PROXY)\n",
+        ),
+        ({}, {"HTTPS_PROXY": PASSWORD_PROXY, "NO_PROXY": "api.example"}, ""),
+        ({"proxy": None}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
+        (
+            {"proxy": "http://own.example:8080"},
+            {"HTTPS_PROXY": PASSWORD_PROXY},
+            "requests to https://api.example go through the proxy http://own.example:8080 (`proxy`)\n",
+        ),
+        ({"base_url": "https://${HOST_OF_MINE}/v1"}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
+        ({"base_url": "http://127.0.0.1:1/v1"}, {"HTTP_PROXY": PASSWORD_PROXY}, ""),
+        ({"base_url": "local"}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
+    ],
+)
+async def test_validate_names_the_proxies_in_use(
+    promptjobs: Command, job: dict[str, Any], env: dict[str, str], said: str
+) -> None:
+    usual = {"provider": "openai", "base_url": "https://api.example/v1", "model": "m", "prompt": "hi"}
+    (promptjobs.folder / "job.yaml").write_text(json.dumps(usual | job))
+    ended = await promptjobs("validate", "job.yaml", env=env)
+    assert (ended.code, ended.stderr.split("job.yaml: no mistakes")[0]) == (0, said)
+
+
+async def test_validate_says_that_others_can_read_a_key_file_and_passes_over_one_that_is_not_there(
+    promptjobs: Command,
+) -> None:
+    key = promptjobs.folder / "my.key"
+    job = {"provider": "openai", "base_url": "https://api.example/v1", "model": "m", "prompt": "hi"}
+    (promptjobs.folder / "job.yaml").write_text(json.dumps(job | {"api_key_file": "my.key"}))
+    for mode, is_said in ((None, False), (0o644, True), (0o600, False)):
+        if mode is not None:
+            key.write_text(KEY)
+            key.chmod(mode)
+        ended = await promptjobs("validate", "job.yaml")
+        assert (ended.code, f"others can read the key file {key}" in ended.stderr) == (0, is_said)
+        assert KEY not in ended.stderr
 
 
 async def test_a_key_file_that_others_can_read_is_a_warning(promptjobs: Command) -> None:

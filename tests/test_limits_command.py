@@ -129,13 +129,23 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
 
 # Prices
 
+GPT_4O_MINI = Price(0.15, 0.6, cached_input=0.075)
+
 
 @pytest.mark.parametrize(
     ("model", "price"),
     [
         (Model("m", "openai", "m", "http://h/v1", price=TokenPrice(1, 2)), Price(1, 2)),
         (Model("m", "autonomous", "llama", price=TokenPrice(0, 0)), Price(0, 0)),
-        (Model("m", "openai", "gpt-4o-mini", "https://api.openai.com/v1"), Price(0.15, 0.6)),
+        (
+            Model("m", "openai", "m", "http://h/v1", price=TokenPrice(3, 15, 0.3, 3.75)),
+            Price(3, 15, cached_input=0.3, cache_write=3.75),
+        ),
+        (Model("m", "openai", "gpt-4o-mini", "https://api.openai.com/v1"), GPT_4O_MINI),
+        (
+            Model("m", "openai", "claude-sonnet-4-0", "https://api.anthropic.com/v1"),
+            Price(3, 15, cached_input=0.3, cache_write=3.75),
+        ),
         (Model("m", "openai", "gpt-4o-mini", "http://127.0.0.1:8000/v1"), None),
         (Model("m", "openai", "gpt-4o-mini", "https://elsewhere.example/v1"), None),
         (Model("m", "openai", "gpt-4o-mini", "${SOMEWHERE}"), None),
@@ -143,7 +153,7 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
         (Model("m", "openai", "sonar", "https://api.perplexity.ai"), None),
         (Model("m", "openai", "gpt-4o-mini", "local", engine="llama"), None),
         (Model("m", "autonomous", "llama"), None),
-        (Model("m", "openai", "gpt-4o-mini", base_urls=("https://api.openai.com/v1",) * 2), Price(0.15, 0.6)),
+        (Model("m", "openai", "gpt-4o-mini", base_urls=("https://api.openai.com/v1",) * 2), GPT_4O_MINI),
         (Model("m", "openai", "gpt-4o-mini", base_urls=("https://api.openai.com/v1", "https://h/v1")), None),
     ],
     ids=lambda value: (
@@ -163,6 +173,7 @@ def test_a_price_that_depends_on_the_prompts_length_is_kept_as_such() -> None:
     assert price.tiers
     start = price.tiers[0].above
     assert price.cost(start + 1, 0) > 1.5 * price.cost(start, 0)
+    assert price.cost(start + 1, 0, start) < 0.3 * price.cost(start + 1, 0), "so have cached tokens"
 
 
 def test_with_the_extra_a_limit_of_cost_needs_no_price_in_the_job_file() -> None:

@@ -60,4 +60,9 @@ class Account:
             checks=self.checks,
             failures=statistics.failures,
             held_back=self.held_back,
+            currency=self.spending.currency,
+            provider_cost=self.spending.provider_cost,
+            cached_tokens=statistics.cached_tokens,
+            cache_write_tokens=statistics.cache_write_tokens,
+            reasoning_tokens=statistics.reasoning_tokens,
         )

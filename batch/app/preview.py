@@ -113,7 +113,7 @@ class _Viewer:
         if price is None or estimate.longest is None or load.cost is None:
             load.cost = None
         else:
-            load.cost += price.cost(estimate.prompt, estimate.longest)
+            load.cost += price.most(estimate.prompt, estimate.longest)
 
 
 def changed_part(request: Request, result: Result | None) -> str:

@@ -10,6 +10,7 @@ from decimal import Decimal
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
+from batch.jobfile.job import USD
 from batch.policy.prices import Price, Tier
 
 if TYPE_CHECKING:
@@ -18,10 +19,15 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile, Model
 
 
-def price_of(model: Model) -> Price | None:
-    """What the model costs; ``None`` where that is not known, or not the same at all of its addresses."""
-    if model.price is not None:
-        return Price(model.price.input, model.price.output)
+def price_of(model: Model, currency: str = USD) -> Price | None:
+    """What the model costs; ``None`` where that is not known, or not the same at all of its addresses.
+
+    ``currency`` is that of the job. The tables are in USD, and say nothing of costs in another.
+    """
+    if (own := model.price) is not None:
+        return Price(own.input, own.output, cached_input=own.cached_input, cache_write=own.cache_write)
+    if currency != USD:
+        return None
     addresses = model.base_urls or (model.base_url or "",)
     if model.provider != "openai" or not all(map(_may_be_listed, addresses)):
         return None
@@ -36,7 +42,8 @@ def has_price(model: Model) -> bool:
 
 def prices_of(job: JobFile) -> dict[str, Price]:
     """The prices of a job's models, by target, as far as they are known."""
-    return {model.id: price for model in job.models if (price := price_of(model)) is not None}
+    prices = {model.id: price_of(model, job.currency) for model in job.models}
+    return {target: price for target, price in prices.items() if price is not None}
 
 
 def _may_be_listed(base_url: str) -> bool:
@@ -55,18 +62,27 @@ def _listed(model: str, base_url: str) -> Price | None:
 
 
 def _price(listed: ModelPrice) -> Price | None:
-    """``None`` where a price depends on more than tokens. Cached prompts are taken at their full price."""
+    """``None`` where a price depends on more than tokens."""
     prompt, answer = listed.input_mtok, listed.output_mtok
     if prompt is None or answer is None or listed.requests_kcount:
         return None
-    starts = sorted({*_starts(prompt), *_starts(answer)})
-    tiers = tuple(Tier(start, _at(prompt, start), _at(answer, start)) for start in starts)
-    return Price(_at(prompt, 0), _at(answer, 0), tiers)
+    cached, written = listed.cache_read_mtok, listed.cache_write_mtok
+    starts = sorted({start for each in (prompt, answer, cached, written) for start in _starts(each)})
+
+    def cache(start: int) -> tuple[float | None, float | None]:
+        return _at_or_none(cached, start), _at_or_none(written, start)
+
+    tiers = tuple(Tier(start, _at(prompt, start), _at(answer, start), *cache(start)) for start in starts)
+    return Price(_at(prompt, 0), _at(answer, 0), tiers, *cache(0))
 
 
-def _starts(price: Decimal | TieredPrices) -> list[int]:
+def _starts(price: Decimal | TieredPrices | None) -> list[int]:
     """From how many prompt tokens on the price is another."""
-    return [] if isinstance(price, Decimal) else [tier.start for tier in price.tiers]
+    return [] if price is None or isinstance(price, Decimal) else [tier.start for tier in price.tiers]
+
+
+def _at_or_none(price: Decimal | TieredPrices | None, start: int) -> float | None:
+    return None if price is None else _at(price, start)
 
 
 def _at(price: Decimal | TieredPrices, start: int) -> float:

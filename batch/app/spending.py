@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.app.prices import price_of
+from batch.jobfile.job import USD
 from batch.policy.budget import Budget, FailureLimit
 from batch.policy.gate import OpenGate
-from batch.policy.meter import Meter, Rates
+from batch.policy.meter import Meter, ProviderCosts, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -17,33 +18,50 @@ if TYPE_CHECKING:
 
 
 class Spending:
-    """The run's budget over ``models``, those that it sends to."""
+    """The run's budget over ``models``, those that it sends to. ``currency`` is that of its costs."""
 
     def __init__(self, job: JobFile, models: Iterable[Model]) -> None:
         limits = job.limits
         self.budget = Budget(tokens=limits.tokens, cost=limits.cost, failures=_failure_limit(limits))
+        self.currency = job.currency
         self._limited = any(limit is not None for limit in (limits.tokens, limits.cost, limits.failures))
-        self._prices = {model.id: price_of(model) for model in models}
+        self._prices = {model.id: price_of(model, self.currency) for model in models}
+        self._gates: dict[str, Meter | ProviderCosts] = {}
 
     def gate(self, model: Model) -> Gate:
-        """What stands before the model's attempts: open where there is nothing to keep and to measure."""
+        """What stands before the model's attempts. What providers state as their costs is in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
-        price = self._prices[model.id]
-        if not self._limited and price is None and rates == Rates():
+        price, is_usd = self._prices[model.id], self.currency == USD
+        if self._limited or price is not None or rates != Rates():
+            meter = Meter(self.budget, rates, price, takes_provider_costs=is_usd)
+            self._gates[model.id] = meter
+            return meter
+        if not is_usd:
             return OpenGate()
-        return Meter(self.budget, rates, price)
+        return self._gates.setdefault(model.id, ProviderCosts(self.budget))
 
     @property
     def cost(self) -> float | None:
-        """What all attempts cost, as far as servers have told; ``None`` where a price is not known."""
-        if not self._prices or None in self._prices.values():
+        """What all attempts cost, as far as it is known; ``None`` where a model has neither a price nor a
+        provider that states costs."""
+        if not self._prices or not all(map(self._is_known, self._prices)):
             return None
         return round(self.budget.cost.known, 9)
 
     @property
+    def provider_cost(self) -> float | None:
+        """The part of ``cost`` that providers have stated; ``None`` where they have stated nothing."""
+        stated = self.budget.provider_cost
+        return None if stated is None or self.cost is None else round(stated, 9)
+
+    @property
     def unmetered(self) -> int:
-        """Attempts that are not in ``cost``, because no server has told what they took."""
+        """Attempts that are not in ``cost``, because it is not known what they took."""
         return 0 if self.cost is None else self.budget.untold
+
+    def _is_known(self, target: str) -> bool:
+        gate = self._gates.get(target)
+        return self._prices[target] is not None or (gate is not None and gate.has_provider_costs)
 
 
 def _failure_limit(limits: Limits) -> FailureLimit:

@@ -22,13 +22,14 @@ if TYPE_CHECKING:
 class Standing:
     """The output's lines, and the job's requests by where they stand (``None`` without a job).
 
-    ``orphans`` are lines of requests that the job no longer has.
+    ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
     """
 
     output: Path
     counts: Counts
     plan: Plan | None = None
     orphans: int = 0
+    currency: str | None = None
 
 
 def of_output(output: Path) -> Standing:
@@ -45,4 +46,6 @@ def of_job(job: JobFile) -> Standing:
         except FileNotFoundError:
             counts, contents = Counts(), Contents()
     plan = draw_up(open_source(job), contents.index.get)
-    return Standing(job.output, counts, plan, orphans=plan.orphans(len(contents.index)))
+    return Standing(
+        job.output, counts, plan, orphans=plan.orphans(len(contents.index)), currency=job.currency
+    )

@@ -10,7 +10,7 @@ from batch.events import AttemptStarted, ResultsDurable
 
 if TYPE_CHECKING:
     from batch.events import Event
-    from batch.records import Result
+    from batch.records import Result, Usage
 
 
 NAMED = 5
@@ -26,6 +26,9 @@ class Statistics:
         self.attempts = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
+        self.cached_tokens = 0
+        self.cache_write_tokens = 0
+        self.reasoning_tokens = 0
         self.codes: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.latency = Histogram()
@@ -53,5 +56,11 @@ class Statistics:
             if timings.first_byte is not None:
                 self.first_byte.add(timings.first_byte)
         if result.usage is not None:
-            self.prompt_tokens += result.usage.prompt_tokens or 0
-            self.completion_tokens += result.usage.completion_tokens or 0
+            self._add_tokens(result.usage)
+
+    def _add_tokens(self, usage: Usage) -> None:
+        self.prompt_tokens += usage.prompt_tokens or 0
+        self.completion_tokens += usage.completion_tokens or 0
+        self.cached_tokens += usage.cached_tokens or 0
+        self.cache_write_tokens += usage.cache_write_tokens or 0
+        self.reasoning_tokens += usage.reasoning_tokens or 0

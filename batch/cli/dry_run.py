@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.cli import money
 from batch.cli.console import LONGEST, counted, emit, print_json, say
 from batch.cli.content import words_of
 from batch.codec import encode_json
@@ -55,6 +56,7 @@ def for_programs(view: Preview) -> JSONObject:
         "schema_version": 1,
         "name": view.job.name,
         "output": str(view.job.output),
+        "currency": view.job.currency,
         "total": plan.total,
         "to_send": plan.to_send.total(),
         "to_refuse": plan.to_refuse,
@@ -113,7 +115,7 @@ def _lines(view: Preview) -> Iterator[str]:
     if plan.to_refuse:
         yield f"bad rows   {plan.to_refuse}, to be recorded as failed"
     for target, load in view.loads.items():
-        yield f"model      {target}: {_load_in_words(load)}"
+        yield f"model      {target}: {_load_in_words(load, view.job.currency)}"
     if view.first is not None:
         yield from _request_in_words(view.first)
 
@@ -124,9 +126,9 @@ def _of(counts: Counter[str] | None) -> str:
     return " (" + ", ".join(f"{what} {number}" for what, number in counts.most_common()) + ")"
 
 
-def _load_in_words(load: Load) -> str:
+def _load_in_words(load: Load, currency: str) -> str:
     out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
-    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.6g} in cost"
+    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.6g}{money.label(currency)} in cost"
     return f"{counted(load.requests, 'request')}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch.cli import collector
+from batch.cli import collector, money
 from batch.cli.console import has_colour, is_fancy, option, print_json, say, say_traceback
 from batch.cli.durations import DURATION
 from batch.cli.jobs import jobs_flags, load_all
@@ -216,7 +216,7 @@ def _in_words(summary: Summary) -> list[str]:
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
-    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{_cost(summary)}"
+    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{money.cost(summary)}"
     hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
     reasons = [f"  {reason}" for reason in summary.reasons] + _held_back(summary.held_back)
     return [
@@ -250,13 +250,6 @@ def _orphans(number: int) -> list[str]:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
     return [f"  {lines} that the job no longer has; `--prune` drops them"]
-
-
-def _cost(summary: Summary) -> str:
-    if summary.cost is None or not summary.attempts:
-        return ""
-    unmetered = f" and {summary.unmetered} of unknown cost" if summary.unmetered else ""
-    return f", cost {summary.cost:.6g}{unmetered}"
 
 
 def _relative(path: str) -> str:

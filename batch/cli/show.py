@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.app.show import Shown
-    from batch.records import JSONObject, Result
+    from batch.records import JSONObject, Result, Usage
 
 _NO_MESSAGES = (
     "messages   not in this line; name the job file in place of the output, or say "
@@ -79,11 +79,23 @@ def _facts(result: Result) -> Iterator[str]:
         yield f"verdict    {result.verdict} (finish reason: {result.finish_reason})"
     if result.usage is not None:
         cost = "unknown" if result.cost is None else f"{result.cost:.6g}"
-        yield f"tokens     {result.usage.prompt_tokens} in, {result.usage.completion_tokens} out; cost {cost}"
+        stated = {"provider": ", stated by the provider", "mixed": ", in part stated by the provider"}
+        source = stated.get(result.cost_source or "", "")
+        yield f"tokens     {_tokens(result.usage)}; cost {cost}{source}"
     times = result.timings
     seconds = {"queued": times.queued, "first byte": times.first_byte, "total": times.total}
     yield "seconds    " + ", ".join(f"{name} {time}" for name, time in seconds.items() if time is not None)
     yield f"completed  {result.completed_at}"
+
+
+def _tokens(usage: Usage) -> str:
+    parts = {
+        "cached": usage.cached_tokens,
+        "written to a cache": usage.cache_write_tokens,
+        "reasoning": usage.reasoning_tokens,
+    }
+    details = "".join(f", {number} {name}" for name, number in parts.items() if number)
+    return f"{usage.prompt_tokens} in, {usage.completion_tokens} out{details}"
 
 
 def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batch.cli import money
 from batch.cli.console import counted, option, print_json, tell
 from batch.cli.jobs import is_results, job_flags, load
 
@@ -52,7 +53,12 @@ def _for_programs(standing: Standing) -> JSONObject:
         "failed": dict(counts.failed),
         "prompt_tokens": counts.prompt_tokens,
         "completion_tokens": counts.completion_tokens,
+        "cached_tokens": counts.cached_tokens,
+        "cache_write_tokens": counts.cache_write_tokens,
+        "reasoning_tokens": counts.reasoning_tokens,
         "cost": counts.cost if counts.priced else None,
+        "currency": standing.currency,
+        "provider_costs": counts.provider_costs,
         "unpriced": counts.unpriced,
         "orphans": standing.orphans,
         "superseded": counts.superseded,
@@ -84,10 +90,12 @@ def _in_words(standing: Standing) -> Iterator[str]:
         yield from _requests(plan)
     for code, number in counts.failed.most_common():
         yield f"failed     {number} {code}"
-    yield f"tokens     {counts.prompt_tokens} in, {counts.completion_tokens} out"
+    yield f"tokens     {money.tokens(counts)}"
     if counts.priced:
         unknown = f"; that of {counted(counts.unpriced, 'result')} is unknown" if counts.unpriced else ""
-        yield f"cost       {counts.cost:.6g}{unknown}"
+        stated = counts.provider_costs
+        source = f"; stated by the provider for {counted(stated, 'result')}" if stated else ""
+        yield f"cost       {counts.cost:.6g}{money.label(standing.currency)}{unknown}{source}"
     if standing.orphans:
         yield f"orphans    {counted(standing.orphans, 'line')} of requests that the job no longer has"
     yield from _rubble(counts)

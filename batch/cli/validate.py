@@ -31,6 +31,8 @@ def command(
     jobfiles: tuple[Path, ...], output_format: Literal["full", "concise", "json", "github"], **job: Any
 ) -> int:
     """Name every mistake in job files and their inputs; send nothing."""
+    from batch.app.advice import advice
+    from batch.app.environment import Environment
     from batch.app.sequence import check_inputs
 
     try:
@@ -39,6 +41,8 @@ def command(
     except JobFileError as error:
         _report(error, output_format, [*jobfiles, job["settings"]])
         return error.exit_code
+    for text in dict.fromkeys(text for each in jobs for text in advice(each, Environment.current())):
+        say(text)
     if output_format == "json":
         _print_json((), dict(zip(map(str, jobfiles), counts, strict=True)))
     for loaded, count in zip(jobs, counts, strict=True):

@@ -161,6 +161,13 @@ _LIMITS = {
 }
 
 
+_FORMATS = {
+    "duration": ("not a duration", "write `90s`, `500ms`, `5m` or `2h`"),
+    "failures": ("neither a number of failures nor a share of results", "write `20` or `10%`"),
+    "currency": ("not a currency", "write its three-letter code, such as `USD` or `EUR`"),
+}
+
+
 def _wrong(details: ErrorDetails) -> tuple[str, str]:
     what = details["type"]
     if what == "bool_type":
@@ -168,10 +175,8 @@ def _wrong(details: ErrorDetails) -> tuple[str, str]:
         return f"expected true or false, got {kind(details['input'])}", hint
     if what in _EXPECTED:
         return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
-    if what == "duration":
-        return "not a duration", "write `90s`, `500ms`, `5m` or `2h`"
-    if what == "failures":
-        return "neither a number of failures nor a share of results", "write `20` or `10%`"
+    if what in _FORMATS:
+        return _FORMATS[what]
     if what in _LIMITS:
         return _LIMITS[what].format(**details.get("ctx", {})), ""
     return details["msg"], ""

@@ -9,6 +9,7 @@ from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.jobfile.places import Place
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from pathlib import Path
 
     from batch.jobfile.paths import Bounds
@@ -27,12 +28,23 @@ class RateLimits:
     tpm: float | None = None
 
 
+USD = "USD"
+"""The currency of prices that name none, of price tables, and of costs that providers state."""
+
+
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
-    """What a million tokens of prompts and of answers cost."""
+    """What a million tokens of prompts and of answers cost, in ``currency`` (ISO 4217).
+
+    ``cached_input`` and ``cache_write`` are the prices of prompt tokens that were read from or written to a
+    cache, ``None``: that of ``input``.
+    """
 
     input: float
     output: float
+    cached_input: float | None = None
+    cache_write: float | None = None
+    currency: str = USD
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,6 +191,11 @@ class Limits:
     failures: Failures | None = None
 
 
+def currency_of(models: Iterable[Model]) -> str:
+    """Return the currency of the models' prices: a job has one."""
+    return next((model.price.currency for model in models if model.price is not None), USD)
+
+
 @dataclass(frozen=True, slots=True)
 class JobFile:
     """A job without mistakes.
@@ -217,3 +234,8 @@ class JobFile:
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+
+    @property
+    def currency(self) -> str:
+        """The currency of the job's costs, as a three-letter code."""
+        return currency_of(self.models)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
-from batch.jobfile.job import Model
+from batch.jobfile.job import USD, Model, currency_of
 from batch.jobfile.places import shown
 from batch.jobfile.targets import targets_of
 from batch.parameters import max_tokens
@@ -33,11 +33,16 @@ def has_own_price(model: Model) -> bool:
 
 
 def check_prices(limits: Limits, models: Iterable[Model], has_price: HasPrice, findings: Findings) -> None:
-    """A limit of cost is a mistake where a price is not known: unknown is not nothing."""
+    """A limit of cost is a mistake where a price is not known: unknown is not nothing.
+
+    Price tables are in USD, and no price in a job of another currency.
+    """
     if limits.cost is None:
         return
+    models = list(models)
+    currency = currency_of(models)
     for model in models:
-        if not has_price(model):
+        if model.price is None and (currency != USD or not has_price(model)):
             what = f"needs the price of `{shown(model.id)}`, which is not known"
             hint = "write `price: {input: 0.15, output: 0.6}` in the model, per million tokens"
             findings.at_key(("limits", "cost"), what, hint)

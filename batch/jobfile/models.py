@@ -25,7 +25,7 @@ from batch.jobfile.places import At, Findings, Place, shown
 from batch.jobfile.schema_models import EndpointSpec, ModelSpec
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from batch.jobfile.job import ProviderName
@@ -76,12 +76,22 @@ class Models:
         models = tuple(self._resolve(entry) for entry in entries)
         self._check_unique(models)
         self._check_engine_used(models)
+        self._check_currency(entries)
         return tuple(model for model in models if model is not None)
 
     def of_rows(self, names: Mapping[str, Place]) -> tuple[Model, ...]:
         """Models that only rows name, with the job's defaults."""
         specs = [_Entry(ModelSpec(model=name), (), place) for name, place in names.items()]
         return tuple(model for entry in specs if (model := self._resolve(entry)) is not None)
+
+    def _check_currency(self, entries: Iterable[_Entry]) -> None:
+        """Costs of a job are added up, so that two currencies are an error."""
+        priced = [(entry.spec.price.currency, entry) for entry in entries if entry.spec.price is not None]
+        for currency, entry in priced:
+            if currency != priced[0][0]:
+                at: At = (*entry.at, "price", "currency")
+                what = f"{currency} beside prices in {priced[0][0]}"
+                self.findings.at_value(at, what, "costs are added up: give all prices in one currency")
 
     def _entries(self) -> list[_Entry]:
         if self.spec.model is not None:
@@ -118,7 +128,7 @@ class Models:
             params={**_response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
-            price=None if own.price is None else TokenPrice(own.price.input, own.price.output),
+            price=None if own.price is None else TokenPrice(**own.price.model_dump()),
         )
 
     def _rate_limits(self, own: EndpointSpec) -> RateLimits:

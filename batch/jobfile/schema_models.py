@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch.jobfile.schema_types import Concurrency, Money, Name, PerMinute, Spec, Text
+from batch.jobfile.schema_types import Concurrency, Currency, Money, Name, PerMinute, Spec, Text
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 
@@ -24,8 +24,18 @@ class RateLimitsSpec(Spec):
 class PriceSpec(Spec):
     """What a model's tokens cost."""
 
-    input: Money = Field(description="A million tokens of prompts, in any currency.")
+    input: Money = Field(description="A million tokens of prompts.")
     output: Money = Field(description="A million tokens of answers.")
+    cached_input: Money | None = Field(
+        default=None, description="A million prompt tokens read from a cache; by default as `input`."
+    )
+    cache_write: Money | None = Field(
+        default=None, description="A million prompt tokens written to a cache; by default as `input`."
+    )
+    currency: Currency = Field(
+        default="USD",
+        description="The currency of these prices, by its three-letter code; one for the whole job.",
+    )
 
 
 class EndpointSpec(Spec):

@@ -29,6 +29,12 @@ def _to_failures(value: object) -> object:
     raise PydanticCustomError("failures", "neither a number of failures nor a share")
 
 
+def _to_currency(value: object) -> object:
+    if isinstance(value, str) and not re.fullmatch("[A-Z]{3}", value):
+        raise PydanticCustomError("currency", "no currency")
+    return value
+
+
 def to_list(value: object) -> object:
     """One text in place of a list of one."""
     return [value] if isinstance(value, str) else value
@@ -65,6 +71,8 @@ FailuresLimit = Annotated[
     ),
 ]
 Money = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+_Code = Annotated[str, Field(json_schema_extra={"pattern": "^[A-Z]{3}$"})]
+Currency = Annotated[str, BeforeValidator(_to_currency, json_schema_input_type=_Code)]
 PerMinute = Annotated[float, Field(gt=0, le=1e12, allow_inf_nan=False)]
 Name = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 Concurrency = Annotated[int, Field(ge=1, le=10_000)]

@@ -120,6 +120,7 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
         finished=True,
         partial_text=reply.text,
         usage=reply.usage,
+        cost=reply.cost,
         first_byte=reply.total if reply.first_byte is None else reply.first_byte,
         total=reply.total,
         rate=reply.rate,

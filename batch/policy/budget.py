@@ -14,10 +14,14 @@ SHARE_FROM = 20
 
 
 class Charge(Struct, frozen=True, gc=False):
-    """What an attempt takes: tokens of prompt and answer, and money; ``None`` where that is not known."""
+    """What an attempt takes: tokens of prompt and answer, and money; ``None`` where that is not known.
+
+    ``by_provider``: the cost is what the provider itself has stated.
+    """
 
     tokens: float | None
     cost: float | None
+    by_provider: bool = False
 
 
 NOTHING = Charge(0.0, 0.0)
@@ -30,6 +34,7 @@ class Account:
     def __init__(self, limit: float | None = None) -> None:
         self.limit = limit
         self.known = self.assumed = 0.0
+        self._excess = self._excessive = 0.0
         self._reserved = 0.0
 
     def holds(self, amount: float | None) -> bool:
@@ -45,6 +50,8 @@ class Account:
         self._reserved -= reserved or 0.0
         if told is not None:
             self.known += told
+            if told - (reserved or 0.0) > self._excess:
+                self._excess, self._excessive = told - (reserved or 0.0), told
         else:
             self.assumed += reserved or 0.0
 
@@ -55,7 +62,15 @@ class Account:
             for number in (self.limit, self.known + self.assumed, self.assumed, amount)
         )
         doubt = f" ({assumed} of that assumed, for attempts without usage)" if self.assumed else ""
-        return f"{what}: {spent}{doubt} of {limit} spent, and the next request may take {more}"
+        until = "" if amount is None else f", and the next request may take {more}"
+        return f"{what}: {spent}{doubt} of {limit} spent{until}{self._surprise(form)}"
+
+    def _surprise(self, form: str) -> str:
+        """Name the attempt that took most of the limit by itself, against what was set aside for it."""
+        if self.limit is None or self._excess <= self.limit / 2:
+            return ""
+        told, reserved = (format(each, form) for each in (self._excessive, self._excessive - self._excess))
+        return f"; the server reported {told} for one attempt, for which {reserved} had been set aside"
 
     @property
     def _taken(self) -> float:
@@ -78,8 +93,9 @@ class FailureLimit(Struct, frozen=True):
 class Budget:
     """The limits of one run, shared by all its models. ``reached`` says in words which of them ended it.
 
-    ``untold`` counts the attempts of which it is not known what they took: servers do not always tell, and
-    attempts that are under way have not yet told.
+    ``untold`` counts the attempts of which it is not known what they cost: servers do not always tell, and
+    attempts that are under way have not yet told. ``provider_cost`` is the part of the known cost that
+    providers have stated themselves, ``None`` where none has.
 
     A request that does not fit waits while anything is in flight, since that may take less than was
     reserved for it. Where nothing is, a limit is reached for good, for smaller requests too.
@@ -96,6 +112,7 @@ class Budget:
         self.tokens = Account(tokens)
         self.cost = Account(cost)
         self.untold = 0
+        self.provider_cost: float | None = None
         self._failures = failures or FailureLimit()
         self._in_flight = self._results = self._failed = 0
 
@@ -119,7 +136,9 @@ class Budget:
     def settle(self, most: Charge, told: Charge) -> None:
         """It has ended, and is known to have taken so much."""
         self._in_flight -= 1
-        self.untold -= told.tokens is not None
+        self.untold -= told.cost is not None
+        if told.by_provider:
+            self.provider_cost = (self.provider_cost or 0.0) + (told.cost or 0.0)
         self.tokens.settle(most.tokens, told.tokens)
         self.cost.settle(most.cost, told.cost)
 

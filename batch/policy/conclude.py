@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from batch.policy.bill import cost_source
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 
 if TYPE_CHECKING:
@@ -63,6 +64,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
         target=request.target,
         logprobs=reply.logprobs if reply.logprobs and _asks_for_logprobs(request) else None,
         redacted=reply.redacted,
+        cost_source=cost_source(work),
     )
 
 
@@ -93,6 +95,7 @@ def failed(
         messages=list(request.messages) if keep.messages else None,
         redacted=work.redacted or failure.redacted,
     )
+    result = replace(result, cost_source=cost_source(work))
     return result if failure.answer is None else _with_answer(result, failure.answer, keep, request)
 
 

@@ -87,8 +87,14 @@ class _Ratio:
 
 
 def tokens_of(usage: Usage) -> tuple[int | None, int | None]:
-    """Tokens of prompt and answer; what a server counts in the total alone, such as thoughts, is answer."""
+    """Tokens of prompt and answer; what a server counts in the total alone, such as thoughts, is answer.
+
+    Thoughts that are more than the answer is said to have are no part of it, and come on top.
+    """
     prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
+    reasoning = usage.reasoning_tokens or 0
+    if completion is not None and reasoning > completion:
+        completion += reasoning
     if total is not None and prompt is not None:
         completion = max(completion or 0, total - prompt)
     elif total is not None and completion is not None:

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
+import sys
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.policy.belief import believed
+from batch.policy.bill import charge
 from batch.policy.buckets import Bucket
 from batch.policy.budget import NOTHING, UNKNOWN, Charge
-from batch.policy.estimate import Estimate, Estimator, tokens_of
-from batch.records import Failure, Reply
+from batch.policy.estimate import Estimate, Estimator
+from batch.policy.gate import OpenGate
+from batch.records import Failure, Reply, Usage
 
 if TYPE_CHECKING:
     from batch.policy.budget import Budget
@@ -23,6 +27,10 @@ NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
 
 GATEWAY_GAVE_UP = frozenset({504, 524})
 """Statuses with which a gateway stops waiting for a model that may yet have worked to the end."""
+
+
+LEAST_SHARE = 1 / 1000
+"""The part of what an attempt costs by the price below which a provider's own statement is not believed."""
 
 
 class Rates(Struct, frozen=True):
@@ -40,11 +48,19 @@ class Reservation(Struct, frozen=True, gc=False):
 
 
 class Meter:
-    """A ``Gate`` that measures what goes through it. ``budget`` is shared with the other models' gates."""
+    """A ``Gate`` that measures what goes through it. ``budget`` is shared with the other models' gates.
 
-    def __init__(self, budget: Budget, rates: Rates, price: Price | None = None) -> None:
+    ``takes_provider_costs``: costs that the provider states are in the currency of the price, and go before
+    it. ``has_provider_costs`` says whether it has stated any.
+    """
+
+    def __init__(
+        self, budget: Budget, rates: Rates, price: Price | None = None, *, takes_provider_costs: bool = True
+    ) -> None:
         self._budget = budget
         self.price = price
+        self.has_provider_costs = False
+        self._takes_provider_costs = takes_provider_costs
         self._requests = None if rates.requests is None else Bucket(rates.requests)
         self._tokens = None if rates.tokens is None else Bucket(rates.tokens)
         self._estimator = Estimator()
@@ -79,17 +95,18 @@ class Meter:
         """The attempt has ended: book what it took, and learn from it."""
         reservation = self._reservation(work)
         work.reservation = None
-        told = self._told(outcome, reservation.estimate)
+        prompt, completion = believed(outcome.usage, work.to_send, outcome)
+        told = self._told(outcome, reservation.estimate, prompt, completion)
         self._budget.settle(reservation.most, told)
-        work.cost = None if work.cost is None or told.cost is None else round(work.cost + told.cost, 12)
+        charge(work, told.cost, by_provider=told.by_provider)
+        self.has_provider_costs |= told.by_provider
         for _ in range(outcome.lost):
             self._budget.reserve(reservation.most)
             self._budget.settle(reservation.most, UNKNOWN)
-            work.cost = None
+            charge(work, None, by_provider=False)
         if self._tokens is not None and told.tokens is not None:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
-        if outcome.usage is not None:
-            self._estimator.learn(reservation.estimate, outcome.usage)
+        self._estimator.learn(reservation.estimate, Usage(prompt, completion))
         if isinstance(outcome, Reply) and not work.is_check:
             self._budget.result(failed=False)
 
@@ -102,28 +119,72 @@ class Meter:
         if work.reservation is None:
             estimate = self._estimator.estimate(work.to_send)
             work.reservation = Reservation(
-                estimate, self._charge(estimate.prompt, estimate.longest or estimate.completion)
+                estimate, self._most(estimate.prompt, estimate.longest or estimate.completion)
             )
         reservation: Reservation = work.reservation
         return reservation
 
-    def _told(self, outcome: Outcome, estimate: Estimate) -> Charge:
-        """What the attempt took, as far as that is known."""
+    def _most(self, prompt: float, completion: float) -> Charge:
+        cost = None if self.price is None else self.price.most(prompt, completion)
+        return Charge(prompt + completion, cost)
+
+    def _told(
+        self, outcome: Outcome, estimate: Estimate, prompt: int | None, completion: int | None
+    ) -> Charge:
+        """What the attempt took, as far as that is known, of believed ``prompt`` and ``completion``."""
         if isinstance(outcome, Failure) and was_free(outcome):
             return NOTHING
-        prompt, completion = tokens_of(outcome.usage) if outcome.usage is not None else (None, None)
-        return self._charge(estimate.prompt if prompt is None else prompt, completion)
-
-    def _charge(self, prompt: float, completion: float | None) -> Charge:
+        taken = estimate.prompt if prompt is None else prompt
+        cached, written = _of_cache(outcome.usage) if prompt is not None else (0, 0)
+        by_price = None if self.price is None else self.price.cost(taken, completion or 0, cached, written)
+        stated = self._stated(outcome, by_price)
+        is_stated = stated is not None
         if completion is None:
-            return UNKNOWN
-        cost = None if self.price is None else self.price.cost(prompt, completion)
-        return Charge(prompt + completion, cost)
+            return Charge(None, stated, is_stated)
+        return Charge(taken + completion, stated if is_stated else by_price, is_stated)
+
+    def _stated(self, outcome: Outcome, by_price: float | None) -> float | None:
+        """The cost that the provider states. Next to nothing beside a price is no statement but a default."""
+        if outcome.cost is None or not self._takes_provider_costs:
+            return None
+        if self.price is None or self.price.is_free:
+            return outcome.cost
+        least = max(LEAST_SHARE * (by_price or 0.0), sys.float_info.min)
+        return outcome.cost if outcome.cost >= least else None
+
+
+class ProviderCosts(OpenGate):
+    """No limits and no price: everything may go at once. Costs that the provider states are added up."""
+
+    def __init__(self, budget: Budget) -> None:
+        self._budget = budget
+        self.has_provider_costs = False
+
+    def reserve(self, work: Work, now: float) -> None:  # noqa: ARG002 - nothing is set aside
+        """The request goes."""
+        self._budget.reserve(NOTHING)
+
+    def settled(self, work: Work, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Gate``
+        """The attempt has ended: book what the provider states."""
+        is_free = isinstance(outcome, Failure) and was_free(outcome)
+        cost = 0.0 if is_free else outcome.cost
+        by_provider = outcome.cost is not None and not is_free
+        self._budget.settle(NOTHING, Charge(None, cost, by_provider))
+        charge(work, cost, by_provider=by_provider)
+        self.has_provider_costs |= by_provider
+        for _ in range(outcome.lost):
+            self._budget.untold += 1
+            charge(work, None, by_provider=False)
+
+
+def _of_cache(usage: Usage | None) -> tuple[int, int]:
+    """Tokens of the prompt that were read from a cache, and those that were written to one."""
+    return (0, 0) if usage is None else (usage.cached_tokens or 0, usage.cache_write_tokens or 0)
 
 
 def was_free(failure: Failure) -> bool:
     """Whether a failed attempt took nothing: no model has seen the request, or a server has refused it."""
-    if failure.usage is not None:
+    if failure.usage is not None or failure.cost is not None:
         return False
     if failure.http_status is not None and failure.http_status >= 300:
         return failure.http_status not in GATEWAY_GAVE_UP

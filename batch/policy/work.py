@@ -22,6 +22,9 @@ class Work(Struct, eq=False):
     ``None`` where that is not known; ``reservation`` is the gate's own note of what it has set aside for
     the attempt. ``redacted``: a secret was taken out of what one of its attempts brought.
 
+    ``is_cost_unknown`` is set by an attempt of unknown cost, ``has_provider_cost`` by a cost that the
+    provider has stated, ``has_computed_cost`` by one that comes from a price (see ``bill``).
+
     ``refusals`` counts the attempts that were refused because the server had too much to do, the first of
     them at ``refused_since``. ``is_last_chance``: another endpoint of the pool has it, before it fails.
 
@@ -47,6 +50,9 @@ class Work(Struct, eq=False):
     is_last_chance: bool = False
     is_check: bool = False
     redacted: bool = False
+    is_cost_unknown: bool = False
+    has_provider_cost: bool = False
+    has_computed_cost: bool = False
 
     @property
     def to_send(self) -> Request:

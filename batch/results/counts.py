@@ -23,16 +23,21 @@ if TYPE_CHECKING:
 class Counts:
     """Requests by their latest line. Tokens are those that servers have counted for these lines.
 
-    ``failed`` counts by error code. ``cost`` adds up what is known of the costs; ``unpriced`` counts the
-    lines with tokens and without a cost. ``superseded`` lines, ``unreadable`` ones and a ``torn`` last one
-    are cleared away by the next run.
+    ``failed`` counts by error code. ``cost`` adds up what is known of the costs. ``provider_costs`` counts
+    the lines whose cost the provider has stated, wholly or in part, and ``unpriced`` those with tokens and
+    without a cost. ``superseded`` lines, ``unreadable`` ones and a ``torn`` last one are cleared away by the
+    next run.
     """
 
     succeeded: int = 0
     failed: Counter[str] = field(default_factory=Counter)
     prompt_tokens: int = 0
     completion_tokens: int = 0
+    cached_tokens: int = 0
+    cache_write_tokens: int = 0
+    reasoning_tokens: int = 0
     cost: float = 0.0
+    provider_costs: int = 0
     priced: int = 0
     unpriced: int = 0
     superseded: int = 0
@@ -55,9 +60,13 @@ class Counts:
         if result.cost is not None:
             self.cost += step * result.cost
             self.priced += step
+            self.provider_costs += step * bool(result.cost_source)
         if result.usage is not None:
             self.prompt_tokens += step * (result.usage.prompt_tokens or 0)
             self.completion_tokens += step * (result.usage.completion_tokens or 0)
+            self.cached_tokens += step * (result.usage.cached_tokens or 0)
+            self.cache_write_tokens += step * (result.usage.cache_write_tokens or 0)
+            self.reasoning_tokens += step * (result.usage.reasoning_tokens or 0)
             self.unpriced += step * (result.cost is None)
 
 

@@ -10,6 +10,8 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from batch.results.export_table import told
+
 if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
 
@@ -125,4 +127,10 @@ def _usage(usage: Usage | None) -> JSONObject | None:
         return None
     prompt, answer = usage.prompt_tokens, usage.completion_tokens
     total = usage.total_tokens if usage.total_tokens is not None else prompt + answer
-    return {"prompt_tokens": prompt, "completion_tokens": answer, "total_tokens": total}
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": answer,
+        "total_tokens": total,
+        "prompt_tokens_details": {"cached_tokens": told(usage.cached_tokens)},
+        "completion_tokens_details": {"reasoning_tokens": told(usage.reasoning_tokens)},
+    }

@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from msgspec import UnsetType
 
 from batch.codec import encode_json
 from batch.records import Usage
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batch.records import Result
+
+Told = TypeVar("Told")
 
 COLUMNS: dict[str, str] = {
     "id": "string",
@@ -39,6 +43,10 @@ COLUMNS: dict[str, str] = {
     "completed_at": "string",
     "metadata": "string",
     "fingerprint": "string",
+    "cached_tokens": "int64",
+    "cache_write_tokens": "int64",
+    "reasoning_tokens": "int64",
+    "cost_source": "string",
 }
 """The columns and their types, by pyarrow's names. ``parsed``, ``tool_calls`` and ``metadata`` are JSON."""
 
@@ -73,7 +81,16 @@ def row(result: Result) -> dict[str, Any]:
         "completed_at": result.completed_at,
         "metadata": _json(result.metadata or None),
         "fingerprint": result.fingerprint,
+        "cached_tokens": told(usage.cached_tokens),
+        "cache_write_tokens": told(usage.cache_write_tokens),
+        "reasoning_tokens": told(usage.reasoning_tokens),
+        "cost_source": told(result.cost_source),
     }
+
+
+def told(value: Told | UnsetType) -> Told | None:
+    """The value of a field that is absent from lines without one."""
+    return None if isinstance(value, UnsetType) else value
 
 
 def _json(value: object) -> str | None:

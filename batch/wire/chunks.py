@@ -13,7 +13,6 @@ from typing import Any
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
-from batch.records import Usage
 from batch.wire import fields
 from batch.wire.error_shapes import error_in, remark_in
 from batch.wire.parts import NotTextError, text_and_reasoning
@@ -55,8 +54,8 @@ class Odd(Struct, gc=False):
 class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     """One of the answers; only the one with index 0 is ever asked for.
 
-    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error`` and ``logprobs`` are
-    rare, and read generically into ``odd`` and ``Chunk.error``.
+    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error``, ``logprobs`` and
+    ``usage`` are rare, and read generically into ``odd``, ``Chunk.error`` and ``Chunk.usage``.
     """
 
     index: int | None = None  # in the order in which most servers send them, in which they are looked for
@@ -66,13 +65,8 @@ class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     message: Delta | None = None
     text: None = None
     error: None = None
+    usage: None = None
     odd: Odd | None = None
-
-
-class _Usage(Usage, frozen=True, gc=False):
-    """Usage, where nothing beside it says that there was an error."""
-
-    error: None = None
 
 
 class Remark(Struct, gc=False):
@@ -84,12 +78,13 @@ class Remark(Struct, gc=False):
 class Chunk(Struct, gc=False):
     """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``.
 
-    ``x_groq`` is read generically: it may hold an error, or the usage.
+    ``usage`` is as the server sends it, of any form (``wire.usage`` reads it); it may hold an error. So may
+    ``x_groq``, which is read generically, and which may hold the usage.
     """
 
     choices: list[Choice] | None = None
     error: Any = None
-    usage: _Usage | None = None
+    usage: dict[str, Any] | None = None
     finish_reason: str | None = None
     model: str | None = None
     x_groq: None = None
@@ -180,7 +175,7 @@ def _leniently(value: object) -> Chunk:
     return Chunk(
         choices=found,
         error=error if found else _error_or_remark(value),
-        usage=_usage(value.get("usage")) or _usage(fields.inner(value.get("x_groq"), "usage")),
+        usage=_usage(value),
         finish_reason=fields.reason(value.get("finish_reason")),
         model=fields.text(value.get("model")),
     )
@@ -270,13 +265,12 @@ def _words(value: dict[str, Any], name: str) -> str | None:
     return words
 
 
-def plausible(usage: Usage) -> Usage:
-    """The counts, without those that nobody can have counted."""
-    return Usage(*(fields.count(getattr(usage, field)) for field in Usage.__struct_fields__))
-
-
-def _usage(value: object) -> _Usage | None:
-    if not isinstance(value, dict):
-        return None
-    prompt, completion, total = (fields.count(value.get(field)) for field in Usage.__struct_fields__)
-    return _Usage(prompt, completion, total)
+def _usage(value: dict[str, Any]) -> dict[str, Any] | None:
+    """The usage of an event, where servers send it: beside the choices, in ``x_groq``, or in a choice."""
+    choices = value.get("choices")
+    first = choices[0] if isinstance(choices, list) and choices else None
+    places = (fields.inner(first, "usage"), fields.inner(value.get("x_groq"), "usage"), value.get("usage"))
+    said = [place for place in places if isinstance(place, dict)]
+    if len(said) < 2:
+        return said[0] if said else None
+    return {name: each for place in said for name, each in place.items() if each is not None}

@@ -18,12 +18,6 @@ def reason(value: Any) -> str | None:
     return json.dumps(value)[:100]
 
 
-def count(value: object) -> int | None:
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 2**63:
-        return int(value)
-    return None
-
-
 def text(value: object) -> str | None:
     return value if isinstance(value, str) else None
 

@@ -8,11 +8,11 @@ from msgspec import Struct
 
 from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import Remark, WrongTypeError, examined, plausible
+from batch.wire.chunks import Remark, WrongTypeError, examined
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
-from batch.wire.usage import believable, larger
+from batch.wire.usage import UsageReports
 from batch.wire.whole_message import WholeMessages
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class Message(Struct, eq=False):
     _refusal: list[str] = []
     _calls: ToolCalls | None = None
     _logprobs: Logprobs | None = None
-    _usage: Usage | None = None
+    _usage: UsageReports | None = None
     _wholes: WholeMessages | None = None
 
     def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
@@ -59,7 +59,7 @@ class Message(Struct, eq=False):
         ``inside`` is its JSON without the braces: where it says nothing, an error is looked for.
         """
         if chunk.usage is not None:
-            self._usage = larger(self._usage, plausible(chunk.usage))
+            self._report(chunk, inside)
         if self.model is None and chunk.model:
             self.model = chunk.model
         before, choices, reason = self.deltas, chunk.choices, chunk.finish_reason
@@ -120,7 +120,8 @@ class Message(Struct, eq=False):
             reasoning=f"{reasoning}\n{thinking}" if reasoning and thinking else reasoning or thinking or None,
             tool_calls=calls or None,
             refusal=refusal or None,
-            usage=None if self._usage is None else believable(self._usage, has_words=True),
+            usage=self._usage_told(has_words=True),
+            cost=None if self._usage is None else self._usage.cost,
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
@@ -147,7 +148,8 @@ class Message(Struct, eq=False):
             should_retry=should_retry,
             finished=finished,
             partial_text=join(self.text) or None,
-            usage=believable(self._usage, has_words=self.deltas > 0),
+            usage=self._usage_told(has_words=self.deltas > 0),
+            cost=None if self._usage is None else self._usage.cost,
             finish_reason=self.finish.word,
         )
 
@@ -158,7 +160,8 @@ class Message(Struct, eq=False):
             message=message,
             finished=True,
             partial_text=join(self.text) or None,
-            usage=believable(self._usage, has_words=self.deltas > 0),
+            usage=self._usage_told(has_words=self.deltas > 0),
+            cost=None if self._usage is None else self._usage.cost,
             server_code=(self.finish.word or "") if code != "empty" else "",
             finish_reason=self.finish.word,
             **more,
@@ -173,6 +176,17 @@ class Message(Struct, eq=False):
         if self.finish.ending is None:
             return Verdict.UNVERIFIED
         return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
+
+    def _report(self, chunk: Chunk, inside: bytes) -> None:
+        """Take in a report of usage. An error may stand in it."""
+        said = chunk.usage or {}
+        self._usage = self._usage or UsageReports()
+        self._usage.add(said)
+        if inside and not chunk.error and said.get("error"):
+            examined(chunk, b"{%b}" % inside)
+
+    def _usage_told(self, *, has_words: bool) -> Usage | None:
+        return None if self._usage is None else self._usage.usage(has_words=has_words)
 
     def _wordless(self, chunk: Chunk, inside: bytes) -> None:
         """Look closely at an event that says nothing: it may hold an error."""

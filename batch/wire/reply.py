@@ -301,6 +301,7 @@ class ReplyDecoder:
                 finished=so_far.finished,
                 partial_text=said.partial_text or so_far.partial_text,
                 usage=so_far.usage,
+                cost=so_far.cost,
                 finish_reason=so_far.finish_reason,
             )
         )

@@ -91,6 +91,7 @@ class _PlainChoice(Struct, gc=False, kw_only=True):
     message: None = None
     text: None = None
     error: None = None
+    usage: None = None
 
 
 class _Plain(Struct, gc=False):

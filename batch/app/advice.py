@@ -1,0 +1,50 @@
+"""What a person should know of where a job's requests go and with which keys, before anything is sent."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from batch.app import trust
+from batch.app.endpoints import members
+from batch.errors import PromptJobsError
+from batch.jobfile.endpoints import LOCAL
+from batch.wire.autonomous import ORIGIN
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.app.environment import Environment
+    from batch.jobfile.job import JobFile, Model
+
+
+def advice(job: JobFile, environment: Environment) -> list[str]:
+    """Return a sentence for each key file that others can read, and for each proxy that requests go through.
+
+    Variables that are not set and key files that are missing are left to the run, which may have others.
+    """
+    targets = [member for model in job.models for member in members(model).values()]
+    return list(dict.fromkeys(text for target in targets for text in _of(target, environment)))
+
+
+def _of(model: Model, environment: Environment) -> Iterator[str]:
+    if model.base_url == LOCAL:
+        return
+    with suppress(OSError):
+        yield from environment.warnings(model)
+    try:
+        yield from _proxy(model, environment)
+    except PromptJobsError as error:
+        yield str(error)
+
+
+def _proxy(model: Model, environment: Environment) -> Iterator[str]:
+    """Name the proxy of the job file or the environment. Raises ``PromptJobsError`` where it is refused."""
+    if "$" in (model.base_url or "") or "$" in (model.proxy or ""):
+        return
+    base_url = environment.base_url(model, ORIGIN)
+    target = trust.shown(base_url, model.base_url)
+    if model.proxy is not None:
+        yield f"requests to {target} go through the proxy {trust.origin(model.proxy)} (`proxy`)"
+    elif model.env_proxy and (found := environment.environment_proxy(base_url, target)) is not None:
+        yield f"requests to {target} go through the proxy {trust.origin(found.url)} ({found.variable})"

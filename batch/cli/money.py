@@ -1,0 +1,53 @@
+"""Tokens and money in words."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from batch.records import Summary
+
+_USUAL = "USD"
+
+
+class Tokens(Protocol):
+    """Sums of tokens."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+    cache_write_tokens: int
+    reasoning_tokens: int
+
+
+def tokens(counts: Tokens) -> str:
+    """Return the tokens in words: ``90 in (64 cached), 20 out (12 reasoning)``."""
+    of_prompt = {"cached": counts.cached_tokens, "written to a cache": counts.cache_write_tokens}
+    inside, outside = _parts(of_prompt), _parts({"reasoning": counts.reasoning_tokens})
+    return f"{counts.prompt_tokens} in{inside}, {counts.completion_tokens} out{outside}"
+
+
+def label(currency: str | None) -> str:
+    """Return the currency behind an amount; US dollars, the default, are not named."""
+    return f" {currency}" if currency not in (None, _USUAL) else ""
+
+
+def cost(summary: Summary) -> str:
+    """Return what a run cost, in words for its last line; empty where that is not known."""
+    if summary.cost is None or not summary.attempts:
+        return ""
+    unmetered = f" and {summary.unmetered} of unknown cost" if summary.unmetered else ""
+    return f", cost {summary.cost:.6g}{label(summary.currency)}{_stated(summary)}{unmetered}"
+
+
+def _stated(summary: Summary) -> str:
+    if summary.provider_cost is None:
+        return ""
+    if summary.provider_cost == summary.cost:
+        return " (stated by the provider)"
+    return f" ({summary.provider_cost:.6g} of it stated by the provider)"
+
+
+def _parts(numbers: dict[str, int]) -> str:
+    named = [f"{number} {name}" for name, number in numbers.items() if number]
+    return f" ({', '.join(named)})" if named else ""
