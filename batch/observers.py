@@ -18,7 +18,7 @@ class Observers:
     """Several observers, called in their order with each event. Cancellation and interrupts pass through."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
-        self._observe: list[Callable[[Event], None]] = [each.observe for each in observers]
+        self._observe: tuple[Callable[[Event], None], ...] = tuple(each.observe for each in observers)
         self._has_failed = False
 
     def emit(self, event: Event) -> None:

@@ -69,10 +69,13 @@ class PromptTemplate:
             raise RenderError(f"the template fails: {shown(str(error))}") from None
         except (RecursionError, MemoryError) as error:
             raise RenderError(f"the template fails: {type(error).__name__}") from None
-        if sum(map(len, texts)) > MOST:
+        size = 0
+        for text in texts:
+            size += len(text)
+            if not (text.isascii() or is_unicode(text)):
+                raise RenderError("the template gives half of a surrogate pair")
+        if size > MOST:
             raise RenderError(f"the template gives more than {MOST >> 20} MiB")
-        if not all(map(is_unicode, texts)):
-            raise RenderError("the template gives half of a surrogate pair")
         if not self._sends_empty:
             self._refuse_blank(texts)
         messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905

@@ -113,6 +113,7 @@ class Message(Struct, eq=False):
             if ending is Ending.LENGTH:
                 return self._ended("empty_length", "the limit of tokens was reached before the answer began")
             return self._ended("empty", "the server finished without having said anything")
+        reports = self._usage
         reply = Reply(
             text=text,
             verdict=Verdict.COMPLETE if ending is _COMPLETE else self._verdict(),
@@ -120,8 +121,8 @@ class Message(Struct, eq=False):
             reasoning=f"{reasoning}\n{thinking}" if reasoning and thinking else reasoning or thinking or None,
             tool_calls=calls or None,
             refusal=refusal or None,
-            usage=self._usage_told(has_words=True),
-            cost=None if self._usage is None else self._usage.cost,
+            usage=None if reports is None else reports.usage(has_words=True),
+            cost=None if reports is None else reports.cost,
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
