@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
 from math import ceil, log
 
 from batch.records import Percentiles
@@ -35,9 +36,6 @@ class Histogram:
         return Percentiles(self._percentile(0.5), self._percentile(0.9), self._percentile(0.99))
 
     def _percentile(self, share: float) -> float:
-        left = ceil(share * sum(self._buckets))
-        for bucket, number in enumerate(self._buckets):
-            left -= number
-            if left <= 0:
-                break
+        wanted = ceil(share * sum(self._buckets))
+        bucket = next(place for place, number in enumerate(accumulate(self._buckets)) if number >= wanted)
         return float(f"{SHORTEST * WIDTH ** (bucket + 0.5):.3g}")
