@@ -17,59 +17,75 @@ def _to_model(value: object) -> object:
 class RateLimitsSpec(Spec):
     """Rate limits of a model."""
 
-    rpm: PerMinute | None = Field(default=None, description="Requests per minute.")
+    rpm: PerMinute | None = Field(default=None, description="Requests per minute.", examples=[60])
     tpm: PerMinute | None = Field(
-        default=None, description="Tokens per minute, prompts and answers together."
+        default=None, description="Tokens per minute, prompts and answers together.", examples=[90000]
     )
 
 
 class PriceSpec(Spec):
     """Prices per million tokens."""
 
-    input: Money = Field(description="Price of a million prompt tokens, in any currency.")
-    output: Money = Field(description="Price of a million answer tokens.")
+    input: Money = Field(description="Price of a million prompt tokens, in any currency.", examples=[0.15])
+    output: Money = Field(description="Price of a million answer tokens.", examples=[0.6])
 
 
 class EndpointSpec(Spec):
     """An endpoint. At the top of the file, these keys are the defaults for every model."""
 
     provider: Literal["autonomous", "openai"] | None = Field(
-        default=None, description="The API dialect of the endpoint. There is no default."
+        default=None, description="The API dialect of the endpoint. There is no default.", examples=["openai"]
     )
     base_url: Text | None = Field(
         default=None,
         description="The address of the endpoint; `local` starts the embedded one. The default is the "
         "provider's own address.",
+        examples=["http://127.0.0.1:8000/v1"],
     )
     engine: Text | None = Field(
         default=None,
         description="The engine of the embedded endpoint: `llama`, `extractive` or the path of a .gguf file.",
+        examples=["extractive"],
     )
     api_key_env: Text | None = Field(
-        default=None, description="The environment variable that holds the API key."
+        default=None,
+        description="The environment variable that holds the API key.",
+        examples=["OPENAI_API_KEY"],
     )
-    api_key_file: Text | None = Field(default=None, description="The file that holds the API key.")
+    api_key_file: Text | None = Field(
+        default=None, description="The file that holds the API key.", examples=["~/.config/llm.key"]
+    )
     headers: dict[str, str] = Field(
         default={},
         description="HTTP headers. Write a secret as `${NAME}`, where NAME is an environment variable.",
+        examples=[{"X-Team": "${TEAM}"}],
     )
     proxy: Text | None = Field(
         default=None,
         description="The URL of an HTTP proxy; write a password as `${NAME}`. The default comes from the "
         "environment (`HTTPS_PROXY`, `NO_PROXY`); `null` uses no proxy.",
+        examples=["http://proxy:3128"],
     )
     mode: Literal["stream", "whole"] | None = Field(
         default=None,
         description="Request a stream (the default), or a `whole` response, for models that do not stream.",
+        examples=["whole"],
     )
     keep_alive: bool | None = Field(
         default=None,
         description="Whether to reuse connections (the default). Set `false` if a proxy or server closes "
         "idle connections silently.",
+        examples=[False],
     )
-    params: JSONObject = Field(default={}, description="Sampling parameters, sent unchanged.")
+    params: JSONObject = Field(
+        default={},
+        description="Sampling parameters, sent unchanged.",
+        examples=[{"temperature": 0, "max_tokens": 200}],
+    )
     rate_limits: RateLimitsSpec = Field(
-        default=RateLimitsSpec.model_construct(), description="Rate limits of each model."
+        default=RateLimitsSpec.model_construct(),
+        description="Rate limits of each model.",
+        examples=[{"rpm": 60}],
     )
 
 
@@ -77,20 +93,24 @@ class ModelSpec(EndpointSpec):
     """A model with settings of its own."""
 
     id: Name | None = Field(
-        default=None, description="The model's name within this job. The default is `model`."
+        default=None,
+        description="The model's name within this job. The default is `model`.",
+        examples=["fast"],
     )
-    model: Name = Field(description="The model's name, as sent to the endpoint.")
+    model: Name = Field(description="The model's name, as sent to the endpoint.", examples=["gpt-4o-mini"])
     base_urls: Annotated[list[Text], Field(min_length=1)] | None = Field(
         default=None,
         description="Several endpoints that serve this model, instead of `base_url`. Requests go to the "
         "least busy one.",
+        examples=[["http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"]],
     )
     concurrency: Concurrency | None = Field(
-        default=None, description="Maximum number of requests in flight for this model."
+        default=None, description="Maximum number of requests in flight for this model.", examples=[4]
     )
     price: PriceSpec | None = Field(
         default=None,
         description="Its token prices. The default comes from the extra `prices`, if it is installed.",
+        examples=[{"input": 0.15, "output": 0.6}],
     )
 
 
