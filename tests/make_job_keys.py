@@ -42,6 +42,10 @@ SAME_AS = {"models": "model"}
 """Keys whose parts are described once, under another key."""
 
 _HEAD = """\
+---
+hide: [toc]
+---
+
 # Job file keys
 
 All keys of a job file, from its JSON Schema, written by `python -m tests.make_job_keys`. `promptjobs schema`

@@ -19,6 +19,10 @@ from tests.reference_fields import FIELDS, SUMMARY_FIELDS
 DOCS = Path(__file__).parent.parent / "docs"
 
 _FIELDS_HEAD = """\
+---
+hide: [toc]
+---
+
 # Result fields
 
 Each line of an output file is one JSON object with these keys, in this order. A value that does not exist is
