@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 PAGE = Path(__file__).parent.parent / "docs" / "faults.md"
 
 HEAD = """\
-# What happens when something goes wrong on the wire
+# Faults: what happens when something goes wrong
 
-This page is made from the data of `tests/test_fault_matrix.py`, which plays every fault below against a real
-server on loopback; do not edit it by hand, but run `python -m tests.make_fault_table`.
+`tests/test_fault_matrix.py` plays every fault in this table against a real server on loopback. This page is
+written from its data by `python -m tests.make_fault_table`. [Error codes](error_codes.md) explains the codes.
 
 Positions in a reply: 0 connecting · 1 before the status · 2 in the headers · 3 before the first event ·
 4 inside an event · 5 between events · 6 inside a UTF-8 sequence · 7 after the finish reason ·
 8 after `[DONE]`.
 
 Outcomes: **S** succeeded · **R** retried within the request's budget, then failed with the code · **R×1**
-retried once, then failed · **W** waits, and is not charged: it fails only after `max_attempts` refusals
+retried once, then failed · **W** waits, and is not charged: it fails only after `max_attempts` rejections
 and `timeouts.outage`, with others answered since · **F** failed at once · **H** the endpoint is parked, or
 gets fewer connections, and the request waits or stays pending.
 
-The code stands in the result line under `error.code`, the text that had come under `partial_text`. Each case
-is played whole, byte by byte and with CRLF line ends, and in both dialects.
+In the result line, the code is in `error.code`, and the text that had arrived in `partial_text`. Each case is
+played whole, byte by byte and with CRLF line ends, and in both dialects.
 
 | # | fault | at | outcome | played as |
 |---|---|---|---|---|
@@ -43,7 +43,7 @@ is played whole, byte by byte and with CRLF line ends, and in both dialects.
 
 
 BESIDE_HEAD = """
-## What goes wrong beside the wire
+## Other faults
 
 | # | fault | outcome | tested in |
 |---|---|---|---|
@@ -58,7 +58,7 @@ BESIDE = [
     ),
     (
         "38c",
-        "a result has no form in JSON",
+        "a result cannot be written as JSON",
         "**F** `unencodable`, without its metadata and messages; the batch is written",
         "`test_isolation.py`",
     ),
@@ -83,8 +83,8 @@ BESIDE = [
     ("49", "the progress report raises", "logged once; the run goes on", "`test_isolation.py`"),
     (
         "50",
-        "anything else that is not foreseen",
-        "what was answered is written, a summary, the traceback in the log, exit 70",
+        "any other unexpected exception",
+        "finished results are written, a summary, the traceback in the log, exit code 70",
         "`test_exit_codes.py`",
     ),
 ]
@@ -107,13 +107,13 @@ carries them out, and `tests/test_blame.py` plays them in virtual time.
    earlier ones: 402 and 403 fail, the others are retried within their budget. The log names them.
 4. **Check.** After 5·k different suspects without proof, or when only suspects are left, sending pauses
    and one *reference request* is sent. k doubles with each check that is answered, up to 128, and is 1
-   again after 100 answers. Where the only requests left were charged with the same code before, they are
+   again after 100 answers. If the only requests left were charged with the same code before, they are
    charged again without a check.
 5. The reference request is one of the three smallest that have succeeded in this run, else the smallest
    whose answer an earlier run has left in the output.
 6. A check that is answered is proof. One that gets 401, 402 or 403 parks the endpoint (exit code 7). One
    that gets 5xx, a timeout or no connection opens the circuit: the endpoint is probed with a reference
-   request, or while none is known with another request each time, with backoff, until `timeouts.outage`
+   request, or with another request each time if none is known, with backoff, until `timeouts.outage`
    (exit code 75). In both cases the suspects go back, uncharged.
 7. A check that gets 429 is repeated later. After three other failures the endpoint is parked (exit code
    7).
@@ -122,13 +122,13 @@ carries them out, and `tests/test_blame.py` plays them in virtual time.
 9. An **unproven endpoint** gets one request at a time: the first that did not fail in an earlier run,
    then the reference, the smallest, and others from all over the job. Two server errors or timeouts open
    the circuit. Five equal rejections (400 or 422 with the same code), or eight requests without proof,
-   park the endpoint; a job with fewer fails them one by one. A request that is wrong by itself, such as
+   park the endpoint; a job with fewer fails them one by one. A request that is invalid by itself, such as
    one that is too long, always fails alone. A single request follows the table above.
-10. **429 is not charged.** Refused requests that are due go before new ones, the longest refused first.
+10. **429 is not charged.** Rejected requests that are due go before new ones, the longest waiting first.
     When no request is answered for `timeouts.outage`, the run stops (exit code 75). A 503 with a
-    `Retry-After` counts like a 429, unless it refuses everything: then the circuit is open until that
+    `Retry-After` counts like a 429, unless it rejects everything: then the circuit is open until that
     time, and one probe follows.
-11. Where several endpoints serve a model, one other is tried before a suspect fails.
+11. If several endpoints serve a model, one other is tried before a suspect fails.
 """
 
 

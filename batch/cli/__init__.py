@@ -53,12 +53,12 @@ class LazyGroup(click.Group):
 @click.group(
     cls=LazyGroup,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="The options of a command can also be set in the environment: --max-duration as "
-    "PROMPTJOBS_MAX_DURATION.",
+    epilog="Options can also be set by environment variables, such as PROMPTJOBS_MAX_DURATION for "
+    "`--max-duration`.",
 )
 @click.version_option(__version__, "--version", prog_name="promptjobs")
 def commands() -> None:
-    """Run batches of prompts that can be left alone overnight."""
+    """Run batches of prompts unattended and record one result per request."""
 
 
 def main() -> None:

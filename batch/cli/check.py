@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 @click.command("check")
 @job_flags
-@option("--json", "as_json", is_flag=True, help="Print what was found as JSON.")
+@option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 def command(jobfile: Path, as_json: bool, **job: Any) -> int:
-    """Prove that every request has exactly one result or error.
+    """Verify that every request has exactly one result or error.
 
-    Requests without a line, lines that answer something else than the job now asks, second lines of a request
-    and damaged lines are named, and the exit code is 1; so are lines that call an answer whole although its
-    finish reason says that it broke off, was filtered, or is not known. Lines of requests that the job no
-    longer has are named too, and are no fault. Nothing is sent, and nothing is changed.
+    Reports requests without a line, duplicate lines, damaged lines and lines that answer an earlier version
+    of a request. Also reports a succeeded line whose finish reason says that the answer broke off, was
+    filtered, or is unknown. Any of these makes the exit code 1. Lines of requests that the job no longer has
+    are listed but are not an error. This command sends nothing and changes nothing.
     """
     from batch.app.audit import audit
 

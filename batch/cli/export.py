@@ -22,29 +22,29 @@ FORMATS = ("messages", "sharegpt", "completion", "csv", "parquet", "openai-batch
 
 @click.command("export")
 @job_changes
-@option("--format", "form", type=click.Choice(FORMATS), required=True, help="What to write.")
-@option("-o", "--to", type=NewFile(), metavar="FILE", help="The file to write, in place of standard output.")
+@option("--format", "form", type=click.Choice(FORMATS), required=True, help="The output format.")
+@option("-o", "--to", type=NewFile(), metavar="FILE", help="The file to write instead of standard output.")
 @option(
     "--test-share",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="SHARE",
-    help="Write two files, FILE.train and FILE.test, with about this share for testing.",
+    help="Write two files, FILE.train and FILE.test, with about this share of the results in FILE.test.",
 )
-@option("--failed", is_flag=True, help="Keep failed results (csv, parquet and openai-batch).")
+@option("--failed", is_flag=True, help="Include failed results (csv, parquet and openai-batch).")
 def command(
     jobfile: Path, form: str, to: Path | None, test_share: float | None, failed: bool, **job: Any
 ) -> int:
     """Write results as a data set or a table.
 
-    JOBFILE is a job file, or an output file. From a job file, results come in the job's order and with the
-    messages that they answer. An output file has only what its lines hold: for messages, sharegpt and
-    completion the job must have said `output: {include: [messages]}`.
+    JOBFILE is a job file or an output file. With a job file, results come in the job's order, with the
+    messages that were sent. An output file works for messages, sharegpt and completion only if the job has
+    `output: {include: [messages]}`.
 
     \b
-      messages      {"messages": [...]}, a conversation a line
+      messages      {"messages": [...]}, one conversation per line
       sharegpt      {"conversations": [{"from": ..., "value": ...}, ...]}
       completion    {"prompt": ..., "completion": ...}
-      csv, parquet  a table with a row for each result
+      csv, parquet  a table with one row per result
       openai-batch  the lines of an OpenAI Batch output file
     """
     from batch.app.export import Exporter

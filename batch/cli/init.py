@@ -16,9 +16,9 @@ from batch.errors import UsageError
 def command(directory: Path) -> int:
     """Write a commented job file to start from.
 
-    The file is DIRECTORY/job.yaml, in the current directory where none is named. One that is there
-    already is left as it is. Beside it promptjobs.schema.json is written, from which editors check and
-    complete the job file.
+    The file is DIRECTORY/job.yaml; the default is the current directory. An existing file is not
+    overwritten. promptjobs.schema.json is written next to it, so that editors can check and complete the job
+    file.
     """
     from batch.jobfile.json_schema import json_schema
     from batch.jobfile.starter import SCHEMA_FILE, starter

@@ -57,7 +57,7 @@ _OUTPUT = option(
     "--output",
     type=NewFile(dash="results go to a file, from which the next run goes on; name one"),
     metavar="FILE",
-    help="The file of results, in place of the job's own.",
+    help="The output file to use instead of the job's own.",
 )
 _CHANGES: tuple[Callable[[Any], Any], ...] = (
     option(
@@ -65,25 +65,27 @@ _CHANGES: tuple[Callable[[Any], Any], ...] = (
         "settings",
         type=FILE,
         metavar="FILE",
-        help="Settings for a JSONL job file: a YAML file with any key but prompts and inputs.",
+        help="A YAML file of settings for a JSONL job file: any key except prompts and inputs.",
     ),
-    option("--provider", type=click.Choice(["autonomous", "openai"]), help="The dialect to speak."),
-    option("--base-url", metavar="URL", help="Where to send requests; `local` is the embedded endpoint."),
-    option("--model", metavar="NAME", help="The model to ask, in place of those of the job file."),
+    option(
+        "--provider", type=click.Choice(["autonomous", "openai"]), help="The API dialect of the endpoint."
+    ),
+    option("--base-url", metavar="URL", help="The address of the endpoint; `local` starts the embedded one."),
+    option("--model", metavar="NAME", help="The model to use instead of those in the job file."),
     option(
         "--set",
         "settings_list",
         multiple=True,
         type=Setting(),
         metavar="KEY=VALUE",
-        help="Set any key of the job file, such as params.temperature=0.2. Can be repeated.",
+        help="Set a key of the job file, such as params.temperature=0.2. Can be repeated.",
     ),
     option(
         "--allow-path",
         multiple=True,
         type=click.Path(path_type=Path, file_okay=False),
         metavar="DIR",
-        help="Let the job file's paths lead into this directory too. Can be repeated.",
+        help="Also allow paths in the job file to point into this directory. Can be repeated.",
     ),
 )
 

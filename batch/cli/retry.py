@@ -15,6 +15,6 @@ command = click.Command(
     params=run.params,
     epilog=run.epilog,
     callback=partial(run.callback, retry=True),
-    help="Run every failed request again.\n\nAlso those that `run` has given up, such as a request that the "
-    "server called wrong. What has never been sent is sent too.",
+    help="Send every failed request again.\n\nThis includes requests that `run` skips, such as one that the "
+    "server rejected as invalid. Requests that were never sent are sent too.",
 )

@@ -30,14 +30,14 @@ if TYPE_CHECKING:
 EXIT_CODES = """\b
 Exit codes:
   0              every request has succeeded
-  1              finished, some requests failed
-  2              wrong usage or job file; nothing was sent
-  7              the endpoint will not have us: key, quota, certificate, address
+  1              finished; some requests failed or are pending
+  2              invalid usage or job file; nothing was sent
+  7              an endpoint is parked: invalid key, quota used up, certificate, address
   8              a limit was reached; the rest is pending
-  70             an internal error; what was answered is written, the log has the traceback
-  74             results could not be written; those already written are safe
-  75             another run holds the output, or an endpoint stayed out for too long
-  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; the same command goes on
+  70             internal error; finished results are written, the traceback is in the log
+  74             results could not be written; results already written are safe
+  75             another run holds the output, or an endpoint was down for too long
+  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; run the same command to resume
 """
 
 
@@ -48,34 +48,38 @@ Exit codes:
     "--concurrency",
     type=click.IntRange(1, 10000),
     metavar="N",
-    help="Requests in flight at once, at most.",
+    help="Maximum number of requests in flight.",
 )
 @option(
     "-n",
     "--dry-run",
     is_flag=True,
-    help="Say what would be sent, why, and for how many tokens; send nothing.",
+    help="Show what would be sent, why, and an estimate of its tokens. Send nothing.",
 )
-@option("--limit", type=click.IntRange(min=0), metavar="N", help="Send this many requests, at most.")
+@option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
-    "--max-attempts", type=click.IntRange(1, 1000), metavar="N", help="Attempts that each request may have."
+    "--max-attempts",
+    type=click.IntRange(1, 1000),
+    metavar="N",
+    help="Maximum number of attempts per request.",
 )
 @option("--max-duration", type=DURATION, metavar="TIME", help="Stop sending after this time: 90s, 5m, 2h.")
-@option("--max-cost", type=float, metavar="COST", help="Stop sending before more than this is spent.")
+@option("--max-cost", type=float, metavar="COST", help="Stop sending before the cost exceeds this amount.")
 @option("-x", "--fail-fast", is_flag=True, help="Stop after the first failed request.")
 @option(
     "--durability",
     type=click.Choice(["fsync", "flush"]),
     default="fsync",
     show_default=True,
-    help="What an acknowledged result survives: a power cut, or only the end of this process.",
+    help="What a reported result survives: a power cut (fsync), or only a crash of the process (flush).",
 )
 @option(
     "--prune",
     is_flag=True,
-    help="Drop the lines of requests that the job no longer has, and what earlier runs have set aside.",
+    help="Remove result lines of requests that the job no longer has, and files of superseded and "
+    "damaged lines from earlier runs.",
 )
-@option("--adopt", is_flag=True, help="Take over an output that another job file wrote.")
+@option("--adopt", is_flag=True, help="Take over an output file that another job file wrote.")
 @option("--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout.")
 @option(
     "--stats",
@@ -83,16 +87,16 @@ Exit codes:
     metavar="TIME",
     default="60s",
     show_default=True,
-    help="Time between two progress lines.",
+    help="Interval between progress lines.",
 )
-@option("--no-progress", is_flag=True, help="Progress lines in place of a bar, also on a terminal.")
+@option("--no-progress", is_flag=True, help="Print progress lines instead of a bar, even on a terminal.")
 @option(
     "-q",
     "--quiet",
     is_flag=True,
-    help="Say nothing unless something is wrong, so that cron mails stay empty.",
+    help="Print only errors and warnings, so that cron sends no mail about a good run.",
 )
-@option("-v", "--verbose", is_flag=True, help="Progress lines in place of a bar, one every second.")
+@option("-v", "--verbose", is_flag=True, help="Print a progress line every second instead of a bar.")
 def command(
     concurrency: int | None,
     dry_run: bool,
@@ -112,13 +116,13 @@ def command(
     retry: bool = False,
     **jobs: Any,
 ) -> int:
-    """Run what has no success yet.
+    """Send every request that has not succeeded yet.
 
-    Results are appended to the output file as they come. Run the same command again to go on where it
-    stopped: what has succeeded is not sent again.
+    Each result is appended to the output file when it arrives. Run the same command again to resume:
+    requests that have succeeded are not sent again.
 
-    Several job files are run in their order, as far as each is complete; so one can read the results of
-    another. The mistakes of all are named before the first request is sent.
+    Several job files run in the given order. A job runs only if the job before it is complete, so a job can
+    read the results of an earlier one. All job files are checked before the first request is sent.
     """
     from batch.app.interrupt import ended_by_signals
 

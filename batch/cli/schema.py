@@ -11,9 +11,9 @@ from batch.cli.console import emit
 
 @click.command("schema")
 def command() -> int:
-    """Print the JSON Schema of job files, draft 7.
+    """Print the JSON Schema of job files (draft 7).
 
-    Editors check and complete a job file that names it in its first line:
+    Editors check and complete a job file whose first line names the schema:
 
     \b
       # yaml-language-server: $schema=promptjobs.schema.json

@@ -28,18 +28,18 @@ if TYPE_CHECKING:
     metavar="N",
     default=8080,
     show_default=True,
-    help="0 takes a free one.",
+    help="The port to listen on; 0 picks a free one.",
 )
-@option("--api-key-env", metavar="NAME", help="The variable that holds the key which clients must show.")
+@option("--api-key-env", metavar="NAME", help="The environment variable that holds the API key for clients.")
 @option(
     "--no-auth",
     is_flag=True,
-    help="Ask clients for no key. Every program on this machine can then use the model; others cannot.",
+    help="Require no API key. Every program on this machine can use the model; other machines cannot.",
 )
 def command(engine: str, host: str, port: int, api_key_env: str | None, no_auth: bool) -> int:
     """Run the embedded model as a server.
 
-    A real small model behind both dialects, on this machine, until it is interrupted.
+    Serve a small language model on this machine, in both API dialects, until interrupted.
     """
     import anyio
 

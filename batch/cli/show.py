@@ -30,8 +30,8 @@ _NO_MESSAGES = (
 def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
     """Show one request: its messages, its answer, and the history of its errors.
 
-    JOBFILE is a job file, or an output file. Only a job file, or lines with messages in them, can tell what
-    was asked.
+    JOBFILE is a job file or an output file. With an output file, the messages are shown only if its
+    lines hold them (`output: {include: [messages]}`).
     """
     shown = _shown(jobfile, request_id, job)
     if as_json:

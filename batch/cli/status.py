@@ -24,9 +24,9 @@ if TYPE_CHECKING:
 @job_flags
 @option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
 def command(jobfile: Path, as_json: bool, **job: Any) -> int:
-    """Say how far a job is.
+    """Show the progress of a job.
 
-    JOBFILE is a job file, or an output file. Nothing is sent, and nothing is changed.
+    JOBFILE is a job file or an output file. This command sends nothing and changes nothing.
     """
     standing = _standing(jobfile, job)
     if as_json:

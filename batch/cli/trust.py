@@ -10,12 +10,13 @@ from batch.cli.console import say, tell
 @click.command("trust")
 @click.argument("key", required=False)
 @click.argument("origin", required=False)
-@click.option("--remove", is_flag=True, help="Trust the pair no longer.")
+@click.option("--remove", is_flag=True, help="Stop trusting the pair.")
 def command(key: str | None, origin: str | None, remove: bool) -> int:
-    """Let a key go to an origin.
+    """Allow a key to be sent to an origin.
 
-    KEY is the name of an environment variable, or the path of a key file, as the job file names it; never
-    the key itself. ORIGIN is such as https://llm.example.org. Without arguments, list the trusted pairs.
+    KEY is the name of an environment variable or the path of a key file, as written in the job file; it is
+    never the key itself. ORIGIN is a URL such as https://llm.example.org. Without arguments, list the trusted
+    pairs.
     """
     from batch.app import trust
     from batch.app.environment import Environment

@@ -25,12 +25,13 @@ if TYPE_CHECKING:
     type=click.Choice(["full", "concise", "json", "github"]),
     default="full",
     show_default=True,
-    help="With lines of the file; a line each; as JSON or as annotations for GitHub, on stdout.",
+    help="full: quote the lines of the file; concise: one line per error; json, github: print JSON or "
+    "GitHub annotations on stdout.",
 )
 def command(
     jobfiles: tuple[Path, ...], output_format: Literal["full", "concise", "json", "github"], **job: Any
 ) -> int:
-    """Name every mistake in job files and their inputs; send nothing."""
+    """Check job files and their inputs; report every error and send nothing."""
     from batch.app.advice import advice
     from batch.app.environment import Environment
     from batch.app.sequence import check_inputs

@@ -18,92 +18,156 @@ from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 
 class MessageSpec(Spec):
-    """One chat message."""
+    """A chat message."""
 
-    role: Literal["system", "developer", "user", "assistant"] = Field(description="Who speaks.")
-    content: str = Field(description="What is said; a Jinja2 template, or `file://` and the path of one.")
+    role: Literal["system", "developer", "user", "assistant"] = Field(
+        description="The role of the author.", examples=["user"]
+    )
+    content: str = Field(
+        description="The text; a Jinja2 template, or `file://` and the path of one.",
+        examples=["Summarize: {{ text }}"],
+    )
 
 
 class PromptSpec(Spec):
-    """One prompt of several."""
+    """One entry of `prompts`."""
 
-    id: Name | None = Field(default=None, description="The prompt's name, a part of its requests' ids.")
-    system: str | None = Field(default=None, description="The system message; by default the job's.")
+    id: Name | None = Field(
+        default=None,
+        description="The prompt's name; it becomes part of the ids of its requests.",
+        examples=["rivers"],
+    )
+    system: str | None = Field(
+        default=None,
+        description="The system message. The default is the job's.",
+        examples=["Answer in one word."],
+    )
     prompt: Text | None = Field(
-        default=None, description="The user's message; a Jinja2 template, or `file://` and the path of one."
+        default=None,
+        description="The user's message; a Jinja2 template, or `file://` and the path of one.",
+        examples=["Name a river."],
     )
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
-        default=None, description="A whole conversation in place of `prompt`."
+        default=None,
+        description="A whole conversation in place of `prompt`.",
+        examples=[[{"role": "user", "content": "Name a river."}]],
     )
     images: Texts | None = Field(
-        default=None, description="Images that go with this prompt; by default the job's."
+        default=None,
+        description="Images sent with this prompt. The default is the job's.",
+        examples=[["pictures/a.png"]],
     )
-    params: JSONObject = Field(default={}, description="Sampling parameters of this prompt alone.")
+    params: JSONObject = Field(
+        default={}, description="Sampling parameters for this prompt only.", examples=[{"temperature": 1}]
+    )
 
 
 class JobSpec(EndpointSpec):
-    """A whole job file."""
+    """A job file."""
 
     name: Name | None = Field(
-        default=None, description="The job's name; by default the file's, without its ending."
+        default=None,
+        description="The job's name. The default is the file name without its suffix. It also names the "
+        "default output, `output/<name>.jsonl`.",
+        examples=["summaries"],
     )
-    model: ModelEntry | None = Field(default=None, description="The model: its name, or keys and values.")
+    model: ModelEntry | None = Field(
+        default=None,
+        description="The model: its name, or a mapping with settings of its own.",
+        examples=["gpt-4o-mini"],
+    )
     models: Annotated[list[ModelEntry], Field(min_length=1)] | None = Field(
-        default=None, description="Several models; every request goes to each."
+        default=None,
+        description="Several models; every prompt is sent to each of them.",
+        examples=[["llama3.2", "qwen2.5"]],
     )
     prompt: Text | None = Field(
-        default=None, description="The user's message; a Jinja2 template, or `file://` and the path of one."
+        default=None,
+        description="The user's message; a Jinja2 template, or `file://` and the path of one.",
+        examples=["Summarize: {{ text }}"],
     )
     messages: Annotated[list[MessageSpec], Field(min_length=1)] | None = Field(
-        default=None, description="A whole conversation in place of `prompt`."
+        default=None,
+        description="A whole conversation in place of `prompt`.",
+        examples=[[{"role": "user", "content": "{{ text }}"}]],
     )
     prompts: Annotated[list[PromptSpec], Field(min_length=1)] | None = Field(
-        default=None, description="Several prompts; each is asked of every model."
+        default=None,
+        description="Several prompts; each is sent to every model.",
+        examples=[[{"id": "rivers", "prompt": "Name a river."}]],
     )
-    system: str | None = Field(default=None, description="The system message.")
+    system: str | None = Field(
+        default=None, description="The system message.", examples=["You write plain English."]
+    )
     images: Texts | None = Field(
         default=None,
-        description="Images for vision models: paths, or URLs that are passed on; each a Jinja2 template.",
+        description="Images for vision models: paths, or URLs that are passed on. Each is a Jinja2 template.",
+        examples=[["pictures/{{ file }}"]],
     )
-    inputs: InputsSpec | None = Field(default=None, description="One request per document or row.")
+    inputs: InputsSpec | None = Field(
+        default=None,
+        description="Documents or table rows; each becomes one request per prompt and model.",
+        examples=[{"files": ["documents/*.txt"]}],
+    )
     matrix: MatrixSpec | None = Field(
-        default=None, description="Variables with lists of values; each combination is asked."
+        default=None,
+        description="Template variables with lists of values; every combination becomes a request.",
+        examples=[{"mood": ["polite", "angry"]}],
     )
     samples: Annotated[int, Field(ge=1, le=100_000)] = Field(
-        default=1, description="How many answers are asked for, each by a request of its own."
+        default=1,
+        description="Number of answers to each prompt. Each answer is a separate request.",
+        examples=[5],
     )
     reasoning: Literal["keep", "drop"] = Field(
-        default="keep", description="Whether a result keeps the model's reasoning, in a field of its own."
+        default="keep",
+        description="Whether a result keeps the model's reasoning, in the field `reasoning`.",
+        examples=["drop"],
     )
     response_format: JSONObject | None = Field(
         default=None,
-        description="What answers must be: `{type: json_object}`, or `{type: json_schema, json_schema: "
-        "{name: …, schema: …}}`. It is sent to the server, and every answer is checked here.",
+        description="The required form of answers: `{type: json_object}`, or `{type: json_schema, "
+        "json_schema: {name: …, schema: …}}`. It is sent to the server, and the runner validates every "
+        "answer.",
+        examples=[{"type": "json_object"}],
     )
     on_length: Literal["accept", "retry", "fail"] = Field(
         default="accept",
-        description="What becomes of an answer that was cut off at its limit of tokens; `retry` asks once "
-        "more, with twice `max_tokens`.",
+        description="What to do with an answer that was cut off at its token limit: accept it with verdict "
+        "`length`, retry once with twice `max_tokens`, or fail.",
+        examples=["retry"],
     )
     finish_reasons: FinishReasonsSpec = Field(
         default=FinishReasonsSpec.model_construct(),
-        description="Finish reasons of this job's servers that are not known here.",
+        description="Finish reasons of your server that are not on the built-in list.",
+        examples=[{"complete": ["done"]}],
     )
-    concurrency: Concurrency = Field(default=8, description="Requests in flight at once, at the most.")
+    concurrency: Concurrency = Field(
+        default=8, description="Maximum number of requests in flight.", examples=[16]
+    )
     adaptive: bool = Field(
         default=True,
-        description="Whether fewer go out at once where the endpoint takes no more; false: always as many "
-        "as `concurrency` says.",
+        description="Whether to send fewer requests at once while the endpoint is congested. With `false`, "
+        "`concurrency` is a fixed number.",
+        examples=[False],
     )
     retries: RetriesSpec = Field(
-        default=RetriesSpec.model_construct(), description="How often a request is sent."
+        default=RetriesSpec.model_construct(),
+        description="How often a failed request is retried.",
+        examples=[{"max_attempts": 4}],
     )
-    timeouts: TimeoutsSpec = Field(default=TimeoutsSpec.model_construct(), description="How long is waited.")
+    timeouts: TimeoutsSpec = Field(
+        default=TimeoutsSpec.model_construct(), description="How long to wait.", examples=[{"idle": "60s"}]
+    )
     limits: LimitsSpec = Field(
-        default=LimitsSpec.model_construct(), description="Where a run stops, with the rest pending."
+        default=LimitsSpec.model_construct(),
+        description="Limits at which a run stops. The rest stays pending.",
+        examples=[{"cost": 5}],
     )
     output: OutputSpec = Field(
-        default=OutputSpec.model_construct(), description="The results: their file, and what it holds."
+        default=OutputSpec.model_construct(),
+        description="The output file and what its lines hold.",
+        examples=[{"order": "input"}],
     )
 
 

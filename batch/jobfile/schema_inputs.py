@@ -11,75 +11,97 @@ from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 
 class SplitSpec(Spec):
-    """How a long text is cut, at the ends of paragraphs and sentences."""
+    """How to split a long text, at the ends of paragraphs and sentences."""
 
-    tokens: Annotated[int, Field(ge=10)] = Field(description="The longest chunk, in tokens (estimated).")
+    tokens: Annotated[int, Field(ge=10)] = Field(
+        description="Maximum length of a chunk, in estimated tokens.", examples=[2000]
+    )
     overlap: Annotated[int, Field(ge=0)] = Field(
-        default=0, description="How many tokens of the chunk before each repeats."
+        default=0, description="Number of tokens that each chunk repeats from the one before.", examples=[100]
     )
 
 
 class InputsSpec(Spec):
-    """What the prompts are filled with."""
+    """Documents or tables whose values fill the prompts."""
 
     files: Texts | None = Field(
         default=None,
-        description="Glob patterns of documents, `!` excludes; "
-        "`text`, `path`, `name`, `stem` become variables.",
+        description="Glob patterns of documents; a pattern with `!` excludes. The variables are `text`, "
+        "`path`, `name` and `stem`.",
+        examples=[["documents/**/*.txt", "!documents/drafts/**"]],
     )
     csv: Texts | None = Field(
         default=None,
-        description="A CSV file with a header, or patterns of several; "
-        "the columns become variables, all of them text.",
+        description="A CSV file with a header, or patterns. Each column becomes a variable; all values are "
+        "text.",
+        examples=["rows.csv"],
     )
     jsonl: Texts | None = Field(
-        default=None, description="A JSON Lines file, or patterns of several; the columns become variables."
+        default=None,
+        description="A JSON Lines file, or patterns. Each key becomes a variable.",
+        examples=[["a.jsonl", "b/*.jsonl"]],
     )
     parquet: Texts | None = Field(
         default=None,
-        description="A Parquet file, or patterns of several (extra `parquet`); the columns become variables.",
+        description="A Parquet file, or patterns (extra `parquet`). Each column becomes a variable.",
+        examples=["rows.parquet"],
     )
     results: Text | None = Field(
         default=None,
-        description="The results of another job; `text`, `id`, `metadata` and its fields become variables.",
+        description="The output file of another job. The variables are `text`, `id`, `metadata` and the "
+        "fields of `metadata`.",
+        examples=["../output/map.jsonl"],
     )
     group_by: Texts | None = Field(
         default=None,
-        description="For `results`: the fields of their metadata that make a group; "
-        "one request per group, with the variable `items`.",
+        description="With `results`: fields of their metadata to group by. Each complete group becomes one "
+        "request, with the variable `items`.",
+        examples=[["name"]],
     )
     id_field: Name | None = Field(
-        default=None, description="The column that holds a row's id; by default `id`."
+        default=None,
+        description="The column that holds the id of a row. The default is `id`.",
+        examples=["sku"],
     )
     keep: Texts | None = Field(
-        default=None, description="Columns that are copied to each result's `metadata`."
+        default=None,
+        description="Columns to copy to the `metadata` of each result.",
+        examples=[["title", "url"]],
     )
     on_empty: Literal["error", "skip", "send"] = Field(
         default="error",
-        description="Whether a blank document or prompt, or a null or NaN that a prompt prints, is an error, "
-        "skips the row, or is sent as empty text.",
+        description="What to do with a blank document, a blank prompt, or a null or NaN in a prompt: report "
+        "an error, skip the row, or send empty text.",
+        examples=["skip"],
     )
     follow_symlinks: bool = Field(
-        default=True, description="Whether patterns match symbolic links and what is behind them."
+        default=True, description="Whether patterns follow symbolic links.", examples=[False]
     )
     on_bad_row: Literal["stop", "skip"] = Field(
         default="stop",
-        description="Whether a bad row or document stops the job before anything is sent, "
-        "or is recorded as failed.",
+        description="What to do with an invalid row or document: stop before anything is sent, or record it "
+        "as failed and send the others.",
+        examples=["skip"],
     )
     split: SplitSpec | None = Field(
         default=None,
-        description="Cut the variable `text` into chunks, a request each; `chunk` and `chunks` count them.",
+        description="Split the variable `text` into chunks, one request each. The variables `chunk` and "
+        "`chunks` number and count them.",
+        examples=[{"tokens": 2000, "overlap": 100}],
     )
 
 
 class MatrixSpec(Spec):
-    """Every combination of some variables' values; each further key is a variable with its list of values."""
+    """Every combination of the values of some variables. Each other key is a variable with its values."""
 
     model_config = ConfigDict(frozen=True, extra="allow", strict=True)
     __pydantic_extra__: dict[str, Annotated[list[Any], Field(min_length=1)]]
 
     include: list[JSONObject] = Field(
-        default=[], description="Variables added to the combinations they fit, or combinations of their own."
+        default=[],
+        description="Variables to add to matching combinations, or additional combinations.",
+        examples=[[{"mood": "polite", "tone": "formal"}]],
     )
-    exclude: list[JSONObject] = Field(default=[], description="Combinations that are left out.")
+    exclude: list[JSONObject] = Field(
+        default=[], description="Combinations to leave out.", examples=[[{"mood": "angry"}]]
+    )

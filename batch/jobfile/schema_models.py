@@ -15,83 +15,117 @@ def _to_model(value: object) -> object:
 
 
 class RateLimitsSpec(Spec):
-    """What a model may be sent in any minute."""
+    """Rate limits of a model."""
 
-    rpm: PerMinute | None = Field(default=None, description="Requests a minute.")
-    tpm: PerMinute | None = Field(default=None, description="Tokens a minute, of prompts and answers.")
+    rpm: PerMinute | None = Field(default=None, description="Requests per minute.", examples=[60])
+    tpm: PerMinute | None = Field(
+        default=None, description="Tokens per minute, prompts and answers together.", examples=[90000]
+    )
 
 
 class PriceSpec(Spec):
-    """What a model's tokens cost."""
+    """Prices per million tokens."""
 
-    input: Money = Field(description="A million tokens of prompts.")
-    output: Money = Field(description="A million tokens of answers.")
+    input: Money = Field(description="Price of a million prompt tokens.", examples=[0.15])
+    output: Money = Field(description="Price of a million answer tokens.", examples=[0.6])
     cached_input: Money | None = Field(
-        default=None, description="A million prompt tokens read from a cache; by default as `input`."
+        default=None,
+        description="Price of a million prompt tokens read from a cache; by default as `input`.",
+        examples=[0.075],
     )
     cache_write: Money | None = Field(
-        default=None, description="A million prompt tokens written to a cache; by default as `input`."
+        default=None,
+        description="Price of a million prompt tokens written to a cache; by default as `input`.",
+        examples=[0.1875],
     )
     currency: Currency = Field(
         default="USD",
         description="The currency of these prices, by its three-letter code; one for the whole job.",
+        examples=["EUR"],
     )
 
 
 class EndpointSpec(Spec):
-    """Where requests go; at the top of the file these are the defaults of every model."""
+    """An endpoint. At the top of the file, these keys are the defaults for every model."""
 
     provider: Literal["autonomous", "openai"] | None = Field(
-        default=None, description="The dialect that the endpoint speaks."
+        default=None, description="The API dialect of the endpoint. There is no default.", examples=["openai"]
     )
     base_url: Text | None = Field(
         default=None,
-        description="The endpoint's address; `local` for the embedded one; absent: the provider's own.",
+        description="The address of the endpoint; `local` starts the embedded one. The default is the "
+        "provider's own address.",
+        examples=["http://127.0.0.1:8000/v1"],
     )
     engine: Text | None = Field(
         default=None,
-        description="The embedded endpoint's engine: `llama`, `extractive` or the path of a .gguf file.",
+        description="The engine of the embedded endpoint: `llama`, `extractive` or the path of a .gguf file.",
+        examples=["extractive"],
     )
-    api_key_env: Text | None = Field(default=None, description="The environment variable that holds the key.")
-    api_key_file: Text | None = Field(default=None, description="The file that holds the key.")
+    api_key_env: Text | None = Field(
+        default=None,
+        description="The environment variable that holds the API key.",
+        examples=["OPENAI_API_KEY"],
+    )
+    api_key_file: Text | None = Field(
+        default=None, description="The file that holds the API key.", examples=["~/.config/llm.key"]
+    )
     headers: dict[str, str] = Field(
-        default={}, description="HTTP headers; a secret is written as `${NAME}`, an environment variable."
+        default={},
+        description="HTTP headers. Write a secret as `${NAME}`, where NAME is an environment variable.",
+        examples=[{"X-Team": "${TEAM}"}],
     )
     proxy: Text | None = Field(
         default=None,
-        description="The URL of an HTTP proxy; a password is written `${NAME}`. By default that of the "
-        "environment (`HTTPS_PROXY`, `NO_PROXY`); null: none at all.",
+        description="The URL of an HTTP proxy; write a password as `${NAME}`. The default comes from the "
+        "environment (`HTTPS_PROXY`, `NO_PROXY`); `null` uses no proxy.",
+        examples=["http://proxy:3128"],
     )
     mode: Literal["stream", "whole"] | None = Field(
         default=None,
-        description="How answers are asked for: as a stream (the default), or `whole`, in one piece, for "
-        "models that refuse to stream.",
+        description="Request a stream (the default), or a `whole` response, for models that do not stream.",
+        examples=["whole"],
     )
     keep_alive: bool | None = Field(
         default=None,
-        description="Whether a connection serves several requests, which is the default; false helps where "
-        "a proxy or a server closes connections without a word.",
+        description="Whether to reuse connections (the default). Set `false` if a proxy or server closes "
+        "idle connections silently.",
+        examples=[False],
     )
-    params: JSONObject = Field(default={}, description="Sampling parameters, sent as they stand.")
+    params: JSONObject = Field(
+        default={},
+        description="Sampling parameters, sent unchanged.",
+        examples=[{"temperature": 0, "max_tokens": 200}],
+    )
     rate_limits: RateLimitsSpec = Field(
-        default=RateLimitsSpec.model_construct(), description="What each model may be sent in a minute."
+        default=RateLimitsSpec.model_construct(),
+        description="Rate limits of each model.",
+        examples=[{"rpm": 60}],
     )
 
 
 class ModelSpec(EndpointSpec):
-    """One model of several, or one with settings of its own."""
+    """A model with settings of its own."""
 
-    id: Name | None = Field(default=None, description="The model's name within this job; by default its own.")
-    model: Name = Field(description="The model's name, as the endpoint knows it.")
+    id: Name | None = Field(
+        default=None,
+        description="The model's name within this job. The default is `model`.",
+        examples=["fast"],
+    )
+    model: Name = Field(description="The model's name, as sent to the endpoint.", examples=["gpt-4o-mini"])
     base_urls: Annotated[list[Text], Field(min_length=1)] | None = Field(
         default=None,
-        description="Several addresses of this model, in place of `base_url`; its requests are shared out.",
+        description="Several endpoints that serve this model, instead of `base_url`. Requests go to the "
+        "least busy one.",
+        examples=[["http://127.0.0.1:8001/v1", "http://127.0.0.1:8002/v1"]],
     )
     concurrency: Concurrency | None = Field(
-        default=None, description="Requests in flight at once for this model."
+        default=None, description="Maximum number of requests in flight for this model.", examples=[4]
     )
     price: PriceSpec | None = Field(
-        default=None, description="What its tokens cost; by default as the extra `prices` knows it."
+        default=None,
+        description="Its token prices. The default comes from the extra `prices`, if it is installed.",
+        examples=[{"input": 0.15, "output": 0.6}],
     )
 
 

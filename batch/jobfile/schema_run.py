@@ -10,76 +10,111 @@ from batch.jobfile.schema_types import Duration, FailuresLimit, PositiveDuration
 
 
 class RetriesSpec(Spec):
-    """How often one request is sent."""
+    """Retries of failed requests."""
 
     max_attempts: Annotated[int, Field(ge=1, le=1000)] = Field(
-        default=8, description="Attempts, the first included."
+        default=8, description="Maximum number of attempts per request, including the first.", examples=[4]
     )
-    base: Duration = Field(default=0.5, description="The first back-off.")
-    cap: Duration = Field(default=60.0, description="The longest back-off.")
+    base: Duration = Field(
+        default=0.5,
+        description="The first backoff. It doubles with each failure, with full jitter.",
+        examples=["1s"],
+    )
+    cap: Duration = Field(
+        default=60.0,
+        description="The longest backoff. A longer `Retry-After` parks the endpoint.",
+        examples=["2m"],
+    )
     validation_retries: Annotated[int, Field(ge=0, le=100)] = Field(
         default=2,
-        description="Attempts, of them, after an answer that is not what `response_format` demands.",
+        description="How many of these attempts may follow an answer that does not match `response_format`.",
+        examples=[1],
     )
 
 
 class TimeoutsSpec(Spec):
-    """How long is waited for what."""
+    """Timeouts of an attempt and of a run."""
 
-    connect: PositiveDuration = Field(default=10.0, description="Until connected.")
-    first_byte: PositiveDuration = Field(default=300.0, description="Until the first piece of the answer.")
-    idle: PositiveDuration = Field(default=120.0, description="Between two pieces of the answer.")
-    total: PositiveDuration | None = Field(default=None, description="For one whole attempt; null: no limit.")
-    outage: PositiveDuration = Field(
-        default=1800.0, description="Until an endpoint that is out stops the run."
+    connect: PositiveDuration = Field(default=10.0, description="Maximum time to connect.", examples=["5s"])
+    first_byte: PositiveDuration = Field(
+        default=300.0, description="Maximum time until the first model output.", examples=["10m"]
     )
-    grace: Duration = Field(default=30.0, description="For requests in flight when the run is asked to stop.")
+    idle: PositiveDuration = Field(
+        default=120.0,
+        description="Maximum time between two pieces of model output. Keep-alive pings do not reset it.",
+        examples=["60s"],
+    )
+    total: PositiveDuration | None = Field(
+        default=None, description="Maximum time for one attempt; `null` means no limit.", examples=["15m"]
+    )
+    outage: PositiveDuration = Field(
+        default=1800.0, description="How long an endpoint may be down before the run stops.", examples=["2h"]
+    )
+    grace: Duration = Field(
+        default=30.0,
+        description="How long requests in flight may take to finish when the run is stopped.",
+        examples=["1m"],
+    )
 
 
 class FinishReasonsSpec(Spec):
-    """A server's own words for why an answer has ended, added to those that are known."""
+    """A server's own finish reasons, added to the built-in list."""
 
     complete: Annotated[list[Text], BeforeValidator(to_list)] = Field(
-        default=[], description="Words that say that an answer is whole."
+        default=[], description="Finish reasons of a complete answer.", examples=[["done"]]
     )
     length: Annotated[list[Text], BeforeValidator(to_list)] = Field(
-        default=[], description="Words that say that an answer was cut off at its limit of tokens."
+        default=[],
+        description="Finish reasons of an answer that was cut off at its token limit.",
+        examples=[["too_long"]],
     )
 
 
 class LimitsSpec(Spec):
-    """Where one run of the job stops, with the rest pending."""
+    """Limits of one run. When one is reached, the rest stays pending."""
 
     cost: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = Field(
-        default=None, description="What the run may cost, in the currency of the prices."
+        default=None, description="Maximum cost, in the currency of the prices.", examples=[5]
     )
     tokens: Annotated[int, Field(ge=1)] | None = Field(
-        default=None, description="The tokens that it may take, of prompts and answers."
+        default=None,
+        description="Maximum number of tokens, prompts and answers together.",
+        examples=[1000000],
     )
     time: PositiveDuration | None = Field(
-        default=None, description="For how long it may send; what is in flight then has `timeouts.grace`."
+        default=None,
+        description="How long the run may send. Requests in flight then have `timeouts.grace` to finish.",
+        examples=["2h"],
     )
     failures: FailuresLimit | None = Field(
         default=None,
-        description="How many requests may fail: a number, or a share such as `10%`, from 20 results on.",
+        description="How many requests may fail: a number, or a share such as `10%`, which counts after 20 "
+        "results.",
+        examples=["10%"],
     )
 
 
 class OutputSpec(Spec):
-    """Where the results go."""
+    """The output file."""
 
     path: Text | None = Field(
-        default=None, description="The file of results; by default output/<name>.jsonl."
+        default=None,
+        description="The output file. The default is `output/<name>.jsonl`.",
+        examples=["../output/summaries.jsonl"],
     )
     order: Literal["completion", "input"] = Field(
         default="completion",
-        description="The order of the lines once a run has ended: as they came, or that of the job.",
+        description="The order of the lines after a run: by completion, or as in the job.",
+        examples=["input"],
     )
     include: Annotated[list[Literal["messages"]], BeforeValidator(to_list)] = Field(
-        default=[], description="What each line holds besides the answer: `messages`, those that were sent."
+        default=[],
+        description="What each line holds in addition: `messages` are the messages that were sent.",
+        examples=[["messages"]],
     )
     on_change: Literal["keep", "replace", "refuse"] = Field(
         default="keep",
-        description="What happens to the succeeded answer of a request that has changed: it moves to "
-        "<output>.superseded.jsonl (`keep`), it is dropped (`replace`), or nothing is sent (`refuse`).",
+        description="What to do with the succeeded answer of a request that has changed: `keep` moves it to "
+        "`<output>.superseded.jsonl`, `replace` drops it, `refuse` stops before anything is sent.",
+        examples=["refuse"],
     )
