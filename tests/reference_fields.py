@@ -38,8 +38,6 @@ FIELDS = {
     "usage.reasoning_tokens": "Answer tokens spent on reasoning. Only where the server reports them.",
     "cost": "The cost of all attempts in this run. `null` if a price or a usage is unknown.",
     "attempts": "Number of attempts in this run.",
-    "cost_source": "`provider` if the provider stated the cost of every attempt, `mixed` if it did for some. "
-    "Absent if prices decided alone.",
     "timings": "Times of the last attempt in seconds.",
     "timings.queued": "Time spent waiting for a free slot.",
     "timings.first_byte": "Time until the first model output.",
@@ -51,6 +49,8 @@ FIELDS = {
     "target": "The id of the model within the job.",
     "logprobs": "Log probabilities as sent by the server, if the request asked for them.",
     "redacted": "Whether the server echoed a key or another secret. It was replaced by “…”.",
+    "cost_source": "`provider` if the provider stated the cost of every attempt, `mixed` if it did for some. "
+    "Absent if prices decided alone.",
 }
 
 SUMMARY_FIELDS = {
@@ -67,11 +67,6 @@ SUMMARY_FIELDS = {
     "prompt_tokens": "Prompt tokens of this run.",
     "completion_tokens": "Answer tokens of this run.",
     "cost": "The cost of this run. `null` if a price is unknown.",
-    "currency": "The currency of `cost`.",
-    "provider_cost": "The part of `cost` that providers stated themselves. `null` if none did.",
-    "cached_tokens": "Prompt tokens of this run that were read from a cache.",
-    "cache_write_tokens": "Prompt tokens of this run that were written to a cache.",
-    "reasoning_tokens": "Answer tokens of this run that were spent on reasoning.",
     "unmetered": "Attempts that `cost` leaves out, because the server reported no usage.",
     "seconds": "The wall-clock time of the run.",
     "reasons": "Why requests are pending, in words.",
@@ -93,4 +88,9 @@ SUMMARY_FIELDS = {
     "checks": "Attempts that tested whether an endpoint or the requests were at fault.",
     "failures": "The first failed requests of this run, with their error codes.",
     "held_back": "The error code that kept concurrency below the job's limit for most of the run, or `null`.",
+    "currency": "The currency of `cost`.",
+    "provider_cost": "The part of `cost` that providers stated themselves. `null` if none did.",
+    "cached_tokens": "Prompt tokens of this run that were read from a cache.",
+    "cache_write_tokens": "Prompt tokens of this run that were written to a cache.",
+    "reasoning_tokens": "Answer tokens of this run that were spent on reasoning.",
 }
