@@ -46,10 +46,18 @@ def _retried(failure: Failure) -> str:
 
 
 NETWORK = (
-    Code("connect", "The connection could not be established: refused, unknown host, or timeout."),
+    Code(
+        "connect",
+        "The connection was refused or timed out, or the host is unknown. An endpoint that has never "
+        "answered is parked at once, since its address may be invalid.",
+    ),
     Code("tls", "The TLS certificate of the server is not trusted."),
     Code("proxy_auth", "The proxy requires a user name and password (407)."),
-    Code("fd_limit", "The process has too many open files; see `ulimit -n`."),
+    Code(
+        "fd_limit",
+        "The process has too many open files; see `ulimit -n`. The runner opens fewer connections.",
+        retried="yes, not counted",
+    ),
     Code("truncated", "The response ended before the answer was complete."),
     Code("protocol", "The server's HTTP is malformed."),
     Code("first_byte_timeout", "No model output within `timeouts.first_byte`."),
