@@ -14,6 +14,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from batch._version import __version__ as __version__
+
 if TYPE_CHECKING:
     from batch.app.jobs import Job, load_job
     from batch.app.library import arun, run, stream
@@ -32,7 +34,6 @@ if TYPE_CHECKING:
     from batch.providers.base import FinishReason
     from batch.records import Reply, Request, Result, Summary, Usage, Verdict
 
-__version__ = "0.1.0"
 
 _HOMES = {
     "batch.app.jobs": ("Job", "load_job"),

@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, Self
 
-from batch import __version__
+from batch._version import __version__
 from batch.events import (
     AttemptFailed,
     AttemptStarted,

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
-from batch import __version__
+from batch._version import __version__
 from batch.app.dates import utc_now
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from importlib import import_module
 
 import click
 
-from batch import __version__
+from batch._version import __version__
 from batch.cli import streams
 from batch.cli.console import report_error, say, say_traceback
 from batch.errors import InternalError, PromptJobsError, one_line
