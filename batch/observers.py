@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from batch.events import Event
-    from batch.ports import Observer
+    from batch.protocols import Observer
 
 
 class Observers:

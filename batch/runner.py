@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batch.policy.decisions import Decision
     from batch.policy.schedule import Scheduler
     from batch.policy.work import Work
-    from batch.ports import Provider, Sink
+    from batch.protocols import Provider, Sink
     from batch.records import Outcome, Result
 
 GATHER = 0.05

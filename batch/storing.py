@@ -10,7 +10,7 @@ from batch.policy import conclude
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.ports import Sink
+    from batch.protocols import Sink
     from batch.records import Result
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch.app.endpoints import Address
-    from batch.ports import Provider
+    from batch.protocols import Provider
     from batch.records import Outcome, Summary
 
 FINE = Reply("A short answer, as they are.", Verdict.COMPLETE, "stop", usage=Usage(20, 8, 28))

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from batch.cli.run import EXIT_CODES
-from batch.policy.exits import exit_code
+from batch.exit_codes import exit_code
 from batch.policy.retry import Hold
 from batch.records import Result, Summary
 from tests.reference_codes import CODES

@@ -19,7 +19,7 @@ from batch.checking.cost import MOST_STEPS, is_cheap, is_plain, weight_of
 from batch.checking.formats import format_complaint
 from batch.checking.process import CheckingProcess
 from batch.checking.task import Checked, Task
-from batch.structure import Demand
+from batch.structured_output import Demand
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,7 @@ import pytest
 from aiohttp import web
 
 from batch.cli.run import EXIT_CODES
-from batch.policy.exits import exit_code
+from batch.exit_codes import exit_code
 from batch.policy.retry import Hold
 from batch.results.lock import OutputLock
 from tests.chat_server import ChatServer, serving

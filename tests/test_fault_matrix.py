@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batch.policy.work import Work
-    from batch.ports import Provider
+    from batch.protocols import Provider
     from batch.testing import Received, Script
 
 pytestmark = pytest.mark.anyio

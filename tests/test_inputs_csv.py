@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from batch.files import MAX_BYTES
 from batch.inputs import check
 from batch.inputs.csv_lines import CsvRecords
-from batch.jobfile.files import MAX_BYTES
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import HEAD, mistakes_of, write
 

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.errors import Mistake
+from batch.files import MAX_BYTES
 from batch.jobfile import JobFile, load
-from batch.jobfile.files import MAX_BYTES
 from batch.jobfile.rows import JobRow, job_rows
 from tests.jobfile_support import known_models, mistakes_of, write
 

@@ -18,8 +18,8 @@ from batch.local_model.chat import Chat, ChatError, Ending, Message, OnDelta
 from batch.local_model.dialects import read_autonomous, read_openai
 from batch.local_model.engine_extractive import ExtractiveEngine
 from batch.local_model.extractive import summarise
-from batch.local_model.hosts import is_loopback
 from batch.local_model.inference import Inference
+from batch.loopback import is_loopback
 from batch.records import Usage
 from batch.wire.autonomous import ALIASES, MODELS, encode
 from tests.local_model_support import AUTHORIZED, KEY, TalkativeEngine, client, served

@@ -38,8 +38,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from io import FileIO
 
-    from batch.ports import Observer
     from batch.progress.base import ProgressObserver
+    from batch.protocols import Observer
 
 ESC = "\x1b"
 

@@ -24,7 +24,7 @@ from tests.simulated_disk import SimulatedDisk
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batch.ports import Sink
+    from batch.protocols import Sink
     from batch.records import Result
 
 PATH = Path("/results.jsonl")

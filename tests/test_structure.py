@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.structure import Invalid, format_complaint, parsed
+from batch.structured_output import Invalid, format_complaint, parsed
 
 PERSON = {
     "type": "object",
@@ -111,7 +111,7 @@ def test_a_format_is_judged_before_anything_is_sent(response_format: object, com
 
 
 def test_without_jsonschema_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.structure.find_spec", lambda _: None)
+    monkeypatch.setattr("batch.structured_output.find_spec", lambda _: None)
     assert format_complaint({"type": "json_object"}) is None
     assert format_complaint(schema(PERSON)) == (
         "needs jsonschema to check the answers",

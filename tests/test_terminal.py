@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.terminal import escape
+from batch.escaping import escape
 from tests.results_support import hostile_text
 
 

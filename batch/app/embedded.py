@@ -11,7 +11,7 @@ from batch.records import Failure
 if TYPE_CHECKING:
     from anyio.abc import Process
 
-    from batch.ports import Provider
+    from batch.protocols import Provider
     from batch.records import Outcome, Request
 
 

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from batch.app.environment import Environment
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
-    from batch.ports import Provider
+    from batch.protocols import Provider
 
 
 LOOPBACK = "http://127.0.0.1"

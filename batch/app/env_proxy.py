@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from batch.local_model.hosts import is_loopback
+from batch.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

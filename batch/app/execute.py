@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.policy.resume import State
-    from batch.ports import Observer
+    from batch.protocols import Observer
     from batch.records import Result, Summary
 
 _LOOK_UP_AFTER = 1000

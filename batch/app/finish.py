@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.observers import Observers
-    from batch.ports import Source
+    from batch.protocols import Source
     from batch.records import Summary
     from batch.results.arrange import Order
     from batch.results.log import ResultLog

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from batch.app.watchdog import Watchdog
 from batch.errors import StoppedError
-from batch.policy.exits import SIGNALLED
+from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

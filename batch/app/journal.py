@@ -23,7 +23,7 @@ from batch.events import (
     RunStarted,
     Tick,
 )
-from batch.policy.exits import SIGNALLED
+from batch.exit_codes import SIGNALLED
 from batch.results.events import EventLog
 
 if TYPE_CHECKING:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from batch.app.plan import Plan
     from batch.inputs.refused import Origin
     from batch.inputs.source import JobSource
-    from batch.ports import Sink
+    from batch.protocols import Sink
     from batch.records import Request
 
 _GONE = "the document was there when the run began, and is not found any more"

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
-    from batch.ports import Sink
+    from batch.protocols import Sink
     from batch.records import Known, Request
 
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, TypeVar
 
 from batch.app.endpoints import Address, members
 from batch.app.plan import open_source
+from batch.diagnostics import MistakeList
 from batch.errors import JobFileError, Mistake
 from batch.inputs.check import check
 from batch.inputs.tables import may_read
-from batch.jobfile.places import MistakeList
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -20,11 +20,11 @@ from batch.app.spending import Spending
 from batch.app.stop import UNSENT, Stopper
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
+from batch.exit_codes import exit_code
 from batch.policy.accept import Acceptance
 from batch.policy.adaptive import AdaptiveCapacity
 from batch.policy.capacity import FixedCapacity
 from batch.policy.conclude import Keep
-from batch.policy.exits import exit_code
 from batch.policy.lane import Lane
 from batch.policy.retry import RetryPolicy
 from batch.policy.schedule import Scheduler
@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
     from batch.policy.retry import Hold
-    from batch.ports import Provider
+    from batch.protocols import Provider
     from batch.records import Request, Result, Summary
     from batch.results.log import ResultLog
 

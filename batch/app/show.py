@@ -10,9 +10,9 @@ from batch.app.plan import open_source
 from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.errors import UsageError
+from batch.escaping import escape
 from batch.results.lookup import find
 from batch.results.restate import WITHOUT_JOB
-from batch.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

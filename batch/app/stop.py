@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batch.app.interrupt import ended_by_signals, heard_signals, stopped
-from batch.policy.exits import SIGNALLED
+from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING
 import msgspec
 from yarl import URL
 
+from batch import loopback
 from batch.errors import UntrustedKeyError, UsageError
-from batch.local_model import hosts
 from batch.results.files import reason
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def origin(url: str, written: str | None = None) -> str:
 
 def is_loopback(url: str) -> bool:
     """Whether the URL's host is this machine itself."""
-    return hosts.is_loopback(URL(url).host or "")
+    return loopback.is_loopback(URL(url).host or "")
 
 
 def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: str | None = None) -> None:

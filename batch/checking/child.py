@@ -17,7 +17,7 @@ import msgspec
 
 from batch.checking.task import MEMORY, SECONDS, Checked, Task, unfinished
 from batch.errors import one_line
-from batch.structure import Invalid, format_complaint, parsed
+from batch.structured_output import Invalid, format_complaint, parsed
 
 if TYPE_CHECKING:
     from typing import BinaryIO

@@ -13,12 +13,12 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from batch.structure import step_into
+from batch.structured_output import step_into
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-    from batch.structure import Demand
+    from batch.structured_output import Demand
 
 LONGEST = 64 * 1024
 """Characters of an answer that is decoded and checked in this process."""

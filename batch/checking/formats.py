@@ -6,7 +6,7 @@ from functools import lru_cache
 
 import msgspec
 
-from batch import structure
+from batch import structured_output
 from batch.checking.cost import is_plain
 from batch.checking.process import CheckingProcess
 from batch.checking.task import Checked, Task, unfinished
@@ -14,7 +14,7 @@ from batch.errors import one_line
 
 
 def format_complaint(response_format: object) -> tuple[str, str] | None:
-    """What is wrong with a response format, and a hint; see ``structure.format_complaint``.
+    """What is wrong with a response format, and a hint; see ``structured_output.format_complaint``.
 
     A schema that could be meant to take for ever is checked in a process of its own.
     """
@@ -29,7 +29,7 @@ def format_complaint(response_format: object) -> tuple[str, str] | None:
 
 def _complaint_here(response_format: object) -> tuple[str, str] | None:
     try:
-        return structure.format_complaint(response_format)
+        return structured_output.format_complaint(response_format)
     except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own mistakes
         return _in_words(unfinished(f"failed: {one_line(error)}"))
 

@@ -10,7 +10,7 @@ import click
 
 from batch.cli.streams import to_stderr, to_stdout
 from batch.errors import JobFileError, PromptJobsError
-from batch.terminal import escape, escape_json
+from batch.escaping import escape, escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

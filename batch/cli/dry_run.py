@@ -8,8 +8,8 @@ from batch.cli import money
 from batch.cli.console import LONGEST, counted, emit, print_json, say
 from batch.cli.content import words_of
 from batch.codec import encode_json
+from batch.escaping import escape
 from batch.policy.resume import TO_RETRY, TO_RUN, State
-from batch.terminal import escape
 
 if TYPE_CHECKING:
     from collections import Counter

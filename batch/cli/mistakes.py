@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING
 
 from batch.errors import JobFileError
-from batch.terminal import escape
+from batch.escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -80,7 +80,7 @@ def sources(paths: Iterable[Path | None]) -> dict[str, list[str]]:
 
 
 def _lines(path: Path) -> list[str]:
-    from batch.jobfile.files import read_text
+    from batch.files import read_text
 
     if path.suffix not in (".yaml", ".yml"):
         return []

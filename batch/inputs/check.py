@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import MistakeList, shown
 from batch.errors import Mistake
 from batch.inputs.ordinals import SHORT_BITS
-from batch.jobfile.places import MistakeList, shown
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

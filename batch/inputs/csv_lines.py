@@ -7,7 +7,7 @@ import re
 from collections import deque
 from typing import TYPE_CHECKING, TextIO
 
-from batch.jobfile.files import MAX_BYTES
+from batch.files import MAX_BYTES
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -9,15 +9,15 @@ from __future__ import annotations
 import io
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import shown
 from batch.errors import Mistake
+from batch.files import open_regular, reason
 from batch.inputs.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.csv_lines import CsvError, CsvRecords
 from batch.inputs.encodings import NO_TEXT, encoding_of
 from batch.inputs.ids import DEFAULT_ID, IdError, row_id
 from batch.inputs.row import BadRow, Note, Row, bad_row
-from batch.jobfile.files import open_regular, reason
 from batch.jobfile.foreign import HEAD, foreign
-from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

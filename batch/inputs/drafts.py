@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.inputs.combinations import Combination, named
 from batch.inputs.fingerprint import digest
@@ -19,7 +20,6 @@ from batch.inputs.refused import place_of, without_repeats
 from batch.inputs.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
 from batch.inputs.templates import EmptyPromptError, PromptTemplate, RenderError
 from batch.jobfile.jsonl import objects
-from batch.jobfile.places import shown
 from batch.jobfile.rows import JobRow, job_rows
 from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it

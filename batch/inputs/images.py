@@ -9,9 +9,9 @@ from __future__ import annotations
 from base64 import b64encode
 from typing import TYPE_CHECKING
 
-from batch.jobfile.files import open_regular, reason
+from batch.diagnostics import shown
+from batch.files import open_regular, reason
 from batch.jobfile.paths import OutsideError
-from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

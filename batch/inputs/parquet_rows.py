@@ -9,13 +9,13 @@ from __future__ import annotations
 import struct
 from typing import TYPE_CHECKING, Any
 
+from batch.diagnostics import shown
 from batch.errors import Mistake
+from batch.files import open_regular, reason
 from batch.inputs.ids import IdError
 from batch.inputs.row import Row, bad_row
 from batch.inputs.row_ids import RowIds
-from batch.jobfile.files import open_regular, reason
 from batch.jobfile.foreign import HEAD, foreign
-from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

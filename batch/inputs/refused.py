@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.diagnostics import shown
 from batch.errors import Mistake  # noqa: TC001 - msgspec reads it
 from batch.inputs.fingerprint import digest
 from batch.inputs.row import BadRow, Row
-from batch.jobfile.places import shown
 from batch.records import Request
 
 if TYPE_CHECKING:

@@ -43,7 +43,7 @@ class _Target(Struct, frozen=True):
 
 
 class JobSource:
-    """The requests of one job, as ``ports.Source``.
+    """The requests of one job, as ``protocols.Source``.
 
     ``canonical`` gives, for a provider, the canonical form of a model's name as it is written.
     ``identities`` says for a target on the embedded endpoint what answers there; it enters the fingerprint.

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batch.jobfile.places import MOST_MISTAKES, shown
+from batch.diagnostics import MOST_MISTAKES, shown
 from batch.jobfile.schema import PARTS, JobSpec
 from batch.jobfile.schema_types import Spec
 from batch.jobfile.trees import kind
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from pydantic_core import ErrorDetails
 
-    from batch.jobfile.places import At, Findings
+    from batch.diagnostics import At, Findings
     from batch.jobfile.trees import Tree
 
 _CUTS = 4

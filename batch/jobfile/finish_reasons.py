@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import shown
 from batch.finish_reasons import BUILT_IN, NONE, FinishReasons, normalized
-from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
-    from batch.jobfile.places import At, Findings
+    from batch.diagnostics import At, Findings
     from batch.jobfile.schema_run import FinishReasonsSpec
 
 

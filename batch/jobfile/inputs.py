@@ -12,8 +12,8 @@ from batch.jobfile.patterns import is_one_file, pattern_complaint
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.diagnostics import Findings
     from batch.jobfile.paths import Bounds
-    from batch.jobfile.places import Findings
     from batch.jobfile.schema_inputs import InputsSpec
     from batch.jobfile.trees import Tree
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from batch.diagnostics import Place
 from batch.finish_reasons import NO_WORDS, FinishReasons
-from batch.jobfile.places import Place
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

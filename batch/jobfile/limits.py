@@ -8,16 +8,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
+from batch.diagnostics import shown
 from batch.jobfile.job import USD, Model, currency_of
-from batch.jobfile.places import shown
 from batch.jobfile.targets import targets_of
 from batch.parameters import max_tokens
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batch.diagnostics import Findings
     from batch.jobfile.job import Limits, Prompt
-    from batch.jobfile.places import Findings
     from batch.jobfile.survey import Survey
 
 HasPrice: TypeAlias = Callable[[Model], bool]

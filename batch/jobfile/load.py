@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import Findings
 from batch.errors import JobFileError, Mistake
-from batch.jobfile.files import read_text
+from batch.files import read_text
 from batch.jobfile.limits import HasPrice, has_own_price
 from batch.jobfile.paths import bounds_of
-from batch.jobfile.places import Findings
 from batch.jobfile.resolve import Setting, resolve
 from batch.jobfile.survey import survey
 from batch.jobfile.trees import Tree, drop, from_mapping, from_yaml, put

@@ -8,13 +8,13 @@ from collections import defaultdict
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
+from batch.diagnostics import shown
 from batch.jobfile.explain import did_you_mean
-from batch.jobfile.places import shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch.jobfile.places import At, Findings
+    from batch.diagnostics import At, Findings
     from batch.jobfile.schema_inputs import MatrixSpec
     from batch.jobfile.trees import Tree
     from batch.records import JSONObject

@@ -7,7 +7,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.checking.formats import format_complaint
+from batch.diagnostics import At, Findings, Place, shown
 from batch.errors import ModelNotFoundError
+from batch.files import open_regular, reason
 from batch.jobfile.endpoints import (
     ENGINES,
     LOCAL,
@@ -17,11 +19,9 @@ from batch.jobfile.endpoints import (
     proxy_complaint,
     variable_complaint,
 )
-from batch.jobfile.files import open_regular, reason
 from batch.jobfile.job import Model, RateLimits, TokenPrice
 from batch.jobfile.params import check_params
 from batch.jobfile.paths import Bounds, OutsideError
-from batch.jobfile.places import At, Findings, Place, shown
 from batch.jobfile.schema_models import EndpointSpec, ModelSpec
 
 if TYPE_CHECKING:

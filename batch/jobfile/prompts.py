@@ -5,14 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from batch.diagnostics import dotted
 from batch.jobfile.job import Message, Prompt
 from batch.jobfile.params import check_params
-from batch.jobfile.places import dotted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.jobfile.places import At, Findings
+    from batch.diagnostics import At, Findings
     from batch.jobfile.schema import JobSpec, MessageSpec, PromptSpec
     from batch.jobfile.texts import JobTexts
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import shown
 from batch.jobfile.explain import validated
 from batch.jobfile.finish_reasons import finish_reasons_of
 from batch.jobfile.inputs import inputs_of, table_of
@@ -15,14 +16,13 @@ from batch.jobfile.limits import HasPrice, check_lengths, check_prices, check_ro
 from batch.jobfile.matrix import matrix_of
 from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real, side_files
-from batch.jobfile.places import shown
 from batch.jobfile.prompts import prompts_of
 from batch.jobfile.row_models import row_models
 from batch.jobfile.texts import JobTexts
 
 if TYPE_CHECKING:
+    from batch.diagnostics import At, Findings
     from batch.jobfile.job import Model, Prompt
-    from batch.jobfile.places import At, Findings
     from batch.jobfile.schema import JobSpec
     from batch.jobfile.survey import Survey
     from batch.jobfile.trees import Tree

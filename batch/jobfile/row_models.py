@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from batch.jobfile.targets import targets_of
 
 if TYPE_CHECKING:
+    from batch.diagnostics import Findings, Place
     from batch.jobfile.job import Model
     from batch.jobfile.models import Models
-    from batch.jobfile.places import Findings, Place
     from batch.jobfile.survey import Survey
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import Place
 from batch.errors import JobFileError, Mistake
-from batch.jobfile.places import Place
 from batch.jobfile.rows import JobRow, job_rows
 from batch.parameters import max_tokens
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch.jobfile.places import MistakeList
+    from batch.diagnostics import MistakeList
 
 
 @dataclass(slots=True)

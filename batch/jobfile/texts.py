@@ -5,17 +5,17 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import Place, dotted, shown
 from batch.errors import JobFileError
-from batch.jobfile.files import read_text
+from batch.files import read_text
 from batch.jobfile.paths import OutsideError
-from batch.jobfile.places import Place, dotted, shown
 from batch.jobfile.templates import syntax_complaint
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.diagnostics import At, Findings
     from batch.jobfile.paths import Bounds
-    from batch.jobfile.places import At, Findings
     from batch.jobfile.trees import Tree
 
 PREFIX = "file://"

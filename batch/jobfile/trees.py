@@ -15,9 +15,9 @@ from typing import Any
 
 import yaml
 
+from batch.diagnostics import At, Findings, Place, Places, dotted, shown
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.events import MAX_DEPTH, judge, syntax_mistake
-from batch.jobfile.places import At, Findings, Place, Places, dotted, shown
 
 _MAX_DIGITS = 40
 _MAX_VALUES = 2_000_000

@@ -30,9 +30,9 @@ from batch.errors import LocalModelError
 from batch.local_model.endpoint import KEY_VARIABLE, Endpoint, encode_failed, encode_ready
 from batch.local_model.engine_extractive import ExtractiveEngine
 from batch.local_model.engine_llama import LlamaEngine
-from batch.local_model.hosts import is_loopback
 from batch.local_model.server import make_app
 from batch.local_model.weights import DEFAULT, sha256_of, verify
+from batch.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

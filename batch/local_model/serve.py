@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batch.errors import LocalModelError, UsageError
-from batch.local_model.hosts import is_loopback
 from batch.local_model.parent import started
+from batch.loopback import is_loopback
 
 if TYPE_CHECKING:
     from collections.abc import Callable

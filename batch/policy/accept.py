@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from batch.checking.cost import is_cheap
 from batch.policy.retry import INVALID_OUTPUT, LENGTH
 from batch.records import Failure, Verdict
-from batch.structure import Invalid, decoded, demand_of
+from batch.structured_output import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
     from batch.checking.task import Checked

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
+from batch.escaping import escape
 from batch.events import (
     AttemptFailed,
     AttemptStarted,
@@ -17,7 +18,6 @@ from batch.events import (
     Tick,
 )
 from batch.progress.counters import Counters
-from batch.terminal import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

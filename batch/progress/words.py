@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.escaping import escape
 from batch.events import UNPROVEN
-from batch.terminal import escape
 
 if TYPE_CHECKING:
     from batch.events import HeldBack, Parked, Snapshot

@@ -83,7 +83,7 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
 
 
 class AutonomousEndpoint:
-    """One host of the AutonomousAI protocol, as a ``ports.Provider``."""
+    """One host of the AutonomousAI protocol, as a ``protocols.Provider``."""
 
     def __init__(
         self, client: HttpClient, base_url: str, credentials: Credentials, *, stream: bool = True

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OpenAIEndpoint:
-    """One base URL that speaks chat completions, as a ``ports.Provider``."""
+    """One base URL that speaks chat completions, as a ``protocols.Provider``."""
 
     def __init__(
         self, client: HttpClient, base_url: str, credentials: Credentials, *, stream: bool = True

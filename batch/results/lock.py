@@ -19,8 +19,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
+from batch.escaping import escape
 from batch.results.files import Disk, open_own, reason
-from batch.terminal import escape
 
 if TYPE_CHECKING:
     from types import TracebackType

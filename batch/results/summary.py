@@ -11,8 +11,8 @@ import msgspec
 
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
+from batch.escaping import escape_json
 from batch.results.files import Disk, replace_content, temporary_name
-from batch.terminal import escape_json
 
 if TYPE_CHECKING:
     from batch.records import Summary

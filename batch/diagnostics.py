@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from batch.errors import JobFileError, Mistake
-from batch.terminal import escape
+from batch.escaping import escape
 
 At: TypeAlias = tuple[str | int, ...]
 """The way from the root of a tree to one of its values: keys and list positions."""
