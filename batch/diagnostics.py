@@ -5,10 +5,14 @@ from __future__ import annotations
 import json
 import re
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from difflib import get_close_matches
+from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import JobFileError, Mistake
 from batch.escaping import escape
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 At: TypeAlias = tuple[str | int, ...]
 """The way from the root of a tree to one of its values: keys and list positions."""
@@ -138,3 +142,30 @@ class Findings(MistakeList):
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Something is wrong at a place that is already known."""
         self.append(Mistake(place.path, place.line, place.column, where, what, hint))
+
+
+Complaint: TypeAlias = tuple[str, str]
+"""What is wrong, and a hint, which may be empty."""
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint with the name that was probably meant, or nothing."""
+    close = get_close_matches(name[:100], list(known), n=1)
+    return f"did you mean `{shown(close[0])}`?" if close else ""
+
+
+_KINDS: tuple[tuple[type, str], ...] = (
+    (bool, "true or false"),
+    (int, "a whole number"),
+    (float, "a number"),
+    (str, "text"),
+    (bytes, "bytes"),
+    (list, "a list"),
+    (dict, "keys and values"),
+)
+
+
+def kind(value: object) -> str:
+    """What a value is, in a person's words. Never the value itself: it may be a secret."""
+    other = "nothing" if value is None else "a value of another kind"
+    return next((words for form, words in _KINDS if isinstance(value, form)), other)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batch.policy.retry import Hold
+
+EXIT_REFUSED = 7
+EXIT_OUT = 75
+
 
 SUCCESS = 0
 SOME_FAILED = 1
@@ -22,10 +25,19 @@ _OTHERS = (75, 7, BUDGET, 2, SOME_FAILED)
 """The other codes, the most pressing first."""
 
 
+class HasExitCode(Protocol):
+    """A reason for which a run ended."""
+
+    @property
+    def exit_code(self) -> int:
+        """Its exit code."""
+        ...
+
+
 def exit_code(
     *,
     failed: bool,
-    holds: Iterable[Hold] = (),
+    holds: Iterable[HasExitCode] = (),
     out_of_budget: bool = False,
     signal: int | None = None,
     error: int | None = None,

@@ -83,3 +83,12 @@ def _unreadable(path: str, what: str, hint: str) -> JobFileError:
 def _at_end_of(before: str, path: str, what: str, hint: str) -> JobFileError:
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     return JobFileError([Mistake(path, line, column, "", what, hint)])
+
+
+def is_unicode(text: str) -> bool:
+    """Whether the text can be sent: whether it has no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True

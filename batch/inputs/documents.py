@@ -13,14 +13,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch.errors import Mistake
-from batch.files import open_regular, reason
+from batch.files import is_unicode, open_regular, reason
 from batch.inputs.encodings import NO_TEXT, decoded
 from batch.inputs.formats import MIME_TYPES, FormatError, text_of
 from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
 from batch.inputs.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
-from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

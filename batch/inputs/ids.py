@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.jobfile.explain import did_you_mean
-from batch.jobfile.trees import kind
+from batch.diagnostics import did_you_mean, kind
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

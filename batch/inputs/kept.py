@@ -6,10 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from batch.diagnostics import shown
+from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
 from batch.inputs.row import BadRow, Note, Row
-from batch.jobfile.explain import did_you_mean
 from batch.jobfile.nulls import is_null
 
 if TYPE_CHECKING:

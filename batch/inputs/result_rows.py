@@ -15,13 +15,12 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-from batch.diagnostics import shown
+from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
 from batch.inputs.combinations import part
 from batch.inputs.result_index import entries, result_at
 from batch.inputs.row import BadRow, Note, Row, bad_row
-from batch.jobfile.explain import did_you_mean
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import TemplateError, UndefinedError, nodes
 
-from batch.diagnostics import shown
+from batch.diagnostics import did_you_mean, shown
+from batch.files import is_unicode
 from batch.inputs.images import ImageError, with_images
-from batch.jobfile.explain import did_you_mean
 from batch.jobfile.nulls import EmptyValueError, UnprintableError
 from batch.jobfile.templates import MOST, environment
-from batch.jobfile.trees import is_unicode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -7,11 +7,11 @@ value, since it may be the secret.
 from __future__ import annotations
 
 import re
-from typing import TypeAlias
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote_plus, urlsplit
 
-Complaint: TypeAlias = tuple[str, str]
-"""What is wrong, and a hint, which may be empty."""
+if TYPE_CHECKING:
+    from batch.diagnostics import Complaint
 
 LOCAL = "local"
 """The ``base_url`` of the embedded endpoint."""

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batch.diagnostics import MOST_MISTAKES, shown
+from batch.diagnostics import MOST_MISTAKES, did_you_mean, kind
 from batch.jobfile.schema import PARTS, JobSpec
 from batch.jobfile.schema_types import Spec
-from batch.jobfile.trees import kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -131,12 +129,6 @@ def _unknown(at: At) -> tuple[str, str]:
     key = str(at[-1])
     known = sorted(part.model_fields)
     return "unknown key", _MEANT.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
-
-
-def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the name that was probably meant, or nothing."""
-    close = get_close_matches(name[:100], list(known), n=1)
-    return f"did you mean `{shown(close[0])}`?" if close else ""
 
 
 def _not_among(details: ErrorDetails) -> tuple[str, str]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batch.jobfile.endpoints import Complaint
+    from batch.diagnostics import Complaint
 
 HEAD = 512
 """Bytes that are enough to know a file by."""

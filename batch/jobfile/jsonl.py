@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 
-from batch.diagnostics import shown
+from batch.diagnostics import kind, shown
 from batch.errors import Mistake
 from batch.files import MAX_BYTES, open_regular, reason
 from batch.jobfile.events import MAX_DEPTH
 from batch.jobfile.foreign import HEAD, foreign
 from batch.jobfile.json_damage import damage_of
-from batch.jobfile.trees import kind
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -8,8 +8,7 @@ from collections import defaultdict
 from itertools import product
 from typing import TYPE_CHECKING, Any
 
-from batch.diagnostics import shown
-from batch.jobfile.explain import did_you_mean
+from batch.diagnostics import did_you_mean, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.checking.formats import format_complaint
-from batch.diagnostics import At, Findings, Place, shown
+from batch.diagnostics import At, Complaint, Findings, Place, shown
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoints import (
     ENGINES,
     LOCAL,
-    Complaint,
     base_url_complaint,
     header_complaint,
     proxy_complaint,

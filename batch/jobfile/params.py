@@ -9,8 +9,7 @@ from batch.checking.formats import format_complaint
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
-    from batch.diagnostics import At, Findings
-    from batch.jobfile.endpoints import Complaint
+    from batch.diagnostics import At, Complaint, Findings
 
 _RESERVED: dict[str, Complaint] = {
     "model": ("the job's `model` says this", ""),

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from batch.jobfile.paths import real
 
 if TYPE_CHECKING:
-    from batch.jobfile.endpoints import Complaint
+    from batch.diagnostics import Complaint
     from batch.jobfile.paths import Bounds
 
 

@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 import msgspec
 from msgspec import Meta, Struct
 
-from batch.diagnostics import shown
+from batch.diagnostics import did_you_mean, kind, shown
 from batch.errors import Mistake
-from batch.jobfile.explain import did_you_mean
 from batch.jobfile.jsonl import column_of, objects
 from batch.jobfile.params import param_complaints
-from batch.jobfile.trees import kind
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:

@@ -15,8 +15,9 @@ from typing import Any
 
 import yaml
 
-from batch.diagnostics import At, Findings, Place, Places, dotted, shown
+from batch.diagnostics import At, Findings, Place, Places, dotted, kind, shown
 from batch.errors import JobFileError, Mistake
+from batch.files import is_unicode
 from batch.jobfile.events import MAX_DEPTH, judge, syntax_mistake
 
 _MAX_DIGITS = 40
@@ -264,15 +265,6 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     return None
 
 
-def is_unicode(text: str) -> bool:
-    """Whether the text can be sent: whether it has no half of a surrogate pair."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def _is_finite(value: object) -> bool:
     return isinstance(value, float) and math.isfinite(value)
 
@@ -282,20 +274,3 @@ def _text_keys(value: Mapping[Any, object], at: At, findings: Findings) -> dict[
         return dict(value)
     findings.at_value(at, "a key that is not text")
     return {}
-
-
-_KINDS: tuple[tuple[type, str], ...] = (
-    (bool, "true or false"),
-    (int, "a whole number"),
-    (float, "a number"),
-    (str, "text"),
-    (bytes, "bytes"),
-    (list, "a list"),
-    (dict, "keys and values"),
-)
-
-
-def kind(value: object) -> str:
-    """What a value is, in a person's words. Never the value itself: it may be a secret."""
-    other = "nothing" if value is None else "a value of another kind"
-    return next((words for form, words in _KINDS if isinstance(value, form)), other)

@@ -45,13 +45,13 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
+from batch.exit_codes import EXIT_OUT
 from batch.policy.announced import Announced
 from batch.policy.blame import SUSPECT, Kind, is_proof, kind_of
 from batch.policy.decisions import CheckStarted, CircuitClosed, CircuitOpened, Park
 from batch.policy.probation import Probation, Verdict
 from batch.policy.refusals import Refusals
 from batch.policy.retry import (
-    EXIT_OUT,
     HOLD,
     Hold,
     RetryPolicy,

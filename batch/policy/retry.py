@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
+from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -49,8 +51,6 @@ OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
 OVERLOAD_CODES = frozenset({"first_byte_timeout", "idle_timeout", "total_timeout"})
 """What a server answers, or fails to, that has more to do than it can."""
 
-EXIT_REFUSED = 7
-EXIT_OUT = 75
 
 JITTER = 0.2
 """How much later than a Retry-After, at most, as a share of it."""
