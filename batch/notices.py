@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.policy.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.scheduling.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
 
 if TYPE_CHECKING:
-    from batch.policy.decisions import Decision
+    from batch.scheduling.decisions import Decision
 
 NAMED = 5
 """Requests that a message names; of more, it counts the rest."""

@@ -23,13 +23,13 @@ from batch.errors import (
 )
 from batch.events import AttemptFailed, AttemptStarted, ResultsDurable, Tick
 from batch.notices import notice_of
-from batch.policy import conclude
-from batch.policy.accept import ANYTHING, Unchecked, uncheckable
-from batch.policy.decisions import Failed, RetryAt
-from batch.policy.internal import charged, internal_error, no_outcome
-from batch.policy.retry import INVALID_OUTPUT
-from batch.policy.standing import congestion, snapshot
 from batch.records import Failure, Mishap, Reply
+from batch.scheduling import conclude
+from batch.scheduling.answer_validation import ANYTHING, Unchecked, uncheckable
+from batch.scheduling.decisions import Failed, RetryAt
+from batch.scheduling.internal_errors import charged, internal_error, no_outcome
+from batch.scheduling.retry import INVALID_OUTPUT
+from batch.scheduling.snapshot import congestion, snapshot
 from batch.storing import stored
 
 if TYPE_CHECKING:
@@ -39,12 +39,12 @@ if TYPE_CHECKING:
 
     from batch.events import PlanGrew
     from batch.observers import Observers
-    from batch.policy.accept import Acceptance
-    from batch.policy.decisions import Decision
-    from batch.policy.schedule import Scheduler
-    from batch.policy.work import Work
     from batch.protocols import Provider, Sink
     from batch.records import Outcome, Result
+    from batch.scheduling.answer_validation import Acceptance
+    from batch.scheduling.decisions import Decision
+    from batch.scheduling.scheduler import Scheduler
+    from batch.scheduling.task import Work
 
 GATHER = 0.05
 """Seconds for which finished results wait for company before they are written."""

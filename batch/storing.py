@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import UnencodableError
-from batch.policy import conclude
+from batch.scheduling import conclude
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

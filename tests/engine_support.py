@@ -11,21 +11,21 @@ import trio.testing
 
 from batch.events import AttemptFailed, AttemptStarted, Notice, ResultsDurable, Snapshot, Tick
 from batch.observers import Observers
-from batch.policy.capacity import FixedCapacity
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
 from batch.providers.scripted import Script, ScriptedProvider
 from batch.records import Failure, Known, Reply, Request, Result, Verdict
 from batch.runner import Run
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batch.events import Event
-    from batch.policy.capacity import Capacity
-    from batch.policy.gate import Gate
-    from batch.policy.references import Candidates
+    from batch.scheduling.admission import Gate
+    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.reference_requests import Candidates
 
 START = "2026-11-22T00:00:00.000Z"
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")

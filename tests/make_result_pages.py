@@ -11,8 +11,8 @@ import msgspec
 
 from batch.cli.run import EXIT_CODES
 from batch.exit_codes import exit_code
-from batch.policy.retry import Hold
 from batch.records import Result, Summary
+from batch.scheduling.retry import Hold
 from tests.reference_codes import CODES
 from tests.reference_fields import FIELDS, SUMMARY_FIELDS
 

@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
 from tests.simulated_server import (
     ERRORS_AND_CUTS,
     SimulatedServer,
@@ -35,7 +35,7 @@ from tests.simulated_server import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.capacity import Capacity
+    from batch.scheduling.concurrency_limiter import Capacity
     from tests.simulated_server import Trace
 
 SEEDS = {4: range(10), 32: range(10), 256: range(3)}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from batch.policy.meter import was_free
-from batch.policy.retry import Fail, Hold, Retry, RetryPolicy, decide
 from batch.records import Failure
+from batch.scheduling.quota import was_free
+from batch.scheduling.retry import Fail, Hold, Retry, RetryPolicy, decide
 
 PATIENT = RetryPolicy(max_attempts=4, validation_retries=2)
 """Enough attempts to tell one retry from several."""

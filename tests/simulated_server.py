@@ -17,8 +17,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from random import Random
 
-    from batch.policy.capacity import Capacity
     from batch.records import Outcome
+    from batch.scheduling.concurrency_limiter import Capacity
 
 REPLY = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSAL = Failure("http_429", "too many requests", http_status=429)

@@ -9,9 +9,9 @@ import anyio
 import pytest
 from aiohttp import web
 
-from batch.policy.adaptive import START, AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
 from batch.records import Failure
+from batch.scheduling.concurrency import START, AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
 from tests.chat_server import ChatServer, serving
 from tests.engine_support import OK, Bench, requests
 from tests.simulated_server import ERRORS_AND_CUTS, SimulatedServer, changing, steady
@@ -19,9 +19,9 @@ from tests.simulated_server import ERRORS_AND_CUTS, SimulatedServer, changing, s
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.capacity import Capacity
     from batch.providers.scripted import Script
     from batch.records import Outcome, Request
+    from batch.scheduling.concurrency_limiter import Capacity
     from tests.conftest import Command
 
 SEEDS = range(6)

@@ -13,7 +13,7 @@ import pytest
 from batch.app.aside import drawn_up
 from batch.inputs import JobSource
 from batch.jobfile import load
-from batch.policy.resume import TO_RUN
+from batch.scheduling.resume import TO_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

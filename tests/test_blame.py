@@ -13,16 +13,16 @@ import anyio
 import pytest
 from msgspec.structs import replace
 
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.references import Candidates
 from batch.records import Failure, Reply, Request
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.reference_requests import Candidates
 from tests.engine_support import OK, Bench, always, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from batch.policy.capacity import Capacity
+    from batch.scheduling.concurrency_limiter import Capacity
 
 FLAGGED = Failure("forbidden", "flagged", http_status=403)
 UNPAID = Failure("payment_required", "no credit", http_status=402)

@@ -14,10 +14,10 @@ from batch.app.plan import Allowance, Plan
 from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.resume import State, state
 from batch.records import Failure, Known, Reply, Request
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.resume import State, state
 from tests.engine_support import OK, Bench, MemorySink, always, requests
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.inputs.marks import Marks
-    from batch.policy.capacity import Capacity
+    from batch.scheduling.concurrency_limiter import Capacity
 
 SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)
 

@@ -13,8 +13,8 @@ from aiohttp import web
 
 from batch.cli.run import EXIT_CODES
 from batch.exit_codes import exit_code
-from batch.policy.retry import Hold
 from batch.results.lock import OutputLock
+from batch.scheduling.retry import Hold
 from tests.chat_server import ChatServer, serving
 from tests.kill_support import whole_lines, write_job
 

@@ -18,14 +18,14 @@ import anyio.lowlevel
 import pytest
 import trustme
 
-from batch.policy.decisions import CircuitOpened, Failed, Park, RetryAt, Suspend
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.credentials import Credentials
 from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Outcome, Reply, Request, Verdict
+from batch.scheduling.decisions import CircuitOpened, Failed, Park, RetryAt, Suspend
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.target_queue import Lane
 from batch.testing import FaultServer
 from tests import make_fault_table
 from tests.fault_matrix import ROWS
@@ -34,8 +34,8 @@ from tests.fault_support import ATTEMPTS, FRAMINGS, SAID, Case, Framing, Row
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batch.policy.work import Work
     from batch.protocols import Provider
+    from batch.scheduling.task import Work
     from batch.testing import Received, Script
 
 pytestmark = pytest.mark.anyio

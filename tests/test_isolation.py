@@ -14,10 +14,10 @@ from msgspec.structs import replace
 from batch.codec import decode_result, encode_results
 from batch.errors import UnencodableError
 from batch.observers import Observers
-from batch.policy import conclude
 from batch.records import Failure, Reply, Request, Result, Verdict
 from batch.results.log import ResultLog
 from batch.runner import Run
+from batch.scheduling import conclude
 from tests.engine_support import OK, START, Bench, MemorySink, always, requests
 from tests.results_support import succeeded
 

@@ -14,7 +14,7 @@ from batch.app.jobs import load_job
 from batch.app.prices import price_of
 from batch.jobfile import load
 from batch.jobfile.job import Failures, Limits, Model, RateLimits, TokenPrice
-from batch.policy.prices import Price
+from batch.scheduling.pricing import Price
 from tests.chat_server import ChatServer, serving
 from tests.jobfile_support import HEAD, job, mistakes_of, write
 

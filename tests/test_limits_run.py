@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.policy.buckets import MINUTE
-from batch.policy.budget import Budget, FailureLimit
-from batch.policy.meter import Meter, Rates
-from batch.policy.prices import Price
 from batch.records import Failure, Reply, Request, Usage, Verdict
+from batch.scheduling.budget import Budget, FailureLimit
+from batch.scheduling.pricing import Price
+from batch.scheduling.quota import Meter, Rates
+from batch.scheduling.token_bucket import MINUTE
 from tests.engine_support import Bench, always
 
 if TYPE_CHECKING:

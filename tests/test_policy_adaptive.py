@@ -11,10 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.adaptive import REST, START, AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.retry import shows_overload
 from batch.records import Failure, Outcome
+from batch.scheduling.concurrency import REST, START, AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.retry import shows_overload
 from tests.simulated_server import (
     REFUSAL,
     REPLY,
@@ -31,7 +31,7 @@ from tests.simulated_server import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.capacity import Capacity
+    from batch.scheduling.concurrency_limiter import Capacity
 
 SEEDS = range(10)
 WARM, END = 60, 660

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.buckets import MINUTE, Bucket
+from batch.scheduling.token_bucket import MINUTE, Bucket
 
 pauses = st.one_of(st.just(0.0), st.floats(0, 0.1), st.floats(0, 30), st.floats(0, 600))
 

@@ -10,14 +10,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from batch.policy.budget import Budget, FailureLimit
-from batch.policy.estimate import PER_MESSAGE
-from batch.policy.lane import Lane
-from batch.policy.meter import Meter, Rates
-from batch.policy.prices import Price, Tier
-from batch.policy.retry import RetryPolicy
-from batch.policy.work import Work
 from batch.records import Failure, Outcome, Reply, Request, Usage, Verdict
+from batch.scheduling.budget import Budget, FailureLimit
+from batch.scheduling.pricing import Price, Tier
+from batch.scheduling.quota import Meter, Rates
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.target_queue import Lane
+from batch.scheduling.task import Work
+from batch.scheduling.token_estimate import PER_MESSAGE
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
-    from batch.policy.capacity import Congestion
-    from batch.policy.work import Work
+    from batch.scheduling.concurrency_limiter import Congestion
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSED = Failure("connect", "refused")

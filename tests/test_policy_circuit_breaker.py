@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from batch.policy.capacity import FixedCapacity
-from batch.policy.circuit_breaker import CircuitBreaker, State
-from batch.policy.references import References
-from batch.policy.retry import RetryPolicy
-from batch.policy.work import Work
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.circuit_breaker import CircuitBreaker, State
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.reference_requests import References
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.task import Work
 
 if TYPE_CHECKING:
-    from batch.policy.steps import Step
+    from batch.scheduling.breaker_steps import Step
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 BUSY = Failure("http_503", "busy", http_status=503)

@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.parameters import max_tokens
-from batch.policy.estimate import COMPLETION, MEMORY, PER_MESSAGE, PER_PART, Estimator, tokens_of
 from batch.records import Request, Usage
+from batch.scheduling.token_estimate import COMPLETION, MEMORY, PER_MESSAGE, PER_PART, Estimator, tokens_of
 
 
 def request(*contents: Any, **params: Any) -> Request:

@@ -5,17 +5,17 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.policy.decisions import Failed, RetryAt
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.decisions import Failed, RetryAt
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.gate import Gate
-    from batch.policy.work import Work
+    from batch.scheduling.admission import Gate
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 CUT = Failure("truncated", "cut", first_byte=0.1)

@@ -11,15 +11,15 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from msgspec.structs import replace
 
-from batch.policy.decisions import Decision, Failed, Requeue, RetryAt, Suspend
-from batch.policy.lane import Lane, look_ahead
-from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
+from batch.scheduling.decisions import Decision, Failed, Requeue, RetryAt, Suspend
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.target_queue import Lane, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 

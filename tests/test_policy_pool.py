@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.policy.decisions import CircuitOpened, Failed, Park, Requeue, RetryAt, Suspend
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.decisions import CircuitOpened, Failed, Park, Requeue, RetryAt, Suspend
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.circuit_breaker import CircuitBreaker
-    from batch.policy.decisions import Decision
-    from batch.policy.work import Work
+    from batch.scheduling.circuit_breaker import CircuitBreaker
+    from batch.scheduling.decisions import Decision
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSED = Failure("connect", "refused")

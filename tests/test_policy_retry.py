@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.retry import Fail, Hold, Retry, RetryPolicy, backoff, decide
 from batch.records import Failure
+from batch.scheduling.retry import Fail, Hold, Retry, RetryPolicy, backoff, decide
 
 POLICY = RetryPolicy(max_attempts=5, base=0.5, cap=60.0)
 NOW = 1000.0

@@ -10,15 +10,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.retry_budget import PACE, REPLY_PAYS, RetryBudget
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.retry_budget import PACE, REPLY_PAYS, RetryBudget
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 CUT = Failure("truncated", "cut", first_byte=0.1)

@@ -14,19 +14,19 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.circuit_breaker import PROBE_PAUSE, State
-from batch.policy.decisions import Decision, Failed, RetryAt
-from batch.policy.lane import Lane, look_ahead
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.circuit_breaker import PROBE_PAUSE, State
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.decisions import Decision, Failed, RetryAt
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.target_queue import Lane, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 

@@ -8,21 +8,21 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
-from batch.policy.standing import congestion, snapshot
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.snapshot import congestion, snapshot
+from batch.scheduling.target_queue import Lane
 from tests.test_policy_gate import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.capacity import Capacity
-    from batch.policy.gate import Gate
-    from batch.policy.work import Work
+    from batch.scheduling.admission import Gate
+    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.task import Work
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)

@@ -9,10 +9,10 @@ import pytest
 
 import batch
 from batch.jobfile import load
-from batch.policy.budget import Budget
-from batch.policy.meter import Meter, ProviderCosts, Rates
-from batch.policy.prices import Price, Tier
 from batch.records import Failure, Reply, Usage, Verdict
+from batch.scheduling.budget import Budget
+from batch.scheduling.pricing import Price, Tier
+from batch.scheduling.quota import Meter, ProviderCosts, Rates
 from batch.testing import (
     DONE,
     LAST_CHUNK,

@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 from multidict import CIMultiDict
 
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.announced import LATE, LONGEST, Announced
-from batch.policy.retry import shows_overload
 from batch.records import Failure, Rate, Reply
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.retry import shows_overload
+from batch.scheduling.server_rate_limit import LATE, LONGEST, Announced
 from batch.testing import FaultServer, status
 from batch.wire.headers import rate
 from tests.engine_support import OK, Bench, requests

@@ -11,8 +11,8 @@ import yaml
 from jsonschema import Draft7Validator
 
 from batch.jobfile.json_schema import json_schema
-from batch.policy.retry import HOLD, NEVER, ONCE
 from batch.records import Result, Summary
+from batch.scheduling.retry import HOLD, NEVER, ONCE
 from tests import make_extras, make_job_keys, make_result_pages
 from tests.fault_matrix import ROWS
 from tests.make_job_keys import GROUPS, keys, kind, top_level

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch.policy import conclude
-from batch.policy.accept import Acceptance, OnLength
-from batch.policy.conclude import Keep
-from batch.policy.lane import Lane
-from batch.policy.retry import Fail, RetryPolicy
 from batch.records import Failure, Reply, Request, Result, Verdict
+from batch.scheduling import conclude
+from batch.scheduling.answer_validation import Acceptance, OnLength
+from batch.scheduling.conclude import Keep
+from batch.scheduling.retry import Fail, RetryPolicy
+from batch.scheduling.target_queue import Lane
 
 if TYPE_CHECKING:
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 ASKED = {"role": "user", "content": "?"}
 LOGPROBS = {"content": [{"token": "a", "logprob": -0.5}]}

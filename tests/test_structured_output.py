@@ -13,14 +13,14 @@ import trio.testing
 from batch.checking.task import Checked
 from batch.jobfile import load
 from batch.observers import Observers
-from batch.policy.accept import Acceptance, Unchecked
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
-from batch.policy.work import Work
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Rate, Reply, Request, Usage, Verdict
 from batch.runner import Run
+from batch.scheduling.answer_validation import Acceptance, Unchecked
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.target_queue import Lane
+from batch.scheduling.task import Work
 from batch.testing import FaultServer
 from batch.testing.replies import answer
 from tests.engine_support import START, MemorySink
@@ -30,8 +30,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
-    from batch.policy.accept import OnLength
     from batch.records import Outcome, Result
+    from batch.scheduling.answer_validation import OnLength
     from batch.testing.server import Received
     from tests.conftest import Command
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.dates import utc_now
-from batch.policy.resume import State
 from batch.records import SCHEMA_VERSION, Summary
+from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
     from batch.app.plan import Plan

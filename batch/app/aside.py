@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from batch.app.plan import Plan
     from batch.inputs.source import JobSource
-    from batch.policy.resume import State
     from batch.records import Known
+    from batch.scheduling.resume import State
 
 
 async def drawn_up(

@@ -10,8 +10,8 @@ from batch.app.plan import open_source
 from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.inputs.check import check
-from batch.policy.resume import State, state
 from batch.results.lookup import Lookup
+from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

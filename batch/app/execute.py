@@ -29,11 +29,11 @@ from batch.app.unplanned import Unplanned
 from batch.errors import OutputWriteError, UsageError
 from batch.events import ProcessEnding, RunStarted
 from batch.observers import Observers
-from batch.policy.resume import TO_RETRY, TO_RUN
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.log import ResultLog
 from batch.results.sidecars import match_sidecars
+from batch.scheduling.resume import TO_RETRY, TO_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -44,9 +44,9 @@ if TYPE_CHECKING:
     from batch.app.plan import Plan
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
-    from batch.policy.resume import State
     from batch.protocols import Observer
     from batch.records import Result, Summary
+    from batch.scheduling.resume import State
 
 _LOOK_UP_AFTER = 1000
 """Lines of the output that are read before anybody asks whether they are still wanted."""

@@ -14,8 +14,8 @@ from batch.app.dates import exact_utc_now
 from batch.app.expected import Match
 from batch.errors import Mistake
 from batch.inputs.refused import gone
-from batch.policy import conclude
-from batch.policy.resume import State, state
+from batch.scheduling import conclude
+from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

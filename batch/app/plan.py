@@ -15,8 +15,8 @@ from batch.inputs.check import check
 from batch.inputs.marks import Marks
 from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
-from batch.policy.references import Candidates
-from batch.policy.resume import TO_RUN, State, state
+from batch.scheduling.reference_requests import Candidates
+from batch.scheduling.resume import TO_RUN, State, state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

@@ -14,17 +14,17 @@ from batch.app.reading import reading
 from batch.app.restated import restate_of, sent_again
 from batch.app.superseding import refusal
 from batch.inputs.check import check
-from batch.policy.estimate import Estimator
-from batch.policy.resume import TO_RUN, State
 from batch.results.lookup import Lookup
+from batch.scheduling.resume import TO_RUN, State
+from batch.scheduling.token_estimate import Estimator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch.inputs.refused import Origin
     from batch.jobfile.job import JobFile
-    from batch.policy.prices import Price
     from batch.records import Request, Result
+    from batch.scheduling.pricing import Price
 
 
 @dataclass(slots=True)

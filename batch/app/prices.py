@@ -11,7 +11,7 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING
 
 from batch.jobfile.job import USD
-from batch.policy.prices import Price, Tier
+from batch.scheduling.pricing import Price, Tier
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices

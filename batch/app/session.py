@@ -21,14 +21,14 @@ from batch.app.stop import UNSENT, Stopper
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
-from batch.policy.accept import Acceptance
-from batch.policy.adaptive import AdaptiveCapacity
-from batch.policy.capacity import FixedCapacity
-from batch.policy.conclude import Keep
-from batch.policy.lane import Lane
-from batch.policy.retry import RetryPolicy
-from batch.policy.schedule import Scheduler
 from batch.runner import Run
+from batch.scheduling.answer_validation import Acceptance
+from batch.scheduling.conclude import Keep
+from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.retry import RetryPolicy
+from batch.scheduling.scheduler import Scheduler
+from batch.scheduling.target_queue import Lane
 from batch.storing import stored
 
 if TYPE_CHECKING:
@@ -43,10 +43,10 @@ if TYPE_CHECKING:
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
-    from batch.policy.retry import Hold
     from batch.protocols import Provider
     from batch.records import Request, Result, Summary
     from batch.results.log import ResultLog
+    from batch.scheduling.retry import Hold
 
 
 class Session:

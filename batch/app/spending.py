@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from batch.app.prices import price_of
 from batch.jobfile.job import USD
-from batch.policy.budget import Budget, FailureLimit
-from batch.policy.gate import OpenGate
-from batch.policy.meter import Meter, ProviderCosts, Rates
+from batch.scheduling.admission import OpenGate
+from batch.scheduling.budget import Budget, FailureLimit
+from batch.scheduling.quota import Meter, ProviderCosts, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batch.jobfile.job import JobFile, Limits, Model
-    from batch.policy.gate import Gate
+    from batch.scheduling.admission import Gate
 
 
 class Spending:

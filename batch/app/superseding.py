@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import OutputWriteError, UsageError
-from batch.policy.resume import State
 from batch.results.files import Disk, reason
 from batch.results.superseded import check_superseded, superseded_path
+from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
     from batch.app.plan import Plan

@@ -21,7 +21,7 @@ from batch.app.plan import SLICE, Plan
 from batch.app.stamps import Stamps
 from batch.errors import JobFileError, Mistake
 from batch.events import PlanGrew
-from batch.policy import conclude
+from batch.scheduling import conclude
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
@@ -29,8 +29,8 @@ if TYPE_CHECKING:
     from batch.app.plan import Allowance
     from batch.inputs.refused import Origin
     from batch.inputs.source import JobSource
-    from batch.policy.resume import State
     from batch.records import Known, Request, Result
+    from batch.scheduling.resume import State
 
 READINGS = 8
 """Times that a table is read by one target while it keeps changing; what is left then stays pending."""

@@ -9,7 +9,7 @@ from batch.cli.console import LONGEST, counted, emit, print_json, say
 from batch.cli.content import words_of
 from batch.codec import encode_json
 from batch.escaping import escape
-from batch.policy.resume import TO_RETRY, TO_RUN, State
+from batch.scheduling.resume import TO_RETRY, TO_RUN, State
 
 if TYPE_CHECKING:
     from collections import Counter

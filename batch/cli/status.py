@@ -69,7 +69,7 @@ def _for_programs(standing: Standing) -> JSONObject:
 
 def _states(plan: Plan) -> dict[str, int]:
     """The requests by where they stand; all but those that are done or given up are pending."""
-    from batch.policy.resume import State
+    from batch.scheduling.resume import State
 
     return {
         "done": plan.states[State.DONE],

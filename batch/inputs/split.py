@@ -1,8 +1,8 @@
 """Cutting a long text into chunks, where a reader would: at the ends of paragraphs, sentences, lines, words.
 
 A chunk is a span of the text as it stands. Together the spans cover it, in order and without a gap. The
-tokens of a chunk are estimated as everywhere (``policy.estimate``), from its bytes in UTF-8, so that they
-count up exactly as the text grows.
+tokens of a chunk are estimated as everywhere (``scheduling.token_estimate``), from its bytes in UTF-8, so
+that they count up exactly as the text grows.
 
 1. A chunk takes as much as its bound allows, and ends at the last end of a paragraph in its second half;
    else at the last end of a sentence, of a line or of a word that is in it.
@@ -16,7 +16,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from batch.policy.estimate import PER_BYTE
+from batch.scheduling.token_estimate import PER_BYTE
 
 _CLOSERS = r"""["'”’»›)\]」』）]*"""
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*+")

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from yarl import URL
 
 from batch.errors import AttemptError
-from batch.policy.internal import internal_error
 from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
+from batch.scheduling.internal_errors import internal_error
 from batch.wire import autonomous
 
 if TYPE_CHECKING:

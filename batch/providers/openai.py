@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from yarl import URL
 
-from batch.policy.internal import internal_error
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.records import Failure, Reply
+from batch.scheduling.internal_errors import internal_error
 from batch.wire import openai
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.policy.decisions import Decision
-    from batch.policy.lane import Lane
-    from batch.policy.work import Work
     from batch.records import Outcome
+    from batch.scheduling.decisions import Decision
+    from batch.scheduling.target_queue import Lane
+    from batch.scheduling.task import Work
 
 _UNDER_WAY = attrgetter("in_flight")
 

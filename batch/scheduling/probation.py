@@ -9,11 +9,11 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from batch.policy.blame import SUSPECT, Kind
+from batch.scheduling.fault_attribution import SUSPECT, Kind
 
 if TYPE_CHECKING:
-    from batch.policy.suspects import Suspects
     from batch.records import Failure
+    from batch.scheduling.suspects import Suspects
 
 ERRORS = 2
 REJECTIONS = 5

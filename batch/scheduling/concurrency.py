@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.policy.background import PRESENT, BackgroundRefusals, burst
-from batch.policy.capacity import Congestion
-from batch.policy.retry import shows_overload
 from batch.records import Reply
+from batch.scheduling.background_refusals import PRESENT, BackgroundRefusals, burst
+from batch.scheduling.concurrency_limiter import Congestion
+from batch.scheduling.retry import shows_overload
 
 if TYPE_CHECKING:
     from batch.records import Failure, Outcome

@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
-from batch.policy.bill import cost_source
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
+from batch.scheduling.bill import cost_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch.policy.retry import Fail
-    from batch.policy.work import Work
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
+    from batch.scheduling.retry import Fail
+    from batch.scheduling.task import Work
 
 MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""

@@ -9,9 +9,9 @@ from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.policy.circuit_breaker import CircuitBreaker
-    from batch.policy.lane import Lane
-    from batch.policy.schedule import Scheduler
+    from batch.scheduling.circuit_breaker import CircuitBreaker
+    from batch.scheduling.scheduler import Scheduler
+    from batch.scheduling.target_queue import Lane
 
 
 def snapshot(scheduler: Scheduler, now: float) -> Snapshot:

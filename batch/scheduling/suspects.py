@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.policy.blame import Kind
-from batch.policy.decisions import Blamed
-from batch.policy.retry import status_of
-from batch.policy.steps import Charge, Release
+from batch.scheduling.breaker_steps import Charge, Release
+from batch.scheduling.decisions import Blamed
+from batch.scheduling.fault_attribution import Kind
+from batch.scheduling.retry import status_of
 
 if TYPE_CHECKING:
-    from batch.policy.steps import Step
-    from batch.policy.work import Work
     from batch.records import Failure
+    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.task import Work
 
 
 class Suspect(Struct, frozen=True):

@@ -46,12 +46,12 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.exit_codes import EXIT_OUT
-from batch.policy.announced import Announced
-from batch.policy.blame import SUSPECT, Kind, is_proof, kind_of
-from batch.policy.decisions import CheckStarted, CircuitClosed, CircuitOpened, Park
-from batch.policy.probation import Probation, Verdict
-from batch.policy.refusals import Refusals
-from batch.policy.retry import (
+from batch.records import Reply
+from batch.scheduling.breaker_steps import Charge, Delay, Exhaust, Hang, Release
+from batch.scheduling.decisions import CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.scheduling.fault_attribution import SUSPECT, Kind, is_proof, kind_of
+from batch.scheduling.probation import Probation, Verdict
+from batch.scheduling.retry import (
     HOLD,
     Hold,
     RetryPolicy,
@@ -62,18 +62,18 @@ from batch.policy.retry import (
     status_of,
     wait,
 )
-from batch.policy.steps import Charge, Delay, Exhaust, Hang, Release
-from batch.policy.suspects import Suspect, Suspects
-from batch.records import Reply
+from batch.scheduling.server_rate_limit import Announced
+from batch.scheduling.suspects import Suspect, Suspects
+from batch.scheduling.throttling import Refusals
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.policy.capacity import Capacity
-    from batch.policy.references import References
-    from batch.policy.steps import Step
-    from batch.policy.work import Work
     from batch.records import Failure, Outcome, Request
+    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.reference_requests import References
+    from batch.scheduling.task import Work
 
 SUSPECTS = 5
 """Requests that may fail without proof before a check."""

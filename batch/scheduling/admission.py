@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from batch.policy.work import Work
     from batch.records import Outcome
+    from batch.scheduling.task import Work
 
 
 class Gate(Protocol):

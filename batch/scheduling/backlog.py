@@ -11,13 +11,13 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batch.policy.retry_budget import RetryBudget
+from batch.scheduling.retry_budget import RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from batch.policy.work import Work
     from batch.records import Request
+    from batch.scheduling.task import Work
 
 
 class Backlog:

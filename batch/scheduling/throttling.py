@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 BUSY = 5
 """Requests that a 503 may refuse with none answered since, before the endpoint counts as closed."""

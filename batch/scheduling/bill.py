@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType
 
 if TYPE_CHECKING:
-    from batch.policy.work import Work
+    from batch.scheduling.task import Work
 
 
 def charge(work: Work, cost: float | None, *, by_provider: bool) -> None:

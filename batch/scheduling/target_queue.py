@@ -10,28 +10,28 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.policy.backlog import Backlog
-from batch.policy.blame import SUSPECT, kind_of
-from batch.policy.capacity import FixedCapacity
-from batch.policy.circuit_breaker import CircuitBreaker
-from batch.policy.decisions import Failed, Requeue, RetryAt, Suspend
-from batch.policy.gate import OpenGate
-from batch.policy.pool import Pool, no_chat_server
-from batch.policy.references import References
-from batch.policy.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
-from batch.policy.steps import Charge, Delay, Exhaust, Hang, Release
-from batch.policy.work import Work
 from batch.records import Reply
+from batch.scheduling.admission import OpenGate
+from batch.scheduling.backlog import Backlog
+from batch.scheduling.breaker_steps import Charge, Delay, Exhaust, Hang, Release
+from batch.scheduling.circuit_breaker import CircuitBreaker
+from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.decisions import Failed, Requeue, RetryAt, Suspend
+from batch.scheduling.endpoint_pool import Pool, no_chat_server
+from batch.scheduling.fault_attribution import SUSPECT, kind_of
+from batch.scheduling.reference_requests import References
+from batch.scheduling.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
+from batch.scheduling.task import Work
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batch.policy.capacity import Capacity
-    from batch.policy.decisions import Decision
-    from batch.policy.gate import Gate
-    from batch.policy.references import Candidates
-    from batch.policy.steps import Step
     from batch.records import Failure, Outcome, Request
+    from batch.scheduling.admission import Gate
+    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.decisions import Decision
+    from batch.scheduling.reference_requests import Candidates
 
 LEAST_AHEAD, MOST_AHEAD = 64, 1024
 """Bounds of ``look_ahead``: work for a narrow lane, and the memory of a wide one."""

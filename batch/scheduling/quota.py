@@ -8,19 +8,19 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.policy.belief import believed
-from batch.policy.bill import charge
-from batch.policy.buckets import Bucket
-from batch.policy.budget import NOTHING, UNKNOWN, Charge
-from batch.policy.estimate import Estimate, Estimator
-from batch.policy.gate import OpenGate
 from batch.records import Failure, Reply, Usage
+from batch.scheduling.admission import OpenGate
+from batch.scheduling.belief import believed
+from batch.scheduling.bill import charge
+from batch.scheduling.budget import NOTHING, UNKNOWN, Charge
+from batch.scheduling.token_bucket import Bucket
+from batch.scheduling.token_estimate import Estimate, Estimator
 
 if TYPE_CHECKING:
-    from batch.policy.budget import Budget
-    from batch.policy.prices import Price
-    from batch.policy.work import Work
     from batch.records import Outcome
+    from batch.scheduling.budget import Budget
+    from batch.scheduling.pricing import Price
+    from batch.scheduling.task import Work
 
 NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
 """Codes of attempts that no model has seen: they take nothing."""

@@ -9,8 +9,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from batch.policy.estimate import tokens_of
 from batch.records import Failure
+from batch.scheduling.token_estimate import tokens_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from batch.policy.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.scheduling.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
 
 if TYPE_CHECKING:
-    from batch.policy.work import Work
     from batch.records import Failure
+    from batch.scheduling.task import Work
 
 
 class Charge(Struct, frozen=True):

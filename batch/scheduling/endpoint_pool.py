@@ -9,16 +9,16 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.policy.decisions import CircuitOpened, Park
-from batch.policy.retry import Hold
+from batch.scheduling.decisions import CircuitOpened, Park
+from batch.scheduling.retry import Hold
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from batch.policy.circuit_breaker import CircuitBreaker
-    from batch.policy.decisions import Decision
-    from batch.policy.work import Work
     from batch.records import Failure
+    from batch.scheduling.circuit_breaker import CircuitBreaker
+    from batch.scheduling.decisions import Decision
+    from batch.scheduling.task import Work
 
 
 class Pool:

@@ -8,14 +8,14 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.checking.cost import is_cheap
-from batch.policy.retry import INVALID_OUTPUT, LENGTH
 from batch.records import Failure, Verdict
+from batch.scheduling.retry import INVALID_OUTPUT, LENGTH
 from batch.structured_output import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
     from batch.checking.task import Checked
-    from batch.policy.work import Work
     from batch.records import JSONObject, Outcome, Reply, Request
+    from batch.scheduling.task import Work
 
 OnLength: TypeAlias = Literal["accept", "retry", "fail"]
 

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from batch.policy.retry import Fail
-    from batch.policy.work import Work
     from batch.records import Failure
+    from batch.scheduling.retry import Fail
+    from batch.scheduling.task import Work
 
 
 class RetryAt(Struct, frozen=True):

@@ -9,8 +9,8 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
-from batch.policy.retry import ANSWERED, has_begun, must_hold, status_of
 from batch.records import Failure, Reply
+from batch.scheduling.retry import ANSWERED, has_begun, must_hold, status_of
 
 if TYPE_CHECKING:
     from batch.records import Outcome
