@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.retry_budget import PACE, REPLY_PAYS, RetryBudget
 from batch.scheduling.target_queue import Lane
+from batch.scheduling.token_bucket import PACE, REPLY_PAYS, RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -11,7 +11,7 @@ import itertools
 from collections import deque
 from typing import TYPE_CHECKING
 
-from batch.scheduling.retry_budget import RetryBudget
+from batch.scheduling.token_bucket import RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
