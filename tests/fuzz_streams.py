@@ -25,7 +25,7 @@ from typing import NamedTuple, TypeAlias
 
 from batch.errors import AttemptError
 from batch.records import Failure, Outcome, Reply
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.fuzz_minimise import smallest
 from tests.reference_calls import Call, canonical
 from tests.reference_stream import expected

@@ -15,10 +15,10 @@ import pyarrow as pa
 from msgspec import Struct
 from pyarrow.parquet import write_table
 
-from batch.app.model_names import CANONICAL
 from batch.inputs import JobSource
 from batch.inputs.refused import NOBODY
 from batch.jobfile import load
+from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from batch.records import Reply
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.bench import report
 from tests.bench.measure import Bench, WrongTextError
 from tests.bench.replies import reply

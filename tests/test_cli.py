@@ -14,7 +14,7 @@ import pytest
 from aiohttp import ClientSession, web
 
 from batch.cli import COMMANDS
-from batch.wire import autonomous
+from batch.wire.dialects import autonomous
 from tests.chat_server import ChatServer, serving
 from tests.cli_support import Cli, on_terminal, served
 

@@ -18,7 +18,7 @@ from batch.providers.gather import FEW, LONGEST, TICK, Gatherer, how_long
 from batch.providers.http import HttpClient
 from batch.providers.lull import FAST
 from batch.records import Failure, Reply
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.transport_support import TRUSTING, serving_tls
 from tests.wire_support import DONE, delta, finish
 

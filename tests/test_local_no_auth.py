@@ -15,7 +15,7 @@ from batch.errors import UsageError
 from batch.local_model.engine_extractive import ExtractiveEngine
 from batch.local_model.serve import serve
 from batch.local_model.server import make_app
-from batch.wire.autonomous import SITE, encode
+from batch.wire.dialects.autonomous import SITE, encode
 from tests.local_model_support import client
 
 if TYPE_CHECKING:

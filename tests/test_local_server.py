@@ -21,7 +21,7 @@ from batch.local_model.extractive import summarise
 from batch.local_model.inference import Inference
 from batch.loopback import is_loopback
 from batch.records import Usage
-from batch.wire.autonomous import ALIASES, MODELS, encode
+from batch.wire.dialects.autonomous import ALIASES, MODELS, encode
 from tests.local_model_support import AUTHORIZED, KEY, TalkativeEngine, client, served
 
 if TYPE_CHECKING:

@@ -38,7 +38,7 @@ from batch.testing import (
     status,
     whole,
 )
-from batch.wire import openai
+from batch.wire.dialects import openai
 from tests.results_support import failed
 from tests.transport_support import PATIENT, text_of
 

@@ -122,7 +122,7 @@ async def test_an_exception_that_quotes_a_key_does_not_show_it(monkeypatch: pyte
     def fail(*_: object, **__: object) -> bytes:
         raise ValueError(f"invalid header value: Bearer {KEY}")
 
-    monkeypatch.setattr("batch.wire.openai.encode", fail)
+    monkeypatch.setattr("batch.wire.dialects.openai.encode", fail)
     async with HttpClient(PATIENT) as client:
         outcome = await endpoint(client, "http://127.0.0.1:9/v1").complete(REQUEST)
     assert isinstance(outcome, Failure)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from batch.records import Failure, Reply, Verdict
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.wire_support import (
     BOM,
     GOOD,

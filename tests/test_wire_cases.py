@@ -9,8 +9,8 @@ from typing import NamedTuple
 import pytest
 
 from batch.records import Failure, Reply
-from batch.wire.failures import from_status
-from batch.wire.reply import ReplyDecoder
+from batch.wire.error_classification import from_status
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.wire_support import decoded, one_by_one
 
 CASES = Path(__file__).parent / "cases" / "wire"

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from batch.records import Reply, Verdict
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.wire_support import (
     DONE,
     HELLO,

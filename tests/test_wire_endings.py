@@ -9,7 +9,7 @@ import pytest
 from batch.errors import AttemptError
 from batch.finish_reasons import FinishReasons
 from batch.records import Failure, Outcome, Reply, Verdict
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.wire_support import (
     DONE,
     HELLO,

@@ -10,7 +10,7 @@ import pytest
 from multidict import CIMultiDict
 
 from batch.records import Failure, Reply, Verdict
-from batch.wire.failures import from_event, from_status
+from batch.wire.error_classification import from_event, from_status
 from tests.wire_support import (
     DONE,
     HELLO,

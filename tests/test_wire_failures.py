@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from batch.wire.failures import from_event, from_status
+from batch.wire.error_classification import from_event, from_status
 from tests.wire_support import FUZZ
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from batch.records import Failure, Reply, Usage, Verdict
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 from tests.wire_support import (
     DONE,
     GOOD,

@@ -10,7 +10,7 @@ import pytest
 
 from batch.errors import ModelNotFoundError
 from batch.records import Failure
-from batch.wire import autonomous, openai
+from batch.wire.dialects import autonomous, openai
 
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Wie heißt »é𝄞«?"}]
 

@@ -9,13 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.wire import runs
-from batch.wire.chunks import decode
+from batch.wire import bulk_decoder
+from batch.wire.chat_chunk import decode
 from batch.wire.sse import EventDecoder
 from tests.wire_support import DONE, FUZZ, decoded
 
 if TYPE_CHECKING:
-    from batch.wire.chunks import Chunk
+    from batch.wire.chat_chunk import Chunk
 
 PLAIN = b'data: {"choices": [{"delta": {"content": "a"}}]}'
 OTHER = (
@@ -90,14 +90,14 @@ def one_by_one(events: bytes) -> list[Chunk]:
 
 def decoded_run(events: bytes) -> list[Chunk] | None:
     """What a run of events says, decoded in one go, where it can be."""
-    insides = runs.insides(events)
-    return None if insides is None else runs.decode(insides)
+    insides = bulk_decoder.insides(events)
+    return None if insides is None else bulk_decoder.decode(insides)
 
 
 def texts_of(events: bytes, *, model_is_known: bool = True) -> list[str] | None:
     """The texts of a run of events that bring nothing else."""
-    insides = runs.insides(events)
-    return None if insides is None else runs.texts(insides, model_is_known=model_is_known)
+    insides = bulk_decoder.insides(events)
+    return None if insides is None else bulk_decoder.texts(insides, model_is_known=model_is_known)
 
 
 @pytest.mark.parametrize("events", EXACT.values(), ids=EXACT)
@@ -180,8 +180,8 @@ def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
 def test_fuzz_the_insides_of_events_are_all_of_them(events: bytes) -> None:
-    insides = runs.insides(events)
-    assert insides is None or runs.outsides(insides) == events
+    insides = bulk_decoder.insides(events)
+    assert insides is None or bulk_decoder.outsides(insides) == events
 
 
 TEXTS_AND_MORE = [*BRINGS_TEXT.values(), *BRINGS_TEXT.values(), *BRINGS_MORE.values()]

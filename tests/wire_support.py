@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from batch.errors import AttemptError
 from batch.records import Failure, Reply
-from batch.wire.reply import ReplyDecoder
+from batch.wire.reply_decoder import ReplyDecoder
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -9,7 +9,7 @@ from batch.app import trust
 from batch.app.endpoints import members
 from batch.errors import PromptJobsError
 from batch.jobfile.endpoints import LOCAL
-from batch.wire.autonomous import ORIGIN
+from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

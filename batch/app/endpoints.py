@@ -16,7 +16,7 @@ from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
-from batch.wire.autonomous import ORIGIN
+from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.app.environment import Environment
-from batch.app.model_names import CANONICAL
 from batch.app.prices import has_price
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
 from batch.results.contents import holds_results
+from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

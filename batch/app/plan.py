@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 from batch.app.changes import Changes
 from batch.app.expected import Expected
-from batch.app.model_names import CANONICAL
 from batch.app.pending import pending
 from batch.inputs.check import check
 from batch.inputs.marks import Marks
@@ -17,6 +16,7 @@ from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
 from batch.scheduling.reference_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
+from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator

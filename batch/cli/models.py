@@ -10,7 +10,7 @@ from batch.cli.console import emit
 @click.command("models")
 def command() -> int:
     """List the models of AutonomousAI, with their aliases and paths."""
-    from batch.wire import autonomous
+    from batch.wire.dialects import autonomous
 
     aliases = {model: alias for alias, model in autonomous.ALIASES.items()}
     for model, path in autonomous.MODELS.items():

@@ -14,7 +14,7 @@ from msgspec import Struct
 
 from batch.errors import ModelNotFoundError
 from batch.local_model.chat import Chat, ChatError, Ending, Message, Sampling
-from batch.wire.autonomous import ALIASES, DEFAULT_MODEL, MODELS, canonical
+from batch.wire.dialects.autonomous import ALIASES, DEFAULT_MODEL, MODELS, canonical
 
 if TYPE_CHECKING:
     from batch.records import JSONObject

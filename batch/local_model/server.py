@@ -31,7 +31,7 @@ from batch.local_model.chat import ChatError
 from batch.local_model.dialects import Question, Writer, model_list, read_autonomous, read_openai
 from batch.local_model.inference import Inference
 from batch.loopback import is_loopback
-from batch.wire.autonomous import MODELS, SITE
+from batch.wire.dialects.autonomous import MODELS, SITE
 
 if TYPE_CHECKING:
     from aiohttp.typedefs import Handler, Middleware

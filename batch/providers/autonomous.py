@@ -14,7 +14,7 @@ from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.deadlines import Timeouts
 from batch.providers.http import HttpClient
 from batch.scheduling.internal_errors import internal_error
-from batch.wire import autonomous
+from batch.wire.dialects import autonomous
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence

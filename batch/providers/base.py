@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, TypeAlias
 
-from batch.wire.model_names import canonical_name
+from batch.wire.dialects.model_names import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence

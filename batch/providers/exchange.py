@@ -24,9 +24,9 @@ from batch.providers.faults import BROKEN, translate
 from batch.providers.flow import Body, Line
 from batch.providers.post import Post
 from batch.records import Rate
-from batch.wire.failures import from_status
+from batch.wire.decompress import ENCODINGS, Inflater
+from batch.wire.error_classification import from_status
 from batch.wire.headers import rate
-from batch.wire.inflate import ENCODINGS, Inflater
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batch.providers.gather import Gatherer
     from batch.providers.route import Response, Route
     from batch.records import Outcome
-    from batch.wire.reply import ReplyDecoder
+    from batch.wire.reply_decoder import ReplyDecoder
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error response that are read."""

@@ -22,7 +22,7 @@ from batch.providers.flow import Connector
 from batch.providers.gather import Gatherer
 from batch.providers.route import Route
 from batch.records import Failure, Outcome
-from batch.wire.reply import MAX_BODY, ReplyDecoder
+from batch.wire.reply_decoder import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
 from batch.wire.text import DeltaJoiner
 

@@ -10,7 +10,7 @@ from yarl import URL
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.records import Failure, Reply
 from batch.scheduling.internal_errors import internal_error
-from batch.wire import openai
+from batch.wire.dialects import openai
 
 if TYPE_CHECKING:
     from batch.providers.http import HttpClient

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from batch.wire.chunks import WrongTypeError
+from batch.wire.chat_chunk import WrongTypeError
 from batch.wire.text import join
 
 if TYPE_CHECKING:

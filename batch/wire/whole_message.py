@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from batch.wire.chunks import WrongTypeError
+from batch.wire.chat_chunk import WrongTypeError
 from batch.wire.text import join, split_thinking
 from batch.wire.tool_calls import ToolCalls
 

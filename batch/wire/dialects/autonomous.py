@@ -12,7 +12,7 @@ from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 from batch.codec import encode_json
-from batch.wire.model_names import canonical_name
+from batch.wire.dialects.model_names import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

@@ -14,8 +14,8 @@ from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
 from batch.wire import fields
-from batch.wire.error_shapes import error_in, remark_in
-from batch.wire.parts import NotTextError, text_and_reasoning
+from batch.wire.content_parts import NotTextError, text_and_reasoning
+from batch.wire.error_detection import error_in, remark_in
 
 
 class Delta(Struct, gc=False):

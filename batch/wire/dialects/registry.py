@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.wire import autonomous
+from batch.wire.dialects import autonomous
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

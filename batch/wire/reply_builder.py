@@ -8,7 +8,7 @@ from msgspec import Struct
 
 from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chunks import Remark, WrongTypeError, examined
+from batch.wire.chat_chunk import Remark, WrongTypeError, examined
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
@@ -17,8 +17,8 @@ from batch.wire.whole_message import WholeMessages
 
 if TYPE_CHECKING:
     from batch.records import JSONObject
-    from batch.wire.chunks import Choice, Chunk, Delta, Odd
-    from batch.wire.ending import FinishState
+    from batch.wire.chat_chunk import Choice, Chunk, Delta, Odd
+    from batch.wire.finish_state import FinishState
 
 
 _COMPLETE = Ending.COMPLETE

@@ -11,8 +11,8 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
 from batch.records import Failure
-from batch.wire.body_waits import has_daily_quota, wait_in_body
 from batch.wire.headers import retry_after, should_retry, used_up_for
+from batch.wire.retry_info import has_daily_quota, wait_in_body
 from batch.wire.text import join
 
 if TYPE_CHECKING:

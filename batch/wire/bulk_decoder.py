@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any, Literal
 from msgspec import DecodeError, Struct
 from msgspec.json import Decoder
 
-from batch.wire import chunks
-from batch.wire.chunks import Chunk
+from batch.wire import chat_chunk
+from batch.wire.chat_chunk import Chunk
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,7 @@ def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
     if plain is None:
         return None
     found = [chunk.choices[0].delta.content for chunk in plain]
-    return None if "" in found and any(map(chunks.may_hold_error, insides)) else found
+    return None if "" in found and any(map(chat_chunk.may_hold_error, insides)) else found
 
 
 def _decoded(decode_all: Callable[[bytes], list[Any]], insides: list[bytes]) -> list[Any] | None:

@@ -13,11 +13,11 @@ from msgspec.structs import replace
 
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
-from batch.wire import chunks, runs
-from batch.wire.ending import FinishState
-from batch.wire.error_shapes import error_in
-from batch.wire.failures import from_event
-from batch.wire.message import Message, ReportedError
+from batch.wire import bulk_decoder, chat_chunk
+from batch.wire.error_classification import from_event
+from batch.wire.error_detection import error_in
+from batch.wire.finish_state import FinishState
+from batch.wire.reply_builder import Message, ReportedError
 from batch.wire.sse import BOM, MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ WORTHWHILE = 10
 
 _BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
-_UNREADABLE = (ReportedError, chunks.WrongTypeError, RecursionError)
+_UNREADABLE = (ReportedError, chat_chunk.WrongTypeError, RecursionError)
 
 
 class ReplyDecoder:
@@ -119,9 +119,9 @@ class ReplyDecoder:
             self._read_rest()
         except EventTooLargeError as error:
             return self._failure("too_large", str(error))
-        except chunks.NotUTF8Error as error:
+        except chat_chunk.NotUTF8Error as error:
             return self._failure("encoding", f"the response is not UTF-8: {error}")
-        except chunks.NotJSONError as error:
+        except chat_chunk.NotJSONError as error:
             if self._whole is not None and self._whole.startswith(b"["):
                 return self._failure("not_sse", "the response is a plain text, not an event stream")
             return self._failure("truncated", f"the response is not whole JSON: {error}")
@@ -191,9 +191,9 @@ class ReplyDecoder:
     def _read_whole(self, body: bytes) -> None:
         """One whole value: an object, or a list that can only be errors."""
         if body.startswith(b"["):
-            errors = error_in(chunks.generic(body))
+            errors = error_in(chat_chunk.generic(body))
             if errors is None:
-                raise chunks.NotJSONError("a list")
+                raise chat_chunk.NotJSONError("a list")
             raise self._told(errors)
         self._chunk(body)
         self.done = True
@@ -203,14 +203,14 @@ class ReplyDecoder:
     def _take(self, events: bytes) -> None:
         run = events.removesuffix(_DONE)
         is_last = len(run) < len(events)
-        insides = runs.insides(run) if len(run) <= self._max_event else None
+        insides = bulk_decoder.insides(run) if len(run) <= self._max_event else None
         if insides is None:
             self._one_by_one(events)
             return
         self._has_events = True
         taken = self._run(insides, is_last=is_last)
         if taken < len(insides):
-            self._one_by_one(runs.outsides(insides[taken:]))
+            self._one_by_one(bulk_decoder.outsides(insides[taken:]))
         self.done = self.done or is_last
 
     def _run(self, insides: list[bytes], *, is_last: bool) -> int:
@@ -233,7 +233,7 @@ class ReplyDecoder:
         """Take in events that only bring text; say whether they do."""
         if self.done or self.message.finish.word is not None:
             return False
-        texts = runs.texts(insides, model_is_known=self.message.model is not None)
+        texts = bulk_decoder.texts(insides, model_is_known=self.message.model is not None)
         if texts is None:
             return False
         self.message.add_texts(texts)
@@ -241,7 +241,7 @@ class ReplyDecoder:
 
     def _chunks(self, insides: list[bytes]) -> bool:
         """Take in events of the usual shape; say whether they have it."""
-        found = runs.decode(insides)
+        found = bulk_decoder.decode(insides)
         if found is None:
             return False
         add = self.message.add
@@ -265,9 +265,9 @@ class ReplyDecoder:
     def _event(self, data: bytes) -> None:
         try:
             self._read(data)
-        except chunks.NotUTF8Error as error:
+        except chat_chunk.NotUTF8Error as error:
             raise self._error("encoding", f"an event is not UTF-8: {error}") from None
-        except chunks.NotJSONError as error:
+        except chat_chunk.NotJSONError as error:
             raise self._error("bad_event", f"an event is not JSON: {error}") from None
 
     def _read(self, data: bytes) -> None:
@@ -281,7 +281,7 @@ class ReplyDecoder:
 
     def _chunk(self, data: bytes) -> None:
         try:
-            chunk = chunks.decode(data)
+            chunk = chat_chunk.decode(data)
             self.message.add(chunk, data.strip()[1:-1] if chunk.choices else b"")
         except _UNREADABLE as error:
             raise self._cannot_go_on(error) from None
@@ -316,7 +316,7 @@ class ReplyDecoder:
 def _said(data: bytes) -> object:
     """What the data of an error event says: JSON, in which the error may have a name, or plain text."""
     try:
-        value = chunks.generic(data)
+        value = chat_chunk.generic(data)
     except ValueError:
         return data.decode("utf-8", "replace")
     error = error_in(value)

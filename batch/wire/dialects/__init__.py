@@ -1,0 +1,1 @@
+"""The dialects of endpoints: one module each, with names, paths and bodies of requests."""
