@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         UsageError,
     )
     from batch.providers.autonomous import AutonomousAI
-    from batch.providers.base import FinishReason
+    from batch.providers.generator_api import FinishReason
     from batch.records import Reply, Request, Result, Summary, Usage, Verdict
 
 
@@ -50,7 +50,7 @@ _HOMES = {
         "UsageError",
     ),
     "batch.providers.autonomous": ("AutonomousAI",),
-    "batch.providers.base": ("FinishReason",),
+    "batch.providers.generator_api": ("FinishReason",),
     "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

@@ -14,7 +14,7 @@ from aiohttp import ClientSession, web
 
 from batch import AttemptError, AutonomousAI, FinishReason, ModelNotFoundError
 from batch.local_model.parent import started
-from batch.providers.base import AsyncGeneratorProvider, ProviderModelMixin
+from batch.providers.generator_api import AsyncGeneratorProvider, ProviderModelMixin
 from tests.chat_server import ChatServer, serving
 from tests.conftest import CACHE
 

@@ -19,8 +19,8 @@ import pytest
 import trustme
 
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Outcome, Reply, Request, Verdict
 from batch.scheduling.decisions import CircuitOpened, Failed, Park, RetryAt, Suspend

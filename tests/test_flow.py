@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from batch.providers.flow import GREEDY, Body, Connector, Line
-from batch.providers.route import Route
+from batch.providers.aiohttp_transport import GREEDY, Body, Connector, Line
+from batch.providers.http1 import Route
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

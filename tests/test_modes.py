@@ -15,9 +15,9 @@ from msgspec.structs import replace
 
 from batch.jobfile import load_mapping
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Failure, Outcome, Reply, Request
 from batch.results.export_rows import openai_batch
@@ -297,7 +297,7 @@ STOPPED = """
 import anyio
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
+from batch.providers.client import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Reply, Request
 

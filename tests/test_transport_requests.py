@@ -10,8 +10,8 @@ import anyio
 import pytest
 from yarl import URL
 
-from batch.providers.http import HttpClient
-from batch.providers.route import Route
+from batch.providers.client import HttpClient
+from batch.providers.http1 import Route
 from batch.records import Failure, Outcome, Reply
 from tests.transport_support import KEY, PATIENT
 from tests.wire_support import DONE, delta, finish

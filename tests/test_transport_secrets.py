@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.errors import AttemptError
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Failure
 from batch.testing import (

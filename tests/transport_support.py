@@ -7,9 +7,9 @@ from typing import Any
 
 import trustme
 
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Outcome, Reply, Request
 from batch.testing import answer

@@ -12,9 +12,9 @@ from batch.app.embedded import EmbeddedEndpoint
 from batch.jobfile.endpoints import ENGINES, LOCAL
 from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.wire.dialects.autonomous import ORIGIN
 

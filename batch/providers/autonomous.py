@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from yarl import URL
 
 from batch.errors import AttemptError
-from batch.providers.base import AsyncGeneratorProvider, Delta, ProviderModelMixin
+from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
+from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.scheduling.internal_errors import internal_error
 from batch.wire.dialects import autonomous
 

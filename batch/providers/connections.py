@@ -6,13 +6,13 @@ from collections import defaultdict
 from time import monotonic
 from typing import TYPE_CHECKING
 
-from batch.providers.flow import Line
+from batch.providers.aiohttp_transport import Line
 
 if TYPE_CHECKING:
     import aiohttp
     from aiohttp.connector import Connection
 
-    from batch.providers.route import Route
+    from batch.providers.http1 import Route
 
 KEEP = 15.0
 """Seconds for which an unused connection is trusted to be alive."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 from msgspec.structs import replace
 
 from batch._version import __version__
-from batch.providers.leaves import Joint, joints, leaves_of, rebuilt
+from batch.providers.json_texts import Joint, joints, leaves_of, rebuilt
 from batch.providers.redaction import MARK, Secrets, is_telling, without
 from batch.records import Failure, Reply, Verdict
 

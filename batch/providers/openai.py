@@ -13,7 +13,7 @@ from batch.scheduling.internal_errors import internal_error
 from batch.wire.dialects import openai
 
 if TYPE_CHECKING:
-    from batch.providers.http import HttpClient
+    from batch.providers.client import HttpClient
     from batch.records import Outcome, Request
 
 

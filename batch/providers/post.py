@@ -9,15 +9,15 @@ import aiohttp
 import anyio
 from msgspec import Struct
 
-from batch.providers.route import NothingSentError
+from batch.providers.http1 import NothingSentError
 
 if TYPE_CHECKING:
     from aiohttp.connector import Connection
 
-    from batch.providers.alarm import Alarm
     from batch.providers.connections import Connections
     from batch.providers.deadlines import Deadlines
-    from batch.providers.route import Response, Route
+    from batch.providers.http1 import Response, Route
+    from batch.providers.timeouts import Alarm
 
 
 class Post(Struct, eq=False):

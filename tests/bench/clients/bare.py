@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import uvloop
 
 from batch.providers.autonomous import AutonomousEndpoint
+from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.deadlines import Timeouts
-from batch.providers.http import HttpClient
 from batch.records import Reply, Request
 from tests.bench.clients.drive import MESSAGES, arguments, run
 

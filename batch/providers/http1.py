@@ -14,7 +14,7 @@ import aiohttp
 from msgspec import Struct
 from yarl import URL
 
-from batch.providers.flow import Line
+from batch.providers.aiohttp_transport import Line
 
 if TYPE_CHECKING:
     import asyncio

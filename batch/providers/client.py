@@ -14,13 +14,13 @@ import anyio
 
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
-from batch.providers.alarm import Watch
-from batch.providers.base import FinishReason
+from batch.providers.aiohttp_transport import Connector
+from batch.providers.attempt import Exchange
 from batch.providers.connections import Connections
-from batch.providers.exchange import Exchange
-from batch.providers.flow import Connector
-from batch.providers.gather import Gatherer
-from batch.providers.route import Route
+from batch.providers.generator_api import FinishReason
+from batch.providers.http1 import Route
+from batch.providers.read_coalescing import Gatherer
+from batch.providers.timeouts import Watch
 from batch.records import Failure, Outcome
 from batch.wire.reply_decoder import MAX_BODY, ReplyDecoder
 from batch.wire.sse import MAX_EVENT
@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from batch.providers.base import Delta
     from batch.providers.deadlines import Timeouts
+    from batch.providers.generator_api import Delta
 
 DNS_CACHE = 10
 """Seconds for which an address is remembered."""

@@ -18,11 +18,11 @@ import anyio.lowlevel
 from msgspec.structs import replace
 
 from batch.errors import AttemptError
-from batch.providers.alarm import Alarm
+from batch.providers.aiohttp_transport import Body, Line
 from batch.providers.deadlines import Deadlines, Timeouts
-from batch.providers.faults import BROKEN, translate
-from batch.providers.flow import Body, Line
 from batch.providers.post import Post
+from batch.providers.timeouts import Alarm
+from batch.providers.transport_errors import BROKEN, translate
 from batch.records import Rate
 from batch.wire.decompress import ENCODINGS, Inflater
 from batch.wire.error_classification import from_status
@@ -33,10 +33,10 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from batch.providers.alarm import Watch
     from batch.providers.connections import Connections
-    from batch.providers.gather import Gatherer
-    from batch.providers.route import Response, Route
+    from batch.providers.http1 import Response, Route
+    from batch.providers.read_coalescing import Gatherer
+    from batch.providers.timeouts import Watch
     from batch.records import Outcome
     from batch.wire.reply_decoder import ReplyDecoder
 
