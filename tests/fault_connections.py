@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.providers.deadlines import Timeouts
+from batch.providers.timeouts import Timeouts
 from batch.testing import (
     LAST_CHUNK,
     Cut,

@@ -6,7 +6,7 @@ import zlib
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
-from batch.providers.deadlines import Timeouts
+from batch.providers.timeouts import Timeouts
 from batch.testing import DONE, LAST_CHUNK, Reset, Script, Send, chunk, delta, finish, head
 
 if TYPE_CHECKING:

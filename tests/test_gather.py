@@ -14,9 +14,8 @@ from yarl import URL
 from batch.providers.aiohttp_transport import Body
 from batch.providers.attempt import Exchange
 from batch.providers.client import HttpClient
-from batch.providers.deadlines import Timeouts
-from batch.providers.lull import FAST
-from batch.providers.read_coalescing import FEW, LONGEST, TICK, Gatherer, how_long
+from batch.providers.read_coalescing import FAST, FEW, LONGEST, TICK, Gatherer, how_long
+from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply
 from batch.wire.reply_decoder import ReplyDecoder
 from tests.transport_support import TRUSTING, serving_tls

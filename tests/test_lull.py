@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from batch.providers import lull
+from batch.providers import read_coalescing
 from tests.transport_support import TRUSTING, serving_tls
 
 if TYPE_CHECKING:
@@ -78,14 +78,14 @@ TRANSPORTS = pytest.mark.parametrize("context", [None, TRUSTING], ids=["plain", 
 @TRANSPORTS
 async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer), line(context) as (_, other, to_other):
-        lull.rest(transport)
+        read_coalescing.rest(transport)
         for _ in range(20):
             writer.write(b"word ")
             other.told.clear()
             to_other.write(b"word ")  # what is sent later, and arrives
             await other.told.wait()
         assert ear.reads == 0
-        lull.wake(transport)
+        read_coalescing.wake(transport)
         while len(ear.heard) < 100:
             ear.told.clear()
             await ear.told.wait()
@@ -99,20 +99,22 @@ async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContex
 @TRANSPORTS
 async def test_much_is_told_at_once(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        lull.rest(transport)
-        writer.write(b"x" * 2 * lull.FAST)
+        read_coalescing.rest(transport)
+        writer.write(b"x" * 2 * read_coalescing.FAST)
         await ear.told.wait()
-        assert len(ear.heard) >= lull.FAST - 1024
+        assert len(ear.heard) >= read_coalescing.FAST - 1024
 
 
 @TRANSPORTS
 async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        lull.rest(transport)
+        read_coalescing.rest(transport)
         writer.write(b"last")
         writer.close()
         if context is not None:
-            lull.wake(transport)  # TLS says goodbye in a record, which is little, and waits like any other
+            read_coalescing.wake(
+                transport
+            )  # TLS says goodbye in a record, which is little, and waits like any other
         while not ear.has_ended:
             ear.told.clear()
             await ear.told.wait()
@@ -123,7 +125,7 @@ async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | N
 async def test_a_connection_that_has_gone_says_so(context: ssl.SSLContext | None) -> None:
     """The gatherer asks before it wakes: by then the descriptor may be another connection's."""
     async with line(context) as (transport, ear, writer):
-        lull.rest(transport)
+        read_coalescing.rest(transport)
         writer.transport.abort()
         while not ear.has_ended:
             ear.told.clear()

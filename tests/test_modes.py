@@ -17,8 +17,8 @@ from batch.jobfile import load_mapping
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
 from batch.providers.openai import OpenAIEndpoint
+from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome, Reply, Request
 from batch.results.export_rows import openai_batch
 from batch.testing import (
@@ -296,7 +296,7 @@ async def test_json_that_was_cut_off_at_its_limit_is_length(promptjobs: Command)
 STOPPED = """
 import anyio
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
+from batch.providers.timeouts import Timeouts
 from batch.providers.client import HttpClient
 from batch.providers.openai import OpenAIEndpoint
 from batch.records import Reply, Request

@@ -14,10 +14,9 @@ from batch.errors import AttemptError
 from batch.providers.autonomous import AutonomousAI
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Deadlines, Timeouts
 from batch.providers.generator_api import FinishReason
 from batch.providers.openai import OpenAIEndpoint
-from batch.providers.timeouts import Alarm, Watch
+from batch.providers.timeouts import Alarm, Deadlines, Timeouts, Watch
 from batch.records import Failure, Outcome, Reply, Request
 from batch.testing import LAST_CHUNK, Drip, FaultServer, Pause, Send, Stall, chunk, delta, finish, head
 

@@ -17,9 +17,8 @@ from batch.finish_reasons import FinishReasons
 from batch.providers.aiohttp_transport import Connector
 from batch.providers.autonomous import AutonomousAI
 from batch.providers.client import HttpClient
-from batch.providers.connections import Connections
-from batch.providers.deadlines import Timeouts
-from batch.providers.http1 import Route
+from batch.providers.http1 import Connections, Route
+from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome
 from batch.testing import (
     DONE,

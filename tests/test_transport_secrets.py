@@ -13,8 +13,8 @@ import pytest
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
 from batch.providers.openai import OpenAIEndpoint
+from batch.providers.timeouts import Timeouts
 from batch.records import Failure
 from batch.testing import (
     DONE,

@@ -9,8 +9,8 @@ import trustme
 
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
 from batch.providers.openai import OpenAIEndpoint
+from batch.providers.timeouts import Timeouts
 from batch.records import Outcome, Reply, Request
 from batch.testing import answer
 

@@ -14,8 +14,8 @@ from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
 from batch.providers.openai import OpenAIEndpoint
+from batch.providers.timeouts import Timeouts
 from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:

@@ -19,9 +19,8 @@ from msgspec.structs import replace
 
 from batch.errors import AttemptError
 from batch.providers.aiohttp_transport import Body, Line
-from batch.providers.deadlines import Deadlines, Timeouts
-from batch.providers.post import Post
-from batch.providers.timeouts import Alarm
+from batch.providers.http1 import Post
+from batch.providers.timeouts import Alarm, Deadlines, Timeouts
 from batch.providers.transport_errors import BROKEN, translate
 from batch.records import Rate
 from batch.wire.decompress import ENCODINGS, Inflater
@@ -33,8 +32,7 @@ if TYPE_CHECKING:
 
     import aiohttp
 
-    from batch.providers.connections import Connections
-    from batch.providers.http1 import Response, Route
+    from batch.providers.http1 import Connections, Response, Route
     from batch.providers.read_coalescing import Gatherer
     from batch.providers.timeouts import Watch
     from batch.records import Outcome

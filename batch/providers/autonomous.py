@@ -11,8 +11,8 @@ from yarl import URL
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
-from batch.providers.deadlines import Timeouts
 from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
+from batch.providers.timeouts import Timeouts
 from batch.scheduling.internal_errors import internal_error
 from batch.wire.dialects import autonomous
 

@@ -16,9 +16,8 @@ from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.providers.aiohttp_transport import Connector
 from batch.providers.attempt import Exchange
-from batch.providers.connections import Connections
 from batch.providers.generator_api import FinishReason
-from batch.providers.http1 import Route
+from batch.providers.http1 import Connections, Route
 from batch.providers.read_coalescing import Gatherer
 from batch.providers.timeouts import Watch
 from batch.records import Failure, Outcome
@@ -33,8 +32,8 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from batch.providers.deadlines import Timeouts
     from batch.providers.generator_api import Delta
+    from batch.providers.timeouts import Timeouts
 
 DNS_CACHE = 10
 """Seconds for which an address is remembered."""

@@ -1,4 +1,4 @@
-"""One address with its headers: a POST to it, and the head of the answer.
+"""HTTP/1.1 on kept connections: one address with its headers, a POST to it, and the head of the answer.
 
 aiohttp makes the connections, pools, secures and proxies them, and parses what comes back. The request is
 written here: all requests to an address have one head, and aiohttp's session, which builds each anew, takes
@@ -7,20 +7,25 @@ four times as long over a short exchange as the rest of it does.
 
 from __future__ import annotations
 
+import asyncio
 from base64 import b64encode
+from collections import defaultdict
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import aiohttp
+import anyio
 from msgspec import Struct
 from yarl import URL
 
 from batch.providers.aiohttp_transport import Line
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Mapping
 
     from aiohttp.connector import Connection
+
+    from batch.providers.timeouts import Alarm, Deadlines
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _FRAMING = ("content-length", "transfer-encoding")
@@ -116,3 +121,146 @@ def _ends(connection: Connection) -> tuple[Line, asyncio.Transport]:
     if not isinstance(protocol, Line):
         raise TypeError(f"connections can't be made as they must be with aiohttp {aiohttp.__version__}")
     return protocol, transport
+
+
+class Post(Struct, eq=False):
+    """Sends one body on a route. ``alarm`` watches the deadlines; it is for that to ``hang_up``."""
+
+    _connections: Connections
+    _route: Route
+    _deadlines: Deadlines
+    _alarm: Alarm
+    connection: Connection | None = None
+    lost: int = 0
+    _connecting: anyio.CancelScope | None = None
+    _is_answered: bool = False
+    _is_reused: bool = False
+
+    async def send(self, body: bytes) -> Response:
+        """Send, and once more on a fresh connection where a reused one had died before any answer.
+
+        ``lost`` counts a request that went out before that: the server may have processed it. A server that
+        closes an idle connection and one that dies with the request look the same from here. Raises what
+        ``faults.BROKEN`` names.
+        """
+        kept = self._connections.kept(self._route)
+        if kept is not None:
+            self._is_reused = True
+            try:
+                return await self._send_on(kept, body)
+            except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
+                if self._alarm.has_rung or _is_answered(error):
+                    raise
+                self.lost += not isinstance(error, NothingSentError)
+                self.close()
+        return await self.send_anew(body)
+
+    @property
+    def may_be_stale(self) -> bool:
+        """Whether this is an old connection to a proxy, whose own to the endpoint may have gone."""
+        return self._is_reused and self._route.is_proxied
+
+    async def send_anew(self, body: bytes) -> Response:
+        """Send on a fresh connection, after the one before, if any, was closed."""
+        self._is_reused = False
+        return await self._send_on(await self._connect(), body)
+
+    def abort(self) -> None:
+        """Close the connection, whatever state it is in."""
+        if self.connection is not None:
+            self.connection.close()
+            self.connection = None
+        self._is_answered = False
+
+    def close(self) -> None:
+        """Give the connection back where the body was read to its end, else close it."""
+        if self.connection is not None:
+            self._connections.give_back(self._route, self.connection, is_answered=self._is_answered)
+            self.connection = None
+
+    async def _send_on(self, connection: Connection, body: bytes) -> Response:
+        self.connection = connection
+        self._deadlines.connected(asyncio.get_running_loop().time())
+        self._alarm.moved()
+        response = await self._route.post(connection, body)
+        self._is_answered = True
+        return response
+
+    async def _connect(self) -> Connection:
+        connection = None
+        with anyio.CancelScope() as self._connecting:
+            connection = await self._connections.open(self._route)
+        self._connecting = None
+        if connection is None:
+            raise TimeoutError
+        if self._alarm.has_rung:  # the connection came all the same, but too late
+            connection.close()
+            raise TimeoutError
+        return connection
+
+    def hang_up(self) -> None:
+        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
+        if self._connecting is not None:
+            self._connecting.cancel()
+        elif self.connection is not None and self.connection.transport is not None:
+            self.connection.transport.abort()
+
+
+def _is_answered(error: Exception) -> bool:
+    """Whether an answer had begun when the connection went away."""
+    return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
+
+
+KEEP = 15.0
+"""Seconds for which an unused connection is trusted to be alive."""
+
+
+class Connections:
+    """Opens connections through a connector, and keeps those that can serve again.
+
+    The connector would keep them too, but looking for one there is as dear as a request: it is a coroutine,
+    which must be bounded in time, only to find what is mostly at hand.
+    """
+
+    def __init__(self, connector: aiohttp.BaseConnector) -> None:
+        self._connector = connector
+        self._idle: dict[str, list[tuple[Connection, float]]] = defaultdict(list)
+
+    async def open(self, route: Route) -> Connection:
+        """A new connection. Raises what ``faults.BROKEN`` names."""
+        return await route.connect(self._connector)
+
+    def kept(self, route: Route) -> Connection | None:
+        """A connection that has served this route's origin before, the last used first."""
+        idle = self._idle[route.origin]
+        while idle:
+            connection, since = idle.pop()
+            is_fresh = monotonic() - since < KEEP
+            line = connection.protocol
+            if is_fresh and isinstance(line, Line) and line.is_reusable and not line.has_news():
+                return connection
+            connection.close()
+        return None
+
+    def give_back(self, route: Route, connection: Connection, *, is_answered: bool) -> None:
+        """Keep the connection, if all was sent and the answer was read to its end; else close it.
+
+        ``is_answered``: the head of an answer has come. Without it one may be on its way, which the next
+        request on this connection would take for its own.
+        """
+        transport = connection.transport
+        if transport is not None and transport.get_write_buffer_size():
+            transport.abort()  # to close is to wait until the other side has read the rest
+        line = connection.protocol
+        if is_answered and route.keep_alive and isinstance(line, Line) and line.is_reusable:
+            self._idle[route.origin].append((connection, monotonic()))
+        else:
+            connection.close()
+
+    async def close(self) -> None:
+        """Close what is idle, and whatever else is open."""
+        for idle in self._idle.values():
+            for connection, _ in idle:
+                connection.close()
+        self._idle.clear()
+        await self._connector.close()

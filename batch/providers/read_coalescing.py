@@ -1,4 +1,4 @@
-"""Gathering arrivals: a stream that trickles is looked at a few times a second, and not once a token.
+"""Coalesce the reads of a stream that trickles: look a few times a second (SO_RCVLOWAT), not once a token.
 
 Nobody here reads along, so a transport may rest while bytes collect in the kernel; one read then takes
 what many would have. Most of what a slow stream costs is the waking up, and this saves nearly all of that.
@@ -7,14 +7,43 @@ A stream rests for as long as it has been streaming, up to ``SHORT``, and later 
 ``LONGEST``: by so much, at the most, an answer is known later. And it rests for at most a quarter of what
 its deadline leaves: what had come in time is seen in time. Streams that flow fast do not rest, and none
 does where only a few are open. All resting streams share one ticker, which stops where none rests.
+
+Linux can be asked to call a socket readable only from so many bytes on (or when it has ended). To pause the
+transport would do for plain TCP, but a paused TLS transport goes on reading, record by record.
 """
 
 from __future__ import annotations
 
 import asyncio
+import socket
+import sys
 from collections import deque
+from contextlib import suppress
 
-from batch.providers import lull
+FAST = 16 * 1024
+"""Bytes in one read that say that a stream flows fast; with so many, a rest is over."""
+
+
+def rest(transport: asyncio.ReadTransport) -> None:
+    """Read no more, until woken, or (on Linux) until much has come."""
+    if not _wait_for(transport, FAST):
+        transport.pause_reading()
+
+
+def wake(transport: asyncio.ReadTransport) -> None:
+    """Read what has come."""
+    if not _wait_for(transport, 1):
+        transport.resume_reading()
+
+
+def _wait_for(transport: asyncio.ReadTransport, size: int) -> bool:
+    """Have the transport told from so many bytes on; whether that is possible here."""
+    if sys.platform != "linux" or (sock := transport.get_extra_info("socket")) is None:
+        return False
+    with suppress(OSError):  # it is gone, and the transport will hear of that by itself
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
+    return True
+
 
 TICK = 0.05
 """Seconds between two looks at who has rested long enough."""
@@ -47,11 +76,11 @@ class Gatherer:
 
         ``age``: seconds for which it has been streaming; ``left``: seconds until its deadline.
         """
-        if self.streams < FEW or read >= lull.FAST:
+        if self.streams < FEW or read >= FAST:
             return
         ticks = int(how_long(age, left) / TICK)
         if ticks > 0 and not transport.is_closing():
-            lull.rest(transport)
+            rest(transport)
             self._rounds[ticks - 1].append(transport)
             self._resting += 1
             if self._resting == 1:
@@ -65,4 +94,4 @@ class Gatherer:
             asyncio.get_running_loop().call_later(TICK, self._tick)
         for transport in rested:
             if not transport.is_closing():
-                lull.wake(transport)
+                wake(transport)

@@ -10,7 +10,7 @@ import uvloop
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.deadlines import Timeouts
+from batch.providers.timeouts import Timeouts
 from batch.records import Reply, Request
 from tests.bench.clients.drive import MESSAGES, arguments, run
 
