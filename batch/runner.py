@@ -24,7 +24,7 @@ from batch.errors import (
 from batch.events import AttemptFailed, AttemptStarted, ResultsDurable, Tick
 from batch.notices import notice_of
 from batch.records import Failure, Mishap, Reply
-from batch.scheduling import conclude
+from batch.results import result_line
 from batch.scheduling.answer_validation import ANYTHING, Unchecked, uncheckable
 from batch.scheduling.decisions import Failed, RetryAt
 from batch.scheduling.internal_errors import charged, internal_error, no_outcome
@@ -77,7 +77,7 @@ class Run:
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
         growth: Callable[[], PlanGrew] | None = None,
-        keep: conclude.Keep = conclude.KEEP,
+        keep: result_line.Keep = result_line.KEEP,
         acceptance: Acceptance = ANYTHING,
     ) -> None:
         self._scheduler = scheduler
@@ -239,7 +239,7 @@ class Run:
         decisions = self._scheduler.settle(work, outcome, now)
         if isinstance(outcome, Reply):
             if not work.is_check:
-                self._finish(conclude.succeeded(work, outcome, self._keep, at=at))
+                self._finish(result_line.succeeded(work, outcome, self._keep, at=at))
         elif not work.is_check:
             retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.work is work)
             self._emit(AttemptFailed(work.request, outcome, next(retries, None)))
@@ -257,7 +257,7 @@ class Run:
         work = decision.work
         before = self._sink.known(work.request.id)
         self._finish(
-            conclude.failed(
+            result_line.failed(
                 work, decision.failure, decision.verdict, self._keep, before=before, at=self._clock()
             )
         )

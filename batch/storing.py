@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import UnencodableError
-from batch.scheduling import conclude
+from batch.results import result_line
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -22,6 +22,6 @@ async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
     try:
         await sink.write(results)
     except UnencodableError as error:
-        results = conclude.encodable(results, error.why)
+        results = result_line.encodable(results, error.why)
         await sink.write(results)
     return results

@@ -21,7 +21,7 @@ from batch.app.adoption import owner_of
 from batch.app.jobs import load_job
 from batch.app.library import arun
 from batch.codec import decode_result
-from batch.results.files import Disk
+from batch.results.filesystem import Disk
 from batch.results.owner import read_owner, write_owner
 
 if TYPE_CHECKING:

@@ -21,7 +21,7 @@ import anyio
 
 from batch.app.standing import of_output
 from batch.codec import encode_result
-from batch.results.log import ResultLog
+from batch.results.result_log import ResultLog
 from tests.results_support import failed, succeeded
 
 if TYPE_CHECKING:

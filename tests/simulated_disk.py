@@ -13,7 +13,7 @@ import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, BinaryIO, Literal
 
-from batch.results.files import FileState
+from batch.results.filesystem import FileState
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.app.jobs import load_job
-from batch.results.export import FORMATS
+from batch.results.export.registry import FORMATS
 
 if TYPE_CHECKING:
     from tests.conftest import Command

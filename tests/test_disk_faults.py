@@ -20,8 +20,8 @@ from hypothesis import strategies as st
 
 from batch.codec import decode_result, encode_result
 from batch.errors import OutputWriteError
-from batch.results.files import temporary_name
-from batch.results.log import ResultLog
+from batch.results.filesystem import temporary_name
+from batch.results.result_log import ResultLog
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import FATES, PowerCutError, SimulatedDisk
 

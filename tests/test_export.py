@@ -20,8 +20,8 @@ from batch.app.export import Exporter
 from batch.cli.export import FORMATS as OFFERED
 from batch.codec import encode_result
 from batch.records import Usage, Verdict
-from batch.results.export import FORMATS, is_for_test, writer
-from batch.results.export_table import COLUMNS
+from batch.results.export.registry import FORMATS, is_for_test, writer
+from batch.results.export.table import COLUMNS
 from tests.payloads import FORMULAS
 from tests.results_support import failed, hostile_results, succeeded
 
@@ -138,7 +138,7 @@ def test_parquet_has_the_same_types_whatever_the_rows_hold(tmp_path: Path) -> No
 
 
 def test_parquet_is_written_by_groups_of_rows(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("batch.results.export_parquet.ROW_GROUP", 2)
+    monkeypatch.setattr("batch.results.export.parquet.ROW_GROUP", 2)
     file = pyarrow.parquet.ParquetFile(io.BytesIO(written("parquet", *(succeeded(str(n)) for n in range(5)))))
     assert (file.num_row_groups, file.read()["id"].to_pylist()) == (3, ["0", "1", "2", "3", "4"])
 

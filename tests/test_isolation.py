@@ -15,9 +15,9 @@ from batch.codec import decode_result, encode_results
 from batch.errors import UnencodableError
 from batch.observers import Observers
 from batch.records import Failure, Reply, Request, Result, Verdict
-from batch.results.log import ResultLog
+from batch.results import result_line
+from batch.results.result_log import ResultLog
 from batch.runner import Run
-from batch.scheduling import conclude
 from tests.engine_support import OK, START, Bench, MemorySink, always, requests
 from tests.results_support import succeeded
 
@@ -202,7 +202,7 @@ async def test_a_result_that_cannot_be_encoded_fails_alone(value: Any, field: st
             await log.write(results)
         assert list(caught.value.why) == [1]
         assert not output.exists(), "none was written"
-        await log.write(conclude.encodable(results, caught.value.why))
+        await log.write(result_line.encodable(results, caught.value.why))
     lines = [decode_result(line) for line in output.read_bytes().splitlines()]
     assert [line.status for line in lines] == ["succeeded", "failed", "succeeded"]
     error = lines[1].error

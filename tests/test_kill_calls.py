@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.codec import decode_result
-from batch.results.summary import summary_path
+from batch.results.summary_file import summary_path
 from batch.results.superseded import superseded_path
 from batch.testing import FaultServer, answer, status
 from tests.kill_support import Life, owner, whole_lines, write_job, written_by_another

@@ -20,7 +20,7 @@ from batch.providers.credentials import Credentials
 from batch.providers.openai import OpenAIEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome, Reply, Request
-from batch.results.export_rows import openai_batch
+from batch.results.export.json_rows import openai_batch
 from batch.testing import (
     DONE,
     LAST_CHUNK,

@@ -11,8 +11,8 @@ from msgspec.structs import replace
 from batch.codec import encode_result
 from batch.finish_reasons import FinishReasons
 from batch.records import Usage, Verdict
-from batch.results.log import ResultLog
-from batch.results.restate import Restate
+from batch.results.reclassification import Restate
+from batch.results.result_log import ResultLog
 from tests.results_support import failed, succeeded
 
 if TYPE_CHECKING:

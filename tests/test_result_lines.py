@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.records import Failure, Reply, Request, Result, Verdict
-from batch.scheduling import conclude
+from batch.results import result_line
+from batch.results.result_line import Keep
 from batch.scheduling.answer_validation import Acceptance, OnLength
-from batch.scheduling.conclude import Keep
 from batch.scheduling.retry import Fail, RetryPolicy
 from batch.scheduling.target_queue import Lane
 
@@ -45,7 +45,7 @@ def work_of(**params: Any) -> Work:
 
 def line_of(failure: Failure, work: Work, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
     decision = Fail(failure.code, retryable=False)
-    return conclude.failed(work, failure, decision, keep, before=None, at="now")
+    return result_line.failed(work, failure, decision, keep, before=None, at="now")
 
 
 @pytest.mark.parametrize(
@@ -64,15 +64,15 @@ def line_of(failure: Failure, work: Work, keep: Keep = Keep()) -> Result:  # noq
 )
 def test_log_probabilities_are_kept_where_the_request_asked_for_them(params: Any, kept: Any) -> None:
     work = work_of(**params)
-    assert conclude.succeeded(work, ANSWER, Keep(), at="now").logprobs == kept
+    assert result_line.succeeded(work, ANSWER, Keep(), at="now").logprobs == kept
     assert line_of(UNKNOWN, work).logprobs == kept
 
 
 def test_the_target_is_named() -> None:
     work = work_of()
-    lines = [conclude.succeeded(work, ANSWER, Keep(), at="now"), line_of(EMPTY, work)]
+    lines = [result_line.succeeded(work, ANSWER, Keep(), at="now"), line_of(EMPTY, work)]
     assert [(line.target, line.model) for line in lines] == [("target", "model")] * 2
-    assert conclude.refused(work.request, "no", "now").target == "target"
+    assert result_line.refused(work.request, "no", "now").target == "target"
 
 
 def test_an_answer_with_an_unknown_word_is_kept_whole() -> None:

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batch.codec import encode_result
 from batch.errors import ForeignOutputError
-from batch.results.counts import Counts, summarise
+from batch.results.statistics import Counts, summarise
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import SimulatedDisk
 

@@ -11,9 +11,9 @@ import pytest
 from batch.codec import decode_result, encode_result
 from batch.errors import ForeignOutputError, OutputWriteError
 from batch.results.contents import holds_results, is_output
-from batch.results.counts import summarise
-from batch.results.log import ResultLog
-from batch.results.lookup import Lookup, find
+from batch.results.reader import Lookup, find
+from batch.results.result_log import ResultLog
+from batch.results.statistics import summarise
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import SimulatedDisk
 

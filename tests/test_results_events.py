@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import HealthCheck, given, settings
 
-from batch.results.events import EventLog
+from batch.results.event_log import EventLog
 from tests.results_support import hostile_text
 
 if TYPE_CHECKING:

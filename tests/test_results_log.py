@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from batch.codec import decode_result, encode_result
 from batch.errors import ForeignOutputError, OutputWriteError
 from batch.records import Known
-from batch.results.log import ResultLog
+from batch.results.result_log import ResultLog
 from tests.results_support import failed, hostile_results, succeeded
 from tests.simulated_disk import SimulatedDisk
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 
 from batch.codec import encode_result
 from batch.errors import OutputWriteError
-from batch.results.log import ResultLog
+from batch.results.result_log import ResultLog
 from tests.results_support import succeeded
 from tests.simulated_disk import Fate, PowerCutError, SimulatedDisk
 

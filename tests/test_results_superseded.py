@@ -13,9 +13,9 @@ import pytest
 
 from batch.codec import encode_result
 from batch.errors import ForeignOutputError, OutputWriteError
-from batch.results.events import EventLog
-from batch.results.files import Disk
-from batch.results.log import ResultLog
+from batch.results.event_log import EventLog
+from batch.results.filesystem import Disk
+from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
 from batch.results.superseded import _Digests, check_superseded, set_aside
 from tests.results_support import failed, succeeded

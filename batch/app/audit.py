@@ -10,7 +10,7 @@ from batch.app.plan import open_source
 from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.inputs.check import check
-from batch.results.lookup import Lookup
+from batch.results.reader import Lookup
 from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:

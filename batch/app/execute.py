@@ -31,7 +31,7 @@ from batch.events import ProcessEnding, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
-from batch.results.log import ResultLog
+from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
 from batch.scheduling.resume import TO_RETRY, TO_RUN
 

@@ -18,11 +18,11 @@ from batch.errors import OutputWriteError, UsageError
 from batch.inputs.tables import Table, tables
 from batch.jobfile.paths import real
 from batch.results.contents import holds_results
-from batch.results.export import is_for_test, needs_messages, writer
-from batch.results.export_rows import NotTextError
-from batch.results.files import reason
-from batch.results.lookup import Lookup
-from batch.results.restate import WITHOUT_JOB
+from batch.results.export.json_rows import NotTextError
+from batch.results.export.registry import is_for_test, needs_messages, writer
+from batch.results.filesystem import reason
+from batch.results.reader import Lookup
+from batch.results.reclassification import WITHOUT_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Sequence
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import JobFile
     from batch.records import JSONObject, Result
-    from batch.results.export import Write
+    from batch.results.export.registry import Write
 
     Answer: TypeAlias = tuple[Result, Sequence[JSONObject] | None]
 

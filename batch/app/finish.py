@@ -9,7 +9,7 @@ from anyio.from_thread import check_cancelled
 
 from batch.errors import JobFileError
 from batch.events import RunEnded
-from batch.results.summary import summary_path, write_summary
+from batch.results.summary_file import summary_path, write_summary
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from batch.observers import Observers
     from batch.protocols import Source
     from batch.records import Summary
-    from batch.results.arrange import Order
-    from batch.results.log import ResultLog
+    from batch.results.compaction import Order
+    from batch.results.result_log import ResultLog
 
 
 async def finish(

@@ -24,7 +24,7 @@ from batch.events import (
     Tick,
 )
 from batch.exit_codes import SIGNALLED
-from batch.results.events import EventLog
+from batch.results.event_log import EventLog
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -46,7 +46,7 @@ LONGEST_TRACE = 200
 
 
 class Log(Protocol):
-    """Where events go; ``results.events.EventLog`` is one."""
+    """Where events go; ``results.event_log.EventLog`` is one."""
 
     def write(self, event: str, text: str) -> None:
         """Write down one event of a kind. Never raises."""

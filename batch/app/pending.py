@@ -14,7 +14,7 @@ from batch.app.dates import exact_utc_now
 from batch.app.expected import Match
 from batch.errors import Mistake
 from batch.inputs.refused import gone
-from batch.scheduling import conclude
+from batch.results import result_line
 from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ class _Search:
         model = next(model.model for model in self._source.job.models if model.id == self._target)
         request, _ = gone(request_id, self._target, model, mistake)
         self.reading.take(request_id)
-        self._plan.changes.record(conclude.unreadable(request, str(mistake), exact_utc_now()))
+        self._plan.changes.record(result_line.unreadable(request, str(mistake), exact_utc_now()))
 
     def _mistake_of(self, request_id: str) -> Mistake:
         """What is wrong with the document of a request: its id begins with that of the document."""

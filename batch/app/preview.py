@@ -14,7 +14,7 @@ from batch.app.reading import reading
 from batch.app.restated import restate_of, sent_again
 from batch.app.superseding import refusal
 from batch.inputs.check import check
-from batch.results.lookup import Lookup
+from batch.results.reader import Lookup
 from batch.scheduling.resume import TO_RUN, State
 from batch.scheduling.token_estimate import Estimator
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
-from batch.results.files import reason
+from batch.results.filesystem import reason
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

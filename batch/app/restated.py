@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cache
 from typing import TYPE_CHECKING
 
-from batch.results.restate import Restate
+from batch.results.reclassification import Restate
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -21,9 +21,9 @@ from batch.app.stop import UNSENT, Stopper
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
+from batch.results.result_line import Keep
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
-from batch.scheduling.conclude import Keep
 from batch.scheduling.concurrency import AdaptiveCapacity
 from batch.scheduling.concurrency_limiter import FixedCapacity
 from batch.scheduling.retry import RetryPolicy
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from batch.observers import Observers
     from batch.protocols import Provider
     from batch.records import Request, Result, Summary
-    from batch.results.log import ResultLog
+    from batch.results.result_log import ResultLog
     from batch.scheduling.retry import Hold
 
 

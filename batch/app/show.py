@@ -11,8 +11,8 @@ from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.errors import UsageError
 from batch.escaping import escape
-from batch.results.lookup import find
-from batch.results.restate import WITHOUT_JOB
+from batch.results.reader import find
+from batch.results.reclassification import WITHOUT_JOB
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -9,8 +9,8 @@ from batch.app.plan import Plan, draw_up, open_source
 from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.results.contents import Contents
-from batch.results.counts import Counts, summarise
-from batch.results.restate import WITHOUT_JOB
+from batch.results.reclassification import WITHOUT_JOB
+from batch.results.statistics import Counts, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import OutputWriteError, UsageError
-from batch.results.files import Disk, reason
+from batch.results.filesystem import Disk, reason
 from batch.results.superseded import check_superseded, superseded_path
 from batch.scheduling.resume import State
 

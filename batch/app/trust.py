@@ -17,7 +17,7 @@ from yarl import URL
 
 from batch import loopback
 from batch.errors import UntrustedKeyError, UsageError
-from batch.results.files import reason
+from batch.results.filesystem import reason
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping

@@ -21,7 +21,7 @@ from batch.app.plan import SLICE, Plan
 from batch.app.stamps import Stamps
 from batch.errors import JobFileError, Mistake
 from batch.events import PlanGrew
-from batch.scheduling import conclude
+from batch.results import result_line
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
@@ -178,5 +178,5 @@ class Unplanned:
         if where not in self.plan.sending:
             return False
         if origin.bad is not None:
-            self.record(conclude.refused(request, str(origin.bad), self._at()))
+            self.record(result_line.refused(request, str(origin.bad), self._at()))
         return origin.bad is None

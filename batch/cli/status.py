@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batch.app.plan import Plan
     from batch.app.standing import Standing
     from batch.records import JSONObject
-    from batch.results.counts import Counts
+    from batch.results.statistics import Counts
 
 
 @click.command("status")

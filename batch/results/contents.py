@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, BinaryIO
 from batch.codec import decode_result, known, newer_version
 from batch.errors import ForeignOutputError
 from batch.records import SCHEMA_VERSION
-from batch.results.files import Disk
+from batch.results.filesystem import Disk
 from batch.results.index import Index
-from batch.results.lines import first_line, is_utf_16, pieces, read_lines, tidy, without_mark
+from batch.results.line_reader import first_line, is_utf_16, pieces, read_lines, tidy, without_mark
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from batch.records import Known, Result
-    from batch.results.restate import Restate
+    from batch.results.reclassification import Restate
 
 _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 

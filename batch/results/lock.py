@@ -20,7 +20,7 @@ from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
 from batch.escaping import escape
-from batch.results.files import Disk, open_own, reason
+from batch.results.filesystem import Disk, open_own, reason
 
 if TYPE_CHECKING:
     from types import TracebackType

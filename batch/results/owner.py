@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from batch.codec import encode_json
-from batch.results.files import Disk, open_own, replace_content, temporary_name
+from batch.results.filesystem import Disk, open_own, replace_content, temporary_name
 
 if TYPE_CHECKING:
-    from batch.results.files import FileSystem
+    from batch.results.filesystem import FileSystem
 
 _LARGEST = 1 << 20  # bytes
 

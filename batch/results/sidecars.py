@@ -6,7 +6,7 @@ import os
 from contextlib import suppress
 from pathlib import Path
 
-from batch.results.files import match, open_own
+from batch.results.filesystem import match, open_own
 
 ENDINGS = (".lock", ".log", ".log.1", ".corrupt", ".job.json", ".summary.json", ".superseded.jsonl")
 """What their names have behind that of the output."""

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 from batch.errors import ForeignOutputError
 from batch.results.contents import check_ours, results_in
-from batch.results.files import append_durably, replace_content
+from batch.results.filesystem import append_durably, replace_content
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from batch.results.files import FileSystem
+    from batch.results.filesystem import FileSystem
 
 SUFFIX = ".superseded.jsonl"
 _SHORTEST_TAIL = 1 << 16

@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batch.results.export_table import told
+from batch.results.export.table import told
 
 if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from batch.codec import decode_result
 from batch.results.contents import survey
-from batch.results.files import Disk
+from batch.results.filesystem import Disk
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Result
     from batch.results.contents import Contents
-    from batch.results.files import FileSystem
-    from batch.results.restate import Restate
+    from batch.results.filesystem import FileSystem
+    from batch.results.reclassification import Restate
 
 
 @dataclass(slots=True)

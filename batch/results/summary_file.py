@@ -12,11 +12,11 @@ import msgspec
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
 from batch.escaping import escape_json
-from batch.results.files import Disk, replace_content, temporary_name
+from batch.results.filesystem import Disk, replace_content, temporary_name
 
 if TYPE_CHECKING:
     from batch.records import Summary
-    from batch.results.files import FileSystem
+    from batch.results.filesystem import FileSystem
 
 
 class _Sent(msgspec.Struct):

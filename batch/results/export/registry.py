@@ -7,9 +7,9 @@ from hashlib import blake2b
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from batch.codec import encode_line
-from batch.results.export_parquet import parquet_writer
-from batch.results.export_rows import WITH_MESSAGES, Messages, openai_batch
-from batch.results.export_table import csv_header, csv_line
+from batch.results.export.json_rows import WITH_MESSAGES, Messages, openai_batch
+from batch.results.export.parquet import parquet_writer
+from batch.results.export.table import csv_header, csv_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

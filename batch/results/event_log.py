@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
 from batch.escaping import escape
-from batch.results.files import match, open_own
+from batch.results.filesystem import match, open_own
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, BinaryIO, Self
 
 from batch.codec import decode_result, encode_line
 from batch.results.contents import Contents, check_ours, refuse_newer, results_in, survey
-from batch.results.files import Disk
-from batch.results.lines import read_lines
+from batch.results.filesystem import Disk
+from batch.results.line_reader import read_lines
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from batch.records import Known, Result
-    from batch.results.restate import Restate
+    from batch.results.reclassification import Restate
 
 
 class Lookup:

@@ -6,15 +6,15 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batch.results.contents import Contents, survey
-from batch.results.files import append_durably, replace_content, temporary_name
+from batch.results.filesystem import append_durably, replace_content, temporary_name
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from batch.records import Result
-    from batch.results.files import FileSystem
-    from batch.results.restate import Restate
+    from batch.results.filesystem import FileSystem
+    from batch.results.reclassification import Restate
 
 
 def corrupt_path(output: Path) -> Path:

@@ -7,7 +7,7 @@ Rules, each with its test:
 2. The file comes into being whole, with its first lines in it. So a first line that is not a result means
    a file of somebody else, which is left alone.
 3. A write that fails is cut off again, and the log takes no more.
-4. Opening mends what a crash can leave (``results.mend``): a torn last line is cut off; unreadable lines
+4. Opening mends what a crash can leave (``results.repair``): a torn last line is cut off; unreadable lines
    before it, which a power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their
    requests run again. What stays is made durable first, since nobody will ask for it again.
 5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order
@@ -36,10 +36,10 @@ from anyio.from_thread import check_cancelled
 
 from batch.codec import decode_result, encode_results, known
 from batch.errors import ForeignOutputError, OutputWriteError
-from batch.results.arrange import arranged
+from batch.results.compaction import arranged
 from batch.results.contents import Contents
-from batch.results.files import Disk, reason, replace_content, temporary_name, write_all
-from batch.results.mend import Mender, corrupt_path
+from batch.results.filesystem import Disk, reason, replace_content, temporary_name, write_all
+from batch.results.repair import Mender, corrupt_path
 from batch.results.superseded import clear_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
@@ -47,9 +47,9 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from batch.records import Known, Result
-    from batch.results.arrange import Order
-    from batch.results.files import FileSystem
-    from batch.results.restate import Restate
+    from batch.results.compaction import Order
+    from batch.results.filesystem import FileSystem
+    from batch.results.reclassification import Restate
 
 _BATCH = 1000
 """Lines that are written again in one go."""

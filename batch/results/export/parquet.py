@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from batch.errors import UsageError
-from batch.results.export_table import COLUMNS, row
+from batch.results.export.table import COLUMNS, row
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
