@@ -7,10 +7,9 @@ from itertools import islice
 from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
-from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.inputs.check import check
-from batch.results.reader import Lookup
+from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 from msgspec.structs import replace
 
 from batch.app.plan import open_source
-from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.errors import OutputWriteError, UsageError
 from batch.inputs.tables import Table, tables
@@ -21,7 +20,7 @@ from batch.results.contents import holds_results
 from batch.results.export.json_rows import NotTextError
 from batch.results.export.registry import is_for_test, needs_messages, writer
 from batch.results.filesystem import reason
-from batch.results.reader import Lookup
+from batch.results.reader import Lookup, reading
 from batch.results.reclassification import WITHOUT_JOB
 
 if TYPE_CHECKING:

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, open_source
-from batch.app.reading import reading
 from batch.app.restated import restate_of, sent_again
 from batch.app.superseding import refusal
 from batch.inputs.check import check
-from batch.results.reader import Lookup
+from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import TO_RUN, State
 from batch.scheduling.token_estimate import Estimator
 

@@ -21,7 +21,7 @@ from batch.app.stop import UNSENT, Stopper
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
-from batch.results.result_line import Keep
+from batch.results.result_line import Keep, stored
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
 from batch.scheduling.concurrency import AdaptiveCapacity
@@ -29,7 +29,6 @@ from batch.scheduling.concurrency_limiter import FixedCapacity
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
 from batch.scheduling.target_queue import Lane
-from batch.storing import stored
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence

@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
-from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.errors import UsageError
 from batch.escaping import escape
-from batch.results.reader import find
+from batch.results.reader import find, reading
 from batch.results.reclassification import WITHOUT_JOB
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.plan import Plan, draw_up, open_source
-from batch.app.reading import reading
 from batch.app.restated import restate_of
 from batch.results.contents import Contents
+from batch.results.reader import reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.statistics import Counts, summarise
 

@@ -1,12 +1,17 @@
-"""Single results of a file, by id: its lines are found by where they begin, not by reading them all again."""
+"""Single results of a file, by id: its lines are found by where they begin, not by reading them all again.
+
+Reading results for a person who has asked for them.
+"""
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, BinaryIO, Self
 
 from batch.codec import decode_result, encode_line
+from batch.errors import UsageError
 from batch.results.contents import Contents, check_ours, refuse_newer, results_in, survey
-from batch.results.filesystem import Disk
+from batch.results.filesystem import Disk, reason
 from batch.results.line_reader import read_lines
 
 if TYPE_CHECKING:
@@ -95,3 +100,12 @@ def find(path: Path, request_id: str, restate: Restate | None = None) -> Result 
 
 def _stated(result: Result, restate: Restate | None) -> Result:
     return result if restate is None else restate(result)
+
+
+@contextmanager
+def reading(output: Path) -> Iterator[None]:
+    """Say by a ``UsageError`` that ``output`` cannot be read, where an ``OSError`` does."""
+    try:
+        yield
+    except OSError as error:
+        raise UsageError(f"{output} cannot be read: {reason(error)}") from error

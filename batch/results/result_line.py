@@ -1,4 +1,7 @@
-"""From the last outcome of a request to its result line."""
+"""From the last outcome of a request to its result line.
+
+Writing results so that one which has no form in JSON costs no other.
+"""
 
 from __future__ import annotations
 
@@ -7,12 +10,14 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from batch.errors import UnencodableError
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 from batch.scheduling.bill import cost_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from batch.protocols import Sink
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
     from batch.scheduling.retry import Fail
     from batch.scheduling.task import Work
@@ -214,3 +219,16 @@ def _timings(outcome: Outcome, queued: float) -> Timings:
 def _runs(work: Work, before: Known | None) -> int:
     """Earlier runs count as long as the request is the same."""
     return before.runs if before is not None and before.fingerprint == work.request.fingerprint else 0
+
+
+async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
+    """Write the results, and return them as they were written: what has no form in JSON is a failure.
+
+    Raises ``OutputWriteError``.
+    """
+    try:
+        await sink.write(results)
+    except UnencodableError as error:
+        results = encodable(results, error.why)
+        await sink.write(results)
+    return results
