@@ -16,7 +16,7 @@ from msgspec import Struct
 from pyarrow.parquet import write_table
 
 from batch.inputs import JobSource
-from batch.inputs.refused import NOBODY
+from batch.inputs.bad_rows import NOBODY
 from batch.jobfile import load
 from batch.wire.dialects.registry import CANONICAL
 

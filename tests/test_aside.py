@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.errors import Mistake
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.jobfile import JobFile
     from batch.records import Known, Request
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import batch
 from batch.inputs import check
-from batch.inputs.composed import Composed
+from batch.inputs.composed_ids import Composed
 from batch.testing import FaultServer, Received, answer
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import mistakes_of

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.app.plan import SLICE, Allowance, Plan, draw_up
-from batch.inputs.marks import Marks
-from batch.inputs.templates import PromptTemplate
+from batch.inputs.bitset import Marks
+from batch.inputs.render import PromptTemplate
 from batch.records import Known
 from tests.inputs_support import source
 

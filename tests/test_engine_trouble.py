@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from batch.inputs.marks import Marks
+    from batch.inputs.bitset import Marks
     from batch.scheduling.concurrency_limiter import Capacity
 
 SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)

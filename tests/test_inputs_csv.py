@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from batch.files import MAX_BYTES
 from batch.inputs import check
-from batch.inputs.csv_lines import CsvRecords
+from batch.inputs.readers.csv_records import CsvRecords
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import HEAD, mistakes_of, write
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.inputs.encodings import Encoding, decoded, encoding_of
+from batch.inputs.readers.encodings import Encoding, decoded, encoding_of
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import HEAD, write
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.inputs import check
-from batch.inputs.iso_time import date_text, duration_text, interval_text, time_text
+from batch.inputs.readers.iso_time import date_text, duration_text, interval_text, time_text
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import HEAD, mistakes_of, write
 

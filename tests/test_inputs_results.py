@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from batch.codec import encode_result
 from batch.inputs import check
-from batch.inputs.result_rows import natural
+from batch.inputs.readers.results import natural
 from tests.inputs_support import by_id, source
 from tests.jobfile_support import HEAD, mistakes_of, write
 from tests.results_support import failed, succeeded

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.inputs.split import spans, tokens
+from batch.inputs.readers.split import spans, tokens
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

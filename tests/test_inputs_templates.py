@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import TemplateError
 
-from batch.inputs.templates import PromptTemplate, RenderError
+from batch.inputs.render import PromptTemplate, RenderError
 from batch.jobfile.job import Message, Prompt
 from batch.jobfile.paths import bounds_of
 from batch.jobfile.templates import environment

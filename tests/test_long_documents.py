@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import pytest
 
-from batch.inputs.split import spans
+from batch.inputs.readers.split import spans
 from batch.testing import FaultServer, Pause, answer, status
 
 if TYPE_CHECKING:

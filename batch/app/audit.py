@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.plan import open_source
 from batch.app.restated import restate_of
-from batch.inputs.check import check
+from batch.inputs.precheck import check
 from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import State, state
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
     from batch.records import Request
 

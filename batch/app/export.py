@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from batch.app.plan import open_source
 from batch.app.restated import restate_of
 from batch.errors import OutputWriteError, UsageError
-from batch.inputs.tables import Table, tables
+from batch.inputs.readers.table_files import Table, tables
 from batch.jobfile.paths import real
 from batch.results.contents import holds_results
 from batch.results.export.json_rows import NotTextError

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batch.app.dates import exact_utc_now
 from batch.app.expected import Match
 from batch.errors import Mistake
-from batch.inputs.refused import gone
+from batch.inputs.bad_rows import gone
 from batch.results import result_line
 from batch.scheduling.resume import State, state
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from batch.app.plan import Plan
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.protocols import Sink
     from batch.records import Request

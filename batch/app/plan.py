@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 from batch.app.changes import Changes
 from batch.app.expected import Expected
 from batch.app.pending import pending
-from batch.inputs.check import check
-from batch.inputs.marks import Marks
+from batch.inputs.bitset import Marks
+from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.identity import identity
 from batch.scheduling.reference_requests import Candidates
@@ -21,7 +21,7 @@ from batch.wire.dialects.registry import CANONICAL
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
     from batch.protocols import Sink
     from batch.records import Known, Request

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from batch.app.plan import Plan, open_source
 from batch.app.restated import restate_of, sent_again
 from batch.app.superseding import refusal
-from batch.inputs.check import check
+from batch.inputs.precheck import check
 from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import TO_RUN, State
 from batch.scheduling.token_estimate import Estimator
@@ -20,7 +20,7 @@ from batch.scheduling.token_estimate import Estimator
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
     from batch.records import Request, Result
     from batch.scheduling.pricing import Price

@@ -8,8 +8,8 @@ from batch.app.endpoints import Address, members
 from batch.app.plan import open_source
 from batch.diagnostics import MistakeList
 from batch.errors import JobFileError, Mistake
-from batch.inputs.check import check
-from batch.inputs.tables import may_read
+from batch.inputs.precheck import check
+from batch.inputs.readers.table_files import may_read
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
 
     from batch.app.plan import Allowance
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.records import Known, Request, Result
     from batch.scheduling.resume import State

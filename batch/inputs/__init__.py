@@ -6,8 +6,8 @@ and its ``fingerprint``, ``check`` reads everything once before anything is sent
 
 from __future__ import annotations
 
-from batch.inputs.check import Checked, check
-from batch.inputs.fingerprint import fingerprint
+from batch.inputs.identity import fingerprint
+from batch.inputs.precheck import Checked, check
 from batch.inputs.source import JobSource
 
 __all__ = ["Checked", "JobSource", "check", "fingerprint"]

@@ -6,14 +6,14 @@ import re
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from batch.inputs.composed import marked
-from batch.inputs.row import Row
+from batch.inputs.composed_ids import marked
+from batch.inputs.readers.row import Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batch.inputs.composed import Composed
-    from batch.inputs.row import Read
+    from batch.inputs.composed_ids import Composed
+    from batch.inputs.readers.row import Read
 
 _PLACE = re.compile(r"(.+):[0-9]+", re.DOTALL)
 

@@ -9,19 +9,19 @@ from msgspec import Struct
 
 from batch.errors import JobFileError, Mistake
 from batch.inputs.bad_ids import BadIds, PlaceIds
-from batch.inputs.composed import Composed
-from batch.inputs.drafts import Draft, drafts, reads_apart, row_ids, suffixes
-from batch.inputs.fingerprint import fingerprint
+from batch.inputs.bad_rows import NOBODY, Origin, gone, place_of, refused
+from batch.inputs.composed_ids import Composed
+from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
+from batch.inputs.identity import fingerprint
 from batch.inputs.ordinals import Ordinals
-from batch.inputs.read import read_rows
-from batch.inputs.refused import NOBODY, Origin, gone, place_of, refused
-from batch.inputs.row import BadDraft, BadRow, Note
+from batch.inputs.readers.registry import read_rows
+from batch.inputs.readers.row import BadDraft, BadRow, Note
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile import JobFile, Model
 
 _LONE = "prompt"

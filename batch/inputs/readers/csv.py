@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
-from batch.inputs.csv_header import NO_TEXT_ROWS, Header
-from batch.inputs.csv_lines import CsvError, CsvRecords
-from batch.inputs.encodings import NO_TEXT, encoding_of
-from batch.inputs.ids import DEFAULT_ID, IdError, row_id
-from batch.inputs.row import BadRow, Note, Row, bad_row
+from batch.inputs.readers.csv_header import NO_TEXT_ROWS, Header
+from batch.inputs.readers.csv_records import CsvError, CsvRecords
+from batch.inputs.readers.encodings import NO_TEXT, encoding_of
+from batch.inputs.readers.ids import DEFAULT_ID, IdError, row_id
+from batch.inputs.readers.row import BadRow, Note, Row, bad_row
 from batch.jobfile.foreign import HEAD, foreign
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
 
 _BLOCK = 2**20
 _MOST_COLUMNS = 10_000

@@ -12,13 +12,13 @@ from msgspec import Struct
 
 from batch.diagnostics import shown
 from batch.errors import Mistake
+from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
-from batch.inputs.fingerprint import digest
+from batch.inputs.identity import digest
 from batch.inputs.images import ImageError, with_images
-from batch.inputs.read import read_rows
-from batch.inputs.refused import place_of, without_repeats
-from batch.inputs.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
-from batch.inputs.templates import EmptyPromptError, PromptTemplate, RenderError
+from batch.inputs.readers.registry import read_rows
+from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
+from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
 from batch.jobfile.jsonl import objects
 from batch.jobfile.rows import JobRow, job_rows
 from batch.jobfile.targets import targets_of
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Sequence
     from pathlib import Path
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile import JobFile, Model, Prompt
 
 

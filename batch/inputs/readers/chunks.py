@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.inputs.row import BadRow, Row
-from batch.inputs.split import spans
+from batch.inputs.readers.row import BadRow, Row
+from batch.inputs.readers.split import spans
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile.job import Split
 
 

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
-from batch.inputs.ids import IdError
-from batch.inputs.row import Row, bad_row
-from batch.inputs.row_ids import RowIds
+from batch.inputs.readers.ids import IdError
+from batch.inputs.readers.row import Row, bad_row
+from batch.inputs.readers.row_ids import RowIds
 from batch.jobfile.foreign import HEAD, foreign
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import BinaryIO
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
 
 _BATCH = 1000
 """Rows that are held at once."""
@@ -99,7 +99,7 @@ def _looks_like(head: bytes) -> str:
 def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
     from pyarrow.parquet import ParquetFile  # noqa: PLC0415
 
-    from batch.inputs.parquet_values import values_of  # noqa: PLC0415 - imports pyarrow
+    from batch.inputs.readers.parquet_values import values_of  # noqa: PLC0415 - imports pyarrow
 
     table = ParquetFile(file)
     columns = table.schema_arrow.names
@@ -162,7 +162,7 @@ def _intervals(table: Any) -> set[str]:
 
 
 def _interval_texts(array: Any) -> list[str | None]:
-    from batch.inputs.iso_time import interval_text  # noqa: PLC0415
+    from batch.inputs.readers.iso_time import interval_text  # noqa: PLC0415
 
     texts: list[str | None] = []
     for value in array.to_pylist():

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from pyarrow import types
 
-from batch.inputs import iso_time
+from batch.inputs.readers import iso_time
 from batch.jobfile.nulls import Unreadable
 
 if TYPE_CHECKING:

@@ -5,16 +5,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
-from batch.inputs.ids import IdError
-from batch.inputs.row import BadRow, Note, Row, bad_row
-from batch.inputs.row_ids import RowIds
+from batch.inputs.readers.ids import IdError
+from batch.inputs.readers.row import BadRow, Note, Row, bad_row
+from batch.inputs.readers.row_ids import RowIds
 from batch.jobfile.jsonl import column_of, objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
 
 
 def jsonl_rows(

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections import defaultdict
 from typing import TYPE_CHECKING, TypeAlias
 
-from batch.inputs.fingerprint import digest
+from batch.inputs.identity import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -15,14 +15,14 @@ from msgspec import Struct
 
 from batch.diagnostics import shown
 from batch.errors import Mistake  # noqa: TC001 - msgspec reads it
-from batch.inputs.fingerprint import digest
-from batch.inputs.row import BadRow, Row
+from batch.inputs.identity import digest
+from batch.inputs.readers.row import BadRow, Row
 from batch.records import Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
 
 NOBODY = ""
 """The target of a request that is not sent."""

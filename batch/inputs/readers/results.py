@@ -19,15 +19,15 @@ from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
 from batch.inputs.combinations import part
-from batch.inputs.result_index import entries, result_at
-from batch.inputs.row import BadRow, Note, Row, bad_row
+from batch.inputs.readers.result_index import entries, result_at
+from batch.inputs.readers.row import BadRow, Note, Row, bad_row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch.inputs.result_index import Entry
-    from batch.inputs.row import Read
+    from batch.inputs.readers.result_index import Entry
+    from batch.inputs.readers.row import Read
     from batch.records import JSONObject, Result
 
 _AGAIN = "`run` or `retry` the job that writes it"

@@ -6,8 +6,8 @@ from decimal import Decimal
 from math import isinf, isnan
 from typing import TYPE_CHECKING, Any
 
-from batch.inputs.ids import DEFAULT_ID, IdError, row_id
-from batch.inputs.row import Note
+from batch.inputs.readers.ids import DEFAULT_ID, IdError, row_id
+from batch.inputs.readers.row import Note
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

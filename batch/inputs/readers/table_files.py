@@ -8,8 +8,15 @@ from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
 from batch.errors import Mistake
-from batch.inputs.globs import could_match
-from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
+from batch.inputs.readers.file_selection import (
+    ALLOW,
+    complaint_about,
+    is_excluded,
+    is_own,
+    matched,
+    walker_of,
+)
+from batch.inputs.readers.globs import could_match
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
@@ -17,7 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
-    from batch.inputs.globs import Walker
+    from batch.inputs.readers.globs import Walker
     from batch.jobfile import Inputs
 
 _ENDINGS = {

@@ -5,21 +5,21 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
-from batch.inputs.chunks import chunked
-from batch.inputs.csv_rows import csv_rows
-from batch.inputs.documents import documents
-from batch.inputs.jsonl_rows import jsonl_rows
-from batch.inputs.kept import kept
-from batch.inputs.parquet_rows import parquet_rows
-from batch.inputs.result_rows import result_rows
-from batch.inputs.row import Row
-from batch.inputs.tables import Table, tables
+from batch.inputs.readers.chunks import chunked
+from batch.inputs.readers.csv import csv_rows
+from batch.inputs.readers.documents import documents
+from batch.inputs.readers.jsonl import jsonl_rows
+from batch.inputs.readers.kept_columns import kept
+from batch.inputs.readers.parquet import parquet_rows
+from batch.inputs.readers.results import result_rows
+from batch.inputs.readers.row import Row
+from batch.inputs.readers.table_files import Table, tables
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, BinaryIO
 from msgspec import Struct
 
 from batch.codec import decode_result
-from batch.inputs.row import BadRow, bad_row
+from batch.inputs.readers.row import BadRow, bad_row
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:

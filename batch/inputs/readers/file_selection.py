@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from typing import TYPE_CHECKING
 
-from batch.inputs.globs import Walker
+from batch.inputs.readers.globs import Walker
 from batch.jobfile.paths import path_complaint
 from batch.jobfile.patterns import fixed_prefix
 

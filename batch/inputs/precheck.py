@@ -12,7 +12,7 @@ from batch.inputs.ordinals import SHORT_BITS
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from batch.inputs.refused import Origin
+    from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.records import Request
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
-from batch.inputs.row import BadRow, Note, Row
+from batch.inputs.readers.row import BadRow, Note, Row
 from batch.jobfile.nulls import is_null
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
 

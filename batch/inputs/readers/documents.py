@@ -14,17 +14,24 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch.errors import Mistake
 from batch.files import is_unicode, open_regular, reason
-from batch.inputs.encodings import NO_TEXT, decoded
-from batch.inputs.formats import MIME_TYPES, FormatError, text_of
-from batch.inputs.matches import ALLOW, complaint_about, is_excluded, is_own, matched, walker_of
-from batch.inputs.row import SKIPS_BLANK, BadRow, Note, Row
+from batch.inputs.readers.encodings import NO_TEXT, decoded
+from batch.inputs.readers.file_selection import (
+    ALLOW,
+    complaint_about,
+    is_excluded,
+    is_own,
+    matched,
+    walker_of,
+)
+from batch.inputs.readers.formats import MIME_TYPES, FormatError, text_of
+from batch.inputs.readers.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from batch.inputs.row import Read
+    from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
 MAX_BYTES = 64 * 2**20
