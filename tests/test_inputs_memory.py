@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.inputs import check
-from batch.inputs.ordinals import Ordinals
+from batch.inputs.identity import Ordinals
 from tests.inputs_support import source
 
 if TYPE_CHECKING:

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct
 from msgspec.json import encode
 
-from batch.inputs.identity import digest
+from batch.inputs.identity import digest, part
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-_LONGEST_PART = 60
 
 
 class Combination(Struct, frozen=True, gc=False):
@@ -42,13 +40,6 @@ def named(matrix: Sequence[JSONObject]) -> list[Combination]:
         for name, each in zip(names, matrix, strict=True)
     ]
     return [Combination(name, each) for name, each in zip(names, matrix, strict=True)]
-
-
-def part(value: Any) -> str:
-    """A value as it stands in an id: short text, numbers, true and false as they are, else a digest."""
-    text = value if isinstance(value, str) else encode(value).decode()
-    reads_well = 0 < len(text) <= _LONGEST_PART and text.isprintable() and not isinstance(value, list | dict)
-    return text if reads_well else digest(value)[:8]
 
 
 def _differs(key: str, matrix: Sequence[JSONObject]) -> bool:

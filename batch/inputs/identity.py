@@ -1,11 +1,14 @@
-"""What makes a result stale: the fingerprint of all that shapes an answer."""
+"""What makes a result stale: the fingerprint of all that shapes an answer.
+
+Names for requests whose rows bring no id: the fingerprint, and an ordinal among equals.
+"""
 
 from __future__ import annotations
 
 from hashlib import blake2b
 from typing import TYPE_CHECKING, Any
 
-from msgspec.json import Encoder
+from msgspec.json import Encoder, encode
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -44,3 +47,39 @@ def _plain(value: Any) -> Any:
 def digest(value: object) -> str:
     """The same for any JSON value: BLAKE2b of its JSON with sorted keys, 16 bytes in hexadecimal."""
     return blake2b(_encode(value), digest_size=16).hexdigest()
+
+
+SHORT_BITS = 60
+"""Digits kept of a digest: as many as fit the smallest of Python's integers of that size (32 bytes)."""
+
+
+def short(hexadecimal: str) -> int:
+    """The first 60 bits of a digest in hexadecimal."""
+    return int(hexadecimal[: SHORT_BITS // 4], 16)
+
+
+class Ordinals:
+    """Counts equal fingerprints in under 100 bytes each."""
+
+    def __init__(self) -> None:
+        self._seen: set[int] = set()
+        self._repeated: dict[int, int] = {}
+
+    def name(self, fingerprint: str) -> str:
+        """The fingerprint for the first of its kind, with ``-2``, ``-3`` for those after it."""
+        key = short(fingerprint)
+        if key not in self._seen:
+            self._seen.add(key)
+            return fingerprint
+        ordinal = self._repeated[key] = self._repeated.get(key, 1) + 1
+        return f"{fingerprint}-{ordinal}"
+
+
+_LONGEST_PART = 60
+
+
+def part(value: Any) -> str:
+    """A value as it stands in an id: short text, numbers, true and false as they are, else a digest."""
+    text = value if isinstance(value, str) else encode(value).decode()
+    reads_well = 0 < len(text) <= _LONGEST_PART and text.isprintable() and not isinstance(value, list | dict)
+    return text if reads_well else digest(value)[:8]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.diagnostics import MistakeList, shown
 from batch.errors import Mistake
-from batch.inputs.ordinals import SHORT_BITS
+from batch.inputs.identity import SHORT_BITS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

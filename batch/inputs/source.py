@@ -8,12 +8,10 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from batch.errors import JobFileError, Mistake
-from batch.inputs.bad_ids import BadIds, PlaceIds
-from batch.inputs.bad_rows import NOBODY, Origin, gone, place_of, refused
+from batch.inputs.bad_rows import NOBODY, BadIds, Origin, PlaceIds, gone, place_of, refused
 from batch.inputs.composed_ids import Composed
 from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
-from batch.inputs.identity import fingerprint
-from batch.inputs.ordinals import Ordinals
+from batch.inputs.identity import Ordinals, fingerprint
 from batch.inputs.readers.registry import read_rows
 from batch.inputs.readers.row import BadDraft, BadRow, Note
 from batch.records import JSONObject, Request

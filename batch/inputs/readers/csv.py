@@ -15,8 +15,7 @@ from batch.files import open_regular, reason
 from batch.inputs.readers.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.readers.csv_records import CsvError, CsvRecords
 from batch.inputs.readers.encodings import NO_TEXT, encoding_of
-from batch.inputs.readers.ids import DEFAULT_ID, IdError, row_id
-from batch.inputs.readers.row import BadRow, Note, Row, bad_row
+from batch.inputs.readers.row import DEFAULT_ID, BadRow, IdError, Note, Row, bad_row, row_id
 from batch.jobfile.foreign import HEAD, foreign
 
 if TYPE_CHECKING:

@@ -1,17 +1,21 @@
-"""``inputs.files``: documents found by patterns, read one at a time.
+"""``inputs.files``: documents found by patterns, read one at a time as text.
 
 A document's id is its path below the fixed part of its pattern (``documents/**/*.txt``: ``a.txt``,
 ``sub/a.txt``), so that a new document never renames another. The variables are ``text``, ``path`` (relative
 to the job file's folder, with ``/``), ``name`` (with its ending) and ``stem`` (without). Text and Markdown
 are taken as they stand; what ``formats`` knows by its ending is turned into text.
+
+The ending says what a document is. Nothing that a document names is fetched, and images are not read.
 """
 
 from __future__ import annotations
 
 import os
+from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.files import is_unicode, open_regular, reason
 from batch.inputs.readers.encodings import NO_TEXT, decoded
@@ -23,7 +27,6 @@ from batch.inputs.readers.file_selection import (
     matched,
     walker_of,
 )
-from batch.inputs.readers.formats import MIME_TYPES, FormatError, text_of
 from batch.inputs.readers.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
@@ -193,3 +196,59 @@ def _row(document: _Found, base: Path, text: str, name: str) -> Row:
 
 def _bad(document: _Found, name: str, what: str, hint: str = "") -> BadRow:
     return BadRow(Mistake(name, 0, 0, "", what, hint), document.id)
+
+
+_OFFICE = "application/vnd.openxmlformats-officedocument."
+_OPEN = "application/vnd.oasis.opendocument."
+MIME_TYPES = {
+    ".html": "text/html",
+    ".htm": "text/html",
+    ".xhtml": "application/xhtml+xml",
+    ".pdf": "application/pdf",
+    ".docx": _OFFICE + "wordprocessingml.document",
+    ".pptx": _OFFICE + "presentationml.presentation",
+    ".xlsx": _OFFICE + "spreadsheetml.sheet",
+    ".odt": _OPEN + "text",
+    ".ods": _OPEN + "spreadsheet",
+    ".rtf": "application/rtf",
+    ".epub": "application/epub+zip",
+}
+"""What is read through kreuzberg, by its ending; everything else is text as it stands."""
+
+
+class FormatError(ValueError):
+    """A document whose text cannot be had. ``what`` is wrong, and ``hint`` may be empty.
+
+    ``is_blank``: it can be read, and holds no text.
+    """
+
+    def __init__(self, what: str, hint: str = "", *, is_blank: bool = False) -> None:
+        self.what = what
+        self.is_blank = is_blank
+        self.hint = hint
+        super().__init__(what)
+
+
+def text_of(data: bytes, suffix: str) -> str:
+    """The text of a document with one of the endings in ``MIME_TYPES``. Raises ``FormatError``."""
+    try:
+        import kreuzberg  # noqa: PLC0415 - large, and an extra
+    except ImportError:
+        what = f"`{suffix}` needs kreuzberg, which is not installed"
+        raise FormatError(what, "pip install 'promptjobs[documents]'") from None
+    try:
+        result = kreuzberg.extract_bytes_sync(data, MIME_TYPES[suffix], config=_config())
+    except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
+        raise FormatError(f"cannot be read as {suffix[1:].upper()}: {shown(str(error))}") from None
+    if not result.content.strip():
+        raise FormatError("has no text", "pages that are images are not read", is_blank=True)
+    return str(result.content)
+
+
+@cache
+def _config() -> Any:
+    """Plain text, no cache beside the documents, and no reading of images."""
+    from kreuzberg import ExtractionConfig  # noqa: PLC0415
+
+    config: Any = ExtractionConfig  # its type stubs do not know of `disable_ocr`
+    return config(use_cache=False, disable_ocr=True)

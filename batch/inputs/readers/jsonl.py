@@ -5,9 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
-from batch.inputs.readers.ids import IdError
-from batch.inputs.readers.row import BadRow, Note, Row, bad_row
-from batch.inputs.readers.row_ids import RowIds
+from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, bad_row
 from batch.jobfile.jsonl import column_of, objects
 
 if TYPE_CHECKING:

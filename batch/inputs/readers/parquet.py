@@ -12,9 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
-from batch.inputs.readers.ids import IdError
-from batch.inputs.readers.row import Row, bad_row
-from batch.inputs.readers.row_ids import RowIds
+from batch.inputs.readers.row import IdError, Row, RowIds, bad_row
 from batch.jobfile.foreign import HEAD, foreign
 
 if TYPE_CHECKING:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
-from batch.inputs.readers.chunks import chunked
 from batch.inputs.readers.csv import csv_rows
 from batch.inputs.readers.documents import documents
 from batch.inputs.readers.jsonl import jsonl_rows
@@ -13,6 +12,7 @@ from batch.inputs.readers.kept_columns import kept
 from batch.inputs.readers.parquet import parquet_rows
 from batch.inputs.readers.results import result_rows
 from batch.inputs.readers.row import Row
+from batch.inputs.readers.split import chunked
 from batch.inputs.readers.table_files import Table, tables
 
 if TYPE_CHECKING:

@@ -7,6 +7,8 @@ group's results with those variables, in the natural order of their ids (2 befor
 Only successes are rows. Without groups a notice tells how many failures are left out. A group that is not
 whole is a bad row, since nobody would miss what its answer leaves out: one with a failed result in it, or
 with fewer chunks than its document was split into.
+
+What a file of results holds: for each request the line that counts, and what it says of itself.
 """
 
 from __future__ import annotations
@@ -15,20 +17,68 @@ import re
 from collections import Counter
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from msgspec import Struct
+
+from batch.codec import decode_result
 from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
-from batch.inputs.combinations import part
-from batch.inputs.readers.result_index import entries, result_at
+from batch.inputs.identity import part
 from batch.inputs.readers.row import BadRow, Note, Row, bad_row
+from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch.inputs.readers.result_index import Entry
     from batch.inputs.readers.row import Read
-    from batch.records import JSONObject, Result
+    from batch.records import Result
+
+MAX_LINE = 128 * 2**20
+"""The longest line of results that is read."""
+
+
+class Entry(Struct, frozen=True, gc=False):
+    """One result, without its text. ``code`` is the error's, ``None`` of a success."""
+
+    offset: int
+    line: int
+    code: str | None
+    metadata: JSONObject
+    completed_at: str
+
+
+def entries(file: BinaryIO, name: str) -> tuple[dict[str, Entry], list[BadRow]]:
+    """The latest result of each id, in the order of the file, and the lines that are no results."""
+    found: dict[str, Entry] = {}
+    bad: list[BadRow] = []
+    for line, offset, data in _lines(file):
+        try:
+            result = decode_result(data)
+        except ValueError:
+            hint = "`inputs.results` reads the output of another job"
+            bad.append(bad_row(name, line, "not a result", hint))
+            continue
+        found.pop(result.id, None)
+        code = None if result.error is None else result.error.code
+        found[result.id] = Entry(offset, line, code, result.metadata, result.completed_at)
+    return found, bad
+
+
+def result_at(file: BinaryIO, offset: int) -> Result:
+    """The result whose line begins at ``offset``. Raises ``ValueError`` where the file has changed."""
+    file.seek(offset)
+    return decode_result(file.readline(MAX_LINE))
+
+
+def _lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
+    number = offset = 0
+    while data := file.readline(MAX_LINE):
+        number += 1
+        if not data.isspace():
+            yield number, offset, data
+        offset += len(data)
+
 
 _AGAIN = "`run` or `retry` the job that writes it"
 _ABSENT = object()

@@ -1,14 +1,23 @@
-"""What the readers of a job's inputs yield: rows, and what stands in place of a row."""
+"""What the readers of a job's inputs yield: rows with their ids, and what stands in place of a row.
+
+The ids of rows as programs export them: ``1.0`` for ``1``, where a column of numbers has gaps.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - msgspec reads it
-from typing import Any, TypeAlias
+from decimal import Decimal
+from math import isinf, isnan
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
+from batch.diagnostics import did_you_mean, kind
 from batch.errors import Mistake
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 SKIPS_EMPTY = "has rows that leave the prompt empty, which are skipped (`on_empty: skip`)"
 """What to say of a file whose empty rows are skipped."""
@@ -67,3 +76,72 @@ Read: TypeAlias = Row | BadRow | Mistake | Note
 def bad_row(path: str, line: int, what: str, hint: str = "", *, where: str = "", column: int = 1) -> BadRow:
     """A bad row of a file; ``line`` counts from 1."""
     return BadRow(Mistake(path, line, column, where, what, hint))
+
+
+DEFAULT_ID = "id"
+
+
+class IdError(ValueError):
+    """A row without an id that can be used. ``what`` is wrong, and ``hint`` may be empty."""
+
+    def __init__(self, what: str, hint: str = "") -> None:
+        self.what = what
+        self.hint = hint
+        super().__init__(what)
+
+
+def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
+    """The id in the column ``id_field``, which every row must have then; else that in ``id``, or ``None``.
+
+    Raises ``IdError``.
+    """
+    value = row.get(id_field or DEFAULT_ID)
+    if value is None:
+        if id_field is None:
+            return None
+        raise IdError("is missing", "" if id_field in row else did_you_mean(id_field, row))
+    if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
+        raise IdError(
+            "must not be empty" if value == "" else f"expected text or a whole number, got {kind(value)}"
+        )
+    return str(value)
+
+
+_EXACT = 2**53
+"""Whole numbers below it are exact as floating-point numbers."""
+
+
+class RowIds:
+    """Reads the ids of one file's rows. ``notes`` has one once an id was read in another form."""
+
+    def __init__(self, path: str, id_field: str | None) -> None:
+        self.field = id_field or DEFAULT_ID
+        self.notes: list[Note] = []
+        self._path = path
+        self._id_field = id_field
+        self._noted = False
+
+    def of(self, row: Mapping[str, Any]) -> str | None:
+        """The id of a row, as ``row_id`` has it. Raises ``IdError``."""
+        try:
+            return row_id(row, self._id_field)
+        except IdError:
+            value = row.get(self.field)
+            if not isinstance(value, (float, Decimal)) or isinf(value):
+                raise
+            if not isnan(value) and value != int(value):
+                raise
+        if isnan(value):  # a gap among numbers
+            return row_id({self.field: None}, self._id_field)
+        if isinstance(value, float) and abs(value) >= _EXACT:
+            raise IdError("a number too large to be exact", "write ids as text or as whole numbers")
+        if not self._noted:
+            self._noted = True
+            what = f"has ids such as {value}, which are read as whole numbers ({int(value)})"
+            self.notes.append(Note(self._path, what))
+        return str(int(value))
+
+    def take_notes(self) -> list[Note]:
+        """The notes, once."""
+        notes, self.notes = self.notes, []
+        return notes

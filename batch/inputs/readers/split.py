@@ -9,14 +9,23 @@ that they count up exactly as the text grows.
 2. A run without any white space that is longer than the bound becomes a chunk by itself, unbroken.
 3. A chunk begins up to ``overlap`` tokens before the end of the one before, at the first beginning of a
    sentence there, or else of a word. It begins at that end where nothing new would fit in otherwise.
+
+``inputs.split``: rows with a long text become several, each with a part of it.
 """
 
 from __future__ import annotations
 
 import re
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
+from batch.inputs.readers.row import BadRow, Row
 from batch.scheduling.token_estimate import PER_BYTE
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batch.inputs.readers.row import Read
+    from batch.jobfile.job import Split
 
 _CLOSERS = r"""["'”’»›)\]」』）]*"""
 _PARAGRAPH = re.compile(r"\n[^\S\n]*\n\s*+")
@@ -93,3 +102,36 @@ def _backward(text: str, end: int, room: int) -> int:
     if window.isascii():
         return end - len(window)
     return end - len(window.encode()[-room:].decode(errors="ignore"))
+
+
+def chunked(rows: Iterable[Read], split: Split) -> Iterator[Read]:
+    """The rows, each in chunks of its variable ``text``.
+
+    A chunk has the variables and the metadata of its row and besides ``chunk`` (from 1) and ``chunks``; its
+    id is the row's with its number, also where there is but one, so that a text that grows renames nothing.
+    The metadata of a chunk name what it is a part of: a document by ``path``, a row by ``row``.
+    """
+    for row in rows:
+        if isinstance(row, Row):
+            yield from _chunks(row, split)
+        else:
+            yield row
+
+
+def _chunks(row: Row, split: Split) -> Iterator[Read]:
+    text = row.variables.get("text")
+    if not isinstance(text, str):
+        what = "no text to split: it needs a column `text`"
+        yield BadRow(row.mistake("inputs.split", what), row.id)
+        return
+    parts = spans(text, split.tokens, split.overlap)
+    origin = row.metadata if "path" in row.metadata or row.id is None else {"row": row.id, **row.metadata}
+    for number, (start, end) in enumerate(parts, 1):
+        counts = {"chunk": number, "chunks": len(parts)}
+        yield Row(
+            None if row.id is None else f"{row.id}/{number}",
+            {**row.variables, "text": text[start:end], **counts},
+            {**origin, **counts},
+            row.path,
+            row.line,
+        )
