@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from batch.jobfile.json_schema import json_schema
+from batch.jobfile.schema.json_schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batch.inputs import JobSource, check
 from batch.inputs.combinations import named
 from batch.jobfile import load_mapping
-from batch.jobfile.matrix import combinations
+from batch.jobfile.resolve.matrix import combinations
 from tests.inputs_support import by_id, marks, source, source_of
 from tests.jobfile_support import HEAD, mistakes_of, write
 

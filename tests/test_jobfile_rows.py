@@ -10,7 +10,7 @@ import pytest
 from batch.errors import Mistake
 from batch.files import MAX_BYTES
 from batch.jobfile import JobFile, load
-from batch.jobfile.rows import JobRow, job_rows
+from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from tests.jobfile_support import known_models, mistakes_of, write
 
 if TYPE_CHECKING:

@@ -15,10 +15,10 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from batch.errors import JobFileError
-from batch.jobfile.json_schema import json_schema
-from batch.jobfile.schema import PARTS, JobSpec
-from batch.jobfile.starter import SCHEMA_FILE, starter
-from batch.jobfile.trees import from_yaml
+from batch.jobfile.init_template import SCHEMA_FILE, starter
+from batch.jobfile.schema.job_spec import PARTS, JobSpec
+from batch.jobfile.schema.json_schema import json_schema
+from batch.jobfile.syntax.tree import from_yaml
 from tests.cli_support import Cli
 from tests.test_jobfile_mistakes import ONE_MISTAKE, SIX
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from batch.errors import JobFileError, Mistake
 from batch.files import MAX_BYTES, decode
 from batch.jobfile import JobFile, load, load_mapping
-from batch.jobfile.trees import from_yaml
+from batch.jobfile.syntax.tree import from_yaml
 from tests.jobfile_support import HEAD, job, mistakes_of, write
 from tests.payloads import BOMBS
 

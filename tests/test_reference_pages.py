@@ -10,7 +10,7 @@ import pytest
 import yaml
 from jsonschema import Draft7Validator
 
-from batch.jobfile.json_schema import json_schema
+from batch.jobfile.schema.json_schema import json_schema
 from batch.records import Result, Summary
 from batch.scheduling.retry import HOLD, NEVER, ONCE
 from tests import make_extras, make_job_keys, make_result_pages

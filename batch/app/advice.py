@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batch.app import trust
 from batch.app.endpoints import members
 from batch.errors import PromptJobsError
-from batch.jobfile.endpoints import LOCAL
+from batch.jobfile.endpoint_checks import LOCAL
 from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:

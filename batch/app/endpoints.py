@@ -9,7 +9,7 @@ from yarl import URL
 
 from batch.app import trust
 from batch.app.embedded import EmbeddedEndpoint
-from batch.jobfile.endpoints import ENGINES, LOCAL
+from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient

@@ -15,7 +15,7 @@ from batch.app import trust
 from batch.app.env_proxy import EnvironmentProxy, proxy_for
 from batch.errors import UsageError
 from batch.files import open_regular, reason
-from batch.jobfile.endpoints import REFERENCE, call_at_end, is_secret_parameter, names_secret
+from batch.jobfile.endpoint_checks import REFERENCE, call_at_end, is_secret_parameter, names_secret
 from batch.local_model.weights import cache_dir
 
 if TYPE_CHECKING:

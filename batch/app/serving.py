@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
-from batch.jobfile.endpoints import ENGINES
+from batch.jobfile.endpoint_checks import ENGINES
 from batch.local_model.serve import serve as serve_engine
 
 if TYPE_CHECKING:

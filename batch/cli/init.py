@@ -20,8 +20,8 @@ def command(directory: Path) -> int:
     overwritten. promptjobs.schema.json is written next to it, so that editors can check and complete the job
     file.
     """
-    from batch.jobfile.json_schema import json_schema
-    from batch.jobfile.starter import SCHEMA_FILE, starter
+    from batch.jobfile.init_template import SCHEMA_FILE, starter
+    from batch.jobfile.schema.json_schema import json_schema
 
     path = directory / "job.yaml"
     try:

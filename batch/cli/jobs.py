@@ -178,7 +178,7 @@ _OTHERWISE_CALLED = {"output.path": "--output", "limits.cost": "--max-cost", "li
 
 def _setting(text: str) -> tuple[str, object]:
     """``params.temperature=0.2`` as a dotted key and a value, written as in a job file."""
-    from batch.jobfile.trees import from_yaml
+    from batch.jobfile.syntax.tree import from_yaml
 
     key, equals, value = text.partition("=")
     if not equals or not key.strip():

@@ -18,7 +18,7 @@ def command() -> int:
     \b
       # yaml-language-server: $schema=promptjobs.schema.json
     """
-    from batch.jobfile.json_schema import json_schema
+    from batch.jobfile.schema.json_schema import json_schema
 
     emit(json.dumps(json_schema(), indent=2))
     return 0

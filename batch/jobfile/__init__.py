@@ -8,9 +8,9 @@ meant (``resolve``, ``models``, ``prompts``). A JSONL job file is read as a stre
 
 from __future__ import annotations
 
+from batch.jobfile.init_template import starter
 from batch.jobfile.job import Inputs, JobFile, Message, Model, Prompt, Retries, Timeouts
 from batch.jobfile.load import load, load_mapping
-from batch.jobfile.starter import starter
 
 __all__ = [
     "Inputs",

@@ -8,18 +8,18 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import Findings
 from batch.errors import JobFileError, Mistake
 from batch.files import read_text
-from batch.jobfile.limits import HasPrice, has_own_price
 from batch.jobfile.paths import bounds_of
-from batch.jobfile.resolve import Setting, resolve
-from batch.jobfile.survey import survey
-from batch.jobfile.trees import Tree, drop, from_mapping, from_yaml, put
+from batch.jobfile.resolve.job_file import Setting, resolve
+from batch.jobfile.resolve.limits import HasPrice, has_own_price
+from batch.jobfile.syntax.survey import survey
+from batch.jobfile.syntax.tree import Tree, drop, from_mapping, from_yaml, put
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
     from pathlib import Path
 
     from batch.jobfile.job import JobFile
-    from batch.jobfile.models import KnownModels
+    from batch.jobfile.resolve.model_defaults import KnownModels
 
 _ROWS = (".jsonl", ".ndjson")
 # A flag for one of these stands in for the whole group.

@@ -16,7 +16,7 @@ from batch.inputs.readers.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.readers.csv_records import CsvError, CsvRecords
 from batch.inputs.readers.encodings import NO_TEXT, encoding_of
 from batch.inputs.readers.row import DEFAULT_ID, BadRow, IdError, Note, Row, bad_row, row_id
-from batch.jobfile.foreign import HEAD, foreign
+from batch.jobfile.syntax.file_kinds import HEAD, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batch.errors import Mistake
 from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, bad_row
-from batch.jobfile.jsonl import column_of, objects
+from batch.jobfile.syntax.json_lines import column_of, objects
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

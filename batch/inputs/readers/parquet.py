@@ -13,7 +13,7 @@ from batch.diagnostics import shown
 from batch.errors import Mistake
 from batch.files import open_regular, reason
 from batch.inputs.readers.row import IdError, Row, RowIds, bad_row
-from batch.jobfile.foreign import HEAD, foreign
+from batch.jobfile.syntax.file_kinds import HEAD, foreign
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 from pydantic import ValidationError
 
 from batch.diagnostics import MOST_MISTAKES, did_you_mean, kind
-from batch.jobfile.schema import PARTS, JobSpec
-from batch.jobfile.schema_types import Spec
+from batch.jobfile.schema.job_spec import PARTS, JobSpec
+from batch.jobfile.schema.types import Spec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pydantic_core import ErrorDetails
 
     from batch.diagnostics import At, Findings
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.syntax.tree import Tree
 
 _CUTS = 4
 """How often something is left out: a part that now lacks what it must have goes next."""

@@ -18,7 +18,7 @@ import yaml
 from batch.diagnostics import At, Findings, Place, Places, dotted, kind, shown
 from batch.errors import JobFileError, Mistake
 from batch.files import is_unicode
-from batch.jobfile.events import MAX_DEPTH, judge, syntax_mistake
+from batch.jobfile.syntax.yaml_guard import MAX_DEPTH, judge, syntax_mistake
 
 _MAX_DIGITS = 40
 _MAX_VALUES = 2_000_000

@@ -9,7 +9,7 @@ from batch.finish_reasons import BUILT_IN, NONE, FinishReasons, normalized
 
 if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
-    from batch.jobfile.schema_run import FinishReasonsSpec
+    from batch.jobfile.schema.run_spec import FinishReasonsSpec
 
 
 def finish_reasons_of(spec: FinishReasonsSpec, findings: Findings) -> FinishReasons:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
     from batch.diagnostics import At, Findings
     from batch.jobfile.paths import Bounds
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.syntax.tree import Tree
 
 PREFIX = "file://"
 

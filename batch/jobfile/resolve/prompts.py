@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import dotted
 from batch.jobfile.job import Message, Prompt
-from batch.jobfile.params import check_params
+from batch.jobfile.param_checks import check_params
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from batch.diagnostics import At, Findings
-    from batch.jobfile.schema import JobSpec, MessageSpec, PromptSpec
-    from batch.jobfile.texts import JobTexts
+    from batch.jobfile.resolve.texts import JobTexts
+    from batch.jobfile.schema.job_spec import JobSpec, MessageSpec, PromptSpec
 
 _WAYS = ("prompt", "messages", "prompts")
 

@@ -9,8 +9,8 @@ from batch.jobfile.targets import targets_of
 if TYPE_CHECKING:
     from batch.diagnostics import Findings, Place
     from batch.jobfile.job import Model
-    from batch.jobfile.models import Models
-    from batch.jobfile.survey import Survey
+    from batch.jobfile.resolve.model_defaults import Models
+    from batch.jobfile.syntax.survey import Survey
 
 
 def row_models(

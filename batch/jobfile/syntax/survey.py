@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.diagnostics import Place
 from batch.errors import JobFileError, Mistake
-from batch.jobfile.rows import JobRow, job_rows
+from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.parameters import max_tokens
 
 if TYPE_CHECKING:

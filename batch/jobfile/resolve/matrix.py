@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch.diagnostics import At, Findings
-    from batch.jobfile.schema_inputs import MatrixSpec
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.schema.inputs_spec import MatrixSpec
+    from batch.jobfile.syntax.tree import Tree
     from batch.records import JSONObject
 
 MAX_COMBINATIONS = 10_000

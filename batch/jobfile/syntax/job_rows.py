@@ -12,8 +12,8 @@ from msgspec import Meta, Struct
 
 from batch.diagnostics import did_you_mean, kind, shown
 from batch.errors import Mistake
-from batch.jobfile.jsonl import column_of, objects
-from batch.jobfile.params import param_complaints
+from batch.jobfile.param_checks import param_complaints
+from batch.jobfile.syntax.json_lines import column_of, objects
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:

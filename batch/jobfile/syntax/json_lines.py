@@ -12,9 +12,9 @@ import msgspec
 from batch.diagnostics import kind, shown
 from batch.errors import Mistake
 from batch.files import MAX_BYTES, open_regular, reason
-from batch.jobfile.events import MAX_DEPTH
-from batch.jobfile.foreign import HEAD, foreign
-from batch.jobfile.json_damage import damage_of
+from batch.jobfile.syntax.file_kinds import HEAD, foreign
+from batch.jobfile.syntax.json_damage import damage_of
+from batch.jobfile.syntax.yaml_guard import MAX_DEPTH
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

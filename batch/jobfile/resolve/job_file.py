@@ -8,24 +8,30 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import shown
-from batch.jobfile.explain import validated
-from batch.jobfile.finish_reasons import finish_reasons_of
-from batch.jobfile.inputs import inputs_of, table_of
 from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
-from batch.jobfile.limits import HasPrice, check_lengths, check_prices, check_row_lengths, has_own_price
-from batch.jobfile.matrix import matrix_of
-from batch.jobfile.models import KnownModels, Models
 from batch.jobfile.paths import Bounds, OutsideError, real, side_files
-from batch.jobfile.prompts import prompts_of
-from batch.jobfile.row_models import row_models
-from batch.jobfile.texts import JobTexts
+from batch.jobfile.resolve.inputs import inputs_of, table_of
+from batch.jobfile.resolve.limits import (
+    HasPrice,
+    check_lengths,
+    check_prices,
+    check_row_lengths,
+    has_own_price,
+)
+from batch.jobfile.resolve.matrix import matrix_of
+from batch.jobfile.resolve.model_defaults import KnownModels, Models
+from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
+from batch.jobfile.resolve.prompts import prompts_of
+from batch.jobfile.resolve.row_models import row_models
+from batch.jobfile.resolve.texts import JobTexts
+from batch.jobfile.schema.explain import validated
 
 if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
     from batch.jobfile.job import Model, Prompt
-    from batch.jobfile.schema import JobSpec
-    from batch.jobfile.survey import Survey
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.schema.job_spec import JobSpec
+    from batch.jobfile.syntax.survey import Survey
+    from batch.jobfile.syntax.tree import Tree
 
 _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 

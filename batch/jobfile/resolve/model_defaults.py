@@ -10,7 +10,7 @@ from batch.checking.formats import format_complaint
 from batch.diagnostics import At, Complaint, Findings, Place, shown
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
-from batch.jobfile.endpoints import (
+from batch.jobfile.endpoint_checks import (
     ENGINES,
     LOCAL,
     base_url_complaint,
@@ -19,17 +19,17 @@ from batch.jobfile.endpoints import (
     variable_complaint,
 )
 from batch.jobfile.job import Model, RateLimits, TokenPrice
-from batch.jobfile.params import check_params
+from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import Bounds, OutsideError
-from batch.jobfile.schema_models import EndpointSpec, ModelSpec
+from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from batch.jobfile.job import ProviderName
-    from batch.jobfile.schema import JobSpec
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.schema.job_spec import JobSpec
+    from batch.jobfile.syntax.tree import Tree
 
 KnownModels: TypeAlias = Mapping[str, Callable[[str], object]]
 """For a provider, what raises ``ModelNotFoundError`` for a name that it does not have."""

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from batch.diagnostics import Findings
     from batch.jobfile.job import Limits, Prompt
-    from batch.jobfile.survey import Survey
+    from batch.jobfile.syntax.survey import Survey
 
 HasPrice: TypeAlias = Callable[[Model], bool]
 """Whether it is known what a model costs."""

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch.jobfile.schema_types import Duration, FailuresLimit, PositiveDuration, Spec, Text, to_list
+from batch.jobfile.schema.types import Duration, FailuresLimit, PositiveDuration, Spec, Text, to_list
 
 
 class RetriesSpec(Spec):

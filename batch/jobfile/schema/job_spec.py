@@ -10,10 +10,10 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from batch.jobfile.schema_inputs import InputsSpec, MatrixSpec, SplitSpec
-from batch.jobfile.schema_models import EndpointSpec, ModelEntry, ModelSpec, PriceSpec, RateLimitsSpec
-from batch.jobfile.schema_run import FinishReasonsSpec, LimitsSpec, OutputSpec, RetriesSpec, TimeoutsSpec
-from batch.jobfile.schema_types import Concurrency, Name, Spec, Text, Texts
+from batch.jobfile.schema.inputs_spec import InputsSpec, MatrixSpec, SplitSpec
+from batch.jobfile.schema.model_spec import EndpointSpec, ModelEntry, ModelSpec, PriceSpec, RateLimitsSpec
+from batch.jobfile.schema.run_spec import FinishReasonsSpec, LimitsSpec, OutputSpec, RetriesSpec, TimeoutsSpec
+from batch.jobfile.schema.types import Concurrency, Name, Spec, Text, Texts
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
-from batch.jobfile.schema_types import Concurrency, Currency, Money, Name, PerMinute, Spec, Text
+from batch.jobfile.schema.types import Concurrency, Currency, Money, Name, PerMinute, Spec, Text
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import ConfigDict, Field
 
-from batch.jobfile.schema_types import Name, Spec, Text, Texts
+from batch.jobfile.schema.types import Name, Spec, Text, Texts
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from batch.diagnostics import Findings
     from batch.jobfile.paths import Bounds
-    from batch.jobfile.schema_inputs import InputsSpec
-    from batch.jobfile.trees import Tree
+    from batch.jobfile.schema.inputs_spec import InputsSpec
+    from batch.jobfile.syntax.tree import Tree
 
 _KINDS: tuple[InputKind, ...] = get_args(InputKind)
 _TABLES = _KINDS[1:]

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.jobfile.schema import JobSpec
+from batch.jobfile.schema.job_spec import JobSpec
 
 if TYPE_CHECKING:
     from batch.records import JSONObject
