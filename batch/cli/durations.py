@@ -14,7 +14,7 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Seconds."""
-        from batch.jobfile.durations import seconds
+        from batch.jobfile.schema.types import seconds
 
         if isinstance(value, int | float):
             return float(value)

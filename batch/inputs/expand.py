@@ -19,9 +19,9 @@ from batch.inputs.images import ImageError, with_images
 from batch.inputs.readers.registry import read_rows
 from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
+from batch.jobfile.job import targets_of
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
-from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:

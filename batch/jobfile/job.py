@@ -1,4 +1,7 @@
-"""A job, checked and resolved: what the rest of the house works with."""
+"""A job, checked and resolved: what the rest of the house works with.
+
+Which of some models a row of a JSONL job means.
+"""
 
 from __future__ import annotations
 
@@ -9,7 +12,7 @@ from batch.diagnostics import Place
 from batch.finish_reasons import NO_WORDS, FinishReasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from batch.jobfile.paths import Bounds
@@ -239,3 +242,9 @@ class JobFile:
     def currency(self) -> str:
         """The currency of the job's costs, as a three-letter code."""
         return currency_of(self.models)
+
+
+def targets_of(name: str, models: Sequence[Model]) -> tuple[Model, ...]:
+    """The model of that id, or else those of that model name."""
+    by_id = tuple(model for model in models if model.id == name)
+    return by_id or tuple(model for model in models if model.model == name)

@@ -11,7 +11,7 @@ from batch.files import read_text
 from batch.jobfile.paths import bounds_of
 from batch.jobfile.resolve.job_file import Setting, resolve
 from batch.jobfile.resolve.limits import HasPrice, has_own_price
-from batch.jobfile.syntax.survey import survey
+from batch.jobfile.syntax.job_rows import survey
 from batch.jobfile.syntax.tree import Tree, drop, from_mapping, from_yaml, put
 
 if TYPE_CHECKING:

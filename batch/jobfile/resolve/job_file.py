@@ -21,16 +21,15 @@ from batch.jobfile.resolve.limits import (
 from batch.jobfile.resolve.matrix import matrix_of
 from batch.jobfile.resolve.model_defaults import KnownModels, Models
 from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
-from batch.jobfile.resolve.prompts import prompts_of
+from batch.jobfile.resolve.prompts import JobTexts, prompts_of
 from batch.jobfile.resolve.row_models import row_models
-from batch.jobfile.resolve.texts import JobTexts
 from batch.jobfile.schema.explain import validated
 
 if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
     from batch.jobfile.job import Model, Prompt
     from batch.jobfile.schema.job_spec import JobSpec
-    from batch.jobfile.syntax.survey import Survey
+    from batch.jobfile.syntax.job_rows import Survey
     from batch.jobfile.syntax.tree import Tree
 
 _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")

@@ -9,8 +9,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.diagnostics import shown
-from batch.jobfile.job import USD, Model, currency_of
-from batch.jobfile.targets import targets_of
+from batch.jobfile.job import USD, Model, currency_of, targets_of
 from batch.parameters import max_tokens
 
 if TYPE_CHECKING:
@@ -18,7 +17,7 @@ if TYPE_CHECKING:
 
     from batch.diagnostics import Findings
     from batch.jobfile.job import Limits, Prompt
-    from batch.jobfile.syntax.survey import Survey
+    from batch.jobfile.syntax.job_rows import Survey
 
 HasPrice: TypeAlias = Callable[[Model], bool]
 """Whether it is known what a model costs."""

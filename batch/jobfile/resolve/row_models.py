@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.jobfile.targets import targets_of
+from batch.jobfile.job import targets_of
 
 if TYPE_CHECKING:
     from batch.diagnostics import Findings, Place
     from batch.jobfile.job import Model
     from batch.jobfile.resolve.model_defaults import Models
-    from batch.jobfile.syntax.survey import Survey
+    from batch.jobfile.syntax.job_rows import Survey
 
 
 def row_models(

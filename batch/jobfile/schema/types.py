@@ -1,4 +1,7 @@
-"""The kinds of values in a job file, with what may be written for each; and what all its parts share."""
+"""The kinds of values in a job file, with what may be written for each; and what all its parts share.
+
+Durations as people write them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,18 @@ from typing import Annotated
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from batch.jobfile.durations import seconds
 from batch.jobfile.job import Failures
+
+_UNITS = {"ms": 0.001, "": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+_DURATION_TEXT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|)\Z", re.ASCII)
+
+
+def seconds(text: str) -> float:
+    """``500ms``, ``90s``, ``5m``, ``2h`` or a bare number of seconds. Raises ``ValueError`` for the rest."""
+    match = _DURATION_TEXT.match(text.strip())
+    if match is None:
+        raise ValueError(text)
+    return float(match[1]) * _UNITS[match[2]]
 
 
 def _to_seconds(value: object) -> object:
