@@ -25,7 +25,7 @@ from batch.app.environment import Environment
 from batch.app.execute import execute
 from batch.app.jobs import load_job
 from batch.app.options import RunOptions
-from batch.cli import collector
+from batch.cli import gc_tuning
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Reply, Request, Usage, Verdict
 
@@ -92,7 +92,7 @@ def main(rows: int, *, fail: bool) -> None:
         with (folder / "rows.jsonl").open("w") as file:
             file.writelines(f'{{"id": "row-{n}", "text": "number {n} of many"}}\n' for n in range(rows))
         started, worked = time.perf_counter(), time.process_time()
-        collector.spare()
+        gc_tuning.spare()
         loop = {"use_uvloop": find_spec("uvloop") is not None}
         summary = anyio.run(partial(run, folder, fail=fail), backend_options=loop)
     cpu = round(time.process_time() - worked, 3)

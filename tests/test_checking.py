@@ -17,8 +17,8 @@ import trio.testing
 from batch.checking.checker import Checker
 from batch.checking.cost import MOST_STEPS, is_cheap, is_plain, weight_of
 from batch.checking.formats import format_complaint
+from batch.checking.messages import Checked, Task
 from batch.checking.process import CheckingProcess
-from batch.checking.task import Checked, Task
 from batch.structured_output import Demand
 
 pytestmark = pytest.mark.anyio

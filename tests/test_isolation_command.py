@@ -19,7 +19,7 @@ from tests.test_main_job import children_of
 
 if TYPE_CHECKING:
     from batch.testing import Script
-    from batch.testing.server import Received
+    from batch.testing.fault_server import Received
     from tests.conftest import Command
 
 pytestmark = pytest.mark.anyio

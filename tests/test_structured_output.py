@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio.testing
 
-from batch.checking.task import Checked
+from batch.checking.messages import Checked
 from batch.jobfile import load
 from batch.observers import Observers
 from batch.providers.scripted import ScriptedProvider
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
     from batch.records import Outcome, Result
     from batch.scheduling.answer_validation import OnLength
-    from batch.testing.server import Received
+    from batch.testing.fault_server import Received
     from tests.conftest import Command
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.cli.mistakes import as_github, full, sources
+from batch.cli.error_formats import as_github, full, sources
 from batch.errors import Mistake
 from tests.cli_support import Cli
 from tests.jobfile_support import HEAD, write

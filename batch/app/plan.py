@@ -13,7 +13,7 @@ from batch.app.pending import pending
 from batch.inputs.bitset import Marks
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
-from batch.local_model.identity import identity
+from batch.local_model.engine_identity import identity
 from batch.scheduling.reference_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
 from batch.wire.dialects.registry import CANONICAL

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import ENGINES
-from batch.local_model.serve import serve as serve_engine
+from batch.local_model.foreground import serve as serve_engine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -9,15 +9,15 @@ import anyio
 import anyio.to_thread
 import msgspec
 
+from batch.checking.messages import Task
 from batch.checking.process import CheckingProcess
-from batch.checking.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from batch.checking.task import Checked
+    from batch.checking.messages import Checked
 
 MOST = min(4, os.cpu_count() or 1)
 """Processes at once."""

@@ -8,8 +8,8 @@ import msgspec
 
 from batch import structured_output
 from batch.checking.cost import is_plain
+from batch.checking.messages import Checked, Task, unfinished
 from batch.checking.process import CheckingProcess
-from batch.checking.task import Checked, Task, unfinished
 from batch.errors import one_line
 
 

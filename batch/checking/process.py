@@ -13,20 +13,20 @@ from typing import IO, TYPE_CHECKING, Self
 import msgspec
 
 import batch
-from batch.checking.task import SECONDS, Checked, unfinished
+from batch.checking.messages import SECONDS, Checked, unfinished
 from batch.errors import one_line
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from batch.checking.task import Task
+    from batch.checking.messages import Task
 
 PATIENCE = 15.0
 """Seconds for an answer of the process, its start included, however busy the machine is."""
 
 TOO_SLOW = f"took longer than {SECONDS} s"
 
-_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from batch.checking.child import main; main()"
+_BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from batch.checking.worker import main; main()"
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
 """Variables that Python may need to start. No key is among them."""
 

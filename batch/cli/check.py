@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli.console import option, print_json, tell
-from batch.cli.jobs import job_flags, load
+from batch.cli.job_options import job_flags, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

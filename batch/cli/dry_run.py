@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batch.cli import money
 from batch.cli.console import LONGEST, counted, emit, print_json, say
-from batch.cli.content import words_of
+from batch.cli.message_text import words_of
 from batch.codec import encode_json
 from batch.escaping import escape
 from batch.scheduling.resume import TO_RETRY, TO_RUN, State

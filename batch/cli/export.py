@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli.console import counted, option, say
-from batch.cli.jobs import NewFile, is_results, job_changes, load
+from batch.cli.job_options import NewFile, is_results, job_changes, load
 from batch.cli.streams import to_stdout
 
 if TYPE_CHECKING:

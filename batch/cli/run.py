@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch.cli import collector, money
+from batch.cli import gc_tuning, money
 from batch.cli.console import has_colour, is_fancy, option, print_json, say, say_traceback
 from batch.cli.durations import DURATION
-from batch.cli.jobs import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -157,7 +157,7 @@ def command(
             adopt=adopt,
             watchdog=watchdog,
         )
-        collector.spare()
+        gc_tuning.spare()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
         for position, job in enumerate(loaded, 1):
@@ -244,9 +244,9 @@ def _failures(summary: Summary) -> list[str]:
 def _held_back(code: str | None) -> list[str]:
     if code is None:
         return []
-    from batch.progress import words
+    from batch.progress import formatting
 
-    return [f"  held back by {words.congestion(code)}: below `concurrency` for most of the run"]
+    return [f"  held back by {formatting.congestion(code)}: below `concurrency` for most of the run"]
 
 
 def _orphans(number: int) -> list[str]:

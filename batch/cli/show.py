@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli.console import option, print_json, tell
-from batch.cli.jobs import is_results, job_flags, load
+from batch.cli.job_options import is_results, job_flags, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -102,7 +102,7 @@ def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
     if messages is None:
         yield _NO_MESSAGES
         return
-    from batch.cli.content import words_of
+    from batch.cli.message_text import words_of
 
     for message in messages:
         yield from _text(str(message.get("role")), words_of(message.get("content")))

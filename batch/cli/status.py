@@ -8,7 +8,7 @@ import click
 
 from batch.cli import money
 from batch.cli.console import counted, option, print_json, tell
-from batch.cli.jobs import is_results, job_flags, load
+from batch.cli.job_options import is_results, job_flags, load
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

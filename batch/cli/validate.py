@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch.cli import mistakes as written
+from batch.cli import error_formats as written
 from batch.cli.console import counted, emit, option, print_json, report_error, say
-from batch.cli.jobs import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import JobFileError
 
 if TYPE_CHECKING:

@@ -28,8 +28,8 @@ from aiohttp import web
 from yarl import URL
 
 from batch.local_model.chat import ChatError
-from batch.local_model.dialects import Question, Writer, model_list, read_autonomous, read_openai
 from batch.local_model.inference import Inference
+from batch.local_model.server_dialects import Question, Writer, model_list, read_autonomous, read_openai
 from batch.loopback import is_loopback
 from batch.wire.dialects.autonomous import MODELS, SITE
 

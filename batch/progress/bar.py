@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from tqdm import tqdm
 
-from batch.progress import words
+from batch.progress import formatting
 from batch.progress.base import ProgressObserver, megabytes
 from batch.progress.counters import Speed
-from batch.progress.stream import SafeStream
+from batch.progress.safe_stream import SafeStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -97,11 +97,11 @@ class BarReporter(ProgressObserver):
         if self._bar is not None:
             self._bar.speed = requests
             parts = [
-                *words.engine(snapshot, counters),
+                *formatting.engine(snapshot, counters),
                 f"failed {counters.failed.total()}",
                 f"{tokens:.0f} tok/s",
-                *words.cost(counters),
-                *words.trouble(snapshot),
+                *formatting.cost(counters),
+                *formatting.trouble(snapshot),
             ]
             self._bar.set_postfix_str(", ".join(parts))
 

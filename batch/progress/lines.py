@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from batch.escaping import escape
 from batch.events import Level
-from batch.progress import words
+from batch.progress import formatting
 from batch.progress.base import ProgressObserver, megabytes
 from batch.progress.counters import Speed
-from batch.progress.stream import SafeStream
+from batch.progress.safe_stream import SafeStream
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -97,12 +97,12 @@ class LineReporter(ProgressObserver):
         parts = [
             f"{counters.done}/{counters.total} done",
             f"failed {counters.failed.total()}",
-            *words.engine(snapshot, counters),
+            *formatting.engine(snapshot, counters),
             f"{requests * 60:.1f} requests/min",
             f"{tokens:.0f} tokens/s",
-            *words.cost(counters),
+            *formatting.cost(counters),
             f"ETA {eta}",
-            *words.trouble(snapshot),
+            *formatting.trouble(snapshot),
         ]
         return ", ".join(parts)
 

@@ -13,7 +13,7 @@ from batch.scheduling.retry import INVALID_OUTPUT, LENGTH
 from batch.structured_output import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
-    from batch.checking.task import Checked
+    from batch.checking.messages import Checked
     from batch.records import JSONObject, Outcome, Reply, Request
     from batch.scheduling.task import Work
 

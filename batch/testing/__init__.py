@@ -23,9 +23,9 @@ A ``ScriptedProvider`` stands in for a whole endpoint, without a socket and in v
 from __future__ import annotations
 
 from batch.providers.scripted import ScriptedProvider
+from batch.testing.fault_server import FaultServer, Received
 from batch.testing.replies import DONE, LAST_CHUNK, answer, chunk, delta, event, finish, head, status, whole
 from batch.testing.script import Action, Cut, Drip, Pause, Reset, Script, Send, Stall
-from batch.testing.server import FaultServer, Received
 
 __all__ = [
     "DONE",

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batch.checking.task import MEMORY, SECONDS, Checked, Task, unfinished
+from batch.checking.messages import MEMORY, SECONDS, Checked, Task, unfinished
 from batch.errors import one_line
 from batch.structured_output import Invalid, format_complaint, parsed
 
