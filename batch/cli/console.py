@@ -1,4 +1,7 @@
-"""Printing for people: on stderr, escaped, coloured only where that is wanted."""
+"""Printing for people: on stderr, escaped, coloured only where that is wanted.
+
+Durations on the command line, written as in job files.
+"""
 
 from __future__ import annotations
 
@@ -89,3 +92,23 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
         to_stderr(f"{red}{line}{plain}")
     if isinstance(error, JobFileError):
         say(f"{counted(error.count, 'mistake')}; nothing was sent")
+
+
+class Duration(click.ParamType[float]):
+    """``90s``, ``500ms``, ``5m``, ``2h``, or a number of seconds."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Seconds."""
+        from batch.jobfile.schema.types import seconds
+
+        if isinstance(value, int | float):
+            return float(value)
+        try:
+            return seconds(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is no duration; write 90s, 500ms, 5m or 2h", param, ctx)
+
+
+DURATION = Duration()

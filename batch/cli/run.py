@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import gc_tuning, money
-from batch.cli.console import has_colour, is_fancy, option, print_json, say, say_traceback
-from batch.cli.durations import DURATION
+from batch.cli.console import DURATION, has_colour, is_fancy, option, print_json, say, say_traceback
 from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
 
