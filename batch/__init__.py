@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from batch._version import __version__ as __version__
 
 if TYPE_CHECKING:
-    from batch.app.jobs import Job, load_job
-    from batch.app.library import arun, run, stream
+    from batch.app.api import arun, run, stream
+    from batch.app.setup.load_job import Job, load_job
     from batch.errors import (
         AttemptError,
         JobFileError,
@@ -36,8 +36,8 @@ if TYPE_CHECKING:
 
 
 _HOMES = {
-    "batch.app.jobs": ("Job", "load_job"),
-    "batch.app.library": ("arun", "run", "stream"),
+    "batch.app.setup.load_job": ("Job", "load_job"),
+    "batch.app.api": ("arun", "run", "stream"),
     "batch.errors": (
         "AttemptError",
         "JobFileError",

@@ -20,11 +20,11 @@ from unittest import mock
 
 import anyio
 
-from batch.app.endpoints import Endpoints
-from batch.app.environment import Environment
-from batch.app.execute import execute
-from batch.app.jobs import load_job
-from batch.app.options import RunOptions
+from batch.app.run.endpoints import Endpoints
+from batch.app.run.execute import execute
+from batch.app.run.options import RunOptions
+from batch.app.setup.environment import Environment
+from batch.app.setup.load_job import load_job
 from batch.cli import gc_tuning
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Reply, Request, Usage, Verdict
@@ -32,7 +32,7 @@ from batch.records import Failure, Reply, Request, Usage, Verdict
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.app.endpoints import Address
+    from batch.app.run.endpoints import Address
     from batch.protocols import Provider
     from batch.records import Outcome, Summary
 

@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Any, Self
 import anyio
 import anyio.to_thread
 
-from batch.app.adoption import owner_of
-from batch.app.jobs import load_job
-from batch.app.library import arun
+from batch.app.api import arun
+from batch.app.run.output_claim import owner_of
+from batch.app.setup.load_job import load_job
 from batch.codec import decode_result
 from batch.results.filesystem import Disk
 from batch.results.owner import read_owner, write_owner
@@ -30,11 +30,11 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from batch.app.library import Options
+    from batch.app.api import Options
     from batch.records import Result
 
 _context = multiprocessing.get_context("forkserver")
-_context.set_forkserver_preload(["pytest", "uvloop", "batch.app.execute", "tests.kill_support"])
+_context.set_forkserver_preload(["pytest", "uvloop", "batch.app.run.execute", "tests.kill_support"])
 
 CHANGING = (
     "make_directories",

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.app.standing import of_output
+from batch.app.inspect.status import of_output
 from batch.codec import encode_result
 from batch.results.result_log import ResultLog
 from tests.results_support import failed, succeeded

@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 import uvloop
 
-from batch.app.library import arun
+from batch.app.api import arun
 from batch.codec import decode_result
 from tests.soak_answers import is_right
 from tests.soak_server import KINDS, SoakServer

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.app.plan import SLICE, Allowance, Plan, draw_up
+from batch.app.run.plan import SLICE, Allowance, Plan, draw_up
 from batch.inputs.bitset import Marks
 from batch.inputs.render import PromptTemplate
 from batch.records import Known

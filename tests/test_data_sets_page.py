@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.app.jobs import load_job
+from batch.app.setup.load_job import load_job
 from batch.results.export.registry import FORMATS
 
 if TYPE_CHECKING:

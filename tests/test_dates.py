@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.app.dates import exact_utc_now, utc_now
+from batch.app.run.timestamps import exact_utc_now, utc_now
 
 
 @given(st.datetimes(datetime(1971, 1, 1), datetime(2100, 1, 1)))

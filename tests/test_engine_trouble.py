@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import pytest
 
-from batch.app.plan import Allowance, Plan
+from batch.app.run.plan import Allowance, Plan
 from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.app import trust
-from batch.app.endpoints import Address, members
-from batch.app.environment import Environment
+from batch.app.run.endpoints import Address, members
+from batch.app.setup import trust
+from batch.app.setup.environment import Environment
 from batch.errors import JobFileError, UntrustedKeyError, UsageError
 from batch.jobfile import load_mapping
 from batch.jobfile.job import Model

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch.app import trust
-from batch.app.endpoints import Address
-from batch.app.env_proxy import proxy_for
-from batch.app.environment import Environment
+from batch.app.run.endpoints import Address
+from batch.app.setup import trust
+from batch.app.setup.env_proxy import proxy_for
+from batch.app.setup.environment import Environment
 from batch.errors import UntrustedKeyError, UsageError
 from batch.jobfile import load_mapping
 from batch.jobfile.job import Model

@@ -16,7 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from batch.app.export import Exporter
+from batch.app.inspect.export import Exporter
 from batch.cli.export import FORMATS as OFFERED
 from batch.codec import encode_result
 from batch.records import Usage, Verdict

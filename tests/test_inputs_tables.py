@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch.app.export import sources
-from batch.app.sequence import written_by
+from batch.app.inspect.export import sources
+from batch.app.run.sequence import written_by
 from batch.inputs import check
 from batch.jobfile import load
 from tests.inputs_support import by_id, source

@@ -17,7 +17,7 @@ import pytest
 import yaml
 from openai.types.chat import ChatCompletion
 
-from batch.app.jobs import load_job
+from batch.app.setup.load_job import load_job
 from tests.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from aiohttp import web
 
-from batch.app.jobs import load_job
-from batch.app.prices import price_of
+from batch.app.setup.load_job import load_job
+from batch.app.setup.price_tables import price_of
 from batch.jobfile import load
 from batch.jobfile.job import Failures, Limits, Model, RateLimits, TokenPrice
 from batch.scheduling.pricing import Price

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from batch.app.jobs import load_job
+from batch.app.setup.load_job import load_job
 from tests.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:

@@ -14,9 +14,9 @@ import anyio.lowlevel
 import pytest
 
 import batch
-from batch.app.jobs import load_job
-from batch.app.plan import open_source
-from batch.app.stop import Signals, ended_by_signals
+from batch.app.run.plan import open_source
+from batch.app.run.shutdown import Signals, ended_by_signals
+from batch.app.setup.load_job import load_job
 from batch.codec import encode_result
 from batch.errors import StoppedError
 from tests.chat_server import ChatServer, serving
@@ -198,7 +198,7 @@ async def test_while_the_inputs_of_several_jobs_are_checked(
 ) -> None:
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"}).rename(cli.folder / "first.yaml")
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"})
-    monkeypatch.setattr("batch.app.sequence.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr("batch.app.run.sequence.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
     before = signal.getsignal(signal.SIGTERM)
     ended = cli("run", "first.yaml", "job.yaml")
     assert (ended.code, ended.stdout) == (143, "")

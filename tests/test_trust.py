@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.app import trust
+from batch.app.setup import trust
 from batch.errors import UntrustedKeyError, UsageError
 from tests.chat_server import ChatServer, serving
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
-from batch.app import trust
-from batch.app.endpoints import members
+from batch.app.run.endpoints import members
+from batch.app.setup import trust
 from batch.errors import PromptJobsError
 from batch.jobfile.endpoint_checks import LOCAL
 from batch.wire.dialects.autonomous import ORIGIN
@@ -14,7 +14,7 @@ from batch.wire.dialects.autonomous import ORIGIN
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.app.environment import Environment
+    from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile, Model
 
 

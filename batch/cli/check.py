@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.app.audit import Audit, Ids
+    from batch.app.inspect.check import Audit, Ids
     from batch.records import JSONObject
 
 
@@ -28,7 +28,7 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     filtered, or is unknown. Any of these makes the exit code 1. Lines of requests that the job no longer has
     are listed but are not an error. This command sends nothing and changes nothing.
     """
-    from batch.app.audit import audit
+    from batch.app.inspect.check import audit
 
     found = audit(load(jobfile, **job))
     if as_json:

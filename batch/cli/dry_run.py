@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
 
-    from batch.app.preview import Load, Preview
+    from batch.app.inspect.dry_run import Load, Preview
     from batch.jobfile.job import JobFile
     from batch.records import JSONObject, Request
 
@@ -25,9 +25,9 @@ _MOST_LINES = 40
 
 def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
     """Print what running these jobs would do."""
-    from batch.app.preview import preview
-    from batch.app.prices import prices_of
-    from batch.app.sequence import written_by
+    from batch.app.inspect.dry_run import preview
+    from batch.app.run.sequence import written_by
+    from batch.app.setup.price_tables import prices_of
 
     sending = TO_RETRY if retry else TO_RUN
     incomplete: list[JobFile] = []
@@ -95,7 +95,7 @@ def in_words(view: Preview) -> list[str]:
 
 
 def _lines(view: Preview) -> Iterator[str]:
-    from batch.app.superseding import announcement
+    from batch.app.run.changed_requests import announcement
 
     plan, states = view.plan, view.plan.states
     yield f"job        {view.job.name}"

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
     from pathlib import Path
 
-    from batch.app.export import Answer, Exported, Exporter
+    from batch.app.inspect.export import Answer, Exported, Exporter
 
 FORMATS = ("messages", "sharegpt", "completion", "csv", "parquet", "openai-batch")
 
@@ -47,7 +47,7 @@ def command(
       csv, parquet  a table with one row per result
       openai-batch  the lines of an OpenAI Batch output file
     """
-    from batch.app.export import Exporter
+    from batch.app.inspect.export import Exporter
 
     exporter = Exporter(form, keep_failed=failed, test_share=test_share or 0.0)
     if to is not None:
@@ -68,7 +68,7 @@ def command(
 
 def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Iterator[Answer], list[Path]]:
     """The answers, and the files that they come from."""
-    from batch.app.export import sources
+    from batch.app.inspect.export import sources
 
     if is_results(path):
         return exporter.of_output(path), [path]

@@ -124,7 +124,7 @@ def is_results(path: Path) -> bool:
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """The checked jobs behind the flags. Raises ``JobFileError`` with the mistakes of all."""
-    from batch.app.sequence import check_outputs, together
+    from batch.app.run.sequence import check_outputs, together
 
     if len(jobfiles) == 1:
         return [load(jobfiles[0], **flags)]
@@ -153,7 +153,7 @@ def load(
     more: dict[str, object] | None = None,
 ) -> JobFile:
     """The checked job behind the flags; ``more`` are further keys that flags stand for."""
-    from batch.app.jobs import load_job
+    from batch.app.setup.load_job import load_job
 
     overrides: dict[str, object] = dict(map(_setting, settings_list))
     given = {

@@ -19,8 +19,8 @@ from batch.errors import InternalError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.app.environment import Environment
-    from batch.app.options import RunOptions
+    from batch.app.run.options import RunOptions
+    from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
     from batch.progress import BarReporter, LineReporter
     from batch.records import Summary
@@ -123,14 +123,14 @@ def command(
     Several job files run in the given order. A job runs only if the job before it is complete, so a job can
     read the results of an earlier one. All job files are checked before the first request is sent.
     """
-    from batch.app.interrupt import ended_by_signals
+    from batch.app.run.interrupt import ended_by_signals
 
     with ended_by_signals() as watchdog:
-        from batch.app.adoption import check_claims
-        from batch.app.descriptors import check_limit, raise_limit
-        from batch.app.environment import Environment
-        from batch.app.options import RunOptions
-        from batch.app.sequence import check_addresses, check_inputs
+        from batch.app.run.open_file_limit import check_limit, raise_limit
+        from batch.app.run.options import RunOptions
+        from batch.app.run.output_claim import check_claims
+        from batch.app.run.sequence import check_addresses, check_inputs
+        from batch.app.setup.environment import Environment
         from batch.cli.dry_run import dry_run as print_dry_run
 
         raise_limit()
@@ -184,7 +184,7 @@ def _execute(
 ) -> Summary:
     import anyio
 
-    from batch.app.execute import execute
+    from batch.app.run.execute import execute
 
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}

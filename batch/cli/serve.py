@@ -43,8 +43,8 @@ def command(engine: str, host: str, port: int, api_key_env: str | None, no_auth:
     """
     import anyio
 
-    from batch.app.environment import Environment
-    from batch.app.serving import engine_of, serve
+    from batch.app.serve import engine_of, serve
+    from batch.app.setup.environment import Environment
 
     chosen = engine_of(engine)
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
-    from batch.app.show import Shown
+    from batch.app.inspect.show import Shown
     from batch.records import JSONObject, Result, Usage
 
 _NO_MESSAGES = (
@@ -51,7 +51,7 @@ def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
 
 
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
-    from batch.app.show import of_job, of_output
+    from batch.app.inspect.show import of_job, of_output
 
     return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.app.plan import Plan
-    from batch.app.standing import Standing
+    from batch.app.inspect.status import Standing
+    from batch.app.run.plan import Plan
     from batch.records import JSONObject
     from batch.results.statistics import Counts
 
@@ -38,7 +38,7 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
 
 
 def _standing(path: Path, job: dict[str, Any]) -> Standing:
-    from batch.app.standing import of_job, of_output
+    from batch.app.inspect.status import of_job, of_output
 
     return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
 

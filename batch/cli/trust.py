@@ -18,8 +18,8 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
     never the key itself. ORIGIN is a URL such as https://llm.example.org. Without arguments, list the trusted
     pairs.
     """
-    from batch.app import trust
-    from batch.app.environment import Environment
+    from batch.app.setup import trust
+    from batch.app.setup.environment import Environment
 
     store = Environment.current().trust_store
     if key is None and remove:

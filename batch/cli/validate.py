@@ -33,8 +33,8 @@ def command(
 ) -> int:
     """Check job files and their inputs; report every error and send nothing."""
     from batch.app.advice import advice
-    from batch.app.environment import Environment
-    from batch.app.sequence import check_inputs
+    from batch.app.run.sequence import check_inputs
+    from batch.app.setup.environment import Environment
 
     try:
         jobs = load_all(jobfiles, **job)

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 import anyio
 
-from batch.app.environment import Environment
-from batch.app.execute import execute
-from batch.app.jobs import Job, load_job
-from batch.app.options import RunOptions
+from batch.app.run.execute import execute
+from batch.app.run.options import RunOptions
+from batch.app.setup.environment import Environment
+from batch.app.setup.load_job import Job, load_job
 from batch.events import ResultsDurable
 
 if TYPE_CHECKING:

@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.app.interrupt import ended_by_signals, heard_signals, stopped
+from batch.app.run.interrupt import ended_by_signals, heard_signals, stopped
 from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batch.app.watchdog import Watchdog
+    from batch.app.run.watchdog import Watchdog
     from batch.observers import Observers
     from batch.runner import Run
 

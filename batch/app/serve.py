@@ -12,7 +12,7 @@ from batch.local_model.foreground import serve as serve_engine
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.app.environment import Environment
+    from batch.app.setup.environment import Environment
     from batch.local_model.endpoint import Endpoint
 
 

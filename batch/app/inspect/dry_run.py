@@ -9,9 +9,9 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.app.plan import Plan, open_source
-from batch.app.restated import restate_of, sent_again
-from batch.app.superseding import refusal
+from batch.app.run.changed_requests import refusal
+from batch.app.run.plan import Plan, open_source
+from batch.app.setup.reclassified import restate_of, sent_again
 from batch.inputs.precheck import check
 from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import TO_RUN, State

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.app.prices import price_of
+from batch.app.setup.price_tables import price_of
 from batch.jobfile.job import USD
 from batch.scheduling.admission import OpenGate
 from batch.scheduling.budget import Budget, FailureLimit

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.app.account import Account
-from batch.app.dates import exact_utc_now
-from batch.app.descriptors import connections
-from batch.app.endpoints import Address, Endpoints, members
-from batch.app.plan import Allowance, Plan
-from batch.app.spending import Spending
-from batch.app.stop import UNSENT, Stopper
+from batch.app.run.endpoints import Address, Endpoints, members
+from batch.app.run.open_file_limit import connections
+from batch.app.run.plan import Allowance, Plan
+from batch.app.run.quotas import Spending
+from batch.app.run.shutdown import UNSENT, Stopper
+from batch.app.run.summary import Account
+from batch.app.run.timestamps import exact_utc_now
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
@@ -33,12 +33,12 @@ from batch.scheduling.target_queue import Lane
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
-    from batch.app.environment import Environment
-    from batch.app.options import RunOptions
-    from batch.app.provenance import Beginning
-    from batch.app.stop import Signals
-    from batch.app.tally import Statistics
-    from batch.app.unplanned import Unplanned
+    from batch.app.run.options import RunOptions
+    from batch.app.run.provenance import Beginning
+    from batch.app.run.run_statistics import Statistics
+    from batch.app.run.shutdown import Signals
+    from batch.app.run.streaming_plan import Unplanned
+    from batch.app.setup.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.observers import Observers

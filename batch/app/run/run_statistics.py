@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from typing import TYPE_CHECKING
 
-from batch.app.histogram import Histogram
+from batch.app.run.histogram import Histogram
 from batch.events import AttemptStarted, ResultsDurable
 
 if TYPE_CHECKING:

@@ -6,8 +6,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.app.plan import open_source
-from batch.app.restated import restate_of
+from batch.app.run.plan import open_source
+from batch.app.setup.reclassified import restate_of
 from batch.errors import UsageError
 from batch.escaping import escape
 from batch.results.reader import find, reading

@@ -5,15 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.app.dates import utc_now
+from batch.app.run.timestamps import utc_now
 from batch.records import SCHEMA_VERSION, Summary
 from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
-    from batch.app.plan import Plan
-    from batch.app.provenance import Beginning
-    from batch.app.spending import Spending
-    from batch.app.tally import Statistics
+    from batch.app.run.plan import Plan
+    from batch.app.run.provenance import Beginning
+    from batch.app.run.quotas import Spending
+    from batch.app.run.run_statistics import Statistics
     from batch.jobfile.job import JobFile
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
-    from batch.app.watchdog import Watchdog
+    from batch.app.run.watchdog import Watchdog
 
 
 @dataclass(frozen=True, slots=True)

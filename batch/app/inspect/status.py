@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.app.plan import Plan, draw_up, open_source
-from batch.app.restated import restate_of
+from batch.app.run.plan import Plan, draw_up, open_source
+from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
 from batch.results.reader import reading
 from batch.results.reclassification import WITHOUT_JOB

@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 from batch._version import __version__
-from batch.app.dates import utc_now
+from batch.app.run.timestamps import utc_now
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -12,20 +12,20 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.app.adoption import claim
-from batch.app.aside import drawn_up
-from batch.app.dates import exact_utc_now
-from batch.app.finish import finish, publish
-from batch.app.journal import RunLog
-from batch.app.plan import open_source
-from batch.app.provenance import Beginning
-from batch.app.restated import restate_of, sent_again, written_again
-from batch.app.session import Session
-from batch.app.stop import UNFINISHED, UNSENT, Signals
-from batch.app.superseding import afterwards, announcement, check_sidecar, refuse_changes
-from batch.app.tally import Statistics
-from batch.app.trouble import explained
-from batch.app.unplanned import Unplanned
+from batch.app.run.aside import drawn_up
+from batch.app.run.changed_requests import afterwards, announcement, check_sidecar, refuse_changes
+from batch.app.run.event_log_reporter import RunLog
+from batch.app.run.finalize import finish, publish
+from batch.app.run.output_claim import claim
+from batch.app.run.plan import open_source
+from batch.app.run.provenance import Beginning
+from batch.app.run.run_statistics import Statistics
+from batch.app.run.session import Session
+from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
+from batch.app.run.streaming_plan import Unplanned
+from batch.app.run.timestamps import exact_utc_now
+from batch.app.run.unexpected_errors import explained
+from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
 from batch.events import ProcessEnding, RunStarted
 from batch.observers import Observers
@@ -38,10 +38,10 @@ from batch.scheduling.resume import TO_RETRY, TO_RUN
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from batch.app.adoption import Claim
-    from batch.app.environment import Environment
-    from batch.app.options import RunOptions
-    from batch.app.plan import Plan
+    from batch.app.run.options import RunOptions
+    from batch.app.run.output_claim import Claim
+    from batch.app.run.plan import Plan
+    from batch.app.setup.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer

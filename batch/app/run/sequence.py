@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, TypeVar
 
-from batch.app.endpoints import Address, members
-from batch.app.plan import open_source
+from batch.app.run.endpoints import Address, members
+from batch.app.run.plan import open_source
 from batch.diagnostics import MistakeList
 from batch.errors import JobFileError, Mistake
 from batch.inputs.precheck import check
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from batch.app.environment import Environment
+    from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
 
 T = TypeVar("T")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.app.dates import exact_utc_now
-from batch.app.expected import Match
+from batch.app.run.expected_requests import Match
+from batch.app.run.timestamps import exact_utc_now
 from batch.errors import Mistake
 from batch.inputs.bad_rows import gone
 from batch.results import result_line
@@ -20,7 +20,7 @@ from batch.scheduling.resume import State, state
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
-    from batch.app.plan import Plan
+    from batch.app.run.plan import Plan
     from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.protocols import Sink

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
 from msgspec.structs import replace
 
-from batch.app.plan import open_source
-from batch.app.restated import restate_of
+from batch.app.run.plan import open_source
+from batch.app.setup.reclassified import restate_of
 from batch.errors import OutputWriteError, UsageError
 from batch.inputs.readers.table_files import Table, tables
 from batch.jobfile.paths import real

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from batch.app.plan import open_source
-from batch.app.restated import restate_of
+from batch.app.run.plan import open_source
+from batch.app.setup.reclassified import restate_of
 from batch.inputs.precheck import check
 from batch.results.reader import Lookup, reading
 from batch.scheduling.resume import State, state

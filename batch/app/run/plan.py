@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
 
-from batch.app.changes import Changes
-from batch.app.expected import Expected
-from batch.app.pending import pending
+from batch.app.run.expected_requests import Expected
+from batch.app.run.input_changes import Changes
+from batch.app.run.pending_requests import pending
 from batch.inputs.bitset import Marks
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
@@ -140,7 +140,7 @@ class Allowance:
         self.used_up = limit == 0
 
     def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
-        """The requests of a target that the plan sends, as far as the allowance goes; see ``app.pending``."""
+        """The requests of a target to send, as far as the allowance goes (``app.run.pending_requests``)."""
         for request in pending(source, target, plan, sink, self._clock, SLICE):
             if request is not None and not self.takes_one():
                 return

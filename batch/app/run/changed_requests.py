@@ -10,7 +10,7 @@ from batch.results.superseded import check_superseded, superseded_path
 from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
-    from batch.app.plan import Plan
+    from batch.app.run.plan import Plan
     from batch.jobfile.job import JobFile
 
 

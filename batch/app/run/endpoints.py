@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from batch.app import trust
-from batch.app.embedded import EmbeddedEndpoint
+from batch.app.run.embedded import EmbeddedEndpoint
+from batch.app.setup import trust
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from anyio.abc import Process
 
-    from batch.app.environment import Environment
+    from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
     from batch.protocols import Provider

@@ -8,8 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
-from batch.app.environment import Environment
-from batch.app.prices import has_price
+from batch.app.setup.environment import Environment
+from batch.app.setup.price_tables import has_price
 from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping

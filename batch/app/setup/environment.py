@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
-from batch.app import trust
-from batch.app.env_proxy import EnvironmentProxy, proxy_for
+from batch.app.setup import trust
+from batch.app.setup.env_proxy import EnvironmentProxy, proxy_for
 from batch.errors import UsageError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import REFERENCE, call_at_end, is_secret_parameter, names_secret

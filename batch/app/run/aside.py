@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
-from batch.app.plan import draw_up
+from batch.app.run.plan import draw_up
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.app.plan import Plan
+    from batch.app.run.plan import Plan
     from batch.inputs.source import JobSource
     from batch.records import Known
     from batch.scheduling.resume import State

@@ -6,7 +6,7 @@ import signal
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, NoReturn
 
-from batch.app.watchdog import Watchdog
+from batch.app.run.watchdog import Watchdog
 from batch.errors import StoppedError
 from batch.exit_codes import SIGNALLED
 

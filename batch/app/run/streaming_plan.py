@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
-from batch.app.plan import SLICE, Plan
-from batch.app.stamps import Stamps
+from batch.app.run.plan import SLICE, Plan
+from batch.app.run.stamps import Stamps
 from batch.errors import JobFileError, Mistake
 from batch.events import PlanGrew
 from batch.results import result_line
@@ -26,7 +26,7 @@ from batch.results import result_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
 
-    from batch.app.plan import Allowance
+    from batch.app.run.plan import Allowance
     from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.records import Known, Request, Result

@@ -1,0 +1,1 @@
+"""What a run needs before it begins: the job, its keys, prices and proxies."""
