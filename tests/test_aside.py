@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from batch.app.run.aside import drawn_up
+from batch.app.run.plan import drawn_up
 from batch.inputs import JobSource
 from batch.jobfile import load
 from batch.scheduling.resume import TO_RUN

@@ -1,13 +1,16 @@
-"""Opening the endpoints of a job: one provider for each, one pool of connections a proxy."""
+"""Opening the endpoints of a job: one provider for each, one pool of connections a proxy.
+
+The embedded endpoint as a provider that knows whether its process still lives.
+"""
 
 from __future__ import annotations
 
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import msgspec
 from yarl import URL
 
-from batch.app.run.embedded import EmbeddedEndpoint
 from batch.app.setup import trust
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.local_model.parent import started
@@ -16,6 +19,7 @@ from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.openai import OpenAIEndpoint
 from batch.providers.timeouts import Timeouts
+from batch.records import Failure
 from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:
@@ -28,6 +32,24 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
     from batch.protocols import Provider
+    from batch.records import Outcome, Request
+
+
+class EmbeddedEndpoint:
+    """Passes attempts on; a failure after the child's death is said to be just that, and holds the lane."""
+
+    def __init__(self, provider: Provider, child: Process) -> None:
+        self._provider = provider
+        self._child = child
+
+    async def complete(self, request: Request) -> Outcome:
+        """Make one attempt."""
+        outcome = await self._provider.complete(request)
+        code = self._child.returncode
+        if code is None or not isinstance(outcome, Failure):
+            return outcome
+        died = f"the embedded endpoint has died (exit code {code}); was the machine out of memory?"
+        return msgspec.structs.replace(outcome, code="local_model", message=died)
 
 
 LOOPBACK = "http://127.0.0.1"

@@ -12,17 +12,16 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.app.run.aside import drawn_up
 from batch.app.run.changed_requests import afterwards, announcement, check_sidecar, refuse_changes
 from batch.app.run.event_log_reporter import RunLog
 from batch.app.run.finalize import finish, publish
 from batch.app.run.output_claim import claim
-from batch.app.run.plan import open_source
-from batch.app.run.provenance import Beginning
+from batch.app.run.plan import drawn_up, open_source
 from batch.app.run.run_statistics import Statistics
 from batch.app.run.session import Session
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
 from batch.app.run.streaming_plan import Unplanned
+from batch.app.run.summary import Beginning
 from batch.app.run.timestamps import exact_utc_now
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again

@@ -1,11 +1,17 @@
-"""What a job amounts to, before anything is sent."""
+"""What a job amounts to, before anything is sent.
+
+Going through a job in a thread, so that whoever runs it can do other things meanwhile, or give up.
+"""
 
 from __future__ import annotations
 
+import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+import anyio.to_thread
 
 from batch.app.run.expected_requests import Expected
 from batch.app.run.input_changes import Changes
@@ -25,7 +31,6 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.protocols import Sink
     from batch.records import Known, Request
-
 
 SLICE = 0.002
 """Seconds for which a cursor reads past what needs nothing before it lets others go on."""
@@ -155,3 +160,27 @@ class Allowance:
         self.used_up = self.used_up or self._left <= 0
         self._left -= 1
         return not self.used_up
+
+
+async def drawn_up(
+    source: JobSource, known: Callable[[str], Known | None], sending: frozenset[State]
+) -> Plan:
+    """``draw_up``, which a cancellation ends at the next request.
+
+    ``known`` is called in the thread. Raises ``JobFileError`` with every mistake in the job's inputs.
+    """
+    is_left = threading.Event()
+
+    def known_still(request_id: str) -> Known | None:
+        if is_left.is_set():
+            raise _LeftError
+        return known(request_id)
+
+    try:
+        return await anyio.to_thread.run_sync(draw_up, source, known_still, sending, abandon_on_cancel=True)
+    finally:
+        is_left.set()
+
+
+class _LeftError(Exception):
+    """Nobody waits for the plan any more. It ends the thread, and nobody is told."""

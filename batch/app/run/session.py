@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from batch.app.run.options import RunOptions
-    from batch.app.run.provenance import Beginning
     from batch.app.run.run_statistics import Statistics
     from batch.app.run.shutdown import Signals
     from batch.app.run.streaming_plan import Unplanned
+    from batch.app.run.summary import Beginning
     from batch.app.setup.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile

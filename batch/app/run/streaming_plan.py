@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.lowlevel
 
+from batch.app.run.input_changes import Stamps
 from batch.app.run.plan import SLICE, Plan
-from batch.app.run.stamps import Stamps
 from batch.errors import JobFileError, Mistake
 from batch.events import PlanGrew
 from batch.results import result_line
