@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.app.run.plan import SLICE, Allowance, Plan, draw_up
+from batch.app.run.pending_requests import SLICE, Allowance
+from batch.app.run.plan import Plan, draw_up
 from batch.inputs.bitset import Marks
 from batch.inputs.render import PromptTemplate
 from batch.records import Known

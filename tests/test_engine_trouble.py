@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, cast
 import anyio
 import pytest
 
-from batch.app.run.plan import Allowance, Plan
+from batch.app.run.pending_requests import Allowance
+from batch.app.run.plan import Plan
 from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of

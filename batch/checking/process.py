@@ -12,7 +12,6 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
-import batch
 from batch.checking.messages import SECONDS, Checked, unfinished
 from batch.errors import one_line
 
@@ -104,7 +103,7 @@ class CheckingProcess:
 def _started() -> Popen[bytes]:
     from subprocess import DEVNULL, PIPE, Popen  # noqa: PLC0415 - most runs never need it
 
-    root = Path(batch.__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     command = [sys.executable, "-P", "-c", _BOOT, str(root)]
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
     return Popen(command, stdin=PIPE, stdout=PIPE, stderr=DEVNULL, env=environment)  # noqa: S603

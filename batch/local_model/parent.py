@@ -16,7 +16,6 @@ import anyio.to_thread
 import msgspec
 from anyio.streams.buffered import BufferedByteReceiveStream
 
-import batch
 from batch.errors import LocalModelError
 from batch.local_model.endpoint import KEY_VARIABLE, Endpoint, decode
 from batch.local_model.weights import ensure_weights
@@ -92,7 +91,7 @@ async def _weights(cache: Path, progress: Progress) -> Path:
 
 def _command(arguments: list[str]) -> list[str]:
     """The child's command line; ``-P`` keeps the modules of the current directory out of it."""
-    root = Path(batch.__file__).parent.parent
+    root = Path(__file__).parent.parent.parent
     return [sys.executable, "-P", "-c", _BOOT, str(root), *arguments]
 
 

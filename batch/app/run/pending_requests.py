@@ -8,6 +8,7 @@ looked for once more from the start.
 
 from __future__ import annotations
 
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 from batch.app.run.expected_requests import Match
@@ -162,3 +163,33 @@ class _Search:
         names = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
         known = (self._bad[name] for name in names if name in self._bad)
         return next(known, Mistake(request_id, 0, 0, "", _GONE))
+
+
+SLICE = 0.002
+"""Seconds for which a cursor reads past what needs nothing before it lets others go on."""
+
+
+class Allowance:
+    """How many requests may be sent, over all targets; ``None``: no limit. ``used_up``: it cut something."""
+
+    def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
+        self._left = limit
+        self._clock = clock
+        self.used_up = limit == 0
+
+    def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
+        """The requests of a target to send, as far as the allowance goes (``app.run.pending_requests``)."""
+        for request in pending(source, target, plan, sink, self._clock, SLICE):
+            if request is not None and not self.takes_one():
+                return
+            yield request
+            if self.used_up:
+                return
+
+    def takes_one(self) -> bool:
+        """Whether one more may be sent."""
+        if self._left is None:
+            return True
+        self.used_up = self.used_up or self._left <= 0
+        self._left -= 1
+        return not self.used_up

@@ -8,14 +8,12 @@ from __future__ import annotations
 import threading
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
-from time import perf_counter
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 
 from batch.app.run.expected_requests import Expected
 from batch.app.run.input_changes import Changes
-from batch.app.run.pending_requests import pending
 from batch.inputs.bitset import Marks
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
@@ -25,15 +23,11 @@ from batch.scheduling.resume import TO_RUN, State, state
 from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Container, Iterator
+    from collections.abc import Callable, Container
 
     from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
-    from batch.protocols import Sink
     from batch.records import Known, Request
-
-SLICE = 0.002
-"""Seconds for which a cursor reads past what needs nothing before it lets others go on."""
 
 
 @dataclass(slots=True)
@@ -134,32 +128,6 @@ def draw_up(
     plan = Plan(sending, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
-
-
-class Allowance:
-    """How many requests may be sent, over all targets; ``None``: no limit. ``used_up``: it cut something."""
-
-    def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
-        self._left = limit
-        self._clock = clock
-        self.used_up = limit == 0
-
-    def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
-        """The requests of a target to send, as far as the allowance goes (``app.run.pending_requests``)."""
-        for request in pending(source, target, plan, sink, self._clock, SLICE):
-            if request is not None and not self.takes_one():
-                return
-            yield request
-            if self.used_up:
-                return
-
-    def takes_one(self) -> bool:
-        """Whether one more may be sent."""
-        if self._left is None:
-            return True
-        self.used_up = self.used_up or self._left <= 0
-        self._left -= 1
-        return not self.used_up
 
 
 async def drawn_up(

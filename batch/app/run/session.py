@@ -13,7 +13,7 @@ import anyio
 
 from batch.app.run.endpoints import Address, Endpoints, members
 from batch.app.run.open_file_limit import connections
-from batch.app.run.plan import Allowance, Plan
+from batch.app.run.pending_requests import Allowance
 from batch.app.run.quotas import Spending
 from batch.app.run.shutdown import UNSENT, Stopper
 from batch.app.run.summary import Account
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 
     from batch.app.run.options import RunOptions
+    from batch.app.run.plan import Plan
     from batch.app.run.run_statistics import Statistics
     from batch.app.run.shutdown import Signals
     from batch.app.run.streaming_plan import Unplanned

@@ -18,7 +18,8 @@ import anyio
 import anyio.lowlevel
 
 from batch.app.run.input_changes import Stamps
-from batch.app.run.plan import SLICE, Plan
+from batch.app.run.pending_requests import SLICE
+from batch.app.run.plan import Plan
 from batch.errors import JobFileError, Mistake
 from batch.events import PlanGrew
 from batch.results import result_line
@@ -26,7 +27,7 @@ from batch.results import result_line
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
 
-    from batch.app.run.plan import Allowance
+    from batch.app.run.pending_requests import Allowance
     from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.records import Known, Request, Result
