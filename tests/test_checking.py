@@ -17,7 +17,7 @@ import trio.testing
 from batch.checking.checker import Checker
 from batch.checking.cost import MOST_STEPS, is_cheap, is_plain, weight_of
 from batch.checking.formats import format_complaint
-from batch.checking.messages import Checked, Task
+from batch.checking.messages import CheckRequest, CheckResult
 from batch.checking.process import CheckingProcess
 from batch.structured_output import Demand
 
@@ -148,24 +148,24 @@ def test_a_schema_nested_too_deeply_is_no_traceback() -> None:
     assert format_complaint(schema(deep)) == ("cannot be written as JSON", "")
 
 
-FINE = Checked()
-ANSWERS: list[tuple[Any, str, Checked]] = [
+FINE = CheckResult()
+ANSWERS: list[tuple[Any, str, CheckResult]] = [
     (MAIL, '"a@b.c"', FINE),
-    (MAIL, "1", Checked("$: 1 is not of type 'string'")),
-    (MAIL, "NaN", Checked("it is not JSON: JSON is malformed: invalid character (byte 0)")),
-    ({"uniqueItems": True}, "[1, 1]", Checked("$: [1, 1] has non-unique elements")),
-    ({"uniqueItems": True}, "[" * 300 + "]" * 300, Checked("it is nested more than 200 levels deep")),
-    ({"$schema": ["x"]}, "1", Checked("failed: TypeError: unhashable type: 'list'", is_judged=False)),
+    (MAIL, "1", CheckResult("$: 1 is not of type 'string'")),
+    (MAIL, "NaN", CheckResult("it is not JSON: JSON is malformed: invalid character (byte 0)")),
+    ({"uniqueItems": True}, "[1, 1]", CheckResult("$: [1, 1] has non-unique elements")),
+    ({"uniqueItems": True}, "[" * 300 + "]" * 300, CheckResult("it is nested more than 200 levels deep")),
+    ({"$schema": ["x"]}, "1", CheckResult("failed: TypeError: unhashable type: 'list'", is_judged=False)),
 ]
 
 
 @pytest.mark.parametrize(("value", "text", "said"), ANSWERS)
-async def test_what_is_said_of_an_answer(value: Any, text: str, said: Checked) -> None:
+async def test_what_is_said_of_an_answer(value: Any, text: str, said: CheckResult) -> None:
     async with Checker() as checker:
         assert await checker.check(text, schema(value)) == said
 
 
-SLOW = Checked("took longer than 5 s", is_judged=False)
+SLOW = CheckResult("took longer than 5 s", is_judged=False)
 ENDLESS: list[tuple[str, Any, str]] = [
     ("backtracking", MAIL, BACKTRACKS),
     ("names", {"patternProperties": {"^(a+)+$": {}}}, json.dumps({"a" * 40 + "!": 1})),
@@ -185,7 +185,7 @@ async def test_an_endless_check_ends_and_the_next_one_is_served(value: Any, text
 async def test_a_check_that_needs_too_much_memory_ends_and_the_next_one_is_served() -> None:
     async with Checker() as checker:
         said = await checker.check("[" + "[]," * 10_000_000 + "1]", schema({"uniqueItems": True}))
-        assert said == Checked("took more than 512 MiB of memory", is_judged=False)
+        assert said == CheckResult("took more than 512 MiB of memory", is_judged=False)
         assert await checker.check('"a@b.c"', schema(MAIL)) == FINE
 
 
@@ -225,13 +225,13 @@ async def test_a_cancelled_check_leaves_no_process_and_no_thread() -> None:
 
 def test_the_death_of_the_process_costs_one_check() -> None:
     with CheckingProcess() as process:
-        task = Task("answer", json.dumps(schema(MAIL)).encode(), b'"a@b.c"')
+        task = CheckRequest("answer", json.dumps(schema(MAIL)).encode(), b'"a@b.c"')
         assert process.check(task) == FINE
         assert process._process is not None
         os.kill(process._process.pid, signal.SIGKILL)
         process._process.wait()
         said = process.check(task)
-        assert said == Checked("ended the process that does it (exit code -9)", is_judged=False)
+        assert said == CheckResult("ended the process that does it (exit code -9)", is_judged=False)
         assert process.check(task) == FINE
 
 
@@ -242,7 +242,7 @@ def test_the_process_gets_no_secret_and_no_modules_of_the_current_directory(
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("OPENAI_API_KEY", "sk-a-secret")
     with CheckingProcess() as process:
-        assert process.check(Task("answer", json.dumps(schema(MAIL)).encode(), b'"a@b.c"')) == FINE
+        assert process.check(CheckRequest("answer", json.dumps(schema(MAIL)).encode(), b'"a@b.c"')) == FINE
         assert process._process is not None
         environment = f"/proc/{process._process.pid}/environ"
         if os.path.exists(environment):
@@ -251,9 +251,9 @@ def test_the_process_gets_no_secret_and_no_modules_of_the_current_directory(
 
 
 def test_it_works_in_virtual_time() -> None:
-    async def main() -> Checked:
+    async def main() -> CheckResult:
         async with Checker() as checker:
             return await checker.check("1", schema(MAIL))
 
     said = trio.run(main, clock=trio.testing.MockClock(autojump_threshold=0))
-    assert said == Checked("$: 1 is not of type 'string'")
+    assert said == CheckResult("$: 1 is not of type 'string'")

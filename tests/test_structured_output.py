@@ -10,7 +10,7 @@ import msgspec
 import pytest
 import trio.testing
 
-from batch.checking.messages import Checked
+from batch.checking.messages import CheckResult
 from batch.jobfile import load
 from batch.observers import Observers
 from batch.providers.scripted import ScriptedProvider
@@ -215,7 +215,7 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
     judged = acceptance.judge(work, CUT)
     assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
     if isinstance(judged, Unchecked):
-        judged = acceptance.conclude(work, judged.reply, Checked("is not JSON"))
+        judged = acceptance.conclude(work, judged.reply, CheckResult("is not JSON"))
     assert isinstance(judged, Failure)
     assert (judged.code, judged.should_retry, judged.partial_text) == ("length", False, CUT.text)
     assert work.revised is None

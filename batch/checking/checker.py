@@ -9,7 +9,7 @@ import anyio
 import anyio.to_thread
 import msgspec
 
-from batch.checking.messages import Task
+from batch.checking.messages import CheckRequest
 from batch.checking.process import CheckingProcess
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from anyio.streams.memory import MemoryObjectReceiveStream, MemoryObjectSendStream
 
-    from batch.checking.messages import Checked
+    from batch.checking.messages import CheckResult
 
 MOST = min(4, os.cpu_count() or 1)
 """Processes at once."""
@@ -48,9 +48,11 @@ class Checker:
             self._idle.close()
             self._release.close()
 
-    async def check(self, text: str, response_format: Mapping[str, object]) -> Checked:
+    async def check(self, text: str, response_format: Mapping[str, object]) -> CheckResult:
         """What is wrong with an answer. A cancellation ends the check."""
-        task = Task("answer", msgspec.json.encode(response_format), text.encode("utf-8", "surrogatepass"))
+        task = CheckRequest(
+            "answer", msgspec.json.encode(response_format), text.encode("utf-8", "surrogatepass")
+        )
         process = await self._free_process()
         try:
             return await anyio.to_thread.run_sync(

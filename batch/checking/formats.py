@@ -8,7 +8,7 @@ import msgspec
 
 from batch import structured_output
 from batch.checking.cost import is_plain
-from batch.checking.messages import Checked, Task, unfinished
+from batch.checking.messages import CheckRequest, CheckResult, unfinished
 from batch.checking.process import CheckingProcess
 from batch.errors import one_line
 
@@ -37,11 +37,11 @@ def _complaint_here(response_format: object) -> tuple[str, str] | None:
 @lru_cache(maxsize=256)
 def _complaint(encoded: bytes) -> tuple[str, str] | None:
     with CheckingProcess() as process:
-        checked = process.check(Task("format", encoded))
+        checked = process.check(CheckRequest("format", encoded))
     return _in_words(checked)
 
 
-def _in_words(checked: Checked) -> tuple[str, str] | None:
+def _in_words(checked: CheckResult) -> tuple[str, str] | None:
     if checked.is_judged:
         return (checked.complaint, checked.hint) if checked.complaint else None
     return f"checking this schema {checked.complaint}", "simplify it"

@@ -13,7 +13,7 @@ MEMORY = 512 * 1024 * 1024
 """Bytes that the checking process may have beyond those that it has at its start."""
 
 
-class Task(Struct, frozen=True):
+class CheckRequest(Struct, frozen=True):
     """A check. An ``answer`` is ``text``, to be judged by ``response_format``; a ``format`` is that itself.
 
     ``response_format`` is JSON. ``text`` is UTF-8, where lone surrogates stand as if they had a form in it.
@@ -24,7 +24,7 @@ class Task(Struct, frozen=True):
     text: bytes = b""
 
 
-class Checked(Struct, frozen=True):
+class CheckResult(Struct, frozen=True):
     """The result of a check. ``complaint`` says what is wrong, empty where nothing is; ``hint`` what to do.
 
     ``is_judged`` is ``False`` where the check came to no end: too much time or memory, or an exception.
@@ -35,6 +35,6 @@ class Checked(Struct, frozen=True):
     is_judged: bool = True
 
 
-def unfinished(why: str) -> Checked:
+def unfinished(why: str) -> CheckResult:
     """A check that came to no end."""
-    return Checked(why, is_judged=False)
+    return CheckResult(why, is_judged=False)

@@ -12,13 +12,13 @@ from typing import IO, TYPE_CHECKING, Self
 
 import msgspec
 
-from batch.checking.messages import SECONDS, Checked, unfinished
+from batch.checking.messages import SECONDS, CheckResult, unfinished
 from batch.errors import one_line
 
 if TYPE_CHECKING:
     from subprocess import Popen
 
-    from batch.checking.messages import Task
+    from batch.checking.messages import CheckRequest
 
 PATIENCE = 15.0
 """Seconds for an answer of the process, its start included, however busy the machine is."""
@@ -44,7 +44,7 @@ class CheckingProcess:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def check(self, task: Task) -> Checked:
+    def check(self, task: CheckRequest) -> CheckResult:
         """What the process says of the task. Whatever happens to it is said of this task alone."""
         with self._in_use:
             try:
@@ -60,13 +60,13 @@ class CheckingProcess:
         with self._in_use:
             self._bury()
 
-    def _asked(self, data: bytes) -> Checked:
+    def _asked(self, data: bytes) -> CheckResult:
         process = self._running()
         assert process.stdin is not None  # noqa: S101 - asked for
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(len(data).to_bytes(8, "big") + data)
         process.stdin.flush()
-        return msgspec.json.decode(_reply(process.stdout), type=Checked)
+        return msgspec.json.decode(_reply(process.stdout), type=CheckResult)
 
     def _running(self) -> Popen[bytes]:
         if self._process is None and not self._is_closed:

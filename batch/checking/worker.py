@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from batch.checking.messages import MEMORY, SECONDS, Checked, Task, unfinished
+from batch.checking.messages import MEMORY, SECONDS, CheckRequest, CheckResult, unfinished
 from batch.errors import one_line
 from batch.structured_output import Invalid, format_complaint, parsed
 
@@ -46,18 +46,18 @@ def main() -> None:
             gc.collect()
 
 
-def _next(requests: BinaryIO) -> Task | None:
+def _next(requests: BinaryIO) -> CheckRequest | None:
     length = int.from_bytes(requests.read(8), "big")
     data = requests.read(length)
-    return msgspec.msgpack.decode(data, type=Task) if data else None
+    return msgspec.msgpack.decode(data, type=CheckRequest) if data else None
 
 
-def _checked(task: Task) -> Checked:
+def _checked(task: CheckRequest) -> CheckResult:
     """The judgement; whatever goes wrong is said, and the next task is served."""
     try:
         response_format = msgspec.json.decode(task.response_format)
         if task.kind == "format":
-            return Checked(*(format_complaint(response_format) or ()))
+            return CheckResult(*(format_complaint(response_format) or ()))
         return _judged(task.text.decode("utf-8", "surrogatepass"), response_format)
     except MemoryError:
         return unfinished(f"took more than {MEMORY >> 20} MiB of memory")
@@ -65,12 +65,12 @@ def _checked(task: Task) -> Checked:
         return unfinished(f"failed: {one_line(error)}")
 
 
-def _judged(text: str, response_format: dict[str, object]) -> Checked:
+def _judged(text: str, response_format: dict[str, object]) -> CheckResult:
     try:
         parsed(text, response_format)
     except Invalid as error:
-        return Checked(str(error).encode("utf-8", "replace").decode())
-    return Checked()
+        return CheckResult(str(error).encode("utf-8", "replace").decode())
+    return CheckResult()
 
 
 def _set_timer(seconds: float) -> None:

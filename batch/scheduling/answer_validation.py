@@ -13,7 +13,7 @@ from batch.scheduling.retry import INVALID_OUTPUT, LENGTH
 from batch.structured_output import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
-    from batch.checking.messages import Checked
+    from batch.checking.messages import CheckResult
     from batch.records import JSONObject, Outcome, Reply, Request
     from batch.scheduling.task import Work
 
@@ -56,7 +56,7 @@ class Acceptance(Struct, frozen=True):
             return reply
         return _judged_by(response_format, work, reply)
 
-    def conclude(self, work: Work, reply: Reply, checked: Checked) -> Outcome:
+    def conclude(self, work: Work, reply: Reply, checked: CheckResult) -> Outcome:
         """The same as ``judge``, of a reply that has been checked."""
         if not checked.is_judged:
             return uncheckable(reply, f"checking the answer {checked.complaint}")
