@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from batch.scheduling.answer_validation import Acceptance
     from batch.scheduling.decisions import Decision
     from batch.scheduling.scheduler import Scheduler
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 GATHER = 0.05
 """Seconds for which finished results wait for company before they are written."""
@@ -164,7 +164,7 @@ class Run:
         while (work := self._take(now)) is not None:
             attempts.start_soon(self._work, work, attempts)
 
-    def _take(self, now: float) -> Work | None:
+    def _take(self, now: float) -> Task | None:
         try:
             return self._scheduler.take(now)
         except JobFileError as error:
@@ -182,8 +182,8 @@ class Run:
         self._error = self._error or InputsChangedError(str(error))
         self.drain()
 
-    async def _work(self, first: Work, attempts: TaskGroup) -> None:
-        work: Work | None = first
+    async def _work(self, first: Task, attempts: TaskGroup) -> None:
+        work: Task | None = first
         now = self._time()
         while work is not None:
             started = now
@@ -208,13 +208,13 @@ class Run:
                 self._start_workers(attempts, now)
         self._wake.set()
 
-    def _count_lost(self, work: Work, lost: int) -> None:
+    def _count_lost(self, work: Task, lost: int) -> None:
         """Count tries that a server may have processed, and so charges for."""
         for _ in range(lost):
             work.attempts += 1
             self._emit(AttemptStarted(work.request))
 
-    def _judged(self, work: Work, outcome: object) -> Outcome | Unchecked:
+    def _judged(self, work: Task, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
             return self._acceptance.judge(work, charged(outcome, work.failures))
         if not (isinstance(outcome, Reply) and isinstance(outcome.text, str)):
@@ -224,14 +224,14 @@ class Run:
         except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
             return uncheckable(outcome, f"checking the answer failed: {one_line(error)}")
 
-    async def _checked(self, work: Work, answer: Unchecked) -> Outcome:
+    async def _checked(self, work: Task, answer: Unchecked) -> Outcome:
         try:
             checked = await self._checker.check(answer.reply.text, answer.response_format)
             return self._acceptance.conclude(work, answer.reply, checked)
         except Exception as error:  # noqa: BLE001 - such as no memory for the check
             return uncheckable(answer.reply, f"checking the answer failed: {one_line(error)}")
 
-    def _settle(self, work: Work, outcome: Outcome, started: float, now: float) -> None:
+    def _settle(self, work: Task, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock()
         work.queued = started - work.queued_at
         if isinstance(outcome, Failure):
@@ -303,7 +303,7 @@ class Run:
             self._emit(ResultsDurable(results))
 
 
-def _note(work: Work, failure: Failure, at: str) -> None:
+def _note(work: Task, failure: Failure, at: str) -> None:
     """Keep what a failed attempt leaves."""
     work.redacted = work.redacted or failure.redacted
     work.history.append(Mishap(failure.code, failure.message, at))

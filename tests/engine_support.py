@@ -14,17 +14,17 @@ from batch.observers import Observers
 from batch.providers.scripted import Script, ScriptedProvider
 from batch.records import Failure, Known, Reply, Request, Result, Verdict
 from batch.runner import Run
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batch.events import Event
-    from batch.scheduling.admission import Gate
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.admission import Admission
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.reference_requests import Candidates
 
 START = "2026-11-22T00:00:00.000Z"
@@ -90,8 +90,8 @@ class Bench:
         max_attempts: int = 8,
         sink: MemorySink | None = None,
         fail_fast: bool = False,
-        gates: Mapping[str, Gate] | None = None,
-        capacity: Callable[[int], Capacity] = FixedCapacity,
+        gates: Mapping[str, Admission] | None = None,
+        capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
         pools: Mapping[str, Sequence[str]] | None = None,
         candidates: Mapping[str, Candidates] | None = None,
         reference: Request | None = None,
@@ -99,7 +99,7 @@ class Bench:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
         lanes = [
-            Lane(
+            TargetQueue(
                 name,
                 iter(rows),
                 limit=limit,

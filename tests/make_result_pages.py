@@ -12,7 +12,7 @@ import msgspec
 from batch.cli.run import EXIT_CODES
 from batch.exit_codes import exit_code
 from batch.records import Result, Summary
-from batch.scheduling.retry import Hold
+from batch.scheduling.retry import Parking
 from tests.reference_codes import CODES
 from tests.reference_fields import FIELDS, SUMMARY_FIELDS
 
@@ -102,10 +102,10 @@ def precedence() -> list[int]:
 
 
 def _of_both(*codes: int) -> int:
-    holds = [Hold("", "", exit_code=code) for code in codes if code in (7, 75)]
+    holds = [Parking("", "", exit_code=code) for code in codes if code in (7, 75)]
     error = next((code for code in codes if code in (70, 74)), None)
     if {70, 74} == set(codes):
-        holds, error = [Hold("", "", exit_code=70)], 74
+        holds, error = [Parking("", "", exit_code=70)], 74
     return exit_code(
         failed=1 in codes,
         holds=holds,

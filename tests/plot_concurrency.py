@@ -19,8 +19,8 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from tests.simulated_server import (
     ERRORS_AND_CUTS,
     SimulatedServer,
@@ -35,7 +35,7 @@ from tests.simulated_server import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from tests.simulated_server import Trace
 
 SEEDS = {4: range(10), 32: range(10), 256: range(3)}
@@ -89,12 +89,12 @@ def table() -> str:
 
 def _cell(capacity: int, options: dict[str, Any]) -> str:
     settings = {round(capacity * step / 20) for step in range(15, 22)}
-    fixed = {setting: _throughput(FixedCapacity(setting), capacity, 0, options) for setting in settings}
+    fixed = {setting: _throughput(FixedLimiter(setting), capacity, 0, options) for setting in settings}
     setting = max(fixed, key=lambda name: fixed[name])
     shares, failed = [], []
     for seed in SEEDS[capacity]:
-        trace = _run(AdaptiveCapacity(SERVERS[capacity]), steady(capacity), seed, options)
-        best = _throughput(FixedCapacity(setting), capacity, seed, options) if seed else fixed[setting]
+        trace = _run(AdaptiveLimiter(SERVERS[capacity]), steady(capacity), seed, options)
+        best = _throughput(FixedLimiter(setting), capacity, seed, options) if seed else fixed[setting]
         shares.append(trace.throughput(WARM, END) / best)
         failed.append(trace.refused(WARM, END))
     return f"{min(shares):.0%}, {max(failed):.1%} failed"
@@ -111,18 +111,21 @@ def panels() -> list[dict[str, Any]]:
         {
             "title": title,
             "capacity": [capacity(second) for second in range(END)],
-            "slots": _run(AdaptiveCapacity(limit), capacity, 0).slots,
+            "slots": _run(AdaptiveLimiter(limit), capacity, 0).slots,
         }
         for title, capacity, limit in shown
     ]
 
 
-def _throughput(setting: Capacity, capacity: int, seed: int, options: dict[str, Any]) -> float:
+def _throughput(setting: ConcurrencyLimiter, capacity: int, seed: int, options: dict[str, Any]) -> float:
     return _run(setting, steady(capacity), seed, options).throughput(WARM, END)
 
 
 def _run(
-    setting: Capacity, capacity: Callable[[float], int], seed: int, options: dict[str, Any] | None = None
+    setting: ConcurrencyLimiter,
+    capacity: Callable[[float], int],
+    seed: int,
+    options: dict[str, Any] | None = None,
 ) -> Trace:
     return simulate(SimulatedServer(capacity, Random(seed), **(options or {})), setting, END)
 

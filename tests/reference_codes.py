@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from batch.records import Failure
 from batch.scheduling.quota import was_free
-from batch.scheduling.retry import Fail, Hold, Retry, RetryPolicy, decide
+from batch.scheduling.retry import Fail, Parking, Retry, RetryPolicy, decide
 
 PATIENT = RetryPolicy(max_attempts=4, validation_retries=2)
 """Enough attempts to tell one retry from several."""
@@ -37,7 +37,7 @@ class Code:
 
 def _retried(failure: Failure) -> str:
     first = decide(PATIENT, failure, 0.0, lambda: 0.0)
-    if isinstance(first, Hold):
+    if isinstance(first, Parking):
         return "endpoint parked"
     if isinstance(first, Fail):
         return "no"

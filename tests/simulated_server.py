@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from random import Random
 
     from batch.records import Outcome
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
 
 REPLY = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSAL = Failure("http_429", "too many requests", http_status=429)
@@ -119,7 +119,7 @@ class Trace:
         return refusals / max(1, refusals + sum(self.replies[begin:end]))
 
 
-def simulate(server: SimulatedServer, capacity: Capacity, seconds: int) -> Trace:
+def simulate(server: SimulatedServer, capacity: ConcurrencyLimiter, seconds: int) -> Trace:
     """Send whenever a slot is free, for so many seconds."""
     trace = Trace()
     under_way: list[tuple[float, int, float, Outcome]] = []
@@ -133,7 +133,10 @@ def simulate(server: SimulatedServer, capacity: Capacity, seconds: int) -> Trace
 
 
 def _moments(
-    under_way: list[tuple[float, int, float, Outcome]], trace: Trace, capacity: Capacity, seconds: int
+    under_way: list[tuple[float, int, float, Outcome]],
+    trace: Trace,
+    capacity: ConcurrencyLimiter,
+    seconds: int,
 ) -> Iterator[float]:
     """The start, and each time at which an attempt has ended and was settled."""
     yield 0.0

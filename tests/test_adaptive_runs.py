@@ -10,8 +10,8 @@ import pytest
 from aiohttp import web
 
 from batch.records import Failure
-from batch.scheduling.concurrency import START, AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import START, AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from tests.chat_server import ChatServer, serving
 from tests.engine_support import OK, Bench, requests
 from tests.simulated_server import ERRORS_AND_CUTS, SimulatedServer, changing, steady
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batch.providers.scripted import Script
     from batch.records import Outcome, Request
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from tests.conftest import Command
 
 SEEDS = range(6)
@@ -33,7 +33,10 @@ def asked(server: SimulatedServer) -> Script:
 
 
 def run_against(
-    server: SimulatedServer, count: int, limit: int, capacity: Callable[[int], Capacity] = AdaptiveCapacity
+    server: SimulatedServer,
+    count: int,
+    limit: int,
+    capacity: Callable[[int], ConcurrencyLimiter] = AdaptiveLimiter,
 ) -> Bench:
     bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=capacity)
     bench.play()
@@ -61,19 +64,19 @@ def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, co
 def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: float, code: int) -> None:
     refusal = Failure(f"http_{code}", "not now", http_status=code)
 
-    def taken(capacity: Callable[[int], Capacity]) -> float:
+    def taken(capacity: Callable[[int], ConcurrencyLimiter]) -> float:
         server = [SimulatedServer(steady(1000), Random(seed), noise=share, refusal=refusal) for seed in SEEDS]
         return sum(seconds(run_against(each, 300, limit, capacity)) for each in server)
 
-    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
+    assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
 def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
-    def taken(capacity: Callable[[int], Capacity]) -> float:
+    def taken(capacity: Callable[[int], ConcurrencyLimiter]) -> float:
         server = [SimulatedServer(steady(1000), Random(seed), faults=ERRORS_AND_CUTS) for seed in SEEDS]
         return sum(seconds(run_against(each, 300, 6, capacity)) for each in server)
 
-    assert taken(FixedCapacity) >= 0.9 * taken(AdaptiveCapacity)
+    assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
 def test_a_server_that_says_503_above_its_capacity_is_not_taken_for_dead() -> None:
@@ -90,7 +93,7 @@ def test_requests_survive_a_server_that_shrinks() -> None:
 
 
 def test_the_pilot_goes_alone_and_then_the_start_width_goes_at_once() -> None:
-    bench = Bench({"m": lambda *_: (1, OK)}, {"m": requests(200)}, limit=64, capacity=AdaptiveCapacity)
+    bench = Bench({"m": lambda *_: (1, OK)}, {"m": requests(200)}, limit=64, capacity=AdaptiveLimiter)
     bench.play()
     begin = bench.diary.sent[0][0]
     at = [round(time - begin) for time, _ in bench.diary.sent]
@@ -105,7 +108,7 @@ def test_after_an_outage_the_width_doubles_again_from_one() -> None:
         out = 20 <= anyio.current_time() - begin[0] < 60
         return (0.01, Failure("connect", "refused")) if out else (1, OK)
 
-    bench = Bench({"m": script}, {"m": requests(2000)}, limit=64, capacity=AdaptiveCapacity)
+    bench = Bench({"m": script}, {"m": requests(2000)}, limit=64, capacity=AdaptiveLimiter)
     bench.play()
     assert bench.statuses == ["succeeded"] * 2000
     after = [at for at, _ in bench.diary.sent if at - begin[0] >= 60]

@@ -14,15 +14,15 @@ import pytest
 from msgspec.structs import replace
 
 from batch.records import Failure, Reply, Request
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.reference_requests import Candidates
 from tests.engine_support import OK, Bench, always, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
 
 FLAGGED = Failure("forbidden", "flagged", http_status=403)
 UNPAID = Failure("payment_required", "no credit", http_status=402)
@@ -56,7 +56,7 @@ class Job(Bench):
         *,
         count: int,
         limit: int = 8,
-        capacity: Callable[[int], Capacity] = FixedCapacity,
+        capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
         is_planned: bool = True,
         outage: float = 1800,
     ) -> None:
@@ -109,8 +109,8 @@ def test_a_tenth_of_the_documents_fails_alone(where: str, failure: Failure) -> N
 
 
 @pytest.mark.parametrize("limit", [1, 64])
-@pytest.mark.parametrize("capacity", [FixedCapacity, AdaptiveCapacity])
-def test_at_any_width(limit: int, capacity: Callable[[int], Capacity]) -> None:
+@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
+def test_at_any_width(limit: int, capacity: Callable[[int], ConcurrencyLimiter]) -> None:
     job = Job(named(range(300, 400)), SERVER_ERROR, count=1000, limit=limit, capacity=capacity)
     assert Counter(job.statuses) == {"succeeded": 900, "failed": 100}
     assert job.sent_for_good_ones <= 900 * 1.03

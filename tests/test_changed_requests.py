@@ -38,7 +38,7 @@ PRICE = {"input": 2.5, "output": 10.0}
 """For a million tokens."""
 
 
-class Meter:
+class Quota:
     """A server that answers with the prompt, and adds up the tokens for which it asks money."""
 
     def __init__(self) -> None:
@@ -63,7 +63,7 @@ class Meter:
 
 
 @contextmanager
-def faulty(meter: Meter) -> Iterator[FaultServer]:
+def faulty(meter: Quota) -> Iterator[FaultServer]:
     """The server in a thread of its own, for tests without a loop."""
     with start_blocking_portal() as portal, portal.wrap_async_context_manager(FaultServer(meter)) as server:
         yield server
@@ -116,7 +116,7 @@ def prompts(number: int, changed: int = 0, word: str = "changed") -> dict[str, s
 
 
 def test_three_nights_with_a_prompt_that_is_edited_on_the_second(cli: Cli) -> None:
-    meter = Meter()
+    meter = Quota()
     with faulty(meter) as server:
         night = Night(cli, server)
 
@@ -177,7 +177,7 @@ def test_three_nights_with_a_prompt_that_is_edited_on_the_second(cli: Cli) -> No
     ],
 )
 def test_it_is_said_before_anything_is_sent(cli: Cli, changed: int, said: str) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(5))
         night.run()
@@ -191,7 +191,7 @@ def test_it_is_said_before_anything_is_sent(cli: Cli, changed: int, said: str) -
 
 
 def test_changed_requests_that_had_failed_are_worth_a_remark(cli: Cli) -> None:
-    meter = Meter()
+    meter = Quota()
     meter.refused = {"number 0", "number 1"}
     with faulty(meter) as server:
         night = Night(cli, server)
@@ -212,7 +212,7 @@ def test_changed_requests_that_had_failed_are_worth_a_remark(cli: Cli) -> None:
 
 
 def test_a_job_that_is_not_gone_through_beforehand_says_it_at_the_end(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(6), on_bad_row="skip")
         night.run()
@@ -225,7 +225,7 @@ def test_a_job_that_is_not_gone_through_beforehand_says_it_at_the_end(cli: Cli) 
 
 
 def test_a_row_that_went_bad_leaves_its_answer_beside_the_output(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(3), on_bad_row="skip")
         night.run()
@@ -239,7 +239,7 @@ def test_a_row_that_went_bad_leaves_its_answer_beside_the_output(cli: Cli) -> No
 
 @pytest.mark.parametrize("on_bad_row", ["stop", "skip"])
 def test_replace_drops_the_earlier_answers(cli: Cli, on_bad_row: str) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(3), on_bad_row=on_bad_row)
         night.run()
@@ -255,7 +255,7 @@ def test_replace_drops_the_earlier_answers(cli: Cli, on_bad_row: str) -> None:
 @pytest.mark.parametrize("on_bad_row", ["stop", "skip"])
 @pytest.mark.parametrize("flags", [[], ["--limit", "1"], ["--prune"]])
 def test_refuse_sends_nothing(cli: Cli, on_bad_row: str, flags: list[str]) -> None:
-    meter = Meter()
+    meter = Quota()
     with faulty(meter) as server:
         night = Night(cli, server)
         night.write(prompts(3), on_bad_row=on_bad_row, on_change="refuse")
@@ -272,7 +272,7 @@ def test_refuse_sends_nothing(cli: Cli, on_bad_row: str, flags: list[str]) -> No
 
 
 def test_what_a_limit_leaves_pending_keeps_its_answer_in_the_output(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(4))
         night.run()
@@ -288,7 +288,7 @@ def test_what_a_limit_leaves_pending_keeps_its_answer_in_the_output(cli: Cli) ->
 
 
 def test_retry_sets_answers_aside_as_run_does(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(2))
         night.run()
@@ -299,7 +299,7 @@ def test_retry_sets_answers_aside_as_run_does(cli: Cli) -> None:
 
 
 def test_pruning_clears_what_earlier_runs_have_set_aside(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(3))
         night.run()
@@ -317,7 +317,7 @@ def test_pruning_clears_what_earlier_runs_have_set_aside(cli: Cli) -> None:
 @pytest.mark.parametrize("on_bad_row", ["stop", "skip"])
 @pytest.mark.parametrize("kind", ["another program's", "a link"])
 def test_where_answers_cannot_be_kept_nothing_is_sent(cli: Cli, on_bad_row: str, kind: str) -> None:
-    meter = Meter()
+    meter = Quota()
     with faulty(meter) as server:
         night = Night(cli, server)
         night.write(prompts(2), on_bad_row=on_bad_row)
@@ -340,7 +340,7 @@ def test_where_answers_cannot_be_kept_nothing_is_sent(cli: Cli, on_bad_row: str,
 
 def test_files_of_superseded_answers_are_no_documents(cli: Cli) -> None:
     folder = cli.folder
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(2))
         night.run()
@@ -355,7 +355,7 @@ def test_files_of_superseded_answers_are_no_documents(cli: Cli) -> None:
 
 
 def test_the_name_of_such_a_file_is_no_output(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(2), path="output/job.jsonl.superseded.jsonl")
         ended = cli("run", "job.yaml")
@@ -364,7 +364,7 @@ def test_the_name_of_such_a_file_is_no_output(cli: Cli) -> None:
 
 
 def test_a_dry_run_says_where_answers_would_go(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(3))
         night.run()
@@ -380,7 +380,7 @@ def test_a_dry_run_says_where_answers_would_go(cli: Cli) -> None:
 
 
 def test_the_summary_of_the_last_run_that_sent_something_stays(cli: Cli) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(3))
         night.run("--limit", "0", code=8)
@@ -399,7 +399,7 @@ def test_the_summary_of_the_last_run_that_sent_something_stays(cli: Cli) -> None
 
 @pytest.mark.parametrize("damage", [b"", b"{", b"[]", b'{"attempts": "7"}', b"\xff"])
 def test_a_damaged_summary_is_replaced(cli: Cli, damage: bytes) -> None:
-    with faulty(Meter()) as server:
+    with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(1))
         night.run()

@@ -16,8 +16,8 @@ from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of
 from batch.records import Failure, Known, Reply, Request
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.resume import State, state
 from tests.engine_support import OK, Bench, MemorySink, always, requests
 
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.inputs.bitset import Marks
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
 
 SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)
 
@@ -37,10 +37,10 @@ def busiest(times: Iterable[float], width: float) -> int:
     return max(bisect_left(ordered, at + width) - n for n, at in enumerate(ordered))
 
 
-@pytest.mark.parametrize("capacity", [FixedCapacity, AdaptiveCapacity])
+@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
 @pytest.mark.parametrize("limit", [8, 1000])
 def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
-    limit: int, capacity: Callable[[int], Capacity]
+    limit: int, capacity: Callable[[int], ConcurrencyLimiter]
 ) -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         return 0.05, SLOW_DOWN if attempt == 1 else OK
@@ -162,9 +162,9 @@ def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_
     assert sent["slow"] <= 1 + 8 + 4 * 9
 
 
-@pytest.mark.parametrize("capacity", [FixedCapacity, AdaptiveCapacity])
+@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
 def test_a_server_in_maintenance_is_probed_no_earlier_than_it_says(
-    capacity: Callable[[int], Capacity],
+    capacity: Callable[[int], ConcurrencyLimiter],
 ) -> None:
     origin: list[float] = []
 

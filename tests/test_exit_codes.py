@@ -14,7 +14,7 @@ from aiohttp import web
 from batch.cli.run import EXIT_CODES
 from batch.exit_codes import exit_code
 from batch.results.lock import OutputLock
-from batch.scheduling.retry import Hold
+from batch.scheduling.retry import Parking
 from tests.chat_server import ChatServer, serving
 from tests.kill_support import whole_lines, write_job
 
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.anyio
 ROWS = {f"row-{number}": f"number {number}" for number in range(20)}
 
 
-class Work:
+class Task:
     """A job of twenty rows, its server, and the command that runs it."""
 
     def __init__(self, promptjobs: Command, server: ChatServer) -> None:
@@ -93,11 +93,11 @@ class Work:
         return code
 
 
-async def plain(work: Work) -> int:
+async def plain(work: Task) -> int:
     return await work.run()
 
 
-async def some_failures(work: Work) -> int:
+async def some_failures(work: Task) -> int:
     async def busy_for_odd_numbers() -> None:
         if work.server.prompts[-1].endswith(("3", "7")):
             raise web.HTTPServiceUnavailable
@@ -106,7 +106,7 @@ async def some_failures(work: Work) -> int:
     return await work.run()
 
 
-async def first_failure(work: Work) -> int:
+async def first_failure(work: Task) -> int:
     async def busy_once() -> None:
         if len(work.server.seen) == 4:
             raise web.HTTPServiceUnavailable
@@ -115,25 +115,25 @@ async def first_failure(work: Work) -> int:
     return await work.run("--fail-fast")
 
 
-async def wrong_usage(work: Work) -> int:
+async def wrong_usage(work: Task) -> int:
     return await work.run("--no-such-flag")
 
 
-async def wrong_job_file(work: Work) -> int:
+async def wrong_job_file(work: Task) -> int:
     work.write(temprature=0)
     return await work.run()
 
 
-async def wrong_key(work: Work) -> int:
+async def wrong_key(work: Task) -> int:
     work.server.key = "not shown"
     return await work.run()
 
 
-async def wrong_address(work: Work) -> int:
+async def wrong_address(work: Task) -> int:
     return await work.run("--base-url", "http://127.0.0.1:9")
 
 
-async def quota_that_comes_back_too_late(work: Work) -> int:
+async def quota_that_comes_back_too_late(work: Task) -> int:
     async def used_up() -> None:
         raise web.HTTPPaymentRequired(headers={"Retry-After": "60"})
 
@@ -141,28 +141,28 @@ async def quota_that_comes_back_too_late(work: Work) -> int:
     return await work.run("--max-duration", "50s")
 
 
-async def limit_of_requests(work: Work) -> int:
+async def limit_of_requests(work: Task) -> int:
     return await work.run("--limit", "7")
 
 
-async def limit_of_time(work: Work) -> int:
+async def limit_of_time(work: Task) -> int:
     return await work.run("--max-duration", "0s")
 
 
-async def no_space(work: Work) -> int:
+async def no_space(work: Task) -> int:
     return await work.run(prelude="ulimit -f 4;")
 
 
-async def no_space_at_all(work: Work) -> int:
+async def no_space_at_all(work: Task) -> int:
     return await work.run(prelude="ulimit -f 0;")
 
 
-async def output_is_held(work: Work) -> int:
+async def output_is_held(work: Task) -> int:
     with OutputLock(work.output):
         return await work.run()
 
 
-async def outage(work: Work) -> int:
+async def outage(work: Task) -> int:
     async def answer_two() -> None:
         if len(work.server.seen) > 2:
             raise web.HTTPServiceUnavailable
@@ -172,15 +172,15 @@ async def outage(work: Work) -> int:
     return await work.run()
 
 
-async def interrupted(work: Work) -> int:
+async def interrupted(work: Task) -> int:
     return await work.run_and_send(signal.SIGINT)
 
 
-async def terminated(work: Work) -> int:
+async def terminated(work: Task) -> int:
     return await work.run_and_send(signal.SIGTERM)
 
 
-async def hung_up(work: Work) -> int:
+async def hung_up(work: Task) -> int:
     return await work.run_and_send(signal.SIGHUP)
 
 
@@ -200,7 +200,7 @@ batch.runner.Run._settle = broken
 """
 
 
-async def internal_error(work: Work) -> int:
+async def internal_error(work: Task) -> int:
     folder = work.promptjobs.folder / "broken"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(BROKEN)
@@ -215,7 +215,7 @@ class Way(NamedTuple):
     """A way to an exit code, and whether anything may have been sent by then."""
 
     code: int
-    come_to: Callable[[Work], Awaitable[int]]
+    come_to: Callable[[Task], Awaitable[int]]
     sends: bool = True
 
 
@@ -242,13 +242,13 @@ WAYS = [
 
 
 @pytest.fixture
-async def work(promptjobs: Command) -> AsyncIterator[Work]:
+async def work(promptjobs: Command) -> AsyncIterator[Task]:
     async with serving(ChatServer()) as server:
-        yield Work(promptjobs, server)
+        yield Task(promptjobs, server)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way.code} {way.come_to.__name__}" for way in WAYS])
-async def test_every_exit_code_is_reached_and_the_same_command_goes_on(work: Work, way: Way) -> None:
+async def test_every_exit_code_is_reached_and_the_same_command_goes_on(work: Task, way: Way) -> None:
     assert await way.come_to(work) == way.code
     kept = [result.id for result in whole_lines(work.output) if result.status == "succeeded"]
     assert way.sends or not work.server.seen
@@ -271,7 +271,7 @@ def test_no_other_code_is_promised() -> None:
     assert promised == {way.code for way in WAYS}
 
 
-async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_traceback(work: Work) -> None:
+async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_traceback(work: Task) -> None:
     assert await internal_error(work) == 70
     assert [result.status for result in whole_lines(work.output)] == ["succeeded"] * 5
     log = work.output.with_name("job.jsonl.log")
@@ -287,7 +287,7 @@ async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_trac
     assert "Traceback" not in work.stderr
 
 
-async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_for(work: Work) -> None:
+async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_for(work: Task) -> None:
     work.flags = ["-v"]
     assert await internal_error(work) == 70
     assert "Traceback (most recent call last)" in work.stderr
@@ -300,9 +300,9 @@ async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_f
         ({"failed": True}, 1),
         ({"pending": True}, 1),
         ({"error": 1, "out_of_budget": True}, 8),
-        ({"holds": [Hold("auth", "")], "out_of_budget": True}, 7),
-        ({"holds": [Hold("auth", ""), Hold("connect", "", exit_code=75)], "failed": True}, 75),
-        ({"signal": 2, "holds": [Hold("connect", "", exit_code=75)], "out_of_budget": True}, 130),
+        ({"holds": [Parking("auth", "")], "out_of_budget": True}, 7),
+        ({"holds": [Parking("auth", ""), Parking("connect", "", exit_code=75)], "failed": True}, 75),
+        ({"signal": 2, "holds": [Parking("connect", "", exit_code=75)], "out_of_budget": True}, 130),
         ({"signal": 1, "error": 1}, 129),
         ({"signal": 15, "error": 70}, 70),
         ({"signal": 15, "error": 74}, 74),

@@ -25,7 +25,7 @@ from batch.providers.openai import OpenAIEndpoint
 from batch.records import Outcome, Reply, Request, Verdict
 from batch.scheduling.decisions import CircuitOpened, Failed, Park, RetryAt, Suspend
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 from batch.testing import FaultServer
 from tests import make_fault_table
 from tests.fault_matrix import ROWS
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batch.protocols import Provider
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
     from batch.testing import Received, Script
 
 pytestmark = pytest.mark.anyio
@@ -62,7 +62,7 @@ async def fate_of(provider: Provider) -> Fate:
     """Send one request as the engine would, on an endpoint that works for others meanwhile; never wait."""
     policy = RetryPolicy(max_attempts=ATTEMPTS)
     requests = iter([request("pilot"), request("other"), request(), *map(request, "bcdefg")])
-    lane = Lane("m", requests, limit=2, policy=policy, outage=1800, random=lambda: 0.5)
+    lane = TargetQueue("m", requests, limit=2, policy=policy, outage=1800, random=lambda: 0.5)
     pilot, now = taken(lane, 0.0), 0.0
     lane.settle(pilot, OK, now)
     taken(lane, now)  # the other stays in flight
@@ -96,7 +96,7 @@ async def fate_of(provider: Provider) -> Fate:
         assert taken(lane, now) is work
 
 
-def taken(lane: Lane, now: float) -> Work:
+def taken(lane: TargetQueue, now: float) -> Task:
     work = lane.take(now)
     assert work is not None
     return work

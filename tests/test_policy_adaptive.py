@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome
-from batch.scheduling.concurrency import REST, START, AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import REST, START, AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import shows_overload
 from tests.simulated_server import (
     REFUSAL,
@@ -31,7 +31,7 @@ from tests.simulated_server import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
 
 SEEDS = range(10)
 WARM, END = 60, 660
@@ -70,7 +70,7 @@ CUT = Failure("truncated", "cut")
 )
 def test_only_what_fewer_at_once_would_have_spared_is_a_sign(failure: Failure, sign: bool) -> None:
     assert shows_overload(failure) is sign
-    it = AdaptiveCapacity(16)
+    it = AdaptiveLimiter(16)
     it.settled(failure, started=0, now=1, in_flight=16)
     assert (it.slots(1) < 16) is sign
 
@@ -82,7 +82,7 @@ class Hand:
     """Settles by hand: one reply or refusal after the other, each sent after the last was settled."""
 
     def __init__(self, limit: int = 512, start: int = START) -> None:
-        self.it = AdaptiveCapacity(limit, start=start)
+        self.it = AdaptiveLimiter(limit, start=start)
         self.now = 0.0
 
     @property
@@ -316,7 +316,7 @@ def test_a_refusal_that_takes_longer_than_an_answer_is_never_taken_for_noise() -
 def test_the_width_stays_between_one_and_the_limit(
     limit: int, start: int, events: list[tuple[Outcome, int]]
 ) -> None:
-    it = AdaptiveCapacity(limit, start=start)
+    it = AdaptiveLimiter(limit, start=start)
     for now, (outcome, age) in enumerate(events, start=1):
         in_flight = max(1, min(it.slots(now), 1 + age * 7))
         it.sent(now)
@@ -332,14 +332,14 @@ def best_fixed(capacity: int, slowdown: Callable[[float], float]) -> float:
     """The throughput of the best of all fixed settings, tried in steps of a twentieth of the capacity."""
     settings = sorted({max(1, round(capacity * step / 20)) for step in range(12, 22)})
     return max(
-        sum(_play(FixedCapacity(setting), capacity, seed, slowdown).throughput(WARM, END) for seed in (0, 1))
+        sum(_play(FixedLimiter(setting), capacity, seed, slowdown).throughput(WARM, END) for seed in (0, 1))
         / 2
         for setting in settings
     )
 
 
 def _play(
-    capacity: FixedCapacity | AdaptiveCapacity,
+    capacity: FixedLimiter | AdaptiveLimiter,
     size: int,
     seed: int,
     slowdown: Callable[[float], float] = gradual,
@@ -355,14 +355,14 @@ def test_it_comes_close_to_the_best_fixed_setting_with_few_refusals(
 ) -> None:
     best = best_fixed(size, slowdown)
     for seed in SEEDS if slowdown is gradual or size < 256 else SEEDS[:2]:
-        trace = _play(AdaptiveCapacity(BOUNDS[size]), size, seed, slowdown)
+        trace = _play(AdaptiveLimiter(BOUNDS[size]), size, seed, slowdown)
         assert trace.throughput(WARM, END) >= share * best, seed
         assert trace.refused(WARM, END) <= 0.02, seed
 
 
 def test_a_server_that_takes_one_at_a_time_gets_one_at_a_time() -> None:
     for seed in SEEDS:
-        trace = _play(AdaptiveCapacity(BOUNDS[1]), 1, seed)
+        trace = _play(AdaptiveLimiter(BOUNDS[1]), 1, seed)
         assert trace.throughput(WARM, END) >= 0.9 * best_fixed(1, gradual)
         assert trace.refused(WARM, END) <= 0.02
 
@@ -374,7 +374,7 @@ def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: in
     best = best_fixed(after, gradual)
     for seed in SEEDS:
         server = SimulatedServer(changing(before, after, change), Random(seed))
-        trace = simulate(server, AdaptiveCapacity(512), END)
+        trace = simulate(server, AdaptiveLimiter(512), END)
         settled = change + 60
         for begin in range(settled, END - 90, 30):
             assert trace.throughput(begin, begin + 90) >= (0.8 if after == 4 else 0.9) * best, (seed, begin)
@@ -385,14 +385,14 @@ def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: in
 @pytest.mark.parametrize("size", [4, 32, 256])
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])
 def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise: float) -> None:
-    def throughput(capacity: Capacity, seed: int) -> float:
+    def throughput(capacity: ConcurrencyLimiter, seed: int) -> float:
         server = SimulatedServer(steady(size), Random(seed), noise=noise)
         return simulate(server, capacity, END).throughput(WARM, END)
 
     settings = {round(size * step / 20) for step in (16, 18, 19, 20, 21)}
-    best = max(throughput(FixedCapacity(setting), 0) for setting in settings)
+    best = max(throughput(FixedLimiter(setting), 0) for setting in settings)
     for seed in SEEDS if size < 256 else SEEDS[:2]:
-        assert throughput(AdaptiveCapacity(BOUNDS[size]), seed) >= 0.9 * best, seed
+        assert throughput(AdaptiveLimiter(BOUNDS[size]), seed) >= 0.9 * best, seed
 
 
 @pytest.mark.slow
@@ -401,11 +401,11 @@ def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise
 def test_random_refusals_cost_next_to_nothing_below_a_small_limit(limit: int, noise: float) -> None:
     """From the first second on, and for as long as a job of some hundred requests takes."""
 
-    def throughput(make: Callable[[int], Capacity]) -> float:
+    def throughput(make: Callable[[int], ConcurrencyLimiter]) -> float:
         servers = [SimulatedServer(steady(10_000), Random(seed), noise=noise) for seed in SEEDS]
         return sum(simulate(server, make(limit), 200).throughput(0, 200) for server in servers)
 
-    assert throughput(AdaptiveCapacity) >= 0.9 * throughput(FixedCapacity)
+    assert throughput(AdaptiveLimiter) >= 0.9 * throughput(FixedLimiter)
 
 
 @pytest.mark.parametrize("noise", [0.0, 0.03, 0.06])
@@ -416,11 +416,11 @@ def test_a_server_that_loses_most_of_its_capacity_is_given_way_within_a_few_seco
     change, after = 330, before // 4
     for seed in SEEDS[:4]:
         server = SimulatedServer(changing(before, after, change), Random(seed), noise=noise)
-        trace = simulate(server, AdaptiveCapacity(512), change + 60)
+        trace = simulate(server, AdaptiveLimiter(512), change + 60)
         assert max(trace.slots[change + 10 :]) <= 1.2 * after + 1, seed
 
 
 def test_without_refusals_the_limit_is_reached_within_a_minute_and_kept() -> None:
     for limit in (8, 64, 512):
-        trace = _play(AdaptiveCapacity(limit), 10_000, seed=0)
+        trace = _play(AdaptiveLimiter(limit), 10_000, seed=0)
         assert set(trace.slots[WARM:]) == {limit}

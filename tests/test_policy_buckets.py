@@ -6,12 +6,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.scheduling.token_bucket import MINUTE, Bucket
+from batch.scheduling.token_bucket import MINUTE, TokenBucket
 
 pauses = st.one_of(st.just(0.0), st.floats(0, 0.1), st.floats(0, 30), st.floats(0, 600))
 
 
-def sent(bucket: Bucket, wishes: list[tuple[float, float]]) -> list[tuple[float, float]]:
+def sent(bucket: TokenBucket, wishes: list[tuple[float, float]]) -> list[tuple[float, float]]:
     """When each of the amounts goes, wished for after a pause, one after the other."""
     now, log = 0.0, []
     for pause, amount in wishes:
@@ -31,20 +31,20 @@ def most_in_a_minute(log: list[tuple[float, float]]) -> float:
 
 @given(st.integers(1, 20_000), st.lists(pauses, min_size=1, max_size=300))
 def test_never_more_requests_than_the_limit_go_through_any_minute(limit: int, waits: list[float]) -> None:
-    log = sent(Bucket(limit), [(pause, 1.0) for pause in waits])
+    log = sent(TokenBucket(limit), [(pause, 1.0) for pause in waits])
     assert most_in_a_minute(log) <= limit
 
 
 @pytest.mark.parametrize("limit", [1, 2, 3, 60, 61, 100, 600, 1000])
 def test_a_queue_that_never_ends_gets_nearly_the_whole_limit(limit: int) -> None:
-    log = sent(Bucket(limit), [(0.0, 1.0)] * limit * 5)
+    log = sent(TokenBucket(limit), [(0.0, 1.0)] * limit * 5)
     assert most_in_a_minute(log) <= limit
     assert log[-1][0] <= 5 * MINUTE * 61 / 60
 
 
 @pytest.mark.parametrize(("limit", "at_once"), [(1, 1), (60, 1), (120, 2), (6000, 100)])
 def test_at_the_start_no_more_than_a_seconds_worth_goes_at_once(limit: int, at_once: int) -> None:
-    log = sent(Bucket(limit), [(0.0, 1.0)] * limit)
+    log = sent(TokenBucket(limit), [(0.0, 1.0)] * limit)
     assert sum(at == 0 for at, _ in log) == at_once
 
 
@@ -52,19 +52,19 @@ def test_at_the_start_no_more_than_a_seconds_worth_goes_at_once(limit: int, at_o
 def test_through_any_minute_go_the_limit_and_one_amount_at_most(
     limit: int, wishes: list[tuple[float, float]]
 ) -> None:
-    log = sent(Bucket(limit), wishes)
+    log = sent(TokenBucket(limit), wishes)
     assert most_in_a_minute(log) <= (limit + 1 + max(amount for _, amount in log)) * (1 + 1e-6)
 
 
 def test_what_is_larger_than_the_bucket_goes_when_it_is_full_and_is_paid_for_afterwards() -> None:
-    bucket = Bucket(6000)
+    bucket = TokenBucket(6000)
     assert bucket.ready_at(50_000, 0) == 0
     bucket.take(50_000, 0)
     assert bucket.ready_at(1, 0) == pytest.approx(60 * 50_000 / 6000, rel=0.02)
 
 
 def test_what_was_taken_too_much_comes_back_but_never_beyond_a_full_bucket() -> None:
-    bucket = Bucket(6000)
+    bucket = TokenBucket(6000)
     bucket.take(1000, 0)
     bucket.give_back(900, 0)
     assert bucket.ready_at(1, 0) == pytest.approx(0.01, rel=0.1)
@@ -74,13 +74,13 @@ def test_what_was_taken_too_much_comes_back_but_never_beyond_a_full_bucket() -> 
 
 
 def test_what_was_taken_too_little_is_owed() -> None:
-    bucket = Bucket(6000)
+    bucket = TokenBucket(6000)
     bucket.give_back(-700, 0)
     assert bucket.ready_at(100, 0) == pytest.approx(7, rel=0.02)
 
 
 def test_a_clock_that_stands_still_fills_nothing() -> None:
-    bucket = Bucket(60)
+    bucket = TokenBucket(60)
     bucket.take(1, 5)
     assert bucket.ready_at(1, 5) == pytest.approx(6)
     assert bucket.ready_at(1, 5) == pytest.approx(6)

@@ -13,10 +13,10 @@ from msgspec.structs import replace
 from batch.records import Failure, Outcome, Reply, Request, Usage, Verdict
 from batch.scheduling.budget import Budget, FailureLimit
 from batch.scheduling.pricing import Price, Tier
-from batch.scheduling.quota import Meter, Rates
+from batch.scheduling.quota import Quota, Rates
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane
-from batch.scheduling.task import Work
+from batch.scheduling.target_queue import TargetQueue
+from batch.scheduling.task import Task
 from batch.scheduling.token_estimate import PER_MESSAGE
 
 if TYPE_CHECKING:
@@ -35,9 +35,9 @@ def request(number: int = 0, size: int = 300) -> Request:
     return Request(str(number), "f", "m", "m", (message,), {"max_tokens": LONGEST})
 
 
-def work(number: int = 0, size: int = 300) -> Work:
-    lane = Lane("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
-    return Work(request(number, size), lane.name, lane.pool.first.name, 0.0)
+def work(number: int = 0, size: int = 300) -> Task:
+    lane = TargetQueue("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
+    return Task(request(number, size), lane.name, lane.pool.first.name, 0.0)
 
 
 PROMPT = 100 + PER_MESSAGE
@@ -96,7 +96,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
     outcome: Outcome, known: float, assumed: float
 ) -> None:
     budget = Budget(tokens=10**6)
-    meter = Meter(budget, Rates(), PRICE)
+    meter = Quota(budget, Rates(), PRICE)
     one = work()
     assert meter.ready_at(one, 0) == 0
     meter.reserve(one, 0)
@@ -108,7 +108,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
 
 def test_an_unknown_price_is_not_nothing() -> None:
     budget = Budget()
-    meter = Meter(budget, Rates())
+    meter = Quota(budget, Rates())
     one = work()
     meter.reserve(one, 0)
     meter.settled(one, reply(Usage(1000, 1000)), 1)
@@ -117,7 +117,7 @@ def test_an_unknown_price_is_not_nothing() -> None:
 
 
 def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_sent() -> None:
-    meter = Meter(Budget(tokens=10**6), Rates())
+    meter = Quota(Budget(tokens=10**6), Rates())
     one = work()
     meter.reserve(one, 0)
     assert one.reservation.most.tokens == pytest.approx(MOST)
@@ -132,7 +132,7 @@ def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_s
 
 def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
     budget = Budget(tokens=MOST + 10)
-    meter = Meter(budget, Rates())
+    meter = Quota(budget, Rates())
     first, second = work(1), work(2)
     meter.reserve(first, 0)
     assert meter.ready_at(second, 0) == math.inf
@@ -143,7 +143,7 @@ def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
 
 def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
     budget = Budget(tokens=MOST + 10)
-    meter = Meter(budget, Rates())
+    meter = Quota(budget, Rates())
     first, second = work(1), work(2, size=0)
     meter.reserve(first, 0)
     meter.settled(first, reply(), 1)
@@ -157,7 +157,7 @@ def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
 
 def test_money_is_a_limit_of_its_own() -> None:
     budget = Budget(tokens=10**6, cost=MOST_COST * 1.5)
-    meter = Meter(budget, Rates(), PRICE)
+    meter = Quota(budget, Rates(), PRICE)
     first, second = work(1), work(2)
     meter.reserve(first, 0)
     meter.settled(first, reply(Usage(PROMPT, LONGEST)), 1)
@@ -195,7 +195,7 @@ def test_failures_end_a_run_by_number_or_by_share_from_the_twentieth_result_on(
 
 def test_only_results_count_as_failures() -> None:
     budget = Budget(failures=FailureLimit(number=1))
-    meter = Meter(budget, Rates())
+    meter = Quota(budget, Rates())
     cut = Failure("truncated", "cut")
     one = work()
     meter.reserve(one, 0)
@@ -226,8 +226,8 @@ class BudgetMachine(RuleBasedStateMachine):
     def open(self, tokens: int, cost: float | None) -> None:
         self.limits = (tokens, cost)
         self.budget = Budget(tokens=tokens, cost=cost)
-        self.meters = [Meter(self.budget, Rates(), PRICE), Meter(self.budget, Rates(), Price(0.5, 1.0))]
-        self.flying: list[tuple[Meter, Work, float, float]] = []
+        self.meters = [Quota(self.budget, Rates(), PRICE), Quota(self.budget, Rates(), Price(0.5, 1.0))]
+        self.flying: list[tuple[Quota, Task, float, float]] = []
         self.errors = [0.0, 0.0]
         self.number = 0
 
@@ -279,14 +279,14 @@ def test_a_lane_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
         yield from (request(number) for number in range(100))
 
     budget = Budget(tokens=MOST * 10)
-    lane = Lane(
+    lane = TargetQueue(
         "m",
         rows(),
         limit=4,
         policy=RetryPolicy(max_attempts=3, base=0),
         outage=60,
         random=lambda: 0.5,
-        gate=Meter(budget, Rates()),
+        gate=Quota(budget, Rates()),
     )
     attempts = 0
     while (one := lane.take(attempts)) is not None:

@@ -6,11 +6,11 @@ from typing import TYPE_CHECKING
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
     from batch.scheduling.concurrency_limiter import Congestion
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSED = Failure("connect", "refused")
@@ -37,7 +37,7 @@ class Three:
         self.told.append((type(outcome).__name__, started, now, in_flight))
 
 
-def under_control() -> tuple[Lane, Three]:
+def under_control() -> tuple[TargetQueue, Three]:
     made: list[Three] = []
 
     def make(limit: int) -> Three:
@@ -45,11 +45,11 @@ def under_control() -> tuple[Lane, Three]:
         return made[-1]
 
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(100))
-    it = Lane("m", rows, limit=8, policy=RetryPolicy(), outage=60, random=lambda: 0.5, capacity=make)
+    it = TargetQueue("m", rows, limit=8, policy=RetryPolicy(), outage=60, random=lambda: 0.5, capacity=make)
     return it, made[0]
 
 
-def taken(it: Lane, now: float) -> list[Work]:
+def taken(it: TargetQueue, now: float) -> list[Task]:
     works = []
     while (work := it.take(now)) is not None:
         works.append(work)

@@ -9,10 +9,10 @@ from msgspec.structs import replace
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.circuit_breaker import CircuitBreaker, State
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.reference_requests import References
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.task import Work
+from batch.scheduling.task import Task
 
 if TYPE_CHECKING:
     from batch.scheduling.breaker_steps import Step
@@ -45,7 +45,7 @@ class Endpoint:
         self.breaker = CircuitBreaker(
             "m",
             limit=100,
-            capacity=FixedCapacity(100),
+            capacity=FixedLimiter(100),
             policy=RetryPolicy(max_attempts=3),
             outage=600,
             random=lambda: 0.5,
@@ -59,14 +59,14 @@ class Endpoint:
         """Whether the circuit is in a state."""
         return self.breaker.state is state
 
-    def send(self, *, is_check: bool = False) -> Work:
+    def send(self, *, is_check: bool = False) -> Task:
         """Send another request, or a check."""
         self.number += 1
-        work = Work(request(str(self.number)), "m", "m", self.now, is_check=is_check)
+        work = Task(request(str(self.number)), "m", "m", self.now, is_check=is_check)
         self.breaker.sent(work, self.now)
         return work
 
-    def end(self, work: Work, outcome: Outcome) -> list[str]:
+    def end(self, work: Task, outcome: Outcome) -> list[str]:
         """Settle an attempt; the names of the steps that follow."""
         self.steps = self.breaker.settled(work, outcome, self.now)
         if isinstance(outcome, Reply) and not work.is_check:

@@ -9,13 +9,13 @@ from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.decisions import Failed, RetryAt
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.scheduling.admission import Gate
-    from batch.scheduling.task import Work
+    from batch.scheduling.admission import Admission
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 CUT = Failure("truncated", "cut", first_byte=0.1)
@@ -26,20 +26,20 @@ class Ledger:
 
     closed = False
 
-    def __init__(self, rule: Callable[[Work, float], float]) -> None:
+    def __init__(self, rule: Callable[[Task, float], float]) -> None:
         self._rule = rule
         self.reserved: list[str] = []
         self.attempts: list[tuple[str, Outcome]] = []
         self.results: list[bool] = []
 
-    def ready_at(self, work: Work, now: float) -> float:
+    def ready_at(self, work: Task, now: float) -> float:
         return self._rule(work, now)
 
-    def reserve(self, work: Work, now: float) -> None:
+    def reserve(self, work: Task, now: float) -> None:
         assert self._rule(work, now) <= now, "only what may go goes"
         self.reserved.append(work.request.id)
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
         self.attempts.append((work.request.id, outcome))
         if isinstance(outcome, Reply):
             self.results.append(False)
@@ -55,20 +55,20 @@ class Budget(Ledger):
         super().__init__(lambda work, now: math.inf if len(self.reserved) >= attempts else now)
 
 
-def lane(gate: Gate, name: str = "m", total: int = 9) -> Lane:
+def lane(gate: Admission, name: str = "m", total: int = 9) -> TargetQueue:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
     policy = RetryPolicy(max_attempts=2, base=1)
-    return Lane(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, gate=gate)
+    return TargetQueue(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, gate=gate)
 
 
-def proven(it: Lane) -> Lane:
+def proven(it: TargetQueue) -> TargetQueue:
     pilot = it.take(0)
     assert pilot is not None
     it.settle(pilot, OK, 0)
     return it
 
 
-def taken(it: Lane, now: float) -> list[str]:
+def taken(it: TargetQueue, now: float) -> list[str]:
     names = []
     while (work := it.take(now)) is not None:
         names.append(work.request.id)

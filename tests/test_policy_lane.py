@@ -14,12 +14,12 @@ from msgspec.structs import replace
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 from batch.scheduling.decisions import Decision, Failed, Requeue, RetryAt, Suspend
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane, look_ahead
+from batch.scheduling.target_queue import TargetQueue, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 
@@ -50,7 +50,7 @@ FATAL: list[Outcome] = [
 ]
 
 
-def name_of(work: Work) -> str:
+def name_of(work: Task) -> str:
     """What an attempt is called in the books: a check is none of its request's."""
     return "check" if work.is_check else work.request.id
 
@@ -74,10 +74,10 @@ class LaneMachine(RuleBasedStateMachine):
         self.total, self.limit, self.attempts = total, limit, attempts
         self.now = 0.0
         self.read = 0
-        self.flying: dict[str, Work] = {}
+        self.flying: dict[str, Task] = {}
         self.waiting: dict[str, float] = {}
         self.done: Counter[str] = Counter()
-        self.lane = Lane(
+        self.lane = TargetQueue(
             "m",
             self._requests(),
             limit=limit,
@@ -221,8 +221,8 @@ LaneMachine.TestCase.settings = settings(
 TestLane = LaneMachine.TestCase
 
 
-def lane(total: int = 1000, limit: int = 20, attempts: int = 8) -> Lane:
-    return Lane(
+def lane(total: int = 1000, limit: int = 20, attempts: int = 8) -> TargetQueue:
+    return TargetQueue(
         "m",
         map(request, range(total)),
         limit=limit,
@@ -232,13 +232,13 @@ def lane(total: int = 1000, limit: int = 20, attempts: int = 8) -> Lane:
     )
 
 
-def prove(it: Lane) -> None:
+def prove(it: TargetQueue) -> None:
     pilot = it.take(0)
     assert pilot is not None
     it.settle(pilot, OK, 0)
 
 
-def take_all(it: Lane, now: float) -> list[Work]:
+def take_all(it: TargetQueue, now: float) -> list[Task]:
     taken = []
     while (work := it.take(now)) is not None:
         taken.append(work)

@@ -10,14 +10,14 @@ import pytest
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.decisions import CircuitOpened, Failed, Park, Requeue, RetryAt, Suspend
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch.scheduling.circuit_breaker import CircuitBreaker
     from batch.scheduling.decisions import Decision
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 REFUSED = Failure("connect", "refused")
@@ -28,28 +28,32 @@ NOT_FOUND = Failure("bad_request", "no such path", http_status=404)
 CUT = Failure("truncated", "cut", first_byte=0.1)
 
 
-def pool(names: str = "ab", total: int = 500, limit: int = 8, attempts: int = 8) -> Lane:
+def pool(names: str = "ab", total: int = 500, limit: int = 8, attempts: int = 8) -> TargetQueue:
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(total))
     policy = RetryPolicy(max_attempts=attempts)
-    return Lane("m", rows, limit=limit, policy=policy, outage=600, random=lambda: 0.5, endpoints=tuple(names))
+    return TargetQueue(
+        "m", rows, limit=limit, policy=policy, outage=600, random=lambda: 0.5, endpoints=tuple(names)
+    )
 
 
-def endpoint(it: Lane, name: str) -> CircuitBreaker:
+def endpoint(it: TargetQueue, name: str) -> CircuitBreaker:
     return next(each for each in it.pool.endpoints if each.name == name)
 
 
-def taken(it: Lane, now: float = 0) -> list[Work]:
+def taken(it: TargetQueue, now: float = 0) -> list[Task]:
     works = []
     while (work := it.take(now)) is not None:
         works.append(work)
     return works
 
 
-def names(works: list[Work]) -> Counter[str]:
+def names(works: list[Task]) -> Counter[str]:
     return Counter(work.endpoint for work in works)
 
 
-def settle(it: Lane, works: list[Work], outcomes: dict[str, Outcome], now: float = 0) -> list[Decision]:
+def settle(
+    it: TargetQueue, works: list[Task], outcomes: dict[str, Outcome], now: float = 0
+) -> list[Decision]:
     """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
     return [each for work in works for each in it.settle(work, outcomes.get(work.endpoint, OK), now)]
 
@@ -58,7 +62,7 @@ def kinds(decisions: list[Decision]) -> Counter[type]:
     return Counter(type(each) for each in decisions)
 
 
-def proven(names: str = "ab", limit: int = 8) -> Lane:
+def proven(names: str = "ab", limit: int = 8) -> TargetQueue:
     it = pool(names, limit=limit)
     settle(it, taken(it), {})
     return it
@@ -212,7 +216,7 @@ def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -
     assert set(names(taken(it, until))) == {"b"}
 
 
-def lasting(it: Lane, outcome: Callable[[Work, float], Outcome], seconds: int) -> Counter[str]:
+def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds: int) -> Counter[str]:
     """Let the lane run for some seconds; each attempt takes one. How many attempts each endpoint had."""
     counts: Counter[str] = Counter()
     for now in range(seconds):
@@ -227,7 +231,7 @@ def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
     it = proven(limit=16)
     gone = 0
 
-    def outcome(work: Work, now: float) -> Outcome:
+    def outcome(work: Task, now: float) -> Outcome:
         nonlocal gone
         bad = work.endpoint == "a"
         gone += bad and len(work.failures) == 7

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.records import Failure
-from batch.scheduling.retry import Fail, Hold, Retry, RetryPolicy, backoff, decide
+from batch.scheduling.retry import Fail, Parking, Retry, RetryPolicy, backoff, decide
 
 POLICY = RetryPolicy(max_attempts=5, base=0.5, cap=60.0)
 NOW = 1000.0
@@ -20,7 +20,7 @@ def fate(failure: Failure, *, proven: bool = True) -> tuple[str, int, str]:
     earlier: list[str] = []
     while True:
         decision = decide(POLICY, failure, NOW, lambda: 0.5, earlier=earlier, proven=proven)
-        if isinstance(decision, Hold):
+        if isinstance(decision, Parking):
             return "H", len(earlier) + 1, decision.code
         earlier.append(failure.code)
         if isinstance(decision, Fail):
@@ -84,7 +84,7 @@ def test_what_would_give_the_same_again_fails_now(code: str) -> None:
 def test_an_endpoint_that_will_not_have_us_is_held(code: str, proven: bool) -> None:
     assert fate(Failure(code, "no"), proven=proven) == ("H", 1, code)
     hold = decide(POLICY, Failure(code, "no"), NOW, lambda: 0, proven=proven)
-    assert hold == Hold(code, "no", until=None, exit_code=7)
+    assert hold == Parking(code, "no", until=None, exit_code=7)
 
 
 @pytest.mark.parametrize("status", [404, 405])
@@ -135,23 +135,23 @@ def decided(retry_after: float | None, random: float, code: str = "http_429", **
         (0.1, 0.0, Retry(NOW + 0.25)),
         (0.25, 0.0, Retry(NOW + 0.25)),
         (60, 0.0, Retry(NOW + 60)),
-        (120, 0.0, Hold("http_429", "no", until=NOW + 120)),
-        (120, 1.0, Hold("http_429", "no", until=NOW + 144)),
+        (120, 0.0, Parking("http_429", "no", until=NOW + 120)),
+        (120, 1.0, Parking("http_429", "no", until=NOW + 144)),
         (None, 1.0, Retry(NOW + 0.5)),
         (None, 0.0, Retry(NOW)),
     ],
 )
 def test_retry_after_is_never_undercut_and_beyond_the_patience_parks_the_endpoint(
-    retry_after: float | None, random: float, expected: Retry | Hold
+    retry_after: float | None, random: float, expected: Retry | Parking
 ) -> None:
     assert decided(retry_after, random) == expected
 
 
 def test_a_quota_is_waited_for_where_it_comes_back_soon() -> None:
-    assert decided(30, 0.0, "quota") == Hold("quota", "no", until=NOW + 30)
-    assert decided(1800, 0.0, "quota") == Hold("quota", "no", until=NOW + 1800)
-    assert decided(1801, 0.0, "quota") == Hold("quota", "no", until=None)
-    assert decided(30, 0.0, "quota", earlier=["quota"] * 4) == Hold("quota", "no", until=None)
+    assert decided(30, 0.0, "quota") == Parking("quota", "no", until=NOW + 30)
+    assert decided(1800, 0.0, "quota") == Parking("quota", "no", until=NOW + 1800)
+    assert decided(1801, 0.0, "quota") == Parking("quota", "no", until=None)
+    assert decided(30, 0.0, "quota", earlier=["quota"] * 4) == Parking("quota", "no", until=None)
 
 
 @pytest.mark.parametrize(("retry_after", "until"), [(7200, NOW + 7200), (7201, None)])
@@ -160,7 +160,7 @@ def test_a_quota_is_waited_for_where_it_comes_back_within_the_time_of_the_run(
 ) -> None:
     policy = RetryPolicy(deadline=NOW + 7200)
     used_up = Failure("quota", "no", retry_after=retry_after)
-    assert decide(policy, used_up, NOW, lambda: 0.0) == Hold("quota", "no", until=until)
+    assert decide(policy, used_up, NOW, lambda: 0.0) == Parking("quota", "no", until=until)
 
 
 @given(st.floats(0, 1800), st.floats(0, 1, exclude_max=True))

@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.retry import RetryPolicy
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 from batch.scheduling.token_bucket import PACE, REPLY_PAYS, RetryBudget
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 CUT = Failure("truncated", "cut", first_byte=0.1)
@@ -81,13 +81,13 @@ def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
 
 
 def played(
-    outcome: Callable[[Work, float], Outcome], seconds: float, limit: int = 64
+    outcome: Callable[[Task, float], Outcome], seconds: float, limit: int = 64
 ) -> list[tuple[float, bool]]:
     """When the attempts of a lane went out, each lasting a twentieth of a second, and whether as a retry."""
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(10**6))
-    it = Lane("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
+    it = TargetQueue("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
     sent: list[tuple[float, bool]] = []
-    ends: list[tuple[float, int, Work]] = []
+    ends: list[tuple[float, int, Task]] = []
     now = 0.0
     while now < seconds:
         while (work := it.take(now)) is not None:

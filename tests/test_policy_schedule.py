@@ -16,17 +16,17 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.circuit_breaker import PROBE_PAUSE, State
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.decisions import Decision, Failed, RetryAt
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
-from batch.scheduling.target_queue import Lane, look_ahead
+from batch.scheduling.target_queue import TargetQueue, look_ahead
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 
@@ -74,18 +74,18 @@ class Toll:
         self._pause = pause
         self._next = 0.0
 
-    def ready_at(self, work: Work, now: float) -> float:
+    def ready_at(self, work: Task, now: float) -> float:
         full = self._purse.spent + self._purse.set_aside >= self._purse.size
         return math.inf if full else self._next
 
-    def reserve(self, work: Work, now: float) -> None:
+    def reserve(self, work: Task, now: float) -> None:
         assert self.ready_at(work, now) <= now
         assert work.reservation is None, "what is reserved is given back first"
         self._next = now + self._pause
         self._purse.set_aside += 1
         work.reservation = 1
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
         assert work.reservation == 1
         work.reservation = None
         self._purse.set_aside -= 1
@@ -95,7 +95,7 @@ class Toll:
         return
 
 
-def name_of(work: Work) -> str:
+def name_of(work: Task) -> str:
     """What an attempt is called in the books: a check is none of its request's."""
     return f"check of {work.endpoint}" if work.is_check else work.request.id
 
@@ -130,21 +130,21 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.totals, self.limit, self.bound = totals, limit, bound
         self.now = 0.0
         self.read: Counter[str] = Counter()
-        self.flying: dict[str, Work] = {}
+        self.flying: dict[str, Task] = {}
         self.waiting: dict[str, float] = {}
         self.done: Counter[str] = Counter()
         self.probed: dict[str, float] = {}
         self.purse = Purse(purse)
         self.scheduler = Scheduler(
             [
-                Lane(
+                TargetQueue(
                     f"lane{index}",
                     self._requests(f"lane{index}", total),
                     limit=limit,
                     policy=RetryPolicy(max_attempts=attempts),
                     outage=3600,
                     random=lambda: chance,
-                    capacity=AdaptiveCapacity if adaptive else FixedCapacity,
+                    capacity=AdaptiveLimiter if adaptive else FixedLimiter,
                     gate=Toll(self.purse, pause),
                     endpoints=[f"{index}.{number}" for number in range(pools[index])],
                 )

@@ -9,20 +9,20 @@ import pytest
 
 from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
 from batch.scheduling.snapshot import congestion, snapshot
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 from tests.test_policy_gate import Ledger
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.scheduling.admission import Gate
-    from batch.scheduling.concurrency_limiter import Capacity
-    from batch.scheduling.task import Work
+    from batch.scheduling.admission import Admission
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
+    from batch.scheduling.task import Task
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)
@@ -31,11 +31,11 @@ SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)
 def lane(
     name: str = "m",
     total: int = 9,
-    gate: Gate | None = None,
-    capacity: Callable[[int], Capacity] = FixedCapacity,
-) -> Lane:
+    gate: Admission | None = None,
+    capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
+) -> TargetQueue:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
-    return Lane(
+    return TargetQueue(
         name,
         rows,
         limit=4,
@@ -125,14 +125,14 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
 def test_it_says_which_failures_hold_a_lane_back(failure: Failure, reason: str | None) -> None:
-    scheduler = Scheduler([lane(capacity=AdaptiveCapacity)], limit=8)
+    scheduler = Scheduler([lane(capacity=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
 def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
-    scheduler = Scheduler([lane(total=60, capacity=AdaptiveCapacity)], limit=8)
+    scheduler = Scheduler([lane(total=60, capacity=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
     while (works := _all(scheduler, now)) or not scheduler.over:
         now += 1
@@ -147,7 +147,7 @@ def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
     assert congestion(scheduler, now, seconds=now) is None, "it was not for most of the time"
 
 
-def _all(scheduler: Scheduler, now: float) -> list[Work]:
+def _all(scheduler: Scheduler, now: float) -> list[Task]:
     works = []
     while (work := scheduler.take(now)) is not None:
         works.append(work)

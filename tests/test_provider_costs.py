@@ -12,7 +12,7 @@ from batch.jobfile import load
 from batch.records import Failure, Reply, Usage, Verdict
 from batch.scheduling.budget import Budget
 from batch.scheduling.pricing import Price, Tier
-from batch.scheduling.quota import Meter, ProviderCosts, Rates
+from batch.scheduling.quota import ProviderCosts, Quota, Rates
 from batch.testing import (
     DONE,
     LAST_CHUNK,
@@ -195,7 +195,7 @@ def reply(cost: float | None) -> Reply:
 
 def test_a_limit_of_cost_holds_after_the_fact_where_only_the_provider_knows_the_price() -> None:
     budget = Budget(cost=1.0)
-    meter = Meter(budget, Rates())
+    meter = Quota(budget, Rates())
     for number in range(3):
         one = work(number)
         assert meter.ready_at(one, 0) == 0

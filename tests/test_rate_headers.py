@@ -16,9 +16,9 @@ from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from batch.records import Failure, Rate, Reply
-from batch.scheduling.concurrency import AdaptiveCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
 from batch.scheduling.retry import shows_overload
-from batch.scheduling.server_rate_limit import LATE, LONGEST, Announced
+from batch.scheduling.server_rate_limit import LATE, LONGEST, ServerRateLimit
 from batch.testing import FaultServer, status
 from batch.wire.headers import rate
 from tests.engine_support import OK, Bench, requests
@@ -115,9 +115,9 @@ async def test_outcomes_of_both_kinds_carry_them(code: int) -> None:
 OPEN = -math.inf
 
 
-def told(*reports: tuple[int, int], seconds: float = 30) -> Announced:
+def told(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
     """After reports at 10 s: what was left, and how many were under way."""
-    announced = Announced()
+    announced = ServerRateLimit()
     for remaining, in_flight in reports:
         announced.told(Rate(remaining, seconds), now=10, in_flight=in_flight)
     return announced
@@ -167,7 +167,7 @@ def test_a_reset_that_is_over_or_far_away_closes_nothing(seconds: float) -> None
 
 
 def test_without_reports_nothing_is_ever_closed() -> None:
-    announced = Announced()
+    announced = ServerRateLimit()
     for now in range(1000):
         announced.sent(now)
     assert announced.closed_until == OPEN
@@ -240,7 +240,7 @@ def test_a_server_that_announces_its_rate_is_used_to_the_full_and_refuses_next_t
     kind: type[Window | Leaky], limit: int, seconds: float
 ) -> None:
     server = kind(limit, seconds)
-    bench = Bench({"m": server.script}, {"m": requests(1500)}, limit=64, capacity=AdaptiveCapacity)
+    bench = Bench({"m": server.script}, {"m": requests(1500)}, limit=64, capacity=AdaptiveLimiter)
     bench.play()
     assert bench.statuses == ["succeeded"] * 1500
     # As a rule nothing. Where an answer takes as long as seven requests' share of the rate, a report is old

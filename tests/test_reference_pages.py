@@ -12,7 +12,7 @@ from jsonschema import Draft7Validator
 
 from batch.jobfile.schema.json_schema import json_schema
 from batch.records import Result, Summary
-from batch.scheduling.retry import HOLD, NEVER, ONCE
+from batch.scheduling.retry import NEVER, ONCE, PARK
 from tests import make_extras, make_job_keys, make_result_pages
 from tests.fault_matrix import ROWS
 from tests.make_job_keys import GROUPS, keys, kind, top_level
@@ -115,7 +115,7 @@ def test_every_error_code_is_on_the_page() -> None:
     played = {row.code for row in ROWS if row.code and not row.code.startswith("http_")}
     used = set(codes_in_the_source())
     assert {"truncated", "filtered", "bad_row"} <= used
-    assert played | used | NEVER | ONCE | HOLD <= set(BY_NAME)
+    assert played | used | NEVER | ONCE | PARK <= set(BY_NAME)
 
 
 RETRIED = [

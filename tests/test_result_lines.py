@@ -11,10 +11,10 @@ from batch.results import result_line
 from batch.results.result_line import Keep
 from batch.scheduling.answer_validation import Acceptance, OnLength
 from batch.scheduling.retry import Fail, RetryPolicy
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 ASKED = {"role": "user", "content": "?"}
 LOGPROBS = {"content": [{"token": "a", "logprob": -0.5}]}
@@ -34,16 +34,18 @@ UNKNOWN = Failure(
 EMPTY = Failure("empty_length", "?", finished=True, finish_reason="length")
 
 
-def work_of(**params: Any) -> Work:
+def work_of(**params: Any) -> Task:
     request = Request("a", "f", "target", "model", (ASKED,), params)
-    lane = Lane("target", iter([request]), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
+    lane = TargetQueue(
+        "target", iter([request]), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5
+    )
     work = lane.take(0.0)
     assert work is not None
     work.attempts = 1
     return work
 
 
-def line_of(failure: Failure, work: Work, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
+def line_of(failure: Failure, work: Task, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
     decision = Fail(failure.code, retryable=False)
     return result_line.failed(work, failure, decision, keep, before=None, at="now")
 

@@ -19,8 +19,8 @@ from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance, Unchecked
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
-from batch.scheduling.target_queue import Lane
-from batch.scheduling.task import Work
+from batch.scheduling.target_queue import TargetQueue
+from batch.scheduling.task import Task
 from batch.testing import FaultServer
 from batch.testing.replies import answer
 from tests.engine_support import START, MemorySink
@@ -62,7 +62,7 @@ def played(
         return 1.0, outcomes[attempt - 1]
 
     policy = RetryPolicy(max_attempts=max_attempts, validation_retries=validation_retries)
-    lane = Lane(
+    lane = TargetQueue(
         "m",
         iter([Request("a", "f", "m", "m", (ASKED,), params)]),
         limit=4,
@@ -211,7 +211,7 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
     demand = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     acceptance = Acceptance()
     request = Request("a", "f", "m", "m", (ASKED,), {"response_format": demand})
-    work = Work(request, "m", "m", 0.0)
+    work = Task(request, "m", "m", 0.0)
     judged = acceptance.judge(work, CUT)
     assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
     if isinstance(judged, Unchecked):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batch.protocols import Sink
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
     from batch.scheduling.retry import Fail
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 MAX_RUNS = 3
 """Runs in which a request may fail transiently before that counts as permanent."""
@@ -40,7 +40,7 @@ KEEP = Keep()
 """What a job keeps that says nothing of it."""
 
 
-def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
+def succeeded(work: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
     """The line of a request that has its reply. ``at`` is UTC, ISO 8601."""
     request = work.request
     return Result(
@@ -74,7 +74,7 @@ def succeeded(work: Work, reply: Reply, keep: Keep, *, at: str) -> Result:
 
 
 def failed(
-    work: Work, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
+    work: Task, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
 ) -> Result:
     """The line of a request that was given up. ``before`` is what an earlier run left of it."""
     request = work.request
@@ -216,7 +216,7 @@ def _timings(outcome: Outcome, queued: float) -> Timings:
     )
 
 
-def _runs(work: Work, before: Known | None) -> int:
+def _runs(work: Task, before: Known | None) -> int:
     """Earlier runs count as long as the request is the same."""
     return before.runs if before is not None and before.fingerprint == work.request.fingerprint else 0
 

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     from batch.records import Outcome
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
-class Gate(Protocol):
+class Admission(Protocol):
     """What stands before each attempt of a lane, first ones and retries alike.
 
     A lane asks about the request at its head when there is a slot for it. Where that cannot go it stays at
@@ -23,7 +23,7 @@ class Gate(Protocol):
         """Whether a limit of the run is reached for good: no lane sends any more."""
         ...
 
-    def ready_at(self, work: Work, now: float) -> float:
+    def ready_at(self, work: Task, now: float) -> float:
         """When the request may go. Reserves nothing, and may be asked any number of times.
 
         ``now`` or earlier: at once. Later: not before then, or before something settles. ``math.inf``: no
@@ -32,11 +32,11 @@ class Gate(Protocol):
         """
         ...
 
-    def reserve(self, work: Work, now: float) -> None:
+    def reserve(self, work: Task, now: float) -> None:
         """The request goes: set aside what its attempt may cost; ``work.reservation`` is there for that."""
         ...
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
         """The attempt has ended, as ``outcome``; with a reply so has its request, unless it is a check."""
         ...
 
@@ -45,19 +45,19 @@ class Gate(Protocol):
         ...
 
 
-class OpenGate:
+class UnlimitedAdmission:
     """No limits: everything may go at once."""
 
     closed = False
 
-    def ready_at(self, work: Work, now: float) -> float:  # noqa: ARG002 - the same for all
+    def ready_at(self, work: Task, now: float) -> float:  # noqa: ARG002 - the same for all
         """Now."""
         return now
 
-    def reserve(self, work: Work, now: float) -> None:
+    def reserve(self, work: Task, now: float) -> None:
         """Nothing to set aside."""
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
         """Nothing to give back."""
 
     def failed(self) -> None:

@@ -15,7 +15,7 @@ from batch.structured_output import Invalid, decoded, demand_of
 if TYPE_CHECKING:
     from batch.checking.messages import CheckResult
     from batch.records import JSONObject, Outcome, Reply, Request
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 OnLength: TypeAlias = Literal["accept", "retry", "fail"]
 
@@ -36,7 +36,7 @@ class Acceptance(Struct, frozen=True):
     on_length: OnLength = "accept"
     max_attempts: int = 8
 
-    def judge(self, work: Work, outcome: Outcome) -> Outcome | Unchecked:
+    def judge(self, work: Task, outcome: Outcome) -> Outcome | Unchecked:
         """The reply as it is to be settled, its value parsed; or the failure that it amounts to.
 
         Then ``work.revised`` is what the next attempt sends. ``Unchecked`` is to be checked by a
@@ -56,7 +56,7 @@ class Acceptance(Struct, frozen=True):
             return reply
         return _judged_by(response_format, work, reply)
 
-    def conclude(self, work: Work, reply: Reply, checked: CheckResult) -> Outcome:
+    def conclude(self, work: Task, reply: Reply, checked: CheckResult) -> Outcome:
         """The same as ``judge``, of a reply that has been checked."""
         if not checked.is_judged:
             return uncheckable(reply, f"checking the answer {checked.complaint}")
@@ -64,12 +64,12 @@ class Acceptance(Struct, frozen=True):
             return _invalid(work, reply, checked.complaint)
         return replace(reply, parsed=decoded(reply.text))
 
-    def _judge_failure(self, work: Work, failure: Failure) -> Failure:
+    def _judge_failure(self, work: Task, failure: Failure) -> Failure:
         if failure.code == EMPTY_LENGTH and self.on_length == "retry" and self._asks_for_more(work):
             return replace(failure, should_retry=True)
         return failure
 
-    def _asks_for_more(self, work: Work) -> bool:
+    def _asks_for_more(self, work: Task) -> bool:
         """Revise the request to one with a larger limit of tokens, once; say whether that is possible."""
         larger = _with_more_tokens(work.to_send)
         if larger is None or not {LENGTH, EMPTY_LENGTH}.isdisjoint(work.failures):
@@ -79,7 +79,7 @@ class Acceptance(Struct, frozen=True):
         work.revised = larger
         return True
 
-    def _has_attempts(self, work: Work) -> bool:
+    def _has_attempts(self, work: Task) -> bool:
         return len(work.failures) + 1 < self.max_attempts
 
 
@@ -92,7 +92,7 @@ def uncheckable(reply: Reply, why: str) -> Failure:
     return _failure(reply, INVALID_OUTPUT, why, should_retry=False)
 
 
-def _judged_by(response_format: JSONObject, work: Work, reply: Reply) -> Outcome | Unchecked:
+def _judged_by(response_format: JSONObject, work: Task, reply: Reply) -> Outcome | Unchecked:
     demand = demand_of(response_format)
     if demand is None:
         return reply
@@ -104,7 +104,7 @@ def _judged_by(response_format: JSONObject, work: Work, reply: Reply) -> Outcome
         return _invalid(work, reply, str(error))
 
 
-def _invalid(work: Work, reply: Reply, complaint: str) -> Failure:
+def _invalid(work: Task, reply: Reply, complaint: str) -> Failure:
     if reply.verdict is Verdict.LENGTH:
         what = "cut off at its limit of tokens, so that it is not whole JSON"
         return _failure(reply, LENGTH, what, should_retry=False)
@@ -137,7 +137,7 @@ def _with_more_tokens(request: Request) -> Request | None:
     return replace(request, params={**request.params, **{name: 2 * limit for name, limit in limits.items()}})
 
 
-def _corrected(work: Work, reply: Reply, complaint: str) -> Request:
+def _corrected(work: Task, reply: Reply, complaint: str) -> Request:
     """The question once more, with the wrong answer and what is wrong with it; earlier ones are left out."""
     said = {"role": "assistant", "content": reply.text}
     wish = {"role": "user", "content": f"{_WISH}\n\n{complaint}"}

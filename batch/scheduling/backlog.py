@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
     from batch.records import Request
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
 class Backlog:
@@ -34,7 +34,7 @@ class Backlog:
         first: Request | None,
         candidates: Iterable[Request],
         limit: int,
-        begin: Callable[[Request, float], Work],
+        begin: Callable[[Request, float], Task],
     ) -> None:
         self.behind = False
         self.is_exhausted = False
@@ -47,10 +47,10 @@ class Backlog:
         self._early: set[str] = set()
         self._tries_new = False
         self._begin = begin
-        self._ready: deque[Work] = deque()
-        self._waiting: list[tuple[float, int, Work]] = []
-        self._refused: list[tuple[float, int, Work]] = []
-        self._refused_due: list[tuple[float, int, Work]] = []
+        self._ready: deque[Task] = deque()
+        self._waiting: list[tuple[float, int, Task]] = []
+        self._refused: list[tuple[float, int, Task]] = []
+        self._refused_due: list[tuple[float, int, Task]] = []
         self._order = itertools.count()
 
     @property
@@ -63,7 +63,7 @@ class Backlog:
         """Whether nothing is left, and nothing will come from the cursor."""
         return self.is_exhausted and not (self._ready or self.waiting)
 
-    def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
+    def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Task | None:
         """The next request to send, or ``None`` where there is none now."""
         work = None
         if self.waiting:
@@ -74,7 +74,7 @@ class Backlog:
             return self._ready.popleft()
         return self.read(now) if work is None and may_read and not self.behind else work
 
-    def read(self, now: float) -> Work | None:
+    def read(self, now: float) -> Task | None:
         """Read on, as far as the next request or the end of a slice."""
         for request in self._requests:
             self.behind = request is None
@@ -98,24 +98,24 @@ class Backlog:
             waits.append(now)
         return max(self.retries.ready_at(now), min(waits)) if waits else None
 
-    def put_back(self, work: Work, *, first: bool = False) -> None:
+    def put_back(self, work: Task, *, first: bool = False) -> None:
         """The request may go at any time."""
         if first:
             self._ready.appendleft(work)
         else:
             self._ready.append(work)
 
-    def wait(self, work: Work, due: float) -> None:
+    def wait(self, work: Task, due: float) -> None:
         """The request is sent again at ``due``."""
         self.waiting += 1
         heapq.heappush(self._waiting, (due, next(self._order), work))
 
-    def wait_refused(self, work: Work, due: float) -> None:
+    def wait_refused(self, work: Task, due: float) -> None:
         """The same of a request that the server had no room for."""
         self.waiting += 1
         heapq.heappush(self._refused, (due, next(self._order), work))
 
-    def _due(self, now: float) -> Work | None:
+    def _due(self, now: float) -> Task | None:
         while self._refused and self._refused[0][0] <= now:
             _, order, work = heapq.heappop(self._refused)
             heapq.heappush(self._refused_due, (work.refused_since or now, order, work))
@@ -125,7 +125,7 @@ class Backlog:
         self.waiting -= 1
         return heapq.heappop(queue)[2]
 
-    def _to_begin_with(self, now: float, *, may_read: bool, is_unproven: bool) -> Work | None:
+    def _to_begin_with(self, now: float, *, may_read: bool, is_unproven: bool) -> Task | None:
         """One of the candidates, until the endpoint has shown that it works; else a new request now and then.
 
         Of those that have failed already, every other one has its turn.

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, UnsetType
 
 if TYPE_CHECKING:
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
-def charge(work: Work, cost: float | None, *, by_provider: bool) -> None:
+def charge(work: Task, cost: float | None, *, by_provider: bool) -> None:
     """Add the cost of one attempt; ``None``: not known, and so the sum is not known either.
 
     ``by_provider``: the provider itself has stated it. Without a price, the sum begins with the first such
@@ -26,7 +26,7 @@ def charge(work: Work, cost: float | None, *, by_provider: bool) -> None:
     work.has_computed_cost |= cost > 0 and not by_provider
 
 
-def cost_source(work: Work) -> str | UnsetType:
+def cost_source(work: Task) -> str | UnsetType:
     """Return "provider" or "mixed"; ``UNSET`` where the provider has stated nothing."""
     if work.cost is None or not work.has_provider_cost:
         return UNSET

@@ -10,13 +10,13 @@ from batch.scheduling.decisions import Blamed, CheckStarted, CircuitClosed, Circ
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
 class Charge(Struct, frozen=True):
     """The failure, which arrived at ``at``, is the request's own: the retry rules apply."""
 
-    work: Work
+    work: Task
     failure: Failure
     at: float
 
@@ -24,13 +24,13 @@ class Charge(Struct, frozen=True):
 class Release(Struct, frozen=True):
     """The request may be sent again at once, uncharged."""
 
-    work: Work
+    work: Task
 
 
 class Delay(Struct, frozen=True):
     """The request may be sent again at ``at``, uncharged; ``is_refusal``: the server had too much to do."""
 
-    work: Work
+    work: Task
     at: float
     is_refusal: bool
 
@@ -38,14 +38,14 @@ class Delay(Struct, frozen=True):
 class Exhaust(Struct, frozen=True):
     """The request has been refused so often and for so long that it fails."""
 
-    work: Work
+    work: Task
     failure: Failure
 
 
 class Hang(Struct, frozen=True):
     """The request waits for proof of whose fault its failure is."""
 
-    work: Work
+    work: Task
 
 
 Event: TypeAlias = Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed

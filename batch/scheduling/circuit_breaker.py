@@ -52,8 +52,8 @@ from batch.scheduling.decisions import CheckStarted, CircuitClosed, CircuitOpene
 from batch.scheduling.fault_attribution import SUSPECT, Kind, is_proof, kind_of
 from batch.scheduling.probation import Probation, Verdict
 from batch.scheduling.retry import (
-    HOLD,
-    Hold,
+    PARK,
+    Parking,
     RetryPolicy,
     backoff,
     has_begun,
@@ -62,18 +62,18 @@ from batch.scheduling.retry import (
     status_of,
     wait,
 )
-from batch.scheduling.server_rate_limit import Announced
+from batch.scheduling.server_rate_limit import ServerRateLimit
 from batch.scheduling.suspects import Suspect, Suspects
-from batch.scheduling.throttling import Refusals
+from batch.scheduling.throttling import Throttling
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch.records import Failure, Outcome, Request
     from batch.scheduling.breaker_steps import Step
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.reference_requests import References
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 SUSPECTS = 5
 """Requests that may fail without proof before a check."""
@@ -117,7 +117,7 @@ class CircuitBreaker:
         name: str,
         *,
         limit: int,
-        capacity: Capacity,
+        capacity: ConcurrencyLimiter,
         policy: RetryPolicy,
         outage: float,
         random: Callable[[], float],
@@ -125,13 +125,13 @@ class CircuitBreaker:
     ) -> None:
         self.name = name
         self.in_flight = 0
-        self.held: Hold | None = None
+        self.held: Parking | None = None
         self.open_code = ""
         self.is_in_doubt = True  # as long as the circuit is not closed
         self._state = State.UNPROVEN
         self._limit = self._ceiling = limit
         self._capacity = capacity
-        self._announced = Announced()
+        self._announced = ServerRateLimit()
         self._policy = policy
         self._outage = outage
         self._random = random
@@ -139,8 +139,8 @@ class CircuitBreaker:
         self._turn = 0  # counts sends and suspects, to tell which came first
         self.suspects = Suspects()
         self._probation = Probation()
-        self._refusals = Refusals(policy.max_attempts, outage)
-        self._trial: Work | None = None  # the check or probe in flight
+        self._refusals = Throttling(policy.max_attempts, outage)
+        self._trial: Task | None = None  # the check or probe in flight
         self._trial_at = -math.inf
         self._double = 1
         self._answers = 0  # since the last check
@@ -160,7 +160,7 @@ class CircuitBreaker:
         return State.PARKED if self.held is not None else self._state
 
     @property
-    def capacity(self) -> Capacity:
+    def capacity(self) -> ConcurrencyLimiter:
         """Its concurrency limit, as far as congestion decides it."""
         return self._capacity
 
@@ -240,7 +240,7 @@ class CircuitBreaker:
 
     # What happens
 
-    def sent(self, work: Work, now: float) -> None:
+    def sent(self, work: Task, now: float) -> None:
         """An attempt begins there."""
         self.in_flight += 1
         self._turn += 1
@@ -251,7 +251,7 @@ class CircuitBreaker:
             self._trial = work
             self._probation.is_checked = self._probation.is_checked or work.is_check
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> list[Step]:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> list[Step]:
         """Take an outcome in, and return what is to be done, in this order."""
         self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
         if outcome.rate is not None:
@@ -281,7 +281,7 @@ class CircuitBreaker:
             self._enter(State.CLOSED)
         return self.suspects.charge_all()
 
-    def park(self, hold: Hold) -> list[Step]:
+    def park(self, hold: Parking) -> list[Step]:
         """Send nothing there, for a time or in this run, and let the suspects go; said once."""
         before = self.held
         steps = self.suspects.release()
@@ -297,7 +297,7 @@ class CircuitBreaker:
         """Probe it after all if it is parked for what its first request met, and not for an outage."""
         if self.held is None or not self.stopped or self.proven or self._second_chance:
             return
-        if self.held.code not in HOLD and self.held.exit_code != EXIT_OUT:
+        if self.held.code not in PARK and self.held.exit_code != EXIT_OUT:
             self._second_chance = True
             self._open(self.held.code, now)
             self.held = None
@@ -332,7 +332,7 @@ class CircuitBreaker:
 
     # Proof
 
-    def _answered(self, work: Work, now: float) -> list[Step]:
+    def _answered(self, work: Task, now: float) -> list[Step]:
         self.proven = True
         self._refusals.answered_at = now
         if self._refusals.are_going_on:
@@ -347,7 +347,7 @@ class CircuitBreaker:
             return self.suspects.charge(self.name, work.turn) if self.suspects.waiting else []
         return self._closed(work)
 
-    def _closed(self, work: Work) -> list[Step]:
+    def _closed(self, work: Task) -> list[Step]:
         """Close the circuit, if the attempt was sent after it had opened, or is the check."""
         if self._state is State.OPEN and work.turn <= self._opened_turn:
             return []
@@ -369,7 +369,7 @@ class CircuitBreaker:
 
     # Failures
 
-    def _failed(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+    def _failed(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         kind = kind_of(failure)
         self._is_strange = not self.proven and speaks_of_another_server(failure)
         if kind is Kind.REFUSED:
@@ -385,7 +385,7 @@ class CircuitBreaker:
             return self._suspected(work, failure, kind, now)
         return [Charge(work, failure, now)]
 
-    def _suspected(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
+    def _suspected(self, work: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._suspect(work, failure, kind, now)
         if kind is Kind.UNREACHABLE:
             refused = self.suspects.count(kind)
@@ -395,11 +395,11 @@ class CircuitBreaker:
             return [Hang(work), *self._begin_check(now)]
         return [Hang(work)]
 
-    def _suspect(self, work: Work, failure: Failure, kind: Kind, now: float) -> None:
+    def _suspect(self, work: Task, failure: Failure, kind: Kind, now: float) -> None:
         self._turn += 1
         self.suspects.add(Suspect(work, failure, kind, now, self._turn))
 
-    def _failed_unproven(self, work: Work, failure: Failure, kind: Kind, now: float) -> list[Step]:
+    def _failed_unproven(self, work: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._probation.failed(work.request.id, failure, kind)
         if kind is Kind.UNREACHABLE and failure.code == "fd_limit":
             self._suspect(work, failure, kind, now)
@@ -416,11 +416,11 @@ class CircuitBreaker:
         return self.park(_hold_for(failure)) if verdict is Verdict.PARK else []
 
     def _failed_while_open(
-        self, work: Work, failure: Failure, kind: Kind, now: float, *, is_trial: bool
+        self, work: Task, failure: Failure, kind: Kind, now: float, *, is_trial: bool
     ) -> list[Step]:
         if is_trial:
             self._probe_later(now)
-        if kind is Kind.HOLD:
+        if kind is Kind.PARK:
             return [Charge(work, failure, now)]
         if is_trial and kind is Kind.DENIED and self.proven:
             return [Release(work), *self.park(_hold_for(failure))]
@@ -434,7 +434,7 @@ class CircuitBreaker:
 
     # Refusals: too many requests
 
-    def _refused(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+    def _refused(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         self._refusals.refused(work, now)
         if status_of(failure) == 503:
             is_closed = self._refusals.is_closed(work.request.id)
@@ -445,17 +445,17 @@ class CircuitBreaker:
         if self._refusals.exhaust(work, now):
             return [Exhaust(work, failure)]
         verdict = wait(self._policy, failure, work.refusals - 1, now, self._random)
-        if isinstance(verdict, Hold):  # it is the endpoint that waits; another one may serve the request
+        if isinstance(verdict, Parking):  # it is the endpoint that waits; another one may serve the request
             return [Delay(work, now, is_refusal=True), *self.park(verdict)]
         if self._state is not State.CLOSED:
             self._trial_at = max(self._trial_at, verdict.at)
         return [Delay(work, verdict.at, is_refusal=True)]
 
-    def _unanswered(self, failure: Failure) -> Hold:
+    def _unanswered(self, failure: Failure) -> Parking:
         why = f"no request was answered for {self._outage:g} s: {failure.message}"
-        return Hold(failure.code, why, exit_code=EXIT_OUT)
+        return Parking(failure.code, why, exit_code=EXIT_OUT)
 
-    def _maintenance(self, work: Work, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+    def _maintenance(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         """The server takes nothing for a while: one probe follows when that is over."""
         if self._state is State.OPEN:
             if is_trial:
@@ -475,7 +475,7 @@ class CircuitBreaker:
     def _check_failed(self, failure: Failure, now: float) -> list[Step]:
         """A reference request has failed, which is an attempt of the run and not of a request."""
         kind = kind_of(failure)
-        if kind is Kind.HOLD or (kind is Kind.DENIED and self.proven):
+        if kind is Kind.PARK or (kind is Kind.DENIED and self.proven):
             return self.park(_hold_for(failure))
         if self._state is State.OPEN:
             self._probe_later(now)
@@ -494,7 +494,7 @@ class CircuitBreaker:
         if self._failed_checks < CHECKS:
             return []
         why = f"requests that were answered before are not answered any more: {failure.message}"
-        return self.park(Hold(failure.code, why))
+        return self.park(Parking(failure.code, why))
 
     def _unproven_check_failed(self, failure: Failure, kind: Kind, now: float) -> list[Step]:
         if kind is Kind.UNREACHABLE:
@@ -510,7 +510,7 @@ class CircuitBreaker:
             return self.park(self._unanswered(failure))
         verdict = wait(self._policy, failure, self._probes, now, self._random)
         self._probes += 1
-        if isinstance(verdict, Hold):
+        if isinstance(verdict, Parking):
             return self.park(verdict)
         self._trial_at = verdict.at
         return []
@@ -545,7 +545,7 @@ class CircuitBreaker:
     def _probed(self, failure: Failure, now: float) -> list[Step]:
         """A probe has failed: go on, unless the outage has lasted too long."""
         if now >= self.probed_until:
-            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+            return self.park(Parking(failure.code, failure.message, exit_code=EXIT_OUT))
         return self._delayed_probe(failure, now)
 
     def _delayed_probe(self, failure: Failure, now: float) -> list[Step]:
@@ -553,10 +553,10 @@ class CircuitBreaker:
         if failure.retry_after is None:
             return []
         if now + failure.retry_after > self.probed_until:
-            return self.park(Hold(failure.code, failure.message, exit_code=EXIT_OUT))
+            return self.park(Parking(failure.code, failure.message, exit_code=EXIT_OUT))
         self._trial_at = max(self._trial_at, not_before(failure.retry_after, now, self._random))
         return []
 
 
-def _hold_for(failure: Failure) -> Hold:
-    return Hold(failure.code, failure.message)
+def _hold_for(failure: Failure) -> Parking:
+    return Parking(failure.code, failure.message)

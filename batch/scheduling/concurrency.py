@@ -55,7 +55,7 @@ SMOOTHING = 1 / 16
 """The weight of a reply in the average time that an answer takes."""
 
 
-class AdaptiveCapacity:
+class AdaptiveLimiter:
     """The concurrency limit of one endpoint; ``limit`` is the job's own."""
 
     __slots__ = (

@@ -22,7 +22,7 @@ class Congestion(Struct, frozen=True):
     is_present: bool
 
 
-class Capacity(Protocol):
+class ConcurrencyLimiter(Protocol):
     """The slots of one endpoint. It sees outcomes and durations, and nothing of requests.
 
     Only its endpoint's ``CircuitBreaker`` asks it, and puts a ceiling of its own on the answer: one while the
@@ -52,7 +52,7 @@ class Capacity(Protocol):
         ...
 
 
-class FixedCapacity:
+class FixedLimiter:
     """Always as many as the user has said."""
 
     def __init__(self, limit: int) -> None:

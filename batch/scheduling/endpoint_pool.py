@@ -10,7 +10,7 @@ import math
 from typing import TYPE_CHECKING
 
 from batch.scheduling.decisions import CircuitOpened, Park
-from batch.scheduling.retry import Hold
+from batch.scheduling.retry import Parking
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
     from batch.records import Failure
     from batch.scheduling.circuit_breaker import CircuitBreaker
     from batch.scheduling.decisions import Decision
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
-class Pool:
+class EndpointPool:
     """Endpoints in the job's order, of which there is at least one."""
 
     def __init__(self, endpoints: Iterable[CircuitBreaker]) -> None:
@@ -31,7 +31,7 @@ class Pool:
         self._alone = len(self.endpoints) == 1
 
     @property
-    def held(self) -> Hold | None:
+    def held(self) -> Parking | None:
         """Why nobody is asked, where all are held: the one that ends first, else the most pressing."""
         if self._alone:
             return self.first.held
@@ -94,7 +94,7 @@ class Pool:
             return self.first.due(now)
         return min((due for each in self.endpoints if (due := each.due(now)) is not None), default=None)
 
-    def choose(self, work: Work, now: float) -> CircuitBreaker:
+    def choose(self, work: Task, now: float) -> CircuitBreaker:
         """Who is asked; somebody must be open. Preferably not the one on which the request has just failed:
         an endpoint that fails fast is never busy, and would draw everything to itself."""
         if self._alone:
@@ -103,7 +103,7 @@ class Pool:
         free = (each for each in self.endpoints if each.is_open(now))
         return min(free, key=lambda each: (each.name == last, each.in_flight))
 
-    def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Hold | None:
+    def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Parking | None:
         """Whether an endpoint whose pilot met something strange is left to others, and the request too."""
         is_left = endpoint.doubted and self.has_another(endpoint)
         return no_chat_server(failure) if is_left else None
@@ -127,6 +127,6 @@ def _as_opened(decision: Decision, endpoint: CircuitBreaker) -> Decision:
     return decision
 
 
-def no_chat_server(failure: Failure) -> Hold:
+def no_chat_server(failure: Failure) -> Parking:
     """What is said of an endpoint that is of another kind."""
-    return Hold(failure.code, f"this is no chat server: {failure.message}")
+    return Parking(failure.code, f"this is no chat server: {failure.message}")

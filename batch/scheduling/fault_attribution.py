@@ -10,7 +10,7 @@ from enum import Enum, auto
 from typing import TYPE_CHECKING
 
 from batch.records import Failure, Reply
-from batch.scheduling.retry import ANSWERED, has_begun, must_hold, status_of
+from batch.scheduling.retry import ANSWERED, has_begun, must_park, status_of
 
 if TYPE_CHECKING:
     from batch.records import Outcome
@@ -22,7 +22,7 @@ WHOLE_ANSWERS = ANSWERED | {"filtered", "empty_length", "unknown_finish"}
 class Kind(Enum):
     """What a failure says about its request and its endpoint."""
 
-    HOLD = auto()
+    PARK = auto()
     """The endpoint's, always: a wrong key, an untrusted certificate, a used-up quota."""
     UNREACHABLE = auto()
     """The endpoint's, always: no connection, or no descriptor for one."""
@@ -43,8 +43,8 @@ SUSPECT = frozenset({Kind.TROUBLE, Kind.DENIED})
 
 def kind_of(failure: Failure) -> Kind:
     """The kind of a failure. An attempt that began to answer shows that the endpoint works."""
-    if must_hold(failure):
-        return Kind.HOLD
+    if must_park(failure):
+        return Kind.PARK
     if failure.code in ("connect", "fd_limit"):
         return Kind.UNREACHABLE
     if has_begun(failure) or failure.code in ANSWERED:

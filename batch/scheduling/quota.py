@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from batch.records import Failure, Reply, Usage
-from batch.scheduling.admission import OpenGate
+from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.belief import believed
 from batch.scheduling.bill import charge
 from batch.scheduling.budget import NOTHING, UNKNOWN, Charge
-from batch.scheduling.token_bucket import Bucket
+from batch.scheduling.token_bucket import TokenBucket
 from batch.scheduling.token_estimate import Estimate, Estimator
 
 if TYPE_CHECKING:
     from batch.records import Outcome
     from batch.scheduling.budget import Budget
     from batch.scheduling.pricing import Price
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
 """Codes of attempts that no model has seen: they take nothing."""
@@ -47,8 +47,8 @@ class Reservation(Struct, frozen=True, gc=False):
     most: Charge
 
 
-class Meter:
-    """A ``Gate`` that measures what goes through it. ``budget`` is shared with the other models' gates.
+class Quota:
+    """An ``Admission`` that measures what is sent. ``budget`` is shared with the other models' gates.
 
     ``takes_provider_costs``: costs that the provider states are in the currency of the price, and go before
     it. ``has_provider_costs`` says whether it has stated any.
@@ -61,8 +61,8 @@ class Meter:
         self.price = price
         self.has_provider_costs = False
         self._takes_provider_costs = takes_provider_costs
-        self._requests = None if rates.requests is None else Bucket(rates.requests)
-        self._tokens = None if rates.tokens is None else Bucket(rates.tokens)
+        self._requests = None if rates.requests is None else TokenBucket(rates.requests)
+        self._tokens = None if rates.tokens is None else TokenBucket(rates.tokens)
         self._estimator = Estimator()
 
     @property
@@ -70,7 +70,7 @@ class Meter:
         """Whether a limit of the run is reached."""
         return self._budget.reached is not None
 
-    def ready_at(self, work: Work, now: float) -> float:
+    def ready_at(self, work: Task, now: float) -> float:
         """When the request may go, by the buckets; ``math.inf`` where the budget does not allow it."""
         reservation = self._reservation(work)
         if not self._budget.admits(reservation.most):
@@ -80,7 +80,7 @@ class Meter:
             at = max(at, self._tokens.ready_at(reservation.estimate.expected, now))
         return at
 
-    def reserve(self, work: Work, now: float) -> None:
+    def reserve(self, work: Task, now: float) -> None:
         """The request goes: take it out of the buckets, and set aside the most that it may cost."""
         if not work.attempts and self.price is not None:
             work.cost = 0.0
@@ -91,7 +91,7 @@ class Meter:
         if self._tokens is not None:
             self._tokens.take(reservation.estimate.expected, now)
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
         """The attempt has ended: book what it took, and learn from it."""
         reservation = self._reservation(work)
         work.reservation = None
@@ -114,7 +114,7 @@ class Meter:
         """A request has failed: a number or a share of failures may end the run."""
         self._budget.result(failed=True)
 
-    def _reservation(self, work: Work) -> Reservation:
+    def _reservation(self, work: Task) -> Reservation:
         """What the request at the head may take, estimated when it is first looked at."""
         if work.reservation is None:
             estimate = self._estimator.estimate(work.to_send)
@@ -153,18 +153,18 @@ class Meter:
         return outcome.cost if outcome.cost >= least else None
 
 
-class ProviderCosts(OpenGate):
+class ProviderCosts(UnlimitedAdmission):
     """No limits and no price: everything may go at once. Costs that the provider states are added up."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.has_provider_costs = False
 
-    def reserve(self, work: Work, now: float) -> None:  # noqa: ARG002 - nothing is set aside
+    def reserve(self, work: Task, now: float) -> None:  # noqa: ARG002 - nothing is set aside
         """The request goes."""
         self._budget.reserve(NOTHING)
 
-    def settled(self, work: Work, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Gate``
+    def settled(self, work: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
         """The attempt has ended: book what the provider states."""
         is_free = isinstance(outcome, Failure) and was_free(outcome)
         cost = 0.0 if is_free else outcome.cost

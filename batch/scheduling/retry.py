@@ -33,7 +33,7 @@ NEVER = frozenset(
 ONCE = frozenset({"protocol", "bad_event", "encoding"})
 """Worth one more attempt: a server that does it twice will go on doing it."""
 
-HOLD = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model"})
+PARK = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model"})
 """The endpoint will not have us; every other request would get the same answer."""
 
 WRONG_ADDRESS = frozenset({404, 405})
@@ -88,7 +88,7 @@ class Fail(Struct, frozen=True):
     retryable: bool
 
 
-class Hold(Struct, frozen=True):
+class Parking(Struct, frozen=True):
     """Send nothing more to the endpoint until ``until``, or in this run where that is ``None``."""
 
     code: str
@@ -97,7 +97,7 @@ class Hold(Struct, frozen=True):
     exit_code: int = EXIT_REFUSED
 
 
-Decision: TypeAlias = Retry | Fail | Hold
+RetryDecision: TypeAlias = Retry | Fail | Parking
 
 
 def decide(
@@ -108,13 +108,13 @@ def decide(
     *,
     earlier: Sequence[str] = (),
     proven: bool = True,
-) -> Decision:
+) -> RetryDecision:
     """The decision after one failed attempt.
 
     ``earlier`` are the codes of the attempts that failed before it, ``random`` gives numbers from [0, 1),
     ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
     """
-    if must_hold(failure) or (not proven and speaks_against_the_address(failure)):
+    if must_park(failure) or (not proven and speaks_against_the_address(failure)):
         return _hold(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
@@ -127,7 +127,7 @@ def decide(
 
 def wait(
     policy: RetryPolicy, failure: Failure, failures: int, now: float, random: Callable[[], float]
-) -> Retry | Hold:
+) -> Retry | Parking:
     """When to send again after ``failures`` earlier failures: as the server says, or by backoff.
 
     A short wait is the request's own, a longer one parks the endpoint, the longest ends its run.
@@ -135,12 +135,12 @@ def wait(
     if failure.retry_after is None:
         return Retry(now + backoff(policy, failures, random))
     if failure.retry_after > policy.longest_wait:
-        return Hold(failure.code, failure.message, exit_code=EXIT_OUT)
+        return Parking(failure.code, failure.message, exit_code=EXIT_OUT)
     at = max(
         not_before(failure.retry_after, now, random), now + FLOOR * backoff(policy, failures, lambda: 1.0)
     )
     if failure.retry_after > policy.cap:
-        return Hold(failure.code, failure.message, until=at)
+        return Parking(failure.code, failure.message, until=at)
     return Retry(at)
 
 
@@ -156,9 +156,9 @@ def has_begun(failure: Failure) -> bool:
     return failure.first_byte is not None or bool(failure.partial_text)
 
 
-def must_hold(failure: Failure) -> bool:
+def must_park(failure: Failure) -> bool:
     """Whether every other request would get the same, whatever it asks."""
-    return failure.code in HOLD or status_of(failure) == 401
+    return failure.code in PARK or status_of(failure) == 401
 
 
 def is_retryable(failure: Failure) -> bool:
@@ -205,10 +205,10 @@ def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> b
     return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
 
 
-def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Hold:
+def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Parking:
     """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
     if failure.code != "quota" or failure.retry_after is None or attempts >= policy.max_attempts:
-        return Hold(failure.code, failure.message)
+        return Parking(failure.code, failure.message)
     until = now + failure.retry_after
     ends = now + policy.longest_wait if policy.deadline is None else policy.deadline
-    return Hold(failure.code, failure.message, until=until if until <= ends else None)
+    return Parking(failure.code, failure.message, until=until if until <= ends else None)

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
     from batch.records import Outcome
     from batch.scheduling.decisions import Decision
-    from batch.scheduling.target_queue import Lane
-    from batch.scheduling.task import Work
+    from batch.scheduling.target_queue import TargetQueue
+    from batch.scheduling.task import Task
 
 _UNDER_WAY = attrgetter("in_flight")
 
@@ -27,7 +27,7 @@ class Scheduler:
     nothing through though nothing is under way: a limit of the run is reached, and no lane sends any more.
     """
 
-    def __init__(self, lanes: Sequence[Lane], limit: int) -> None:
+    def __init__(self, lanes: Sequence[TargetQueue], limit: int) -> None:
         self.lanes = tuple(lanes)
         self._by_name = {lane.name: lane for lane in lanes}
         self.in_flight = 0
@@ -49,7 +49,7 @@ class Scheduler:
             return not self.in_flight
         return all(lane.over for lane in self.lanes)
 
-    def take(self, now: float) -> Work | None:
+    def take(self, now: float) -> Task | None:
         """The next request to send, of the lane with the least under way; equals take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
@@ -78,8 +78,8 @@ class Scheduler:
         times = [due for lane in self.lanes if (due := lane.due(now)) is not None]
         return min(times, default=None)
 
-    def settle(self, work: Work, outcome: Outcome, now: float) -> list[Decision]:
-        """Take the outcome of an attempt in; see ``Lane.settle``."""
+    def settle(self, work: Task, outcome: Outcome, now: float) -> list[Decision]:
+        """Take the outcome of an attempt in; see ``TargetQueue.settle``."""
         self.in_flight -= 1
         lane = self._by_name[work.lane]
         decisions = lane.settle(work, outcome, now)
@@ -88,7 +88,7 @@ class Scheduler:
         return decisions
 
     def review(self, now: float) -> list[Decision]:
-        """Decide what no outcome will decide any more; see ``Lane.review``."""
+        """Decide what no outcome will decide any more; see ``TargetQueue.review``."""
         if self.draining:
             return []
         decisions = [decision for lane in self.lanes for decision in lane.review(now)]

@@ -15,7 +15,7 @@ LATE = 0.25
 """Seconds that are waited beyond what it says, which may be rounded."""
 
 
-class Announced:
+class ServerRateLimit:
     """The rate of one endpoint. ``closed_until`` is when it lets more through.
 
     A report counts what was left as the server took a request. Reports come in any order: the lowest since

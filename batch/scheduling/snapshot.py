@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from batch.scheduling.circuit_breaker import CircuitBreaker
     from batch.scheduling.scheduler import Scheduler
-    from batch.scheduling.target_queue import Lane
+    from batch.scheduling.target_queue import TargetQueue
 
 
 def snapshot(scheduler: Scheduler, now: float) -> Snapshot:
@@ -45,7 +45,7 @@ def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
     return None if longest is None or longest.seconds <= seconds / 2 else longest.code
 
 
-def _held_back(lanes: list[Lane], allowed: int, most: int, now: float) -> HeldBack | None:
+def _held_back(lanes: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
     limit = min(most, sum(lane.pool.first.capacity.limit for lane in lanes))
     if allowed >= limit:
         return None
@@ -62,7 +62,7 @@ def _held_back(lanes: list[Lane], allowed: int, most: int, now: float) -> HeldBa
     return HeldBack(limit, UNPROVEN) if any(not endpoint.proven for endpoint in working) else None
 
 
-def _is_closed(lane: Lane, now: float) -> bool:
+def _is_closed(lane: TargetQueue, now: float) -> bool:
     """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
     return any(
         each.held is None and each.opened_at is None and (each.due(now) or now) > now

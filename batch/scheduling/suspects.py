@@ -15,13 +15,13 @@ from batch.scheduling.retry import status_of
 if TYPE_CHECKING:
     from batch.records import Failure
     from batch.scheduling.breaker_steps import Step
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 
 class Suspect(Struct, frozen=True):
     """A failure that arrived at ``at``; ``turn`` is its place among what the endpoint was sent."""
 
-    work: Work
+    work: Task
     failure: Failure
     kind: Kind
     at: float

@@ -1,8 +1,9 @@
 """The lane of one target: its requests on their way to its endpoints.
 
-A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free (``Capacity``), and
-the limits allow it (``Gate``). The ``Backlog`` says which one is next. Where an endpoint is in doubt, a check
-goes first: a request that is known to work, sent to tell whose fault the failures are.
+A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free
+(``ConcurrencyLimiter``), and the limits allow it (``Admission``). The ``Backlog`` says which one is next.
+Where an endpoint is in doubt, a check goes first: a request that is known to work, sent to tell whose
+fault the failures are.
 """
 
 from __future__ import annotations
@@ -11,25 +12,33 @@ import math
 from typing import TYPE_CHECKING
 
 from batch.records import Reply
-from batch.scheduling.admission import OpenGate
+from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
 from batch.scheduling.breaker_steps import Charge, Delay, Exhaust, Hang, Release
 from batch.scheduling.circuit_breaker import CircuitBreaker
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.decisions import Failed, Requeue, RetryAt, Suspend
-from batch.scheduling.endpoint_pool import Pool, no_chat_server
+from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
 from batch.scheduling.fault_attribution import SUSPECT, kind_of
 from batch.scheduling.reference_requests import References
-from batch.scheduling.retry import ANSWERED, Fail, Hold, Retry, RetryPolicy, decide, speaks_of_another_server
-from batch.scheduling.task import Work
+from batch.scheduling.retry import (
+    ANSWERED,
+    Fail,
+    Parking,
+    Retry,
+    RetryPolicy,
+    decide,
+    speaks_of_another_server,
+)
+from batch.scheduling.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from batch.records import Failure, Outcome, Request
-    from batch.scheduling.admission import Gate
+    from batch.scheduling.admission import Admission
     from batch.scheduling.breaker_steps import Step
-    from batch.scheduling.concurrency_limiter import Capacity
+    from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.decisions import Decision
     from batch.scheduling.reference_requests import Candidates
 
@@ -48,7 +57,7 @@ def look_ahead(limit: int) -> int:
     return min(max(LEAST_AHEAD, ROUNDS_AHEAD * limit), MOST_AHEAD)
 
 
-class Lane:
+class TargetQueue:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
     ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's
@@ -66,8 +75,8 @@ class Lane:
         policy: RetryPolicy,
         outage: float,
         random: Callable[[], float],
-        capacity: Callable[[int], Capacity] = FixedCapacity,
-        gate: Gate | None = None,
+        capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
+        gate: Admission | None = None,
         endpoints: Sequence[str] = (),
         candidates: Candidates | None = None,
         reference: Request | None = None,
@@ -76,7 +85,7 @@ class Lane:
         self.in_flight = 0
         self.checks = 0
         self._references = References(reference)
-        self.pool = Pool(
+        self.pool = EndpointPool(
             CircuitBreaker(
                 each,
                 limit=limit,
@@ -94,8 +103,8 @@ class Lane:
         self._look_ahead = look_ahead(limit)
         self._policy = policy
         self._random = random
-        self._gate: Gate = gate or OpenGate()
-        self._head: Work | None = None
+        self._gate: Admission = gate or UnlimitedAdmission()
+        self._head: Task | None = None
         self._head_at = 0.0
         self._unknown_finishes = 0
 
@@ -110,13 +119,13 @@ class Lane:
         return self._backlog.behind
 
     @property
-    def held(self) -> Hold | None:
+    def held(self) -> Parking | None:
         """Why nothing is sent, where that makes no sense; for a time, or in this run."""
         return self.pool.held
 
     @property
     def blocked(self) -> bool:
-        """Whether the request at the head can only go once something has settled (see ``Gate.ready_at``)."""
+        """Whether the request at the head can only go once something has settled (``Admission.ready_at``)."""
         return self._head is not None and self._head_at == math.inf
 
     @property
@@ -142,7 +151,7 @@ class Lane:
             return True
         return self._has_only_suspects and not self.pool.suspects
 
-    def take(self, now: float) -> Work | None:
+    def take(self, now: float) -> Task | None:
         """The next request to send, if there is one, a slot for it, and no limit against it."""
         if self.in_flight >= self._limit:
             return None
@@ -196,7 +205,7 @@ class Lane:
         due = None if soonest is None or wished is None else max(soonest, wished)
         return min((each for each in (due, check) if each is not None), default=None)
 
-    def settle(self, work: Work, outcome: Outcome, now: float) -> list[Decision]:
+    def settle(self, work: Task, outcome: Outcome, now: float) -> list[Decision]:
         """Take an outcome in; return what is decided by it, about this request and others."""
         self.in_flight -= 1
         if isinstance(outcome, Reply):
@@ -220,10 +229,10 @@ class Lane:
 
     # Before an attempt
 
-    def _begin(self, request: Request, now: float) -> Work:
-        return Work(request, self.name, self.pool.first.name, queued_at=now)
+    def _begin(self, request: Request, now: float) -> Task:
+        return Task(request, self.name, self.pool.first.name, queued_at=now)
 
-    def _check(self, now: float) -> Work | None:
+    def _check(self, now: float) -> Task | None:
         """The check that an endpoint wants, which goes before any request of the job."""
         head, endpoint = self._head, None
         if self.pool.is_in_doubt:
@@ -237,9 +246,9 @@ class Lane:
         if self._head is not None:
             self._backlog.put_back(self._head, first=True)
             self._head = None
-        return Work(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
+        return Task(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
 
-    def _send(self, work: Work, now: float) -> Work:
+    def _send(self, work: Task, now: float) -> Task:
         self._gate.reserve(work, now)
         self.in_flight += 1
         work.sent_at = now
@@ -321,7 +330,7 @@ class Lane:
         verdict = decide(
             self._policy, failure, step.at, self._random, earlier=work.failures, proven=endpoint.proven
         )
-        if isinstance(verdict, Hold) and verdict.until is None:
+        if isinstance(verdict, Parking) and verdict.until is None:
             return self._hold(work, verdict, now)
         work.failures.append(failure.code)
         if isinstance(verdict, Fail):
@@ -333,11 +342,11 @@ class Lane:
         self._backlog.wait(work, now)  # it is the endpoint that waits; another one may serve the request
         return [RetryAt(work, now), *self._carry_out(endpoint.park(verdict), now)]
 
-    def _hold(self, work: Work, hold: Hold, now: float) -> list[Decision]:
+    def _hold(self, work: Task, hold: Parking, now: float) -> list[Decision]:
         self._backlog.put_back(work, first=True)
         return [Requeue(work), *self._carry_out(self.pool.by_name[work.endpoint].park(hold), now)]
 
-    def _give_up(self, work: Work, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+    def _give_up(self, work: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """The request has failed, unless another endpoint of the pool may do better.
 
         If what answered the first request is no chat server, nothing more is sent there. Another run may have
@@ -355,17 +364,17 @@ class Lane:
         failed = self._fail(work, failure, Fail(verdict.code, retryable=True))
         return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
 
-    def _unknown_finish(self, work: Work, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+    def _unknown_finish(self, work: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """A word that no list has: on the first request, or the third time, it is the target's own."""
         self._unknown_finishes += 1
         failed: list[Decision] = [self._fail(work, failure, verdict)]
         if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
             return failed
-        hold = Hold(failure.code, failure.message)
+        hold = Parking(failure.code, failure.message)
         return failed + [
             step for each in self.pool.endpoints for step in self._carry_out(each.park(hold), now)
         ]
 
-    def _fail(self, work: Work, failure: Failure, verdict: Fail) -> Decision:
+    def _fail(self, work: Task, failure: Failure, verdict: Fail) -> Decision:
         self._gate.failed()
         return Failed(work, failure, verdict)

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from batch.records import Mishap, Request
 
 
-class Work(Struct, eq=False):
+class Task(Struct, eq=False):
     """A request on its way.
 
     ``lane`` is the name of its queue. ``endpoint`` is the name of the one that has its attempt in flight, or

@@ -10,13 +10,13 @@ import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batch.scheduling.task import Work
+    from batch.scheduling.task import Task
 
 BUSY = 5
 """Requests that a 503 may refuse with none answered since, before the endpoint counts as closed."""
 
 
-class Refusals:
+class Throttling:
     """The refusals of one endpoint, which has answered last at ``answered_at``.
 
     ``are_going_on``: it has refused a request since.
@@ -36,7 +36,7 @@ class Refusals:
         self._since = math.inf
         self._busy.clear()
 
-    def refused(self, work: Work, now: float) -> None:
+    def refused(self, work: Task, now: float) -> None:
         """It has refused a request."""
         self.refused_check(now)
         work.refusals += 1
@@ -57,7 +57,7 @@ class Refusals:
         """Whether nothing has been answered for ``outage`` seconds of refusals."""
         return now - self._since >= self._outage
 
-    def exhaust(self, work: Work, now: float) -> bool:
+    def exhaust(self, work: Task, now: float) -> bool:
         """Whether the request alone is refused, while others are answered."""
         since = work.refused_since
         if since is None or work.refusals < self._max_attempts:

@@ -20,7 +20,7 @@ MINUTE = 60.0
 _ROUNDING = 1e-9
 
 
-class Bucket:
+class TokenBucket:
     """``per_minute`` units, evenly. Every method takes the time in seconds, which never goes back.
 
     What is larger than the bucket goes when the bucket is full, and leaves a debt that is filled up first. So

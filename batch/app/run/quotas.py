@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING
 
 from batch.app.setup.price_tables import price_of
 from batch.jobfile.job import USD
-from batch.scheduling.admission import OpenGate
+from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.budget import Budget, FailureLimit
-from batch.scheduling.quota import Meter, ProviderCosts, Rates
+from batch.scheduling.quota import ProviderCosts, Quota, Rates
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from batch.jobfile.job import JobFile, Limits, Model
-    from batch.scheduling.admission import Gate
+    from batch.scheduling.admission import Admission
 
 
 class Spending:
@@ -26,18 +26,18 @@ class Spending:
         self.currency = job.currency
         self._limited = any(limit is not None for limit in (limits.tokens, limits.cost, limits.failures))
         self._prices = {model.id: price_of(model, self.currency) for model in models}
-        self._gates: dict[str, Meter | ProviderCosts] = {}
+        self._gates: dict[str, Quota | ProviderCosts] = {}
 
-    def gate(self, model: Model) -> Gate:
+    def gate(self, model: Model) -> Admission:
         """What stands before the model's attempts. What providers state as their costs is in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
         price, is_usd = self._prices[model.id], self.currency == USD
         if self._limited or price is not None or rates != Rates():
-            meter = Meter(self.budget, rates, price, takes_provider_costs=is_usd)
+            meter = Quota(self.budget, rates, price, takes_provider_costs=is_usd)
             self._gates[model.id] = meter
             return meter
         if not is_usd:
-            return OpenGate()
+            return UnlimitedAdmission()
         return self._gates.setdefault(model.id, ProviderCosts(self.budget))
 
     @property

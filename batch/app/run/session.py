@@ -24,11 +24,11 @@ from batch.exit_codes import exit_code
 from batch.results.result_line import Keep, stored
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
-from batch.scheduling.concurrency import AdaptiveCapacity
-from batch.scheduling.concurrency_limiter import FixedCapacity
+from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
-from batch.scheduling.target_queue import Lane
+from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     from batch.protocols import Provider
     from batch.records import Request, Result, Summary
     from batch.results.result_log import ResultLog
-    from batch.scheduling.retry import Hold
+    from batch.scheduling.retry import Parking
 
 
 class Session:
@@ -68,7 +68,7 @@ class Session:
         self._signals = signals
         self._statistics = statistics
         self._allowance = Allowance(options.limit)
-        self._holds: list[tuple[str, Hold]] = []
+        self._holds: list[tuple[str, Parking]] = []
         self._spending = Spending(job, ())
         self._checks = 0
         self._signal: int | None = None
@@ -144,7 +144,7 @@ class Session:
 
     def _lanes(
         self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: Unplanned | None
-    ) -> list[Lane]:
+    ) -> list[TargetQueue]:
         job, spending = self._job, self._spending
         may_choose = unplanned is None and self._options.limit is None
         duration = self._max_duration
@@ -157,7 +157,7 @@ class Session:
             validation_retries=job.retries.validation_retries,
         )
         return [
-            Lane(
+            TargetQueue(
                 model.id,
                 requests(model.id),
                 limit=model.concurrency or job.concurrency,
@@ -165,7 +165,7 @@ class Session:
                 outage=job.timeouts.outage,
                 random=random.random,
                 gate=spending.gate(model),
-                capacity=AdaptiveCapacity if job.adaptive else FixedCapacity,
+                capacity=AdaptiveLimiter if job.adaptive else FixedLimiter,
                 endpoints=tuple(members(model)),
                 candidates=plan.candidates[model.id] if may_choose else None,
                 reference=plan.candidates[model.id].reference,
