@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from batch.app.run.pending_requests import SLICE, Allowance
 from batch.app.run.plan import Plan, draw_up
-from batch.inputs.bitset import Marks
+from batch.inputs.bitset import Bitset
 from batch.inputs.render import PromptTemplate
 from batch.records import Known
 from tests.inputs_support import source
@@ -149,7 +149,7 @@ def test_an_allowance_is_used_up_when_it_cuts_something(
 
 @given(st.sets(st.integers(0, 200)))
 def test_marks_are_a_set(numbers: set[int]) -> None:
-    marks = Marks()
+    marks = Bitset()
     for number in numbers:
         marks.add(number)
     assert {number for number in range(300) if number in marks} == numbers

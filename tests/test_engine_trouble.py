@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
     from pathlib import Path
 
-    from batch.inputs.bitset import Marks
+    from batch.inputs.bitset import Bitset
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
 
 SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)
@@ -74,7 +74,7 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
     plan, sink = Plan(), MemorySink()
     plan.to_send.update(parked=behind, healthy=healthy)
     lines = {"parked": range(1, behind + 1), "healthy": range(behind + 1, behind + healthy + 1)}
-    plan._marks.update({name: cast("Marks", each) for name, each in lines.items()})
+    plan._marks.update({name: cast("Bitset", each) for name, each in lines.items()})
     jobs: dict[str, Iterable[Request | None]]
     jobs = {name: Allowance(None).pending(source, name, plan, sink) for name in ("parked", "healthy")}
     hour = Failure("http_429", "come back in an hour", http_status=429, retry_after=3600)

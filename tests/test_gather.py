@@ -12,9 +12,9 @@ import pytest
 from yarl import URL
 
 from batch.providers.aiohttp_transport import Body
-from batch.providers.attempt import Exchange
+from batch.providers.attempt import Attempt
 from batch.providers.client import HttpClient
-from batch.providers.read_coalescing import FAST, FEW, LONGEST, TICK, Gatherer, how_long
+from batch.providers.read_coalescing import FAST, FEW, LONGEST, TICK, ReadCoalescer, how_long
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply
 from batch.wire.reply_decoder import ReplyDecoder
@@ -75,7 +75,7 @@ class Line(asyncio.ReadTransport):
     ],
 )
 async def test_who_rests(streams: int, read: int, age: float, left: float, rests: bool) -> None:
-    gatherer, line = Gatherer(), Line()
+    gatherer, line = ReadCoalescer(), Line()
     gatherer.streams = streams
     gatherer.rest(line, read=read, age=age, left=left)
     assert line.is_read != rests
@@ -103,7 +103,7 @@ def test_how_long_a_stream_rests(age: float, left: float, seconds: float) -> Non
 
 
 async def test_a_rest_ends_and_the_ticker_with_it() -> None:
-    gatherer, lines = Gatherer(), [Line() for _ in range(3)]
+    gatherer, lines = ReadCoalescer(), [Line() for _ in range(3)]
     gatherer.streams = FEW
     loop = asyncio.get_running_loop()
     began = loop.time()
@@ -120,7 +120,7 @@ async def test_a_rest_ends_and_the_ticker_with_it() -> None:
 
 
 async def test_a_line_that_closes_is_left_alone() -> None:
-    gatherer, closed, closing, open_line = Gatherer(), Line(closing=True), Line(), Line()
+    gatherer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
     gatherer.streams = FEW
     for line in (closed, closing, open_line):
         gatherer.rest(line, read=1, age=1000.0, left=math.inf)
@@ -205,7 +205,7 @@ async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
     gc.disable()
     try:
         outcomes = await answers("/", Timeouts(total=60))
-        left = sum(isinstance(one, Exchange | ReplyDecoder | Body) for one in gc.get_objects())
+        left = sum(isinstance(one, Attempt | ReplyDecoder | Body) for one in gc.get_objects())
     finally:
         gc.enable()
     assert [type(outcome) for outcome in outcomes] == [Reply] * FEW

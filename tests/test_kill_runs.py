@@ -92,7 +92,7 @@ class Echo:
         return [Pause(0.01), *answer(self.text(received.messages[-1]["content"]))]
 
 
-class Tally:
+class RunStatistics:
     """What came of the kills."""
 
     def __init__(self) -> None:
@@ -110,7 +110,13 @@ class Tally:
 
 
 async def kill_and_complete(
-    job: Path, echo: Echo, moment: Moment, durability: Durability, tally: Tally, *, is_second_night: bool
+    job: Path,
+    echo: Echo,
+    moment: Moment,
+    durability: Durability,
+    tally: RunStatistics,
+    *,
+    is_second_night: bool,
 ) -> None:
     """One run that is killed, and one that completes what that left."""
     output = job.parent / "output" / "job.jsonl"
@@ -164,7 +170,7 @@ def earlier(name: str, text: str) -> bytes:
 
 @pytest.mark.slow
 async def test_runs_killed_at_random_moments(tmp_path: Path) -> None:
-    echo, tally, random = Echo(), Tally(), Random(20261122)
+    echo, tally, random = Echo(), RunStatistics(), Random(20261122)
     async with FaultServer(echo) as server:
         job = write_job(tmp_path, server.url, ROWS)
         while tally.kills < KILLS:

@@ -10,14 +10,14 @@ from msgspec.structs import replace
 
 from batch.codec import encode_result
 from batch.errors import ForeignOutputError
-from batch.results.statistics import Counts, summarise
+from batch.results.statistics import Statistics, summarise
 from tests.results_support import failed, succeeded
 from tests.simulated_disk import SimulatedDisk
 
 PATH = Path("/results.jsonl")
 
 
-def counted(content: bytes) -> Counts:
+def counted(content: bytes) -> Statistics:
     disk = SimulatedDisk()
     disk.put(PATH, content)
     counts, contents = summarise(PATH, files=disk)
@@ -27,7 +27,7 @@ def counted(content: bytes) -> Counts:
 
 
 def test_an_empty_file_counts_nothing() -> None:
-    assert counted(b"") == Counts()
+    assert counted(b"") == Statistics()
 
 
 def test_only_the_latest_line_of_a_request_counts() -> None:
@@ -39,7 +39,7 @@ def test_only_the_latest_line_of_a_request_counts() -> None:
         failed("d"),
         failed("d"),
     ]
-    assert counted(b"".join(map(encode_result, results))) == Counts(
+    assert counted(b"".join(map(encode_result, results))) == Statistics(
         succeeded=2,
         failed=Counter({"bad_request": 1, "http_500": 1}),
         prompt_tokens=6,

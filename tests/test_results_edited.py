@@ -11,7 +11,7 @@ import pytest
 from batch.codec import decode_result, encode_result
 from batch.errors import ForeignOutputError, OutputWriteError
 from batch.results.contents import holds_results, is_output
-from batch.results.reader import Lookup, find
+from batch.results.reader import ResultReader, find
 from batch.results.result_log import ResultLog
 from batch.results.statistics import summarise
 from tests.results_support import failed, succeeded
@@ -101,7 +101,7 @@ def test_readers_find_the_same_results(content: bytes, tmp_path: Path) -> None:
         "c",
         None,
     ]
-    with Lookup(path) as lookup:
+    with ResultReader(path) as lookup:
         assert [result.id for result in lookup.results()] == ["a", "b", "c"]
     assert path.read_bytes() == content
 
@@ -193,7 +193,7 @@ def test_readers_do_not_leave_out_results_of_a_newer_version(content: bytes, tmp
     path = tmp_path / "results.jsonl"
     path.write_bytes(content)
     with pytest.raises(ForeignOutputError, match="newer promptjobs"):
-        Lookup(path)
+        ResultReader(path)
 
 
 def test_a_result_of_a_newer_version_is_not_taken_for_none(tmp_path: Path) -> None:

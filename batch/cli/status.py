@@ -14,10 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.app.inspect.status import Standing
+    from batch.app.inspect.status import JobStatus
     from batch.app.run.plan import Plan
     from batch.records import JSONObject
-    from batch.results.statistics import Counts
+    from batch.results.statistics import Statistics
 
 
 @click.command("status")
@@ -37,13 +37,13 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     return 0
 
 
-def _standing(path: Path, job: dict[str, Any]) -> Standing:
+def _standing(path: Path, job: dict[str, Any]) -> JobStatus:
     from batch.app.inspect.status import of_job, of_output
 
     return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
 
 
-def _for_programs(standing: Standing) -> JSONObject:
+def _for_programs(standing: JobStatus) -> JSONObject:
     counts, plan = standing.counts, standing.plan
     return {
         "schema_version": 1,
@@ -81,7 +81,7 @@ def _states(plan: Plan) -> dict[str, int]:
     }
 
 
-def _in_words(standing: Standing) -> Iterator[str]:
+def _in_words(standing: JobStatus) -> Iterator[str]:
     counts, plan = standing.counts, standing.plan
     yield f"output     {standing.output}"
     if plan is None:
@@ -113,7 +113,7 @@ def _requests(plan: Plan) -> Iterator[str]:
         yield f"given up   {states['given_up']}; `promptjobs retry` sends them again"
 
 
-def _rubble(counts: Counts) -> Iterator[str]:
+def _rubble(counts: Statistics) -> Iterator[str]:
     if counts.superseded:
         yield f"superseded {counted(counts.superseded, 'line')}; cleared away by the next run"
     if counts.unreadable or counts.torn:

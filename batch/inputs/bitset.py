@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 
-class Marks:
+class Bitset:
     """Numbers from 0 on, most of them smaller than the number of members times a few."""
 
     def __init__(self) -> None:

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     import aiohttp
 
     from batch.providers.http1 import Connections, Response, Route
-    from batch.providers.read_coalescing import Gatherer
+    from batch.providers.read_coalescing import ReadCoalescer
     from batch.providers.timeouts import Watch
     from batch.records import Outcome
     from batch.wire.reply_decoder import ReplyDecoder
@@ -48,7 +48,7 @@ WHOLE = frozenset({200, 201, 202, 203})
 """Statuses whose body is the answer; some frameworks say 201 to every POST."""
 
 
-class Exchange:
+class Attempt:
     """One attempt on the wire: a body, sent on a route through ``connections``."""
 
     __slots__ = (
@@ -78,7 +78,7 @@ class Exchange:
         timeouts: Timeouts,
         decoder: ReplyDecoder,
         watch: Watch,
-        gatherer: Gatherer | None = None,
+        gatherer: ReadCoalescer | None = None,
     ) -> None:
         self._origin = route.origin
         self._body = body
@@ -275,7 +275,7 @@ class Exchange:
         self._alarm.moved()
         return None
 
-    def _rest(self, gatherer: Gatherer, read: int, now: float) -> None:
+    def _rest(self, gatherer: ReadCoalescer, read: int, now: float) -> None:
         """Perhaps read no more for a while; the next read waits until then by itself."""
         transport = None if self._post.connection is None else self._post.connection.transport
         if transport is not None:

@@ -15,10 +15,10 @@ import anyio
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.providers.aiohttp_transport import Connector
-from batch.providers.attempt import Exchange
+from batch.providers.attempt import Attempt
 from batch.providers.generator_api import FinishReason
 from batch.providers.http1 import Connections, Route
-from batch.providers.read_coalescing import Gatherer
+from batch.providers.read_coalescing import ReadCoalescer
 from batch.providers.timeouts import Watch
 from batch.records import Failure, Outcome
 from batch.wire.reply_decoder import MAX_BODY, ReplyDecoder
@@ -65,7 +65,7 @@ class HttpClient:
         self._new_decoder = partial(
             ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
         )
-        self._gatherer = Gatherer()
+        self._gatherer = ReadCoalescer()
         self._connections: Connections | None = None
         self._watch: Watch | None = None
 
@@ -131,8 +131,8 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(
-        self, route: Route, body: bytes, decoder: ReplyDecoder, gatherer: Gatherer | None = None
-    ) -> Exchange:
+        self, route: Route, body: bytes, decoder: ReplyDecoder, gatherer: ReadCoalescer | None = None
+    ) -> Attempt:
         if self._connections is None or self._watch is None:
             raise RuntimeError("the client is not open")
-        return Exchange(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)
+        return Attempt(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)

@@ -63,7 +63,7 @@ def how_long(age: float, left: float) -> float:
     return min(max(min(age, SHORT), min(age / 4, LONGEST)), left / 4)
 
 
-class Gatherer:
+class ReadCoalescer:
     """Lets the streams of one endpoint rest between two reads. ``streams`` says how many are open."""
 
     def __init__(self) -> None:

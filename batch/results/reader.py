@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from batch.results.reclassification import Restate
 
 
-class Lookup:
+class ResultReader:
     """A result file, open for reading; a missing one has no results. To be closed, as by ``with``.
 
     Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``. Another process may go on

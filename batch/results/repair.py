@@ -22,7 +22,7 @@ def corrupt_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.corrupt")
 
 
-class Mender:
+class Repairer:
     """Reads a file and repairs it.
 
     ``notices`` are sentences for a person about what was repaired. ``has_quarantined``: unreadable lines have

@@ -39,7 +39,7 @@ from batch.errors import ForeignOutputError, OutputWriteError
 from batch.results.compaction import arranged
 from batch.results.contents import Contents
 from batch.results.filesystem import Disk, reason, replace_content, temporary_name, write_all
-from batch.results.repair import Mender, corrupt_path
+from batch.results.repair import Repairer, corrupt_path
 from batch.results.superseded import clear_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class ResultLog:
         self._files = files
         self._durability = durability
         self._restate = restate
-        self._mender = Mender(files, path, restate)
+        self._mender = Repairer(files, path, restate)
         self._repeated = 0  # bytes of superseded results that were there at the beginning
         self._descriptor: int | None = None
         self._closed_because: str | None = None

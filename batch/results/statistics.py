@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(slots=True)
-class Counts:
+class Statistics:
     """Requests by their latest line. Tokens are those that servers have counted for these lines.
 
     ``failed`` counts by error code. ``cost`` adds up what is known of the costs. ``provider_costs`` counts
@@ -72,13 +72,13 @@ class Counts:
 
 def summarise(
     path: Path, *, files: FileSystem | None = None, restate: Restate | None = None
-) -> tuple[Counts, Contents]:
+) -> tuple[Statistics, Contents]:
     """Count a result file in one streaming pass; a run may be appending to it meanwhile.
 
     ``restate`` says how a line has to be read. Raises ``ForeignOutputError`` where the file is not one of
     ours, and ``OSError`` (such as ``FileNotFoundError``) where it cannot be read.
     """
-    counts = Counts()
+    counts = Statistics()
 
     def stated(result: Result) -> Result:
         return result if restate is None else restate(result)

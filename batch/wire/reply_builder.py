@@ -32,7 +32,7 @@ class ReportedError(Exception):
         self.error = error
 
 
-class Message(Struct, eq=False):
+class ReplyBuilder(Struct, eq=False):
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
     ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name

@@ -17,7 +17,7 @@ from batch.wire import bulk_decoder, chat_chunk
 from batch.wire.error_classification import from_event
 from batch.wire.error_detection import error_in
 from batch.wire.finish_state import FinishState
-from batch.wire.reply_builder import Message, ReportedError
+from batch.wire.reply_builder import ReplyBuilder, ReportedError
 from batch.wire.sse import BOM, MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class ReplyDecoder:
         self.content_type = content_type
         self.done = False
         self.framed = True
-        self.message = Message(FinishState(finish_reasons, is_early))
+        self.message = ReplyBuilder(FinishState(finish_reasons, is_early))
         self._events = EventDecoder(max_event)
         self._max_event = max_event
         self._whole: bytearray | None = None

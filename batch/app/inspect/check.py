@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
 from batch.inputs.precheck import check
-from batch.results.reader import Lookup, reading
+from batch.results.reader import ResultReader, reading
 from batch.scheduling.resume import State, state
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ def audit(job: JobFile) -> Audit:
     Raises ``JobFileError``, and ``UsageError`` where the output cannot be read or is none of ours.
     """
     found = Audit(job.output)
-    with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
+    with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
         index = lines.contents.index
 
         def see(request: Request, _: Origin) -> None:
@@ -99,6 +99,6 @@ def _judge(found: Audit, request: Request, where: State) -> None:
         found.failed += 1
 
 
-def _ids(lines: Lookup, number: int, numbers: Iterable[int]) -> Ids:
+def _ids(lines: ResultReader, number: int, numbers: Iterable[int]) -> Ids:
     first: Sequence[int] = list(islice(numbers, EXAMPLES))
     return Ids(number, [result.id for result in lines.at(first)])

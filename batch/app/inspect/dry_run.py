@@ -13,7 +13,7 @@ from batch.app.run.changed_requests import refusal
 from batch.app.run.plan import Plan, open_source
 from batch.app.setup.reclassified import restate_of, sent_again
 from batch.inputs.precheck import check
-from batch.results.reader import Lookup, reading
+from batch.results.reader import ResultReader, reading
 from batch.scheduling.resume import TO_RUN, State
 from batch.scheduling.token_estimate import Estimator
 
@@ -67,7 +67,7 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
     Raises ``JobFileError`` with every mistake in the job's inputs, and ``UsageError`` where the output
     cannot be read or is none of ours.
     """
-    with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
+    with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
         viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
@@ -80,7 +80,7 @@ def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State]
 
 
 class _Viewer:
-    def __init__(self, preview: Preview, lines: Lookup, prices: Mapping[str, Price]) -> None:
+    def __init__(self, preview: Preview, lines: ResultReader, prices: Mapping[str, Price]) -> None:
         self.preview = preview
         self._lines = lines
         self._prices = prices

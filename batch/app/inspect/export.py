@@ -20,7 +20,7 @@ from batch.results.contents import holds_results
 from batch.results.export.json_rows import NotTextError
 from batch.results.export.registry import is_for_test, needs_messages, writer
 from batch.results.filesystem import reason
-from batch.results.reader import Lookup, reading
+from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class Exporter:
 
     def of_output(self, output: Path) -> Iterator[Answer]:
         """The results of a file, in its order. Raises ``UsageError`` where it cannot be read."""
-        with reading(output), Lookup(output, WITHOUT_JOB) as lines:
+        with reading(output), ResultReader(output, WITHOUT_JOB) as lines:
             for result in lines.results():
                 yield result, result.messages
 
@@ -121,7 +121,7 @@ class Exporter:
 
         Raises ``JobFileError``, and ``UsageError`` where the output cannot be read.
         """
-        with reading(job.output), Lookup(job.output, restate_of(job)) as lines:
+        with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
             for request in open_source(job).requests():
                 result = lines.result(request.id)
                 if result is None:

@@ -10,7 +10,7 @@ from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
 from batch.results.reader import reading
 from batch.results.reclassification import WITHOUT_JOB
-from batch.results.statistics import Counts, summarise
+from batch.results.statistics import Statistics, summarise
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -19,33 +19,33 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class JobStatus:
     """The output's lines, and the job's requests by where they stand (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
     """
 
     output: Path
-    counts: Counts
+    counts: Statistics
     plan: Plan | None = None
     orphans: int = 0
     currency: str | None = None
 
 
-def of_output(output: Path) -> Standing:
+def of_output(output: Path) -> JobStatus:
     """What a result file amounts to. Raises ``UsageError`` where it cannot be read, or is none of ours."""
     with reading(output):
-        return Standing(output, summarise(output, restate=WITHOUT_JOB)[0])
+        return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0])
 
 
-def of_job(job: JobFile) -> Standing:
+def of_job(job: JobFile) -> JobStatus:
     """How far a job is. Raises ``JobFileError``, and ``UsageError`` as ``of_output`` does."""
     with reading(job.output):
         try:
             counts, contents = summarise(job.output, restate=restate_of(job))
         except FileNotFoundError:
-            counts, contents = Counts(), Contents()
+            counts, contents = Statistics(), Contents()
     plan = draw_up(open_source(job), contents.index.get)
-    return Standing(
+    return JobStatus(
         job.output, counts, plan, orphans=plan.orphans(len(contents.index)), currency=job.currency
     )

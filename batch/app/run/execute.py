@@ -20,7 +20,7 @@ from batch.app.run.plan import drawn_up, open_source
 from batch.app.run.run_statistics import Statistics
 from batch.app.run.session import Session
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
-from batch.app.run.streaming_plan import Unplanned
+from batch.app.run.streaming_plan import StreamingPlan
 from batch.app.run.summary import Beginning
 from batch.app.run.timestamps import exact_utc_now
 from batch.app.run.unexpected_errors import explained
@@ -95,7 +95,7 @@ class _Prepared:
     claim: Claim
     source: JobSource
     plan: Plan
-    unplanned: Unplanned | None
+    unplanned: StreamingPlan | None
     lines: int
     told: list[str]
 
@@ -225,11 +225,11 @@ def _sending(options: RunOptions) -> frozenset[State]:
     return TO_RETRY if options.retry else TO_RUN
 
 
-def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> Unplanned | None:
+def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> StreamingPlan | None:
     """For a job whose bad rows are skipped, so that nothing has to be known of it beforehand."""
     if job.inputs is None or not job.inputs.skips:
         return None
-    return Unplanned(source, log.known, _sending(options), exact_utc_now)
+    return StreamingPlan(source, log.known, _sending(options), exact_utc_now)
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:

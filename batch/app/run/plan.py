@@ -14,7 +14,7 @@ import anyio.to_thread
 
 from batch.app.run.expected_requests import Expected
 from batch.app.run.input_changes import Changes
-from batch.inputs.bitset import Marks
+from batch.inputs.bitset import Bitset
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
@@ -53,7 +53,7 @@ class Plan:
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     of_documents: bool = False
     changes: Changes = field(default_factory=Changes)
-    _marks: defaultdict[str, Marks] = field(default_factory=lambda: defaultdict(Marks))
+    _marks: defaultdict[str, Bitset] = field(default_factory=lambda: defaultdict(Bitset))
     _expected: dict[str, Expected] = field(default_factory=dict)
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:

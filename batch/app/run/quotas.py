@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from batch.scheduling.admission import Admission
 
 
-class Spending:
+class Quotas:
     """The run's budget over ``models``, those that it sends to. ``currency`` is that of its costs."""
 
     def __init__(self, job: JobFile, models: Iterable[Model]) -> None:

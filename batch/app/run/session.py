@@ -14,9 +14,9 @@ import anyio
 from batch.app.run.endpoints import Address, Endpoints, members
 from batch.app.run.open_file_limit import connections
 from batch.app.run.pending_requests import Allowance
-from batch.app.run.quotas import Spending
+from batch.app.run.quotas import Quotas
 from batch.app.run.shutdown import UNSENT, Stopper
-from batch.app.run.summary import Account
+from batch.app.run.summary import SummaryBuilder
 from batch.app.run.timestamps import exact_utc_now
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batch.app.run.plan import Plan
     from batch.app.run.run_statistics import Statistics
     from batch.app.run.shutdown import Signals
-    from batch.app.run.streaming_plan import Unplanned
+    from batch.app.run.streaming_plan import StreamingPlan
     from batch.app.run.summary import Beginning
     from batch.app.setup.environment import Environment
     from batch.inputs.source import JobSource
@@ -69,7 +69,7 @@ class Session:
         self._statistics = statistics
         self._allowance = Allowance(options.limit)
         self._holds: list[tuple[str, Parking]] = []
-        self._spending = Spending(job, ())
+        self._spending = Quotas(job, ())
         self._checks = 0
         self._signal: int | None = None
         self._out_of_time = False
@@ -91,13 +91,13 @@ class Session:
         source: JobSource,
         plan: Plan,
         log: ResultLog,
-        unplanned: Unplanned | None,
+        unplanned: StreamingPlan | None,
         ready: Callable[[], Awaitable[None]],
     ) -> None:
         """Open the endpoints that are needed, call ``ready``, and run the requests against them."""
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
-        self._spending = Spending(job, models)
+        self._spending = Quotas(job, models)
         addresses = {
             name: Address(member, self._environment)
             for model in models
@@ -143,7 +143,7 @@ class Session:
         return possible
 
     def _lanes(
-        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: Unplanned | None
+        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: StreamingPlan | None
     ) -> list[TargetQueue]:
         job, spending = self._job, self._spending
         may_choose = unplanned is None and self._options.limit is None
@@ -180,7 +180,7 @@ class Session:
         providers: Mapping[str, Provider],
         log: ResultLog,
         plan: Plan,
-        unplanned: Unplanned | None,
+        unplanned: StreamingPlan | None,
     ) -> None:
         run = Run(
             scheduler,
@@ -267,5 +267,7 @@ class Session:
         )
         if error is not None:
             reasons = [*reasons, str(error)]
-        account = Account(self._job, plan, self._statistics, self._spending, self._checks, self._held_back)
+        account = SummaryBuilder(
+            self._job, plan, self._statistics, self._spending, self._checks, self._held_back
+        )
         return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

@@ -40,7 +40,7 @@ BATCH = 1000
 """Results of bad rows that are written in one go after the run."""
 
 
-class Unplanned:
+class StreamingPlan:
     """The requests of a job as they are read. ``plan`` grows with them; ``at`` gives the time for results.
 
     Results of bad rows gather until a run takes them over. ``is_whole``: the plan holds all of the job.

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.app.run.plan import Plan
-    from batch.app.run.quotas import Spending
+    from batch.app.run.quotas import Quotas
     from batch.app.run.run_statistics import Statistics
     from batch.jobfile.job import JobFile
 
@@ -70,13 +70,13 @@ def sha256(path: Path) -> str | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Account:
+class SummaryBuilder:
     """What has been counted: by the plan what there was to do, by the statistics what was done."""
 
     job: JobFile
     plan: Plan
     statistics: Statistics
-    spending: Spending
+    spending: Quotas
     checks: int
     held_back: str | None = None
 
