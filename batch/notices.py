@@ -29,7 +29,7 @@ def notice_of(decision: Decision, now: float) -> str | None:
             "a request that is known to work is sent to find out whether the endpoint does"
         )
     if isinstance(decision, Blamed):
-        ids = [work.request.id for work in decision.works]
+        ids = [task.request.id for task in decision.tasks]
         more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
         return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
     return None

@@ -161,8 +161,8 @@ class Run:
             self._emit(Tick(snapshot(self._scheduler, now)))
 
     def _start_workers(self, attempts: TaskGroup, now: float) -> None:
-        while (work := self._take(now)) is not None:
-            attempts.start_soon(self._work, work, attempts)
+        while (task := self._take(now)) is not None:
+            attempts.start_soon(self._work, task, attempts)
 
     def _take(self, now: float) -> Task | None:
         try:
@@ -183,66 +183,66 @@ class Run:
         self.drain()
 
     async def _work(self, first: Task, attempts: TaskGroup) -> None:
-        work: Task | None = first
+        task: Task | None = first
         now = self._time()
-        while work is not None:
+        while task is not None:
             started = now
-            work.attempts += 1
-            self._emit(AttemptStarted(work.request))
+            task.attempts += 1
+            self._emit(AttemptStarted(task.request))
             try:
-                outcome = await self._providers[work.endpoint].complete(work.to_send)
+                outcome = await self._providers[task.endpoint].complete(task.to_send)
             except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
                 outcome = _raised(error)
             if isinstance(outcome, _OUTCOMES) and outcome.lost:
-                self._count_lost(work, outcome.lost)
-            if not work.is_check or not isinstance(outcome, Reply):
-                verdict = self._judged(work, outcome)
-                outcome = await self._checked(work, verdict) if isinstance(verdict, Unchecked) else verdict
+                self._count_lost(task, outcome.lost)
+            if not task.is_check or not isinstance(outcome, Reply):
+                verdict = self._judged(task, outcome)
+                outcome = await self._checked(task, verdict) if isinstance(verdict, Unchecked) else verdict
             now = self._time()
-            self._settle(work, outcome, started, now)
+            self._settle(task, outcome, started, now)
             if len(self._finished) >= BACKLOG:
                 await self._wait_for_room()
                 now = self._time()
-            work = self._take(now)
-            if work is not None and not self._scheduler.is_full:
+            task = self._take(now)
+            if task is not None and not self._scheduler.is_full:
                 self._start_workers(attempts, now)
         self._wake.set()
 
-    def _count_lost(self, work: Task, lost: int) -> None:
+    def _count_lost(self, task: Task, lost: int) -> None:
         """Count tries that a server may have processed, and so charges for."""
         for _ in range(lost):
-            work.attempts += 1
-            self._emit(AttemptStarted(work.request))
+            task.attempts += 1
+            self._emit(AttemptStarted(task.request))
 
-    def _judged(self, work: Task, outcome: object) -> Outcome | Unchecked:
+    def _judged(self, task: Task, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
-            return self._acceptance.judge(work, charged(outcome, work.failures))
+            return self._acceptance.judge(task, charged(outcome, task.failures))
         if not (isinstance(outcome, Reply) and isinstance(outcome.text, str)):
-            return charged(no_outcome(outcome), work.failures)
+            return charged(no_outcome(outcome), task.failures)
         try:
-            return self._acceptance.judge(work, outcome)
+            return self._acceptance.judge(task, outcome)
         except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
             return uncheckable(outcome, f"checking the answer failed: {one_line(error)}")
 
-    async def _checked(self, work: Task, answer: Unchecked) -> Outcome:
+    async def _checked(self, task: Task, answer: Unchecked) -> Outcome:
         try:
             checked = await self._checker.check(answer.reply.text, answer.response_format)
-            return self._acceptance.conclude(work, answer.reply, checked)
+            return self._acceptance.conclude(task, answer.reply, checked)
         except Exception as error:  # noqa: BLE001 - such as no memory for the check
             return uncheckable(answer.reply, f"checking the answer failed: {one_line(error)}")
 
-    def _settle(self, work: Task, outcome: Outcome, started: float, now: float) -> None:
+    def _settle(self, task: Task, outcome: Outcome, started: float, now: float) -> None:
         at = self._clock()
-        work.queued = started - work.queued_at
+        task.queued = started - task.queued_at
         if isinstance(outcome, Failure):
-            _note(work, outcome, at)
-        decisions = self._scheduler.settle(work, outcome, now)
+            _note(task, outcome, at)
+        decisions = self._scheduler.settle(task, outcome, now)
         if isinstance(outcome, Reply):
-            if not work.is_check:
-                self._finish(result_line.succeeded(work, outcome, self._keep, at=at))
-        elif not work.is_check:
-            retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.work is work)
-            self._emit(AttemptFailed(work.request, outcome, next(retries, None)))
+            if not task.is_check:
+                self._finish(result_line.succeeded(task, outcome, self._keep, at=at))
+        elif not task.is_check:
+            retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.task is task)
+            self._emit(AttemptFailed(task.request, outcome, next(retries, None)))
         if decisions:
             self._carry_out(decisions, now)
 
@@ -254,11 +254,11 @@ class Run:
                 self._observers.inform(message)
 
     def _fail(self, decision: Failed) -> None:
-        work = decision.work
-        before = self._sink.known(work.request.id)
+        task = decision.task
+        before = self._sink.known(task.request.id)
         self._finish(
             result_line.failed(
-                work, decision.failure, decision.verdict, self._keep, before=before, at=self._clock()
+                task, decision.failure, decision.verdict, self._keep, before=before, at=self._clock()
             )
         )
         if self._fail_fast:
@@ -303,14 +303,14 @@ class Run:
             self._emit(ResultsDurable(results))
 
 
-def _note(work: Task, failure: Failure, at: str) -> None:
+def _note(task: Task, failure: Failure, at: str) -> None:
     """Keep what a failed attempt leaves."""
-    work.redacted = work.redacted or failure.redacted
-    work.history.append(Mishap(failure.code, failure.message, at))
+    task.redacted = task.redacted or failure.redacted
+    task.history.append(Mishap(failure.code, failure.message, at))
     if failure.code == INVALID_OUTPUT:
-        work.partial_text = failure.partial_text  # the last of whole answers, not the longest
+        task.partial_text = failure.partial_text  # the last of whole answers, not the longest
     else:
-        work.partial_text = max(work.partial_text, failure.partial_text, key=lambda text: len(text or ""))
+        task.partial_text = max(task.partial_text, failure.partial_text, key=lambda text: len(text or ""))
 
 
 def _raised(error: Exception | asyncio.CancelledError) -> Failure:

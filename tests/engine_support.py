@@ -98,7 +98,7 @@ class Bench:
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
-        lanes = [
+        queues = [
             TargetQueue(
                 name,
                 iter(rows),
@@ -114,7 +114,7 @@ class Bench:
             )
             for name, rows in jobs.items()
         ]
-        self.scheduler = Scheduler(lanes, limit)
+        self.scheduler = Scheduler(queues, limit)
         self.providers = {name: ScriptedProvider(script) for name, script in scripts.items()}
         self.sink = sink or MemorySink()
         self.diary = Diary()

@@ -104,7 +104,7 @@ def test_a_tenth_of_the_documents_fails_alone(where: str, failure: Failure) -> N
     job = Job(BLOCKS[where], failure, count=5000)
     assert Counter(job.statuses) == {"succeeded": 4500, "failed": 500}
     assert job.codes == {failure.code: 500}
-    assert job.scheduler.lanes[0].held is None
+    assert job.scheduler.queues[0].held is None
     assert job.sent_for_good_ones <= 4500 * 1.03
 
 
@@ -164,7 +164,7 @@ def failing_from(start: float, failure: Failure, end: float = float("inf")) -> B
 @pytest.mark.parametrize("failure", [FLAGGED, UNPAID], ids=lambda it: it.code)
 def test_a_revoked_key_and_an_empty_account_cost_a_handful(failure: Failure) -> None:
     bench = failing_from(100, failure)
-    held = bench.scheduler.lanes[0].held
+    held = bench.scheduler.queues[0].held
     assert held is not None
     assert (held.code, held.exit_code) == (failure.code, 7)
     assert set(bench.statuses) == {"succeeded"}
@@ -197,7 +197,7 @@ def test_an_endpoint_that_has_never_answered_costs_a_handful(
 ) -> None:
     bench = Bench({"m": always(0.1, failure)}, {"m": rows(1000)})
     bench.play()
-    held = bench.scheduler.lanes[0].held
+    held = bench.scheduler.queues[0].held
     assert held is not None
     assert held.exit_code == exit_code
     assert len(bench.diary.sent) <= most
@@ -299,7 +299,7 @@ def test_a_request_that_alone_is_refused_for_the_time_of_an_outage_fails() -> No
 def test_a_run_that_is_refused_everything_for_the_time_of_an_outage_stops() -> None:
     bench = Bench({"m": always(0.1, SLOW_DOWN)}, {"m": rows(100)}, outage=600)
     bench.play()
-    held = bench.scheduler.lanes[0].held
+    held = bench.scheduler.queues[0].held
     assert held is not None
     assert (held.code, held.exit_code) == ("http_429", 75)
     assert bench.sink.results == []
@@ -332,6 +332,6 @@ def test_a_word_that_no_list_has_parks_the_target_on_its_first_request_or_the_th
     later = Bench({"m": script}, {"m": rows(100)}, limit=1)
     later.play()
     assert Counter(later.statuses) == {"succeeded": 28, "failed": 3}
-    held = later.scheduler.lanes[0].held
+    held = later.scheduler.queues[0].held
     assert held is not None
     assert (held.code, held.exit_code) == ("unknown_finish", 7)

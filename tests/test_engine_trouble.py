@@ -104,7 +104,7 @@ def test_a_quota_that_ends_in_the_middle_leaves_the_rest_pending_and_loses_nothi
     rows, quota = requests(1000), Quota(400)
     first = Bench({"m": quota}, {"m": rows}, limit=16)
     first.play()
-    held = first.scheduler.lanes[0].held
+    held = first.scheduler.queues[0].held
     assert held is not None
     assert (held.code, held.exit_code) == ("quota", 7)
     assert len(first.sink.results) == 400

@@ -93,95 +93,95 @@ class Task:
         return code
 
 
-async def plain(work: Task) -> int:
-    return await work.run()
+async def plain(task: Task) -> int:
+    return await task.run()
 
 
-async def some_failures(work: Task) -> int:
+async def some_failures(task: Task) -> int:
     async def busy_for_odd_numbers() -> None:
-        if work.server.prompts[-1].endswith(("3", "7")):
+        if task.server.prompts[-1].endswith(("3", "7")):
             raise web.HTTPServiceUnavailable
 
-    work.server.before_answer = busy_for_odd_numbers
-    return await work.run()
+    task.server.before_answer = busy_for_odd_numbers
+    return await task.run()
 
 
-async def first_failure(work: Task) -> int:
+async def first_failure(task: Task) -> int:
     async def busy_once() -> None:
-        if len(work.server.seen) == 4:
+        if len(task.server.seen) == 4:
             raise web.HTTPServiceUnavailable
 
-    work.server.before_answer = busy_once
-    return await work.run("--fail-fast")
+    task.server.before_answer = busy_once
+    return await task.run("--fail-fast")
 
 
-async def wrong_usage(work: Task) -> int:
-    return await work.run("--no-such-flag")
+async def wrong_usage(task: Task) -> int:
+    return await task.run("--no-such-flag")
 
 
-async def wrong_job_file(work: Task) -> int:
-    work.write(temprature=0)
-    return await work.run()
+async def wrong_job_file(task: Task) -> int:
+    task.write(temprature=0)
+    return await task.run()
 
 
-async def wrong_key(work: Task) -> int:
-    work.server.key = "not shown"
-    return await work.run()
+async def wrong_key(task: Task) -> int:
+    task.server.key = "not shown"
+    return await task.run()
 
 
-async def wrong_address(work: Task) -> int:
-    return await work.run("--base-url", "http://127.0.0.1:9")
+async def wrong_address(task: Task) -> int:
+    return await task.run("--base-url", "http://127.0.0.1:9")
 
 
-async def quota_that_comes_back_too_late(work: Task) -> int:
+async def quota_that_comes_back_too_late(task: Task) -> int:
     async def used_up() -> None:
         raise web.HTTPPaymentRequired(headers={"Retry-After": "60"})
 
-    work.server.before_answer = used_up
-    return await work.run("--max-duration", "50s")
+    task.server.before_answer = used_up
+    return await task.run("--max-duration", "50s")
 
 
-async def limit_of_requests(work: Task) -> int:
-    return await work.run("--limit", "7")
+async def limit_of_requests(task: Task) -> int:
+    return await task.run("--limit", "7")
 
 
-async def limit_of_time(work: Task) -> int:
-    return await work.run("--max-duration", "0s")
+async def limit_of_time(task: Task) -> int:
+    return await task.run("--max-duration", "0s")
 
 
-async def no_space(work: Task) -> int:
-    return await work.run(prelude="ulimit -f 4;")
+async def no_space(task: Task) -> int:
+    return await task.run(prelude="ulimit -f 4;")
 
 
-async def no_space_at_all(work: Task) -> int:
-    return await work.run(prelude="ulimit -f 0;")
+async def no_space_at_all(task: Task) -> int:
+    return await task.run(prelude="ulimit -f 0;")
 
 
-async def output_is_held(work: Task) -> int:
-    with OutputLock(work.output):
-        return await work.run()
+async def output_is_held(task: Task) -> int:
+    with OutputLock(task.output):
+        return await task.run()
 
 
-async def outage(work: Task) -> int:
+async def outage(task: Task) -> int:
     async def answer_two() -> None:
-        if len(work.server.seen) > 2:
+        if len(task.server.seen) > 2:
             raise web.HTTPServiceUnavailable
 
-    work.server.before_answer = answer_two
-    work.write(concurrency=12, timeouts={"outage": "10ms"}, retries={"base": "1ms", "cap": "1ms"})
-    return await work.run()
+    task.server.before_answer = answer_two
+    task.write(concurrency=12, timeouts={"outage": "10ms"}, retries={"base": "1ms", "cap": "1ms"})
+    return await task.run()
 
 
-async def interrupted(work: Task) -> int:
-    return await work.run_and_send(signal.SIGINT)
+async def interrupted(task: Task) -> int:
+    return await task.run_and_send(signal.SIGINT)
 
 
-async def terminated(work: Task) -> int:
-    return await work.run_and_send(signal.SIGTERM)
+async def terminated(task: Task) -> int:
+    return await task.run_and_send(signal.SIGTERM)
 
 
-async def hung_up(work: Task) -> int:
-    return await work.run_and_send(signal.SIGHUP)
+async def hung_up(task: Task) -> int:
+    return await task.run_and_send(signal.SIGHUP)
 
 
 BROKEN = """
@@ -200,14 +200,14 @@ batch.runner.Run._settle = broken
 """
 
 
-async def internal_error(work: Task) -> int:
-    folder = work.promptjobs.folder / "broken"
+async def internal_error(task: Task) -> int:
+    folder = task.promptjobs.folder / "broken"
     folder.mkdir()
     (folder / "sitecustomize.py").write_text(BROKEN)
-    path = work.promptjobs.environment["PYTHONPATH"]
-    work.promptjobs.environment["PYTHONPATH"] = f"{folder}:{path}"
-    code = await work.run()
-    work.promptjobs.environment["PYTHONPATH"] = path
+    path = task.promptjobs.environment["PYTHONPATH"]
+    task.promptjobs.environment["PYTHONPATH"] = f"{folder}:{path}"
+    code = await task.run()
+    task.promptjobs.environment["PYTHONPATH"] = path
     return code
 
 
@@ -242,24 +242,24 @@ WAYS = [
 
 
 @pytest.fixture
-async def work(promptjobs: Command) -> AsyncIterator[Task]:
+async def task(promptjobs: Command) -> AsyncIterator[Task]:
     async with serving(ChatServer()) as server:
         yield Task(promptjobs, server)
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way.code} {way.come_to.__name__}" for way in WAYS])
-async def test_every_exit_code_is_reached_and_the_same_command_goes_on(work: Task, way: Way) -> None:
-    assert await way.come_to(work) == way.code
-    kept = [result.id for result in whole_lines(work.output) if result.status == "succeeded"]
-    assert way.sends or not work.server.seen
-    if (summary := work.summary) and summary["pending"]:
+async def test_every_exit_code_is_reached_and_the_same_command_goes_on(task: Task, way: Way) -> None:
+    assert await way.come_to(task) == way.code
+    kept = [result.id for result in whole_lines(task.output) if result.status == "succeeded"]
+    assert way.sends or not task.server.seen
+    if (summary := task.summary) and summary["pending"]:
         assert summary["reasons"], "it is said why anything is pending"
-    work.server.before_answer = work.server.key = None
-    work.write()
-    sent = len(work.server.seen)
-    assert await work.run() == 0
-    assert sorted(result.id for result in whole_lines(work.output)) == sorted(ROWS)
-    assert len(work.server.seen) - sent == len(ROWS) - len(kept), "what has succeeded is not sent again"
+    task.server.before_answer = task.server.key = None
+    task.write()
+    sent = len(task.server.seen)
+    assert await task.run() == 0
+    assert sorted(result.id for result in whole_lines(task.output)) == sorted(ROWS)
+    assert len(task.server.seen) - sent == len(ROWS) - len(kept), "what has succeeded is not sent again"
 
 
 def test_no_other_code_is_promised() -> None:
@@ -271,26 +271,26 @@ def test_no_other_code_is_promised() -> None:
     assert promised == {way.code for way in WAYS}
 
 
-async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_traceback(work: Task) -> None:
-    assert await internal_error(work) == 70
-    assert [result.status for result in whole_lines(work.output)] == ["succeeded"] * 5
-    log = work.output.with_name("job.jsonl.log")
+async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_traceback(task: Task) -> None:
+    assert await internal_error(task) == 70
+    assert [result.status for result in whole_lines(task.output)] == ["succeeded"] * 5
+    log = task.output.with_name("job.jsonl.log")
     said = "internal error: ZeroDivisionError: a fault of our own; the traceback is in"
     rest = "What was answered is written; run the same command to resume"
-    assert work.summary is not None
-    assert (work.summary["exit_code"], work.summary["succeeded"], work.summary["pending"]) == (70, 5, 15)
-    assert work.summary["reasons"] == [f"{said} {log}. {rest}"]
+    assert task.summary is not None
+    assert (task.summary["exit_code"], task.summary["succeeded"], task.summary["pending"]) == (70, 5, 15)
+    assert task.summary["reasons"] == [f"{said} {log}. {rest}"]
     lines = log.read_text(encoding="utf-8").splitlines()
     assert any(" trace " in line and "in broken" in line for line in lines)
     assert any(line.endswith("ZeroDivisionError: a fault of our own") for line in lines)
-    assert work.stderr.splitlines()[-1] == f"promptjobs: {said} {log}. {rest}"
-    assert "Traceback" not in work.stderr
+    assert task.stderr.splitlines()[-1] == f"promptjobs: {said} {log}. {rest}"
+    assert "Traceback" not in task.stderr
 
 
-async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_for(work: Task) -> None:
-    work.flags = ["-v"]
-    assert await internal_error(work) == 70
-    assert "Traceback (most recent call last)" in work.stderr
+async def test_the_traceback_of_an_internal_error_is_shown_where_that_is_asked_for(task: Task) -> None:
+    task.flags = ["-v"]
+    assert await internal_error(task) == 70
+    assert "Traceback (most recent call last)" in task.stderr
 
 
 @pytest.mark.parametrize(

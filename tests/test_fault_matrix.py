@@ -62,44 +62,44 @@ async def fate_of(provider: Provider) -> Fate:
     """Send one request as the engine would, on an endpoint that works for others meanwhile; never wait."""
     policy = RetryPolicy(max_attempts=ATTEMPTS)
     requests = iter([request("pilot"), request("other"), request(), *map(request, "bcdefg")])
-    lane = TargetQueue("m", requests, limit=2, policy=policy, outage=1800, random=lambda: 0.5)
-    pilot, now = taken(lane, 0.0), 0.0
-    lane.settle(pilot, OK, now)
-    taken(lane, now)  # the other stays in flight
-    work = taken(lane, now)
+    queue = TargetQueue("m", requests, limit=2, policy=policy, outage=1800, random=lambda: 0.5)
+    pilot, now = taken(queue, 0.0), 0.0
+    queue.settle(pilot, OK, now)
+    taken(queue, now)  # the other stays in flight
+    task = taken(queue, now)
     waits: list[float] = []
     while True:
-        work.attempts += 1
-        outcome = await provider.complete(work.request)
-        charged = len(work.failures)
-        decided = lane.settle(work, outcome, now)
+        task.attempts += 1
+        outcome = await provider.complete(task.request)
+        charged = len(task.failures)
+        decided = queue.settle(task, outcome, now)
         if isinstance(outcome, Reply):
-            return Fate("S", "", work.attempts, outcome, waits)
+            return Fate("S", "", task.attempts, outcome, waits)
         if any(isinstance(each, Suspend) for each in decided):
-            decided = lane.settle(taken(lane, now), OK, now)  # the proof that the request is at fault
+            decided = queue.settle(taken(queue, now), OK, now)  # the proof that the request is at fault
         for each in decided:
             if isinstance(each, Failed):
-                again = {1: "F", ATTEMPTS: "R"}.get(work.attempts, "R×1")
+                again = {1: "F", ATTEMPTS: "R"}.get(task.attempts, "R×1")
                 assert each.verdict.retryable is (again != "F")
-                return Fate(again, each.verdict.code, work.attempts, outcome, waits)
+                return Fate(again, each.verdict.code, task.attempts, outcome, waits)
         until = next((each.until for each in decided if isinstance(each, Park | CircuitOpened)), None)
         retry = next((each.at for each in decided if isinstance(each, RetryAt)), None)
         if any(isinstance(each, Park | CircuitOpened) for each in decided) or retry is None:
             waits += [until - now] if until is not None else []
-            return Fate("H", outcome.code, work.attempts, outcome, waits)
-        if len(work.failures) == charged and work.attempts == ATTEMPTS:
-            return Fate("W", outcome.code, work.attempts, outcome, waits)
+            return Fate("H", outcome.code, task.attempts, outcome, waits)
+        if len(task.failures) == charged and task.attempts == ATTEMPTS:
+            return Fate("W", outcome.code, task.attempts, outcome, waits)
         waits.append(retry - now)
         if outcome.code == "fd_limit":
-            return Fate("H", outcome.code, work.attempts, outcome, waits)
+            return Fate("H", outcome.code, task.attempts, outcome, waits)
         now = retry
-        assert taken(lane, now) is work
+        assert taken(queue, now) is task
 
 
-def taken(lane: TargetQueue, now: float) -> Task:
-    work = lane.take(now)
-    assert work is not None
-    return work
+def taken(queue: TargetQueue, now: float) -> Task:
+    task = queue.take(now)
+    assert task is not None
+    return task
 
 
 # Staging

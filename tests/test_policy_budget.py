@@ -35,9 +35,9 @@ def request(number: int = 0, size: int = 300) -> Request:
     return Request(str(number), "f", "m", "m", (message,), {"max_tokens": LONGEST})
 
 
-def work(number: int = 0, size: int = 300) -> Task:
-    lane = TargetQueue("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
-    return Task(request(number, size), lane.name, lane.pool.first.name, 0.0)
+def task(number: int = 0, size: int = 300) -> Task:
+    queue = TargetQueue("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
+    return Task(request(number, size), queue.name, queue.pool.first.name, 0.0)
 
 
 PROMPT = 100 + PER_MESSAGE
@@ -97,7 +97,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
 ) -> None:
     budget = Budget(tokens=10**6)
     meter = Quota(budget, Rates(), PRICE)
-    one = work()
+    one = task()
     assert meter.ready_at(one, 0) == 0
     meter.reserve(one, 0)
     meter.settled(one, outcome, 1)
@@ -109,7 +109,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
 def test_an_unknown_price_is_not_nothing() -> None:
     budget = Budget()
     meter = Quota(budget, Rates())
-    one = work()
+    one = task()
     meter.reserve(one, 0)
     meter.settled(one, reply(Usage(1000, 1000)), 1)
     assert (budget.tokens.known, budget.cost.known) == (2000, 0)
@@ -118,7 +118,7 @@ def test_an_unknown_price_is_not_nothing() -> None:
 
 def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_sent() -> None:
     meter = Quota(Budget(tokens=10**6), Rates())
-    one = work()
+    one = task()
     meter.reserve(one, 0)
     assert one.reservation.most.tokens == pytest.approx(MOST)
     meter.settled(one, Failure("length", "cut off"), 1)
@@ -133,7 +133,7 @@ def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_s
 def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
-    first, second = work(1), work(2)
+    first, second = task(1), task(2)
     meter.reserve(first, 0)
     assert meter.ready_at(second, 0) == math.inf
     assert not meter.closed
@@ -144,7 +144,7 @@ def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
 def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
-    first, second = work(1), work(2, size=0)
+    first, second = task(1), task(2, size=0)
     meter.reserve(first, 0)
     meter.settled(first, reply(), 1)
     assert meter.ready_at(second, 1) == math.inf
@@ -158,7 +158,7 @@ def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
 def test_money_is_a_limit_of_its_own() -> None:
     budget = Budget(tokens=10**6, cost=MOST_COST * 1.5)
     meter = Quota(budget, Rates(), PRICE)
-    first, second = work(1), work(2)
+    first, second = task(1), task(2)
     meter.reserve(first, 0)
     meter.settled(first, reply(Usage(PROMPT, LONGEST)), 1)
     assert meter.ready_at(second, 1) == math.inf
@@ -197,7 +197,7 @@ def test_only_results_count_as_failures() -> None:
     budget = Budget(failures=FailureLimit(number=1))
     meter = Quota(budget, Rates())
     cut = Failure("truncated", "cut")
-    one = work()
+    one = task()
     meter.reserve(one, 0)
     meter.settled(one, cut, 1)
     assert not meter.closed
@@ -205,7 +205,7 @@ def test_only_results_count_as_failures() -> None:
     meter.settled(one, cut, 6)
     meter.failed()
     assert budget.reached == "limits.failures: 1 of 1 results have failed"
-    assert meter.ready_at(work(1), 6) == math.inf
+    assert meter.ready_at(task(1), 6) == math.inf
 
 
 # Whatever happens
@@ -233,7 +233,7 @@ class BudgetMachine(RuleBasedStateMachine):
 
     @rule(model=st.integers(0, 1), size=st.integers(0, 3000))
     def send(self, model: int, size: int) -> None:
-        meter, one = self.meters[model], work(self.number, size)
+        meter, one = self.meters[model], task(self.number, size)
         self.number += 1
         if meter.ready_at(one, 0) == math.inf:
             assert self.flying or self.budget.reached
@@ -279,7 +279,7 @@ def test_a_lane_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
         yield from (request(number) for number in range(100))
 
     budget = Budget(tokens=MOST * 10)
-    lane = TargetQueue(
+    queue = TargetQueue(
         "m",
         rows(),
         limit=4,
@@ -289,8 +289,8 @@ def test_a_lane_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
         gate=Quota(budget, Rates()),
     )
     attempts = 0
-    while (one := lane.take(attempts)) is not None:
+    while (one := queue.take(attempts)) is not None:
         attempts += 1
-        lane.settle(one, Failure("truncated", "cut", first_byte=0.1), attempts)
+        queue.settle(one, Failure("truncated", "cut", first_byte=0.1), attempts)
     assert attempts == 10
     assert budget.reached is not None

@@ -50,10 +50,10 @@ def under_control() -> tuple[TargetQueue, Three]:
 
 
 def taken(it: TargetQueue, now: float) -> list[Task]:
-    works = []
-    while (work := it.take(now)) is not None:
-        works.append(work)
-    return works
+    tasks = []
+    while (task := it.take(now)) is not None:
+        tasks.append(task)
+    return tasks
 
 
 def test_it_is_told_when_each_attempt_began_and_ended_and_how_many_there_were() -> None:
@@ -72,14 +72,14 @@ def test_an_outage_lowers_the_ceiling_below_what_it_allows() -> None:
     it, _ = under_control()
     (pilot,) = taken(it, 0)
     it.settle(pilot, OK, 0)
-    for work in taken(it, 0):
-        it.settle(work, REFUSED, 0)
+    for task in taken(it, 0):
+        it.settle(task, REFUSED, 0)
     (probe,) = taken(it, 50)
     it.settle(probe, OK, 50)
     (one,) = taken(it, 50)
     it.settle(one, OK, 51)
     two = taken(it, 51)
     assert len(two) == 2
-    for work in two:
-        it.settle(work, OK, 52)
+    for task in two:
+        it.settle(task, OK, 52)
     assert len(taken(it, 52)) == 3, "no more than it allows"

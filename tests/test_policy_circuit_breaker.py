@@ -62,15 +62,15 @@ class Endpoint:
     def send(self, *, is_check: bool = False) -> Task:
         """Send another request, or a check."""
         self.number += 1
-        work = Task(request(str(self.number)), "m", "m", self.now, is_check=is_check)
-        self.breaker.sent(work, self.now)
-        return work
+        task = Task(request(str(self.number)), "m", "m", self.now, is_check=is_check)
+        self.breaker.sent(task, self.now)
+        return task
 
-    def end(self, work: Task, outcome: Outcome) -> list[str]:
+    def end(self, task: Task, outcome: Outcome) -> list[str]:
         """Settle an attempt; the names of the steps that follow."""
-        self.steps = self.breaker.settled(work, outcome, self.now)
-        if isinstance(outcome, Reply) and not work.is_check:
-            self.references.learn(work.request)
+        self.steps = self.breaker.settled(task, outcome, self.now)
+        if isinstance(outcome, Reply) and not task.is_check:
+            self.references.learn(task.request)
         return [type(each).__name__ for each in self.steps]
 
     def __call__(self, *outcomes: Outcome) -> list[str]:
@@ -132,10 +132,10 @@ def test_an_endpoint_that_has_never_answered(outcomes: list[Outcome], state: Sta
 @pytest.mark.parametrize("failure", [BUSY, SILENT, FLAGGED, UNPAID, IN_PLACE], ids=lambda it: it.code)
 def test_four_suspects_wait_and_the_fifth_starts_a_check(failure: Failure) -> None:
     it = proven()
-    works = [it.send() for _ in range(5)]
-    assert [it.end(work, failure) for work in works[:4]] == [["Hang"]] * 4
+    tasks = [it.send() for _ in range(5)]
+    assert [it.end(task, failure) for task in tasks[:4]] == [["Hang"]] * 4
     assert it.is_in(State.CLOSED)
-    assert it.end(works[4], failure) == ["Hang", "CheckStarted"]
+    assert it.end(tasks[4], failure) == ["Hang", "CheckStarted"]
     assert it.is_in(State.HALF_OPEN)
     assert it.breaker.wants_check(it.now)
     assert not it.breaker.is_open(it.now), "sending pauses"
@@ -143,8 +143,8 @@ def test_four_suspects_wait_and_the_fifth_starts_a_check(failure: Failure) -> No
 
 def in_doubt(failure: Failure = BUSY) -> Endpoint:
     it = proven()
-    for work in [it.send() for _ in range(5)]:
-        it.end(work, failure)
+    for task in [it.send() for _ in range(5)]:
+        it.end(task, failure)
     return it
 
 
@@ -197,8 +197,8 @@ def test_the_number_of_suspects_doubles_with_each_answered_check_and_falls_after
     assert numbers == [5, 10, 20, 40, 80, 160, 320]
     for _ in range(100):
         it(OK)
-    for work in [it.send() for _ in range(5)]:
-        it.end(work, BUSY)
+    for task in [it.send() for _ in range(5)]:
+        it.end(task, BUSY)
     assert it.breaker.state is State.HALF_OPEN
 
 
@@ -262,9 +262,9 @@ def test_one_among_answers_is_the_request_s_own() -> None:
 
 def test_five_requests_that_maintenance_refuses_open_the_circuit_until_then() -> None:
     it = proven()
-    works = [it.send() for _ in range(5)]
-    assert [it.end(work, LATER) for work in works[:4]] == [["Delay"]] * 4
-    assert it.end(works[4], LATER) == ["Release", "CircuitOpened"]
+    tasks = [it.send() for _ in range(5)]
+    assert [it.end(task, LATER) for task in tasks[:4]] == [["Delay"]] * 4
+    assert it.end(tasks[4], LATER) == ["Release", "CircuitOpened"]
     assert it.breaker.check_due(0) == 33, "a tenth later than it says"
 
 

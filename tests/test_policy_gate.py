@@ -32,15 +32,15 @@ class Ledger:
         self.attempts: list[tuple[str, Outcome]] = []
         self.results: list[bool] = []
 
-    def ready_at(self, work: Task, now: float) -> float:
-        return self._rule(work, now)
+    def ready_at(self, task: Task, now: float) -> float:
+        return self._rule(task, now)
 
-    def reserve(self, work: Task, now: float) -> None:
-        assert self._rule(work, now) <= now, "only what may go goes"
-        self.reserved.append(work.request.id)
+    def reserve(self, task: Task, now: float) -> None:
+        assert self._rule(task, now) <= now, "only what may go goes"
+        self.reserved.append(task.request.id)
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
-        self.attempts.append((work.request.id, outcome))
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:
+        self.attempts.append((task.request.id, outcome))
         if isinstance(outcome, Reply):
             self.results.append(False)
 
@@ -52,10 +52,10 @@ class Budget(Ledger):
     """At most so many attempts under way or done."""
 
     def __init__(self, attempts: int) -> None:
-        super().__init__(lambda work, now: math.inf if len(self.reserved) >= attempts else now)
+        super().__init__(lambda task, now: math.inf if len(self.reserved) >= attempts else now)
 
 
-def lane(gate: Admission, name: str = "m", total: int = 9) -> TargetQueue:
+def queue(gate: Admission, name: str = "m", total: int = 9) -> TargetQueue:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
     policy = RetryPolicy(max_attempts=2, base=1)
     return TargetQueue(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, gate=gate)
@@ -70,14 +70,14 @@ def proven(it: TargetQueue) -> TargetQueue:
 
 def taken(it: TargetQueue, now: float) -> list[str]:
     names = []
-    while (work := it.take(now)) is not None:
-        names.append(work.request.id)
+    while (task := it.take(now)) is not None:
+        names.append(task.request.id)
     return names
 
 
 def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
-    ledger = Ledger(lambda work, now: 10.0 if work.request.id == "m2" else now)
-    it = proven(lane(ledger))
+    ledger = Ledger(lambda task, now: 10.0 if task.request.id == "m2" else now)
+    it = proven(queue(ledger))
     assert taken(it, 0) == ["m1"]
     assert it.due(0) == 10
     assert taken(it, 9.9) == []
@@ -86,8 +86,8 @@ def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
 
 
 def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
-    ledger = Ledger(lambda work, now: now if not work.failures else 30.0)
-    it = proven(lane(ledger, total=3))
+    ledger = Ledger(lambda task, now: now if not task.failures else 30.0)
+    it = proven(queue(ledger, total=3))
     first = it.take(0)
     assert first is not None
     (again,) = it.settle(first, CUT, 0)
@@ -98,14 +98,14 @@ def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
 
 
 def test_the_gate_hears_of_every_attempt_and_every_result() -> None:
-    ledger = Ledger(lambda work, now: now)
-    it = proven(lane(ledger))
-    work = it.take(0)
-    assert work is not None
-    (again,) = it.settle(work, CUT, 0)
+    ledger = Ledger(lambda task, now: now)
+    it = proven(queue(ledger))
+    task = it.take(0)
+    assert task is not None
+    (again,) = it.settle(task, CUT, 0)
     assert isinstance(again, RetryAt)
-    assert it.take(again.at) is work
-    (failed,) = it.settle(work, CUT, again.at)
+    assert it.take(again.at) is task
+    (failed,) = it.settle(task, CUT, again.at)
     assert isinstance(failed, Failed)
     assert ledger.attempts == [("m0", OK), ("m1", CUT), ("m1", CUT)]
     assert ledger.results == [False, True]
@@ -113,23 +113,23 @@ def test_the_gate_hears_of_every_attempt_and_every_result() -> None:
 
 def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:
     opened = [False]
-    it = proven(lane(Ledger(lambda work, now: now if work.request.id < "m2" or opened[0] else math.inf)))
-    work = it.take(0)
-    assert work is not None
+    it = proven(queue(Ledger(lambda task, now: now if task.request.id < "m2" or opened[0] else math.inf)))
+    task = it.take(0)
+    assert task is not None
     assert it.take(0) is None
     assert it.blocked
     assert it.due(0) is None
-    it.settle(work, OK, 1)
+    it.settle(task, OK, 1)
     opened[0] = True
     assert taken(it, 1) == ["m2", "m3", "m4", "m5"]
 
 
 def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
-    scheduler = Scheduler([lane(Budget(3)), lane(Budget(100), "n", total=1)], limit=8)
+    scheduler = Scheduler([queue(Budget(3)), queue(Budget(100), "n", total=1)], limit=8)
     under_way = []
     for now in range(10):
-        while (work := scheduler.take(now)) is not None:
-            under_way.append(work)
+        while (task := scheduler.take(now)) is not None:
+            under_way.append(task)
         if scheduler.over:
             break
         assert not scheduler.limited, "what is under way ends first"
@@ -139,8 +139,8 @@ def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
 
 
 def test_a_gate_that_closes_stops_all_lanes_and_lets_what_is_under_way_end() -> None:
-    ledger = Ledger(lambda work, now: now)
-    scheduler = Scheduler([proven(lane(ledger)), proven(lane(Ledger(ledger._rule), "n"))], limit=8)
+    ledger = Ledger(lambda task, now: now)
+    scheduler = Scheduler([proven(queue(ledger)), proven(queue(Ledger(ledger._rule), "n"))], limit=8)
     first, second = scheduler.take(0), scheduler.take(0)
     assert first is not None
     assert second is not None
@@ -154,7 +154,7 @@ def test_a_gate_that_closes_stops_all_lanes_and_lets_what_is_under_way_end() -> 
 
 
 def test_a_budget_of_nothing_ends_the_run_before_it_begins() -> None:
-    scheduler = Scheduler([lane(Budget(0))], limit=8)
+    scheduler = Scheduler([queue(Budget(0))], limit=8)
     assert scheduler.take(0) is None
     assert scheduler.limited
     assert scheduler.over

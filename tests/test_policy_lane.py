@@ -50,9 +50,9 @@ FATAL: list[Outcome] = [
 ]
 
 
-def name_of(work: Task) -> str:
+def name_of(task: Task) -> str:
     """What an attempt is called in the books: a check is none of its request's."""
-    return "check" if work.is_check else work.request.id
+    return "check" if task.is_check else task.request.id
 
 
 def request(number: int) -> Request:
@@ -77,7 +77,7 @@ class LaneMachine(RuleBasedStateMachine):
         self.flying: dict[str, Task] = {}
         self.waiting: dict[str, float] = {}
         self.done: Counter[str] = Counter()
-        self.lane = TargetQueue(
+        self.queue = TargetQueue(
             "m",
             self._requests(),
             limit=limit,
@@ -95,17 +95,17 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule()
     def read_on(self) -> None:
-        self.lane.read_on(self.now)
+        self.queue.read_on(self.now)
 
     @rule()
     def take(self) -> None:
-        work = self.lane.take(self.now)
-        if work is not None:
-            name = name_of(work)
+        task = self.queue.take(self.now)
+        if task is not None:
+            name = name_of(task)
             assert name not in self.flying, "nothing is under way twice"
             assert name not in self.done, "what has ended stays ended"
             assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
-            self.flying[name] = work
+            self.flying[name] = task
 
     @rule()
     def fill(self) -> None:
@@ -132,23 +132,23 @@ class LaneMachine(RuleBasedStateMachine):
         self._settle(min(self.flying), outcome)
 
     def _settle(self, name: str, outcome: Outcome) -> None:
-        work = self.flying.pop(name)
-        decisions = self.lane.settle(work, outcome, self.now)
-        assert len(work.failures) <= self.attempts
-        if isinstance(outcome, Reply) and not work.is_check:
+        task = self.flying.pop(name)
+        decisions = self.queue.settle(task, outcome, self.now)
+        assert len(task.failures) <= self.attempts
+        if isinstance(outcome, Reply) and not task.is_check:
             self.done[name] += 1
-        elif not work.is_check:
-            own = [each for each in decisions if getattr(each, "work", None) is work]
+        elif not task.is_check:
+            own = [each for each in decisions if getattr(each, "task", None) is task]
             assert isinstance(own[-1], Failed | RetryAt | Requeue | Suspend), "its fate is decided"
         self._note(decisions)
 
     def _note(self, decisions: list[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, Failed):
-                self.done[decision.work.request.id] += 1
+                self.done[decision.task.request.id] += 1
             elif isinstance(decision, RetryAt):
                 assert decision.at >= self.now
-                self.waiting[decision.work.request.id] = decision.at
+                self.waiting[decision.task.request.id] = decision.at
 
     @rule(seconds=st.sampled_from([0.01, 1.0, 30.0, 1000.0]))
     def pass_time(self, seconds: float) -> None:
@@ -156,36 +156,36 @@ class LaneMachine(RuleBasedStateMachine):
 
     @rule()
     def pass_time_until_due(self) -> None:
-        self.now = max(self.now, self.lane.due(self.now) or 0.0)
+        self.now = max(self.now, self.queue.due(self.now) or 0.0)
 
     @invariant()
     def bounds_hold(self) -> None:
-        lane = self.lane
-        assert lane.in_flight == len(self.flying) <= self.limit
-        assert lane.waiting <= self.limit + look_ahead(self.limit)
+        queue = self.queue
+        assert queue.in_flight == len(self.flying) <= self.limit
+        assert queue.waiting <= self.limit + look_ahead(self.limit)
         assert all(count == 1 for count in self.done.values())
         assert self.read - len(self.done) <= 2 * self.limit + look_ahead(self.limit), "memory is bounded"
 
     @invariant()
     def it_goes_on_or_is_over(self) -> None:
         """With nothing under way there is a time at which the next request goes out: no hang, no spin."""
-        lane, now = self.lane, self.now
+        queue, now = self.queue, self.now
         if self.flying:
             return
         for _ in range(6):
-            reads = lane.read_on(now)
-            work = lane.take(now)
-            if work is not None:
-                self.flying[name_of(work)] = work
-                self.waiting.pop(work.request.id, None)
+            reads = queue.read_on(now)
+            task = queue.take(now)
+            if task is not None:
+                self.flying[name_of(task)] = task
+                self.waiting.pop(task.request.id, None)
                 return
-            decisions = lane.review(now)
+            decisions = queue.review(now)
             self._note(decisions)
-            if lane.over:
+            if queue.over:
                 return
-            due = lane.due(now)
+            due = queue.due(now)
             assert due is not None
-            assert due > now or reads or lane.behind or decisions, (
+            assert due > now or reads or queue.behind or decisions, (
                 "a look that finds nothing comes back later"
             )
             now = self.now = due
@@ -193,24 +193,24 @@ class LaneMachine(RuleBasedStateMachine):
 
     def teardown(self) -> None:
         """Let the endpoint work from now on: everything ends, once, unless the lane was stopped for good."""
-        if not hasattr(self, "lane"):
+        if not hasattr(self, "queue"):
             return
         for _ in range(50 * (self.total + 10)):
             for name in sorted(self.flying):
                 self._settle(name, OK)
-            self._note(self.lane.review(self.now))
-            work = self.lane.take(self.now)
-            if work is not None:
-                self.waiting.pop(work.request.id, None)
-                self.flying[name_of(work)] = work
-            elif self.lane.over:
+            self._note(self.queue.review(self.now))
+            task = self.queue.take(self.now)
+            if task is not None:
+                self.waiting.pop(task.request.id, None)
+                self.flying[name_of(task)] = task
+            elif self.queue.over:
                 break
-            elif self.lane.read_on(self.now):
+            elif self.queue.read_on(self.now):
                 continue
             else:
-                self.now = max(self.now, self.lane.due(self.now) or self.now)
-        assert self.lane.over
-        held = self.lane.held
+                self.now = max(self.now, self.queue.due(self.now) or self.now)
+        assert self.queue.over
+        held = self.queue.held
         if held is None or held.until is not None:
             assert self.done == Counter(str(number) for number in range(self.total)), "nothing is lost"
 
@@ -218,10 +218,10 @@ class LaneMachine(RuleBasedStateMachine):
 LaneMachine.TestCase.settings = settings(
     max_examples=int(os.environ.get("PROMPTJOBS_FUZZ", "300")) // 3, stateful_step_count=60, deadline=None
 )
-TestLane = LaneMachine.TestCase
+TestTargetQueue = LaneMachine.TestCase
 
 
-def lane(total: int = 1000, limit: int = 20, attempts: int = 8) -> TargetQueue:
+def queue(total: int = 1000, limit: int = 20, attempts: int = 8) -> TargetQueue:
     return TargetQueue(
         "m",
         map(request, range(total)),
@@ -240,6 +240,6 @@ def prove(it: TargetQueue) -> None:
 
 def take_all(it: TargetQueue, now: float) -> list[Task]:
     taken = []
-    while (work := it.take(now)) is not None:
-        taken.append(work)
+    while (task := it.take(now)) is not None:
+        taken.append(task)
     return taken

@@ -41,21 +41,21 @@ def endpoint(it: TargetQueue, name: str) -> CircuitBreaker:
 
 
 def taken(it: TargetQueue, now: float = 0) -> list[Task]:
-    works = []
-    while (work := it.take(now)) is not None:
-        works.append(work)
-    return works
+    tasks = []
+    while (task := it.take(now)) is not None:
+        tasks.append(task)
+    return tasks
 
 
-def names(works: list[Task]) -> Counter[str]:
-    return Counter(work.endpoint for work in works)
+def names(tasks: list[Task]) -> Counter[str]:
+    return Counter(task.endpoint for task in tasks)
 
 
 def settle(
-    it: TargetQueue, works: list[Task], outcomes: dict[str, Outcome], now: float = 0
+    it: TargetQueue, tasks: list[Task], outcomes: dict[str, Outcome], now: float = 0
 ) -> list[Decision]:
     """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
-    return [each for work in works for each in it.settle(work, outcomes.get(work.endpoint, OK), now)]
+    return [each for task in tasks for each in it.settle(task, outcomes.get(task.endpoint, OK), now)]
 
 
 def kinds(decisions: list[Decision]) -> Counter[type]:
@@ -75,31 +75,31 @@ def test_each_has_a_pilot_of_its_own() -> None:
 
 def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
     it = proven("abc", limit=9)
-    works = taken(it)
-    assert names(works) == Counter("aaabbbccc")
-    settle(it, [work for work in works if work.endpoint == "b"], {})
+    tasks = taken(it)
+    assert names(tasks) == Counter("aaabbbccc")
+    settle(it, [task for task in tasks if task.endpoint == "b"], {})
     assert names(taken(it)) == Counter("bbb")
 
 
 def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() -> None:
     it = proven()
-    works = taken(it)
-    said = settle(it, [work for work in works if work.endpoint == "a"], {"a": REFUSED})
+    tasks = taken(it)
+    said = settle(it, [task for task in tasks if task.endpoint == "a"], {"a": REFUSED})
     assert kinds(said) == {Suspend: 1, Requeue: 4, CircuitOpened: 1}
     assert endpoint(it, "a").opened_at == 0
     assert it.held is None
     assert names(taken(it)) == Counter("bbbb")
     later = taken(it, 60)
     assert names(later)["a"] == 0, "there is no room until something settles"
-    settle(it, works[1:2], {}, 60)
+    settle(it, tasks[1:2], {}, 60)
     assert names(taken(it, 60)) == Counter("a"), "one probe"
-    assert not any(work.failures for work in works)
+    assert not any(task.failures for task in tasks)
 
 
 def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
     it = proven(limit=4)
-    works = taken(it)
-    mine = next(work for work in works if work.endpoint == "a")
+    tasks = taken(it)
+    mine = next(task for task in tasks if task.endpoint == "a")
     (again,) = it.settle(mine, CUT, 0)
     assert isinstance(again, RetryAt)
     (retried,) = taken(it, again.at)
@@ -132,8 +132,8 @@ def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None
     said = it.settle(first, PAGE, 0)
     assert kinds(said) == {Requeue: 1, CircuitOpened: 1}
     for now in range(1, 590):
-        works = taken(it, now)
-        said += settle(it, works, {"a": PAGE}, now)
+        tasks = taken(it, now)
+        said += settle(it, tasks, {"a": PAGE}, now)
     assert kinds(said)[CircuitOpened] == 1
     assert kinds(said).keys() == {CircuitOpened, Requeue}
     for now in range(590, 700):
@@ -147,8 +147,8 @@ def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None
 
 def test_a_key_that_one_refuses_holds_that_one() -> None:
     it = proven()
-    works = taken(it)
-    settle(it, works, {"a": WRONG_KEY})
+    tasks = taken(it)
+    settle(it, tasks, {"a": WRONG_KEY})
     assert endpoint(it, "a").stopped
     assert it.held is None
     assert not it.over
@@ -188,11 +188,11 @@ def test_an_outage_of_all_stops_the_run_as_an_outage() -> None:
 
 def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -> None:
     it = proven()
-    works = taken(it)
-    mine = next(work for work in works if work.endpoint == "a")
+    tasks = taken(it)
+    mine = next(task for task in tasks if task.endpoint == "a")
     wait = Failure("http_429", "slow", http_status=429, retry_after=300)
     assert kinds(it.settle(mine, wait, 0)) == {RetryAt: 1, Park: 1}
-    settle(it, [work for work in works if work.endpoint == "b"], {})
+    settle(it, [task for task in tasks if task.endpoint == "b"], {})
     again = taken(it)
     assert mine in again
     assert names(again) == Counter({"b": 5}), "three of a are still under way"
@@ -201,12 +201,12 @@ def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -
 
 def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -> None:
     it = proven()
-    works = taken(it)
+    tasks = taken(it)
     waits: dict[str, Outcome] = {
         name: Failure("http_429", "slow", http_status=429, retry_after=seconds)
         for name, seconds in (("a", 300), ("b", 100))
     }
-    settle(it, works, waits)
+    settle(it, tasks, waits)
     assert taken(it, 99) == []
     assert it.held is not None
     until = it.held.until
@@ -220,10 +220,10 @@ def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds:
     """Let the lane run for some seconds; each attempt takes one. How many attempts each endpoint had."""
     counts: Counter[str] = Counter()
     for now in range(seconds):
-        works = taken(it, now)
-        counts += names(works)
-        for work in works:
-            it.settle(work, outcome(work, now), now + 1)
+        tasks = taken(it, now)
+        counts += names(tasks)
+        for task in tasks:
+            it.settle(task, outcome(task, now), now + 1)
     return counts
 
 
@@ -231,10 +231,10 @@ def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
     it = proven(limit=16)
     gone = 0
 
-    def outcome(work: Task, now: float) -> Outcome:
+    def outcome(task: Task, now: float) -> Outcome:
         nonlocal gone
-        bad = work.endpoint == "a"
-        gone += bad and len(work.failures) == 7
+        bad = task.endpoint == "a"
+        gone += bad and len(task.failures) == 7
         return CUT if bad else OK
 
     counts = lasting(it, outcome, 30)

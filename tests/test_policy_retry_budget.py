@@ -90,21 +90,21 @@ def played(
     ends: list[tuple[float, int, Task]] = []
     now = 0.0
     while now < seconds:
-        while (work := it.take(now)) is not None:
-            sent.append((now, bool(work.failures)))
-            heapq.heappush(ends, (now + 0.05, len(sent), work))
+        while (task := it.take(now)) is not None:
+            sent.append((now, bool(task.failures)))
+            heapq.heappush(ends, (now + 0.05, len(sent), task))
         due = it.due(now)
         if not ends or (due is not None and due < ends[0][0]):
             assert due is not None
             now = max(due, now + 1e-6)
             continue
-        now, _, work = heapq.heappop(ends)
-        it.settle(work, outcome(work, now), now)
+        now, _, task = heapq.heappop(ends)
+        it.settle(task, outcome(task, now), now)
     return sent
 
 
 def test_where_everything_fails_the_lane_slows_to_a_walk() -> None:
-    sent = played(lambda work, now: OK if now < 1 else CUT, 300)
+    sent = played(lambda task, now: OK if now < 1 else CUT, 300)
     minute = [at for at, _ in sent if 60 <= at < 120]
     assert len(minute) / 60 < 1.5 * PACE
     assert len(minute) > 60, "but goes on"
@@ -112,7 +112,7 @@ def test_where_everything_fails_the_lane_slows_to_a_walk() -> None:
 
 def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> None:
     chance = random.Random(3).random
-    sent = played(lambda work, now: CUT if chance() < 0.1 else OK, 20)
+    sent = played(lambda task, now: CUT if chance() < 0.1 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
     assert 0.08 < sum(again for _, again in sent) / len(sent) < 0.12
 
@@ -120,12 +120,12 @@ def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> No
 def test_where_a_third_fails_new_requests_go_as_fast_as_without_it() -> None:
     """Waiting retries hold no slots; nor do they hold back what could be sent in their place."""
     chance = random.Random(4).random
-    sent = played(lambda work, now: CUT if chance() < 0.3 else OK, 20)
+    sent = played(lambda task, now: CUT if chance() < 0.3 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
 
 
 def test_a_burst_of_failures_is_not_answered_by_a_burst_of_retries() -> None:
     """All fail for ten seconds; in no second after that do more retries go than replies have paid for."""
-    sent = played(lambda work, now: CUT if 10 < now < 20 else OK, 40)
+    sent = played(lambda task, now: CUT if 10 < now < 20 else OK, 40)
     during = [at for at, again in sent if again and 12 < at < 20]
     assert len(during) <= 8 * PACE + 10

@@ -74,20 +74,20 @@ class Toll:
         self._pause = pause
         self._next = 0.0
 
-    def ready_at(self, work: Task, now: float) -> float:
+    def ready_at(self, task: Task, now: float) -> float:
         full = self._purse.spent + self._purse.set_aside >= self._purse.size
         return math.inf if full else self._next
 
-    def reserve(self, work: Task, now: float) -> None:
-        assert self.ready_at(work, now) <= now
-        assert work.reservation is None, "what is reserved is given back first"
+    def reserve(self, task: Task, now: float) -> None:
+        assert self.ready_at(task, now) <= now
+        assert task.reservation is None, "what is reserved is given back first"
         self._next = now + self._pause
         self._purse.set_aside += 1
-        work.reservation = 1
+        task.reservation = 1
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
-        assert work.reservation == 1
-        work.reservation = None
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:
+        assert task.reservation == 1
+        task.reservation = None
         self._purse.set_aside -= 1
         self._purse.spent += isinstance(outcome, Reply)
 
@@ -95,9 +95,9 @@ class Toll:
         return
 
 
-def name_of(work: Task) -> str:
+def name_of(task: Task) -> str:
     """What an attempt is called in the books: a check is none of its request's."""
-    return f"check of {work.endpoint}" if work.is_check else work.request.id
+    return f"check of {task.endpoint}" if task.is_check else task.request.id
 
 
 class SchedulerMachine(RuleBasedStateMachine):
@@ -153,24 +153,24 @@ class SchedulerMachine(RuleBasedStateMachine):
             bound,
         )
 
-    def _requests(self, lane: str, total: int) -> Iterator[Request | None]:
+    def _requests(self, queue: str, total: int) -> Iterator[Request | None]:
         for number in range(total):
-            self.read[lane] += 1
+            self.read[queue] += 1
             if number % 4 == 3:
                 yield None
-            yield Request(f"{lane}-{number}", "f", lane, "m", ())
+            yield Request(f"{queue}-{number}", "f", queue, "m", ())
 
     def _take(self) -> bool:
-        work = self.scheduler.take(self.now)
-        if work is None:
+        task = self.scheduler.take(self.now)
+        if task is None:
             return False
-        name = name_of(work)
+        name = name_of(task)
         assert name not in self.flying, "nothing is under way twice"
         assert name not in self.done, "what has ended stays ended"
         assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
-        self.flying[name] = work
-        lane = next(each for each in self.scheduler.lanes if each.name == work.lane)
-        endpoint = lane.pool.by_name[work.endpoint]
+        self.flying[name] = task
+        queue = next(each for each in self.scheduler.queues if each.name == task.queue)
+        endpoint = queue.pool.by_name[task.endpoint]
         assert endpoint.held is None, "who is held is left alone"
         if endpoint.state is State.CLOSED:
             assert endpoint.in_flight <= endpoint.slots(self.now)
@@ -180,12 +180,12 @@ class SchedulerMachine(RuleBasedStateMachine):
         return True
 
     def _settle(self, name: str, outcome: Outcome) -> None:
-        work = self.flying.pop(name)
-        decisions = self.scheduler.settle(work, outcome, self.now)
-        if isinstance(outcome, Reply) and not work.is_check:
+        task = self.flying.pop(name)
+        decisions = self.scheduler.settle(task, outcome, self.now)
+        if isinstance(outcome, Reply) and not task.is_check:
             self.done[name] += 1
-        elif not work.is_check:
-            assert [each for each in decisions if getattr(each, "work", None) is work], "its fate is decided"
+        elif not task.is_check:
+            assert [each for each in decisions if getattr(each, "task", None) is task], "its fate is decided"
         self._note(decisions)
 
     def _reviewed(self) -> bool:
@@ -196,10 +196,10 @@ class SchedulerMachine(RuleBasedStateMachine):
     def _note(self, decisions: list[Decision]) -> None:
         for decision in decisions:
             if isinstance(decision, Failed):
-                self.done[decision.work.request.id] += 1
+                self.done[decision.task.request.id] += 1
             elif isinstance(decision, RetryAt):
                 assert decision.at >= self.now
-                self.waiting[decision.work.request.id] = decision.at
+                self.waiting[decision.task.request.id] = decision.at
 
     @rule()
     def take(self) -> None:
@@ -226,7 +226,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @rule(outcome=st.sampled_from(OUTCOMES))
     def settle_an_endpoint(self, outcome: Outcome) -> None:
         endpoint = self.flying[min(self.flying)].endpoint
-        for name in sorted(name for name, work in self.flying.items() if work.endpoint is endpoint):
+        for name in sorted(name for name, task in self.flying.items() if task.endpoint is endpoint):
             self._settle(name, outcome)
 
     @precondition(lambda self: self.flying)
@@ -242,15 +242,15 @@ class SchedulerMachine(RuleBasedStateMachine):
     def bounds_hold(self) -> None:
         assert self.scheduler.in_flight == len(self.flying) <= self.bound
         assert self.purse.set_aside == len(self.flying)
-        for lane in self.scheduler.lanes:
-            mine = [work for work in self.flying.values() if work.lane == lane.name]
-            assert lane.in_flight == len(mine) <= self.limit
-            for endpoint in lane.pool.endpoints:
-                assert endpoint.in_flight == sum(work.endpoint == endpoint.name for work in mine)
+        for queue in self.scheduler.queues:
+            mine = [task for task in self.flying.values() if task.queue == queue.name]
+            assert queue.in_flight == len(mine) <= self.limit
+            for endpoint in queue.pool.endpoints:
+                assert endpoint.in_flight == sum(task.endpoint == endpoint.name for task in mine)
                 assert endpoint.proven or endpoint.in_flight <= 1, "a pilot goes alone"
-            ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
-            assert lane.waiting <= self.limit + look_ahead(self.limit)
-            assert self.read[lane.name] - ended <= 2 * self.limit + look_ahead(self.limit) + 1, (
+            ended = sum(name.startswith(f"{queue.name}-") for name in self.done)
+            assert queue.waiting <= self.limit + look_ahead(self.limit)
+            assert self.read[queue.name] - ended <= 2 * self.limit + look_ahead(self.limit) + 1, (
                 "memory is bounded"
             )
 
@@ -285,9 +285,9 @@ class SchedulerMachine(RuleBasedStateMachine):
                 self.now = max(self.now, self.scheduler.due(self.now) or self.now)
         assert self.scheduler.over
         assert all(count == 1 for count in self.done.values())
-        for lane, total in zip(self.scheduler.lanes, self.totals, strict=True):
-            ended = sum(name.startswith(f"{lane.name}-") for name in self.done)
-            stopped = lane.held is not None and lane.held.until is None
+        for queue, total in zip(self.scheduler.queues, self.totals, strict=True):
+            ended = sum(name.startswith(f"{queue.name}-") for name in self.done)
+            stopped = queue.held is not None and queue.held.until is None
             assert ended == total or stopped or self.scheduler.limited, "nothing is lost"
         if self.scheduler.limited:
             assert self.purse.spent == self.purse.size, "a limit stops nothing before it is reached"

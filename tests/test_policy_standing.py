@@ -28,7 +28,7 @@ OK = Reply("fine", Verdict.COMPLETE, "stop")
 SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)
 
 
-def lane(
+def queue(
     name: str = "m",
     total: int = 9,
     gate: Admission | None = None,
@@ -51,10 +51,10 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     """One attempt after the other, a second each; then how it stands."""
     now = 0.0
     for outcome in outcomes:
-        work = scheduler.take(now)
-        assert work is not None
+        task = scheduler.take(now)
+        assert task is not None
         now += 1
-        scheduler.settle(work, outcome, now)
+        scheduler.settle(task, outcome, now)
     return snapshot(scheduler, now)
 
 
@@ -80,11 +80,11 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     ids=["pilot", "proven", "retry", "parked", "held", "out"],
 )
 def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], expected: Snapshot) -> None:
-    assert after(Scheduler([lane()], limit=8), *outcomes) == expected
+    assert after(Scheduler([queue()], limit=8), *outcomes) == expected
 
 
 def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run() -> None:
-    scheduler = Scheduler([lane("m"), lane("n")], limit=6)
+    scheduler = Scheduler([queue("m"), queue("n")], limit=6)
     assert after(scheduler, OK, OK).allowed == 6
     taken = 0
     while scheduler.take(2.0) is not None:
@@ -93,7 +93,7 @@ def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run(
 
 
 def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
-    scheduler = Scheduler([lane(gate=Ledger(lambda work, now: 30.0 if now else now))], limit=8)
+    scheduler = Scheduler([queue(gate=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
     assert snapshot(scheduler, 1.0).is_limited
@@ -101,12 +101,12 @@ def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
 
 def test_a_lane_whose_server_announces_that_nothing_is_left_is_limited() -> None:
     told = Reply("fine", Verdict.COMPLETE, "stop", rate=Rate(0, 20.0))
-    scheduler = Scheduler([lane()], limit=8)
+    scheduler = Scheduler([queue()], limit=8)
     assert after(scheduler, told) == Snapshot(allowed=4, is_limited=True)
 
 
 def test_a_lane_that_is_over_allows_nothing() -> None:
-    scheduler = Scheduler([lane(total=1), lane("n")], limit=8)
+    scheduler = Scheduler([queue(total=1), queue("n")], limit=8)
     after(scheduler, OK, OK)
     assert scheduler.take(2.0) is not None
     assert scheduler.take(math.inf) is not None
@@ -125,21 +125,21 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
 def test_it_says_which_failures_hold_a_lane_back(failure: Failure, reason: str | None) -> None:
-    scheduler = Scheduler([lane(capacity=AdaptiveLimiter)], limit=8)
+    scheduler = Scheduler([queue(capacity=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
 def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
-    scheduler = Scheduler([lane(total=60, capacity=AdaptiveLimiter)], limit=8)
+    scheduler = Scheduler([queue(total=60, capacity=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
-    while (works := _all(scheduler, now)) or not scheduler.over:
+    while (tasks := _all(scheduler, now)) or not scheduler.over:
         now += 1
-        for work in works:
+        for task in tasks:
             refuse = now == 2 and not refused
             refused |= refuse
-            scheduler.settle(work, SLOW if refuse else OK, now)
+            scheduler.settle(task, SLOW if refuse else OK, now)
         if 3 < now < 5:
             assert snapshot(scheduler, now).held_back == HeldBack(4, "http_429")
         if now == 12:
@@ -148,7 +148,7 @@ def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
 
 
 def _all(scheduler: Scheduler, now: float) -> list[Task]:
-    works = []
-    while (work := scheduler.take(now)) is not None:
-        works.append(work)
-    return works
+    tasks = []
+    while (task := scheduler.take(now)) is not None:
+        tasks.append(task)
+    return tasks

@@ -27,7 +27,7 @@ from batch.testing import (
     status,
 )
 from tests.jobfile_support import mistakes_of, write
-from tests.test_policy_budget import work
+from tests.test_policy_budget import task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -197,11 +197,11 @@ def test_a_limit_of_cost_holds_after_the_fact_where_only_the_provider_knows_the_
     budget = Budget(cost=1.0)
     meter = Quota(budget, Rates())
     for number in range(3):
-        one = work(number)
+        one = task(number)
         assert meter.ready_at(one, 0) == 0
         meter.reserve(one, 0)
         meter.settled(one, reply(0.4), 1)
-    assert meter.ready_at(work(3), 1) > 1
+    assert meter.ready_at(task(3), 1) > 1
     assert budget.reached == "limits.cost: 1.2 of 1 spent"
 
 
@@ -212,7 +212,7 @@ def test_a_costly_failure_counts_by_the_providers_word() -> None:
         Failure("truncated", "cut", cost=0.4),
         Failure("http_429", "no", http_status=429),
     ]
-    one = work()
+    one = task()
     for outcome in outcomes:
         gate.reserve(one, 0)
         gate.settled(one, outcome, 1)

@@ -36,18 +36,18 @@ EMPTY = Failure("empty_length", "?", finished=True, finish_reason="length")
 
 def work_of(**params: Any) -> Task:
     request = Request("a", "f", "target", "model", (ASKED,), params)
-    lane = TargetQueue(
+    queue = TargetQueue(
         "target", iter([request]), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5
     )
-    work = lane.take(0.0)
-    assert work is not None
-    work.attempts = 1
-    return work
+    task = queue.take(0.0)
+    assert task is not None
+    task.attempts = 1
+    return task
 
 
-def line_of(failure: Failure, work: Task, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
+def line_of(failure: Failure, task: Task, keep: Keep = Keep()) -> Result:  # noqa: B008 - a frozen value
     decision = Fail(failure.code, retryable=False)
-    return result_line.failed(work, failure, decision, keep, before=None, at="now")
+    return result_line.failed(task, failure, decision, keep, before=None, at="now")
 
 
 @pytest.mark.parametrize(
@@ -65,26 +65,26 @@ def line_of(failure: Failure, work: Task, keep: Keep = Keep()) -> Result:  # noq
     ids=str,
 )
 def test_log_probabilities_are_kept_where_the_request_asked_for_them(params: Any, kept: Any) -> None:
-    work = work_of(**params)
-    assert result_line.succeeded(work, ANSWER, Keep(), at="now").logprobs == kept
-    assert line_of(UNKNOWN, work).logprobs == kept
+    task = work_of(**params)
+    assert result_line.succeeded(task, ANSWER, Keep(), at="now").logprobs == kept
+    assert line_of(UNKNOWN, task).logprobs == kept
 
 
 def test_the_target_is_named() -> None:
-    work = work_of()
-    lines = [result_line.succeeded(work, ANSWER, Keep(), at="now"), line_of(EMPTY, work)]
+    task = work_of()
+    lines = [result_line.succeeded(task, ANSWER, Keep(), at="now"), line_of(EMPTY, task)]
     assert [(line.target, line.model) for line in lines] == [("target", "model")] * 2
-    assert result_line.refused(work.request, "no", "now").target == "target"
+    assert result_line.refused(task.request, "no", "now").target == "target"
 
 
 def test_an_answer_with_an_unknown_word_is_kept_whole() -> None:
-    work = work_of()
-    work.partial_text = "a longer text that an earlier attempt had left"
-    line = line_of(UNKNOWN, work)
+    task = work_of()
+    task.partial_text = "a longer text that an earlier attempt had left"
+    line = line_of(UNKNOWN, task)
     assert (line.status, line.text, line.partial_text) == ("failed", None, "All of it.")
     assert (line.finish_reason, line.reasoning, line.refusal) == ("done", "Hm.", "No.")
     assert (line.tool_calls, line.served_by) == ([{"id": "a"}], "m-1")
-    assert line_of(UNKNOWN, work, Keep(reasoning=False)).reasoning is None
+    assert line_of(UNKNOWN, task, Keep(reasoning=False)).reasoning is None
 
 
 def test_the_finish_reason_of_a_failure_is_kept_where_the_answer_had_ended() -> None:
@@ -108,15 +108,15 @@ def test_the_finish_reason_of_a_failure_is_kept_where_the_answer_had_ended() -> 
 def test_an_answer_that_never_began_is_asked_for_once_more_with_a_larger_limit(
     on_length: OnLength, params: Any, failures: list[str], limit: int | None
 ) -> None:
-    work = work_of(**params)
-    work.failures = failures
-    outcome = Acceptance(on_length).judge(work, EMPTY)
+    task = work_of(**params)
+    task.failures = failures
+    outcome = Acceptance(on_length).judge(task, EMPTY)
     assert isinstance(outcome, Failure)
     assert outcome.should_retry is (None if limit is None else True)
-    sent = None if work.revised is None else [*work.revised.params.values()]
+    sent = None if task.revised is None else [*task.revised.params.values()]
     assert sent == (None if limit is None else [limit])
 
 
 def test_other_failures_are_left_as_they_are() -> None:
-    work = work_of(max_tokens=5)
-    assert Acceptance("retry").judge(work, UNKNOWN) is UNKNOWN
+    task = work_of(max_tokens=5)
+    assert Acceptance("retry").judge(task, UNKNOWN) is UNKNOWN

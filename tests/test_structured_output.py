@@ -62,7 +62,7 @@ def played(
         return 1.0, outcomes[attempt - 1]
 
     policy = RetryPolicy(max_attempts=max_attempts, validation_retries=validation_retries)
-    lane = TargetQueue(
+    queue = TargetQueue(
         "m",
         iter([Request("a", "f", "m", "m", (ASKED,), params)]),
         limit=4,
@@ -72,7 +72,7 @@ def played(
     )
     sink = MemorySink()
     run = Run(
-        Scheduler([lane], 4),
+        Scheduler([queue], 4),
         {"m": ScriptedProvider(script)},
         sink,
         Observers([]),
@@ -211,14 +211,14 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
     demand = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     acceptance = Acceptance()
     request = Request("a", "f", "m", "m", (ASKED,), {"response_format": demand})
-    work = Task(request, "m", "m", 0.0)
-    judged = acceptance.judge(work, CUT)
+    task = Task(request, "m", "m", 0.0)
+    judged = acceptance.judge(task, CUT)
     assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
     if isinstance(judged, Unchecked):
-        judged = acceptance.conclude(work, judged.reply, CheckResult("is not JSON"))
+        judged = acceptance.conclude(task, judged.reply, CheckResult("is not JSON"))
     assert isinstance(judged, Failure)
     assert (judged.code, judged.should_retry, judged.partial_text) == ("length", False, CUT.text)
-    assert work.revised is None
+    assert task.revised is None
 
 
 # Job files

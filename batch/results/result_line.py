@@ -40,9 +40,9 @@ KEEP = Keep()
 """What a job keeps that says nothing of it."""
 
 
-def succeeded(work: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
+def succeeded(task: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
     """The line of a request that has its reply. ``at`` is UTC, ISO 8601."""
-    request = work.request
+    request = task.request
     return Result(
         schema_version=SCHEMA_VERSION,
         id=request.id,
@@ -60,47 +60,47 @@ def succeeded(work: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
         model=request.model,
         served_by=reply.served_by,
         usage=reply.usage,
-        cost=work.cost,
-        attempts=work.attempts,
-        timings=_timings(reply, work.queued),
+        cost=task.cost,
+        attempts=task.attempts,
+        timings=_timings(reply, task.queued),
         completed_at=at,
         metadata=request.metadata,
         messages=list(request.messages) if keep.messages else None,
         target=request.target,
         logprobs=reply.logprobs if reply.logprobs and _asks_for_logprobs(request) else None,
         redacted=reply.redacted,
-        cost_source=cost_source(work),
+        cost_source=cost_source(task),
     )
 
 
 def failed(
-    work: Task, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
+    task: Task, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
 ) -> Result:
     """The line of a request that was given up. ``before`` is what an earlier run left of it."""
-    request = work.request
-    runs = _runs(work, before) + 1
+    request = task.request
+    runs = _runs(task, before) + 1
     error = ResultError(
         code=verdict.code,
         message=failure.message,
         http_status=failure.http_status,
         retryable=verdict.retryable and runs < MAX_RUNS,
         runs=runs,
-        history=work.history,
+        history=task.history,
     )
     result = _failure(
         request,
         error,
         at,
         finish_reason=failure.finish_reason if failure.finished else None,
-        partial_text=work.partial_text,
+        partial_text=task.partial_text,
         usage=failure.usage,
-        cost=work.cost,
-        attempts=work.attempts,
-        timings=_timings(failure, work.queued),
+        cost=task.cost,
+        attempts=task.attempts,
+        timings=_timings(failure, task.queued),
         messages=list(request.messages) if keep.messages else None,
-        redacted=work.redacted or failure.redacted,
+        redacted=task.redacted or failure.redacted,
     )
-    result = replace(result, cost_source=cost_source(work))
+    result = replace(result, cost_source=cost_source(task))
     return result if failure.answer is None else _with_answer(result, failure.answer, keep, request)
 
 
@@ -216,9 +216,9 @@ def _timings(outcome: Outcome, queued: float) -> Timings:
     )
 
 
-def _runs(work: Task, before: Known | None) -> int:
+def _runs(task: Task, before: Known | None) -> int:
     """Earlier runs count as long as the request is the same."""
-    return before.runs if before is not None and before.fingerprint == work.request.fingerprint else 0
+    return before.runs if before is not None and before.fingerprint == task.request.fingerprint else 0
 
 
 async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:

@@ -23,7 +23,7 @@ class Admission(Protocol):
         """Whether a limit of the run is reached for good: no lane sends any more."""
         ...
 
-    def ready_at(self, work: Task, now: float) -> float:
+    def ready_at(self, task: Task, now: float) -> float:
         """When the request may go. Reserves nothing, and may be asked any number of times.
 
         ``now`` or earlier: at once. Later: not before then, or before something settles. ``math.inf``: no
@@ -32,11 +32,11 @@ class Admission(Protocol):
         """
         ...
 
-    def reserve(self, work: Task, now: float) -> None:
-        """The request goes: set aside what its attempt may cost; ``work.reservation`` is there for that."""
+    def reserve(self, task: Task, now: float) -> None:
+        """The request goes: set aside what its attempt may cost; ``task.reservation`` is there for that."""
         ...
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:
         """The attempt has ended, as ``outcome``; with a reply so has its request, unless it is a check."""
         ...
 
@@ -50,14 +50,14 @@ class UnlimitedAdmission:
 
     closed = False
 
-    def ready_at(self, work: Task, now: float) -> float:  # noqa: ARG002 - the same for all
+    def ready_at(self, task: Task, now: float) -> float:  # noqa: ARG002 - the same for all
         """Now."""
         return now
 
-    def reserve(self, work: Task, now: float) -> None:
+    def reserve(self, task: Task, now: float) -> None:
         """Nothing to set aside."""
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:
         """Nothing to give back."""
 
     def failed(self) -> None:

@@ -36,51 +36,51 @@ class Acceptance(Struct, frozen=True):
     on_length: OnLength = "accept"
     max_attempts: int = 8
 
-    def judge(self, work: Task, outcome: Outcome) -> Outcome | Unchecked:
+    def judge(self, task: Task, outcome: Outcome) -> Outcome | Unchecked:
         """The reply as it is to be settled, its value parsed; or the failure that it amounts to.
 
-        Then ``work.revised`` is what the next attempt sends. ``Unchecked`` is to be checked by a
+        Then ``task.revised`` is what the next attempt sends. ``Unchecked`` is to be checked by a
         ``checking.Checker``, and then judged by ``conclude``. Of failures it only changes one: where the
         limit of tokens was reached before the answer began, ``on_length: retry`` asks once more.
         """
         if isinstance(outcome, Failure):
-            return self._judge_failure(work, outcome)
+            return self._judge_failure(task, outcome)
         reply = outcome
         if reply.verdict is Verdict.LENGTH and self.on_length != "accept":
             if self.on_length == "fail":
                 return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=False)
-            if self._asks_for_more(work):
+            if self._asks_for_more(task):
                 return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=True)
-        response_format = work.request.params.get("response_format")
+        response_format = task.request.params.get("response_format")
         if response_format is None or reply.refusal or reply.tool_calls:
             return reply
-        return _judged_by(response_format, work, reply)
+        return _judged_by(response_format, task, reply)
 
-    def conclude(self, work: Task, reply: Reply, checked: CheckResult) -> Outcome:
+    def conclude(self, task: Task, reply: Reply, checked: CheckResult) -> Outcome:
         """The same as ``judge``, of a reply that has been checked."""
         if not checked.is_judged:
             return uncheckable(reply, f"checking the answer {checked.complaint}")
         if checked.complaint:
-            return _invalid(work, reply, checked.complaint)
+            return _invalid(task, reply, checked.complaint)
         return replace(reply, parsed=decoded(reply.text))
 
-    def _judge_failure(self, work: Task, failure: Failure) -> Failure:
-        if failure.code == EMPTY_LENGTH and self.on_length == "retry" and self._asks_for_more(work):
+    def _judge_failure(self, task: Task, failure: Failure) -> Failure:
+        if failure.code == EMPTY_LENGTH and self.on_length == "retry" and self._asks_for_more(task):
             return replace(failure, should_retry=True)
         return failure
 
-    def _asks_for_more(self, work: Task) -> bool:
+    def _asks_for_more(self, task: Task) -> bool:
         """Revise the request to one with a larger limit of tokens, once; say whether that is possible."""
-        larger = _with_more_tokens(work.to_send)
-        if larger is None or not {LENGTH, EMPTY_LENGTH}.isdisjoint(work.failures):
+        larger = _with_more_tokens(task.to_send)
+        if larger is None or not {LENGTH, EMPTY_LENGTH}.isdisjoint(task.failures):
             return False
-        if not self._has_attempts(work):
+        if not self._has_attempts(task):
             return False
-        work.revised = larger
+        task.revised = larger
         return True
 
-    def _has_attempts(self, work: Task) -> bool:
-        return len(work.failures) + 1 < self.max_attempts
+    def _has_attempts(self, task: Task) -> bool:
+        return len(task.failures) + 1 < self.max_attempts
 
 
 ANYTHING = Acceptance()
@@ -92,7 +92,7 @@ def uncheckable(reply: Reply, why: str) -> Failure:
     return _failure(reply, INVALID_OUTPUT, why, should_retry=False)
 
 
-def _judged_by(response_format: JSONObject, work: Task, reply: Reply) -> Outcome | Unchecked:
+def _judged_by(response_format: JSONObject, task: Task, reply: Reply) -> Outcome | Unchecked:
     demand = demand_of(response_format)
     if demand is None:
         return reply
@@ -101,14 +101,14 @@ def _judged_by(response_format: JSONObject, work: Task, reply: Reply) -> Outcome
     try:
         return replace(reply, parsed=demand.value_of(reply.text))
     except Invalid as error:
-        return _invalid(work, reply, str(error))
+        return _invalid(task, reply, str(error))
 
 
-def _invalid(work: Task, reply: Reply, complaint: str) -> Failure:
+def _invalid(task: Task, reply: Reply, complaint: str) -> Failure:
     if reply.verdict is Verdict.LENGTH:
         what = "cut off at its limit of tokens, so that it is not whole JSON"
         return _failure(reply, LENGTH, what, should_retry=False)
-    work.revised = _corrected(work, reply, complaint)
+    task.revised = _corrected(task, reply, complaint)
     return _failure(reply, INVALID_OUTPUT, complaint)
 
 
@@ -137,11 +137,11 @@ def _with_more_tokens(request: Request) -> Request | None:
     return replace(request, params={**request.params, **{name: 2 * limit for name, limit in limits.items()}})
 
 
-def _corrected(work: Task, reply: Reply, complaint: str) -> Request:
+def _corrected(task: Task, reply: Reply, complaint: str) -> Request:
     """The question once more, with the wrong answer and what is wrong with it; earlier ones are left out."""
     said = {"role": "assistant", "content": reply.text}
     wish = {"role": "user", "content": f"{_WISH}\n\n{complaint}"}
-    return replace(work.to_send, messages=(*work.request.messages, said, wish))
+    return replace(task.to_send, messages=(*task.request.messages, said, wish))
 
 
 _WISH = (

@@ -65,14 +65,14 @@ class Backlog:
 
     def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Task | None:
         """The next request to send, or ``None`` where there is none now."""
-        work = None
+        task = None
         if self.waiting:
-            work = self._due(now)
-        if work is None and (is_unproven or self._candidates):
-            work = self._to_begin_with(now, may_read=may_read, is_unproven=is_unproven)
-        if work is None and self._ready:
+            task = self._due(now)
+        if task is None and (is_unproven or self._candidates):
+            task = self._to_begin_with(now, may_read=may_read, is_unproven=is_unproven)
+        if task is None and self._ready:
             return self._ready.popleft()
-        return self.read(now) if work is None and may_read and not self.behind else work
+        return self.read(now) if task is None and may_read and not self.behind else task
 
     def read(self, now: float) -> Task | None:
         """Read on, as far as the next request or the end of a slice."""
@@ -98,27 +98,27 @@ class Backlog:
             waits.append(now)
         return max(self.retries.ready_at(now), min(waits)) if waits else None
 
-    def put_back(self, work: Task, *, first: bool = False) -> None:
+    def put_back(self, task: Task, *, first: bool = False) -> None:
         """The request may go at any time."""
         if first:
-            self._ready.appendleft(work)
+            self._ready.appendleft(task)
         else:
-            self._ready.append(work)
+            self._ready.append(task)
 
-    def wait(self, work: Task, due: float) -> None:
+    def wait(self, task: Task, due: float) -> None:
         """The request is sent again at ``due``."""
         self.waiting += 1
-        heapq.heappush(self._waiting, (due, next(self._order), work))
+        heapq.heappush(self._waiting, (due, next(self._order), task))
 
-    def wait_refused(self, work: Task, due: float) -> None:
+    def wait_refused(self, task: Task, due: float) -> None:
         """The same of a request that the server had no room for."""
         self.waiting += 1
-        heapq.heappush(self._refused, (due, next(self._order), work))
+        heapq.heappush(self._refused, (due, next(self._order), task))
 
     def _due(self, now: float) -> Task | None:
         while self._refused and self._refused[0][0] <= now:
-            _, order, work = heapq.heappop(self._refused)
-            heapq.heappush(self._refused_due, (work.refused_since or now, order, work))
+            _, order, task = heapq.heappop(self._refused)
+            heapq.heappush(self._refused_due, (task.refused_since or now, order, task))
         queue = self._refused_due or self._waiting
         if not queue or (queue is self._waiting and queue[0][0] > now) or not self.retries.spend(now):
             return None

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 class Charge(Struct, frozen=True):
     """The failure, which arrived at ``at``, is the request's own: the retry rules apply."""
 
-    work: Task
+    task: Task
     failure: Failure
     at: float
 
@@ -24,13 +24,13 @@ class Charge(Struct, frozen=True):
 class Release(Struct, frozen=True):
     """The request may be sent again at once, uncharged."""
 
-    work: Task
+    task: Task
 
 
 class Delay(Struct, frozen=True):
     """The request may be sent again at ``at``, uncharged; ``is_refusal``: the server had too much to do."""
 
-    work: Task
+    task: Task
     at: float
     is_refusal: bool
 
@@ -38,14 +38,14 @@ class Delay(Struct, frozen=True):
 class Exhaust(Struct, frozen=True):
     """The request has been refused so often and for so long that it fails."""
 
-    work: Task
+    task: Task
     failure: Failure
 
 
 class Hang(Struct, frozen=True):
     """The request waits for proof of whose fault its failure is."""
 
-    work: Task
+    task: Task
 
 
 Event: TypeAlias = Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed

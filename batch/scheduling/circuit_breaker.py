@@ -240,33 +240,33 @@ class CircuitBreaker:
 
     # What happens
 
-    def sent(self, work: Task, now: float) -> None:
+    def sent(self, task: Task, now: float) -> None:
         """An attempt begins there."""
         self.in_flight += 1
         self._turn += 1
-        work.turn = self._turn
+        task.turn = self._turn
         self._capacity.sent(now)
         self._announced.sent(now)
         if self._state is not State.CLOSED:
-            self._trial = work
-            self._probation.is_checked = self._probation.is_checked or work.is_check
+            self._trial = task
+            self._probation.is_checked = self._probation.is_checked or task.is_check
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> list[Step]:
+    def settled(self, task: Task, outcome: Outcome, now: float) -> list[Step]:
         """Take an outcome in, and return what is to be done, in this order."""
-        self._capacity.settled(outcome, started=work.sent_at, now=now, in_flight=self.in_flight)
+        self._capacity.settled(outcome, started=task.sent_at, now=now, in_flight=self.in_flight)
         if outcome.rate is not None:
             self._announced.told(outcome.rate, now=now, in_flight=self.in_flight)
         self.in_flight -= 1
-        is_trial = work is self._trial
+        is_trial = task is self._trial
         if is_trial:
             self._trial = None
         if isinstance(outcome, Reply):
-            return self._answered(work, now)
+            return self._answered(task, now)
         proves = is_proof(outcome)
-        steps = self._answered(work, now) if proves else []
-        if work.is_check:
+        steps = self._answered(task, now) if proves else []
+        if task.is_check:
             return steps if proves else self._check_failed(outcome, now)
-        return steps + self._failed(work, outcome, now, is_trial=is_trial)
+        return steps + self._failed(task, outcome, now, is_trial=is_trial)
 
     def nothing_else(self, now: float) -> list[Step]:
         """Only suspects are left to send: decide about them now."""
@@ -332,7 +332,7 @@ class CircuitBreaker:
 
     # Proof
 
-    def _answered(self, work: Task, now: float) -> list[Step]:
+    def _answered(self, task: Task, now: float) -> list[Step]:
         self.proven = True
         self._refusals.answered_at = now
         if self._refusals.are_going_on:
@@ -340,19 +340,19 @@ class CircuitBreaker:
         self._answers += 1
         if self._double > 1 and self._answers >= CALM:
             self._double = 1
-        if not work.is_check and work.turn > self._opened_turn:
+        if not task.is_check and task.turn > self._opened_turn:
             self._down_since = None
         if self._state is State.CLOSED:
             self._ceiling = min(self._limit, self._ceiling + 1)
-            return self.suspects.charge(self.name, work.turn) if self.suspects.waiting else []
-        return self._closed(work)
+            return self.suspects.charge(self.name, task.turn) if self.suspects.waiting else []
+        return self._closed(task)
 
-    def _closed(self, work: Task) -> list[Step]:
+    def _closed(self, task: Task) -> list[Step]:
         """Close the circuit, if the attempt was sent after it had opened, or is the check."""
-        if self._state is State.OPEN and work.turn <= self._opened_turn:
+        if self._state is State.OPEN and task.turn <= self._opened_turn:
             return []
-        steps = self.suspects.charge(self.name, work.turn)
-        if self._state is State.HALF_OPEN and not work.is_check:
+        steps = self.suspects.charge(self.name, task.turn)
+        if self._state is State.HALF_OPEN and not task.is_check:
             if self.suspects.waiting or self._trial is not None:
                 return steps
         elif self._state is State.HALF_OPEN:
@@ -369,45 +369,45 @@ class CircuitBreaker:
 
     # Failures
 
-    def _failed(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+    def _failed(self, task: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         kind = kind_of(failure)
         self._is_strange = not self.proven and speaks_of_another_server(failure)
         if kind is Kind.REFUSED:
-            return self._refused(work, failure, now, is_trial=is_trial)
+            return self._refused(task, failure, now, is_trial=is_trial)
         if kind is Kind.UNREACHABLE and failure.code == "fd_limit" and self.in_flight:
             self._ceiling = max(1, self.in_flight)  # what is in flight is what this machine can bear
-            return [Delay(work, now + self._policy.base, is_refusal=False)]
+            return [Delay(task, now + self._policy.base, is_refusal=False)]
         if self._state is State.OPEN:
-            return self._failed_while_open(work, failure, kind, now, is_trial=is_trial)
+            return self._failed_while_open(task, failure, kind, now, is_trial=is_trial)
         if self._state is State.UNPROVEN:
-            return self._failed_unproven(work, failure, kind, now)
+            return self._failed_unproven(task, failure, kind, now)
         if kind is Kind.UNREACHABLE or kind in SUSPECT:
-            return self._suspected(work, failure, kind, now)
-        return [Charge(work, failure, now)]
+            return self._suspected(task, failure, kind, now)
+        return [Charge(task, failure, now)]
 
-    def _suspected(self, work: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
-        self._suspect(work, failure, kind, now)
+    def _suspected(self, task: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        self._suspect(task, failure, kind, now)
         if kind is Kind.UNREACHABLE:
             refused = self.suspects.count(kind)
             if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == "fd_limit":
                 return self._opened(failure, now)
         if self._state is State.CLOSED and len(self.suspects.waiting) >= SUSPECTS * self._double:
-            return [Hang(work), *self._begin_check(now)]
-        return [Hang(work)]
+            return [Hang(task), *self._begin_check(now)]
+        return [Hang(task)]
 
-    def _suspect(self, work: Task, failure: Failure, kind: Kind, now: float) -> None:
+    def _suspect(self, task: Task, failure: Failure, kind: Kind, now: float) -> None:
         self._turn += 1
-        self.suspects.add(Suspect(work, failure, kind, now, self._turn))
+        self.suspects.add(Suspect(task, failure, kind, now, self._turn))
 
-    def _failed_unproven(self, work: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
-        self._probation.failed(work.request.id, failure, kind)
+    def _failed_unproven(self, task: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
+        self._probation.failed(task.request.id, failure, kind)
         if kind is Kind.UNREACHABLE and failure.code == "fd_limit":
-            self._suspect(work, failure, kind, now)
+            self._suspect(task, failure, kind, now)
             return self._opened(failure, now)
         if kind in SUSPECT or kind is Kind.REJECTED:
-            self._suspect(work, failure, kind, now)
-            return self._judged_unproven(failure, now) or [Hang(work)]
-        return [Charge(work, failure, now), *self._judged_unproven(failure, now)]
+            self._suspect(task, failure, kind, now)
+            return self._judged_unproven(failure, now) or [Hang(task)]
+        return [Charge(task, failure, now), *self._judged_unproven(failure, now)]
 
     def _judged_unproven(self, failure: Failure, now: float) -> list[Step]:
         verdict = self._probation.verdict(self.suspects)
@@ -416,53 +416,53 @@ class CircuitBreaker:
         return self.park(_hold_for(failure)) if verdict is Verdict.PARK else []
 
     def _failed_while_open(
-        self, work: Task, failure: Failure, kind: Kind, now: float, *, is_trial: bool
+        self, task: Task, failure: Failure, kind: Kind, now: float, *, is_trial: bool
     ) -> list[Step]:
         if is_trial:
             self._probe_later(now)
         if kind is Kind.PARK:
-            return [Charge(work, failure, now)]
+            return [Charge(task, failure, now)]
         if is_trial and kind is Kind.DENIED and self.proven:
-            return [Release(work), *self.park(_hold_for(failure))]
+            return [Release(task), *self.park(_hold_for(failure))]
         is_still_open = kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and not has_begun(failure))
         if not is_still_open or failure.about_request:
-            return [Charge(work, failure, now)]
+            return [Charge(task, failure, now)]
         return [
-            Release(work),
+            Release(task),
             *(self._probed(failure, now) if is_trial else self._delayed_probe(failure, now)),
         ]
 
     # Refusals: too many requests
 
-    def _refused(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
-        self._refusals.refused(work, now)
+    def _refused(self, task: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+        self._refusals.refused(task, now)
         if status_of(failure) == 503:
-            is_closed = self._refusals.is_closed(work.request.id)
+            is_closed = self._refusals.is_closed(task.request.id)
             if is_closed or self._state is not State.CLOSED:
-                return self._maintenance(work, failure, now, is_trial=is_trial)
+                return self._maintenance(task, failure, now, is_trial=is_trial)
         if self._refusals.last_too_long(now):
-            return [Release(work), *self.park(self._unanswered(failure))]
-        if self._refusals.exhaust(work, now):
-            return [Exhaust(work, failure)]
-        verdict = wait(self._policy, failure, work.refusals - 1, now, self._random)
+            return [Release(task), *self.park(self._unanswered(failure))]
+        if self._refusals.exhaust(task, now):
+            return [Exhaust(task, failure)]
+        verdict = wait(self._policy, failure, task.refusals - 1, now, self._random)
         if isinstance(verdict, Parking):  # it is the endpoint that waits; another one may serve the request
-            return [Delay(work, now, is_refusal=True), *self.park(verdict)]
+            return [Delay(task, now, is_refusal=True), *self.park(verdict)]
         if self._state is not State.CLOSED:
             self._trial_at = max(self._trial_at, verdict.at)
-        return [Delay(work, verdict.at, is_refusal=True)]
+        return [Delay(task, verdict.at, is_refusal=True)]
 
     def _unanswered(self, failure: Failure) -> Parking:
         why = f"no request was answered for {self._outage:g} s: {failure.message}"
         return Parking(failure.code, why, exit_code=EXIT_OUT)
 
-    def _maintenance(self, work: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
+    def _maintenance(self, task: Task, failure: Failure, now: float, *, is_trial: bool) -> list[Step]:
         """The server takes nothing for a while: one probe follows when that is over."""
         if self._state is State.OPEN:
             if is_trial:
                 self._probe_later(now)
-                return [Release(work), *self._probed(failure, now)]
-            return [Release(work), *self._delayed_probe(failure, now)]
-        return [Release(work), *self._opened(failure, now)]
+                return [Release(task), *self._probed(failure, now)]
+            return [Release(task), *self._delayed_probe(failure, now)]
+        return [Release(task), *self._opened(failure, now)]
 
     # Checks and probes
 

@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 class RetryAt(Struct, frozen=True):
     """The request waits for its next attempt until ``at``."""
 
-    work: Task
+    task: Task
     at: float
 
 
 class Failed(Struct, frozen=True):
     """The request has failed. ``verdict`` says with which code, and whether another run may retry it."""
 
-    work: Task
+    task: Task
     failure: Failure
     verdict: Fail
 
@@ -30,13 +30,13 @@ class Failed(Struct, frozen=True):
 class Requeue(Struct, frozen=True):
     """The request goes back to its queue, uncharged: the endpoint is at fault."""
 
-    work: Task
+    task: Task
 
 
 class Suspend(Struct, frozen=True):
     """The request waits, uncharged, until it is known whether it or the endpoint is at fault."""
 
-    work: Task
+    task: Task
 
 
 class Park(Struct, frozen=True):
@@ -74,7 +74,7 @@ class Blamed(Struct, frozen=True):
     """The endpoint works: the failures of these requests are their own."""
 
     endpoint: str
-    works: tuple[Task, ...]
+    tasks: tuple[Task, ...]
 
 
 Decision: TypeAlias = (

@@ -94,12 +94,12 @@ class EndpointPool:
             return self.first.due(now)
         return min((due for each in self.endpoints if (due := each.due(now)) is not None), default=None)
 
-    def choose(self, work: Task, now: float) -> CircuitBreaker:
+    def choose(self, task: Task, now: float) -> CircuitBreaker:
         """Who is asked; somebody must be open. Preferably not the one on which the request has just failed:
         an endpoint that fails fast is never busy, and would draw everything to itself."""
         if self._alone:
             return self.first
-        last = work.endpoint if work.failures else None
+        last = task.endpoint if task.failures else None
         free = (each for each in self.endpoints if each.is_open(now))
         return min(free, key=lambda each: (each.name == last, each.in_flight))
 

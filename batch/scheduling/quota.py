@@ -70,9 +70,9 @@ class Quota:
         """Whether a limit of the run is reached."""
         return self._budget.reached is not None
 
-    def ready_at(self, work: Task, now: float) -> float:
+    def ready_at(self, task: Task, now: float) -> float:
         """When the request may go, by the buckets; ``math.inf`` where the budget does not allow it."""
-        reservation = self._reservation(work)
+        reservation = self._reservation(task)
         if not self._budget.admits(reservation.most):
             return math.inf
         at = now if self._requests is None else self._requests.ready_at(1, now)
@@ -80,48 +80,48 @@ class Quota:
             at = max(at, self._tokens.ready_at(reservation.estimate.expected, now))
         return at
 
-    def reserve(self, work: Task, now: float) -> None:
+    def reserve(self, task: Task, now: float) -> None:
         """The request goes: take it out of the buckets, and set aside the most that it may cost."""
-        if not work.attempts and self.price is not None:
-            work.cost = 0.0
-        reservation = self._reservation(work)
+        if not task.attempts and self.price is not None:
+            task.cost = 0.0
+        reservation = self._reservation(task)
         self._budget.reserve(reservation.most)
         if self._requests is not None:
             self._requests.take(1, now)
         if self._tokens is not None:
             self._tokens.take(reservation.estimate.expected, now)
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:
         """The attempt has ended: book what it took, and learn from it."""
-        reservation = self._reservation(work)
-        work.reservation = None
-        prompt, completion = believed(outcome.usage, work.to_send, outcome)
+        reservation = self._reservation(task)
+        task.reservation = None
+        prompt, completion = believed(outcome.usage, task.to_send, outcome)
         told = self._told(outcome, reservation.estimate, prompt, completion)
         self._budget.settle(reservation.most, told)
-        charge(work, told.cost, by_provider=told.by_provider)
+        charge(task, told.cost, by_provider=told.by_provider)
         self.has_provider_costs |= told.by_provider
         for _ in range(outcome.lost):
             self._budget.reserve(reservation.most)
             self._budget.settle(reservation.most, UNKNOWN)
-            charge(work, None, by_provider=False)
+            charge(task, None, by_provider=False)
         if self._tokens is not None and told.tokens is not None:
             self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
         self._estimator.learn(reservation.estimate, Usage(prompt, completion))
-        if isinstance(outcome, Reply) and not work.is_check:
+        if isinstance(outcome, Reply) and not task.is_check:
             self._budget.result(failed=False)
 
     def failed(self) -> None:
         """A request has failed: a number or a share of failures may end the run."""
         self._budget.result(failed=True)
 
-    def _reservation(self, work: Task) -> Reservation:
+    def _reservation(self, task: Task) -> Reservation:
         """What the request at the head may take, estimated when it is first looked at."""
-        if work.reservation is None:
-            estimate = self._estimator.estimate(work.to_send)
-            work.reservation = Reservation(
+        if task.reservation is None:
+            estimate = self._estimator.estimate(task.to_send)
+            task.reservation = Reservation(
                 estimate, self._most(estimate.prompt, estimate.longest or estimate.completion)
             )
-        reservation: Reservation = work.reservation
+        reservation: Reservation = task.reservation
         return reservation
 
     def _most(self, prompt: float, completion: float) -> Charge:
@@ -160,21 +160,21 @@ class ProviderCosts(UnlimitedAdmission):
         self._budget = budget
         self.has_provider_costs = False
 
-    def reserve(self, work: Task, now: float) -> None:  # noqa: ARG002 - nothing is set aside
+    def reserve(self, task: Task, now: float) -> None:  # noqa: ARG002 - nothing is set aside
         """The request goes."""
         self._budget.reserve(NOTHING)
 
-    def settled(self, work: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
+    def settled(self, task: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
         """The attempt has ended: book what the provider states."""
         is_free = isinstance(outcome, Failure) and was_free(outcome)
         cost = 0.0 if is_free else outcome.cost
         by_provider = outcome.cost is not None and not is_free
         self._budget.settle(NOTHING, Charge(None, cost, by_provider))
-        charge(work, cost, by_provider=by_provider)
+        charge(task, cost, by_provider=by_provider)
         self.has_provider_costs |= by_provider
         for _ in range(outcome.lost):
             self._budget.untold += 1
-            charge(work, None, by_provider=False)
+            charge(task, None, by_provider=False)
 
 
 def _of_cache(usage: Usage | None) -> tuple[int, int]:

@@ -21,20 +21,20 @@ _UNDER_WAY = attrgetter("in_flight")
 
 
 class Scheduler:
-    """A pure state machine over lanes: ``take`` work, ``settle`` its outcome, until it is ``over``.
+    """A pure state machine over lanes: ``take`` task, ``settle`` its outcome, until it is ``over``.
 
     ``in_flight`` counts the attempts under way. ``limited`` is set when a lane's gate is closed, or lets
     nothing through though nothing is under way: a limit of the run is reached, and no lane sends any more.
     """
 
-    def __init__(self, lanes: Sequence[TargetQueue], limit: int) -> None:
-        self.lanes = tuple(lanes)
-        self._by_name = {lane.name: lane for lane in lanes}
+    def __init__(self, queues: Sequence[TargetQueue], limit: int) -> None:
+        self.queues = tuple(queues)
+        self._by_name = {queue.name: queue for queue in queues}
         self.in_flight = 0
         self.draining = False
         self.limited = False
         self.limit = limit
-        self._turns = list(lanes)  # who was served last comes last
+        self._turns = list(queues)  # who was served last comes last
         self._reader = 0
 
     @property
@@ -47,43 +47,43 @@ class Scheduler:
         """Whether nothing is under way and nothing more can be taken in this run."""
         if self.draining:
             return not self.in_flight
-        return all(lane.over for lane in self.lanes)
+        return all(queue.over for queue in self.queues)
 
     def take(self, now: float) -> Task | None:
         """The next request to send, of the lane with the least under way; equals take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
-        for lane in sorted(self._turns, key=_UNDER_WAY):
-            work = lane.take(now)
-            if work is not None:
-                self._turns.remove(lane)
-                self._turns.append(lane)
+        for queue in sorted(self._turns, key=_UNDER_WAY):
+            task = queue.take(now)
+            if task is not None:
+                self._turns.remove(queue)
+                self._turns.append(queue)
                 self.in_flight += 1
-                return work
-        if not self.in_flight and any(lane.blocked for lane in self.lanes):
+                return task
+        if not self.in_flight and any(queue.blocked for queue in self.queues):
             self.limited = self.draining = True
         return None
 
     def read_on(self, now: float) -> None:
         """Let one of the lanes that are reading past rows go on with it; those lanes are due at once."""
-        for _ in self.lanes if self._may_take() else ():
-            self._reader = (self._reader + 1) % len(self.lanes)
-            if self.lanes[self._reader].read_on(now):
+        for _ in self.queues if self._may_take() else ():
+            self._reader = (self._reader + 1) % len(self.queues)
+            if self.queues[self._reader].read_on(now):
                 return
 
     def due(self, now: float) -> float | None:
         """When to look again, if no outcome comes before."""
         if not self._may_take():
             return None
-        times = [due for lane in self.lanes if (due := lane.due(now)) is not None]
+        times = [due for queue in self.queues if (due := queue.due(now)) is not None]
         return min(times, default=None)
 
-    def settle(self, work: Task, outcome: Outcome, now: float) -> list[Decision]:
+    def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
         """Take the outcome of an attempt in; see ``TargetQueue.settle``."""
         self.in_flight -= 1
-        lane = self._by_name[work.lane]
-        decisions = lane.settle(work, outcome, now)
-        if lane.closed:
+        queue = self._by_name[task.queue]
+        decisions = queue.settle(task, outcome, now)
+        if queue.closed:
             self.limited = self.draining = True
         return decisions
 
@@ -91,15 +91,15 @@ class Scheduler:
         """Decide what no outcome will decide any more; see ``TargetQueue.review``."""
         if self.draining:
             return []
-        decisions = [decision for lane in self.lanes for decision in lane.review(now)]
-        if decisions and any(lane.closed for lane in self.lanes):
+        decisions = [decision for queue in self.queues for decision in queue.review(now)]
+        if decisions and any(queue.closed for queue in self.queues):
             self.limited = self.draining = True
         return decisions
 
     @property
     def checks(self) -> int:
         """The checks that were sent."""
-        return sum(lane.checks for lane in self.lanes)
+        return sum(queue.checks for queue in self.queues)
 
     def drain(self) -> None:
         """Hand out nothing more; what is under way may still be settled."""

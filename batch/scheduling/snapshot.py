@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 def snapshot(scheduler: Scheduler, now: float) -> Snapshot:
     """Return the state of the engine at ``now``, in seconds on the engine's clock."""
-    open_lanes = [lane for lane in scheduler.lanes if not lane.over]
-    allowed = min(scheduler.limit, sum(lane.slots(now) for lane in open_lanes))
+    open_lanes = [queue for queue in scheduler.queues if not queue.over]
+    allowed = min(scheduler.limit, sum(queue.slots(now) for queue in open_lanes))
     return Snapshot(
         in_flight=scheduler.in_flight,
         allowed=allowed,
-        waiting=sum(lane.waiting for lane in open_lanes),
-        is_limited=any(lane.is_limited or _is_closed(lane, now) for lane in open_lanes),
+        waiting=sum(queue.waiting for queue in open_lanes),
+        is_limited=any(queue.is_limited or _is_closed(queue, now) for queue in open_lanes),
         parked=tuple(
             parked
-            for lane in scheduler.lanes
-            for endpoint in lane.pool.endpoints
+            for queue in scheduler.queues
+            for endpoint in queue.pool.endpoints
             for parked in _parked(endpoint, now)
         ),
         held_back=_held_back(open_lanes, allowed, scheduler.limit, now),
@@ -37,22 +37,22 @@ def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
     """Return the code of the congestion that has held an endpoint back for more than half of ``seconds``."""
     found = [
         congestion
-        for lane in scheduler.lanes
-        for endpoint in lane.pool.endpoints
+        for queue in scheduler.queues
+        for endpoint in queue.pool.endpoints
         if (congestion := endpoint.capacity.congestion(now)) is not None
     ]
     longest = max(found, key=lambda each: each.seconds, default=None)
     return None if longest is None or longest.seconds <= seconds / 2 else longest.code
 
 
-def _held_back(lanes: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
-    limit = min(most, sum(lane.pool.first.capacity.limit for lane in lanes))
+def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
+    limit = min(most, sum(queue.pool.first.capacity.limit for queue in queues))
     if allowed >= limit:
         return None
     working = [
         endpoint
-        for lane in lanes
-        for endpoint in lane.pool.endpoints
+        for queue in queues
+        for endpoint in queue.pool.endpoints
         if endpoint.held is None and endpoint.opened_at is None
     ]
     for endpoint in working:
@@ -62,11 +62,11 @@ def _held_back(lanes: list[TargetQueue], allowed: int, most: int, now: float) ->
     return HeldBack(limit, UNPROVEN) if any(not endpoint.proven for endpoint in working) else None
 
 
-def _is_closed(lane: TargetQueue, now: float) -> bool:
+def _is_closed(queue: TargetQueue, now: float) -> bool:
     """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
     return any(
         each.held is None and each.opened_at is None and (each.due(now) or now) > now
-        for each in lane.pool.endpoints
+        for each in queue.pool.endpoints
     )
 
 

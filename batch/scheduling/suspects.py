@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 class Suspect(Struct, frozen=True):
     """A failure that arrived at ``at``; ``turn`` is its place among what the endpoint was sent."""
 
-    work: Task
+    task: Task
     failure: Failure
     kind: Kind
     at: float
@@ -49,7 +49,7 @@ class Suspects:
     @property
     def are_convicted(self) -> bool:
         """Whether each was charged with the same code before."""
-        return all(each.failure.code in each.work.failures for each in self.waiting)
+        return all(each.failure.code in each.task.failures for each in self.waiting)
 
     @property
     def equal_rejections(self) -> int:
@@ -63,7 +63,7 @@ class Suspects:
 
     def charge_all(self) -> list[Step]:
         """Charge all that wait, where nothing is left that could prove whose fault their failures are."""
-        charges: list[Step] = [Charge(each.work, each.failure, each.at) for each in self.waiting]
+        charges: list[Step] = [Charge(each.task, each.failure, each.at) for each in self.waiting]
         self.waiting.clear()
         return charges
 
@@ -73,11 +73,11 @@ class Suspects:
         if not proven:
             return []
         self.waiting = [each for each in self.waiting if each.turn >= before]
-        blamed = Blamed(endpoint, tuple(each.work for each in proven))
-        return [blamed, *(Charge(each.work, each.failure, each.at) for each in proven)]
+        blamed = Blamed(endpoint, tuple(each.task for each in proven))
+        return [blamed, *(Charge(each.task, each.failure, each.at) for each in proven)]
 
     def release(self) -> list[Step]:
         """Let all go, uncharged: the endpoint is at fault."""
-        released: list[Step] = [Release(each.work) for each in self.waiting]
+        released: list[Step] = [Release(each.task) for each in self.waiting]
         self.waiting.clear()
         return released

@@ -157,24 +157,24 @@ class TargetQueue:
             return None
         in_doubt = self.pool.is_in_doubt
         is_checked = in_doubt or (self._head is not None and self._head.is_check)
-        work = self._check(now) if is_checked else None
-        if work is None:
+        task = self._check(now) if is_checked else None
+        if task is None:
             if not self.pool.is_open(now):
                 self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
                 return None
-            work = self._head or self._backlog.next(
+            task = self._head or self._backlog.next(
                 now,
                 may_read=self._may_read(in_doubt=in_doubt),
                 is_unproven=in_doubt and self.pool.is_unproven,
             )
-        if work is None:
+        if task is None:
             return None
-        self._head_at = self._gate.ready_at(work, now)
+        self._head_at = self._gate.ready_at(task, now)
         if self._head_at > now:
-            self._head = work
+            self._head = task
             return None
         self._head = None
-        return self._send(work, now)
+        return self._send(task, now)
 
     def read_on(self, now: float) -> bool:
         """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
@@ -187,9 +187,9 @@ class TargetQueue:
             return False
         if self.in_flight >= self._limit or not self.pool.is_open(now):
             return False
-        work = self._backlog.read(now)
-        if work is not None:
-            self._backlog.put_back(work)
+        task = self._backlog.read(now)
+        if task is not None:
+            self._backlog.put_back(task)
         return True
 
     def due(self, now: float) -> float | None:
@@ -205,18 +205,18 @@ class TargetQueue:
         due = None if soonest is None or wished is None else max(soonest, wished)
         return min((each for each in (due, check) if each is not None), default=None)
 
-    def settle(self, work: Task, outcome: Outcome, now: float) -> list[Decision]:
+    def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
         """Take an outcome in; return what is decided by it, about this request and others."""
         self.in_flight -= 1
         if isinstance(outcome, Reply):
             self._backlog.retries.replied()
-            if not (work.is_check or self._references.are_small):
-                self._references.learn(work.request)
+            if not (task.is_check or self._references.are_small):
+                self._references.learn(task.request)
         elif outcome.code in ANSWERED:
             self._backlog.retries.replied()
-        self._gate.settled(work, outcome, now)
-        endpoint = self.pool.by_name[work.endpoint]
-        steps = endpoint.settled(work, outcome, now)
+        self._gate.settled(task, outcome, now)
+        endpoint = self.pool.by_name[task.endpoint]
+        steps = endpoint.settled(task, outcome, now)
         decisions = self._carry_out(steps, now) if steps else []
         return self.pool.settled(endpoint, decisions, now)
 
@@ -248,18 +248,18 @@ class TargetQueue:
             self._head = None
         return Task(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
 
-    def _send(self, work: Task, now: float) -> Task:
-        self._gate.reserve(work, now)
+    def _send(self, task: Task, now: float) -> Task:
+        self._gate.reserve(task, now)
         self.in_flight += 1
-        work.sent_at = now
-        if work.is_check:
+        task.sent_at = now
+        if task.is_check:
             self.checks += 1
-            endpoint = self.pool.by_name[work.endpoint]
+            endpoint = self.pool.by_name[task.endpoint]
         else:
-            endpoint = self.pool.choose(work, now)
-            work.endpoint = endpoint.name
-        endpoint.sent(work, now)
-        return work
+            endpoint = self.pool.choose(task, now)
+            task.endpoint = endpoint.name
+        endpoint.sent(task, now)
+        return task
 
     def _wished(self, now: float) -> float | None:
         """When there is something to send; ``None``: not as long as nothing settles."""
@@ -302,72 +302,72 @@ class TargetQueue:
             if isinstance(step, Charge):
                 decisions += self._charge(step, now)
             elif isinstance(step, Release):
-                self._backlog.put_back(step.work)
-                decisions.append(Requeue(step.work))
+                self._backlog.put_back(step.task)
+                decisions.append(Requeue(step.task))
             elif isinstance(step, Delay):
                 decisions.append(self._delay(step))
             elif isinstance(step, Exhaust):
-                decisions.append(self._fail(step.work, step.failure, Fail(step.failure.code, retryable=True)))
+                decisions.append(self._fail(step.task, step.failure, Fail(step.failure.code, retryable=True)))
             elif isinstance(step, Hang):
-                decisions.append(Suspend(step.work))
+                decisions.append(Suspend(step.task))
             else:
                 decisions.append(step)
         return decisions
 
     def _delay(self, step: Delay) -> Decision:
         if step.is_refusal:
-            self._backlog.wait_refused(step.work, step.at)
+            self._backlog.wait_refused(step.task, step.at)
         else:
-            self._backlog.wait(step.work, step.at)
-        return RetryAt(step.work, step.at)
+            self._backlog.wait(step.task, step.at)
+        return RetryAt(step.task, step.at)
 
     def _charge(self, step: Charge, now: float) -> list[Decision]:
         """Decide about a request whose failure is its own, by the table of retries."""
-        work, failure, endpoint = step.work, step.failure, self.pool.by_name[step.work.endpoint]
+        task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
         given_up = self.pool.gives_up(endpoint, failure)
         if given_up is not None:
-            return self._hold(work, given_up, now)
+            return self._hold(task, given_up, now)
         verdict = decide(
-            self._policy, failure, step.at, self._random, earlier=work.failures, proven=endpoint.proven
+            self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
         )
         if isinstance(verdict, Parking) and verdict.until is None:
-            return self._hold(work, verdict, now)
-        work.failures.append(failure.code)
+            return self._hold(task, verdict, now)
+        task.failures.append(failure.code)
         if isinstance(verdict, Fail):
-            return self._give_up(work, verdict, failure, now)
+            return self._give_up(task, verdict, failure, now)
         if isinstance(verdict, Retry):
             at = max(now, verdict.at)
-            self._backlog.wait(work, at)
-            return [RetryAt(work, at)]
-        self._backlog.wait(work, now)  # it is the endpoint that waits; another one may serve the request
-        return [RetryAt(work, now), *self._carry_out(endpoint.park(verdict), now)]
+            self._backlog.wait(task, at)
+            return [RetryAt(task, at)]
+        self._backlog.wait(task, now)  # it is the endpoint that waits; another one may serve the request
+        return [RetryAt(task, now), *self._carry_out(endpoint.park(verdict), now)]
 
-    def _hold(self, work: Task, hold: Parking, now: float) -> list[Decision]:
-        self._backlog.put_back(work, first=True)
-        return [Requeue(work), *self._carry_out(self.pool.by_name[work.endpoint].park(hold), now)]
+    def _hold(self, task: Task, hold: Parking, now: float) -> list[Decision]:
+        self._backlog.put_back(task, first=True)
+        return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(hold), now)]
 
-    def _give_up(self, work: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+    def _give_up(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """The request has failed, unless another endpoint of the pool may do better.
 
         If what answered the first request is no chat server, nothing more is sent there. Another run may have
         the right address, so nothing is held against the request either.
         """
-        endpoint = self.pool.by_name[work.endpoint]
-        if kind_of(failure) in SUSPECT and not work.is_last_chance and self.pool.has_another(endpoint):
-            work.is_last_chance = True
-            self._backlog.put_back(work)
-            return [Requeue(work)]
+        endpoint = self.pool.by_name[task.endpoint]
+        if kind_of(failure) in SUSPECT and not task.is_last_chance and self.pool.has_another(endpoint):
+            task.is_last_chance = True
+            self._backlog.put_back(task)
+            return [Requeue(task)]
         if failure.code == "unknown_finish":
-            return self._unknown_finish(work, verdict, failure, now)
+            return self._unknown_finish(task, verdict, failure, now)
         if endpoint.proven or not speaks_of_another_server(failure):
-            return [self._fail(work, failure, verdict)]
-        failed = self._fail(work, failure, Fail(verdict.code, retryable=True))
+            return [self._fail(task, failure, verdict)]
+        failed = self._fail(task, failure, Fail(verdict.code, retryable=True))
         return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
 
-    def _unknown_finish(self, work: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
+    def _unknown_finish(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """A word that no list has: on the first request, or the third time, it is the target's own."""
         self._unknown_finishes += 1
-        failed: list[Decision] = [self._fail(work, failure, verdict)]
+        failed: list[Decision] = [self._fail(task, failure, verdict)]
         if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
             return failed
         hold = Parking(failure.code, failure.message)
@@ -375,6 +375,6 @@ class TargetQueue:
             step for each in self.pool.endpoints for step in self._carry_out(each.park(hold), now)
         ]
 
-    def _fail(self, work: Task, failure: Failure, verdict: Fail) -> Decision:
+    def _fail(self, task: Task, failure: Failure, verdict: Fail) -> Decision:
         self._gate.failed()
-        return Failed(work, failure, verdict)
+        return Failed(task, failure, verdict)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 class Task(Struct, eq=False):
     """A request on its way.
 
-    ``lane`` is the name of its queue. ``endpoint`` is the name of the one that has its attempt in flight, or
+    ``queue`` is the name of its queue. ``endpoint`` is the name of the one that has its attempt in flight, or
     had the last one. ``sent_at`` is when that began, ``queued``
     how many seconds it had waited by then, ``turn`` its place among what the endpoint was sent. ``revised``
     is sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes
@@ -32,7 +32,7 @@ class Task(Struct, eq=False):
     """
 
     request: Request
-    lane: str
+    queue: str
     endpoint: str
     queued_at: float
     queued: float = 0.0

@@ -36,12 +36,12 @@ class Throttling:
         self._since = math.inf
         self._busy.clear()
 
-    def refused(self, work: Task, now: float) -> None:
+    def refused(self, task: Task, now: float) -> None:
         """It has refused a request."""
         self.refused_check(now)
-        work.refusals += 1
-        if work.refused_since is None:
-            work.refused_since = now
+        task.refusals += 1
+        if task.refused_since is None:
+            task.refused_since = now
 
     def refused_check(self, now: float) -> None:
         """It has refused a reference request."""
@@ -57,9 +57,9 @@ class Throttling:
         """Whether nothing has been answered for ``outage`` seconds of refusals."""
         return now - self._since >= self._outage
 
-    def exhaust(self, work: Task, now: float) -> bool:
+    def exhaust(self, task: Task, now: float) -> bool:
         """Whether the request alone is refused, while others are answered."""
-        since = work.refused_since
-        if since is None or work.refusals < self._max_attempts:
+        since = task.refused_since
+        if since is None or task.refusals < self._max_attempts:
             return False
         return now - since >= self._outage and self.answered_at > since

@@ -113,13 +113,13 @@ class Session:
                 requests = partial(self._allowance.pending, source, plan=plan, sink=log)
             else:
                 requests = partial(unplanned.requests, allowance=self._allowance)
-            scheduler = Scheduler(self._lanes(plan, requests, unplanned), self._connections())
+            scheduler = Scheduler(self._queues(plan, requests, unplanned), self._connections())
             await self._run(scheduler, providers, log, plan, unplanned)
         self._checks = scheduler.checks
         self._holds = [
-            (lane.name, lane.held)
-            for lane in scheduler.lanes
-            if lane.held is not None and lane.held.until is None
+            (queue.name, queue.held)
+            for queue in scheduler.queues
+            if queue.held is not None and queue.held.until is None
         ]
 
     def _report_download(self, done: int, total: int) -> None:
@@ -142,7 +142,7 @@ class Session:
             )
         return possible
 
-    def _lanes(
+    def _queues(
         self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: StreamingPlan | None
     ) -> list[TargetQueue]:
         job, spending = self._job, self._spending
