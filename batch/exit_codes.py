@@ -37,7 +37,7 @@ class HasExitCode(Protocol):
 def exit_code(
     *,
     failed: bool,
-    holds: Iterable[HasExitCode] = (),
+    parkings: Iterable[HasExitCode] = (),
     out_of_budget: bool = False,
     signal: int | None = None,
     error: int | None = None,
@@ -47,7 +47,7 @@ def exit_code(
 
     ``error`` is the code of an error that ended the run.
     """
-    codes = {hold.exit_code for hold in holds}
+    codes = {parking.exit_code for parking in parkings}
     codes |= {code for code in (error, None if signal is None else SIGNALLED + signal) if code is not None}
     codes |= {BUDGET} if out_of_budget else set()
     codes |= {SOME_FAILED} if failed or pending else set()

@@ -36,9 +36,9 @@ def run_against(
     server: SimulatedServer,
     count: int,
     limit: int,
-    capacity: Callable[[int], ConcurrencyLimiter] = AdaptiveLimiter,
+    limiter: Callable[[int], ConcurrencyLimiter] = AdaptiveLimiter,
 ) -> Bench:
-    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, capacity=capacity)
+    bench = Bench({"m": asked(server)}, {"m": requests(count)}, limit=limit, limiter=limiter)
     bench.play()
     return bench
 
@@ -64,17 +64,17 @@ def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, co
 def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: float, code: int) -> None:
     refusal = Failure(f"http_{code}", "not now", http_status=code)
 
-    def taken(capacity: Callable[[int], ConcurrencyLimiter]) -> float:
+    def taken(limiter: Callable[[int], ConcurrencyLimiter]) -> float:
         server = [SimulatedServer(steady(1000), Random(seed), noise=share, refusal=refusal) for seed in SEEDS]
-        return sum(seconds(run_against(each, 300, limit, capacity)) for each in server)
+        return sum(seconds(run_against(each, 300, limit, limiter)) for each in server)
 
     assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
 def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
-    def taken(capacity: Callable[[int], ConcurrencyLimiter]) -> float:
+    def taken(limiter: Callable[[int], ConcurrencyLimiter]) -> float:
         server = [SimulatedServer(steady(1000), Random(seed), faults=ERRORS_AND_CUTS) for seed in SEEDS]
-        return sum(seconds(run_against(each, 300, 6, capacity)) for each in server)
+        return sum(seconds(run_against(each, 300, 6, limiter)) for each in server)
 
     assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
@@ -93,7 +93,7 @@ def test_requests_survive_a_server_that_shrinks() -> None:
 
 
 def test_the_pilot_goes_alone_and_then_the_start_width_goes_at_once() -> None:
-    bench = Bench({"m": lambda *_: (1, OK)}, {"m": requests(200)}, limit=64, capacity=AdaptiveLimiter)
+    bench = Bench({"m": lambda *_: (1, OK)}, {"m": requests(200)}, limit=64, limiter=AdaptiveLimiter)
     bench.play()
     begin = bench.diary.sent[0][0]
     at = [round(time - begin) for time, _ in bench.diary.sent]
@@ -108,7 +108,7 @@ def test_after_an_outage_the_width_doubles_again_from_one() -> None:
         out = 20 <= anyio.current_time() - begin[0] < 60
         return (0.01, Failure("connect", "refused")) if out else (1, OK)
 
-    bench = Bench({"m": script}, {"m": requests(2000)}, limit=64, capacity=AdaptiveLimiter)
+    bench = Bench({"m": script}, {"m": requests(2000)}, limit=64, limiter=AdaptiveLimiter)
     bench.play()
     assert bench.statuses == ["succeeded"] * 2000
     after = [at for at, _ in bench.diary.sent if at - begin[0] >= 60]

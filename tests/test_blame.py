@@ -56,7 +56,7 @@ class Job(Bench):
         *,
         count: int,
         limit: int = 8,
-        capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
+        limiter: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
         is_planned: bool = True,
         outage: float = 1800,
     ) -> None:
@@ -72,7 +72,7 @@ class Job(Bench):
             {"m": script},
             {"m": job},
             limit=limit,
-            capacity=capacity,
+            limiter=limiter,
             outage=outage,
             candidates={"m": candidates},
         )
@@ -104,14 +104,14 @@ def test_a_tenth_of_the_documents_fails_alone(where: str, failure: Failure) -> N
     job = Job(BLOCKS[where], failure, count=5000)
     assert Counter(job.statuses) == {"succeeded": 4500, "failed": 500}
     assert job.codes == {failure.code: 500}
-    assert job.scheduler.queues[0].held is None
+    assert job.scheduler.queues[0].parking is None
     assert job.sent_for_good_ones <= 4500 * 1.03
 
 
 @pytest.mark.parametrize("limit", [1, 64])
-@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
-def test_at_any_width(limit: int, capacity: Callable[[int], ConcurrencyLimiter]) -> None:
-    job = Job(named(range(300, 400)), SERVER_ERROR, count=1000, limit=limit, capacity=capacity)
+@pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
+def test_at_any_width(limit: int, limiter: Callable[[int], ConcurrencyLimiter]) -> None:
+    job = Job(named(range(300, 400)), SERVER_ERROR, count=1000, limit=limit, limiter=limiter)
     assert Counter(job.statuses) == {"succeeded": 900, "failed": 100}
     assert job.sent_for_good_ones <= 900 * 1.03
 
@@ -164,9 +164,9 @@ def failing_from(start: float, failure: Failure, end: float = float("inf")) -> B
 @pytest.mark.parametrize("failure", [FLAGGED, UNPAID], ids=lambda it: it.code)
 def test_a_revoked_key_and_an_empty_account_cost_a_handful(failure: Failure) -> None:
     bench = failing_from(100, failure)
-    held = bench.scheduler.queues[0].held
-    assert held is not None
-    assert (held.code, held.exit_code) == (failure.code, 7)
+    parking = bench.scheduler.queues[0].parking
+    assert parking is not None
+    assert (parking.code, parking.exit_code) == (failure.code, 7)
     assert set(bench.statuses) == {"succeeded"}
     assert len(bench.diary.sent) - len(bench.sink.results) <= 5 + 7 + 1, "suspects, those in flight, a check"
 
@@ -197,9 +197,9 @@ def test_an_endpoint_that_has_never_answered_costs_a_handful(
 ) -> None:
     bench = Bench({"m": always(0.1, failure)}, {"m": rows(1000)})
     bench.play()
-    held = bench.scheduler.queues[0].held
-    assert held is not None
-    assert held.exit_code == exit_code
+    parking = bench.scheduler.queues[0].parking
+    assert parking is not None
+    assert parking.exit_code == exit_code
     assert len(bench.diary.sent) <= most
 
 
@@ -299,9 +299,9 @@ def test_a_request_that_alone_is_refused_for_the_time_of_an_outage_fails() -> No
 def test_a_run_that_is_refused_everything_for_the_time_of_an_outage_stops() -> None:
     bench = Bench({"m": always(0.1, SLOW_DOWN)}, {"m": rows(100)}, outage=600)
     bench.play()
-    held = bench.scheduler.queues[0].held
-    assert held is not None
-    assert (held.code, held.exit_code) == ("http_429", 75)
+    parking = bench.scheduler.queues[0].parking
+    assert parking is not None
+    assert (parking.code, parking.exit_code) == ("http_429", 75)
     assert bench.sink.results == []
     assert 600 <= bench.diary.sent[-1][0] - bench.diary.sent[0][0] <= 700
 
@@ -332,6 +332,6 @@ def test_a_word_that_no_list_has_parks_the_target_on_its_first_request_or_the_th
     later = Bench({"m": script}, {"m": rows(100)}, limit=1)
     later.play()
     assert Counter(later.statuses) == {"succeeded": 28, "failed": 3}
-    held = later.scheduler.queues[0].held
-    assert held is not None
-    assert (held.code, held.exit_code) == ("unknown_finish", 7)
+    parking = later.scheduler.queues[0].parking
+    assert parking is not None
+    assert (parking.code, parking.exit_code) == ("unknown_finish", 7)

@@ -37,15 +37,15 @@ def busiest(times: Iterable[float], width: float) -> int:
     return max(bisect_left(ordered, at + width) - n for n, at in enumerate(ordered))
 
 
-@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
+@pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
 @pytest.mark.parametrize("limit", [8, 1000])
 def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
-    limit: int, capacity: Callable[[int], ConcurrencyLimiter]
+    limit: int, limiter: Callable[[int], ConcurrencyLimiter]
 ) -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         return 0.05, SLOW_DOWN if attempt == 1 else OK
 
-    bench = Bench({"m": script}, {"m": requests(1000)}, limit=limit, capacity=capacity)
+    bench = Bench({"m": script}, {"m": requests(1000)}, limit=limit, limiter=limiter)
     bench.play()
     sent: dict[str, list[float]] = {}
     for at, name in bench.diary.sent:
@@ -104,7 +104,7 @@ def test_a_quota_that_ends_in_the_middle_leaves_the_rest_pending_and_loses_nothi
     rows, quota = requests(1000), Quota(400)
     first = Bench({"m": quota}, {"m": rows}, limit=16)
     first.play()
-    held = first.scheduler.queues[0].held
+    held = first.scheduler.queues[0].parking
     assert held is not None
     assert (held.code, held.exit_code) == ("quota", 7)
     assert len(first.sink.results) == 400
@@ -162,9 +162,9 @@ def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_
     assert sent["slow"] <= 1 + 8 + 4 * 9
 
 
-@pytest.mark.parametrize("capacity", [FixedLimiter, AdaptiveLimiter])
+@pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
 def test_a_server_in_maintenance_is_probed_no_earlier_than_it_says(
-    capacity: Callable[[int], ConcurrencyLimiter],
+    limiter: Callable[[int], ConcurrencyLimiter],
 ) -> None:
     origin: list[float] = []
 
@@ -173,7 +173,7 @@ def test_a_server_in_maintenance_is_probed_no_earlier_than_it_says(
         down = 10 < anyio.current_time() - origin[0] < 400
         return 0.05, Failure("http_503", "maintenance", http_status=503, retry_after=30) if down else OK
 
-    bench = Bench({"m": script}, {"m": requests(3000)}, capacity=capacity)
+    bench = Bench({"m": script}, {"m": requests(3000)}, limiter=limiter)
     bench.play()
     assert Counter(bench.statuses) == {"succeeded": 3000}
     assert bench.diary.notices[-1] == "m answers again"

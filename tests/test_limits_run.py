@@ -42,8 +42,10 @@ def most_in_a_minute(sent: list[float]) -> int:
 
 
 def test_sixty_requests_a_minute_are_three_hundred_in_five() -> None:
-    gate = Quota(Budget(), Rates(requests=60))
-    bench = Bench({"m": always(20, reply(40, 20))}, {"m": requests(300)}, limit=64, gates={"m": gate})
+    admission = Quota(Budget(), Rates(requests=60))
+    bench = Bench(
+        {"m": always(20, reply(40, 20))}, {"m": requests(300)}, limit=64, admissions={"m": admission}
+    )
     bench.play()
     assert len(bench.sink.results) == 300
     assert most_in_a_minute(times(bench)) <= 60
@@ -54,8 +56,8 @@ def test_retries_count_among_the_requests_of_a_minute() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Outcome]:
         return 1, Failure("http_503", "busy", http_status=503) if attempt == 1 else reply(40, 20)
 
-    gate = Quota(Budget(), Rates(requests=60))
-    bench = Bench({"m": script}, {"m": requests(100)}, limit=64, gates={"m": gate})
+    admission = Quota(Budget(), Rates(requests=60))
+    bench = Bench({"m": script}, {"m": requests(100)}, limit=64, admissions={"m": admission})
     bench.play()
     assert set(bench.statuses) == {"succeeded"}
     assert len(times(bench)) >= 200
@@ -63,8 +65,10 @@ def test_retries_count_among_the_requests_of_a_minute() -> None:
 
 
 def test_tokens_a_minute_are_used_up_by_what_answers_took_and_not_by_what_they_might_have() -> None:
-    gate = Quota(Budget(), Rates(tokens=6000))
-    bench = Bench({"m": always(20, reply(50, 50))}, {"m": requests(300)}, limit=64, gates={"m": gate})
+    admission = Quota(Budget(), Rates(tokens=6000))
+    bench = Bench(
+        {"m": always(20, reply(50, 50))}, {"m": requests(300)}, limit=64, admissions={"m": admission}
+    )
     bench.play()
     assert len(bench.sink.results) == 300
     assert most_in_a_minute(times(bench)) * 100 <= 6000 * 1.05
@@ -72,17 +76,19 @@ def test_tokens_a_minute_are_used_up_by_what_answers_took_and_not_by_what_they_m
 
 
 def test_a_request_larger_than_the_bucket_is_served_and_the_next_ones_wait_for_it() -> None:
-    gate = Quota(Budget(), Rates(tokens=100))
-    bench = Bench({"m": always(1, reply(400, 100))}, {"m": requests(3)}, gates={"m": gate})
+    admission = Quota(Budget(), Rates(tokens=100))
+    bench = Bench({"m": always(1, reply(400, 100))}, {"m": requests(3)}, admissions={"m": admission})
     bench.play()
     assert times(bench) == pytest.approx([0, 5 * MINUTE, 10 * MINUTE], rel=0.03)
 
 
 def test_the_limit_of_one_model_holds_up_no_other() -> None:
     budget = Budget()
-    gates = {"slow": Quota(budget, Rates(requests=6)), "fast": Quota(budget, FREE)}
-    scripts: dict[str, Script] = dict.fromkeys(gates, always(1, reply(40, 20)))
-    bench = Bench(scripts, {name: requests(60, name=name) for name in gates}, limit=4, gates=gates)
+    admissions = {"slow": Quota(budget, Rates(requests=6)), "fast": Quota(budget, FREE)}
+    scripts: dict[str, Script] = dict.fromkeys(admissions, always(1, reply(40, 20)))
+    bench = Bench(
+        scripts, {name: requests(60, name=name) for name in admissions}, limit=4, admissions=admissions
+    )
     bench.play()
     assert times(bench, "fast")[-1] < 20
     assert times(bench, "slow")[-1] == pytest.approx(590)
@@ -92,7 +98,10 @@ def test_the_limit_of_one_model_holds_up_no_other() -> None:
 def test_a_budget_ends_the_run_below_its_limit_and_leaves_the_rest(limit: int) -> None:
     budget = Budget(tokens=10_000)
     bench = Bench(
-        {"m": always(5, reply(50, 50))}, {"m": requests(300)}, limit=limit, gates={"m": Quota(budget, FREE)}
+        {"m": always(5, reply(50, 50))},
+        {"m": requests(300)},
+        limit=limit,
+        admissions={"m": Quota(budget, FREE)},
     )
     bench.play()
     assert bench.scheduler.limited
@@ -108,7 +117,7 @@ def test_answers_that_do_not_tell_their_usage_are_charged_what_was_reserved() ->
     bench = Bench(
         {"m": always(5, silent)},
         {"m": requests(300, max_tokens=1000)},
-        gates={"m": Quota(budget, FREE, Price(0.0, 10.0))},
+        admissions={"m": Quota(budget, FREE, Price(0.0, 10.0))},
     )
     bench.play()
     assert len(bench.sink.results) == 10
@@ -125,8 +134,8 @@ def test_a_result_says_what_all_its_attempts_cost() -> None:
         }.get(request.id, [])
         return 1, failures[attempt - 1] if attempt <= len(failures) else reply(100, 50)
 
-    gate = Quota(Budget(), FREE, Price(1.0, 2.0))
-    bench = Bench({"m": script}, {"m": requests(3)}, gates={"m": gate})
+    admission = Quota(Budget(), FREE, Price(1.0, 2.0))
+    bench = Bench({"m": script}, {"m": requests(3)}, admissions={"m": admission})
     bench.play()
     costs = {result.id: result.cost for result in bench.sink.results}
     assert costs == {"m-0": 0.0002, "m-1": 0.00032, "m-2": None}
@@ -134,8 +143,8 @@ def test_a_result_says_what_all_its_attempts_cost() -> None:
 
 def test_what_failed_before_it_was_sent_costs_nothing() -> None:
     refused = Failure("http_500", "oops", http_status=500)
-    gate = Quota(Budget(), FREE, Price(1.0, 2.0))
-    bench = Bench({"m": always(1, refused)}, {"m": requests(1)}, max_attempts=2, gates={"m": gate})
+    admission = Quota(Budget(), FREE, Price(1.0, 2.0))
+    bench = Bench({"m": always(1, refused)}, {"m": requests(1)}, max_attempts=2, admissions={"m": admission})
     bench.play()
     assert [result.cost for result in bench.sink.results] == [0]
 
@@ -146,7 +155,7 @@ def test_too_large_a_share_of_failures_ends_the_run() -> None:
         return 1, Failure("bad_request", "no", http_status=422) if failed else reply(40, 20)
 
     budget = Budget(failures=FailureLimit(share=0.1))
-    bench = Bench({"m": script}, {"m": requests(300)}, limit=4, gates={"m": Quota(budget, FREE)})
+    bench = Bench({"m": script}, {"m": requests(300)}, limit=4, admissions={"m": Quota(budget, FREE)})
     bench.play()
     assert 20 <= len(bench.sink.results) < 24
     reached = {f"limits.failures: {failed} of 20 results have failed" for failed in (3, 4)}
@@ -160,8 +169,8 @@ def test_a_limit_that_is_reached_waits_for_nobody_who_waits_for_something_else()
         "busy": always(1, Failure("http_429", "later", http_status=429, retry_after=1700)),
         "bad": always(5, Failure("bad_request", "no", http_status=413)),
     }
-    gates = {name: Quota(budget, FREE) for name in scripts}
-    bench = Bench(scripts, {name: requests(9, name=name) for name in scripts}, gates=gates)
+    admissions = {name: Quota(budget, FREE) for name in scripts}
+    bench = Bench(scripts, {name: requests(9, name=name) for name in scripts}, admissions=admissions)
     after_a_minute: list[bool] = []
     bench.play(then=lambda it: after_a_minute.append(it.scheduler.over), after=60)
     assert after_a_minute == [True]

@@ -286,7 +286,7 @@ def test_a_lane_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
         policy=RetryPolicy(max_attempts=3, base=0),
         outage=60,
         random=lambda: 0.5,
-        gate=Quota(budget, Rates()),
+        admission=Quota(budget, Rates()),
     )
     attempts = 0
     while (one := queue.take(attempts)) is not None:

@@ -45,7 +45,7 @@ def under_control() -> tuple[TargetQueue, Three]:
         return made[-1]
 
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(100))
-    it = TargetQueue("m", rows, limit=8, policy=RetryPolicy(), outage=60, random=lambda: 0.5, capacity=make)
+    it = TargetQueue("m", rows, limit=8, policy=RetryPolicy(), outage=60, random=lambda: 0.5, limiter=make)
     return it, made[0]
 
 

@@ -45,7 +45,7 @@ class Endpoint:
         self.breaker = CircuitBreaker(
             "m",
             limit=100,
-            capacity=FixedLimiter(100),
+            limiter=FixedLimiter(100),
             policy=RetryPolicy(max_attempts=3),
             outage=600,
             random=lambda: 0.5,
@@ -173,8 +173,8 @@ def test_what_a_check_decides(outcome: Outcome, state: State, steps: list[str]) 
 def test_three_checks_that_fail_otherwise_park_the_endpoint() -> None:
     it = in_doubt()
     assert it(REJECTED, CUT_UNSEEN, REJECTED) == ["Release"] * 5 + ["Park"]
-    assert it.breaker.held is not None
-    assert it.breaker.held.exit_code == 7
+    assert it.breaker.parking is not None
+    assert it.breaker.parking.exit_code == 7
 
 
 def test_a_check_that_is_refused_is_sent_again_when_there_is_time() -> None:
@@ -274,8 +274,8 @@ def test_after_the_time_of_an_outage_the_endpoint_is_parked() -> None:
     while it.breaker.state is State.OPEN:
         it(BUSY)
     assert 600 <= it.now <= 660
-    assert it.breaker.held is not None
-    assert it.breaker.held.exit_code == 75
+    assert it.breaker.parking is not None
+    assert it.breaker.parking.exit_code == 75
 
 
 def test_an_outage_goes_on_where_only_checks_were_answered() -> None:

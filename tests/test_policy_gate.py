@@ -55,10 +55,10 @@ class Budget(Ledger):
         super().__init__(lambda task, now: math.inf if len(self.reserved) >= attempts else now)
 
 
-def queue(gate: Admission, name: str = "m", total: int = 9) -> TargetQueue:
+def queue(admission: Admission, name: str = "m", total: int = 9) -> TargetQueue:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
     policy = RetryPolicy(max_attempts=2, base=1)
-    return TargetQueue(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, gate=gate)
+    return TargetQueue(name, rows, limit=4, policy=policy, outage=60, random=lambda: 0.5, admission=admission)
 
 
 def proven(it: TargetQueue) -> TargetQueue:

@@ -210,8 +210,8 @@ class LaneMachine(RuleBasedStateMachine):
             else:
                 self.now = max(self.now, self.queue.due(self.now) or self.now)
         assert self.queue.over
-        held = self.queue.held
-        if held is None or held.until is not None:
+        parking = self.queue.parking
+        if parking is None or parking.until is not None:
             assert self.done == Counter(str(number) for number in range(self.total)), "nothing is lost"
 
 

@@ -87,7 +87,7 @@ def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() ->
     said = settle(it, [task for task in tasks if task.endpoint == "a"], {"a": REFUSED})
     assert kinds(said) == {Suspend: 1, Requeue: 4, CircuitOpened: 1}
     assert endpoint(it, "a").opened_at == 0
-    assert it.held is None
+    assert it.parking is None
     assert names(taken(it)) == Counter("bbbb")
     later = taken(it, 60)
     assert names(later)["a"] == 0, "there is no room until something settles"
@@ -111,7 +111,7 @@ def test_one_whose_pilot_finds_nobody_is_probed_once_another_has_worked(failure:
     it = pool()
     first, second = taken(it)
     assert kinds(it.settle(first, failure, 0)) == {Requeue: 1, Park: 1}
-    assert it.held is None
+    assert it.parking is None
     it.settle(second, OK, 0)
     assert it.settle(next(w for w in taken(it, 0) if w is first), OK, 0) == [], "b has served it"
     assert first.failures == []
@@ -139,10 +139,10 @@ def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None
     for now in range(590, 700):
         said += settle(it, taken(it, now), {"a": PAGE}, now)
     assert kinds(said)[Park] == 1
-    held = endpoint(it, "a").held
-    assert held is not None
-    assert held.exit_code == 75
-    assert it.held is None
+    parking = endpoint(it, "a").parking
+    assert parking is not None
+    assert parking.exit_code == 75
+    assert it.parking is None
 
 
 def test_a_key_that_one_refuses_holds_that_one() -> None:
@@ -150,7 +150,7 @@ def test_a_key_that_one_refuses_holds_that_one() -> None:
     tasks = taken(it)
     settle(it, tasks, {"a": WRONG_KEY})
     assert endpoint(it, "a").stopped
-    assert it.held is None
+    assert it.parking is None
     assert not it.over
     assert names(taken(it)) == Counter({"b": 8})
 
@@ -164,8 +164,8 @@ def test_the_target_is_held_when_all_are(failure: Failure, code: int) -> None:
     it = pool("ab", attempts=1)
     settle(it, taken(it), {"a": failure, "b": failure})
     assert it.over
-    assert it.held is not None
-    assert it.held.exit_code == code
+    assert it.parking is not None
+    assert it.parking.exit_code == code
 
 
 def test_only_the_last_pilot_fails_for_what_is_no_chat_server() -> None:
@@ -181,8 +181,8 @@ def test_an_outage_of_all_stops_the_run_as_an_outage() -> None:
     while not it.over:
         settle(it, taken(it, now), {"a": REFUSED, "b": BUSY}, now)
         now = max(now, it.due(now) or now)
-    assert it.held is not None
-    assert it.held.exit_code == 75
+    assert it.parking is not None
+    assert it.parking.exit_code == 75
     assert 600 <= now <= 700
 
 
@@ -196,7 +196,7 @@ def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -
     again = taken(it)
     assert mine in again
     assert names(again) == Counter({"b": 5}), "three of a are still under way"
-    assert it.held is None
+    assert it.parking is None
 
 
 def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -> None:
@@ -208,8 +208,8 @@ def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -
     }
     settle(it, tasks, waits)
     assert taken(it, 99) == []
-    assert it.held is not None
-    until = it.held.until
+    assert it.parking is not None
+    until = it.parking.until
     assert until is not None
     assert 100 <= until <= 120
     assert it.due(0) == until

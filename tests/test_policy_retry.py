@@ -83,8 +83,8 @@ def test_what_would_give_the_same_again_fails_now(code: str) -> None:
 @pytest.mark.parametrize("proven", [True, False])
 def test_an_endpoint_that_will_not_have_us_is_held(code: str, proven: bool) -> None:
     assert fate(Failure(code, "no"), proven=proven) == ("H", 1, code)
-    hold = decide(POLICY, Failure(code, "no"), NOW, lambda: 0, proven=proven)
-    assert hold == Parking(code, "no", until=None, exit_code=7)
+    parking = decide(POLICY, Failure(code, "no"), NOW, lambda: 0, proven=proven)
+    assert parking == Parking(code, "no", until=None, exit_code=7)
 
 
 @pytest.mark.parametrize("status", [404, 405])

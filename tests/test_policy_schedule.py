@@ -144,8 +144,8 @@ class SchedulerMachine(RuleBasedStateMachine):
                     policy=RetryPolicy(max_attempts=attempts),
                     outage=3600,
                     random=lambda: chance,
-                    capacity=AdaptiveLimiter if adaptive else FixedLimiter,
-                    gate=Toll(self.purse, pause),
+                    limiter=AdaptiveLimiter if adaptive else FixedLimiter,
+                    admission=Toll(self.purse, pause),
                     endpoints=[f"{index}.{number}" for number in range(pools[index])],
                 )
                 for index, total in enumerate(totals)
@@ -171,7 +171,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.flying[name] = task
         queue = next(each for each in self.scheduler.queues if each.name == task.queue)
         endpoint = queue.pool.by_name[task.endpoint]
-        assert endpoint.held is None, "who is held is left alone"
+        assert endpoint.parking is None, "who is held is left alone"
         if endpoint.state is State.CLOSED:
             assert endpoint.in_flight <= endpoint.slots(self.now)
         if endpoint.state is State.OPEN:
@@ -287,7 +287,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         assert all(count == 1 for count in self.done.values())
         for queue, total in zip(self.scheduler.queues, self.totals, strict=True):
             ended = sum(name.startswith(f"{queue.name}-") for name in self.done)
-            stopped = queue.held is not None and queue.held.until is None
+            stopped = queue.parking is not None and queue.parking.until is None
             assert ended == total or stopped or self.scheduler.limited, "nothing is lost"
         if self.scheduler.limited:
             assert self.purse.spent == self.purse.size, "a limit stops nothing before it is reached"

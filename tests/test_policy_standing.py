@@ -31,8 +31,8 @@ SLOW = Failure("http_429", "slow", http_status=429, retry_after=20.0)
 def queue(
     name: str = "m",
     total: int = 9,
-    gate: Admission | None = None,
-    capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
+    admission: Admission | None = None,
+    limiter: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
 ) -> TargetQueue:
     rows = (Request(f"{name}{number}", "f", name, name, ()) for number in range(total))
     return TargetQueue(
@@ -42,8 +42,8 @@ def queue(
         policy=RetryPolicy(),
         outage=600,
         random=lambda: 0.5,
-        gate=gate,
-        capacity=capacity,
+        admission=admission,
+        limiter=limiter,
     )
 
 
@@ -93,7 +93,7 @@ def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run(
 
 
 def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
-    scheduler = Scheduler([queue(gate=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
+    scheduler = Scheduler([queue(admission=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
     assert snapshot(scheduler, 1.0).is_limited
@@ -125,14 +125,14 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
 def test_it_says_which_failures_hold_a_lane_back(failure: Failure, reason: str | None) -> None:
-    scheduler = Scheduler([queue(capacity=AdaptiveLimiter)], limit=8)
+    scheduler = Scheduler([queue(limiter=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
 def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
-    scheduler = Scheduler([queue(total=60, capacity=AdaptiveLimiter)], limit=8)
+    scheduler = Scheduler([queue(total=60, limiter=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
     while (tasks := _all(scheduler, now)) or not scheduler.over:
         now += 1

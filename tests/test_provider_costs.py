@@ -207,15 +207,15 @@ def test_a_limit_of_cost_holds_after_the_fact_where_only_the_provider_knows_the_
 
 def test_a_costly_failure_counts_by_the_providers_word() -> None:
     budget = Budget()
-    gate = ProviderCosts(budget)
+    admission = ProviderCosts(budget)
     outcomes: list[Outcome] = [
         Failure("truncated", "cut", cost=0.4),
         Failure("http_429", "no", http_status=429),
     ]
     one = task()
     for outcome in outcomes:
-        gate.reserve(one, 0)
-        gate.settled(one, outcome, 1)
+        admission.reserve(one, 0)
+        admission.settled(one, outcome, 1)
     assert (one.cost, budget.cost.known, budget.untold) == (0.4, 0.4, 0)
 
 

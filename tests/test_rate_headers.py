@@ -240,7 +240,7 @@ def test_a_server_that_announces_its_rate_is_used_to_the_full_and_refuses_next_t
     kind: type[Window | Leaky], limit: int, seconds: float
 ) -> None:
     server = kind(limit, seconds)
-    bench = Bench({"m": server.script}, {"m": requests(1500)}, limit=64, capacity=AdaptiveLimiter)
+    bench = Bench({"m": server.script}, {"m": requests(1500)}, limit=64, limiter=AdaptiveLimiter)
     bench.play()
     assert bench.statuses == ["succeeded"] * 1500
     # As a rule nothing. Where an answer takes as long as seven requests' share of the rate, a report is old

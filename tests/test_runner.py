@@ -59,7 +59,7 @@ def test_an_endpoint_that_will_not_have_us_costs_one_request(failure: Failure) -
     assert bench.sink.results == []
     (notice,) = bench.diary.notices
     assert failure.message in notice
-    held = bench.scheduler.queues[0].held
+    held = bench.scheduler.queues[0].parking
     assert held is not None
     assert held.exit_code == 7
 
@@ -135,7 +135,7 @@ def test_an_outage_longer_than_the_limit_stops_the_run_with_the_rest_pending() -
     bench = Bench({"m": script}, {"m": requests(100)}, outage=600)
     bench.play()
     assert [result.id for result in bench.sink.results] == ["m-0", "m-1"]
-    held = bench.scheduler.queues[0].held
+    held = bench.scheduler.queues[0].parking
     assert held is not None
     assert held.exit_code == 75
 
@@ -200,7 +200,7 @@ def test_descriptors_that_do_not_come_back_stop_the_run_like_an_outage() -> None
     bench = Bench({"m": script}, {"m": requests(60)}, outage=600)
     bench.play()
     assert [result.id for result in bench.sink.results] == ["m-0"]
-    held = bench.scheduler.queues[0].held
+    held = bench.scheduler.queues[0].parking
     assert held is not None
     assert (held.code, held.exit_code) == ("fd_limit", 75)
     assert len(bench.diary.sent) < 100, "and not ten a second until then"
@@ -235,7 +235,7 @@ def test_what_is_no_chat_server_fails_the_pilot_and_spares_the_others(failure: F
     assert result.error is not None
     assert (result.error.code, result.error.retryable) == (failure.code, True)
     assert {name for _, name in bench.diary.sent} == {"m-0"}
-    held = bench.scheduler.queues[0].held
+    held = bench.scheduler.queues[0].parking
     assert held is not None
     assert held.exit_code == 7
 
@@ -245,7 +245,7 @@ def test_a_server_that_wants_to_be_left_alone_for_a_year_is_out_for_this_run() -
     bench = Bench({"m": always(0.1, busy)}, {"m": requests(10)})
     bench.play()
     assert len(bench.diary.sent) == 1
-    held = bench.scheduler.queues[0].held
+    held = bench.scheduler.queues[0].parking
     assert held is not None
     assert held.exit_code == 75
 

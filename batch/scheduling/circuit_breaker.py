@@ -110,14 +110,14 @@ class Trial(Enum):
 
 
 class CircuitBreaker:
-    """The circuit of one endpoint. ``limit`` bounds what ``capacity`` allows."""
+    """The circuit of one endpoint. ``limit`` bounds what ``limiter`` allows."""
 
     def __init__(
         self,
         name: str,
         *,
         limit: int,
-        capacity: ConcurrencyLimiter,
+        limiter: ConcurrencyLimiter,
         policy: RetryPolicy,
         outage: float,
         random: Callable[[], float],
@@ -125,12 +125,12 @@ class CircuitBreaker:
     ) -> None:
         self.name = name
         self.in_flight = 0
-        self.held: Parking | None = None
+        self.parking: Parking | None = None
         self.open_code = ""
         self.is_in_doubt = True  # as long as the circuit is not closed
         self._state = State.UNPROVEN
         self._limit = self._ceiling = limit
-        self._capacity = capacity
+        self._limiter = limiter
         self._announced = ServerRateLimit()
         self._policy = policy
         self._outage = outage
@@ -157,17 +157,17 @@ class CircuitBreaker:
     @property
     def state(self) -> State:
         """The state now. An endpoint that is parked for a time goes on in the state before."""
-        return State.PARKED if self.held is not None else self._state
+        return State.PARKED if self.parking is not None else self._state
 
     @property
-    def capacity(self) -> ConcurrencyLimiter:
+    def limiter(self) -> ConcurrencyLimiter:
         """Its concurrency limit, as far as congestion decides it."""
-        return self._capacity
+        return self._limiter
 
     @property
     def stopped(self) -> bool:
         """Whether nothing more is sent there in this run."""
-        return self.held is not None and self.held.until is None
+        return self.parking is not None and self.parking.until is None
 
     @property
     def opened_at(self) -> float | None:
@@ -191,20 +191,20 @@ class CircuitBreaker:
     def may_be_reviewed(self) -> bool:
         """Whether suspects wait, and for more than a check will bring."""
         is_checked = self._state is State.HALF_OPEN and bool(self._references)
-        return bool(self.suspects.waiting) and self.held is None and not is_checked
+        return bool(self.suspects.waiting) and self.parking is None and not is_checked
 
     def slots(self, now: float) -> int:
         """How many may be in flight there."""
         if self._state is not State.CLOSED:
             return 1
-        return min(self._ceiling, self._capacity.slots(now))
+        return min(self._ceiling, self._limiter.slots(now))
 
     def is_open(self, now: float) -> bool:
         """Whether one of the job's requests may be sent there now; a pause that is over ends here."""
-        if self.held is not None and not self._is_free(now):
+        if self.parking is not None and not self._is_free(now):
             return False
         if self._state is State.CLOSED:
-            has_slot = self.in_flight < self._ceiling and self.in_flight < self._capacity.slots(now)
+            has_slot = self.in_flight < self._ceiling and self.in_flight < self._limiter.slots(now)
             return has_slot and now >= self._announced.closed_until
         return self._is_free(now) and self._wished_trial(now) is Trial.REQUEST
 
@@ -220,10 +220,10 @@ class CircuitBreaker:
 
     def due(self, now: float) -> float | None:
         """When a request may be sent there, if no outcome comes before; ``None``: only an outcome helps."""
-        if self._state is State.CLOSED and self.held is None:
+        if self._state is State.CLOSED and self.parking is None:
             soonest = max(now, self._announced.closed_until)
             return None if self.in_flight >= self.slots(now) else soonest
-        return self._trial_due(now) if self._trial_kind() is Trial.REQUEST or self.held else None
+        return self._trial_due(now) if self._trial_kind() is Trial.REQUEST or self.parking else None
 
     def check_due(self, now: float) -> float | None:
         """The same for a check."""
@@ -232,8 +232,8 @@ class CircuitBreaker:
         return self._trial_due(now)
 
     def _trial_due(self, now: float) -> float | None:
-        if self.held is not None:
-            return None if self.held.until is None else max(now, self.held.until)
+        if self.parking is not None:
+            return None if self.parking.until is None else max(now, self.parking.until)
         if self._trial is not None or (self._state is State.UNPROVEN and self.in_flight):
             return None
         return max(now, self._announced.closed_until, self._trial_at)
@@ -245,7 +245,7 @@ class CircuitBreaker:
         self.in_flight += 1
         self._turn += 1
         task.turn = self._turn
-        self._capacity.sent(now)
+        self._limiter.sent(now)
         self._announced.sent(now)
         if self._state is not State.CLOSED:
             self._trial = task
@@ -253,7 +253,7 @@ class CircuitBreaker:
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> list[Step]:
         """Take an outcome in, and return what is to be done, in this order."""
-        self._capacity.settled(outcome, started=task.sent_at, now=now, in_flight=self.in_flight)
+        self._limiter.settled(outcome, started=task.sent_at, now=now, in_flight=self.in_flight)
         if outcome.rate is not None:
             self._announced.told(outcome.rate, now=now, in_flight=self.in_flight)
         self.in_flight -= 1
@@ -276,31 +276,31 @@ class CircuitBreaker:
             return self._begin_check(now)
         denied = self.suspects.first(Kind.DENIED)
         if denied is not None and self._state is State.UNPROVEN:
-            return self.park(_hold_for(denied))
+            return self.park(_parking_for(denied))
         if self.proven:
             self._enter(State.CLOSED)
         return self.suspects.charge_all()
 
-    def park(self, hold: Parking) -> list[Step]:
+    def park(self, parking: Parking) -> list[Step]:
         """Send nothing there, for a time or in this run, and let the suspects go; said once."""
-        before = self.held
+        before = self.parking
         steps = self.suspects.release()
-        if before is None or hold.until is None:
-            self.held = hold
+        if before is None or parking.until is None:
+            self.parking = parking
         elif before.until is not None:
-            self.held = replace(before, until=max(before.until, hold.until))
-        if before is None or (before.until is not None and hold.until is None):
-            steps.append(Park(self.name, hold.code, hold.why, hold.until))
+            self.parking = replace(before, until=max(before.until, parking.until))
+        if before is None or (before.until is not None and parking.until is None):
+            steps.append(Park(self.name, parking.code, parking.why, parking.until))
         return steps
 
     def give_another_chance(self, now: float) -> None:
         """Probe it after all if it is parked for what its first request met, and not for an outage."""
-        if self.held is None or not self.stopped or self.proven or self._second_chance:
+        if self.parking is None or not self.stopped or self.proven or self._second_chance:
             return
-        if self.held.code not in PARK and self.held.exit_code != EXIT_OUT:
+        if self.parking.code not in PARK and self.parking.exit_code != EXIT_OUT:
             self._second_chance = True
-            self._open(self.held.code, now)
-            self.held = None
+            self._open(self.parking.code, now)
+            self.parking = None
 
     # What may be sent
 
@@ -309,10 +309,10 @@ class CircuitBreaker:
         self.is_in_doubt = state is not State.CLOSED
 
     def _is_free(self, now: float) -> bool:
-        if self.held is not None:
-            if self.held.until is None or now < self.held.until:
+        if self.parking is not None:
+            if self.parking.until is None or now < self.parking.until:
                 return False
-            self.held = None
+            self.parking = None
         return now >= self._announced.closed_until
 
     def _wished_trial(self, now: float) -> Trial | None:
@@ -413,7 +413,7 @@ class CircuitBreaker:
         verdict = self._probation.verdict(self.suspects)
         if verdict is Verdict.OPEN:
             return self._opened(failure, now)
-        return self.park(_hold_for(failure)) if verdict is Verdict.PARK else []
+        return self.park(_parking_for(failure)) if verdict is Verdict.PARK else []
 
     def _failed_while_open(
         self, task: Task, failure: Failure, kind: Kind, now: float, *, is_trial: bool
@@ -423,7 +423,7 @@ class CircuitBreaker:
         if kind is Kind.PARK:
             return [Charge(task, failure, now)]
         if is_trial and kind is Kind.DENIED and self.proven:
-            return [Release(task), *self.park(_hold_for(failure))]
+            return [Release(task), *self.park(_parking_for(failure))]
         is_still_open = kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and not has_begun(failure))
         if not is_still_open or failure.about_request:
             return [Charge(task, failure, now)]
@@ -476,7 +476,7 @@ class CircuitBreaker:
         """A reference request has failed, which is an attempt of the run and not of a request."""
         kind = kind_of(failure)
         if kind is Kind.PARK or (kind is Kind.DENIED and self.proven):
-            return self.park(_hold_for(failure))
+            return self.park(_parking_for(failure))
         if self._state is State.OPEN:
             self._probe_later(now)
             return self._probed(failure, now)
@@ -498,7 +498,7 @@ class CircuitBreaker:
 
     def _unproven_check_failed(self, failure: Failure, kind: Kind, now: float) -> list[Step]:
         if kind is Kind.UNREACHABLE:
-            return self.park(_hold_for(failure))
+            return self.park(_parking_for(failure))
         self._probation.check_failed(failure, kind)
         return self._judged_unproven(failure, now)
 
@@ -558,5 +558,5 @@ class CircuitBreaker:
         return []
 
 
-def _hold_for(failure: Failure) -> Parking:
+def _parking_for(failure: Failure) -> Parking:
     return Parking(failure.code, failure.message)

@@ -31,14 +31,17 @@ class EndpointPool:
         self._alone = len(self.endpoints) == 1
 
     @property
-    def held(self) -> Parking | None:
+    def parking(self) -> Parking | None:
         """Why nobody is asked, where all are held: the one that ends first, else the most pressing."""
         if self._alone:
-            return self.first.held
-        holds = [each.held for each in self.endpoints if each.held is not None]
-        if len(holds) < len(self.endpoints):
+            return self.first.parking
+        parkings = [each.parking for each in self.endpoints if each.parking is not None]
+        if len(parkings) < len(self.endpoints):
             return None
-        return min(holds, key=lambda hold: (math.inf if hold.until is None else hold.until, -hold.exit_code))
+        return min(
+            parkings,
+            key=lambda parking: (math.inf if parking.until is None else parking.until, -parking.exit_code),
+        )
 
     @property
     def stopped(self) -> bool:
@@ -82,7 +85,7 @@ class EndpointPool:
 
     def slots(self, now: float) -> int:
         """How many may be under way on all of them that are not held."""
-        return sum(each.slots(now) for each in self.endpoints if each.held is None)
+        return sum(each.slots(now) for each in self.endpoints if each.parking is None)
 
     def is_open(self, now: float) -> bool:
         """Whether somebody may be asked now."""
@@ -122,7 +125,7 @@ class EndpointPool:
 
 
 def _as_opened(decision: Decision, endpoint: CircuitBreaker) -> Decision:
-    if isinstance(decision, Park) and decision.endpoint == endpoint.name and endpoint.held is None:
+    if isinstance(decision, Park) and decision.endpoint == endpoint.name and endpoint.parking is None:
         return CircuitOpened(decision.endpoint, decision.code, decision.why, endpoint.probed_until)
     return decision
 

@@ -115,7 +115,7 @@ def decide(
     ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
     """
     if must_park(failure) or (not proven and speaks_against_the_address(failure)):
-        return _hold(policy, failure, now, attempts=len(earlier) + 1)
+        return _park(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
     if _used_up(policy, failure, earlier):
@@ -205,7 +205,7 @@ def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> b
     return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
 
 
-def _hold(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Parking:
+def _park(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Parking:
     """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
     if failure.code != "quota" or failure.retry_after is None or attempts >= policy.max_attempts:
         return Parking(failure.code, failure.message)

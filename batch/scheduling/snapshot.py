@@ -39,24 +39,24 @@ def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
         congestion
         for queue in scheduler.queues
         for endpoint in queue.pool.endpoints
-        if (congestion := endpoint.capacity.congestion(now)) is not None
+        if (congestion := endpoint.limiter.congestion(now)) is not None
     ]
     longest = max(found, key=lambda each: each.seconds, default=None)
     return None if longest is None or longest.seconds <= seconds / 2 else longest.code
 
 
 def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
-    limit = min(most, sum(queue.pool.first.capacity.limit for queue in queues))
+    limit = min(most, sum(queue.pool.first.limiter.limit for queue in queues))
     if allowed >= limit:
         return None
     working = [
         endpoint
         for queue in queues
         for endpoint in queue.pool.endpoints
-        if endpoint.held is None and endpoint.opened_at is None
+        if endpoint.parking is None and endpoint.opened_at is None
     ]
     for endpoint in working:
-        found = endpoint.capacity.congestion(now)
+        found = endpoint.limiter.congestion(now)
         if endpoint.proven and found is not None and found.is_present:
             return HeldBack(limit, found.code)
     return HeldBack(limit, UNPROVEN) if any(not endpoint.proven for endpoint in working) else None
@@ -65,14 +65,14 @@ def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -
 def _is_closed(queue: TargetQueue, now: float) -> bool:
     """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
     return any(
-        each.held is None and each.opened_at is None and (each.due(now) or now) > now
+        each.parking is None and each.opened_at is None and (each.due(now) or now) > now
         for each in queue.pool.endpoints
     )
 
 
 def _parked(endpoint: CircuitBreaker, now: float) -> Iterator[Parked]:
-    held = endpoint.held
-    if held is not None and (held.until is None or held.until > now):
-        yield Parked(endpoint.name, held.code, None if held.until is None else held.until - now)
+    parking = endpoint.parking
+    if parking is not None and (parking.until is None or parking.until > now):
+        yield Parked(endpoint.name, parking.code, None if parking.until is None else parking.until - now)
     elif endpoint.opened_at is not None:
         yield Parked(endpoint.name, endpoint.open_code, max(0.0, endpoint.probed_until - now), is_open=True)

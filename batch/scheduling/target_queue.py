@@ -61,7 +61,7 @@ class TargetQueue:
     """The queue of one target. Every method takes the time in seconds; none asks for it.
 
     ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's
-    bound on what is in flight, from which ``capacity`` makes the controller of each endpoint. ``endpoints``
+    bound on what is in flight, from which ``limiter`` makes the controller of each endpoint. ``endpoints``
     are names; by default there is one, called as the lane. ``reference`` is a request that an earlier run has
     left answered.
     """
@@ -75,8 +75,8 @@ class TargetQueue:
         policy: RetryPolicy,
         outage: float,
         random: Callable[[], float],
-        capacity: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
-        gate: Admission | None = None,
+        limiter: Callable[[int], ConcurrencyLimiter] = FixedLimiter,
+        admission: Admission | None = None,
         endpoints: Sequence[str] = (),
         candidates: Candidates | None = None,
         reference: Request | None = None,
@@ -89,7 +89,7 @@ class TargetQueue:
             CircuitBreaker(
                 each,
                 limit=limit,
-                capacity=capacity(limit),
+                limiter=limiter(limit),
                 policy=policy,
                 outage=outage,
                 random=random,
@@ -103,7 +103,7 @@ class TargetQueue:
         self._look_ahead = look_ahead(limit)
         self._policy = policy
         self._random = random
-        self._gate: Admission = gate or UnlimitedAdmission()
+        self._admission: Admission = admission or UnlimitedAdmission()
         self._head: Task | None = None
         self._head_at = 0.0
         self._unknown_finishes = 0
@@ -119,9 +119,9 @@ class TargetQueue:
         return self._backlog.behind
 
     @property
-    def held(self) -> Parking | None:
+    def parking(self) -> Parking | None:
         """Why nothing is sent, where that makes no sense; for a time, or in this run."""
-        return self.pool.held
+        return self.pool.parking
 
     @property
     def blocked(self) -> bool:
@@ -131,7 +131,7 @@ class TargetQueue:
     @property
     def closed(self) -> bool:
         """Whether a limit of the whole run is reached, by what the gate knows."""
-        return self._gate.closed
+        return self._admission.closed
 
     @property
     def is_limited(self) -> bool:
@@ -169,7 +169,7 @@ class TargetQueue:
             )
         if task is None:
             return None
-        self._head_at = self._gate.ready_at(task, now)
+        self._head_at = self._admission.ready_at(task, now)
         if self._head_at > now:
             self._head = task
             return None
@@ -214,7 +214,7 @@ class TargetQueue:
                 self._references.learn(task.request)
         elif outcome.code in ANSWERED:
             self._backlog.retries.replied()
-        self._gate.settled(task, outcome, now)
+        self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
         steps = endpoint.settled(task, outcome, now)
         decisions = self._carry_out(steps, now) if steps else []
@@ -249,7 +249,7 @@ class TargetQueue:
         return Task(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
 
     def _send(self, task: Task, now: float) -> Task:
-        self._gate.reserve(task, now)
+        self._admission.reserve(task, now)
         self.in_flight += 1
         task.sent_at = now
         if task.is_check:
@@ -326,12 +326,12 @@ class TargetQueue:
         task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
         given_up = self.pool.gives_up(endpoint, failure)
         if given_up is not None:
-            return self._hold(task, given_up, now)
+            return self._park(task, given_up, now)
         verdict = decide(
             self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
         )
         if isinstance(verdict, Parking) and verdict.until is None:
-            return self._hold(task, verdict, now)
+            return self._park(task, verdict, now)
         task.failures.append(failure.code)
         if isinstance(verdict, Fail):
             return self._give_up(task, verdict, failure, now)
@@ -342,9 +342,9 @@ class TargetQueue:
         self._backlog.wait(task, now)  # it is the endpoint that waits; another one may serve the request
         return [RetryAt(task, now), *self._carry_out(endpoint.park(verdict), now)]
 
-    def _hold(self, task: Task, hold: Parking, now: float) -> list[Decision]:
+    def _park(self, task: Task, parking: Parking, now: float) -> list[Decision]:
         self._backlog.put_back(task, first=True)
-        return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(hold), now)]
+        return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(parking), now)]
 
     def _give_up(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
         """The request has failed, unless another endpoint of the pool may do better.
@@ -370,11 +370,11 @@ class TargetQueue:
         failed: list[Decision] = [self._fail(task, failure, verdict)]
         if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
             return failed
-        hold = Parking(failure.code, failure.message)
+        parking = Parking(failure.code, failure.message)
         return failed + [
-            step for each in self.pool.endpoints for step in self._carry_out(each.park(hold), now)
+            step for each in self.pool.endpoints for step in self._carry_out(each.park(parking), now)
         ]
 
     def _fail(self, task: Task, failure: Failure, verdict: Fail) -> Decision:
-        self._gate.failed()
+        self._admission.failed()
         return Failed(task, failure, verdict)

@@ -28,7 +28,7 @@ class Quotas:
         self._prices = {model.id: price_of(model, self.currency) for model in models}
         self._gates: dict[str, Quota | ProviderCosts] = {}
 
-    def gate(self, model: Model) -> Admission:
+    def admission(self, model: Model) -> Admission:
         """What stands before the model's attempts. What providers state as their costs is in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
         price, is_usd = self._prices[model.id], self.currency == USD
@@ -60,8 +60,8 @@ class Quotas:
         return 0 if self.cost is None else self.budget.untold
 
     def _is_known(self, target: str) -> bool:
-        gate = self._gates.get(target)
-        return self._prices[target] is not None or (gate is not None and gate.has_provider_costs)
+        admission = self._gates.get(target)
+        return self._prices[target] is not None or (admission is not None and admission.has_provider_costs)
 
 
 def _failure_limit(limits: Limits) -> FailureLimit:

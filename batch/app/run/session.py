@@ -68,7 +68,7 @@ class Session:
         self._signals = signals
         self._statistics = statistics
         self._allowance = Allowance(options.limit)
-        self._holds: list[tuple[str, Parking]] = []
+        self._parkings: list[tuple[str, Parking]] = []
         self._spending = Quotas(job, ())
         self._checks = 0
         self._signal: int | None = None
@@ -116,10 +116,10 @@ class Session:
             scheduler = Scheduler(self._queues(plan, requests, unplanned), self._connections())
             await self._run(scheduler, providers, log, plan, unplanned)
         self._checks = scheduler.checks
-        self._holds = [
-            (queue.name, queue.held)
+        self._parkings = [
+            (queue.name, queue.parking)
             for queue in scheduler.queues
-            if queue.held is not None and queue.held.until is None
+            if queue.parking is not None and queue.parking.until is None
         ]
 
     def _report_download(self, done: int, total: int) -> None:
@@ -164,8 +164,8 @@ class Session:
                 policy=policy,
                 outage=job.timeouts.outage,
                 random=random.random,
-                gate=spending.gate(model),
-                capacity=AdaptiveLimiter if job.adaptive else FixedLimiter,
+                admission=spending.admission(model),
+                limiter=AdaptiveLimiter if job.adaptive else FixedLimiter,
                 endpoints=tuple(members(model)),
                 candidates=plan.candidates[model.id] if may_choose else None,
                 reference=plan.candidates[model.id].reference,
@@ -250,7 +250,7 @@ class Session:
         """What it came to; ``error`` is what ended it early."""
         pending = plan.to_do - self._statistics.succeeded - self._statistics.failed
         limits = self._limits_reached() if pending else []
-        reasons = [f"{name}: {hold.code}: {hold.why}" for name, hold in self._holds] + limits
+        reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in self._parkings] + limits
         reasons += self._stops() if pending else []
         is_partial = plan.changes.is_partial
         if pending or is_partial:
@@ -259,7 +259,7 @@ class Session:
             reasons.append(f"{pending} requests have not been sent; run it again")
         code = exit_code(
             failed=plan.given_up + self._statistics.failed > 0,
-            holds=[hold for _, hold in self._holds],
+            parkings=[parking for _, parking in self._parkings],
             out_of_budget=bool(limits),
             signal=self._signal,
             error=None if error is None else error.exit_code,
