@@ -114,7 +114,7 @@ async def kill_and_complete(
     echo: Echo,
     moment: Moment,
     durability: Durability,
-    tally: RunStatistics,
+    statistics: RunStatistics,
     *,
     is_second_night: bool,
 ) -> None:
@@ -131,7 +131,7 @@ async def kill_and_complete(
         code = await life.ended()
         acknowledged = life.acknowledged()
     if code == 0:
-        tally.too_late += 1
+        statistics.too_late += 1
         return
     assert code == -signal.SIGKILL
     lines = [(result.id, result.text) for result in whole_lines(output)]
@@ -142,14 +142,14 @@ async def kill_and_complete(
     assert set(acknowledged) <= set(kept)
     assert {*lines, *((result.id, result.text) for result in moved)} >= {*early.items()}
     assert owner(job) == str(job), "recorded before anything was sent"
-    tally.kills += 1
-    tally.within += 0 < len(kept) < REQUESTS
-    tally.acknowledged += len(acknowledged)
-    tally.unacknowledged += len(kept) - len(acknowledged)
-    tally.torn += output.exists() and not output.read_bytes().endswith(b"\n")
-    tally.second_nights += is_second_night
-    tally.moving += len(moved) > 0 and {*early.items()} <= {*lines}
-    tally.moved += len(moved) > 0 and not {*early.items()} <= {*lines}
+    statistics.kills += 1
+    statistics.within += 0 < len(kept) < REQUESTS
+    statistics.acknowledged += len(acknowledged)
+    statistics.unacknowledged += len(kept) - len(acknowledged)
+    statistics.torn += output.exists() and not output.read_bytes().endswith(b"\n")
+    statistics.second_nights += is_second_night
+    statistics.moving += len(moved) > 0 and {*early.items()} <= {*lines}
+    statistics.moved += len(moved) > 0 and not {*early.items()} <= {*lines}
 
     echo.disarm()
     async with Life(job) as life:
@@ -170,17 +170,19 @@ def earlier(name: str, text: str) -> bytes:
 
 @pytest.mark.slow
 async def test_runs_killed_at_random_moments(tmp_path: Path) -> None:
-    echo, tally, random = Echo(), RunStatistics(), Random(20261122)
+    echo, statistics, random = Echo(), RunStatistics(), Random(20261122)
     async with FaultServer(echo) as server:
         job = write_job(tmp_path, server.url, ROWS)
-        while tally.kills < KILLS:
+        while statistics.kills < KILLS:
             echo.length = random.choice([0, 0, 0, 20_000])
             durability = random.choice(DURABILITIES)
-            is_second_night = tally.kills % 2 == 1
+            is_second_night = statistics.kills % 2 == 1
             moment = some_moment(random, is_second_night=is_second_night)
-            await kill_and_complete(job, echo, moment, durability, tally, is_second_night=is_second_night)
+            await kill_and_complete(
+                job, echo, moment, durability, statistics, is_second_night=is_second_night
+            )
             server.requests.clear()
-    print(tally)
-    assert tally.acknowledged > 0
-    assert tally.within >= 0.6 * tally.kills
-    assert tally.second_nights >= 0.4 * tally.kills
+    print(statistics)
+    assert statistics.acknowledged > 0
+    assert statistics.within >= 0.6 * statistics.kills
+    assert statistics.second_nights >= 0.4 * statistics.kills

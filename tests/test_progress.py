@@ -225,13 +225,13 @@ IN_WORDS = [
     ],
 )
 def test_both_say_why_fewer_are_in_flight_than_the_job_allows(reason: str, words: str) -> None:
-    standing = Snapshot(in_flight=1, allowed=1, held_back=HeldBack(6, reason))
+    snapshot = Snapshot(in_flight=1, allowed=1, held_back=HeldBack(6, reason))
     for make in (line_reporter, bar_reporter):
         stream, clock = io.StringIO(), Clock()
         reporter = make(stream, clock)
         reporter.observe(RunStarted(10, 4))
         clock.now += 60
-        reporter.observe(Tick(standing))
+        reporter.observe(Tick(snapshot))
         assert f"{words}, retries 0" in stream.getvalue()
 
 

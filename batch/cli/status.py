@@ -28,11 +28,11 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
 
     JOBFILE is a job file or an output file. This command sends nothing and changes nothing.
     """
-    standing = _standing(jobfile, job)
+    status = _standing(jobfile, job)
     if as_json:
-        print_json(_for_programs(standing))
+        print_json(_for_programs(status))
     else:
-        for line in _in_words(standing):
+        for line in _in_words(status):
             tell(line)
     return 0
 
@@ -43,11 +43,11 @@ def _standing(path: Path, job: dict[str, Any]) -> JobStatus:
     return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
 
 
-def _for_programs(standing: JobStatus) -> JSONObject:
-    counts, plan = standing.counts, standing.plan
+def _for_programs(status: JobStatus) -> JSONObject:
+    counts, plan = status.counts, status.plan
     return {
         "schema_version": 1,
-        "output": str(standing.output),
+        "output": str(status.output),
         "requests": None if plan is None else {"total": plan.total, **_states(plan)},
         "succeeded": counts.succeeded,
         "failed": dict(counts.failed),
@@ -57,10 +57,10 @@ def _for_programs(standing: JobStatus) -> JSONObject:
         "cache_write_tokens": counts.cache_write_tokens,
         "reasoning_tokens": counts.reasoning_tokens,
         "cost": counts.cost if counts.priced else None,
-        "currency": standing.currency,
+        "currency": status.currency,
         "provider_costs": counts.provider_costs,
         "unpriced": counts.unpriced,
-        "orphans": standing.orphans,
+        "orphans": status.orphans,
         "superseded": counts.superseded,
         "unreadable": counts.unreadable,
         "torn": counts.torn,
@@ -81,9 +81,9 @@ def _states(plan: Plan) -> dict[str, int]:
     }
 
 
-def _in_words(standing: JobStatus) -> Iterator[str]:
-    counts, plan = standing.counts, standing.plan
-    yield f"output     {standing.output}"
+def _in_words(status: JobStatus) -> Iterator[str]:
+    counts, plan = status.counts, status.plan
+    yield f"output     {status.output}"
     if plan is None:
         yield f"succeeded  {counts.succeeded}"
     else:
@@ -95,9 +95,9 @@ def _in_words(standing: JobStatus) -> Iterator[str]:
         unknown = f"; that of {counted(counts.unpriced, 'result')} is unknown" if counts.unpriced else ""
         stated = counts.provider_costs
         source = f"; stated by the provider for {counted(stated, 'result')}" if stated else ""
-        yield f"cost       {counts.cost:.6g}{money.label(standing.currency)}{unknown}{source}"
-    if standing.orphans:
-        yield f"orphans    {counted(standing.orphans, 'line')} of requests that the job no longer has"
+        yield f"cost       {counts.cost:.6g}{money.label(status.currency)}{unknown}{source}"
+    if status.orphans:
+        yield f"orphans    {counted(status.orphans, 'line')} of requests that the job no longer has"
     yield from _rubble(counts)
 
 

@@ -95,7 +95,7 @@ class _Prepared:
     claim: Claim
     source: JobSource
     plan: Plan
-    unplanned: StreamingPlan | None
+    streaming: StreamingPlan | None
     lines: int
     told: list[str]
 
@@ -122,7 +122,7 @@ class _Prepared:
     @property
     def orphans(self) -> int:
         """Lines of requests that the job does not have; none are known before all of the job is."""
-        is_whole = self.unplanned is None or self.unplanned.is_whole
+        is_whole = self.streaming is None or self.streaming.is_whole
         return self.plan.orphans(self.lines) if is_whole else 0
 
 
@@ -135,23 +135,23 @@ async def _prepared(
     claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    unplanned = _unplanned(job, source, log, options)
+    streaming = _streaming(job, source, log, options)
     await anyio.to_thread.run_sync(source.prepare)
-    if unplanned is None:
+    if streaming is None:
         plan = await drawn_up(source, log.known, _sending(options))
         _announce(job, plan, observers)
     else:
         if job.on_change == "refuse":
             refuse_changes(job, await drawn_up(source, log.known, _sending(options)))
         check_sidecar(job)
-        await unplanned.begin()
-        plan = unplanned.plan
+        await streaming.begin()
+        plan = streaming.plan
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
         observers.warn(again)
     told = _remark(source, observers)
-    observers.emit(RunStarted(plan.total, plan.settled, is_whole=unplanned is None))
-    return _Prepared(job, log, run_log, observers, begun, claimed, source, plan, unplanned, lines, told)
+    observers.emit(RunStarted(plan.total, plan.settled, is_whole=streaming is None))
+    return _Prepared(job, log, run_log, observers, begun, claimed, source, plan, streaming, lines, told)
 
 
 def _announce(job: JobFile, plan: Plan, observers: Observers) -> None:
@@ -171,7 +171,7 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
             await run.record()
             observers.warn(written_again(await run.log.write_restated()))
         if plan.to_send and options.limit != 0:
-            await session.send(run.source, plan, run.log, run.unplanned, run.record)
+            await session.send(run.source, plan, run.log, run.streaming, run.record)
         with signals.stoppable(UNFINISHED):
             if not session.told_twice:  # else the next run does the rest
                 await _count_the_rest(run, session)
@@ -194,22 +194,22 @@ async def _finished(run: _Prepared, options: RunOptions) -> bool:
     job, log = run.job, run.log
     keep = job.on_change != "replace"
     is_pruned = await finish(log, run.source, job.order, run.observers, prune=options.prune, keep=keep)
-    if run.unplanned is not None and (text := afterwards(job, run.plan, log.kept)):
+    if run.streaming is not None and (text := afterwards(job, run.plan, log.kept)):
         run.observers.inform(text)
     return is_pruned
 
 
 async def _count_the_rest(run: _Prepared, session: Session) -> None:
     """Come to know all of a job that was not gone through beforehand."""
-    if run.unplanned is not None:
+    if run.streaming is not None:
 
         async def write(results: Sequence[Result]) -> None:
             await run.record()
             await session.write(run.log, results)
 
-        await run.unplanned.count_the_rest(write)
+        await run.streaming.count_the_rest(write)
         _remark(run.source, run.observers, run.told)
-        run.observers.emit(run.unplanned.growth())
+        run.observers.emit(run.streaming.growth())
 
 
 def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -> list[str]:
@@ -225,7 +225,7 @@ def _sending(options: RunOptions) -> frozenset[State]:
     return TO_RETRY if options.retry else TO_RUN
 
 
-def _unplanned(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> StreamingPlan | None:
+def _streaming(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> StreamingPlan | None:
     """For a job whose bad rows are skipped, so that nothing has to be known of it beforehand."""
     if job.inputs is None or not job.inputs.skips:
         return None

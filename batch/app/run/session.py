@@ -69,7 +69,7 @@ class Session:
         self._statistics = statistics
         self._allowance = Allowance(options.limit)
         self._parkings: list[tuple[str, Parking]] = []
-        self._spending = Quotas(job, ())
+        self._quotas = Quotas(job, ())
         self._checks = 0
         self._signal: int | None = None
         self._out_of_time = False
@@ -91,13 +91,13 @@ class Session:
         source: JobSource,
         plan: Plan,
         log: ResultLog,
-        unplanned: StreamingPlan | None,
+        streaming: StreamingPlan | None,
         ready: Callable[[], Awaitable[None]],
     ) -> None:
         """Open the endpoints that are needed, call ``ready``, and run the requests against them."""
         job = self._job
         models = [model for model in job.models if plan.to_send[model.id]]
-        self._spending = Quotas(job, models)
+        self._quotas = Quotas(job, models)
         addresses = {
             name: Address(member, self._environment)
             for model in models
@@ -109,12 +109,12 @@ class Session:
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
                 await ready()
-            if unplanned is None:
+            if streaming is None:
                 requests = partial(self._allowance.pending, source, plan=plan, sink=log)
             else:
-                requests = partial(unplanned.requests, allowance=self._allowance)
-            scheduler = Scheduler(self._queues(plan, requests, unplanned), self._connections())
-            await self._run(scheduler, providers, log, plan, unplanned)
+                requests = partial(streaming.requests, allowance=self._allowance)
+            scheduler = Scheduler(self._queues(plan, requests, streaming), self._connections())
+            await self._run(scheduler, providers, log, plan, streaming)
         self._checks = scheduler.checks
         self._parkings = [
             (queue.name, queue.parking)
@@ -143,10 +143,10 @@ class Session:
         return possible
 
     def _queues(
-        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], unplanned: StreamingPlan | None
+        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], streaming: StreamingPlan | None
     ) -> list[TargetQueue]:
-        job, spending = self._job, self._spending
-        may_choose = unplanned is None and self._options.limit is None
+        job, quotas = self._job, self._quotas
+        may_choose = streaming is None and self._options.limit is None
         duration = self._max_duration
         policy = RetryPolicy(
             job.retries.max_attempts,
@@ -164,7 +164,7 @@ class Session:
                 policy=policy,
                 outage=job.timeouts.outage,
                 random=random.random,
-                admission=spending.admission(model),
+                admission=quotas.admission(model),
                 limiter=AdaptiveLimiter if job.adaptive else FixedLimiter,
                 endpoints=tuple(members(model)),
                 candidates=plan.candidates[model.id] if may_choose else None,
@@ -180,7 +180,7 @@ class Session:
         providers: Mapping[str, Provider],
         log: ResultLog,
         plan: Plan,
-        unplanned: StreamingPlan | None,
+        streaming: StreamingPlan | None,
     ) -> None:
         run = Run(
             scheduler,
@@ -190,13 +190,13 @@ class Session:
             clock=exact_utc_now,
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
-            growth=None if unplanned is None else unplanned.growth,
+            growth=None if streaming is None else streaming.growth,
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
             acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
         plan.changes.hand_over(run.record, self._observers.inform)
-        if unplanned is not None:
-            unplanned.hand_over(run.record)
+        if streaming is not None:
+            streaming.hand_over(run.record)
         stopper = Stopper(run, self._observers, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
         async with anyio.create_task_group() as tasks:
@@ -231,8 +231,8 @@ class Session:
             reasons.append(f"limits.time: {self._max_duration:g} s are over")
         if self._allowance.used_up:
             reasons.append(f"--limit: {self._options.limit} requests were sent")
-        if self._spending.budget.reached is not None:
-            reasons.append(self._spending.budget.reached)
+        if self._quotas.budget.reached is not None:
+            reasons.append(self._quotas.budget.reached)
         return reasons
 
     def _stops(self) -> list[str]:
@@ -267,7 +267,7 @@ class Session:
         )
         if error is not None:
             reasons = [*reasons, str(error)]
-        account = SummaryBuilder(
-            self._job, plan, self._statistics, self._spending, self._checks, self._held_back
+        builder = SummaryBuilder(
+            self._job, plan, self._statistics, self._quotas, self._checks, self._held_back
         )
-        return account.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)
+        return builder.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

@@ -76,7 +76,7 @@ class SummaryBuilder:
     job: JobFile
     plan: Plan
     statistics: Statistics
-    spending: Quotas
+    quotas: Quotas
     checks: int
     held_back: str | None = None
 
@@ -96,8 +96,8 @@ class SummaryBuilder:
             attempts=statistics.attempts,
             prompt_tokens=statistics.prompt_tokens,
             completion_tokens=statistics.completion_tokens,
-            cost=self.spending.cost,
-            unmetered=self.spending.unmetered,
+            cost=self.quotas.cost,
+            unmetered=self.quotas.unmetered,
             seconds=round(begun.seconds, 3),
             reasons=reasons,
             orphans=orphans,
@@ -112,8 +112,8 @@ class SummaryBuilder:
             checks=self.checks,
             failures=statistics.failures,
             held_back=self.held_back,
-            currency=self.spending.currency,
-            provider_cost=self.spending.provider_cost,
+            currency=self.quotas.currency,
+            provider_cost=self.quotas.provider_cost,
             cached_tokens=statistics.cached_tokens,
             cache_write_tokens=statistics.cache_write_tokens,
             reasoning_tokens=statistics.reasoning_tokens,
