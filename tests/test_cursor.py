@@ -1,4 +1,4 @@
-"""A lane's way through the job: all that is pending for it, nothing else, and never long without a pause."""
+"""A queue's way through the job: all that is pending for it, nothing else, and never long without a pause."""
 
 from __future__ import annotations
 

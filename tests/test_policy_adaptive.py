@@ -231,7 +231,7 @@ def test_the_same_ceiling_met_again_makes_the_rests_longer_up_to_eight_rounds() 
     assert 8 <= rests[-1] <= 12
 
 
-def test_above_its_old_ceiling_the_lane_grows_faster_each_round() -> None:
+def test_above_its_old_ceiling_the_queue_grows_faster_each_round() -> None:
     hand = Hand()
     hand.meet_a_ceiling_at(40)
     while hand.slots < 45:
@@ -276,7 +276,7 @@ def test_a_proven_limit_is_cut_by_the_fourth_refusal_in_a_row(limit: int) -> Non
 
 
 def test_where_refusals_at_proven_limits_are_known_to_happen_a_new_limit_bears_one_too() -> None:
-    """Of two lanes at 17 of 512, one has seen a refusal at 16 that had nothing to do with the limit."""
+    """Of two queues at 17 of 512, one has seen a refusal at 16 that had nothing to do with the limit."""
     assert refused_beyond_sixteen(known=False) < 17
     assert refused_beyond_sixteen(known=True) == 17
 

@@ -274,7 +274,7 @@ class BudgetMachine(RuleBasedStateMachine):
 TestBudget = BudgetMachine.TestCase
 
 
-def test_a_lane_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
+def test_a_queue_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
     def rows() -> Iterator[Request]:
         yield from (request(number) for number in range(100))
 

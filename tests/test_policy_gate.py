@@ -1,4 +1,4 @@
-"""Limits before a lane: what cannot go stays at the head, and nothing of its lane overtakes it."""
+"""Limits before a queue: what cannot go stays at the head, and nothing of its queue overtakes it."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:
     assert taken(it, 1) == ["m2", "m3", "m4", "m5"]
 
 
-def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
+def test_a_limit_that_nothing_under_way_can_lift_stops_all_queues() -> None:
     scheduler = Scheduler([queue(Budget(3)), queue(Budget(100), "n", total=1)], limit=8)
     under_way = []
     for now in range(10):
@@ -138,7 +138,7 @@ def test_a_limit_that_nothing_under_way_can_lift_stops_all_lanes() -> None:
     assert scheduler.over
 
 
-def test_a_gate_that_closes_stops_all_lanes_and_lets_what_is_under_way_end() -> None:
+def test_a_gate_that_closes_stops_all_queues_and_lets_what_is_under_way_end() -> None:
     ledger = Ledger(lambda task, now: now)
     scheduler = Scheduler([proven(queue(ledger)), proven(queue(Ledger(ledger._rule), "n"))], limit=8)
     first, second = scheduler.take(0), scheduler.take(0)

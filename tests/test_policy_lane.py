@@ -1,4 +1,4 @@
-"""A lane, whatever happens on its endpoint, in whatever order."""
+"""A queue, whatever happens on its endpoint, in whatever order."""
 
 from __future__ import annotations
 
@@ -192,7 +192,7 @@ class LaneMachine(RuleBasedStateMachine):
         raise AssertionError("nothing goes out at the time that was promised")
 
     def teardown(self) -> None:
-        """Let the endpoint work from now on: everything ends, once, unless the lane was stopped for good."""
+        """Let the endpoint work from now on: everything ends, once, unless the queue was stopped for good."""
         if not hasattr(self, "queue"):
             return
         for _ in range(50 * (self.total + 10)):

@@ -217,7 +217,7 @@ def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -
 
 
 def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds: int) -> Counter[str]:
-    """Let the lane run for some seconds; each attempt takes one. How many attempts each endpoint had."""
+    """Let the queue run for some seconds; each attempt takes one. How many attempts each endpoint had."""
     counts: Counter[str] = Counter()
     for now in range(seconds):
         tasks = taken(it, now)

@@ -83,7 +83,7 @@ def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
 def played(
     outcome: Callable[[Task, float], Outcome], seconds: float, limit: int = 64
 ) -> list[tuple[float, bool]]:
-    """When the attempts of a lane went out, each lasting a twentieth of a second, and whether as a retry."""
+    """When the attempts of a queue went out, each lasting a twentieth of a second, and whether as a retry."""
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(10**6))
     it = TargetQueue("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
     sent: list[tuple[float, bool]] = []
@@ -103,7 +103,7 @@ def played(
     return sent
 
 
-def test_where_everything_fails_the_lane_slows_to_a_walk() -> None:
+def test_where_everything_fails_the_queue_slows_to_a_walk() -> None:
     sent = played(lambda task, now: OK if now < 1 else CUT, 300)
     minute = [at for at, _ in sent if 60 <= at < 120]
     assert len(minute) / 60 < 1.5 * PACE

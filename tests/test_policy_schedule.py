@@ -1,4 +1,4 @@
-"""A scheduler over lanes, pools, gates and shared budgets, whatever happens, in whatever order.
+"""A scheduler over queues, pools, gates and shared budgets, whatever happens, in whatever order.
 
 Nothing is lost, nothing is under way twice, no bound is exceeded, and there is always a next time to look.
 """

@@ -83,7 +83,7 @@ def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], 
     assert after(Scheduler([queue()], limit=8), *outcomes) == expected
 
 
-def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run() -> None:
+def test_what_is_under_way_is_counted_over_all_queues_below_the_bound_of_the_run() -> None:
     scheduler = Scheduler([queue("m"), queue("n")], limit=6)
     assert after(scheduler, OK, OK).allowed == 6
     taken = 0
@@ -92,20 +92,20 @@ def test_what_is_under_way_is_counted_over_all_lanes_below_the_bound_of_the_run(
     assert (snapshot(scheduler, 2.0).in_flight, taken) == (6, 6)
 
 
-def test_a_lane_that_waits_for_its_gate_is_limited() -> None:
+def test_a_queue_that_waits_for_its_gate_is_limited() -> None:
     scheduler = Scheduler([queue(admission=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
     assert snapshot(scheduler, 1.0).is_limited
 
 
-def test_a_lane_whose_server_announces_that_nothing_is_left_is_limited() -> None:
+def test_a_queue_whose_server_announces_that_nothing_is_left_is_limited() -> None:
     told = Reply("fine", Verdict.COMPLETE, "stop", rate=Rate(0, 20.0))
     scheduler = Scheduler([queue()], limit=8)
     assert after(scheduler, told) == Snapshot(allowed=4, is_limited=True)
 
 
-def test_a_lane_that_is_over_allows_nothing() -> None:
+def test_a_queue_that_is_over_allows_nothing() -> None:
     scheduler = Scheduler([queue(total=1), queue("n")], limit=8)
     after(scheduler, OK, OK)
     assert scheduler.take(2.0) is not None
@@ -124,14 +124,14 @@ def test_a_lane_that_is_over_allows_nothing() -> None:
     ],
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
-def test_it_says_which_failures_hold_a_lane_back(failure: Failure, reason: str | None) -> None:
+def test_it_says_which_failures_hold_a_queue_back(failure: Failure, reason: str | None) -> None:
     scheduler = Scheduler([queue(limiter=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
-def test_a_lane_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
+def test_a_queue_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
     scheduler = Scheduler([queue(total=60, limiter=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
     while (tasks := _all(scheduler, now)) or not scheduler.over:

@@ -181,7 +181,7 @@ def test_a_full_disk_stops_the_run() -> None:
     assert len(bench.diary.sent) < 20
 
 
-def test_running_out_of_descriptors_narrows_the_lane_and_charges_nobody() -> None:
+def test_running_out_of_descriptors_narrows_the_queue_and_charges_nobody() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         crowded = bench.scheduler.in_flight > 4
         return (0, Failure("fd_limit", "too many open files")) if crowded else (1, OK)
@@ -281,7 +281,7 @@ def test_a_rejected_probe_does_not_end_it() -> None:
     assert bench.scheduler.checks == 4
 
 
-def test_a_lane_that_reads_past_rows_lets_the_others_go_on() -> None:
+def test_a_queue_that_reads_past_rows_lets_the_others_go_on() -> None:
     def late() -> Iterator[Request | None]:
         yield from itertools.repeat(None, 1000)
         yield from requests(3, "late")

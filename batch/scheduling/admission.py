@@ -10,17 +10,17 @@ if TYPE_CHECKING:
 
 
 class Admission(Protocol):
-    """What stands before each attempt of a lane, first ones and retries alike.
+    """What stands before each attempt of a queue, first ones and retries alike.
 
-    A lane asks about the request at its head when there is a slot for it. Where that cannot go it stays at
-    the head, and nothing of its lane overtakes it; so a gate need not be fair. Each lane has a gate, and
-    gates may share what holds for the whole run. Every ``reserve`` is followed by exactly one ``settled``,
-    but for attempts that are cancelled with the run.
+    A queue asks about the request at its head when there is a slot for it. Where that cannot go it stays at
+    the head, and nothing of its queue overtakes it; so an admission control need not be fair. Each queue
+    has an admission control, and admission controls may share what holds for the whole run. Every
+    ``reserve`` is followed by exactly one ``settled``, but for attempts that are cancelled with the run.
     """
 
     @property
     def closed(self) -> bool:
-        """Whether a limit of the run is reached for good: no lane sends any more."""
+        """Whether a limit of the run is reached for good: no queue sends any more."""
         ...
 
     def ready_at(self, task: Task, now: float) -> float:

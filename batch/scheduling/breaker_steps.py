@@ -1,4 +1,4 @@
-"""What a circuit breaker wants done with requests: instructions that the lane carries out."""
+"""What a circuit breaker wants done with requests: instructions that the queue carries out."""
 
 from __future__ import annotations
 

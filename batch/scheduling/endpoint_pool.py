@@ -1,7 +1,7 @@
 """The endpoints of one target: one as a rule, or several that serve the same model.
 
 The least busy one that is fit to be asked has the next request. One that is in trouble is parked and probed
-like any other, and what it could not serve goes to the others. Only where none is left the target is held.
+like any other, and what it could not serve goes to the others. Only where none is left the target is parked.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class EndpointPool:
 
     @property
     def parking(self) -> Parking | None:
-        """Why nobody is asked, where all are held: the one that ends first, else the most pressing."""
+        """Why nobody is asked, where all are parked: the one that ends first, else the most pressing."""
         if self._alone:
             return self.first.parking
         parkings = [each.parking for each in self.endpoints if each.parking is not None]
@@ -84,7 +84,7 @@ class EndpointPool:
         return any(each is not endpoint and not each.stopped for each in self.endpoints)
 
     def slots(self, now: float) -> int:
-        """How many may be under way on all of them that are not held."""
+        """How many may be under way on all of them that are not parked."""
         return sum(each.slots(now) for each in self.endpoints if each.parking is None)
 
     def is_open(self, now: float) -> bool:

@@ -1,4 +1,4 @@
-"""The gate of one model: its rate limits, its price, and its part of the run's budget."""
+"""The admission control of one model: its rate limits, its price, and its part of the run's budget."""
 
 from __future__ import annotations
 
@@ -48,7 +48,8 @@ class Reservation(Struct, frozen=True, gc=False):
 
 
 class Quota:
-    """An ``Admission`` that measures what is sent. ``budget`` is shared with the other models' gates.
+    """An ``Admission`` that measures what is sent. ``budget`` is shared with the other models'
+    admission controls.
 
     ``takes_provider_costs``: costs that the provider states are in the currency of the price, and go before
     it. ``has_provider_costs`` says whether it has stated any.

@@ -1,6 +1,6 @@
-"""What runs next: fair between the endpoints' lanes, below one bound for all of them.
+"""What runs next: fair between the endpoints' queues, below one bound for all of them.
 
-What is shared fairly is the slots, not the requests: if lanes took turns only, one whose answers take a
+What is shared fairly is the slots, not the requests: if queues took turns only, one whose answers take a
 thousand times as long would soon have all slots, and the others would wait for it.
 """
 
@@ -21,10 +21,11 @@ _UNDER_WAY = attrgetter("in_flight")
 
 
 class Scheduler:
-    """A pure state machine over lanes: ``take`` task, ``settle`` its outcome, until it is ``over``.
+    """A pure state machine over queues: ``take`` task, ``settle`` its outcome, until it is ``over``.
 
-    ``in_flight`` counts the attempts under way. ``limited`` is set when a lane's gate is closed, or lets
-    nothing through though nothing is under way: a limit of the run is reached, and no lane sends any more.
+    ``in_flight`` counts the attempts under way. ``limited`` is set when a queue's admission control is
+    closed, or lets nothing through though nothing is under way: a limit of the run is reached, and no
+    queue sends any more.
     """
 
     def __init__(self, queues: Sequence[TargetQueue], limit: int) -> None:
@@ -50,7 +51,7 @@ class Scheduler:
         return all(queue.over for queue in self.queues)
 
     def take(self, now: float) -> Task | None:
-        """The next request to send, of the lane with the least under way; equals take turns."""
+        """The next request to send, of the queue with the least under way; equals take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
         for queue in sorted(self._turns, key=_UNDER_WAY):
@@ -65,7 +66,7 @@ class Scheduler:
         return None
 
     def read_on(self, now: float) -> None:
-        """Let one of the lanes that are reading past rows go on with it; those lanes are due at once."""
+        """Let one of the queues that are reading past rows go on with it; those queues are due at once."""
         for _ in self.queues if self._may_take() else ():
             self._reader = (self._reader + 1) % len(self.queues)
             if self.queues[self._reader].read_on(now):

@@ -63,7 +63,7 @@ def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -
 
 
 def _is_closed(queue: TargetQueue, now: float) -> bool:
-    """Whether an endpoint that is neither held nor out has announced that it takes nothing for a while."""
+    """Whether an endpoint that is neither parked nor open has announced that it takes nothing for a while."""
     return any(
         each.parking is None and each.opened_at is None and (each.due(now) or now) > now
         for each in queue.pool.endpoints

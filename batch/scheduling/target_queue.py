@@ -1,4 +1,4 @@
-"""The lane of one target: its requests on their way to its endpoints.
+"""The queue of one target: its requests on their way to its endpoints.
 
 A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free
 (``ConcurrencyLimiter``), and the limits allow it (``Admission``). The ``Backlog`` says which one is next.
@@ -43,7 +43,7 @@ if TYPE_CHECKING:
     from batch.scheduling.reference_requests import Candidates
 
 LEAST_AHEAD, MOST_AHEAD = 64, 1024
-"""Bounds of ``look_ahead``: work for a narrow lane, and the memory of a wide one."""
+"""Bounds of ``look_ahead``: work for a narrow queue, and the memory of a wide one."""
 
 ROUNDS_AHEAD = 4
 """The same in rounds of slots, between the bounds: enough where a third of quick attempts fail."""
@@ -62,11 +62,11 @@ class TargetQueue:
 
     ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's
     bound on what is in flight, from which ``limiter`` makes the controller of each endpoint. ``endpoints``
-    are names; by default there is one, called as the lane. ``reference`` is a request that an earlier run has
-    left answered.
+    are names; by default there is one, called as the queue. ``reference`` is a request that an earlier
+    run has left answered.
     """
 
-    def __init__(  # noqa: PLR0913 - what may be left out says what a plain lane is
+    def __init__(  # noqa: PLR0913 - what may be left out says what a plain queue is
         self,
         name: str,
         requests: Iterator[Request | None],
@@ -130,12 +130,12 @@ class TargetQueue:
 
     @property
     def closed(self) -> bool:
-        """Whether a limit of the whole run is reached, by what the gate knows."""
+        """Whether a limit of the whole run is reached, by what the admission control knows."""
         return self._admission.closed
 
     @property
     def is_limited(self) -> bool:
-        """Whether the request at the head waits for the gate."""
+        """Whether the request at the head waits for the admission control."""
         return self._head is not None
 
     def slots(self, now: float) -> int:
@@ -193,7 +193,7 @@ class TargetQueue:
         return True
 
     def due(self, now: float) -> float | None:
-        """When a look at this lane may find something that it does not find now, other than by an outcome."""
+        """When a look at this queue may find something that it does not find now, outcomes aside."""
         if self.in_flight >= self._limit or self.over:
             return None
         if self._must_review:

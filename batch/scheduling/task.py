@@ -19,8 +19,8 @@ class Task(Struct, eq=False):
     is sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes
     of the attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records
     those that failed, ``partial_text`` is the longest text that one left. ``cost`` is what they have cost,
-    ``None`` where that is not known; ``reservation`` is the gate's own note of what it has set aside for
-    the attempt. ``redacted``: a secret was taken out of what one of its attempts brought.
+    ``None`` where that is not known; ``reservation`` is the admission control's own note of what it has
+    set aside for the attempt. ``redacted``: a secret was taken out of what one of its attempts brought.
 
     ``is_cost_unknown`` is set by an attempt of unknown cost, ``has_provider_cost`` by a cost that the
     provider has stated, ``has_computed_cost`` by one that comes from a price (see ``bill``).

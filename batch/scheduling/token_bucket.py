@@ -10,7 +10,7 @@ does not pay for itself goes at a walking pace: so many a second, whatever happe
 pays for yet waits; it does not fail, and other requests go meanwhile.
 
 So over a run at most two thirds of the attempts are retries, beyond the first ``size`` and those at the
-walking pace. Each lane has a budget of its own, so that one endpoint's trouble does not use up another's.
+walking pace. Each queue has a budget of its own, so that one endpoint's trouble does not use up another's.
 """
 
 from __future__ import annotations

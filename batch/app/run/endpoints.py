@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedEndpoint:
-    """Passes attempts on; a failure after the child's death is said to be just that, and holds the lane."""
+    """Passes attempts on; a failure after the child's death is said to be just that, and holds the queue."""
 
     def __init__(self, provider: Provider, child: Process) -> None:
         self._provider = provider

@@ -1,4 +1,4 @@
-"""What one run may spend and has spent: the gates of its models, and what they have measured."""
+"""What one run may spend and has spent: the admission controls of its models, and what they have measured."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What one run sends: its endpoints, lanes and limits wired together, and why it ended."""
+"""What one run sends: its endpoints, queues and limits wired together, and why it ended."""
 
 from __future__ import annotations
 

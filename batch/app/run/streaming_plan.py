@@ -1,6 +1,6 @@
 """Jobs that are not gone through beforehand: with ``on_bad_row: skip`` the first request goes out at once.
 
-Each lane's reading counts what it passes, so that after the run the plan knows the whole job: what no lane
+Each queue's reading counts what it passes, so that after the run the plan knows the whole job: what no queue
 has come to is read then. The reading of the first target records the bad rows.
 
 A table that changes is read again from the start, past what has been counted: a row that was read while
@@ -100,7 +100,7 @@ class StreamingPlan:
         self.record = record
 
     async def count_the_rest(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Count what no lane has come to, and write the results of its bad rows."""
+        """Count what no queue has come to, and write the results of its bad rows."""
         self.record = self.gathered.append
         began = perf_counter()
         try:
