@@ -108,7 +108,7 @@ def _of_both(*codes: int) -> int:
         holds, error = [Parking("", "", exit_code=70)], 74
     return exit_code(
         failed=1 in codes,
-        holds=holds,
+        parkings=holds,
         out_of_budget=8 in codes,
         signal=2 if 130 in codes else None,
         error=error,
