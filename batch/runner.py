@@ -76,7 +76,7 @@ class Run:
         clock: Callable[[], str],
         time: Callable[[], float] = anyio.current_time,
         fail_fast: bool = False,
-        growth: Callable[[], PlanGrew] | None = None,
+        growth: Callable[[], PlanGrew | None] = lambda: None,
         keep: result_line.Keep = result_line.KEEP,
         acceptance: Acceptance = ANYTHING,
     ) -> None:
@@ -156,8 +156,8 @@ class Run:
         now = self._time()
         if now - self._ticked_at >= TICK:
             self._ticked_at = now
-            if self._growth is not None:
-                self._emit(self._growth())
+            if (growth := self._growth()) is not None:
+                self._emit(growth)
             self._emit(Tick(snapshot(self._scheduler, now)))
 
     def _start_workers(self, attempts: TaskGroup, now: float) -> None:

@@ -12,17 +12,15 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.app.run.changed_requests import afterwards, announcement, check_sidecar, refuse_changes
 from batch.app.run.event_log_reporter import RunLog
 from batch.app.run.finalize import finish, publish
 from batch.app.run.output_claim import claim
-from batch.app.run.plan import drawn_up, open_source
+from batch.app.run.plan import open_source
+from batch.app.run.request_feed import feed_of
 from batch.app.run.run_statistics import Statistics
 from batch.app.run.session import Session
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
-from batch.app.run.streaming_plan import StreamingPlan
 from batch.app.run.summary import Beginning
-from batch.app.run.timestamps import exact_utc_now
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
@@ -39,7 +37,7 @@ if TYPE_CHECKING:
 
     from batch.app.run.options import RunOptions
     from batch.app.run.output_claim import Claim
-    from batch.app.run.plan import Plan
+    from batch.app.run.request_feed import RequestFeed
     from batch.app.setup.environment import Environment
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
@@ -94,8 +92,7 @@ class _Prepared:
     begun: Beginning
     claim: Claim
     source: JobSource
-    plan: Plan
-    streaming: StreamingPlan | None
+    feed: RequestFeed
     lines: int
     told: list[str]
 
@@ -113,7 +110,7 @@ class _Prepared:
 
     async def take_over(self) -> None:
         """Record the same for a job that finds all of its results in the output of another."""
-        if self.claim.told and not self.plan.to_do:
+        if self.claim.told and not self.feed.plan.to_do:
             try:
                 await self.record()
             except OutputWriteError as error:
@@ -122,8 +119,7 @@ class _Prepared:
     @property
     def orphans(self) -> int:
         """Lines of requests that the job does not have; none are known before all of the job is."""
-        is_whole = self.streaming is None or self.streaming.is_whole
-        return self.plan.orphans(self.lines) if is_whole else 0
+        return self.feed.plan.orphans(self.lines) if self.feed.is_whole else 0
 
 
 async def _prepared(
@@ -135,43 +131,26 @@ async def _prepared(
     claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    streaming = _streaming(job, source, log, options)
+    feed = feed_of(job, source, log, _sending(options))
     await anyio.to_thread.run_sync(source.prepare)
-    if streaming is None:
-        plan = await drawn_up(source, log.known, _sending(options))
-        _announce(job, plan, observers)
-    else:
-        if job.on_change == "refuse":
-            refuse_changes(job, await drawn_up(source, log.known, _sending(options)))
-        check_sidecar(job)
-        await streaming.begin()
-        plan = streaming.plan
+    await feed.prepare(observers)
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
         observers.warn(again)
     told = _remark(source, observers)
-    observers.emit(RunStarted(plan.total, plan.settled, is_whole=streaming is None))
-    return _Prepared(job, log, run_log, observers, begun, claimed, source, plan, streaming, lines, told)
-
-
-def _announce(job: JobFile, plan: Plan, observers: Observers) -> None:
-    """Say what has changed. Raises ``UsageError`` where the job does not allow that answers are replaced."""
-    refuse_changes(job, plan)
-    if plan.superseding:
-        check_sidecar(job)
-    if text := announcement(job, plan):
-        observers.inform(text)
+    observers.emit(RunStarted(feed.plan.total, feed.plan.settled, is_whole=feed.growth() is None))
+    return _Prepared(job, log, run_log, observers, begun, claimed, source, feed, lines, told)
 
 
 async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
-    job, observers, plan, begun = run.job, run.observers, run.plan, run.begun
+    job, observers, plan, begun = run.job, run.observers, run.feed.plan, run.begun
     is_pruned = False
     try:
         if run.log.is_restated:
             await run.record()
             observers.warn(written_again(await run.log.write_restated()))
         if plan.to_send and options.limit != 0:
-            await session.send(run.source, plan, run.log, run.streaming, run.record)
+            await session.send(run.feed, run.log, run.record)
         with signals.stoppable(UNFINISHED):
             if not session.told_twice:  # else the next run does the rest
                 await _count_the_rest(run, session)
@@ -194,22 +173,22 @@ async def _finished(run: _Prepared, options: RunOptions) -> bool:
     job, log = run.job, run.log
     keep = job.on_change != "replace"
     is_pruned = await finish(log, run.source, job.order, run.observers, prune=options.prune, keep=keep)
-    if run.streaming is not None and (text := afterwards(job, run.plan, log.kept)):
+    if text := run.feed.closing_notice(log.kept):
         run.observers.inform(text)
     return is_pruned
 
 
 async def _count_the_rest(run: _Prepared, session: Session) -> None:
     """Come to know all of a job that was not gone through beforehand."""
-    if run.streaming is not None:
 
-        async def write(results: Sequence[Result]) -> None:
-            await run.record()
-            await session.write(run.log, results)
+    async def write(results: Sequence[Result]) -> None:
+        await run.record()
+        await session.write(run.log, results)
 
-        await run.streaming.count_the_rest(write)
+    await run.feed.finish(write)
+    if (growth := run.feed.growth()) is not None:
         _remark(run.source, run.observers, run.told)
-        run.observers.emit(run.streaming.growth())
+        run.observers.emit(growth)
 
 
 def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -> list[str]:
@@ -223,13 +202,6 @@ def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -
 
 def _sending(options: RunOptions) -> frozenset[State]:
     return TO_RETRY if options.retry else TO_RUN
-
-
-def _streaming(job: JobFile, source: JobSource, log: ResultLog, options: RunOptions) -> StreamingPlan | None:
-    """For a job whose bad rows are skipped, so that nothing has to be known of it beforehand."""
-    if job.inputs is None or not job.inputs.skips:
-        return None
-    return StreamingPlan(source, log.known, _sending(options), exact_utc_now)
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:

@@ -6,7 +6,6 @@ import asyncio
 import random
 import signal
 from contextlib import AsyncExitStack
-from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -31,20 +30,19 @@ from batch.scheduling.scheduler import Scheduler
 from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 
     from batch.app.run.options import RunOptions
     from batch.app.run.plan import Plan
+    from batch.app.run.request_feed import RequestFeed
     from batch.app.run.run_statistics import Statistics
     from batch.app.run.shutdown import Signals
-    from batch.app.run.streaming_plan import StreamingPlan
     from batch.app.run.summary import Beginning
     from batch.app.setup.environment import Environment
-    from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
     from batch.protocols import Provider
-    from batch.records import Request, Result, Summary
+    from batch.records import Result, Summary
     from batch.results.result_log import ResultLog
     from batch.scheduling.retry import Parking
 
@@ -88,15 +86,13 @@ class Session:
 
     async def send(
         self,
-        source: JobSource,
-        plan: Plan,
+        feed: RequestFeed,
         log: ResultLog,
-        streaming: StreamingPlan | None,
         ready: Callable[[], Awaitable[None]],
     ) -> None:
         """Open the endpoints that are needed, call ``ready``, and run the requests against them."""
         job = self._job
-        models = [model for model in job.models if plan.to_send[model.id]]
+        models = [model for model in job.models if feed.plan.to_send[model.id]]
         self._quotas = Quotas(job, models)
         addresses = {
             name: Address(member, self._environment)
@@ -109,12 +105,8 @@ class Session:
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
                 await ready()
-            if streaming is None:
-                requests = partial(self._allowance.pending, source, plan=plan, sink=log)
-            else:
-                requests = partial(streaming.requests, allowance=self._allowance)
-            scheduler = Scheduler(self._queues(plan, requests, streaming), self._connections())
-            await self._run(scheduler, providers, log, plan, streaming)
+            scheduler = Scheduler(self._queues(feed), self._connections())
+            await self._run(scheduler, providers, log, feed)
         self._checks = scheduler.checks
         self._parkings = [
             (queue.name, queue.parking)
@@ -142,11 +134,9 @@ class Session:
             )
         return possible
 
-    def _queues(
-        self, plan: Plan, requests: Callable[[str], Iterator[Request | None]], streaming: StreamingPlan | None
-    ) -> list[TargetQueue]:
-        job, quotas = self._job, self._quotas
-        may_choose = streaming is None and self._options.limit is None
+    def _queues(self, feed: RequestFeed) -> list[TargetQueue]:
+        job, quotas, plan = self._job, self._quotas, feed.plan
+        may_choose = feed.may_choose() and self._options.limit is None
         duration = self._max_duration
         policy = RetryPolicy(
             job.retries.max_attempts,
@@ -159,7 +149,7 @@ class Session:
         return [
             TargetQueue(
                 model.id,
-                requests(model.id),
+                feed.requests(model.id, self._allowance),
                 limit=model.concurrency or job.concurrency,
                 policy=policy,
                 outage=job.timeouts.outage,
@@ -179,8 +169,7 @@ class Session:
         scheduler: Scheduler,
         providers: Mapping[str, Provider],
         log: ResultLog,
-        plan: Plan,
-        streaming: StreamingPlan | None,
+        feed: RequestFeed,
     ) -> None:
         run = Run(
             scheduler,
@@ -190,13 +179,11 @@ class Session:
             clock=exact_utc_now,
             time=asyncio.get_running_loop().time,
             fail_fast=self._options.fail_fast,
-            growth=None if streaming is None else streaming.growth,
+            growth=feed.growth,
             keep=Keep(reasoning=self._job.reasoning == "keep", messages="messages" in self._job.include),
             acceptance=Acceptance(self._job.on_length, self._job.retries.max_attempts),
         )
-        plan.changes.hand_over(run.record, self._observers.inform)
-        if streaming is not None:
-            streaming.hand_over(run.record)
+        feed.connect(run.record, self._observers.inform)
         stopper = Stopper(run, self._observers, grace=self._job.timeouts.grace)
         error: PromptJobsError | None = None
         async with anyio.create_task_group() as tasks:

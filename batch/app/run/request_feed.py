@@ -1,0 +1,167 @@
+"""Where a run's requests come from: a job that was read before, or one that is read while it runs.
+
+With ``on_bad_row: skip`` the first request goes out at once (``StreamingFeed``). Any other job is planned as
+a whole first (``PlannedFeed``). The engine does not know which of the two it has.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+from batch.app.run.changed_requests import afterwards, announcement, check_sidecar, refuse_changes
+from batch.app.run.plan import Plan, drawn_up
+from batch.app.run.streaming_plan import StreamingPlan
+from batch.app.run.timestamps import exact_utc_now
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable, Iterator
+
+    from batch.app.run.pending_requests import Allowance
+    from batch.events import PlanGrew
+    from batch.inputs.source import JobSource
+    from batch.jobfile.job import JobFile
+    from batch.observers import Observers
+    from batch.protocols import Sink
+    from batch.records import Request, Result
+    from batch.scheduling.resume import State
+
+
+class RequestFeed(Protocol):
+    """The requests of one run. ``plan`` counts them, ``is_whole`` says whether that is all of the job."""
+
+    plan: Plan
+
+    @property
+    def is_whole(self) -> bool: ...
+
+    async def prepare(self, observers: Observers) -> None:
+        """Read what must be known before anything is sent, and announce what has changed.
+
+        Raises ``JobFileError`` for errors in the inputs, and ``UsageError`` and ``OutputWriteError`` where
+        answers would be superseded that may not or cannot be.
+        """
+        ...
+
+    def may_choose(self) -> bool:
+        """Return whether a queue may begin with other requests than the job's first."""
+        ...
+
+    def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
+        """Yield the requests to send to a target, and ``None`` where reading on takes a while."""
+        ...
+
+    def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
+        """From now on ``record`` gets results of requests that cannot be sent, ``notice`` sentences."""
+        ...
+
+    def growth(self) -> PlanGrew | None:
+        """Return how far the job has been read; ``None`` where all of it was read before."""
+        ...
+
+    async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
+        """Read what no queue has come to, and ``write`` the results of requests that cannot be sent."""
+        ...
+
+    def closing_notice(self, superseded: int) -> str:
+        """Return what remains to be said at the end; so many ``superseded`` answers have been kept."""
+        ...
+
+
+class PlannedFeed:
+    """A job that was read as a whole. ``sink`` holds earlier results; ``sending`` says which are sent again."""
+
+    is_whole = True
+
+    def __init__(self, job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> None:
+        self._job = job
+        self._source = source
+        self._sink = sink
+        self._sending = sending
+        self.plan = Plan(sending)
+
+    async def prepare(self, observers: Observers) -> None:
+        """Plan the job, and announce changed requests."""
+        self.plan = await drawn_up(self._source, self._sink.known, self._sending)
+        refuse_changes(self._job, self.plan)
+        if self.plan.superseding:
+            check_sidecar(self._job)
+        if text := announcement(self._job, self.plan):
+            observers.inform(text)
+
+    def may_choose(self) -> bool:
+        """Every request is known."""
+        return True
+
+    def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
+        """Yield the planned requests, found again in the inputs."""
+        return allowance.pending(self._source, target, self.plan, self._sink)
+
+    def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
+        """Documents and rows may have become unusable since."""
+        self.plan.changes.hand_over(record, notice)
+
+    def growth(self) -> None:
+        """The plan does not grow."""
+
+    async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
+        """Nothing is left to read."""
+
+    def closing_notice(self, superseded: int) -> str:  # noqa: ARG002 - it was announced
+        """All was said before."""
+        return ""
+
+
+class StreamingFeed:
+    """A job that is read while it runs; see ``StreamingPlan``."""
+
+    def __init__(self, job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> None:
+        self._job = job
+        self._source = source
+        self._sink = sink
+        self._sending = sending
+        self._streaming = StreamingPlan(source, sink.known, sending, exact_utc_now)
+        self.plan = self._streaming.plan
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the job has been read."""
+        return self._streaming.is_whole
+
+    async def prepare(self, observers: Observers) -> None:  # noqa: ARG002 - nothing is known to announce
+        """Read to the first request of each target; all of the job where changes are to be refused."""
+        if self._job.on_change == "refuse":
+            refuse_changes(self._job, await drawn_up(self._source, self._sink.known, self._sending))
+        check_sidecar(self._job)
+        await self._streaming.begin()
+
+    def may_choose(self) -> bool:
+        """Only the first requests are known."""
+        return False
+
+    def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
+        """Yield the requests as they are read."""
+        return self._streaming.requests(target, allowance)
+
+    def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
+        """Bad rows have results, too."""
+        self.plan.changes.hand_over(record, notice)
+        self._streaming.hand_over(record)
+
+    def growth(self) -> PlanGrew:
+        """Return how many requests have been found by now, and how many of them need nothing."""
+        return self._streaming.growth()
+
+    async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
+        """Count what no queue has come to."""
+        await self._streaming.count_the_rest(write)
+
+    def closing_notice(self, superseded: int) -> str:
+        """Return how many requests had changed."""
+        return afterwards(self._job, self.plan, superseded)
+
+
+def feed_of(job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> RequestFeed:
+    """Return the feed that fits the job: nothing has to be known beforehand of one that skips bad rows."""
+    if job.inputs is not None and job.inputs.skips:
+        return StreamingFeed(job, source, sink, sending)
+    return PlannedFeed(job, source, sink, sending)
