@@ -184,6 +184,7 @@ class Run:
 
     async def _work(self, first: Task, attempts: TaskGroup) -> None:
         task: Task | None = first
+        scheduler = self._scheduler
         now = self._time()
         while task is not None:
             started = now
@@ -204,7 +205,7 @@ class Run:
                 await self._wait_for_room()
                 now = self._time()
             task = self._take(now)
-            if task is not None and not self._scheduler.is_full:
+            if task is not None and scheduler.in_flight < scheduler.limit:
                 self._start_workers(attempts, now)
         self._wake.set()
 

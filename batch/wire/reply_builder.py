@@ -84,6 +84,39 @@ class ReplyBuilder(Struct, eq=False):
         if reason or self._has_reason:
             self._ending(reason, has_words=self.deltas != before)
 
+    def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
+        """Take in several chunks as ``add`` does, those that are nothing but text without a call for each."""
+        text, said = self.text, 0
+        for place, chunk in enumerate(chunks):
+            choices = chunk.choices
+            if (
+                choices
+                and len(choices) == 1
+                and chunk.usage is None
+                and chunk.error is None
+                and chunk.finish_reason is None
+                and not self._has_reason
+                and (self.model is not None or not chunk.model)
+            ):
+                choice = choices[0]
+                delta = choice.delta
+                if (
+                    not choice.index
+                    and choice.message is None
+                    and choice.odd is None
+                    and choice.finish_reason is None
+                    and delta is not None
+                    and delta.content
+                    and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
+                ):
+                    text.append(delta.content)
+                    said += 1
+                    continue
+            self.deltas += said
+            said = 0
+            self.add(chunk, insides[place])
+        self.deltas += said
+
     def add_texts(self, texts: list[str]) -> None:
         """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
         said = list(filter(None, texts))

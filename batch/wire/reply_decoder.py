@@ -244,13 +244,11 @@ class ReplyDecoder:
         found = bulk_decoder.decode(insides)
         if found is None:
             return False
-        add = self.message.add
         try:
             if len(found) == 1:  # most reads of a slow stream: an iterator costs a tenth of the decoding
-                add(found[0], insides[0])
+                self.message.add(found[0], insides[0])
             else:
-                for place, chunk in enumerate(found):
-                    add(chunk, insides[place])
+                self.message.add_all(found, insides)
         except _UNREADABLE as error:
             raise self._cannot_go_on(error) from None
         return True

@@ -68,7 +68,7 @@ class RequestFeed(Protocol):
 
 
 class PlannedFeed:
-    """A job that was read as a whole. ``sink`` holds earlier results; ``sending`` says which are sent again."""
+    """A job that was read as a whole. ``sink`` holds earlier results; ``sending`` says which are sent."""
 
     is_whole = True
 
