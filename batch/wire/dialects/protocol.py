@@ -4,8 +4,8 @@ A dialect is a module that has the members of ``Dialect``, and one line in ``reg
 
 Replies are no part of it yet. ``wire.reply_decoder`` decodes those of every dialect, streamed or whole, reads
 their usage (``wire.usage``) and classifies their errors (``wire.error_classification``): it understands chat
-completions, the shape in which all dialects are answered today. A dialect with replies of another shape needs a
-decoder of its own, which ``providers.client.HttpClient`` has to make in place of ``ReplyDecoder``.
+completions, the shape in which all dialects are answered today. A dialect with replies of another shape
+needs a decoder of its own, which ``providers.client.HttpClient`` has to make in place of ``ReplyDecoder``.
 """
 
 from __future__ import annotations
