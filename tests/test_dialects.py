@@ -14,6 +14,11 @@ import batch
 from batch.errors import JobFileError, ModelNotFoundError, UsageError
 from batch.jobfile.load import load_mapping
 from batch.jobfile.schema.json_schema import json_schema
+from batch.providers.client import HttpClient
+from batch.providers.credentials import Credentials
+from batch.providers.dialect_endpoint import DialectEndpoint
+from batch.providers.timeouts import Timeouts
+from batch.records import Failure, Request
 from batch.testing import FaultServer, answer, status
 from batch.testing.dialects import DialectConformance
 from batch.wire.dialects import autonomous, openai, registry
@@ -237,3 +242,14 @@ def _provider_forms(schema: Any) -> list[Any]:
 def test_a_model_that_it_lacks_is_no_other_s(echo: None) -> None:
     with pytest.raises(ModelNotFoundError):
         dialect_of("echo").canonical("llama")
+
+
+@pytest.mark.anyio
+async def test_only_a_key_in_another_form_makes_a_further_secret() -> None:
+    """A key may hold a space, and what follows it may be a word of the answer."""
+    said = json.dumps({"error": {"message": "the verybadkeyword is wrong, not my verybadkeyword"}}).encode()
+    async with FaultServer(status(401, said)) as server, HttpClient(Timeouts()) as client:
+        provider = DialectEndpoint(openai, client, server.url, Credentials("my verybadkeyword"))
+        outcome = await provider.complete(Request("a", "f", "m", "m", ({"role": "user", "content": "?"},)))
+    assert isinstance(outcome, Failure)
+    assert outcome.message == "HTTP 401: the verybadkeyword is wrong, not …"

@@ -39,9 +39,12 @@ class DialectEndpoint:
         stream: bool = True,
         models: Iterable[str] = (),
     ) -> None:
-        key = dialect.key_headers(credentials.api_key) if credentials.api_key else {}
+        api_key = credentials.api_key
+        key = dialect.key_headers(api_key) if api_key else {}
         self._headers = credentials.on(dialect.headers(USER_AGENT, stream=stream), key)
-        self._credentials = credentials.knowing(value.rpartition(" ")[2] for value in key.values())
+        self._credentials = credentials.knowing(
+            value.rpartition(" ")[2] for value in key.values() if api_key and api_key not in value
+        )
         self._dialect = dialect
         self._encode = dialect.encode
         self._client = client
