@@ -18,10 +18,8 @@ import anyio.lowlevel
 import pytest
 import trustme
 
-from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.openai import OpenAIEndpoint
 from batch.records import Outcome, Reply, Request, Verdict
 from batch.scheduling.decisions import CircuitOpened, Failed, Park, RetryAt, Suspend
 from batch.scheduling.retry import RetryPolicy
@@ -30,11 +28,13 @@ from batch.testing import FaultServer
 from tests import make_fault_table
 from tests.fault_matrix import ROWS
 from tests.fault_support import ATTEMPTS, FRAMINGS, SAID, Case, Framing, Row
+from tests.transport_support import autonomous_endpoint, openai_endpoint
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from batch.protocols import Provider
+    from batch.providers.dialect_endpoint import DialectEndpoint
     from batch.scheduling.task import Task
     from batch.testing import Received, Script
 
@@ -169,9 +169,9 @@ def script_of(case: Case, framing: Framing) -> list[Script]:
     return scripts if case.then is None else [*scripts, case.then]
 
 
-KINDS: dict[str, type[AutonomousEndpoint | OpenAIEndpoint]] = {
-    "autonomous": AutonomousEndpoint,
-    "openai": OpenAIEndpoint,
+KINDS: dict[str, Callable[..., DialectEndpoint]] = {
+    "autonomous": autonomous_endpoint,
+    "openai": openai_endpoint,
 }
 STAGES = [
     pytest.param(
@@ -196,7 +196,7 @@ async def test_the_matrix(row: Row, case: Case, framing: Framing, dialect: str) 
     check_requests(row, case, server)
 
 
-async def staged(case: Case, server: FaultServer, kind: type[AutonomousEndpoint | OpenAIEndpoint]) -> Fate:
+async def staged(case: Case, server: FaultServer, kind: Callable[..., DialectEndpoint]) -> Fate:
     """Ask once as the engine would, with everything in its place; it may take time, but not long."""
     client = HttpClient(
         case.timeouts,

@@ -14,10 +14,8 @@ import pytest
 from msgspec.structs import replace
 
 from batch.jobfile import load_mapping
-from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.openai import OpenAIEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome, Reply, Request
 from batch.results.export.json_rows import openai_batch
@@ -40,7 +38,7 @@ from batch.testing import (
 )
 from batch.wire.dialects import openai
 from tests.results_support import failed
-from tests.transport_support import PATIENT, text_of
+from tests.transport_support import PATIENT, autonomous_endpoint, openai_endpoint, text_of
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -51,7 +49,7 @@ if TYPE_CHECKING:
 
 pytestmark = pytest.mark.anyio
 
-KINDS = [OpenAIEndpoint, AutonomousEndpoint]
+KINDS = [openai_endpoint, autonomous_endpoint]
 GOOD = answer("Hello")
 
 
@@ -60,7 +58,7 @@ def request(params: dict[str, Any] | None = None) -> Request:
 
 
 async def ask(
-    url: str, kind: Any = OpenAIEndpoint, times: int = 1, *, stream: bool = True, **options: Any
+    url: str, kind: Any = openai_endpoint, times: int = 1, *, stream: bool = True, **options: Any
 ) -> list[Outcome]:
     """Ask one endpoint several times, one after the other."""
     with anyio.fail_after(20):
@@ -210,7 +208,7 @@ async def test_what_a_server_may_have_processed_counts(kind: Any, death: Script)
 async def test_a_connection_that_was_closed_before_counts_for_nothing() -> None:
     script: Script = [*GOOD, Cut()]
     async with FaultServer(script) as server, HttpClient(PATIENT) as client:
-        provider = OpenAIEndpoint(client, server.url, Credentials())
+        provider = openai_endpoint(client, server.url, Credentials())
         first = await provider.complete(request())
         await anyio.wait_all_tasks_blocked()
         with anyio.fail_after(5):
@@ -298,8 +296,9 @@ import anyio
 from batch.providers.credentials import Credentials
 from batch.providers.timeouts import Timeouts
 from batch.providers.client import HttpClient
-from batch.providers.openai import OpenAIEndpoint
+from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.records import Reply, Request
+from batch.wire.dialects import openai
 
 async def main():
     outcomes = []
@@ -310,7 +309,7 @@ async def main():
 
     request = Request("a", "f", "m", "m", ({"role": "user", "content": "?"},))
     async with HttpClient(Timeouts(first_byte=1.5, idle=1.5)) as client:
-        provider = OpenAIEndpoint(client, "URL", Credentials())
+        provider = DialectEndpoint(openai, client, "URL", Credentials())
         async with anyio.create_task_group() as tasks:
             for _ in range(STREAMS):
                 tasks.start_soon(ask)

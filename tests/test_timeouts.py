@@ -15,10 +15,10 @@ from batch.providers.autonomous import AutonomousAI
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.generator_api import FinishReason
-from batch.providers.openai import OpenAIEndpoint
 from batch.providers.timeouts import Alarm, Deadlines, Timeouts, Watch
 from batch.records import Failure, Outcome, Reply, Request
 from batch.testing import LAST_CHUNK, Drip, FaultServer, Pause, Send, Stall, chunk, delta, finish, head
+from tests.transport_support import openai_endpoint
 
 if TYPE_CHECKING:
     from batch.testing import Action, Script
@@ -181,7 +181,7 @@ async def test_a_watch_that_is_closed_leaves_no_timer_behind() -> None:
 async def ask(timeouts: Timeouts, *script: Action) -> Outcome:
     async with FaultServer(script) as server, HttpClient(timeouts) as client:
         with anyio.fail_after(5):
-            return await OpenAIEndpoint(client, server.url, Credentials()).complete(REQUEST)
+            return await openai_endpoint(client, server.url, Credentials()).complete(REQUEST)
 
 
 def code_of(outcome: Outcome) -> str:
@@ -245,7 +245,7 @@ async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
 
     monkeypatch.setattr(asyncio.get_running_loop(), "getaddrinfo", hangs)
     async with HttpClient(Timeouts(connect=TICK)) as client:
-        provider = OpenAIEndpoint(client, "http://endpoint.test", Credentials())
+        provider = openai_endpoint(client, "http://endpoint.test", Credentials())
         with anyio.fail_after(5):
             assert code_of(await provider.complete(REQUEST)) == "connect"
 

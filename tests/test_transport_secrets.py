@@ -13,7 +13,6 @@ import pytest
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.openai import OpenAIEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure
 from batch.testing import (
@@ -36,6 +35,7 @@ from tests.transport_support import (
     PATIENT,
     REQUEST,
     endpoint,
+    openai_endpoint,
     text_of,
 )
 
@@ -95,7 +95,7 @@ async def test_no_secret_is_in_an_outcome_a_log_or_a_repr(
 
 async def test_a_short_key_does_not_eat_the_answer() -> None:
     async with FaultServer(answer("I run on ollama.")) as server, HttpClient(PATIENT) as client:
-        provider = OpenAIEndpoint(client, server.url, Credentials("ollama"))
+        provider = openai_endpoint(client, server.url, Credentials("ollama"))
         assert text_of(await provider.complete(REQUEST)) == "I run on ollama."
 
 

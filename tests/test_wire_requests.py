@@ -127,7 +127,7 @@ def test_the_body_streams_and_asks_for_the_usage() -> None:
 
 
 def test_it_can_be_asked_again_without_the_usage() -> None:
-    assert "stream_options" not in json.loads(openai.encode("m", MESSAGES, {}, ask_usage=False))
+    assert "stream_options" not in json.loads(openai.encode("m", MESSAGES, {}, with_optional=False))
 
 
 PARAMS: dict[str, Any] = {
@@ -181,4 +181,4 @@ def test_the_headers_carry_no_key_of_their_own() -> None:
     ids=lambda value: str(value)[:40],
 )
 def test_a_server_that_refuses_stream_options_names_them(failure: Failure, refuses: bool) -> None:
-    assert openai.refuses_usage(failure) is refuses
+    assert openai.refuses_optional(failure, stream=True) is refuses

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import ssl
+from functools import partial
 from typing import Any
 
 import trustme
 
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.openai import OpenAIEndpoint
+from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Outcome, Reply, Request
 from batch.testing import answer
+from batch.wire.dialects import autonomous, openai
 
 KEY = "sk-a-secret-key-of-some-length-0123456789"
 PASSWORD = "a-proxy-password-of-some-length"
@@ -32,9 +34,13 @@ def serving_tls() -> ssl.SSLContext:
     return context
 
 
-def endpoint(client: HttpClient, url: str, *secrets: str) -> OpenAIEndpoint:
+openai_endpoint = partial(DialectEndpoint, openai)
+autonomous_endpoint = partial(DialectEndpoint, autonomous)
+
+
+def endpoint(client: HttpClient, url: str, *secrets: str) -> DialectEndpoint:
     """An endpoint that is shown ``KEY``."""
-    return OpenAIEndpoint(client, url, Credentials(KEY, {}, secrets))
+    return openai_endpoint(client, url, Credentials(KEY, {}, secrets))
 
 
 async def ask(url: str, **options: Any) -> Outcome:

@@ -9,7 +9,6 @@ from batch.app.run.endpoints import members
 from batch.app.setup import trust
 from batch.errors import PromptJobsError
 from batch.jobfile.endpoint_checks import LOCAL
-from batch.wire.dialects.autonomous import ORIGIN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,7 +41,7 @@ def _proxy(model: Model, environment: Environment) -> Iterator[str]:
     """Name the proxy of the job file or the environment. Raises ``PromptJobsError`` where it is refused."""
     if "$" in (model.base_url or "") or "$" in (model.proxy or ""):
         return
-    base_url = environment.base_url(model, ORIGIN)
+    base_url = environment.base_url(model)
     target = trust.shown(base_url, model.base_url)
     if model.proxy is not None:
         yield f"requests to {target} go through the proxy {trust.origin(model.proxy)} (`proxy`)"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from batch.cli.console import option
+from batch.wire.dialects.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -67,9 +68,7 @@ _CHANGES: tuple[Callable[[Any], Any], ...] = (
         metavar="FILE",
         help="A YAML file of settings for a JSONL job file: any key except prompts and inputs.",
     ),
-    option(
-        "--provider", type=click.Choice(["autonomous", "openai"]), help="The API dialect of the endpoint."
-    ),
+    option("--provider", type=click.Choice(sorted(names())), help="The API dialect of the endpoint."),
     option("--base-url", metavar="URL", help="The address of the endpoint; `local` starts the embedded one."),
     option("--model", metavar="NAME", help="The model to use instead of those in the job file."),
     option(

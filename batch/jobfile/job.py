@@ -18,7 +18,9 @@ if TYPE_CHECKING:
     from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
-ProviderName: TypeAlias = Literal["autonomous", "openai"]
+ProviderName: TypeAlias = str
+"""The name of a dialect in ``wire.dialects.registry``."""
+
 Mode: TypeAlias = Literal["stream", "whole"]
 InputKind: TypeAlias = Literal["files", "csv", "jsonl", "parquet", "results"]
 

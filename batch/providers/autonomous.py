@@ -1,8 +1,7 @@
-"""AutonomousAI: usable alone as a generator of deltas, and in a batch as an endpoint."""
+"""AutonomousAI alone, as a generator of deltas."""
 
 from __future__ import annotations
 
-from itertools import count
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -13,13 +12,12 @@ from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
 from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.timeouts import Timeouts
-from batch.scheduling.internal_errors import internal_error
 from batch.wire.dialects import autonomous
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+    from collections.abc import AsyncGenerator, Mapping, Sequence
 
-    from batch.records import JSONObject, Outcome, Request
+    from batch.records import JSONObject
 
 
 class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
@@ -69,7 +67,8 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
         body = autonomous.encode(name, messages, params, thread_id=thread_id or token_hex(16), stream=stream)
         async with HttpClient(timeouts or Timeouts(), proxy=proxy) as client:
             credentials = Credentials(api_key, headers or {})
-            sent = credentials.on(autonomous.headers(USER_AGENT))
+            key = autonomous.key_headers(api_key) if api_key else {}
+            sent = credentials.on(autonomous.headers(USER_AGENT), key)
             route = client.route(URL(autonomous.url(base_url, name)), sent)
             pieces = client.stream(route, body)
             try:
@@ -80,42 +79,3 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
                 raise AttemptError(known.redacted(error.failure)) from None
             finally:
                 await pieces.aclose()
-
-
-class AutonomousEndpoint:
-    """One host of the AutonomousAI protocol, as a ``protocols.Provider``."""
-
-    def __init__(
-        self, client: HttpClient, base_url: str, credentials: Credentials, *, stream: bool = True
-    ) -> None:
-        headers = credentials.on(autonomous.headers(USER_AGENT, stream=stream))
-        self._client = client
-        self._stream = stream
-        self._routes = {
-            model: client.route(URL(autonomous.url(base_url, model)), headers) for model in autonomous.MODELS
-        }
-        self._credentials = credentials.knowing(
-            {secret for route in self._routes.values() for secret in route.secrets}
-        )
-        self._threads = _threads()
-
-    async def complete(self, request: Request) -> Outcome:
-        """Make one attempt, in a conversation of its own."""
-        try:
-            body = autonomous.encode(
-                request.model,
-                request.messages,
-                request.params,
-                thread_id=next(self._threads),
-                stream=self._stream,
-            )
-            outcome: Outcome = await self._client.complete(self._routes[request.model], body)
-        except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here
-            outcome = internal_error(error)
-        return self._credentials.redacted(outcome)
-
-
-def _threads() -> Iterator[str]:
-    """Names for conversations, none of which anybody has had before."""
-    ours = token_hex(10)
-    return (f"{ours}{number:012x}" for number in count())

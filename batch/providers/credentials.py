@@ -42,9 +42,8 @@ class Credentials:
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
-    def on(self, headers: Mapping[str, str]) -> dict[str, str]:
-        """A dialect's headers with the key and the further ones, which come last and win."""
-        key = {"authorization": f"Bearer {self.api_key}"} if self.api_key else {}
+    def on(self, headers: Mapping[str, str], key: Mapping[str, str]) -> dict[str, str]:
+        """A dialect's headers, those of its key, and the further ones, which come last and win."""
         return {**headers, **key, **{name.lower(): value for name, value in self.headers.items()}}
 
     def knowing(self, secrets: Iterable[str]) -> Self:

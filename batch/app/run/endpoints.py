@@ -6,21 +6,22 @@ The embedded endpoint as a provider that knows whether its process still lives.
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
 from yarl import URL
 
 from batch.app.setup import trust
+from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.local_model.parent import started
-from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
-from batch.providers.openai import OpenAIEndpoint
+from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure
-from batch.wire.dialects.autonomous import ORIGIN
+from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -62,7 +63,7 @@ class Address:
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
         self.is_local = model.base_url == LOCAL
-        self.base_url = LOOPBACK if self.is_local else environment.base_url(model, ORIGIN)
+        self.base_url = LOOPBACK if self.is_local else environment.base_url(model)
         self.proxy = None if self.is_local else environment.proxy(model)
         self.remarks: list[str] = []
         self.warnings: list[str] = []
@@ -132,15 +133,21 @@ class Endpoints:
     async def _provider(self, address: Address) -> Provider:
         model = address.model
         client = await self._client(address.proxy, keep_alive=model.keep_alive)
-        is_streamed = model.mode == "stream"
-        kind = OpenAIEndpoint if model.provider == "openai" else AutonomousEndpoint
+        dialect = dialect_of(model.provider)
+        speaking = partial(
+            DialectEndpoint,
+            dialect,
+            client,
+            stream=model.mode == "stream",
+            models=(dialect.canonical(model.model),),
+        )
         if not address.is_local:
-            return kind(client, address.base_url, address.credentials, stream=is_streamed)
+            return speaking(address.base_url, address.credentials)
+        if dialect.EMBEDDED_PATH is None:
+            raise UsageError(f"the embedded endpoint does not speak `{dialect.NAME}`")
         endpoint, child = await self._engine(model.engine or ENGINES[0])
-        suffix = "/v1" if model.provider == "openai" else ""
         credentials = replace(address.credentials, api_key=endpoint.api_key)
-        provider = kind(client, endpoint.base_url + suffix, credentials, stream=is_streamed)
-        return EmbeddedEndpoint(provider, child)
+        return EmbeddedEndpoint(speaking(endpoint.base_url + dialect.EMBEDDED_PATH, credentials), child)
 
     async def _client(self, proxy: str | None, *, keep_alive: bool) -> HttpClient:
         if (proxy, keep_alive) not in self._clients:

@@ -17,6 +17,7 @@ from batch.errors import UsageError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import REFERENCE, call_at_end, is_secret_parameter, names_secret
 from batch.local_model.weights import cache_dir
+from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -62,12 +63,15 @@ class Environment:
         """The text with its ``${NAME}`` references replaced. Raises ``UsageError`` where one is not set."""
         return REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
-    def base_url(self, model: Model, default: str) -> str:
+    def base_url(self, model: Model) -> str:
         """The URL that requests go to; a key may only be a part of it where its origin is trusted.
 
+        It is the job's, else that of the dialect.
         A variable that holds the whole URL is the user's own word on where to send. Raises ``UsageError``.
         """
-        written = model.base_url or default
+        written = model.base_url or dialect_of(model.provider).DEFAULT_URL
+        if written is None:
+            raise UsageError(f"the model {model.id} has no address, and `{model.provider}` has no default")
         url = self._url(written)
         address, mark, _ = url.partition("?")
         if mark and "?" not in written and not REFERENCE.fullmatch(written):

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 
 from batch.jobfile.job import USD
 from batch.scheduling.pricing import Price, Tier
+from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
     from genai_prices.types import ModelPrice, TieredPrices
@@ -29,7 +30,7 @@ def price_of(model: Model, currency: str = USD) -> Price | None:
     if currency != USD:
         return None
     addresses = model.base_urls or (model.base_url or "",)
-    if model.provider != "openai" or not all(map(_may_be_listed, addresses)):
+    if not dialect_of(model.provider).HAS_LISTED_PRICES or not all(map(_may_be_listed, addresses)):
         return None
     prices = {_listed(model.model, address) for address in addresses}
     return prices.pop() if len(prices) == 1 else None

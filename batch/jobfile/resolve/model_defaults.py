@@ -22,6 +22,7 @@ from batch.jobfile.job import Model, RateLimits, TokenPrice
 from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
+from batch.wire.dialects.registry import dialect_of, names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -147,10 +148,14 @@ class Models:
         base_url = None if pool else own.base_url or self.spec.base_url
         if provider is None:
             what = "is missing: where prompts go is always said"
-            self._lacks(at, "provider", what, "write `openai` or `autonomous`")
-        elif base_url is None and not pool and provider == "openai":
-            hint = "for OpenAI itself write `https://api.openai.com/v1`"
-            self._lacks(at, "base_url", "is missing: `openai` has no default address", hint)
+            self._lacks(at, "provider", what, "write " + " or ".join(f"`{name}`" for name in names()))
+            return None, base_url
+        dialect = dialect_of(provider)
+        if base_url is None and not pool and dialect.DEFAULT_URL is None:
+            self._lacks(at, "base_url", f"is missing: `{provider}` has no default address", dialect.URL_HINT)
+        elif base_url == LOCAL and dialect.EMBEDDED_PATH is None:
+            key = (*at, "base_url") if self._is_written(at, "base_url") else ("base_url",)
+            self._say_once(key, f"the embedded endpoint does not speak `{provider}`", "")
         return provider, base_url
 
     def _lacks(self, at: At, key: str, what: str, hint: str) -> None:

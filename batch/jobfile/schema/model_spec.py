@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BeforeValidator, Field
 
+from batch.jobfile.schema.dialect_name import DialectName  # noqa: TC001 - pydantic reads it
 from batch.jobfile.schema.types import Concurrency, Currency, Money, Name, PerMinute, Spec, Text
 from batch.records import JSONObject  # noqa: TC001 - pydantic reads it
 
@@ -48,7 +49,7 @@ class PriceSpec(Spec):
 class EndpointSpec(Spec):
     """An endpoint. At the top of the file, these keys are the defaults for every model."""
 
-    provider: Literal["autonomous", "openai"] | None = Field(
+    provider: DialectName | None = Field(
         default=None, description="The API dialect of the endpoint. There is no default.", examples=["openai"]
     )
     base_url: Text | None = Field(

@@ -12,16 +12,22 @@ from binascii import b2a_base64
 from typing import TYPE_CHECKING
 
 from batch.codec import encode_json
+from batch.wire.dialects.bearer import bearer_headers
 from batch.wire.dialects.model_names import canonical_name
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch.records import JSONObject
+    from batch.records import Failure, JSONObject
 
+NAME = "autonomous"
 HOME_PAGE = "https://www.autonomous.ai/anon/"
 ORIGIN = "https://chatgpt.autonomous.ai"
 SITE = "https://www.autonomous.ai"
+DEFAULT_URL = ORIGIN
+URL_HINT = ""
+EMBEDDED_PATH = ""
+HAS_LISTED_PRICES = False
 DEFAULT_MODEL = "llama"
 
 MODELS = {
@@ -73,6 +79,9 @@ def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
     }
 
 
+key_headers = bearer_headers
+
+
 def encode(
     model: str,
     messages: Sequence[JSONObject],
@@ -80,6 +89,7 @@ def encode(
     *,
     thread_id: str,
     stream: bool,
+    with_optional: bool = True,  # noqa: ARG001 - the protocol has no optional fields
 ) -> bytes:
     """The JSON body of one request to a canonical model.
 
@@ -99,3 +109,8 @@ def encode(
     if params:
         body.update((key, value) for key, value in params.items() if key not in _RESERVED)
     return encode_json(body)
+
+
+def refuses_optional(failure: Failure, *, stream: bool) -> bool:  # noqa: ARG001 - there is nothing to refuse
+    """No failure says that an optional field is refused: the protocol has none."""
+    return False

@@ -6,20 +6,36 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from batch.wire.dialects.bearer import bearer_headers
+
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Collection, Mapping, Sequence
 
     from batch.records import Failure, JSONObject
 
-
-def url(base_url: str) -> str:
-    """Where chat completions are asked for. The query of the base URL stays at the end."""
-    address, mark, query = base_url.partition("?")
-    return address.rstrip("/") + "/chat/completions" + mark + query
-
+NAME = "openai"
+MODELS: Collection[str] | None = None
+ALIASES: Mapping[str, str] = {}
+DEFAULT_URL: str | None = None
+URL_HINT = "for OpenAI itself write `https://api.openai.com/v1`"
+EMBEDDED_PATH = "/v1"
+HAS_LISTED_PRICES = True
 
 RESERVED = frozenset({"model", "messages", "stream", "stream_options"})
 """Keys of a body that neither parameters nor ``extra_body`` may replace."""
+
+_NOT_PARAMETERS = RESERVED | {"extra_body"}
+
+
+def canonical(name: str) -> str:
+    """The name as it stands: each server has models of its own."""
+    return name
+
+
+def url(base_url: str, model: str = "") -> str:  # noqa: ARG001 - the body names the model
+    """Where chat completions are asked for. The query of the base URL stays at the end."""
+    address, mark, query = base_url.partition("?")
+    return address.rstrip("/") + "/chat/completions" + mark + query
 
 
 def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
@@ -32,22 +48,26 @@ def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
     }
 
 
+key_headers = bearer_headers
+
+
 def encode(
     model: str,
     messages: Sequence[JSONObject],
     params: Mapping[str, object],
     *,
+    thread_id: str = "",  # noqa: ARG001 - no server of this dialect keeps a conversation
     stream: bool = True,
-    ask_usage: bool = True,
+    with_optional: bool = True,
 ) -> bytes:
     """The JSON body of one request.
 
     Parameters are passed through untouched; ``extra_body``, as the SDKs know it, is merged into the top
-    level. Neither replaces what is ``RESERVED``. ``ask_usage`` asks for the usage chunk of a stream, which
-    some servers refuse.
+    level. Neither replaces what is ``RESERVED``. ``with_optional`` asks for the usage chunk of a
+    stream, which some servers refuse.
     """
     body: dict[str, object] = {"model": model, "messages": list(messages), "stream": stream}
-    if stream and ask_usage:
+    if stream and with_optional:
         body["stream_options"] = {"include_usage": True}
     if params:
         extra = params.get("extra_body")
@@ -57,12 +77,9 @@ def encode(
     return msgspec.json.encode(body)
 
 
-_NOT_PARAMETERS = RESERVED | {"extra_body"}
-
-
-def refuses_usage(failure: Failure) -> bool:
+def refuses_optional(failure: Failure, *, stream: bool = True) -> bool:
     """Whether the server refused the request because of ``stream_options``.
 
     Servers have no common code for an unknown field; the one thing they share is that the message names it.
     """
-    return failure.http_status in (400, 422) and "stream_options" in failure.message
+    return stream and failure.http_status in (400, 422) and "stream_options" in failure.message

@@ -1,16 +1,56 @@
-"""Which providers know their models by several names."""
+"""The dialects that there are, by name. Each is imported when a job first names it."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from batch.wire.dialects import autonomous
+from batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator
 
-CANONICAL: Mapping[str, Callable[[str], str]] = {"autonomous": autonomous.canonical}
-"""For a provider, what gives a model name's canonical form, or raises ``ModelNotFoundError``.
+    from batch.wire.dialects.protocol import Dialect
 
-The others take any name as it stands.
-"""
+MODULES: dict[str, str] = {
+    "openai": "batch.wire.dialects.openai",
+    "autonomous": "batch.wire.dialects.autonomous",
+}
+"""Name → module. This is the one line that a new dialect needs besides its module."""
+
+
+def names() -> list[str]:
+    """The names of all dialects, in the order of the registry."""
+    return list(MODULES)
+
+
+def dialect_of(name: str) -> Dialect:
+    """The dialect of that name.
+
+    Raises ``UsageError``, listing what there is. No dialect stands in for another: prompts would go to an
+    address that nobody has named.
+    """
+    module = MODULES.get(name)
+    if module is None:
+        raise UsageError(f"there is no dialect {name!r}; there is {', '.join(names())}")
+    return cast("Dialect", import_module(module))
+
+
+class _Canonical(Mapping[str, "Callable[[str], str]"]):
+    """For each dialect, what gives a model's canonical name; it imports those that are asked for."""
+
+    def __getitem__(self, name: str) -> Callable[[str], str]:
+        if name not in MODULES:
+            raise KeyError(name)
+        return dialect_of(name).canonical
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(MODULES)
+
+    def __len__(self) -> int:
+        return len(MODULES)
+
+
+CANONICAL: Mapping[str, Callable[[str], str]] = _Canonical()
+"""For a dialect, what gives a model name's canonical form, or raises ``ModelNotFoundError``."""

@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING
 
 import uvloop
 
-from batch.providers.autonomous import AutonomousEndpoint
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
+from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.providers.timeouts import Timeouts
 from batch.records import Reply, Request
+from batch.wire.dialects import autonomous
 from tests.bench.clients.drive import MESSAGES, arguments, run
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ REQUEST = Request("1", "", "summary", "summary", tuple(MESSAGES))
 async def client(url: str) -> AsyncIterator[Ask]:
     """Ask through one pool of connections."""
     async with HttpClient(Timeouts()) as pool:
-        endpoint = AutonomousEndpoint(pool, url, Credentials())
+        endpoint = DialectEndpoint(autonomous, pool, url, Credentials())
 
         async def ask() -> str:
             outcome = await endpoint.complete(REQUEST)

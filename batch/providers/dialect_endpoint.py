@@ -1,0 +1,111 @@
+"""An endpoint of a batch: one base URL that speaks one dialect."""
+
+from __future__ import annotations
+
+from itertools import count
+from secrets import token_hex
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+from yarl import URL
+
+from batch.providers.credentials import USER_AGENT, Credentials
+from batch.records import Failure, Reply
+from batch.scheduling.internal_errors import internal_error
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from batch.providers.client import HttpClient
+    from batch.providers.http1 import Route
+    from batch.records import Outcome, Request
+    from batch.wire.dialects.protocol import Dialect
+
+
+class DialectEndpoint:
+    """One base URL that speaks a dialect, as a ``protocols.Provider``.
+
+    ``models`` are the canonical models that it will be asked for, as far as they are known: their routes are
+    made at once. Raises ``ValueError`` where a header would end its line.
+    """
+
+    def __init__(
+        self,
+        dialect: Dialect,
+        client: HttpClient,
+        base_url: str,
+        credentials: Credentials,
+        *,
+        stream: bool = True,
+        models: Iterable[str] = (),
+    ) -> None:
+        api_key = credentials.api_key
+        key = dialect.key_headers(api_key) if api_key else {}
+        self._headers = credentials.on(dialect.headers(USER_AGENT, stream=stream), key)
+        self._credentials = credentials.knowing(
+            value.rpartition(" ")[2] for value in key.values() if api_key and api_key not in value
+        )
+        self._dialect = dialect
+        self._encode = dialect.encode
+        self._client = client
+        self._base_url = base_url
+        self._stream = stream
+        self._with_optional = True
+        self._threads = _threads()
+        self._by_url: dict[str, Route] = {}
+        self._routes: dict[str, Route] = {}
+        for model in models:
+            self._add_route(model)
+
+    async def complete(self, request: Request) -> Outcome:
+        """Make one attempt; where the server refuses the dialect's optional fields, ask without them."""
+        model, with_optional = request.model, self._with_optional
+        refused: Failure | None = None
+        try:
+            if model not in self._routes:
+                self._add_route(model)
+            while True:
+                body = self._encode(
+                    model,
+                    request.messages,
+                    request.params,
+                    thread_id=next(self._threads),
+                    stream=self._stream,
+                    with_optional=with_optional,
+                )
+                outcome = await self._client.complete(self._routes[model], body)
+                if not with_optional or not isinstance(outcome, Failure) or not self._refuses(outcome):
+                    break
+                refused, with_optional = outcome, False
+            if refused is not None:
+                outcome = self._after(refused, outcome)
+        except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here
+            outcome = internal_error(error)
+        return self._credentials.redacted(outcome)
+
+    def _refuses(self, failure: Failure) -> bool:
+        return self._dialect.refuses_optional(failure, stream=self._stream)
+
+    def _after(self, refused: Failure, outcome: Outcome) -> Outcome:
+        """The outcome of the second try, with what the first one has lost.
+
+        The optional fields are given up for all requests only where that helps: a request may be refused for
+        another reason, in words that name them.
+        """
+        if isinstance(outcome, Reply):
+            self._with_optional = False
+        return replace(outcome, lost=outcome.lost + refused.lost)
+
+    def _add_route(self, model: str) -> None:
+        """Make the route of a model. Models with one URL share it."""
+        url = self._dialect.url(self._base_url, model)
+        route = self._by_url.get(url)
+        if route is None:
+            route = self._by_url[url] = self._client.route(URL(url), self._headers)
+            self._credentials = self._credentials.knowing(route.secrets)
+        self._routes[model] = route
+
+
+def _threads() -> Iterator[str]:
+    """Names for conversations; no server has seen any of them before."""
+    return map((token_hex(10) + "{:012x}").format, count())
