@@ -11,6 +11,7 @@ have the same limits of time, proxies, TLS settings and outcomes. What differs:
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
 
@@ -22,7 +23,7 @@ from msgspec import Struct
 from batch.providers.http1 import FRAMING, KEEP, Response, Route, is_answered
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Mapping
+    from collections.abc import Awaitable, Callable, Mapping
 
     from yarl import URL
 
@@ -32,6 +33,12 @@ T = TypeVar("T")
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _READ_SIZE = 64 * 1024
+
+LOOK = 0.25
+"""Seconds of silence after which to look whether the connection still stands.
+
+Where chunks are framed wrongly, aiohttp closes the connection and may leave the reader waiting.
+"""
 
 
 class PublicRoute(Route):
@@ -53,8 +60,12 @@ class PublicBody(Struct, eq=False):
     _post: PublicPost
 
     async def readany(self) -> bytes:
-        """What has come, once something has; nothing at the end. Raises what ``faults.BROKEN`` names."""
-        return await self._post.bounded(self._content.readany())
+        """What has come, once something has; nothing at the end. Raises what is ``BROKEN``."""
+        while True:
+            with anyio.move_on_after(LOOK):
+                return await self._post.bounded(self._content.readany)
+            if self._post.is_gone and not self._content.is_eof():
+                raise aiohttp.ClientPayloadError
 
     def is_eof(self) -> bool:
         """Whether the end has come."""
@@ -86,7 +97,7 @@ class PublicPost(Struct, eq=False):
     async def send(self, body: bytes) -> Response:
         """Send, and once more on a fresh connection where a reused one had died before any answer.
 
-        ``lost`` counts a request that may have gone out before that. Raises what ``faults.BROKEN`` names.
+        ``lost`` counts a request that may have gone out before that. Raises what is ``BROKEN``.
         """
         try:
             return await self._send_with(self._connections.keeping, body)
@@ -112,6 +123,13 @@ class PublicPost(Struct, eq=False):
             self._response.close()
             self._response = None
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether the connection that the answer comes on is closed."""
+        connection = None if self._response is None else self._response.connection
+        transport = None if connection is None else connection.transport
+        return transport is None or transport.is_closing()
+
     def close(self) -> None:
         """Close the connection; one whose answer has ended is back in the pool already."""
         self.abort()
@@ -133,18 +151,24 @@ class PublicPost(Struct, eq=False):
         """The head of the request is on its way."""
         self._is_sent = True
 
-    async def bounded(self, step: Awaitable[T]) -> T:
-        """Wait for a step. Raises ``TimeoutError`` where a limit of time is over first."""
+    async def bounded(self, step: Callable[[], Awaitable[T]]) -> T:
+        """Wait for a step. Raises ``TimeoutError`` where a limit of time is over first.
+
+        A limit can be over in the very turn in which a step ends: then the next one is late.
+        """
+        if self._alarm.has_rung:
+            raise TimeoutError
         try:
             with anyio.CancelScope() as self._scope:
-                return await step
+                return await step()
         finally:
             self._scope = None
         raise TimeoutError
 
     async def _send_with(self, session: aiohttp.ClientSession, body: bytes) -> Response:
         self._is_reused = self._is_sent = False
-        request = session.post(
+        request = partial(
+            session.post,
             **self._route.options,
             data=BytesIO(body),  # aiohttp warns of large bytes
             allow_redirects=False,
