@@ -17,7 +17,7 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytest_plugins = ["tests.cli_support"]
+pytest_plugins = ["tests.cli_support", "tests.transport_paths"]
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")

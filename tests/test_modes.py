@@ -158,6 +158,7 @@ async def test_without_keep_alive_each_request_has_its_own(
     [status(400), [Send(b"HTTP/1.0 400 Bad Request\r\n\r\n"), Cut()]],
     ids=["with a length", "to the end of the connection"],
 )
+@pytest.mark.usefixtures("both_paths")
 async def test_an_empty_400_on_an_old_connection_to_a_proxy_is_asked_again_on_a_fresh_one(
     kind: Any, stale: Script
 ) -> None:
@@ -171,6 +172,7 @@ async def test_an_empty_400_on_an_old_connection_to_a_proxy_is_asked_again_on_a_
     assert [outcome.lost for outcome in outcomes] == [0, 0]
 
 
+@pytest.mark.usefixtures("both_paths")
 async def test_a_400_that_says_why_on_a_fresh_connection_or_without_a_proxy_is_an_answer() -> None:
     says_why = status(400, b'{"error": {"message": "no"}}')
     for scripts, through_proxy, requests in (
@@ -187,6 +189,7 @@ async def test_a_400_that_says_why_on_a_fresh_connection_or_without_a_proxy_is_a
         assert len(server.requests) == requests
 
 
+@pytest.mark.usefixtures("both_paths")
 async def test_a_proxy_that_always_says_so_is_asked_no_third_time() -> None:
     async with FaultServer(GOOD, status(400)) as proxy:
         outcome = (await ask("http://endpoint.invalid", times=2, proxy=proxy.url))[-1]
@@ -196,6 +199,7 @@ async def test_a_proxy_that_always_says_so_is_asked_no_third_time() -> None:
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("death", [[Cut()], [Reset()]], ids=["closed", "reset"])
+@pytest.mark.usefixtures("both_paths")
 async def test_what_a_server_may_have_processed_counts(kind: Any, death: Script) -> None:
     """The request went out on a kept connection, which died without a word."""
     async with FaultServer(GOOD, death, GOOD) as server:
@@ -205,6 +209,7 @@ async def test_what_a_server_may_have_processed_counts(kind: Any, death: Script)
     assert len(server.requests) == 3
 
 
+@pytest.mark.usefixtures("both_paths")
 async def test_a_connection_that_was_closed_before_counts_for_nothing() -> None:
     script: Script = [*GOOD, Cut()]
     async with FaultServer(script) as server, HttpClient(PATIENT) as client:

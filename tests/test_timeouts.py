@@ -189,6 +189,7 @@ def code_of(outcome: Outcome) -> str:
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 @pytest.mark.parametrize(
     "said",
     [
@@ -211,6 +212,7 @@ async def test_whatever_the_model_says_stops_the_first_clock_and_feeds_the_secon
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 @pytest.mark.parametrize("said", [b": ping\n\n", delta(""), b"event: ping\ndata: {}\n\n", b"x"], ids=repr)
 async def test_nothing_else_does(said: bytes) -> None:
     drip = Drip(chunk(said), TICK / 10)
@@ -220,6 +222,7 @@ async def test_nothing_else_does(said: bytes) -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 async def test_the_total_limit_ends_an_answer_that_flows() -> None:
     flow = Drip(chunk(delta("a")), TICK / 10)
     outcome = await ask(Timeouts(total=3 * TICK), Send(head()), flow)
@@ -231,12 +234,14 @@ async def test_the_total_limit_ends_an_answer_that_flows() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 async def test_a_whole_reply_has_until_the_first_limit() -> None:
     start = Send(head(200, content_type="application/json", content_length="99") + b'{"choices": [')
     assert code_of(await ask(Timeouts(first_byte=TICK), start, Stall())) == "first_byte_timeout"
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -251,6 +256,7 @@ async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 async def test_whoever_reads_a_generator_slowly_meets_no_limit() -> None:
     script: Script = [
         Send(head() + chunk(delta("a"))),
@@ -269,6 +275,7 @@ async def test_whoever_reads_a_generator_slowly_meets_no_limit() -> None:
 
 
 @pytest.mark.anyio
+@pytest.mark.usefixtures("both_paths")
 async def test_a_server_that_falls_silent_ends_a_generator_all_the_same() -> None:
     async with FaultServer([Send(head() + chunk(delta("a"))), Stall()]) as server:
         pieces = AutonomousAI.create_async_generator(

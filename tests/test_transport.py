@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from batch.testing import Received, Script
 
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_paths")]
 
 
 # Connections

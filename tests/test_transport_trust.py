@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     from tests.conftest import Command
 
 
-pytestmark = pytest.mark.anyio
+pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_paths")]
 
 
 # Proxies

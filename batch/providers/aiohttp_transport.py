@@ -14,11 +14,17 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
 import aiohttp
-from aiohttp.client_proto import ResponseHandler
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
+
+    from aiohttp.client_proto import ResponseHandler
+else:
+    try:
+        from aiohttp.client_proto import ResponseHandler
+    except ImportError:  # not the aiohttp that is known: `aiohttp_check` will find that out
+        ResponseHandler = object
 
 
 GREEDY = 128 * 1024

@@ -19,7 +19,6 @@ from msgspec.structs import replace
 
 from batch.errors import AttemptError
 from batch.providers.aiohttp_transport import Body, Line
-from batch.providers.http1 import Post
 from batch.providers.timeouts import Alarm, Deadlines, Timeouts
 from batch.providers.transport_errors import BROKEN, translate
 from batch.records import Rate
@@ -29,14 +28,17 @@ from batch.wire.headers import rate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
+    from typing import Any
 
-    import aiohttp
-
-    from batch.providers.http1 import Connections, Response, Route
+    from batch.providers.http1 import BodyReader, Connections, Post, Response, Route
+    from batch.providers.public_http import PublicConnections, PublicPost
     from batch.providers.read_coalescing import ReadCoalescer
     from batch.providers.timeouts import Watch
     from batch.records import Outcome
     from batch.wire.reply_decoder import ReplyDecoder
+
+    NewPost = Callable[[Any, Any, Deadlines, Alarm], Post | PublicPost]
+    """Makes the sender of one body from connections and a route of the same path."""
 
 MAX_ERROR_BODY = 64 * 1024
 """Bytes of an error response that are read."""
@@ -72,7 +74,7 @@ class Attempt:
 
     def __init__(
         self,
-        connections: Connections,
+        connections: Connections | PublicConnections,
         route: Route,
         body: bytes,
         timeouts: Timeouts,
@@ -89,7 +91,8 @@ class Attempt:
         self._left_at: float | None = None
         self._deadlines = Deadlines(timeouts, self._started)
         self._alarm = Alarm(watch, self._deadlines)
-        self._post = Post(connections, route, self._deadlines, self._alarm)
+        new_post: NewPost = connections.post
+        self._post = new_post(connections, route, self._deadlines, self._alarm)
         self._response: Response | None = None
         self._decoder = decoder
         self._deltas = 0
@@ -250,7 +253,7 @@ class Attempt:
             return self._broken(broken)
         return self._ended() if outcome is None and body.is_eof() else outcome
 
-    async def _take(self, body: aiohttp.StreamReader, data: bytes) -> Outcome | None:
+    async def _take(self, body: BodyReader, data: bytes) -> Outcome | None:
         for piece in self._plain(data):
             self._decoder.feed(piece)
             if self._inflater is not None:
@@ -260,7 +263,7 @@ class Attempt:
             await self._drain()
         return outcome
 
-    def _fed(self, body: aiohttp.StreamReader, read: int) -> Outcome | None:
+    def _fed(self, body: BodyReader, read: int) -> Outcome | None:
         """A read of so many bytes is decoded: the outcome, or else when to look again."""
         decoder, now = self._decoder, self._loop.time()
         if decoder.message.deltas != self._deltas:

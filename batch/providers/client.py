@@ -14,10 +14,9 @@ import anyio
 
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
-from batch.providers.aiohttp_transport import Connector
+from batch.providers.aiohttp_check import connections
 from batch.providers.attempt import Attempt
 from batch.providers.generator_api import FinishReason
-from batch.providers.http1 import Connections, Route
 from batch.providers.read_coalescing import ReadCoalescer
 from batch.providers.timeouts import Watch
 from batch.records import Failure, Outcome
@@ -33,6 +32,8 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from batch.providers.generator_api import Delta
+    from batch.providers.http1 import Connections, Route
+    from batch.providers.public_http import PublicConnections
     from batch.providers.timeouts import Timeouts
 
 DNS_CACHE = 10
@@ -66,12 +67,12 @@ class HttpClient:
             ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
         )
         self._gatherer = ReadCoalescer()
-        self._connections: Connections | None = None
+        self._connections: Connections | PublicConnections | None = None
         self._watch: Watch | None = None
 
     async def __aenter__(self) -> Self:
         self._watch = Watch(asyncio.get_running_loop())
-        self._connections = Connections(Connector(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls))
+        self._connections = connections(limit=0, ttl_dns_cache=DNS_CACHE, ssl=self._tls)
         return self
 
     async def __aexit__(
@@ -89,7 +90,9 @@ class HttpClient:
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
         """The way to an address, to be made once for all requests that go there."""
-        return Route(url, headers, self._proxy, keep_alive=self._keep_alive)
+        if self._connections is None:
+            raise RuntimeError("the client is not open")
+        return self._connections.route(url, headers, self._proxy, keep_alive=self._keep_alive)
 
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""

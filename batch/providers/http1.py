@@ -11,7 +11,7 @@ import asyncio
 from base64 import b64encode
 from collections import defaultdict
 from time import monotonic
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import aiohttp
 import anyio
@@ -28,11 +28,28 @@ if TYPE_CHECKING:
     from batch.providers.timeouts import Alarm, Deadlines
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
-_FRAMING = ("content-length", "transfer-encoding")
+FRAMING = ("content-length", "transfer-encoding")
+"""Headers that say where a body ends; those of a job do not count."""
 
 
 class NothingSentError(aiohttp.ServerDisconnectedError):
     """The connection had died before any byte of the request went out."""
+
+
+class BodyReader(Protocol):
+    """What both paths read a body with: aiohttp's own reader, or one around it."""
+
+    async def readany(self) -> bytes:
+        """What has come, once something has; nothing at the end."""
+
+    def is_eof(self) -> bool:
+        """Whether the end has come."""
+
+    def exception(self) -> BaseException | None:
+        """Why the rest does not come."""
+
+    async def wait_eof(self) -> None:
+        """Wait for the end."""
 
 
 class Response(Struct, frozen=True):
@@ -40,7 +57,7 @@ class Response(Struct, frozen=True):
 
     status: int
     headers: Mapping[str, str]
-    content: aiohttp.StreamReader
+    content: BodyReader
 
 
 class Route:
@@ -61,12 +78,15 @@ class Route:
         self.keep_alive = keep_alive
         self.is_proxied = proxy is not None
         self.secrets = tuple(_basic(address) for address in (url, URL(proxy or "")) if address.password)
+        self.is_early = False
+        self._prepare(url, headers, proxy)
+
+    def _prepare(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> None:
         # What a connection is asked for with. A proxy's credentials are among its headers from then on.
         self._pattern = aiohttp.ClientRequest(
             "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
         )
         self._head = b""
-        self.is_early = False
 
     def __repr__(self) -> str:
         return f"Route({self.origin})"
@@ -82,7 +102,7 @@ class Route:
         """
         protocol, transport = _ends(connection)
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
-        transport.write(b"%s%d\r\n\r\n%s" % (self._head or self._headed(), len(body), body))
+        transport.write(b"%s%d\r\n\r\n%s" % (self._head or self.head(), len(body), body))
         if transport.is_closing():  # the system has refused the very first bytes
             raise NothingSentError
         while True:
@@ -90,14 +110,14 @@ class Route:
             if message.code >= 200 or message.code == 101:
                 return Response(message.code, message.headers, content)
 
-    def _headed(self) -> bytes:
+    def head(self) -> bytes:
         """All of a request up to the number of the body's bytes."""
         request = self._pattern
         is_forwarded = request.proxy is not None and not request.is_ssl()
         target = str(request.url) if is_forwarded else request.url.raw_path_qs
         lines = [f"POST {target} HTTP/1.1"]
         lines += [
-            f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in _FRAMING
+            f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in FRAMING
         ]
         if not self.keep_alive:
             lines.append("Connection: close")
@@ -149,7 +169,7 @@ class Post(Struct, eq=False):
             try:
                 return await self._send_on(kept, body)
             except (aiohttp.ServerDisconnectedError, aiohttp.ClientOSError) as error:
-                if self._alarm.has_rung or _is_answered(error):
+                if self._alarm.has_rung or is_answered(error):
                     raise
                 self.lost += not isinstance(error, NothingSentError)
                 self.close()
@@ -206,7 +226,7 @@ class Post(Struct, eq=False):
             self.connection.transport.abort()
 
 
-def _is_answered(error: Exception) -> bool:
+def is_answered(error: Exception) -> bool:
     """Whether an answer had begun when the connection went away."""
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
 
@@ -221,6 +241,9 @@ class Connections:
     The connector would keep them too, but looking for one there is as dear as a request: it is a coroutine,
     which must be bounded in time, only to find what is mostly at hand.
     """
+
+    post: ClassVar[type[Post]] = Post
+    route: ClassVar[type[Route]] = Route
 
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector

@@ -20,6 +20,7 @@ from batch.app.run.timestamps import exact_utc_now
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
+from batch.providers import aiohttp_check
 from batch.results.result_line import Keep, stored
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
@@ -30,7 +31,7 @@ from batch.scheduling.scheduler import Scheduler
 from batch.scheduling.target_queue import TargetQueue
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
 
     from batch.app.run.options import RunOptions
     from batch.app.run.plan import Plan
@@ -104,6 +105,7 @@ class Session:
             endpoints = Endpoints(job, self._environment, stack, self._report_download)
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
+                self._tell_of_slow_transport(providers)
                 await ready()
             scheduler = Scheduler(self._queues(feed), self._connections())
             await self._run(scheduler, providers, log, feed)
@@ -124,6 +126,10 @@ class Session:
             self._observers.warn(warning)
         for remark in dict.fromkeys(text for address in told for text in address.remarks):
             self._observers.inform(remark)
+
+    def _tell_of_slow_transport(self, providers: Collection[str]) -> None:
+        if providers and (text := aiohttp_check.notice()):
+            self._observers.inform(text)
 
     def _connections(self) -> int:
         wished = self._job.concurrency
