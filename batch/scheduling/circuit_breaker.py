@@ -46,13 +46,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.exit_codes import EXIT_OUT
+from batch.failure_codes import FD_LIMIT, parks
 from batch.records import Reply
 from batch.scheduling.breaker_steps import Charge, Delay, Exhaust, Hang, Release
 from batch.scheduling.decisions import CheckStarted, CircuitClosed, CircuitOpened, Park
 from batch.scheduling.fault_attribution import SUSPECT, Kind, is_proof, kind_of
 from batch.scheduling.probation import Probation, Verdict
 from batch.scheduling.retry import (
-    PARK,
     Parking,
     RetryPolicy,
     backoff,
@@ -297,7 +297,7 @@ class CircuitBreaker:
         """Probe it after all if it is parked for what its first request met, and not for an outage."""
         if self.parking is None or not self.stopped or self.proven or self._second_chance:
             return
-        if self.parking.code not in PARK and self.parking.exit_code != EXIT_OUT:
+        if not parks(self.parking.code) and self.parking.exit_code != EXIT_OUT:
             self._second_chance = True
             self._open(self.parking.code, now)
             self.parking = None
@@ -374,7 +374,7 @@ class CircuitBreaker:
         self._is_strange = not self.proven and speaks_of_another_server(failure)
         if kind is Kind.REFUSED:
             return self._refused(task, failure, now, is_trial=is_trial)
-        if kind is Kind.UNREACHABLE and failure.code == "fd_limit" and self.in_flight:
+        if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT and self.in_flight:
             self._ceiling = max(1, self.in_flight)  # what is in flight is what this machine can bear
             return [Delay(task, now + self._policy.base, is_refusal=False)]
         if self._state is State.OPEN:
@@ -389,7 +389,7 @@ class CircuitBreaker:
         self._suspect(task, failure, kind, now)
         if kind is Kind.UNREACHABLE:
             refused = self.suspects.count(kind)
-            if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == "fd_limit":
+            if not self.in_flight or refused >= REFUSED_CONNECTIONS or failure.code == FD_LIMIT:
                 return self._opened(failure, now)
         if self._state is State.CLOSED and len(self.suspects.waiting) >= SUSPECTS * self._double:
             return [Hang(task), *self._begin_check(now)]
@@ -401,7 +401,7 @@ class CircuitBreaker:
 
     def _failed_unproven(self, task: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
         self._probation.failed(task.request.id, failure, kind)
-        if kind is Kind.UNREACHABLE and failure.code == "fd_limit":
+        if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT:
             self._suspect(task, failure, kind, now)
             return self._opened(failure, now)
         if kind in SUSPECT or kind is Kind.REJECTED:

@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batch.failure_codes import UNKNOWN_FINISH, is_unwanted_answer
 from batch.records import Reply
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
@@ -22,7 +23,6 @@ from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
 from batch.scheduling.fault_attribution import SUSPECT, kind_of
 from batch.scheduling.reference_requests import References
 from batch.scheduling.retry import (
-    ANSWERED,
     Fail,
     Parking,
     Retry,
@@ -212,7 +212,7 @@ class TargetQueue:
             self._backlog.retries.replied()
             if not (task.is_check or self._references.are_small):
                 self._references.learn(task.request)
-        elif outcome.code in ANSWERED:
+        elif is_unwanted_answer(outcome.code):
             self._backlog.retries.replied()
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
@@ -357,7 +357,7 @@ class TargetQueue:
             task.is_last_chance = True
             self._backlog.put_back(task)
             return [Requeue(task)]
-        if failure.code == "unknown_finish":
+        if failure.code == UNKNOWN_FINISH:
             return self._unknown_finish(task, verdict, failure, now)
         if endpoint.proven or not speaks_of_another_server(failure):
             return [self._fail(task, failure, verdict)]
