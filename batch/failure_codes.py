@@ -22,7 +22,6 @@ UNKNOWN_FINISH = "unknown_finish"
 BAD_ROW = "bad_row"
 INPUT_CHANGED = "input_changed"
 UNENCODABLE = "unencodable"
-LOCAL_MODEL = "local_model"
 INTERNAL_ERROR = "internal_error"
 
 
@@ -220,7 +219,7 @@ LOCAL = (
         is_billable=False,
     ),
     FailureCode(UNENCODABLE, "The result cannot be written as JSON.", retried=Retried.NEVER),
-    FailureCode(LOCAL_MODEL, "The embedded endpoint stopped.", retried=Retried.PARK),
+    FailureCode("local_model", "The embedded endpoint stopped.", retried=Retried.PARK),
     FailureCode(INTERNAL_ERROR, "A provider or decoder raised an exception: a bug.", retried=Retried.ONCE),
 )
 FAILURE_CODES = {code.name: code for code in (*NETWORK, *STATUSES, *ANSWERS, *LOCAL)}

@@ -12,7 +12,6 @@ import msgspec
 from yarl import URL
 
 from batch.app.setup import trust
-from batch.failure_codes import LOCAL_MODEL
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.local_model.parent import started
 from batch.providers.autonomous import AutonomousEndpoint
@@ -50,7 +49,7 @@ class EmbeddedEndpoint:
         if code is None or not isinstance(outcome, Failure):
             return outcome
         died = f"the embedded endpoint has died (exit code {code}); was the machine out of memory?"
-        return msgspec.structs.replace(outcome, code=LOCAL_MODEL, message=died)
+        return msgspec.structs.replace(outcome, code="local_model", message=died)
 
 
 LOOPBACK = "http://127.0.0.1"
