@@ -26,8 +26,8 @@ hide: [toc]
 # Result fields
 
 Each line of an output file is one JSON object with these keys, in this order. A value that does not exist is
-`null`; a key is left out only where this page says so. This page is written by
-`python -m tests.make_result_pages`.
+`null`; a key is left out only where this page says so.
+This page is written by `python -m tests.make_result_pages`.
 
 | field | type | meaning |
 |---|---|---|
