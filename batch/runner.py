@@ -22,6 +22,7 @@ from batch.errors import (
     one_line,
 )
 from batch.events import AttemptFailed, AttemptStarted, ResultsDurable, Tick
+from batch.failure_codes import INVALID_OUTPUT
 from batch.notices import notice_of
 from batch.records import Failure, Mishap, Reply
 from batch.results import result_line
@@ -29,7 +30,6 @@ from batch.results.result_line import stored
 from batch.scheduling.answer_validation import ANYTHING, Unchecked, uncheckable
 from batch.scheduling.decisions import Failed, RetryAt
 from batch.scheduling.internal_errors import charged, internal_error, no_outcome
-from batch.scheduling.retry import INVALID_OUTPUT
 from batch.scheduling.snapshot import congestion, snapshot
 
 if TYPE_CHECKING:

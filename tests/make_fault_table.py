@@ -95,8 +95,8 @@ BLAME = """
 ## Whose fault: the request's or the endpoint's
 
 Documents never stop other documents, in this run or the next. A real outage, a revoked key and an empty
-account cost a handful of requests. The rules hold for each endpoint; `batch/scheduling/circuit_breaker.py`
-carries them out, and `tests/test_blame.py` plays them in virtual time.
+account cost a handful of requests. The rules hold for each endpoint; `batch/scheduling/circuit_states.py`
+has the table of states, and `tests/test_blame.py` plays them in virtual time.
 
 1. **Suspect failures** are 402, 403, 408, 5xx but 501, and a first byte that does not come in time. The
    endpoint alone is at fault for 401, a refused connection, an unknown host, TLS and 407.

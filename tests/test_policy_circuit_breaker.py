@@ -103,25 +103,25 @@ def proven() -> Endpoint:
         ([CUT], State.CLOSED, ["Charge"]),
         ([AFTER_TEXT], State.CLOSED, ["Charge"]),
         ([CUT_UNSEEN], State.UNPROVEN, ["Charge"]),
-        ([BUSY], State.UNPROVEN, ["Hang"]),
-        ([IN_PLACE], State.UNPROVEN, ["Hang"]),
+        ([BUSY], State.UNPROVEN, ["Suspend"]),
+        ([IN_PLACE], State.UNPROVEN, ["Suspend"]),
         ([BUSY, OK], State.CLOSED, ["Blamed", "Charge"]),
         ([FLAGGED, OK], State.CLOSED, ["Blamed", "Charge"]),
         ([REJECTED, OK], State.CLOSED, ["Blamed", "Charge"]),
-        ([BUSY, SILENT], State.OPEN, ["Release", "Release", "CircuitOpened"]),
-        ([BUSY, FLAGGED, BUSY], State.OPEN, ["Release", "Release", "Release", "CircuitOpened"]),
-        ([LATER], State.OPEN, ["Release", "CircuitOpened"]),
+        ([BUSY, SILENT], State.OPEN, ["Requeue", "Requeue", "CircuitOpened"]),
+        ([BUSY, FLAGGED, BUSY], State.OPEN, ["Requeue", "Requeue", "Requeue", "CircuitOpened"]),
+        ([LATER], State.OPEN, ["Requeue", "CircuitOpened"]),
         ([SLOW], State.UNPROVEN, ["Delay"]),
         ([WRONG_KEY], State.UNPROVEN, ["Charge"]),
         ([NO_KEY_INSIDE], State.UNPROVEN, ["Charge"]),
         ([REFUSED], State.UNPROVEN, ["Charge"]),
-        ([REJECTED] * 4, State.UNPROVEN, ["Hang"]),
-        ([REJECTED] * 5, State.PARKED, ["Release"] * 5 + ["Park"]),
-        ([REJECTED, OTHERWISE] * 3, State.UNPROVEN, ["Hang"]),
+        ([REJECTED] * 4, State.UNPROVEN, ["Suspend"]),
+        ([REJECTED] * 5, State.PARKED, ["Requeue"] * 5 + ["Park"]),
+        ([REJECTED, OTHERWISE] * 3, State.UNPROVEN, ["Suspend"]),
         ([TOO_LONG] * 20, State.UNPROVEN, ["Charge"]),
-        ([FLAGGED] * 7, State.UNPROVEN, ["Hang"]),
-        ([FLAGGED] * 8, State.PARKED, ["Release"] * 8 + ["Park"]),
-        ([UNPAID, FLAGGED] * 4, State.PARKED, ["Release"] * 8 + ["Park"]),
+        ([FLAGGED] * 7, State.UNPROVEN, ["Suspend"]),
+        ([FLAGGED] * 8, State.PARKED, ["Requeue"] * 8 + ["Park"]),
+        ([UNPAID, FLAGGED] * 4, State.PARKED, ["Requeue"] * 8 + ["Park"]),
     ],
 )
 def test_an_endpoint_that_has_never_answered(outcomes: list[Outcome], state: State, steps: list[str]) -> None:
@@ -133,9 +133,9 @@ def test_an_endpoint_that_has_never_answered(outcomes: list[Outcome], state: Sta
 def test_four_suspects_wait_and_the_fifth_starts_a_check(failure: Failure) -> None:
     it = proven()
     tasks = [it.send() for _ in range(5)]
-    assert [it.end(task, failure) for task in tasks[:4]] == [["Hang"]] * 4
+    assert [it.end(task, failure) for task in tasks[:4]] == [["Suspend"]] * 4
     assert it.is_in(State.CLOSED)
-    assert it.end(tasks[4], failure) == ["Hang", "CheckStarted"]
+    assert it.end(tasks[4], failure) == ["Suspend", "CheckStarted"]
     assert it.is_in(State.HALF_OPEN)
     assert it.breaker.wants_check(it.now)
     assert not it.breaker.is_open(it.now), "sending pauses"
@@ -153,13 +153,13 @@ def in_doubt(failure: Failure = BUSY) -> Endpoint:
     [
         (OK, State.CLOSED, ["Blamed"] + ["Charge"] * 5),
         (CUT, State.CLOSED, ["Blamed"] + ["Charge"] * 5),
-        (BUSY, State.OPEN, ["Release"] * 5 + ["CircuitOpened"]),
-        (SILENT, State.OPEN, ["Release"] * 5 + ["CircuitOpened"]),
-        (REFUSED, State.OPEN, ["Release"] * 5 + ["CircuitOpened"]),
-        (LATER, State.OPEN, ["Release"] * 5 + ["CircuitOpened"]),
-        (FLAGGED, State.PARKED, ["Release"] * 5 + ["Park"]),
-        (UNPAID, State.PARKED, ["Release"] * 5 + ["Park"]),
-        (WRONG_KEY, State.PARKED, ["Release"] * 5 + ["Park"]),
+        (BUSY, State.OPEN, ["Requeue"] * 5 + ["CircuitOpened"]),
+        (SILENT, State.OPEN, ["Requeue"] * 5 + ["CircuitOpened"]),
+        (REFUSED, State.OPEN, ["Requeue"] * 5 + ["CircuitOpened"]),
+        (LATER, State.OPEN, ["Requeue"] * 5 + ["CircuitOpened"]),
+        (FLAGGED, State.PARKED, ["Requeue"] * 5 + ["Park"]),
+        (UNPAID, State.PARKED, ["Requeue"] * 5 + ["Park"]),
+        (WRONG_KEY, State.PARKED, ["Requeue"] * 5 + ["Park"]),
         (SLOW, State.HALF_OPEN, []),
         (REJECTED, State.HALF_OPEN, []),
         (CUT_UNSEEN, State.HALF_OPEN, []),
@@ -172,7 +172,7 @@ def test_what_a_check_decides(outcome: Outcome, state: State, steps: list[str]) 
 
 def test_three_checks_that_fail_otherwise_park_the_endpoint() -> None:
     it = in_doubt()
-    assert it(REJECTED, CUT_UNSEEN, REJECTED) == ["Release"] * 5 + ["Park"]
+    assert it(REJECTED, CUT_UNSEEN, REJECTED) == ["Requeue"] * 5 + ["Park"]
     assert it.breaker.parking is not None
     assert it.breaker.parking.exit_code == 7
 
@@ -206,7 +206,7 @@ def test_an_answer_to_what_was_sent_before_is_no_proof() -> None:
     it = proven()
     early = it.send()
     suspect = it.send()
-    assert it.end(suspect, BUSY) == ["Hang"]
+    assert it.end(suspect, BUSY) == ["Suspend"]
     assert it.end(early, OK) == []
     late = it.send()
     assert it.end(late, OK) == ["Blamed", "Charge"]
@@ -244,19 +244,19 @@ def test_what_a_probe_shows(outcome: Outcome, state: State, steps: list[str]) ->
 def test_connections_that_are_refused_open_the_circuit_without_a_check() -> None:
     it = proven()
     first, second, _ = it.send(), it.send(), it.send()
-    assert it.end(first, REFUSED) == ["Hang"]
-    assert it.end(second, REFUSED) == ["Release", "Release", "CircuitOpened"]
+    assert it.end(first, REFUSED) == ["Suspend"]
+    assert it.end(second, REFUSED) == ["Requeue", "Requeue", "CircuitOpened"]
 
 
 def test_one_alone_does_where_nothing_else_is_in_flight() -> None:
     it = proven()
-    assert it(REFUSED) == ["Release", "CircuitOpened"]
+    assert it(REFUSED) == ["Requeue", "CircuitOpened"]
 
 
 def test_one_among_answers_is_the_request_s_own() -> None:
     it = proven()
     refused, _ = it.send(), it.send()
-    assert it.end(refused, REFUSED) == ["Hang"]
+    assert it.end(refused, REFUSED) == ["Suspend"]
     assert it(OK) == ["Blamed", "Charge"]
 
 
@@ -264,7 +264,7 @@ def test_five_requests_that_maintenance_refuses_open_the_circuit_until_then() ->
     it = proven()
     tasks = [it.send() for _ in range(5)]
     assert [it.end(task, LATER) for task in tasks[:4]] == [["Delay"]] * 4
-    assert it.end(tasks[4], LATER) == ["Release", "CircuitOpened"]
+    assert it.end(tasks[4], LATER) == ["Requeue", "CircuitOpened"]
     assert it.breaker.check_due(0) == 33, "a tenth later than it says"
 
 

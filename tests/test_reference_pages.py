@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +11,7 @@ from jsonschema import Draft7Validator
 
 from batch.jobfile.schema.json_schema import json_schema
 from batch.records import Result, Summary
-from batch.scheduling.retry import NEVER, ONCE, PARK
 from tests import make_extras, make_job_keys, make_result_pages
-from tests.fault_matrix import ROWS
 from tests.make_job_keys import GROUPS, keys, kind, top_level
 from tests.make_result_pages import field_paths, precedence
 from tests.reference_codes import CODES
@@ -92,30 +89,6 @@ def test_durations_are_written_with_their_unit() -> None:
 @pytest.mark.parametrize(("struct", "meanings"), [(Result, FIELDS), (Summary, SUMMARY_FIELDS)])
 def test_every_field_is_described_in_its_order(struct: type, meanings: dict[str, str]) -> None:
     assert list(meanings) == list(field_paths(struct))
-
-
-def codes_in_the_source() -> Iterator[str]:
-    """Codes that the package names where it makes a failure."""
-    for path in sorted((ROOT / "batch").rglob("*.py")):
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if not isinstance(node, ast.Call):
-                continue
-            name = getattr(node.func, "id", getattr(node.func, "attr", ""))
-            if name in ("Failure", "ResultError", "_failure", "_error", "_ended", "failure"):
-                first = [node.args[0]] if node.args else []
-                named = [keyword.value for keyword in node.keywords if keyword.arg == "code"]
-                yield from (
-                    part.value
-                    for part in first + named
-                    if isinstance(part, ast.Constant) and isinstance(part.value, str) and part.value
-                )
-
-
-def test_every_error_code_is_on_the_page() -> None:
-    played = {row.code for row in ROWS if row.code and not row.code.startswith("http_")}
-    used = set(codes_in_the_source())
-    assert {"truncated", "filtered", "bad_row"} <= used
-    assert played | used | NEVER | ONCE | PARK <= set(BY_NAME)
 
 
 RETRIED = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 from msgspec.structs import replace
 
+from batch.failure_codes import EMPTY_LENGTH, LENGTH, UNKNOWN_FINISH
 from batch.finish_reasons import NO_WORDS, Ending, FinishReasons, classify
 from batch.records import ResultError, Verdict
 
@@ -19,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from batch.records import Result
-
-UNKNOWN_FINISH = "unknown_finish"
 
 _CODES = {
     Ending.FILTERED: "filtered",
@@ -59,12 +58,12 @@ class Restate(Struct, frozen=True):
         if ending is not Ending.LENGTH:
             return result
         if not _says_something(result):
-            return _failed(result, "empty_length", "the limit of tokens was reached before the answer began")
+            return _failed(result, EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
         if result.verdict is Verdict.LENGTH:
             return result
         if self.accepts_length:
             return replace(result, verdict=Verdict.LENGTH)
-        return _failed(result, "length", "cut off at its limit of tokens")
+        return _failed(result, LENGTH, "cut off at its limit of tokens")
 
     def _of_unknown(self, result: Result, ending: Ending | None) -> Result:
         """The answer of a line whose finish reason the job knows by now."""
@@ -89,7 +88,7 @@ WITHOUT_JOB = Restate(knows_words=False)
 
 def _failed(result: Result, code: str, message: str) -> Result:
     """A stored answer as the failure that it is. It is sent again, unless that would give the same."""
-    retryable = code != "empty_length"
+    retryable = code != EMPTY_LENGTH
     error = ResultError(code, message, None, retryable=retryable, runs=0, history=[])
     return replace(
         result,

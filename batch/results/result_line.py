@@ -11,6 +11,7 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.errors import UnencodableError
+from batch.failure_codes import BAD_ROW, INPUT_CHANGED, UNENCODABLE
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 from batch.scheduling.bill import cost_source
 
@@ -32,9 +33,6 @@ class Keep(Struct, frozen=True):
     reasoning: bool = True
     messages: bool = False
 
-
-UNENCODABLE = "unencodable"
-"""The code of a result that cannot be written as JSON."""
 
 KEEP = Keep()
 """What a job keeps that says nothing of it."""
@@ -125,13 +123,13 @@ def _asks_for_logprobs(request: Request) -> bool:
 
 def refused(request: Request, why: str, at: str) -> Result:
     """The line of a request that is not sent, since its row is bad."""
-    error = ResultError("bad_row", why, None, retryable=False, runs=1, history=[])
+    error = ResultError(BAD_ROW, why, None, retryable=False, runs=1, history=[])
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
 
 
 def unreadable(request: Request, why: str, at: str) -> Result:
     """The line of a request that is not sent, since its document or row has gone bad after it was checked."""
-    error = ResultError("input_changed", why, None, retryable=True, runs=1, history=[])
+    error = ResultError(INPUT_CHANGED, why, None, retryable=True, runs=1, history=[])
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
 
 

@@ -8,8 +8,8 @@ from msgspec import Struct
 from msgspec.structs import replace
 
 from batch.checking.cost import is_cheap
+from batch.failure_codes import EMPTY_LENGTH, INVALID_OUTPUT, LENGTH
 from batch.records import Failure, Verdict
-from batch.scheduling.retry import INVALID_OUTPUT, LENGTH
 from batch.structured_output import Invalid, decoded, demand_of
 
 if TYPE_CHECKING:
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 
 OnLength: TypeAlias = Literal["accept", "retry", "fail"]
 
-EMPTY_LENGTH = "empty_length"
 _LIMITS = ("max_tokens", "max_completion_tokens")
 
 

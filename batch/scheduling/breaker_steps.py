@@ -1,4 +1,7 @@
-"""What a circuit breaker wants done with requests: instructions that the queue carries out."""
+"""What a circuit breaker wants done with requests: instructions that the queue carries out.
+
+``Requeue``, ``Suspend`` and what becomes of the endpoint are decisions already (``decisions``).
+"""
 
 from __future__ import annotations
 
@@ -6,7 +9,15 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from batch.scheduling.decisions import Blamed, CheckStarted, CircuitClosed, CircuitOpened, Park
+from batch.scheduling.decisions import (
+    Blamed,
+    CheckStarted,
+    CircuitClosed,
+    CircuitOpened,
+    Park,
+    Requeue,
+    Suspend,
+)
 
 if TYPE_CHECKING:
     from batch.records import Failure
@@ -19,12 +30,6 @@ class Charge(Struct, frozen=True):
     task: Task
     failure: Failure
     at: float
-
-
-class Release(Struct, frozen=True):
-    """The request may be sent again at once, uncharged."""
-
-    task: Task
 
 
 class Delay(Struct, frozen=True):
@@ -42,13 +47,7 @@ class Exhaust(Struct, frozen=True):
     failure: Failure
 
 
-class Hang(Struct, frozen=True):
-    """The request waits for proof of whose fault its failure is."""
-
-    task: Task
-
-
 Event: TypeAlias = Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed
 """What has become of the endpoint."""
 
-Step: TypeAlias = Charge | Release | Delay | Exhaust | Hang | Event
+Step: TypeAlias = Charge | Delay | Exhaust | Requeue | Suspend | Event

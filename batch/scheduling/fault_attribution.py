@@ -9,14 +9,12 @@ from __future__ import annotations
 from enum import Enum, auto
 from typing import TYPE_CHECKING
 
+from batch.failure_codes import is_outage, is_suspect, is_unwanted_answer, is_whole_answer
 from batch.records import Failure, Reply
-from batch.scheduling.retry import ANSWERED, has_begun, must_park, status_of
+from batch.scheduling.retry import has_begun, must_park, status_of
 
 if TYPE_CHECKING:
     from batch.records import Outcome
-
-WHOLE_ANSWERS = ANSWERED | {"filtered", "empty_length", "unknown_finish"}
-"""Codes of answers that are complete as far as the server says, though they are no success."""
 
 
 class Kind(Enum):
@@ -45,15 +43,15 @@ def kind_of(failure: Failure) -> Kind:
     """The kind of a failure. An attempt that began to answer shows that the endpoint works."""
     if must_park(failure):
         return Kind.PARK
-    if failure.code in ("connect", "fd_limit"):
+    if is_outage(failure.code):
         return Kind.UNREACHABLE
-    if has_begun(failure) or failure.code in ANSWERED:
+    if has_begun(failure) or is_unwanted_answer(failure.code):
         return Kind.OWN
     return _kind_by_status(failure, status_of(failure))
 
 
 def _kind_by_status(failure: Failure, status: int | None) -> Kind:
-    if failure.code == "first_byte_timeout":
+    if is_suspect(failure.code):
         return Kind.TROUBLE
     if status is None:
         return Kind.OWN
@@ -70,4 +68,4 @@ def is_proof(outcome: Outcome) -> bool:
     """Whether only an endpoint that works gives this: a first delta, or a whole answer."""
     if isinstance(outcome, Reply):
         return True
-    return has_begun(outcome) or outcome.code in WHOLE_ANSWERS
+    return has_begun(outcome) or is_whole_answer(outcome.code)

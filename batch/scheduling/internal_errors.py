@@ -7,12 +7,11 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.errors import one_line
+from batch.failure_codes import INTERNAL_ERROR
 from batch.records import Failure, Reply
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-
-INTERNAL_ERROR = "internal_error"
 
 
 def internal_error(error: BaseException) -> Failure:

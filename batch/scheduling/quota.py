@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.failure_codes import is_billable
 from batch.records import Failure, Reply, Usage
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.belief import believed
@@ -21,9 +22,6 @@ if TYPE_CHECKING:
     from batch.scheduling.budget import Budget
     from batch.scheduling.pricing import Price
     from batch.scheduling.task import Task
-
-NEVER_SENT = frozenset({"connect", "tls", "proxy_auth", "fd_limit"})
-"""Codes of attempts that no model has seen: they take nothing."""
 
 GATEWAY_GAVE_UP = frozenset({504, 524})
 """Statuses with which a gateway stops waiting for a model that may yet have worked to the end."""
@@ -189,4 +187,4 @@ def was_free(failure: Failure) -> bool:
         return False
     if failure.http_status is not None and failure.http_status >= 300:
         return failure.http_status not in GATEWAY_GAVE_UP
-    return failure.code in NEVER_SENT
+    return not is_billable(failure.code)

@@ -1,6 +1,6 @@
 """What to do about a failed attempt: again, never again, or not before somebody has mended the endpoint.
 
-The table is the fault matrix's. A code that it does not name is a server's own trouble: asked again.
+The table is ``batch.failure_codes``. A code that it does not name is a server's own trouble: asked again.
 """
 
 from __future__ import annotations
@@ -10,47 +10,28 @@ from typing import TYPE_CHECKING, TypeAlias
 from msgspec import Struct
 
 from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
+from batch.failure_codes import (
+    CONNECT,
+    INVALID_OUTPUT,
+    QUOTA,
+    is_congestion,
+    is_final,
+    is_foreign,
+    is_retried_once,
+    is_unwanted_answer,
+    parks,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from batch.records import Failure
 
-NEVER = frozenset(
-    {
-        "too_large",
-        "filtered",
-        "redirect",
-        "bad_request",
-        "forbidden",
-        "payment_required",
-        "unknown_finish",
-        "empty_length",
-    }
-)
-"""Asking again gives the same answer."""
-
-ONCE = frozenset({"protocol", "bad_event", "encoding"})
-"""Worth one more attempt: a server that does it twice will go on doing it."""
-
-PARK = frozenset({"tls", "auth", "quota", "proxy_auth", "local_model"})
-"""The endpoint will not have us; every other request would get the same answer."""
-
 WRONG_ADDRESS = frozenset({404, 405})
 """Statuses that speak against the address, as long as nothing has spoken for it."""
 
-NO_CHAT_SERVER = frozenset({"redirect", "not_sse", "protocol"})
-"""Codes that a server of another kind answers with, as long as this one has not shown what it is."""
-
-INVALID_OUTPUT = "invalid_output"
-LENGTH = "length"
-ANSWERED = frozenset({INVALID_OUTPUT, LENGTH})
-"""Whole answers that are not what the job wants: the endpoint has done its work, and need not be spared."""
-
 OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
-OVERLOAD_CODES = frozenset({"first_byte_timeout", "idle_timeout", "total_timeout"})
-"""What a server answers, or fails to, that has more to do than it can."""
-
+"""What a server answers that has more to do than it can."""
 
 JITTER = 0.2
 """How much later than a Retry-After, at most, as a share of it."""
@@ -120,7 +101,7 @@ def decide(
         return Fail(failure.code, retryable=False)
     if _used_up(policy, failure, earlier):
         return Fail(failure.code, retryable=True)
-    if failure.code in ANSWERED:
+    if is_unwanted_answer(failure.code):
         return Retry(now)
     return wait(policy, failure, len(earlier), now, random)
 
@@ -158,24 +139,24 @@ def has_begun(failure: Failure) -> bool:
 
 def must_park(failure: Failure) -> bool:
     """Whether every other request would get the same, whatever it asks."""
-    return failure.code in PARK or status_of(failure) == 401
+    return parks(failure.code) or status_of(failure) == 401
 
 
 def is_retryable(failure: Failure) -> bool:
     """Whether another attempt, or another run, may fare better."""
     if failure.should_retry is not None:
         return failure.should_retry
-    return failure.code not in NEVER
+    return not is_final(failure.code)
 
 
 def speaks_against_the_address(failure: Failure) -> bool:
     """Whether it says that there is nothing here to be asked, if nothing else has been heard from it."""
-    return failure.code == "connect" or failure.http_status in WRONG_ADDRESS
+    return failure.code == CONNECT or failure.http_status in WRONG_ADDRESS
 
 
 def speaks_of_another_server(failure: Failure) -> bool:
     """Whether what answered is no chat server at all, if it is not known to be one."""
-    return failure.code in NO_CHAT_SERVER or failure.http_status in (415, 501)
+    return is_foreign(failure.code) or failure.http_status in (415, 501)
 
 
 def shows_overload(failure: Failure) -> bool:
@@ -183,9 +164,10 @@ def shows_overload(failure: Failure) -> bool:
 
     A quota and a rate, where the server says that nothing is left of it, are not helped by that.
     """
-    if failure.code == "quota" or (failure.rate is not None and failure.rate.remaining <= 0):
+    by_code = is_congestion(failure.code)
+    if by_code is False or (failure.rate is not None and failure.rate.remaining <= 0):
         return False
-    return failure.http_status in OVERLOAD_STATUSES or failure.code in OVERLOAD_CODES or failure.overloaded
+    return by_code or failure.http_status in OVERLOAD_STATUSES or failure.overloaded
 
 
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
@@ -199,7 +181,7 @@ def not_before(seconds: float, now: float, random: Callable[[], float]) -> float
 
 
 def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> bool:
-    once = failure.code in ONCE or (failure.code == "empty" and failure.finished)
+    once = is_retried_once(failure.code, finished=failure.finished)
     if failure.code == INVALID_OUTPUT and earlier.count(INVALID_OUTPUT) >= policy.validation_retries:
         return True
     return len(earlier) + 1 >= policy.max_attempts or (once and failure.code in earlier)
@@ -207,7 +189,7 @@ def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> b
 
 def _park(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Parking:
     """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
-    if failure.code != "quota" or failure.retry_after is None or attempts >= policy.max_attempts:
+    if failure.code != QUOTA or failure.retry_after is None or attempts >= policy.max_attempts:
         return Parking(failure.code, failure.message)
     until = now + failure.retry_after
     ends = now + policy.longest_wait if policy.deadline is None else policy.deadline

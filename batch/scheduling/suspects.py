@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.scheduling.breaker_steps import Charge, Release
-from batch.scheduling.decisions import Blamed
+from batch.scheduling.breaker_steps import Charge
+from batch.scheduling.decisions import Blamed, Requeue
 from batch.scheduling.fault_attribution import Kind
 from batch.scheduling.retry import status_of
 
@@ -78,6 +78,6 @@ class Suspects:
 
     def release(self) -> list[Step]:
         """Let all go, uncharged: the endpoint is at fault."""
-        released: list[Step] = [Release(each.task) for each in self.waiting]
+        released: list[Step] = [Requeue(each.task) for each in self.waiting]
         self.waiting.clear()
         return released

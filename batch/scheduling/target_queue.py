@@ -11,18 +11,18 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
+from batch.failure_codes import UNKNOWN_FINISH, is_unwanted_answer
 from batch.records import Reply
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
-from batch.scheduling.breaker_steps import Charge, Delay, Exhaust, Hang, Release
+from batch.scheduling.breaker_steps import Charge, Delay, Exhaust
 from batch.scheduling.circuit_breaker import CircuitBreaker
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.decisions import Failed, Requeue, RetryAt, Suspend
+from batch.scheduling.decisions import Failed, Requeue, RetryAt
 from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
 from batch.scheduling.fault_attribution import SUSPECT, kind_of
 from batch.scheduling.reference_requests import References
 from batch.scheduling.retry import (
-    ANSWERED,
     Fail,
     Parking,
     Retry,
@@ -212,7 +212,7 @@ class TargetQueue:
             self._backlog.retries.replied()
             if not (task.is_check or self._references.are_small):
                 self._references.learn(task.request)
-        elif outcome.code in ANSWERED:
+        elif is_unwanted_answer(outcome.code):
             self._backlog.retries.replied()
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
@@ -301,16 +301,13 @@ class TargetQueue:
         for step in steps:
             if isinstance(step, Charge):
                 decisions += self._charge(step, now)
-            elif isinstance(step, Release):
-                self._backlog.put_back(step.task)
-                decisions.append(Requeue(step.task))
             elif isinstance(step, Delay):
                 decisions.append(self._delay(step))
             elif isinstance(step, Exhaust):
                 decisions.append(self._fail(step.task, step.failure, Fail(step.failure.code, retryable=True)))
-            elif isinstance(step, Hang):
-                decisions.append(Suspend(step.task))
             else:
+                if isinstance(step, Requeue):
+                    self._backlog.put_back(step.task)
                 decisions.append(step)
         return decisions
 
@@ -357,7 +354,7 @@ class TargetQueue:
             task.is_last_chance = True
             self._backlog.put_back(task)
             return [Requeue(task)]
-        if failure.code == "unknown_finish":
+        if failure.code == UNKNOWN_FINISH:
             return self._unknown_finish(task, verdict, failure, now)
         if endpoint.proven or not speaks_of_another_server(failure):
             return [self._fail(task, failure, verdict)]

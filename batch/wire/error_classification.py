@@ -10,6 +10,7 @@ import re
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
+from batch.failure_codes import INVALID_OUTPUT, QUOTA
 from batch.records import Failure
 from batch.wire.headers import retry_after, should_retry, used_up_for
 from batch.wire.retry_info import has_daily_quota, wait_in_body
@@ -100,8 +101,6 @@ OVERLOAD_CODES = frozenset(
 )
 """What a server says that has more to do than it can."""
 
-INVALID_OUTPUT = "invalid_output"
-
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
 
@@ -147,7 +146,7 @@ def from_event(error: object, *, is_first: bool = False) -> Failure:
     label = next((name for name in names if not name.isdecimal()), None) or (str(status) if status else "")
     message = _message(error) or "the server reported an error without a message"
     return Failure(
-        code="quota" if is_quota else "api_error",
+        code=QUOTA if is_quota else "api_error",
         message=_cut(f"{label}: {message}" if label else message),
         retry_after=None if has_daily_quota(error) else wait_in_body(error),
         should_retry=False if invalid and not is_quota else None,
@@ -195,7 +194,7 @@ def _status_code(status: int, error: object) -> str:
     if 300 <= status < 400:
         return "redirect"
     if status in (403, 429) and (not QUOTA_CODES.isdisjoint(_names(error)) or has_daily_quota(error)):
-        return "quota"
+        return QUOTA
     if status in _NAMED:
         return _NAMED[status]
     if _is_about_output(status, error):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
+from batch.failure_codes import EMPTY_LENGTH, UNKNOWN_FINISH
 from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
 from batch.wire.chat_chunk import Remark, WrongTypeError, examined
@@ -144,7 +145,7 @@ class ReplyBuilder(Struct, eq=False):
         text, thinking = split_thinking(said)
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
-                return self._ended("empty_length", "the limit of tokens was reached before the answer began")
+                return self._ended(EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
             return self._ended("empty", "the server finished without having said anything")
         reports = self._usage
         reply = Reply(
@@ -204,7 +205,7 @@ class ReplyBuilder(Struct, eq=False):
     def _unknown(self, reply: Reply) -> Failure:
         word = str(reply.finish_reason)
         hint = f"add {word!r} to `finish_reasons` in the job file if it means that an answer is complete"
-        return self._ended("unknown_finish", f"the finish reason {word!r} is not known; {hint}", answer=reply)
+        return self._ended(UNKNOWN_FINISH, f"the finish reason {word!r} is not known; {hint}", answer=reply)
 
     def _verdict(self) -> Verdict:
         if self.finish.ending is None:

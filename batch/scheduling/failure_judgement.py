@@ -1,0 +1,112 @@
+"""Whose fault a failure is: the request's, the endpoint's, or not known yet (rules 1 to 4, 6 and 7)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.failure_codes import FD_LIMIT
+from batch.scheduling.breaker_steps import Charge, Delay
+from batch.scheduling.circuit_states import State
+from batch.scheduling.decisions import Requeue, Suspend
+from batch.scheduling.fault_attribution import SUSPECT, Kind, kind_of
+from batch.scheduling.outages import (
+    delay_probe,
+    open_and_release,
+    park,
+    parking_for,
+    probe_failed,
+    probe_later,
+)
+from batch.scheduling.probation import Verdict
+from batch.scheduling.refusal_judgement import judge_refusal
+from batch.scheduling.retry import has_begun, speaks_of_another_server
+from batch.scheduling.suspects import Suspect
+from batch.scheduling.trials import begin_check
+
+if TYPE_CHECKING:
+    from batch.records import Failure
+    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.endpoint_state import EndpointState
+    from batch.scheduling.task import Task
+
+
+SUSPECTS = 5
+"""Requests that may fail without proof before a check."""
+
+REFUSED_CONNECTIONS = 2
+"""One refused connection among answers says nothing."""
+
+
+def judge_failure(
+    endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
+) -> list[Step]:
+    """Judge the failure of one of the job's requests. ``is_trial``: it was sent to an endpoint in doubt."""
+    kind = kind_of(failure)
+    endpoint.is_strange = not endpoint.proven and speaks_of_another_server(failure)
+    if kind is Kind.REFUSED:
+        return judge_refusal(endpoint, task, failure, now, is_trial=is_trial)
+    if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT and endpoint.in_flight:
+        endpoint.ceiling = max(1, endpoint.in_flight)  # what is in flight is what this machine can bear
+        return [Delay(task, now + endpoint.policy.base, is_refusal=False)]
+    if endpoint.circuit is State.OPEN:
+        return _failed_while_open(endpoint, task, failure, kind, now, is_trial=is_trial)
+    if endpoint.circuit is State.UNPROVEN:
+        return _failed_unproven(endpoint, task, failure, kind, now)
+    if kind is Kind.UNREACHABLE or kind in SUSPECT:
+        return _suspected(endpoint, task, failure, kind, now)
+    return [Charge(task, failure, now)]
+
+
+def _suspected(endpoint: EndpointState, task: Task, failure: Failure, kind: Kind, now: float) -> list[Step]:
+    _suspect(endpoint, task, failure, kind, now)
+    if kind is Kind.UNREACHABLE:
+        count = endpoint.suspects.count(kind)
+        if not endpoint.in_flight or count >= REFUSED_CONNECTIONS or failure.code == FD_LIMIT:
+            return open_and_release(endpoint, failure, now)
+    if endpoint.circuit is State.CLOSED and len(endpoint.suspects.waiting) >= SUSPECTS * endpoint.patience:
+        return [Suspend(task), *begin_check(endpoint, now)]
+    return [Suspend(task)]
+
+
+def _suspect(endpoint: EndpointState, task: Task, failure: Failure, kind: Kind, now: float) -> None:
+    endpoint.turn += 1
+    endpoint.suspects.add(Suspect(task, failure, kind, now, endpoint.turn))
+
+
+def _failed_unproven(
+    endpoint: EndpointState, task: Task, failure: Failure, kind: Kind, now: float
+) -> list[Step]:
+    endpoint.probation.failed(task.request.id, failure, kind)
+    if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT:
+        _suspect(endpoint, task, failure, kind, now)
+        return open_and_release(endpoint, failure, now)
+    if kind in SUSPECT or kind is Kind.REJECTED:
+        _suspect(endpoint, task, failure, kind, now)
+        return judge_unproven(endpoint, failure, now) or [Suspend(task)]
+    return [Charge(task, failure, now), *judge_unproven(endpoint, failure, now)]
+
+
+def judge_unproven(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
+    """Judge an endpoint that has never given proof, after one more failure."""
+    verdict = endpoint.probation.verdict(endpoint.suspects)
+    if verdict is Verdict.OPEN:
+        return open_and_release(endpoint, failure, now)
+    return park(endpoint, parking_for(failure)) if verdict is Verdict.PARK else []
+
+
+def _failed_while_open(
+    endpoint: EndpointState, task: Task, failure: Failure, kind: Kind, now: float, *, is_trial: bool
+) -> list[Step]:
+    if is_trial:
+        probe_later(endpoint, now)
+    if kind is Kind.PARK:
+        return [Charge(task, failure, now)]
+    if is_trial and kind is Kind.DENIED and endpoint.proven:
+        return [Requeue(task), *park(endpoint, parking_for(failure))]
+    is_still_open = kind is Kind.UNREACHABLE or kind in SUSPECT or (is_trial and not has_begun(failure))
+    if not is_still_open or failure.about_request:
+        return [Charge(task, failure, now)]
+    return [
+        Requeue(task),
+        *(probe_failed(endpoint, failure, now) if is_trial else delay_probe(endpoint, failure, now)),
+    ]
