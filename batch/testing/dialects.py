@@ -44,7 +44,7 @@ BASE_URLS = ("http://h.test", "http://h.test/", "http://h.test/a/v1", "http://h.
 UNKNOWN = "a model that nobody has"
 OTHER_FAILURES = (
     Failure("connect", "refused"),
-    Failure("rate_limited", "HTTP 429: slow down", http_status=429),
+    Failure("http_429", "HTTP 429: slow down", http_status=429),
     Failure("http_500", "HTTP 500: oops", http_status=500),
     Failure("bad_request", "HTTP 400: the prompt is too long", http_status=400),
 )
