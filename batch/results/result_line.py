@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
+from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
 from batch.errors import UnencodableError
@@ -67,7 +67,7 @@ def succeeded(task: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
         target=request.target,
         logprobs=reply.logprobs if reply.logprobs and _asks_for_logprobs(request) else None,
         redacted=reply.redacted,
-        cost_source=cost_source(task),
+        cost_source=UNSET if task.cost is None else cost_source(task),
     )
 
 

@@ -160,11 +160,16 @@ class ProviderCosts(UnlimitedAdmission):
         self.has_provider_costs = False
 
     def reserve(self, task: Task, now: float) -> None:  # noqa: ARG002 - nothing is set aside
-        """The request goes."""
-        self._budget.reserve(NOTHING)
+        """The request goes: what it costs is not known yet."""
+        self._budget.untold += 1
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
         """The attempt has ended: book what the provider states."""
+        if outcome.cost is None and isinstance(outcome, Reply) and not outcome.lost:  # as nearly always
+            task.cost, task.is_cost_unknown = None, True
+            return
+        self._budget.untold -= 1
+        self._budget.reserve(NOTHING)
         is_free = isinstance(outcome, Failure) and was_free(outcome)
         cost = 0.0 if is_free else outcome.cost
         by_provider = outcome.cost is not None and not is_free
