@@ -121,7 +121,7 @@ class Answer:
         message = _typed(choice.get("message"), dict, "message") or {}
         before = self.deltas.size()
         _say(delta, self.deltas)
-        if not delta.get("content"):
+        if not _content(delta.get("content"))[0]:
             text = _typed(choice.get("text"), str, "text")
             self.deltas.text += [text] if text else []
         has_said = before != self.deltas.size()
@@ -265,6 +265,9 @@ def _content(content: Any) -> tuple[str, str, bool]:
             continue
         if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking", "refusal"}:
             raise NoAnswerError("a part of the content that is not known")
+        if part.get("type") == "thinking" and isinstance(part.get("text"), list):
+            reasoning = reasoning or bool(part["text"])
+            continue
         text += _typed(part.get("text"), str, "text") or ""
         refusal += _typed(part.get("refusal"), str, "refusal") or ""
         reasoning = reasoning or bool(part.get("thinking"))
