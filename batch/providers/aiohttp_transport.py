@@ -98,7 +98,7 @@ class Line(ResponseHandler):
     def has_news(self) -> bool:
         """Whether the other side has closed it, or sent something, which the loop has not seen yet.
 
-        What is sent after that is lost, and nobody can tell whether it was processed.
+        What is sent after that is lost, and it is not known whether the server processed it.
         """
         if self._poller is None:
             socket = None if self.transport is None else self.transport.get_extra_info("socket")

@@ -89,7 +89,7 @@ class DialectEndpoint:
     def _after(self, refused: Failure, outcome: Outcome) -> Outcome:
         """The outcome of the second try, with what the first one has lost.
 
-        The optional fields are given up for all requests only where that helps: a request may be refused for
+        The optional fields are left out of all requests only where that helps: a request may be refused for
         another reason, in words that name them.
         """
         if isinstance(outcome, Reply):

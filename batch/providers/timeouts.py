@@ -59,7 +59,7 @@ class Deadlines:
             self._enter("finish", self._timeouts.finish, now)
 
     def paused(self, seconds: float) -> None:
-        """Nobody was reading for so long: the time of a slow reader is not the server's."""
+        """Add the seconds in which nothing was read: the time of a slow reader is not the server's."""
         self._total_due += seconds
         self._phase_due += seconds
         self.due += seconds

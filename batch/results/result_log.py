@@ -7,7 +7,7 @@ Rules, each with its test:
 2. The file comes into being whole, with its first lines in it. So a first line that is not a result means
    a file of somebody else, which is left alone.
 3. A write that fails is cut off again, and the log takes no more.
-4. Opening mends what a crash can leave (``results.repair``): a torn last line is cut off; unreadable lines
+4. Opening repairs what a crash can leave (``results.repair``): a torn last line is cut off; unreadable lines
    before it, which a power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their
    requests run again. What stays is made durable first, since nobody will ask for it again.
 5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order

@@ -94,7 +94,7 @@ class Budget:
     """The limits of one run, shared by all its models. ``reached`` says in words which of them ended it.
 
     ``untold`` counts the attempts of which it is not known what they cost: servers do not always tell, and
-    attempts that are under way have not yet told. ``provider_cost`` is the part of the known cost that
+    attempts in flight have not told yet. ``provider_cost`` is the part of the known cost that
     providers have stated themselves, ``None`` where none has.
 
     A request that does not fit waits while anything is in flight, since that may take less than was

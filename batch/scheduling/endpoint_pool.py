@@ -32,7 +32,7 @@ class EndpointPool:
 
     @property
     def parking(self) -> Parking | None:
-        """Why nobody is asked, where all are parked: the one that ends first, else the most pressing."""
+        """Why nothing is sent, where all are parked: the one that ends first, else the most pressing."""
         if self._alone:
             return self.first.parking
         parkings = [each.parking for each in self.endpoints if each.parking is not None]
@@ -84,7 +84,7 @@ class EndpointPool:
         return any(each is not endpoint and not each.stopped for each in self.endpoints)
 
     def slots(self, now: float) -> int:
-        """How many may be under way on all of them that are not parked."""
+        """How many may be in flight on all of them that are not parked."""
         return sum(each.slots(now) for each in self.endpoints if each.parking is None)
 
     def is_open(self, now: float) -> bool:

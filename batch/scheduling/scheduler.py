@@ -23,8 +23,8 @@ _UNDER_WAY = attrgetter("in_flight")
 class Scheduler:
     """A pure state machine over queues: ``take`` task, ``settle`` its outcome, until it is ``over``.
 
-    ``in_flight`` counts the attempts under way. ``limited`` is set when a queue's admission control is
-    closed, or lets nothing through though nothing is under way: a limit of the run is reached, and no
+    ``in_flight`` counts attempts that have not ended. ``limited`` is set when a queue's admission control is
+    closed, or lets nothing through though nothing is in flight: a limit of the run is reached, and no
     queue sends any more.
     """
 
@@ -45,13 +45,13 @@ class Scheduler:
 
     @property
     def over(self) -> bool:
-        """Whether nothing is under way and nothing more can be taken in this run."""
+        """Whether nothing is in flight and nothing more can be taken in this run."""
         if self.draining:
             return not self.in_flight
         return all(queue.over for queue in self.queues)
 
     def take(self, now: float) -> Task | None:
-        """The next request to send, of the queue with the least under way; equals take turns."""
+        """The next request to send, of the queue with the least in flight; equals take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
         for queue in sorted(self._turns, key=_UNDER_WAY):
@@ -103,7 +103,7 @@ class Scheduler:
         return sum(queue.checks for queue in self.queues)
 
     def drain(self) -> None:
-        """Hand out nothing more; what is under way may still be settled."""
+        """Hand out nothing more; what is in flight may still be settled."""
         self.draining = True
 
     def _may_take(self) -> bool:

@@ -57,10 +57,11 @@ async def execute(
     Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
     """
     others = tuple(others)
-    signals = Signals(Observers(others).warn, options.watchdog)
+    early = Observers(others)  # until there is a log
+    signals = Signals(early.warn, options.watchdog)
     with signals.heard() if options.signals else nullcontext():
         await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock is left beside it
-        with OutputLock(job.output), RunLog.of(job, Observers(others).warn) as run_log, ExitStack() as stack:
+        with OutputLock(job.output), RunLog.of(job, early.warn) as run_log, ExitStack() as stack:
             match_sidecars(job.output)
             statistics = Statistics()
             observers = Observers((statistics, run_log, *others))

@@ -151,4 +151,4 @@ async def drawn_up(
 
 
 class _LeftError(Exception):
-    """Nobody waits for the plan any more. It ends the thread, and nobody is told."""
+    """The plan is no longer wanted. It ends the thread, and no caller sees it."""

@@ -26,19 +26,19 @@ class Quotas:
         self.currency = job.currency
         self._limited = any(limit is not None for limit in (limits.tokens, limits.cost, limits.failures))
         self._prices = {model.id: price_of(model, self.currency) for model in models}
-        self._gates: dict[str, Quota | ProviderCosts] = {}
+        self._admissions: dict[str, Quota | ProviderCosts] = {}
 
     def admission(self, model: Model) -> Admission:
         """What stands before the model's attempts. What providers state as their costs is in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
         price, is_usd = self._prices[model.id], self.currency == USD
         if self._limited or price is not None or rates != Rates():
-            meter = Quota(self.budget, rates, price, takes_provider_costs=is_usd)
-            self._gates[model.id] = meter
-            return meter
+            quota = Quota(self.budget, rates, price, takes_provider_costs=is_usd)
+            self._admissions[model.id] = quota
+            return quota
         if not is_usd:
             return UnlimitedAdmission()
-        return self._gates.setdefault(model.id, ProviderCosts(self.budget))
+        return self._admissions.setdefault(model.id, ProviderCosts(self.budget))
 
     @property
     def cost(self) -> float | None:
@@ -60,7 +60,7 @@ class Quotas:
         return 0 if self.cost is None else self.budget.untold
 
     def _is_known(self, target: str) -> bool:
-        admission = self._gates.get(target)
+        admission = self._admissions.get(target)
         return self._prices[target] is not None or (admission is not None and admission.has_provider_costs)
 
 

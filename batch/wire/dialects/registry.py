@@ -29,7 +29,7 @@ def dialect_of(name: str) -> Dialect:
     """The dialect of that name.
 
     Raises ``UsageError``, listing what there is. No dialect stands in for another: prompts would go to an
-    address that nobody has named.
+    address that the job does not name.
     """
     module = MODULES.get(name)
     if module is None:
