@@ -30,6 +30,9 @@ SPEED = 12
 """How many times faster than the run the picture moves."""
 
 MOST_FRAMES = 24
+_NOT_A_PERSONS = frozenset({"CI", "NO_COLOR", "FORCE_COLOR"})
+"""Variables that change what a terminal is shown, and are set where no person looks at one."""
+
 _FONTS = "ui-monospace, SFMono-Regular, Menlo, Consolas, DejaVu Sans Mono, monospace"
 _CELL, _LINE, _MARGIN = 7.8, 20, 16
 _TOKEN = re.compile(r"\x1b\[([\d;]*)([A-Za-z])|([\r\n])|([^\x1b\r\n]+)|\x1b.")
@@ -79,7 +82,8 @@ def record(arguments: Sequence[str], folder: Path) -> list[tuple[float, Screen]]
     ours, theirs = pty.openpty()
     termios.tcsetwinsize(theirs, (24, COLUMNS))
     started = time.monotonic()
-    environment = {**os.environ, "TERM": "xterm", "PYTHONPATH": str(ROOT)}
+    environment = {name: value for name, value in os.environ.items() if name not in _NOT_A_PERSONS}
+    environment |= {"TERM": "xterm", "PYTHONPATH": str(ROOT)}
     process = subprocess.Popen(list(arguments), cwd=folder, env=environment, stdout=theirs, stderr=theirs)
     os.close(theirs)
     terminal = Terminal()

@@ -32,7 +32,10 @@ def test_the_terminal_shows_what_a_real_one_would(text: str, screen: tuple[str, 
     assert terminal.screen == screen
 
 
-def test_a_run_is_recorded_and_drawn(tmp_path: Path) -> None:
+def test_a_run_is_recorded_and_drawn_also_on_a_build_server(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CI", "true")
     shutil.copytree(ROOT / "jobs", tmp_path / "jobs")
     command = [*COMMAND.split()[1:], "--set", "engine=extractive"]
     shown = record([sys.executable, "-m", "batch", *command], tmp_path)
