@@ -17,12 +17,16 @@ from hypothesis import settings
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-pytest_plugins = ["tests.cli_support", "tests.transport_paths"]
+pytest_plugins = ["tests.support.cli_support", "tests.support.transport_paths"]
 
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")
 
-for _name in [name for name in os.environ if name.startswith("PROMPTJOBS_")] + ["CI", "NO_COLOR", "FORCE_COLOR"]:
+for _name in [name for name in os.environ if name.startswith("PROMPTJOBS_")] + [
+    "CI",
+    "NO_COLOR",
+    "FORCE_COLOR",
+]:
     os.environ.pop(_name, None)  # a build server's own, or the developer's, are not what a test means
 
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")

@@ -1,0 +1,48 @@
+"""The examples of ``docs/data_sets.md``, run as they stand, on the engine that needs no weights."""
+
+from __future__ import annotations
+
+import re
+import shutil
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from batch.app.setup.load_job import load_job
+from batch.results.export.registry import FORMATS
+
+if TYPE_CHECKING:
+    from tests.conftest import Command
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "data_sets.md").read_text(encoding="utf-8")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
+
+
+@pytest.mark.anyio
+async def test_the_commands_run(promptjobs: Command) -> None:
+    shutil.copytree(ROOT / "jobs", promptjobs.folder / "jobs")
+    commands = [line for block in blocks("sh") for line in block.splitlines()]
+    assert len(commands) == 6
+    for command in commands:
+        arguments = command.removeprefix("promptjobs ").split()
+        flags = [] if "output/" in command else ["--set", "engine=extractive"]
+        ended = await promptjobs(*arguments, *flags)
+        assert ended.code == 0, ended.stderr
+    written = {path.name for path in promptjobs.folder.glob("*.*") if path.is_file()}
+    assert written == {"summaries.train.jsonl", "summaries.test.jsonl", "summaries.csv", "answers.jsonl"}
+
+
+@pytest.mark.parametrize("text", blocks("yaml"))
+def test_the_job_files_are_some(text: str, tmp_path: Path) -> None:
+    (tmp_path / "job.yaml").write_text(text, encoding="utf-8")
+    assert load_job(tmp_path / "job.yaml").models
+
+
+def test_every_format_is_told_of() -> None:
+    section = PAGE.partition("\n## Out\n")[2]
+    assert re.findall(r"^\| `([a-z][a-z-]+)` \|", section, re.MULTILINE) == list(FORMATS)

@@ -1,0 +1,374 @@
+"""``status``, ``show`` and ``check``: what a person can ask of results, and what a program can."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from msgspec.structs import replace
+
+from batch.codec import decode_result, encode_result
+from batch.records import Mishap, ResultError, Usage
+from tests.support.results_support import failed, succeeded
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from tests.conftest import Ended
+    from tests.support.chat_server import ChatServer
+    from tests.support.cli_support import Cli
+
+
+@pytest.fixture
+def job(cli: Cli, server: ChatServer) -> Path:
+    """``job.yaml``: the letters a to e, of which the server has answered three."""
+    write_job(cli, server, "abc")
+    assert cli("run", "job.yaml", "-q").code == 0
+    return write_job(cli, server, "abcde")
+
+
+def write_job(cli: Cli, server: ChatServer, rows: str, prompt: str = "about") -> Path:
+    (cli.folder / "rows.jsonl").write_text("".join(json.dumps({"id": row}) + "\n" for row in rows))
+    path = cli.folder / "job.yaml"
+    path.write_text(
+        f"provider: autonomous\nmodel: llama\nbase_url: {server.url}\nprompt: '{prompt} {{{{ id }}}}'\n"
+        "inputs: {jsonl: rows.jsonl}\n"
+    )
+    return path
+
+
+def output(cli: Cli) -> Path:
+    return cli.folder / "output" / "job.jsonl"
+
+
+def as_json(ended: Ended) -> dict[str, Any]:
+    assert ended.stderr == ""
+    found: dict[str, Any] = json.loads(ended.stdout)
+    return found
+
+
+def words(ended: Ended) -> list[str]:
+    assert (ended.code, ended.stderr) == (0, "")
+    return ended.stdout.splitlines()
+
+
+# status
+
+
+def test_status_as_json(cli: Cli, job: Path, server: ChatServer) -> None:
+    with output(cli).open("ab") as file:
+        file.write(encode_result(replace(failed("orphan"), cost=0.25, usage=Usage(1, 1, 2))))
+        file.write(encode_result(failed("d", "bad_request", retryable=False)) * 2)
+    before = output(cli).read_bytes()
+    found = as_json(cli("status", "job.yaml", "--json"))
+    states = {"total": 5, "done": 3, "pending": 2, "new": 1, "stale": 1, "failed": 0, "given_up": 0}
+    assert found == {
+        "schema_version": 1,
+        "output": str(output(cli)),
+        "requests": states,
+        "succeeded": 3,
+        "failed": {"http_500": 1, "bad_request": 1},
+        "prompt_tokens": 10,
+        "completion_tokens": 7,
+        "cached_tokens": 0,
+        "cache_write_tokens": 0,
+        "reasoning_tokens": 0,
+        "cost": 0.25,
+        "currency": "USD",
+        "provider_costs": 0,
+        "unpriced": 3,
+        "orphans": 1,
+        "superseded": 1,
+        "unreadable": 0,
+        "torn": False,
+    }
+    assert as_json(cli("status", "output/job.jsonl", "--json"))["requests"] is None
+    assert output(cli).read_bytes() == before
+
+
+def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
+    with output(cli).open("ab") as file:
+        file.write(encode_result(replace(failed("d"), cost=0.25)))
+        file.write(encode_result(replace(failed("d"), cost=0.5)))
+    server.refused = "no"
+    cli("run", "job.yaml", "-q")
+    assert words(cli("status", "job.yaml"))[1:] == [
+        *("requests   5", "done       3", "pending    0"),
+        "given up   2; `promptjobs retry` sends them again",
+        "failed     2 bad_request",
+        "tokens     9 in, 6 out",
+    ]
+    with output(cli).open("ab") as file:
+        file.write(encode_result(replace(failed("d"), cost=0.5)) * 2)
+    assert words(cli("status", "job.yaml"))[1:] == [
+        *("requests   5", "done       3", "pending    1", "  stale    1"),
+        "given up   1; `promptjobs retry` sends them again",
+        *("failed     1 bad_request", "failed     1 http_500"),
+        *("tokens     9 in, 6 out", "cost       0.5; that of 3 results is unknown"),
+        "superseded 2 lines; cleared away by the next run",
+    ]
+
+
+def test_status_of_an_empty_file(cli: Cli) -> None:
+    (cli.folder / "empty.jsonl").touch()
+    assert words(cli("status", "empty.jsonl")) == [
+        *("output     empty.jsonl", "succeeded  0", "tokens     0 in, 0 out")
+    ]
+
+
+# show
+
+
+def test_show_tells_what_was_asked_and_answered(cli: Cli, job: Path) -> None:
+    shown = words(cli("show", "job.yaml", "b"))
+    assert shown[:3] == ["id         b", "status     succeeded", "model      llama, served by echo"]
+    assert shown[3:6] == [
+        *("attempts   1", "verdict    complete (finish reason: stop)"),
+        "tokens     3 in, 2 out; cost unknown",
+    ]
+    assert shown[8:] == ["user", "  about b", "answer", "  echo: about b"]
+    assert words(cli("show", "job.yaml", "e")) == [
+        *("id         e", "status     pending", "user", "  about e")
+    ]
+
+
+def test_show_says_where_messages_can_be_had(cli: Cli, job: Path) -> None:
+    (line,) = [line for line in words(cli("show", "output/job.jsonl", "b")) if line.startswith("messages")]
+    assert "name the job file in place of the output" in line
+    messages = [{"role": "user", "content": "about b"}]
+    old = decode_result(output(cli).read_bytes().splitlines()[1])
+    output(cli).write_bytes(encode_result(replace(old, messages=messages)))
+    assert "  about b" in words(cli("show", "output/job.jsonl", "b"))
+
+
+def test_show_tells_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path, server: ChatServer) -> None:
+    with output(cli).open("ab") as file:
+        file.write(encode_result(succeeded("b", "an older answer")))
+        file.write(encode_result(succeeded("b", "the latest answer")))
+    found = cli("show", "job.yaml", "b")
+    assert words(found)[1] == "status     succeeded; stale: the job now asks something else"
+    assert "the latest answer" in found.stdout
+    assert "older" not in found.stdout
+    write_job(cli, server, "a")
+    assert "the latest answer" in cli("show", "job.yaml", "b").stdout
+
+
+def test_show_tells_the_history_of_errors(cli: Cli) -> None:
+    history = [Mishap("http_503", f"try {number}", f"2026-11-22T03:00:0{number}Z") for number in (1, 2)]
+    error = ResultError("http_503", "overloaded", 503, retryable=True, runs=2, history=history)
+    path = cli.folder / "results.jsonl"
+    path.write_bytes(encode_result(replace(failed("a"), error=error)))
+    shown = words(cli("show", "results.jsonl", "a"))
+    assert shown[1] == "status     failed"
+    assert "attempts   2 in the last of 2 runs" in shown
+    assert shown[-7:] == [
+        *("partial text", "  An ans", "error", "  http_503: overloaded", "history"),
+        "  2026-11-22T03:00:01Z  http_503: try 1",
+        "  2026-11-22T03:00:02Z  http_503: try 2",
+    ]
+
+
+def test_show_as_json_is_the_line_itself(cli: Cli, job: Path) -> None:
+    found = as_json(cli("show", "job.yaml", "b", "--json"))
+    line = json.loads(output(cli).read_bytes().splitlines()[1])
+    assert found == {
+        "schema_version": 1,
+        "id": "b",
+        "stale": False,
+        "messages": [{"role": "user", "content": "about b"}],
+        "result": line,
+    }
+    assert as_json(cli("show", "job.yaml", "e", "--json"))["result"] is None
+
+
+@pytest.mark.parametrize("request_id", ["ä", "a/b", 'a"b', "\u2028", "\x85", "\U0001f600"])
+def test_any_id_is_found(cli: Cli, request_id: str) -> None:
+    results = [succeeded("other", f"not {request_id}"), succeeded(request_id, "found"), succeeded("last")]
+    path = cli.folder / "results.jsonl"
+    path.write_bytes(b"".join(map(encode_result, results)))
+    assert as_json(cli("show", "results.jsonl", request_id, "--json"))["result"]["text"] == "found"
+    for_other_programs = "".join(json.dumps(json.loads(encode_result(result))) + "\n" for result in results)
+    path.write_text(for_other_programs)
+    assert as_json(cli("show", "results.jsonl", request_id, "--json"))["result"]["text"] == "found"
+
+
+@pytest.mark.parametrize("target", ["job.yaml", "output/job.jsonl"])
+def test_an_id_that_nobody_knows_is_2(cli: Cli, job: Path, target: str) -> None:
+    ended = cli("show", target, "row\x1b[31m")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "row\\x1b[31m" in ended.stderr
+
+
+HOSTILE = "\x1b]0;title\x07 \x9b31m \u202e \x00 \u2028 \x85 \U000e0041 </script>\ttab\nline \r end"
+
+
+def test_nothing_is_shown_raw(cli: Cli) -> None:
+    mishap = Mishap("http_500", HOSTILE, HOSTILE)
+    error = ResultError(HOSTILE, HOSTILE, None, retryable=True, runs=1, history=[mishap])
+    results = [
+        replace(succeeded("good", HOSTILE), reasoning=HOSTILE, served_by=HOSTILE, metadata={"x": HOSTILE}),
+        replace(
+            failed("bad"), error=error, partial_text=HOSTILE, messages=[{"role": HOSTILE, "content": HOSTILE}]
+        ),
+    ]
+    (cli.folder / "results.jsonl").write_bytes(b"".join(map(encode_result, results)))
+    for arguments in (
+        ["show", "results.jsonl", "good"],
+        ["show", "results.jsonl", "bad"],
+        ["status", "results.jsonl"],
+    ):
+        for flags in ([], ["--json"]):
+            ended = cli(*arguments, *flags)
+            assert ended.code == 0
+            assert all(character.isprintable() or character == "\n" for character in ended.stdout)
+    assert as_json(cli("show", "results.jsonl", "good", "--json"))["result"]["text"] == HOSTILE
+
+
+def test_a_long_answer_is_shown_whole(cli: Cli) -> None:
+    text = "long " * 100_000
+    (cli.folder / "results.jsonl").write_bytes(encode_result(succeeded("a", text)))
+    assert f"  {text}" in words(cli("show", "results.jsonl", "a"))
+
+
+# check
+
+
+def test_check_proves_a_finished_job(cli: Cli, job: Path, server: ChatServer) -> None:
+    cli("run", "job.yaml", "-q")
+    assert words(cli("check", "job.yaml"))[1:] == [
+        *("requests    5", "succeeded   5", "failed      0"),
+        "every request has exactly one result or error",
+    ]
+    write_job(cli, server, "abcd")
+    server.refused = "no"
+    assert "orphans     1: e" in words(cli("check", "job.yaml"))
+
+
+def test_a_failure_is_an_answer_too(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server, "ab")
+    server.refused = "no"
+    assert cli("run", "job.yaml").code == 1
+    found = cli("check", "job.yaml", "--json")
+    assert (found.code, as_json(found)["failed"], as_json(found)["sound"]) == (0, 2, True)
+
+
+def test_check_names_what_is_wrong(cli: Cli, job: Path, server: ChatServer) -> None:
+    stale = encode_result(succeeded("d", "of another time"))
+    with output(cli).open("ab") as file:
+        file.write(encode_result(succeeded("x")) + stale + stale + b"nonsense\n" + b'{"torn')
+    before = output(cli).read_bytes()
+    ended = cli("check", "job.yaml")
+    assert (ended.code, ended.stderr) == (1, "")
+    assert ended.stdout.splitlines()[1:-1] == [
+        *("requests    5", "succeeded   3", "failed      0"),
+        *("missing     1: e", "stale       1: d", "duplicates  1: d", "orphans     1: x", "damaged     2"),
+    ]
+    assert as_json(cli("check", "job.yaml", "--json"))["stale"] == {"number": 1, "first": ["d"]}
+    assert output(cli).read_bytes() == before
+    assert cli("run", "job.yaml", "-q").code == 0
+    assert cli("check", "job.yaml").code == 0
+
+
+def test_check_names_a_few_of_many_and_needs_no_output(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server, "abcdefghijklm")
+    ended = cli("check", "job.yaml")
+    assert (ended.code, ended.stderr) == (1, "")
+    assert "missing     13: a, b, c, d, e, f, g, h, i, j, …" in ended.stdout
+    assert not (cli.folder / "output").exists()
+
+
+@pytest.mark.parametrize("command", ["check", "status", "show"])
+def test_a_file_of_somebody_else_is_2(cli: Cli, job: Path, command: str) -> None:
+    output(cli).write_text("name,age\n")
+    ended = cli(command, "job.yaml", *(["a"] if command == "show" else []))
+    assert (ended.code, ended.stdout) == (2, "")
+    assert "was not written by promptjobs" in ended.stderr
+
+
+@pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
+def test_an_output_that_cannot_be_read_is_named(cli: Cli, job: Path, command: str) -> None:
+    """By its own name and not by the job's. A link to itself is one that not even root can read."""
+    output(cli).unlink()
+    output(cli).symlink_to(output(cli).name)
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])
+    ended = cli(command, "job.yaml", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"promptjobs: {output(cli)} cannot be read: Too many levels of symbolic links\n"
+
+
+@pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
+def test_nobody_waits_for_a_pipe_in_place_of_an_output(cli: Cli, job: Path, command: str) -> None:
+    output(cli).unlink()
+    os.mkfifo(output(cli))
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])
+    ended = cli(command, "job.yaml", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"promptjobs: {output(cli)} is not a regular file\n"
+
+
+def _circle(path: Path) -> None:
+    path.symlink_to(path.name)
+
+
+def _secret(path: Path) -> None:
+    path.write_bytes(encode_result(succeeded("a")))
+    path.chmod(0)
+
+
+UNREADABLE = [
+    pytest.param(_circle, "too many levels of symbolic links", id="circle"),
+    pytest.param(os.mkfifo, "not a regular file", id="pipe"),
+    pytest.param(
+        _secret,
+        "permission denied",
+        id="secret",
+        marks=pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything"),
+    ),
+]
+
+
+@pytest.mark.parametrize(("make", "why"), UNREADABLE)
+@pytest.mark.parametrize("command", ["check", "status", "show", "export"])
+def test_a_file_that_cannot_be_read_is_not_judged_as_a_job(
+    cli: Cli, command: str, make: Callable[[Path], object], why: str
+) -> None:
+    make(cli.folder / "results.jsonl")
+    more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"]}.get(command, [])
+    ended = cli(command, "results.jsonl", *more)
+    assert (ended.code, ended.stdout) == (2, "")
+    assert ended.stderr == f"results.jsonl: {why}\n1 mistake; nothing was sent\n"
+
+
+@pytest.mark.parametrize("command", ["run", "retry", "check", "validate"])
+def test_results_are_no_job_file(cli: Cli, job: Path, command: str) -> None:
+    ended = cli(command, "output/job.jsonl")
+    assert (ended.code, ended.stdout) == (2, "")
+    first, last = ended.stderr.splitlines()
+    assert first.startswith("output/job.jsonl: holds results, and is no job file; `status`, `show`")
+    assert last == "1 mistake; nothing was sent"
+
+
+@pytest.mark.parametrize("name", ["results.txt", "results", "results.ndjson"])
+def test_an_output_is_known_by_what_it_holds(cli: Cli, name: str) -> None:
+    (cli.folder / name).write_bytes(encode_result(succeeded("a", "The Elbe.")))
+    assert as_json(cli("status", name, "--json"))["succeeded"] == 1
+    assert as_json(cli("show", name, "a", "--json"))["result"]["text"] == "The Elbe."
+
+
+def test_an_id_forges_no_line(cli: Cli, job: Path) -> None:
+    assert len(cli("show", "job.yaml", "a\nb").stderr.splitlines()) == 1
+
+
+def test_one_is_one(cli: Cli, server: ChatServer) -> None:
+    write_job(cli, server, "a")
+    assert cli("validate", "job.yaml").stderr == "job.yaml: no mistakes; 1 request (llama 1)\n"
+    output(cli).parent.mkdir()
+    output(cli).write_bytes(encode_result(succeeded("x")) * 2 + b"torn")
+    assert words(cli("status", "job.yaml"))[-3:] == [
+        "orphans    1 line of requests that the job no longer has",
+        "superseded 1 line; cleared away by the next run",
+        "damaged    1 line; mended by the next run",
+    ]

@@ -1,0 +1,167 @@
+"""Runs in processes of their own that die when they are told to, and what they acknowledged before that.
+
+The processes are forked from one that has imported everything, so that a life costs no start of Python.
+What a run acknowledges goes through a pipe of its own: ``on_result`` writes the id there, and nothing that
+is under test has a part in it.
+"""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+import signal
+from functools import partial
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+import anyio.to_thread
+
+from batch.app.api import arun
+from batch.app.run.output_claim import owner_of
+from batch.app.setup.load_job import load_job
+from batch.codec import decode_result
+from batch.results.filesystem import Disk
+from batch.results.owner import read_owner, write_owner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from multiprocessing.connection import Connection
+    from pathlib import Path
+    from typing import Unpack
+
+    from batch.app.api import Options
+    from batch.records import Result
+
+_context = multiprocessing.get_context("forkserver")
+_context.set_forkserver_preload(["pytest", "uvloop", "batch.app.run.execute", "tests.support.kill_support"])
+
+CHANGING = (
+    "make_directories",
+    "open_append",
+    "create",
+    "write",
+    "sync",
+    "truncate",
+    "replace",
+    "remove",
+    "sync_directory",
+)
+"""The operations of ``FileSystem`` that change something or wait for the disk."""
+
+
+class Life:
+    """One run of a job in a process of its own; an async context manager that leaves no process behind.
+
+    ``dies_at``: it dies before its n-th operation on the disk, or after that where this is n + ½, or in the
+    midst of it where that is a write. ``options`` are those of ``batch.run``.
+    """
+
+    def __init__(self, job: Path, dies_at: float | None = None, **options: Unpack[Options]) -> None:
+        self._acknowledged, theirs = _context.Pipe(duplex=False)
+        arguments = (job, theirs, dies_at, options)
+        self._process = _context.Process(target=_live, args=arguments, daemon=True)
+        self._process.start()
+        theirs.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.kill()
+        await self.ended()
+        self._acknowledged.close()
+
+    def kill(self) -> None:
+        """SIGKILL; harmless after the end."""
+        self._process.kill()
+
+    async def ended(self) -> int:
+        """Wait for the end: the exit code of the run, or the negative number of the signal that ended it."""
+        await anyio.to_thread.run_sync(self._process.join)
+        assert self._process.exitcode is not None
+        return self._process.exitcode
+
+    def acknowledged(self) -> list[str]:
+        """The ids of all results that the run had called durable, after its end."""
+        said = b""
+        while piece := os.read(self._acknowledged.fileno(), 1 << 16):
+            said += piece
+        return said.decode().split()
+
+
+def _live(job: Path, acknowledged: Connection, dies_at: float | None, options: Options) -> None:
+    """The process: run the job, and say of each result that it is durable."""
+    if dies_at is not None:
+        _make_mortal(dies_at)
+    os.environ["HOME"] = str(job.parent)
+
+    def acknowledge(result: Result) -> None:
+        os.write(acknowledged.fileno(), f"{result.id}\n".encode())
+
+    summary = anyio.run(partial(arun, job, on_result=acknowledge, **options))
+    raise SystemExit(summary.exit_code)
+
+
+def _make_mortal(dies_at: float) -> None:
+    """Let this process die at an operation on the disk; see ``Life``."""
+    operations = 0
+
+    def mortal(name: str, operation: Callable[..., Any]) -> Callable[..., Any]:
+        def operate(disk: Disk, *arguments: Any, **more: Any) -> Any:
+            nonlocal operations
+            operations += 1
+            if operations == int(dies_at):
+                if dies_at % 1 and name == "write":
+                    descriptor, data = arguments
+                    os.write(descriptor, data[: len(data) // 2])
+                elif dies_at % 1:
+                    operation(disk, *arguments, **more)
+                os.kill(os.getpid(), signal.SIGKILL)
+            return operation(disk, *arguments, **more)
+
+        return operate
+
+    for name in CHANGING:
+        setattr(Disk, name, mortal(name, getattr(Disk, name)))
+
+
+def write_job(folder: Path, base_url: str, rows: Mapping[str, str], **more: object) -> Path:
+    """A job file with one request a row: its id, and its prompt. The output is ``output/job.jsonl``."""
+    lines = [json.dumps({"id": request_id, "prompt": prompt}) for request_id, prompt in rows.items()]
+    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    job = folder / "job.yaml"
+    settings = {
+        "provider": "openai",
+        "model": "m",
+        "base_url": base_url,
+        "prompt": "{{ prompt }}",
+        "inputs": {"jsonl": "rows.jsonl"},
+        **more,
+    }
+    job.write_text(json.dumps(settings), encoding="utf-8")
+    return job
+
+
+def written_by_another(job: Path) -> Path:
+    """Another job file, which has written the output of ``job``."""
+    other = job.with_name("other.yaml")
+    other.write_bytes(job.read_bytes())
+    output = job.parent / "output" / "job.jsonl"
+    write_owner(output, owner_of(load_job(other, overrides={"output.path": str(output)})))
+    return other
+
+
+def owner(job: Path) -> str | None:
+    """The job file that the output's record names; fails where there is no whole record."""
+    found = read_owner(job.parent / "output" / "job.jsonl")
+    assert found is not None
+    return found.real
+
+
+def whole_lines(output: Path) -> list[Result]:
+    """The results in an output file, without a torn last line; fails where a whole line is not a result."""
+    if not output.exists():
+        return []
+    *lines, _torn = output.read_bytes().split(b"\n")
+    return [decode_result(line) for line in lines]

@@ -1,0 +1,212 @@
+"""When a stream may rest between two reads, and that nothing is lost or late because of it."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import math
+from typing import TYPE_CHECKING
+
+import anyio
+import pytest
+from yarl import URL
+
+from batch.providers.aiohttp_transport import Body
+from batch.providers.attempt import Attempt
+from batch.providers.client import HttpClient
+from batch.providers.read_coalescing import FAST, FEW, LONGEST, TICK, ReadCoalescer, how_long
+from batch.providers.timeouts import Timeouts
+from batch.records import Failure, Reply
+from batch.wire.reply_decoder import ReplyDecoder
+from tests.support.transport_support import TRUSTING, serving_tls
+from tests.support.wire_support import DONE, delta, finish
+
+if TYPE_CHECKING:
+    from batch.records import Outcome
+
+pytestmark = pytest.mark.anyio
+
+HEAD = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\nconnection: close\r\n\r\n"
+EVENTS = 60
+PACE = 0.01
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
+
+
+class Line(asyncio.ReadTransport):
+    """A transport that knows only whether it is read from."""
+
+    def __init__(self, *, closing: bool = False) -> None:
+        super().__init__()
+        self.is_read = True
+        self.resumed = asyncio.Event()
+        self._closing = closing
+
+    def is_closing(self) -> bool:
+        return self._closing
+
+    def pause_reading(self) -> None:
+        self.is_read = False
+
+    def resume_reading(self) -> None:
+        self.is_read = True
+        self.resumed.set()
+
+    def close(self) -> None:
+        self._closing = True
+
+
+@pytest.mark.parametrize(
+    ("streams", "read", "age", "left", "rests"),
+    [
+        (FEW, 200, 10.0, 100.0, True),
+        (FEW, 200, 10.0, math.inf, True),
+        (FEW - 1, 200, 10.0, 100.0, False),  # few streams cost little
+        (FEW, FAST, 10.0, 100.0, False),  # it flows fast
+        (FEW, 200, 0.0, 100.0, False),  # it has only begun
+        (FEW, 200, TICK, 100.0, True),
+        (FEW, 200, 0.9 * TICK, 100.0, False),  # longer than its age
+        (FEW, 200, 10.0, 4 * TICK, True),
+        (FEW, 200, 10.0, 3.9 * TICK, False),  # its deadline is near
+        (FEW, 200, 10.0, -1.0, False),  # or over
+    ],
+)
+async def test_who_rests(streams: int, read: int, age: float, left: float, rests: bool) -> None:
+    gatherer, line = ReadCoalescer(), Line()
+    gatherer.streams = streams
+    gatherer.rest(line, read=read, age=age, left=left)
+    assert line.is_read != rests
+
+
+@pytest.mark.parametrize(
+    ("age", "left", "seconds"),
+    [
+        (0.0, math.inf, 0.0),
+        (0.06, math.inf, 0.06),  # at first, for as long as it has been streaming
+        (0.1, math.inf, 0.1),
+        (0.3, math.inf, 0.1),
+        (0.4, math.inf, 0.1),
+        (0.8, math.inf, 0.2),  # then for a quarter of that
+        (1.0, math.inf, 0.25),
+        (4 * LONGEST, math.inf, LONGEST),
+        (1000.0, math.inf, LONGEST),
+        (1000.0, 0.4, 0.1),
+        (0.1, 0.2, 0.05),
+        (10.0, -1.0, -0.25),
+    ],
+)
+def test_how_long_a_stream_rests(age: float, left: float, seconds: float) -> None:
+    assert how_long(age, left) == pytest.approx(seconds)
+
+
+async def test_a_rest_ends_and_the_ticker_with_it() -> None:
+    gatherer, lines = ReadCoalescer(), [Line() for _ in range(3)]
+    gatherer.streams = FEW
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    for line, age in zip(lines, [4 * TICK, 8 * TICK, 1000.0], strict=True):
+        gatherer.rest(line, read=1, age=age, left=math.inf)
+    with anyio.fail_after(10):
+        for line in lines:
+            await line.resumed.wait()
+    assert loop.time() - began >= LONGEST - TICK
+    again = Line()
+    gatherer.rest(again, read=1, age=1000.0, left=math.inf)
+    with anyio.fail_after(10):
+        await again.resumed.wait()
+
+
+async def test_a_line_that_closes_is_left_alone() -> None:
+    gatherer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
+    gatherer.streams = FEW
+    for line in (closed, closing, open_line):
+        gatherer.rest(line, read=1, age=1000.0, left=math.inf)
+    assert closed.is_read
+    closing.close()
+    with anyio.fail_after(10):
+        await open_line.resumed.wait()
+    assert not closing.is_read
+
+
+async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Answer with an event now and then; ``/stall`` stops after half of them."""
+    head = await reader.readuntil(b"\r\n\r\n")
+    writer.write(HEAD)
+    for number in range(EVENTS):
+        if head.startswith(b"POST /stall") and number == EVENTS // 2:
+            await reader.read()
+            break
+        writer.write(delta(f"{number} "))
+        await asyncio.sleep(PACE)
+    else:
+        writer.write(finish() + DONE)
+    writer.close()
+
+
+async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
+    """What ``FEW`` streams at once come to."""
+    server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
+    outcomes: list[Outcome] = []
+    async with server, HttpClient(timeouts, tls=TRUSTING) as client:
+        port = server.sockets[0].getsockname()[1]
+        route = client.route(
+            URL.build(scheme="https" if tls else "http", host="127.0.0.1", port=port, path=path), {}
+        )
+
+        async def ask() -> None:
+            outcomes.append(await client.complete(route, b""))
+
+        with anyio.fail_after(60):
+            async with anyio.create_task_group() as tasks:
+                for _ in range(FEW):
+                    tasks.start_soon(ask)
+    return outcomes
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
+async def test_streams_that_trickle_are_read_a_few_times_and_whole(
+    monkeypatch: pytest.MonkeyPatch, tls: bool
+) -> None:
+    reads = 0
+    feed = ReplyDecoder.feed
+
+    def counting(decoder: ReplyDecoder, data: bytes) -> None:
+        nonlocal reads
+        reads += 1
+        feed(decoder, data)
+
+    monkeypatch.setattr(ReplyDecoder, "feed", counting)
+    outcomes = await answers("/", Timeouts(), tls=tls)
+    expected = "".join(f"{number} " for number in range(EVENTS))
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == [expected] * FEW
+    assert FEW <= reads < FEW * EVENTS / 2
+
+
+async def test_a_rest_weakens_no_limit() -> None:
+    outcomes = await answers("/stall", Timeouts(idle=0.3))
+    for outcome in outcomes:
+        assert isinstance(outcome, Failure)
+        assert outcome.code == "idle_timeout"
+        assert outcome.total < EVENTS / 2 * PACE + 0.3 + LONGEST + 2.0  # the last term is for a busy machine
+        assert outcome.partial_text == "".join(f"{number} " for number in range(EVENTS // 2))
+
+
+async def test_a_stream_that_goes_on_never_meets_a_limit_that_is_hardly_longer_than_a_rest() -> None:
+    outcomes = await answers("/", Timeouts(idle=0.4))
+    assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+
+
+async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
+    """What only the collector can free piles up until it comes: with a thousand streams, megabytes."""
+    gc.collect()
+    gc.disable()
+    try:
+        outcomes = await answers("/", Timeouts(total=60))
+        left = sum(isinstance(one, Attempt | ReplyDecoder | Body) for one in gc.get_objects())
+    finally:
+        gc.enable()
+    assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+    assert left == 0

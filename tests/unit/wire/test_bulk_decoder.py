@@ -1,0 +1,201 @@
+"""A run of events decoded in one go is what they are one by one, or it is not taken at all."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from batch.wire import bulk_decoder
+from batch.wire.chat_chunk import decode
+from batch.wire.sse import EventDecoder
+from tests.support.wire_support import DONE, FUZZ, decoded
+
+if TYPE_CHECKING:
+    from batch.wire.chat_chunk import Chunk
+
+PLAIN = b'data: {"choices": [{"delta": {"content": "a"}}]}'
+OTHER = (
+    b'data: {"choices":[{"index":0,"delta":{"content":"}{ \\u00e9"},"finish_reason":null}],"x":{"y":[{}]}}'
+)
+
+EXACT = {
+    "one event": PLAIN,
+    "several events": b"\n\n".join([PLAIN, OTHER, PLAIN]),
+    "an event of no use": b'data: {"x": [{}, {"y": {}}]}',
+}
+
+REFUSED = {
+    "nothing": b"",
+    "no space after the colon": b"data:{}",
+    "a comment between": b"\n\n".join([PLAIN, b": ping", PLAIN]),
+    "another field": b"id: 1\n" + PLAIN,
+    "a field of no name inside": b'data: {"model": "a",\n"usage": null}',
+    "an empty line too many": PLAIN + b"\n\n\n" + PLAIN,
+    "several data lines": b"data: {}\ndata: {}",
+    "[DONE]": PLAIN + b"\n\ndata: [DONE]",
+    "white space after": PLAIN + b" \n\n" + PLAIN,
+    "two values in one event": b"data: {} {}",
+    "a value cut over two events": b'data: {"choices":[{}\n\ndata: {}]}',
+    "two values here, half of one there": b'data: {} {}\n\ndata: {"choices":[{}\n\ndata: {}]}',
+    "two values here, a text cut over two events there": (
+        b'data: {"choices":[{"delta":{"content":"}\n\ndata: {"}}]}\n\ndata: {} {}'
+    ),
+    "a scalar": b"data: 1",
+    "half of a surrogate pair": b'data: {"model": "\\ud83d"}',
+    "a number where a text is due": b'data: {"model": 1}',
+    "nested too deeply": b'data: {"error":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
+    "not UTF-8": b'data: {"model": "\xff"}',
+}
+
+SCRAPS = [
+    *(
+        b"data: ",
+        b"data:",
+        b"\n",
+        b"\n\n",
+        b"\n\ndata: ",
+        b"}\n\ndata: {",
+        b'"}\n\ndata: {"',
+        b"[DONE]",
+        b": ping",
+    ),
+    *(
+        b"{",
+        b"}",
+        b"[",
+        b"]",
+        b",",
+        b":",
+        b'"',
+        b"\\",
+        b" ",
+        b"1",
+        b"null",
+        b"{}",
+        b'{"model": "m"}',
+        b'"error"',
+    ),
+    *(PLAIN, OTHER, b"\xff", b'"\\ud83d"', b'{"choices":[{}', b"{}]}"),
+]
+
+
+def one_by_one(events: bytes) -> list[Chunk]:
+    """What the events say when each is decoded by itself."""
+    return [decode(event) for event in EventDecoder().cut(events)]
+
+
+def decoded_run(events: bytes) -> list[Chunk] | None:
+    """What a run of events says, decoded in one go, where it can be."""
+    insides = bulk_decoder.insides(events)
+    return None if insides is None else bulk_decoder.decode(insides)
+
+
+def texts_of(events: bytes, *, model_is_known: bool = True) -> list[str] | None:
+    """The texts of a run of events that bring nothing else."""
+    insides = bulk_decoder.insides(events)
+    return None if insides is None else bulk_decoder.texts(insides, model_is_known=model_is_known)
+
+
+@pytest.mark.parametrize("events", EXACT.values(), ids=EXACT)
+def test_a_plain_run_is_decoded_in_one_go(events: bytes) -> None:
+    assert decoded_run(events) == one_by_one(events)
+
+
+@pytest.mark.parametrize("events", REFUSED.values(), ids=REFUSED)
+def test_anything_else_is_left_to_the_slow_way(events: bytes) -> None:
+    assert decoded_run(events) is None
+    assert texts_of(events) is None
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
+def test_fuzz_a_run_is_never_something_else_than_its_events(events: bytes) -> None:
+    run = decoded_run(events)
+    assert run is None or run == one_by_one(events)
+
+
+WHOLE = [b"{}", b'{"model":"m"}', b'{"x":{"y":[{}]}}']
+NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}", b'{"x":"}', b'{"}']
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(WHOLE + NOT_ONE_VALUE), min_size=1))
+def test_fuzz_two_values_in_one_event_never_make_up_for_half_of_one_in_others(values: list[bytes]) -> None:
+    events = b"\n\n".join(b"data: " + value for value in values)
+    assert (decoded_run(events) is not None) == all(value in WHOLE for value in values)
+
+
+# Runs that only bring text
+
+
+BRINGS_TEXT = {
+    "as it is": b'{"choices":[{"delta":{"content":"a"}}]}',
+    "empty": b'{"choices":[{"delta":{"content":""}}]}',
+    "with all that says nothing": (
+        b'{"id":"1","choices":[{"index":0,"delta":{"role":"assistant","content":"a","reasoning":null,"refusal":'
+        b'null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}'
+    ),
+    "after the model's name": b'{"model":"m","choices":[{"delta":{"content":"a"}}]}',
+}
+BRINGS_MORE = {
+    "a finish": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',
+    "a finish at the top": b'{"finish_reason":"stop","choices":[{"delta":{"content":"a"}}]}',
+    "usage": b'{"choices":[{"delta":{"content":"a"}}],"usage":{"prompt_tokens":1}}',
+    "an error": b'{"choices":[{"delta":{"content":"a"}}],"error":{"code":"x"}}',
+    "reasoning": b'{"choices":[{"delta":{"content":"a","reasoning":"b"}}]}',
+    "reasoning_content": b'{"choices":[{"delta":{"content":"a","reasoning_content":"b"}}]}',
+    "a refusal": b'{"choices":[{"delta":{"content":"a","refusal":"b"}}]}',
+    "a tool call": b'{"choices":[{"delta":{"content":"a","tool_calls":[]}}]}',
+    "another choice": b'{"choices":[{"index":1,"delta":{"content":"a"}}]}',
+    "two choices": b'{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}',
+    "no choice": b'{"choices":[]}',
+    "a message": b'{"choices":[{"message":{"content":"a"}}]}',
+    "no text": b'{"choices":[{"delta":{"content":null}}]}',
+    "a text in parts": b'{"choices":[{"delta":{"content":[{"text":"a"}]}}]}',
+}
+
+
+@pytest.mark.parametrize("value", BRINGS_TEXT.values(), ids=BRINGS_TEXT)
+def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
+    said = decode(value).choices[0].delta.content  # type: ignore[index, union-attr]
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == [said, "a"]
+
+
+@pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)
+def test_a_run_that_brings_more_is_not_read_as_texts(value: bytes) -> None:
+    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) is None
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) is None
+
+
+def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() -> None:
+    named = b"data: " + BRINGS_TEXT["after the model's name"]
+    assert texts_of(named, model_is_known=False) is None
+    assert texts_of(PLAIN, model_is_known=False) == ["a"]
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
+def test_fuzz_the_insides_of_events_are_all_of_them(events: bytes) -> None:
+    insides = bulk_decoder.insides(events)
+    assert insides is None or bulk_decoder.outsides(insides) == events
+
+
+TEXTS_AND_MORE = [*BRINGS_TEXT.values(), *BRINGS_TEXT.values(), *BRINGS_MORE.values()]
+
+
+@FUZZ
+@given(st.lists(st.sampled_from(TEXTS_AND_MORE), max_size=40), st.lists(st.integers(0, 3000), max_size=4))
+def test_fuzz_a_reply_is_the_same_whether_or_not_its_events_are_read_as_runs(
+    values: list[bytes], cuts: list[int]
+) -> None:
+    """A comment before each event keeps the decoder from taking any two of them as a run."""
+    body = b"".join(b"data: " + value + b"\n\n" for value in values)
+    apart = b"".join(b": alone\ndata: " + value + b"\n\n" for value in values)
+    ends = sorted({0, *(min(cut, len(body)) for cut in cuts), len(body)})
+    parts = [body[start:end] for start, end in pairwise(ends)]
+    assert repr(decoded(parts)) == repr(decoded([apart]))
+    assert repr(decoded([body + DONE])) == repr(decoded([apart + DONE]))
