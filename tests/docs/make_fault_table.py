@@ -55,7 +55,7 @@ BESIDE = [
         "38b",
         "checking an answer takes over 5 s of the processor (or 15 s in all), or over 512 MiB, or fails",
         "**F** `invalid_output`; the others go on",
-        "`test_checking.py`, `test_isolation_command.py`",
+        "`test_checker.py`, `test_isolation_command.py`",
     ),
     (
         "38c",

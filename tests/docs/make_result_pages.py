@@ -1,4 +1,6 @@
-"""Writes ``docs/result_fields.md`` and ``docs/error_codes.md``: ``python -m tests.docs.make_result_pages``.
+"""Writes ``docs/result_fields.md`` and ``docs/error_codes.md``.
+
+Run it as ``python -m tests.docs.make_result_pages``.
 """
 
 from __future__ import annotations

@@ -35,8 +35,8 @@ PAGES: list[tuple[str, str, Callable[[], str]]] = [
 @pytest.mark.parametrize(("name", "generator", "page"), PAGES, ids=[name for name, _, _ in PAGES])
 def test_the_page_is_current(name: str, generator: str, page: Callable[[], str]) -> None:
     text = page()
-    assert (DOCS / name).read_text(encoding="utf-8") == text, f"run python -m tests.{generator}"
-    assert f"python -m tests.{generator}" in text
+    assert (DOCS / name).read_text(encoding="utf-8") == text, f"run python -m tests.docs.{generator}"
+    assert f"python -m tests.docs.{generator}" in text
 
 
 def test_every_key_of_a_job_file_is_in_one_group() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from batch.providers import aiohttp_check
 
-HIDDEN = str(Path(__file__).parents[1] / "hidden_aiohttp")
+HIDDEN = str(Path(__file__).parent / "hidden_aiohttp")
 """A folder for ``PYTHONPATH``, with which a process does not find aiohttp's private names."""
 
 
