@@ -1,4 +1,4 @@
-"""What the events of a reply have said so far, and the reply that it amounts to."""
+"""Builds a reply from the chunks of a response."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _COMPLETE = Ending.COMPLETE
 
 
 class ReportedError(Exception):
-    """The server reports an error inside its answer; ``error`` is what it says."""
+    """The server reports an error inside its answer; ``error`` is the reported value."""
 
     def __init__(self, error: object) -> None:
         super().__init__()
@@ -36,9 +36,9 @@ class ReportedError(Exception):
 class ReplyBuilder(Struct, eq=False):
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
-    ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name
-    that the server gives itself, ``finish`` how far its answer has ended. ``remark`` is an error that the
-    server has reported beside an answer; it counts where no finish reason comes.
+    ``deltas`` counts pieces of model output; comments, pings and roles do not count. ``model`` is the model
+    name in the response, ``finish`` the state of the ending. ``remark`` is an error that the server has
+    reported in addition to an answer; it is the outcome only if no finish reason arrives.
     """
 
     finish: FinishState
@@ -55,9 +55,10 @@ class ReplyBuilder(Struct, eq=False):
     _wholes: WholeMessages | None = None
 
     def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
-        """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
+        """Add one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
 
-        ``inside`` is its JSON without the braces: where it says nothing, an error is looked for.
+        ``inside`` is its JSON without the braces. If the chunk has no output, ``inside`` is searched for an
+        error.
         """
         if chunk.usage is not None:
             self._report(chunk, inside)
@@ -68,7 +69,7 @@ class ReplyBuilder(Struct, eq=False):
             choice = choices[0] if len(choices) == 1 else _ours(choices)
             if not choice.index:
                 delta = choice.delta
-                if delta is not None:  # in place, since a call for each event would cost much of its decoding
+                if delta is not None:  # inline: a call for each event would cost much of its decoding
                     if delta.content:
                         self.text.append(delta.content)
                         self.deltas += 1
@@ -86,7 +87,7 @@ class ReplyBuilder(Struct, eq=False):
             self._ending(reason, has_words=self.deltas != before)
 
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
-        """Take in several chunks as ``add`` does, those that are nothing but text without a call for each."""
+        """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
         text, said = self.text, 0
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
@@ -119,21 +120,21 @@ class ReplyBuilder(Struct, eq=False):
         self.deltas += said
 
     def add_texts(self, texts: list[str]) -> None:
-        """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
+        """Add chunks that contain text alone; empty ones do not count as output."""
         said = list(filter(None, texts))
         self.text += said
         self.deltas += len(said)
 
     def condense(self) -> None:
-        """Hold what was said in less memory. ``text`` has other parts after that, but says the same."""
+        """Reduce the memory of the collected parts. ``text`` then has other parts but joins to the same."""
         condense(self.text)
         condense(self._reasoning)
 
     def reply(self) -> Outcome:
-        """The outcome of a message that has ended, as far as the server says."""
+        """Return the outcome of a message that the server has ended."""
         ending, word = self.finish.ending, self.finish.word
         if ending is _COMPLETE:
-            pass  # as nearly always
+            pass  # nearly always
         elif ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
         elif ending is Ending.BROKEN_OFF:
@@ -163,7 +164,7 @@ class ReplyBuilder(Struct, eq=False):
         return self._unknown(reply) if ending is Ending.UNKNOWN else reply
 
     def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
-        """Text, reasoning, refusal and tool calls, where all that has been said of them fits together."""
+        """Return text, reasoning, refusal and tool calls. Raises ``WrongTypeError`` if parts contradict."""
         wholes = self._wholes
         if wholes is None:
             reasoning = join(self._reasoning) if self._reasoning else ""
@@ -176,7 +177,7 @@ class ReplyBuilder(Struct, eq=False):
     def failure(
         self, code: str, message: str, *, finished: bool, should_retry: bool | None = None
     ) -> Failure:
-        """The outcome of one that came to nothing, with the text and the usage that came all the same."""
+        """Return the failure of an incomplete answer, with the text and the usage that have arrived."""
         return Failure(
             code=code,
             message=message,
@@ -189,7 +190,7 @@ class ReplyBuilder(Struct, eq=False):
         )
 
     def _ended(self, code: str, message: str, **more: Any) -> Failure:
-        """The failure of an answer that has ended."""
+        """Return the failure of an answer that has ended."""
         return Failure(
             code=code,
             message=message,
@@ -213,7 +214,7 @@ class ReplyBuilder(Struct, eq=False):
         return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
 
     def _report(self, chunk: Chunk, inside: bytes) -> None:
-        """Take in a report of usage. An error may stand in it."""
+        """Add a usage report. It may contain an error."""
         said = chunk.usage or {}
         self._usage = self._usage or UsageReports()
         self._usage.add(said)
@@ -224,7 +225,7 @@ class ReplyBuilder(Struct, eq=False):
         return None if self._usage is None else self._usage.usage(has_words=has_words)
 
     def _wordless(self, chunk: Chunk, inside: bytes) -> None:
-        """Look closely at an event that says nothing: it may hold an error."""
+        """Examine an event without output: it may contain an error."""
         if inside and not (chunk.choices and chunk.error):
             examined(chunk, b"{%b}" % inside)
 
@@ -266,7 +267,7 @@ class ReplyBuilder(Struct, eq=False):
             self._logprobs.feed(odd.logprobs)
 
     def _whole(self, message: Delta) -> None:
-        """Take in a whole message: what of it the deltas have said already is not said again."""
+        """Add a whole message, except what the deltas have already brought."""
         self._wholes = self._wholes or WholeMessages()
         reasoning = message.reasoning_content or message.reasoning
         fields = (
@@ -288,9 +289,9 @@ class ReplyBuilder(Struct, eq=False):
 
 
 def _ours(choices: list[Choice]) -> Choice:
-    """The choice that was asked for, of several: one without an index has that of its place.
+    """Return the choice with index 0. A choice without an index has the index of its position.
 
-    Raises ``WrongTypeError`` where two that say something claim to be it.
+    Raises ``WrongTypeError`` if two choices with content have the index 0.
     """
     ours = [
         choice
