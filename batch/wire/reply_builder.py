@@ -146,7 +146,7 @@ class ReplyBuilder(Struct, eq=False):
         text, thinking = split_thinking(said)
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
-                return self._ended(EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
+                return self._ended(EMPTY_LENGTH, "the token limit was reached before the answer began")
             return self._ended("empty", "the server finished without having said anything")
         reports = self._usage
         reply = Reply(
