@@ -138,7 +138,7 @@ class ReplyBuilder(Struct, eq=False):
         elif ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
         elif ending is Ending.BROKEN_OFF:
-            return self._ended("broken_off", f"the server broke the answer off: finish reason {word!r}")
+            return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")
         try:
             said, reasoning, refusal, calls = self._settled()
         except WrongTypeError as error:
@@ -147,7 +147,7 @@ class ReplyBuilder(Struct, eq=False):
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
                 return self._ended(EMPTY_LENGTH, "the token limit was reached before the answer began")
-            return self._ended("empty", "the server finished without having said anything")
+            return self._ended("empty", "the server finished without any output")
         reports = self._usage
         reply = Reply(
             text=text,
@@ -206,7 +206,7 @@ class ReplyBuilder(Struct, eq=False):
     def _unknown(self, reply: Reply) -> Failure:
         word = str(reply.finish_reason)
         hint = f"add {word!r} to `finish_reasons` in the job file if it means that an answer is complete"
-        return self._ended(UNKNOWN_FINISH, f"the finish reason {word!r} is not known; {hint}", answer=reply)
+        return self._ended(UNKNOWN_FINISH, f"unknown finish reason {word!r}; {hint}", answer=reply)
 
     def _verdict(self) -> Verdict:
         if self.finish.ending is None:

@@ -127,7 +127,7 @@ class ReplyDecoder:
         except chat_chunk.NotJSONError as error:
             if self._whole is not None and self._whole.startswith(b"["):
                 return self._failure("not_sse", "the response is a plain text, not an event stream")
-            return self._failure("truncated", f"the response is not whole JSON: {error}")
+            return self._failure("truncated", f"the response is not complete JSON: {error}")
         is_marked = self.framed and not self._ends_inside
         has_ended = self.done or self.message.finish.holds_at_end(framed=is_marked)
         return self._whole_reply() if has_ended else self._unfinished()
