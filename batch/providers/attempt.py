@@ -146,13 +146,13 @@ class Attempt:
         if encoding in ENCODINGS:
             self._inflater = Inflater()
         elif encoding not in ("", "identity"):
-            return self._decoder.cut("protocol", "the body is encoded, though identity was asked for")
+            return self._decoder.cut("protocol", "the content encoding is unsupported, and was not requested")
         return None
 
     async def advance(self) -> Outcome | None:
         """Read once; return the outcome if the reply is complete or has failed, else ``None``."""
         if self._response is None:
-            raise RuntimeError("the exchange has not begun")
+            raise RuntimeError("the attempt has not begun")
         content = self._response.content
         try:
             data = await content.readany()
@@ -275,17 +275,17 @@ class Attempt:
         if decoder.finished:
             self._deadlines.finished(now)
         elif self._gatherer is not None and not body.is_eof():
-            self._rest(self._gatherer, read, now)
+            self._pause(self._gatherer, read, now)
         self._alarm.moved()
         return None
 
-    def _rest(self, gatherer: ReadCoalescer, read: int, now: float) -> None:
+    def _pause(self, gatherer: ReadCoalescer, read: int, now: float) -> None:
         """Pause reading for a while if that saves work; the next read waits by itself."""
         transport = None if self._post.connection is None else self._post.connection.transport
         if transport is not None:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
-            gatherer.rest(transport, read=read, age=now - streaming_since, left=left)
+            gatherer.pause(transport, read=read, age=now - streaming_since, left=left)
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)

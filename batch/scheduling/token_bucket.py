@@ -21,11 +21,11 @@ _ROUNDING = 1e-9
 
 
 class TokenBucket:
-    """A bucket of ``per_minute`` units, refilled evenly. Times are in seconds and never decrease.
+    """``per_minute`` units, evenly. Every method takes the time in seconds, which never goes back.
 
-    An amount larger than the bucket is admitted when the bucket is full, and leaves a debt that is refilled
-    first. So for amounts of one, at most ``per_minute`` are admitted in any 60 seconds; for larger ones, at
-    most that and one amount.
+    What is larger than the bucket goes when the bucket is full, and leaves a debt that is filled up first. So
+    of amounts of one, never more than ``per_minute`` go in any 60 seconds; of larger ones, never more than
+    that and one amount.
     """
 
     def __init__(self, per_minute: float) -> None:
@@ -45,7 +45,7 @@ class TokenBucket:
         self._fill(now)
         self._level -= amount
 
-    def refund(self, amount: float, now: float) -> None:
+    def give_back(self, amount: float, now: float) -> None:
         """Return units that were taken in excess; a negative amount takes more."""
         self._fill(now)
         self._level = min(self.capacity, self._level + amount)
@@ -60,16 +60,16 @@ REPLY_PAYS = 2.0
 """Number of retries that a reply pays for."""
 
 PACE = 10.0
-"""Number of retries per second that need no payment."""
+"""Retries a second that nothing has to pay for."""
 
 LEAST_SIZE = 10
 
 WHOLE = 1 - 1e-9
-"""A whole token with tolerance for rounding: the missing part may be too small to advance a clock."""
+"""A token, as far as sums of times are exact: what is missing may be too little to move a clock."""
 
 
 class RetryBudget:
-    """A token bucket that is full at first. Its size is ``limit``, the number of slots."""
+    """A token bucket that is full at first. ``limit`` is the number of slots: a round of them is its size."""
 
     def __init__(self, limit: int) -> None:
         self._size = float(max(LEAST_SIZE, limit))
@@ -77,12 +77,12 @@ class RetryBudget:
         self._at = 0.0
 
     def ready_at(self, now: float) -> float:
-        """Return when the next retry is paid for, if no reply arrives before."""
+        """When the next retry is paid for, if no reply comes before."""
         self._refill(now)
         return now if self._tokens >= WHOLE else now + (1 - self._tokens) / PACE
 
     def spend(self, now: float) -> bool:
-        """Charge a retry if it may be sent now; return whether it may."""
+        """Whether a retry may go now; if so, it is charged."""
         self._refill(now)
         if self._tokens < WHOLE:
             return False
@@ -90,7 +90,7 @@ class RetryBudget:
         return True
 
     def replied(self) -> None:
-        """Record an attempt that has succeeded."""
+        """An attempt of any kind has succeeded."""
         if self._tokens < self._size:
             self._tokens = min(self._size, self._tokens + REPLY_PAYS)
 

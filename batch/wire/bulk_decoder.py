@@ -38,30 +38,30 @@ def outsides(insides: list[bytes]) -> bytes:
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """Return the chunk of each event; ``None`` if an event is not an object of the usual shape."""
+    """The chunk of each; ``None`` where one is not an object of the usual shape."""
     found: list[Chunk] | None = _decoded(_decode_all, insides)
     return found
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
-    """Return the text of each event if all events have text alone, else ``None``.
+    """The piece of text of each, where all of them bring that and nothing else; ``None`` where one does not.
 
-    Until the model is known, its name counts as other content. Ignored fields, such as later copies of that
-    name, are not checked, not even their encoding. An event with empty text may contain an error.
+    Until the model is known, its name is something else, too. Of what is skipped, such as that name later on,
+    not even the encoding is looked at. An event whose text is empty may hold an error.
     """
     plain: list[_Plain] | None = _decoded(_decode_plain if model_is_known else _decode_nameless, insides)
     if plain is None:
         return None
     found = [chunk.choices[0].delta.content for chunk in plain]
-    return None if "" in found and any(map(chat_chunk.may_contain_error, insides)) else found
+    return None if "" in found and any(map(chat_chunk.may_hold_error, insides)) else found
 
 
 def _decoded(decode_all: Callable[[bytes], list[Any]], insides: list[bytes]) -> list[Any] | None:
-    """Return the value of each event, all decoded in one call, or ``None`` if that fails.
+    """The value of each, all decoded in one go, which is a third of the work; ``None`` where that fails.
 
-    One call takes a third of the time. The result is exact: no event contains a line end, and each boundary
-    lies between two values. Inside a JSON value ``{`` never follows ``}``, and its strings contain no tab
-    between them. So there are no fewer values than events, and with equal numbers each event is one value.
+    It is exact: no event has a line end in it, and each boundary lies between two values, since nowhere
+    inside a JSON value does ``{`` follow ``}``, and inside its strings no tab stands between them. So there
+    are no fewer values than events, and where there are as many, each event is one value.
     """
     values = b"".join((b"{", b"}\t{".join(insides), b"}"))
     if b"\n" in values:

@@ -15,7 +15,7 @@ from msgspec.json import Decoder
 
 from batch.wire import fields
 from batch.wire.content_parts import NotTextError, text_and_reasoning
-from batch.wire.error_detection import error_in, remark_in
+from batch.wire.error_detection import error_in, possible_error_in
 
 
 class Delta(Struct, gc=False):
@@ -69,14 +69,14 @@ class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     odd: Odd | None = None
 
 
-class Remark(Struct, gc=False):
+class PossibleError(Struct, gc=False):
     """What a server reports in an event without an answer: an error, if no finish reason arrives."""
 
-    reports: Any
+    error: Any
 
 
 class Chunk(Struct, gc=False):
-    """One event, or one whole reply. ``error`` is the reported error, or a ``Remark``.
+    """One event, or one whole reply. ``error`` is the reported error, or a ``PossibleError``.
 
     ``usage`` is as the server sends it, in any form (``wire.usage`` reads it); it may contain an error. So
     may ``x_groq``, which is decoded generically, and which may contain the usage.
@@ -124,21 +124,21 @@ def decode(data: bytes) -> Chunk:
 def examined(chunk: Chunk, data: bytes) -> Chunk:
     """Return the chunk of an event without output, with the error or the remark that its bytes contain."""
     value = _value(data)
-    chunk.error = error_in(value) if chunk.choices else _error_or_remark(value)
+    chunk.error = error_in(value) if chunk.choices else _error_or_possible_error(value)
     return chunk
 
 
-def may_contain_error(data: bytes) -> bool:
+def may_hold_error(data: bytes) -> bool:
     """Whether these bytes may contain an error in addition to the choices."""
     return b'"error"' in data
 
 
-def _error_or_remark(value: object) -> Any:
+def _error_or_possible_error(value: object) -> Any:
     error = error_in(value)
     if error is not None:
         return error
-    remark = remark_in(value)
-    return None if remark is None else Remark(remark)
+    possible_error = possible_error_in(value)
+    return None if possible_error is None else PossibleError(possible_error)
 
 
 def _value(data: bytes) -> Any:
@@ -174,7 +174,7 @@ def _leniently(value: object) -> Chunk:
     found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
         choices=found,
-        error=error if found else _error_or_remark(value),
+        error=error if found else _error_or_possible_error(value),
         usage=_usage(value),
         finish_reason=fields.reason(value.get("finish_reason")),
         model=fields.text(value.get("model")),

@@ -34,7 +34,7 @@ def error_in(value: Any) -> Any:
     return _error_inside(value) if error is None else error
 
 
-def remark_in(value: Any) -> Any:
+def possible_error_in(value: Any) -> Any:
     """Return the message of an object without an answer, which may be an error but has no error type."""
     if not isinstance(value, dict):
         return None

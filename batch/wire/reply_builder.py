@@ -9,7 +9,7 @@ from msgspec import Struct
 from batch.failure_codes import EMPTY_LENGTH, UNKNOWN_FINISH
 from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chat_chunk import Remark, WrongTypeError, examined
+from batch.wire.chat_chunk import PossibleError, WrongTypeError, examined
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
@@ -37,7 +37,7 @@ class ReplyBuilder(Struct, eq=False):
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
     ``deltas`` counts pieces of model output; comments, pings and roles do not count. ``model`` is the model
-    name in the response, ``finish`` the state of the ending. ``remark`` is an error that the server has
+    name in the response, ``finish`` the state of the ending. ``possible_error`` is an error that the server
     reported in addition to an answer; it is the outcome only if no finish reason arrives.
     """
 
@@ -45,7 +45,7 @@ class ReplyBuilder(Struct, eq=False):
     text: list[str] = []
     deltas: int = 0
     model: str | None = None
-    remark: Any = None
+    possible_error: Any = None
     _has_reason: bool = False
     _reasoning: list[str] = []
     _refusal: list[str] = []
@@ -88,7 +88,7 @@ class ReplyBuilder(Struct, eq=False):
 
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
         """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
-        text, said = self.text, 0
+        text, added = self.text, 0
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
             if (
@@ -112,15 +112,15 @@ class ReplyBuilder(Struct, eq=False):
                     and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
                 ):
                     text.append(delta.content)
-                    said += 1
+                    added += 1
                     continue
-            self.deltas += said
-            said = 0
+            self.deltas += added
+            added = 0
             self.add(chunk, insides[place])
-        self.deltas += said
+        self.deltas += added
 
     def add_texts(self, texts: list[str]) -> None:
-        """Add chunks that contain text alone; empty ones do not count as output."""
+        """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
         said = list(filter(None, texts))
         self.text += said
         self.deltas += len(said)
@@ -140,10 +140,10 @@ class ReplyBuilder(Struct, eq=False):
         elif ending is Ending.BROKEN_OFF:
             return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")
         try:
-            said, reasoning, refusal, calls = self._settled()
+            raw_text, reasoning, refusal, calls = self._settled()
         except WrongTypeError as error:
             return self.failure("bad_event", f"the response cannot be read: {error}", finished=True)
-        text, thinking = split_thinking(said)
+        text, thinking = split_thinking(raw_text)
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
                 return self._ended(EMPTY_LENGTH, "the token limit was reached before the answer began")
@@ -184,7 +184,7 @@ class ReplyBuilder(Struct, eq=False):
             should_retry=should_retry,
             finished=finished,
             partial_text=join(self.text) or None,
-            usage=self._usage_told(has_words=self.deltas > 0),
+            usage=self._usage_so_far(has_words=self.deltas > 0),
             cost=None if self._usage is None else self._usage.cost,
             finish_reason=self.finish.word,
         )
@@ -196,7 +196,7 @@ class ReplyBuilder(Struct, eq=False):
             message=message,
             finished=True,
             partial_text=join(self.text) or None,
-            usage=self._usage_told(has_words=self.deltas > 0),
+            usage=self._usage_so_far(has_words=self.deltas > 0),
             cost=None if self._usage is None else self._usage.cost,
             server_code=(self.finish.word or "") if code != "empty" else "",
             finish_reason=self.finish.word,
@@ -215,13 +215,13 @@ class ReplyBuilder(Struct, eq=False):
 
     def _report(self, chunk: Chunk, inside: bytes) -> None:
         """Add a usage report. It may contain an error."""
-        said = chunk.usage or {}
+        usage = chunk.usage or {}
         self._usage = self._usage or UsageReports()
-        self._usage.add(said)
-        if inside and not chunk.error and said.get("error"):
+        self._usage.add(usage)
+        if inside and not chunk.error and usage.get("error"):
             examined(chunk, b"{%b}" % inside)
 
-    def _usage_told(self, *, has_words: bool) -> Usage | None:
+    def _usage_so_far(self, *, has_words: bool) -> Usage | None:
         return None if self._usage is None else self._usage.usage(has_words=has_words)
 
     def _wordless(self, chunk: Chunk, inside: bytes) -> None:
@@ -230,9 +230,9 @@ class ReplyBuilder(Struct, eq=False):
             examined(chunk, b"{%b}" % inside)
 
     def _reported(self, error: Any) -> None:
-        if not isinstance(error, Remark):
+        if not isinstance(error, PossibleError):
             raise ReportedError(error)
-        self.remark = error.said
+        self.possible_error = error.error
 
     def _ending(self, reason: str | None, *, has_words: bool) -> None:
         if has_words:

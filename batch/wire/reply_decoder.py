@@ -101,7 +101,7 @@ class ReplyDecoder:
         """Return the outcome after the body broke off: a finished answer remains an answer."""
         try:
             with suppress(ValueError):
-                self._read_rest()
+                self._read_end()
         except AttemptError as error:
             return error.failure
         return self._whole_reply() if self.finished else self._failure(code, message)
@@ -119,7 +119,7 @@ class ReplyDecoder:
 
     def _close(self) -> Outcome:
         try:
-            self._read_rest()
+            self._read_end()
         except EventTooLargeError as error:
             return self._failure("too_large", str(error))
         except chat_chunk.NotUTF8Error as error:
@@ -135,15 +135,15 @@ class ReplyDecoder:
     def _whole_reply(self) -> Outcome:
         """Return the reply; or the error that the server reported with it, if no finish reason arrived."""
         message = self.message
-        if message.remark is not None and message.finish.word is None:
-            return self._told(message.remark).failure
+        if message.possible_error is not None and message.finish.word is None:
+            return self._server_error(message.possible_error).failure
         return message.reply()
 
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
-        if self.message.remark is not None and self.message.finish.word is None:
-            return self._told(self.message.remark).failure
+        if self.message.possible_error is not None and self.message.finish.word is None:
+            return self._server_error(self.message.possible_error).failure
         if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
@@ -176,7 +176,7 @@ class ReplyDecoder:
             return start
         return bom + start
 
-    def _read_rest(self) -> None:
+    def _read_end(self) -> None:
         """Read what can only be read at the end: one whole object, or an event without its empty line."""
         if self.done:
             return
@@ -197,7 +197,7 @@ class ReplyDecoder:
             errors = error_in(chat_chunk.generic(body))
             if errors is None:
                 raise chat_chunk.NotJSONError("a list")
-            raise self._told(errors)
+            raise self._server_error(errors)
         self._chunk(body)
         self.done = True
 
@@ -253,7 +253,7 @@ class ReplyDecoder:
             else:
                 self.message.add_all(found, insides)
         except _UNREADABLE as error:
-            raise self._cannot_go_on(error) from None
+            raise self._unreadable(error) from None
         return True
 
     def _one_by_one(self, events: bytes) -> None:
@@ -274,7 +274,7 @@ class ReplyDecoder:
     def _read(self, data: bytes) -> None:
         word = data.strip()
         if isinstance(data, ErrorData):
-            raise self._told(_said(word))
+            raise self._server_error(_error_data(word))
         if word == b"[DONE]":
             self.done = True
         elif word:
@@ -285,22 +285,22 @@ class ReplyDecoder:
             chunk = chat_chunk.decode(data)
             self.message.add(chunk, data.strip()[1:-1] if chunk.choices else b"")
         except _UNREADABLE as error:
-            raise self._cannot_go_on(error) from None
+            raise self._unreadable(error) from None
 
-    def _cannot_go_on(self, error: Exception) -> AttemptError:
+    def _unreadable(self, error: Exception) -> AttemptError:
         if isinstance(error, ReportedError):
-            return self._told(error.error)
+            return self._server_error(error.error)
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         return self._error("bad_event", f"the response cannot be read: {why}")
 
-    def _told(self, error: object) -> AttemptError:
+    def _server_error(self, error: object) -> AttemptError:
         """Return the error to raise for an error that the server has reported inside its answer."""
-        said, so_far = from_event(error, is_first=not self.message.deltas), self._failure("", "")
+        failure, so_far = from_event(error, is_first=not self.message.deltas), self._failure("", "")
         return AttemptError(
             replace(
-                said,
+                failure,
                 finished=so_far.finished,
-                partial_text=said.partial_text or so_far.partial_text,
+                partial_text=failure.partial_text or so_far.partial_text,
                 usage=so_far.usage,
                 cost=so_far.cost,
                 finish_reason=so_far.finish_reason,
@@ -314,7 +314,7 @@ class ReplyDecoder:
         return AttemptError(self._failure(code, message))
 
 
-def _said(data: bytes) -> object:
+def _error_data(data: bytes) -> object:
     """Return the error in the data of an error event: JSON, with or without an "error" key, or plain text."""
     try:
         value = chat_chunk.generic(data)

@@ -75,9 +75,7 @@ class ToolCalls:
         else:
             call = self._by_index.get(place or 0 if index is None else index)
         return (
-            self._new(place if index is None else index)
-            if call is None or call.begins_another_call(piece)
-            else call
+            self._new(place if index is None else index) if call is None or call.begins_new(piece) else call
         )
 
     def _call_with_id(self, call_id: str, index: int | None, piece: JSONObject) -> _Call:
@@ -118,7 +116,7 @@ class _Call:
         """Whether the call has content."""
         return bool(self.fields.keys() - {"type"} or self.name or any(self._arguments))
 
-    def begins_another_call(self, piece: JSONObject) -> bool:
+    def begins_new(self, piece: JSONObject) -> bool:
         """Whether a part without an id begins another call.
 
         It does if it names another function, or the same one with arguments of its own, and the arguments so

@@ -57,7 +57,7 @@ class Quotas:
     @property
     def unmetered(self) -> int:
         """Attempts that are not in ``cost``, because it is not known what they took."""
-        return 0 if self.cost is None else self.budget.unreported
+        return 0 if self.cost is None else self.budget.untold
 
     def _is_known(self, target: str) -> bool:
         admission = self._admissions.get(target)
