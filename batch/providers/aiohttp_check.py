@@ -104,7 +104,7 @@ def _line() -> Line:
 
 
 def _received(pieces: tuple[bytes, ...]) -> bytes | None:
-    """Return the body of a response; ``None`` if a read was not reported or the connection is not reusable."""
+    """Return the body of a response; ``None`` if a read was not reported or the connection is not idle."""
     told: list[None] = []
     line = _line()
     line.follow(lambda: told.append(None))

@@ -231,7 +231,7 @@ def test_the_death_of_the_process_costs_one_check() -> None:
         os.kill(process._process.pid, signal.SIGKILL)
         process._process.wait()
         said = process.check(task)
-        assert said == CheckResult("ended the process that does it (exit code -9)", is_judged=False)
+        assert said == CheckResult("ended the checking process (exit code -9)", is_judged=False)
         assert process.check(task) == FINE
 
 

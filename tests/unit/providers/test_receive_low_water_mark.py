@@ -100,9 +100,9 @@ async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContex
 async def test_much_is_told_at_once(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
         read_coalescing.pause(transport)
-        writer.write(b"x" * 2 * read_coalescing.FAST)
+        writer.write(b"x" * 2 * read_coalescing.FAST_READ)
         await ear.told.wait()
-        assert len(ear.heard) >= read_coalescing.FAST - 1024
+        assert len(ear.heard) >= read_coalescing.FAST_READ - 1024
 
 
 @TRANSPORTS
