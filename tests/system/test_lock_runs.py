@@ -61,7 +61,7 @@ def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
 def check_what_it_was_told(stderr: str, pid: int | str) -> None:
     """Who holds the output: process, host, start."""
     assert re.fullmatch(
-        rf"promptjobs: \S+/output/job\.jsonl is held by another run \(process {pid} on "
+        rf"promptjobs: \S+/output/job\.jsonl is locked by another run \(process {pid} on "
         rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)\n",
         stderr,
     )
@@ -104,6 +104,6 @@ async def test_of_two_that_start_together_one_runs(
         tasks.start_soon(run)
         tasks.start_soon(run)
     assert [code for code, _ in ended] == [75, 0]
-    assert "is held by another run" in ended[0][1]
+    assert "is locked by another run" in ended[0][1]
     assert sorted(result.id for result in whole_lines(tmp_path / "output" / "job.jsonl")) == sorted(ROWS)
     assert len(server.seen) == len(ROWS)

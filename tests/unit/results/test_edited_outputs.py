@@ -110,7 +110,7 @@ def test_the_last_line_gets_the_line_end_that_it_lacks() -> None:
     disk = held(A + B_BODY)
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + B
-    assert log.notices == ["results.jsonl: the last line is whole but had no line end, which it has now"]
+    assert log.notices == ["results.jsonl: added the missing line end of the last line; no results were lost"]
     assert log.known("b") is not None
 
 

@@ -50,7 +50,7 @@ def test_a_second_run_is_told_who_holds_the_output(output: Path) -> None:
     with another_process(output) as holder, pytest.raises(OutputLockedError) as caught:
         OutputLock(output).acquire()
     assert re.fullmatch(
-        rf"{re.escape(str(output))} is held by another run \(process {holder.pid} on "
+        rf"{re.escape(str(output))} is locked by another run \(process {holder.pid} on "
         rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)",
         str(caught.value),
     )
@@ -102,7 +102,7 @@ def test_other_outputs_are_free(output: Path) -> None:
 def test_a_holder_that_has_not_signed_holds_all_the_same(text: bytes, output: Path) -> None:
     with OutputLock(output):
         output.with_name("results.jsonl.lock").write_bytes(text)
-        with pytest.raises(OutputLockedError, match=r"is held by another run$"):
+        with pytest.raises(OutputLockedError, match=r"is locked by another run$"):
             OutputLock(output).acquire()
 
 

@@ -181,8 +181,8 @@ async def test_unreadable_lines_are_set_aside() -> None:
     with ResultLog.open(PATH, files=disk) as log:
         assert [bool(log.known(name)) for name in "abcx"] == [True, True, True, False]
         assert [notice.split(":")[1] for notice in log.notices] == [
-            " the last line was torn and has been cut off (1 bytes); its request runs again",
-            " 3 unreadable lines moved to results.jsonl.corrupt; what they answered runs again",
+            " removed a partial last line (1 bytes); its request is sent again",
+            " 3 unreadable lines moved to results.jsonl.corrupt; their requests are sent again",
         ]
         await log.write([succeeded("x")])
         await log.finish()

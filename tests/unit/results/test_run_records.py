@@ -131,7 +131,7 @@ def test_the_log_tells_why_while_the_run_was_silent(cli: Cli, server: ChatServer
     ]
     run = told[7:]
     assert run[0][1].startswith(f"promptjobs {__version__}, process ")
-    assert "the last line was torn" in run[1][1]
+    assert "removed a partial last line" in run[1][1]
     assert "1 unreadable line moved to job.jsonl.corrupt" in run[2][1]
     assert run[3] == ("start", "2 requests, 1 of them need nothing more")
     assert run[4] == ("failed", "row-1: bad_request: HTTP 400: not today")
