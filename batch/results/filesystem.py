@@ -1,6 +1,6 @@
 """The file operations that durability depends on, as a Protocol and its implementation.
 
-All disk operations of the result log go through ``FileSystem``. So a test can use a disk that is full, that
+The result log uses only ``FileSystem`` for its disk operations. So a test can use a disk that is full, that
 fails, or that loses power between any two operations.
 """
 

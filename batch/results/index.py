@@ -123,7 +123,7 @@ class Index:
         """Yield the latest lines that ``restate`` changes."""
         return self._lines(_LATEST | _RESTATED, _LATEST | _RESTATED)
 
-    def to_write_again(self) -> Iterator[int]:
+    def to_rewrite(self) -> Iterator[int]:
         """Yield the changed lines whose requests are not sent again: only the line has to be rewritten."""
         return self._lines(_LATEST | _RESTATED | _RETRYABLE, _LATEST | _RESTATED)
 

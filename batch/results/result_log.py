@@ -144,14 +144,14 @@ class ResultLog:
     @property
     def is_restated(self) -> bool:
         """Whether ``write_restated`` has anything to write."""
-        return next(self._contents.index.to_write_again(), None) is not None
+        return next(self._contents.index.to_rewrite(), None) is not None
 
     async def write_restated(self) -> int:
         """Append a new line for each result that ``restate`` changes and that needs no request.
 
         Return their number. Raises ``OutputWriteError``.
         """
-        numbers = list(self._contents.index.to_write_again())
+        numbers = list(self._contents.index.to_rewrite())
         written = 0
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]

@@ -122,7 +122,7 @@ def decode(data: bytes) -> Chunk:
 
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
-    """Return the chunk of an event without output, with the error or the remark that its bytes contain."""
+    """Return the chunk of an event without output, with the error or possible error in its bytes."""
     value = _value(data)
     chunk.error = error_in(value) if chunk.choices else _error_or_possible_error(value)
     return chunk

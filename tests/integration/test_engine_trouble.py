@@ -100,7 +100,7 @@ class Quota:
         return 1, OK
 
 
-def test_a_quota_that_ends_in_the_middle_leaves_the_rest_pending_and_loses_nothing() -> None:
+def test_a_quota_that_ends_in_the_middle_leaves_the_others_pending_and_loses_nothing() -> None:
     rows, quota = requests(1000), Quota(400)
     first = Bench({"m": quota}, {"m": rows}, limit=16)
     first.play()

@@ -89,7 +89,7 @@ LOST = {
 
 
 class Endpoints:
-    """A fault server that plays each endpoint's own scripts, told apart by the path."""
+    """A fault server that plays each endpoint's own scripts, distinguished by path."""
 
     def __init__(self, faults: dict[str, Fault]) -> None:
         self.faults = faults
@@ -150,7 +150,7 @@ HELD = {
 }
 
 
-async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_rest_stays_pending(
+async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_others_stay_pending(
     promptjobs: Command,
 ) -> None:
     faults = {name: Fault([script], 1, {}) for name, script in HELD.items()}
@@ -167,7 +167,7 @@ async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_rest_
         assert (ended.summary["succeeded"], ended.summary["pending"]) == (5, 5 * len(HELD))
 
 
-async def test_nobody_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
+async def test_no_server_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
     job = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
     ended, lines = await run(promptjobs, job)
     assert (ended.code, lines) == (7, {})

@@ -129,7 +129,7 @@ CA.configure_trust(TRUSTING)
 
 
 def nobody() -> str:
-    """An address at which nobody listens."""
+    """An address without a server."""
     with socket.socket() as taken_and_left:
         taken_and_left.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken_and_left.getsockname()[1]}"

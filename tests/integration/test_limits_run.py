@@ -95,7 +95,7 @@ def test_the_limit_of_one_model_holds_up_no_other() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 8, 64])
-def test_a_budget_ends_the_run_below_its_limit_and_leaves_the_rest(limit: int) -> None:
+def test_a_budget_ends_the_run_below_its_limit_and_the_other_requests_stay_pending(limit: int) -> None:
     budget = Budget(tokens=10_000)
     bench = Bench(
         {"m": always(5, reply(50, 50))},
@@ -111,7 +111,7 @@ def test_a_budget_ends_the_run_below_its_limit_and_leaves_the_rest(limit: int) -
     assert len(bench.diary.sent) == len(bench.sink.results), "what was in flight has ended"
 
 
-def test_answers_that_do_not_tell_their_usage_are_charged_what_was_reserved() -> None:
+def test_answers_without_usage_are_charged_the_reservation() -> None:
     budget = Budget(cost=0.1)
     silent = Reply("fine", Verdict.COMPLETE, "stop")
     bench = Bench(
@@ -162,7 +162,7 @@ def test_too_large_a_share_of_failures_ends_the_run() -> None:
     assert budget.reached in reached, "the twentieth may be any of the last four, which end together"
 
 
-def test_a_limit_that_is_reached_waits_for_nobody_who_waits_for_something_else() -> None:
+def test_a_reached_limit_does_not_wait_for_requests_that_wait_for_another_reason() -> None:
     """One model waits for half an hour when the other one's failure ends the run."""
     budget = Budget(failures=FailureLimit(number=1))
     scripts: dict[str, Script] = {

@@ -64,7 +64,7 @@ anyio.run(partial(
 
 
 def ignore(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
 
 extractive = partial(started, "extractive", cache=NOWHERE, progress=ignore)

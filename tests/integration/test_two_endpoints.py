@@ -44,7 +44,7 @@ async def test_what_a_dying_server_leaves_is_served_by_the_other(folder: Path) -
     dying = anyio.Event()
 
     def mortal(request: Received) -> Script:
-        """Ten answers; then it dies with something under way."""
+        """Ten answers; then the server dies with requests in flight."""
         if request.number <= 10:
             return answer("Hello")
         dying.set()

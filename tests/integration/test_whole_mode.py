@@ -323,7 +323,7 @@ async def main():
 anyio.run(main, backend_options={"use_uvloop": UVLOOP})
 """
 STREAMS = 12
-"""Enough for streams to rest between two reads, so that nobody reads them when the process goes on."""
+"""Enough for streams to be paused between two reads, so that data is unread when the process continues."""
 TRICKLE: Script = [
     Send(head()),
     *(action for _ in range(30) for action in (Send(chunk(delta("a"))), Pause(0.05))),

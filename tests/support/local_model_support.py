@@ -46,7 +46,7 @@ async def client(engine: Engine, *, loopback_only: bool = True) -> AsyncIterator
 
 
 class TalkativeEngine:
-    """Says "again" until nobody listens."""
+    """Sends "again" until the client disconnects."""
 
     name = "talkative"
     served_by = "talkative"

@@ -1,6 +1,6 @@
 """What the chunks of an answer amount to: the second part of the reference decoder.
 
-``Answer.take`` is told each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
+``Answer.take`` receives each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
 specification leaves open are listed in ``reference_stream``.
 """
 

@@ -51,7 +51,7 @@ def name(chance: Random, events: Events) -> None:
 
 
 def insert_raw(chance: Random, events: Events) -> None:
-    """Comments, pings, blank data, fields that nobody knows, and what is no JSON."""
+    """Comments, pings, blank data, unknown fields, and invalid JSON."""
     events.insert(chance.randrange(len(events) + 1), Sent(raw=chance.choice(RAW)))
 
 

@@ -36,7 +36,7 @@ FLAT = 6 * 2**20
 """Bytes that memory may grow between the second and the last quarter, beside what each result takes."""
 
 PER_RESULT = 60
-"""Bytes that a result may take for good: its place in the index, and what the allocator rounds up."""
+"""Bytes of memory that a result may keep: its place in the index, and what the allocator retains."""
 
 SETTINGS: dict[str, Any] = {
     "provider": "openai",
@@ -117,7 +117,7 @@ def quarters_of(samples: list[int]) -> list[int]:
 
 
 def soak(folder: Path, requests: int, seed: int = 1, faults: float = FAULTS) -> Soaked:
-    """Run so many requests in a folder and judge what came out."""
+    """Run ``requests`` requests in a folder and judge the results."""
     rows = {f"row-{number}": f"prompt {number}" for number in range(requests)}
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps({"id": name, "prompt": prompt}) + "\n" for name, prompt in rows.items())

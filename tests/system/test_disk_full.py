@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
-"""A shell that may mount what it likes, and that nobody else sees."""
+"""A shell in its own mount namespace."""
 
 ROWS = {f"row-{number}": f"number {number}" for number in range(100)}
 TEXT = "word " * 500

@@ -103,7 +103,7 @@ class RunStatistics:
         return (
             f"{self.kills} runs killed, {self.within} of them between the first and the last append; "
             f"{self.acknowledged} acknowledged results, all there; {self.unacknowledged} there that were not "
-            f"acknowledged yet; {self.torn} torn lines; {self.too_late} runs ended before their kill; "
+            f"acknowledged yet; {self.torn} partial lines; {self.too_late} runs ended before their kill; "
             f"{self.second_nights} took over the output of another job, of which {self.moving} died with "
             f"superseded answers in both files and {self.moved} with them in the second"
         )

@@ -1,4 +1,4 @@
-"""Two runs on one output: one runs, the other is told who does, ends at once and touches nothing.
+"""Two runs on one output: one runs; the other reports the holder, ends at once and changes nothing.
 
 Some here; for the full count: ``PROMPTJOBS_RACES=100 python -m pytest tests/system/test_lock_runs.py``.
 """

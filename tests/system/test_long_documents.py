@@ -1,6 +1,6 @@
 """A document of 20,000 words through ``jobs/map.yaml`` and ``jobs/reduce.yaml``, by the real command.
 
-What the command sends is told from what a server receives; that it ends well, from the embedded endpoint.
+A server records what the command sends; the embedded endpoint shows that the job succeeds.
 """
 
 from __future__ import annotations

@@ -254,7 +254,7 @@ async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_taken_out_and_the_rest_stays(form: str) -> None:
+def test_each_form_is_removed_and_the_other_text_stays(form: str) -> None:
     text = f"Before ({FORMS[form]}) after."
     reply = Credentials(KEY).redacted(Reply(text, Verdict.COMPLETE))
     assert reply.redacted

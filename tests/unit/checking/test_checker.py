@@ -160,7 +160,7 @@ ANSWERS: list[tuple[Any, str, CheckResult]] = [
 
 
 @pytest.mark.parametrize(("value", "text", "said"), ANSWERS)
-async def test_what_is_said_of_an_answer(value: Any, text: str, said: CheckResult) -> None:
+async def test_the_validation_results_of_an_answer(value: Any, text: str, said: CheckResult) -> None:
     async with Checker() as checker:
         assert await checker.check(text, schema(value)) == said
 

@@ -1,4 +1,4 @@
-"""An aiohttp that is not known is found out before anything is sent, and still works."""
+"""An unknown aiohttp is detected before anything is sent, and still works."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ async def test_this_aiohttp_is_known() -> None:
 
 
 class OtherReader(aiohttp.StreamReader):
-    """A parser that makes other readers, whose class is left alone."""
+    """A parser that creates readers of another class, which is not replaced."""
 
 
 def read_as_other(self: ResponseHandler, message: Any, size: int = 0) -> None:
@@ -94,8 +94,8 @@ async def test_a_private_part_that_has_changed_is_found(
         found = aiohttp_check.mismatch()
     assert found != ""
     assert aiohttp_check.notice() == (
-        f"aiohttp {aiohttp.__version__} is newer than this version of promptjobs knows: "
-        "using its public interface, which is slower"
+        f"this version of promptjobs supports aiohttp {aiohttp.__version__} only partly: "
+        "requests use its public interface, which is slower"
     )
     assert await opened() is PublicConnections
     async with FaultServer(GOOD) as server:

@@ -123,7 +123,7 @@ def test_a_body_comes_whole_however_it_is_framed_and_cut(
     assert asyncio.run(receive()) == body
 
 
-async def test_what_nobody_reads_is_held_back_and_comes_once_it_is_read() -> None:
+async def test_unread_data_is_buffered_and_arrives_when_it_is_read() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(HEAD + b"connection: close\r\n\r\n")
     body = await head(line)
@@ -145,7 +145,7 @@ async def test_a_body_that_has_ended_holds_nothing_back() -> None:
     assert not line.should_close
 
 
-async def test_whoever_sends_much_at_once_lets_the_others_go_first() -> None:
+async def test_a_connection_with_a_large_read_lets_the_others_go_first() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(HEAD + b"connection: close\r\n\r\n")
     body = await head(line)

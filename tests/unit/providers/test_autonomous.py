@@ -167,7 +167,7 @@ async def test_half_of_a_surrogate_pair_is_no_reason_to_crash(server: Recorder, 
     assert "\ufffd" in sent or sent == "😀"
 
 
-async def test_each_call_is_a_conversation_of_its_own_unless_told_otherwise(server: Recorder) -> None:
+async def test_each_call_is_a_conversation_of_its_own_by_default(server: Recorder) -> None:
     for _ in range(3):
         await ask("llama", base_url=server.url)
     for _ in range(2):

@@ -74,7 +74,7 @@ async def test_a_connection_is_kept_whatever_the_answer_was(script: Script) -> N
         assert (len(server.requests), server.connections) == (3, 1)
 
 
-async def test_nobody_but_the_scheduler_bounds_the_connections() -> None:
+async def test_only_the_scheduler_limits_the_connections() -> None:
     together = 150
     arrived = anyio.Event()
 
@@ -122,7 +122,7 @@ async def test_a_generator_that_is_left_early_closes_its_connection() -> None:
                 await anyio.lowlevel.checkpoint()
 
 
-@pytest.mark.parametrize("unasked", [answer("of nobody"), status(408)], ids=["an answer", "408"])
+@pytest.mark.parametrize("unasked", [answer("unrequested"), status(408)], ids=["an answer", "408"])
 async def test_what_comes_on_an_idle_connection_answers_no_request(unasked: Script) -> None:
     async with FaultServer([*GOOD, Pause(0.02), *unasked]) as server:
         connections, route = Connections(Connector()), Route(URL(server.url), {})

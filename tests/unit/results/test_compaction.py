@@ -121,7 +121,7 @@ async def test_a_rewriting_that_is_cancelled_leaves_the_file_as_it_was() -> None
     assert disk.names() == {PATH.name}
 
 
-async def test_somebody_elses_change_to_the_file_is_never_copied_into_a_new_one() -> None:
+async def test_another_programs_change_to_the_file_is_never_copied_into_a_new_one() -> None:
     disk = held("cab")
     with ResultLog.open(PATH, files=disk) as log:
         disk.put(PATH, content("c")[:-3])

@@ -132,10 +132,10 @@ async def test_what_follows_a_line_without_its_end_is_a_line_of_its_own() -> Non
 
 
 def test_damage_among_changed_line_ends_is_still_damage() -> None:
-    disk = held(A_BODY + b"\rrubble\r" + B_BODY + b"\r" + C_BODY[:40])
+    disk = held(A_BODY + b"\rdamaged\r" + B_BODY + b"\r" + C_BODY[:40])
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + B
-    assert disk.content(CORRUPT) == b"rubble\n"
+    assert disk.content(CORRUPT) == b"damaged\n"
     assert len(log.notices) == 2
     assert log.known("c") is None
 
@@ -174,13 +174,13 @@ NEWER = {
     "much newer": A + of_version(1000) + C,
     "after carriage returns": A_BODY + b"\r" + of_version(2)[:-1] + b"\r" + C_BODY,
     "glued": A_BODY + of_version(2) + C,
-    "after damage": A + b"rubble\n" + of_version(2) + C[:50],
+    "after damage": A + b"damaged\n" + of_version(2) + C[:50],
     "after a byte order mark": BOM + of_version(2) + A,
 }
 
 
 @pytest.mark.parametrize("content", NEWER.values(), ids=NEWER)
-def test_results_of_a_newer_version_are_left_alone(content: bytes) -> None:
+def test_results_of_a_newer_version_are_not_changed(content: bytes) -> None:
     disk = held(content)
     with pytest.raises(ForeignOutputError, match=r"results\.jsonl: line \d .*newer promptjobs"):
         ResultLog.open(PATH, files=disk)
@@ -213,7 +213,7 @@ def test_what_is_not_newer_is_damage(damage: bytes) -> None:
 
 def test_versions_inside_an_answer_say_nothing() -> None:
     nested = encode_result(succeeded("n", '}{"schema_version":2}\r{"schema_version": 9,'))
-    disk = held(A + nested + b"rubble\n")
+    disk = held(A + nested + b"damaged\n")
     ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + nested
     assert decode_result(nested).text == '}{"schema_version":2}\r{"schema_version": 9,'

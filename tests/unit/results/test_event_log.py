@@ -71,7 +71,7 @@ def test_a_run_goes_on_in_the_log_of_the_one_before(events: Events, tmp_path: Pa
     assert [line.split()[-1] for line in events.text.splitlines()] == ["first", "second"]
 
 
-def test_nothing_is_glued_to_a_torn_line(events: Events) -> None:
+def test_nothing_is_appended_to_a_partial_line(events: Events) -> None:
     events.log.path.write_text("2026-11-22T02:00:00.120Z retry   row-5: ht")
     with events.log:
         events.log.write("start", "again")
@@ -102,7 +102,7 @@ def test_it_is_no_more_open_to_others_than_the_results(events: Events) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a directory", "a pipe", "a link into nowhere"])
-def test_a_log_that_cannot_be_written_is_told_of_once(events: Events, kind: str) -> None:
+def test_a_log_that_cannot_be_written_is_reported_once(events: Events, kind: str) -> None:
     if kind == "a directory":
         events.log.path.mkdir()
     elif kind == "a pipe":

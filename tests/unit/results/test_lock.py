@@ -1,4 +1,4 @@
-"""One run at a time: a second process is told who holds the output, and a dead one holds nothing."""
+"""One run at a time: a second process reports the holder of the output, and a dead process holds nothing."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "output" / "results.jsonl"
 
 
-def test_a_second_run_is_told_who_holds_the_output(output: Path) -> None:
+def test_a_second_run_reports_which_run_has_locked_the_output(output: Path) -> None:
     with another_process(output) as holder, pytest.raises(OutputLockedError) as caught:
         OutputLock(output).acquire()
     assert re.fullmatch(
@@ -122,7 +122,7 @@ def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Pa
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_a_lock_file_of_somebody_else_is_named_with_its_owner(
+def test_the_lock_file_of_another_user_is_reported_with_its_owner(
     output: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool
 ) -> None:
     def refuse(*_: object) -> None:

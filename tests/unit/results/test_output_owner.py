@@ -1,4 +1,4 @@
-"""Two job files never overwrite each other's output; nobody is locked out who has a right to it."""
+"""Two job files never overwrite each other's output, and no job is locked out of its own."""
 
 from __future__ import annotations
 
@@ -278,7 +278,7 @@ def test_a_copied_output_goes_on_under_its_new_name(cli: Cli, server: ChatServer
     assert len(server.seen) == seen, "what it has is not sent again"
 
 
-def test_another_mount_path_locks_nobody_out(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_another_mount_path_does_not_lock_the_job_out(cli: Cli, server: ChatServer, first: Path) -> None:
     found = record(cli)
     inside = {"output": "/data/out.jsonl", "written": "/work/first.yaml", "real": "/work/first.yaml"}
     (cli.folder / "out.jsonl.job.json").write_text(

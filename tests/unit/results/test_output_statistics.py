@@ -62,7 +62,7 @@ def test_damage_is_counted_and_left_as_it_is() -> None:
     assert (counts.unreadable, counts.torn) == (1, True)
 
 
-def test_files_of_somebody_else_are_not_counted(tmp_path: Path) -> None:
+def test_files_of_another_program_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ForeignOutputError, match=r"table\.csv"):

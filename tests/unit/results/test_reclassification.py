@@ -102,7 +102,7 @@ def test_a_failure_that_stays_one(restate: Restate, word: str, retryable: bool) 
 
 
 @pytest.mark.parametrize("line", [failed("a"), failed("a", "truncated"), succeeded("a")])
-def test_other_lines_are_left_alone(line: Any) -> None:
+def test_other_lines_are_not_changed(line: Any) -> None:
     assert DONE_IS_COMPLETE(line) is line
 
 

@@ -18,7 +18,7 @@ puts = st.lists(st.none() | st.tuples(st.integers(0, 200).map(str), known), max_
 
 
 def indexed(entries: list[tuple[str, Known] | None]) -> Index:
-    """``None`` is a line that nobody can read."""
+    """``None`` is an unreadable line."""
     index = Index()
     for entry in entries:
         index.put_unreadable() if entry is None else index.put(*entry)

@@ -1,4 +1,4 @@
-"""The result log: what was acknowledged stays, what was torn goes, and there is one line per id."""
+"""The result log: acknowledged lines stay, partial lines are removed, and each id has one line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def held(content: bytes) -> SimulatedDisk:
 # What a run leaves, the next one finds
 
 
-def test_an_opening_that_is_given_up_mends_nothing() -> None:
+def test_an_aborted_opening_repairs_nothing() -> None:
     class GivenUpError(Exception):
         pass
 
@@ -201,7 +201,7 @@ async def test_unreadable_lines_are_set_aside() -> None:
         pytest.param(b"\x1f\x8b\x08\x00" * 50, id="a compressed file"),
     ],
 )
-def test_a_file_of_somebody_else_is_left_alone(content: bytes) -> None:
+def test_a_file_of_another_program_is_not_changed(content: bytes) -> None:
     disk = held(content)
     with pytest.raises(ForeignOutputError, match=r"results\.jsonl"):
         ResultLog.open(PATH, files=disk)
@@ -263,7 +263,7 @@ async def test_a_finished_log_takes_no_more() -> None:
     assert disk.content(PATH) == lines("a")
 
 
-# Somebody else
+# Another program
 
 MEDDLING = {
     "removes it": Path.unlink,
@@ -356,7 +356,7 @@ async def test_an_error_takes_back_what_it_did_not_acknowledge(operation: str, c
     assert disk.names() == {PATH.name}
 
 
-async def test_where_the_cut_fails_too_the_next_run_mends_it() -> None:
+async def test_the_next_run_repairs_the_file_if_the_truncation_fails_too() -> None:
     disk = held(lines("a"))
     disk.capacity = len(lines("a")) + 100
     log = ResultLog.open(PATH, files=disk)

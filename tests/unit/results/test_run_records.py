@@ -116,7 +116,7 @@ def test_an_output_that_breaks_is_in_the_summary_where_that_can_be_written(
     assert [kind for kind, _ in events(cli)] == ["open", "start", "reason", "end"]
 
 
-def test_the_log_tells_why_while_the_run_was_silent(cli: Cli, server: ChatServer) -> None:
+def test_the_log_has_the_reason_while_the_run_was_silent(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 2)
     assert cli("run", "job.yaml", "-q") == cli("run", "job.yaml", "-q")
     output = beside(cli, "")

@@ -49,7 +49,7 @@ class Ledger:
 
 
 class Budget(Ledger):
-    """At most so many attempts under way or done."""
+    """At most ``size`` attempts in flight or done."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(lambda task, now: math.inf if len(self.reserved) >= attempts else now)
@@ -124,7 +124,7 @@ def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:
     assert taken(it, 1) == ["m2", "m3", "m4", "m5"]
 
 
-def test_a_limit_that_nothing_under_way_can_lift_stops_all_queues() -> None:
+def test_a_limit_that_no_request_in_flight_can_lift_stops_all_queues() -> None:
     scheduler = Scheduler([queue(Budget(3)), queue(Budget(100), "n", total=1)], limit=8)
     under_way = []
     for now in range(10):
@@ -132,13 +132,13 @@ def test_a_limit_that_nothing_under_way_can_lift_stops_all_queues() -> None:
             under_way.append(task)
         if scheduler.over:
             break
-        assert not scheduler.limited, "what is under way ends first"
+        assert not scheduler.limited, "requests in flight end first"
         scheduler.settle(under_way.pop(), OK, now)
     assert scheduler.limited
     assert scheduler.over
 
 
-def test_a_gate_that_closes_stops_all_queues_and_lets_what_is_under_way_end() -> None:
+def test_a_closed_admission_control_stops_all_queues_and_lets_requests_in_flight_finish() -> None:
     ledger = Ledger(lambda task, now: now)
     scheduler = Scheduler([proven(queue(ledger)), proven(queue(Ledger(ledger._rule), "n"))], limit=8)
     first, second = scheduler.take(0), scheduler.take(0)

@@ -68,7 +68,9 @@ CUT = Failure("truncated", "cut")
     ],
     ids=lambda value: value.message if isinstance(value, Failure) else "",
 )
-def test_only_what_fewer_at_once_would_have_spared_is_a_sign(failure: Failure, sign: bool) -> None:
+def test_only_failures_that_a_lower_limit_would_have_avoided_are_congestion_signals(
+    failure: Failure, sign: bool
+) -> None:
     assert shows_overload(failure) is sign
     it = AdaptiveLimiter(16)
     it.settled(failure, started=0, now=1, in_flight=16)
@@ -112,7 +114,7 @@ def test_a_small_limit_is_open_at_once(limit: int) -> None:
     assert Hand(limit).slots == limit
 
 
-def test_the_width_doubles_in_each_round_up_to_the_limit() -> None:
+def test_the_limit_doubles_in_each_round_up_to_the_limit_of_the_job() -> None:
     hand = Hand(limit=100)
     widths = []
     for _ in range(4):
@@ -216,7 +218,7 @@ def test_the_way_back_slows_down_below_the_ceiling() -> None:
     assert widths == [70, 79, 85, 89, 91, 92]
 
 
-def test_the_same_ceiling_met_again_makes_the_rests_longer_up_to_eight_rounds() -> None:
+def test_meeting_the_same_ceiling_again_lengthens_the_probe_interval_up_to_eight_rounds() -> None:
     hand = Hand()
     hand.meet_a_ceiling_at(40)
     rests = []
@@ -313,7 +315,7 @@ def test_a_refusal_that_takes_longer_than_an_answer_is_never_taken_for_noise() -
         max_size=300,
     ),
 )
-def test_the_width_stays_between_one_and_the_limit(
+def test_the_limit_stays_between_one_and_the_limit_of_the_job(
     limit: int, start: int, events: list[tuple[Outcome, int]]
 ) -> None:
     it = AdaptiveLimiter(limit, start=start)

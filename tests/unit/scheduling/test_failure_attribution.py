@@ -110,7 +110,7 @@ def test_a_tenth_of_the_documents_fails_alone(where: str, failure: Failure) -> N
 
 @pytest.mark.parametrize("limit", [1, 64])
 @pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
-def test_at_any_width(limit: int, limiter: Callable[[int], ConcurrencyLimiter]) -> None:
+def test_at_any_concurrency(limit: int, limiter: Callable[[int], ConcurrencyLimiter]) -> None:
     job = Job(named(range(300, 400)), SERVER_ERROR, count=1000, limit=limit, limiter=limiter)
     assert Counter(job.statuses) == {"succeeded": 900, "failed": 100}
     assert job.sent_for_good_ones <= 900 * 1.03
@@ -232,7 +232,7 @@ def test_a_job_with_a_single_request_follows_the_table_of_retries() -> None:
 
 
 def test_a_request_that_an_earlier_run_has_left_answered_clears_the_first_suspect() -> None:
-    """The only new document is refused: what worked yesterday tells that it is the document's fault."""
+    """The only new document is refused: a request of an earlier run shows that the document is at fault."""
     yesterday = rows(1)[0]
 
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:

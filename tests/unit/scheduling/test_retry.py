@@ -81,14 +81,14 @@ def test_what_would_give_the_same_again_fails_now(code: str) -> None:
 
 @pytest.mark.parametrize("code", ["tls", "auth", "quota", "proxy_auth"])
 @pytest.mark.parametrize("proven", [True, False])
-def test_an_endpoint_that_will_not_have_us_is_held(code: str, proven: bool) -> None:
+def test_an_endpoint_that_rejects_all_requests_is_parked(code: str, proven: bool) -> None:
     assert fate(Failure(code, "no"), proven=proven) == ("H", 1, code)
     parking = decide(POLICY, Failure(code, "no"), NOW, lambda: 0, proven=proven)
     assert parking == Parking(code, "no", until=None, exit_code=7)
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_wrong_address_is_held_as_long_as_nothing_spoke_for_it(status: int) -> None:
+def test_a_wrong_address_is_parked_unless_it_has_worked(status: int) -> None:
     failure = Failure("bad_request", "no", http_status=status)
     assert fate(failure, proven=False) == ("H", 1, "bad_request")
     assert fate(failure, proven=True) == ("F", 1, "bad_request")
@@ -164,7 +164,7 @@ def test_a_quota_is_waited_for_where_it_comes_back_within_the_time_of_the_run(
 
 
 @given(st.floats(0, 1800), st.floats(0, 1, exclude_max=True))
-def test_nobody_comes_back_earlier_than_asked_nor_more_than_a_fifth_later(
+def test_retries_are_never_earlier_than_asked_nor_more_than_a_fifth_later(
     seconds: float, random: float
 ) -> None:
     decision = decided(seconds, random)

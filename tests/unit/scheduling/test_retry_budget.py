@@ -64,7 +64,7 @@ def test_never_more_than_is_paid_for_and_never_later_than_promised(
             budget.replied()
         at = budget.ready_at(now)
         assert now <= at <= now + 1 / PACE
-        assert budget.spend(at), "at that time, and not just after it: nobody else may move the clock"
+        assert budget.spend(at), "at that time, and not just after it: no other event may advance the clock"
         spent, now = spent + 1, at
         assert spent <= max(10, limit) + REPLY_PAYS * replies + PACE * now + 1e-6
 

@@ -1,4 +1,4 @@
-"""What the engine tells of itself when it is asked."""
+"""Snapshots of the engine."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], 
     assert after(Scheduler([queue()], limit=8), *outcomes) == expected
 
 
-def test_what_is_under_way_is_counted_over_all_queues_below_the_bound_of_the_run() -> None:
+def test_requests_in_flight_are_counted_over_all_queues_below_the_limit_of_the_run() -> None:
     scheduler = Scheduler([queue("m"), queue("n")], limit=6)
     assert after(scheduler, OK, OK).allowed == 6
     taken = 0
@@ -131,7 +131,7 @@ def test_it_says_which_failures_hold_a_queue_back(failure: Failure, reason: str 
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
-def test_a_queue_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
+def test_a_queue_that_is_back_at_the_limit_of_the_job_is_not_limited() -> None:
     scheduler = Scheduler([queue(total=60, limiter=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
     while (tasks := _all(scheduler, now)) or not scheduler.over:

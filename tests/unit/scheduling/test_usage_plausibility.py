@@ -71,7 +71,7 @@ def reply(**said: object) -> Reply:
     ],
     ids=["text", "reasoning", "refusal", "tool call", "half a text", "an answer of unknown end"],
 )
-def test_all_that_a_model_has_said_counts(outcome: Outcome) -> None:
+def test_all_model_output_counts(outcome: Outcome) -> None:
     assert believed(Usage(260, 1, 261), REQUEST, outcome) == (260, None)
     assert believed(Usage(260, 270, 530), REQUEST, outcome) == (260, 270)
 

@@ -151,7 +151,7 @@ def test_a_whole_message_that_contradicts_its_deltas(content: str) -> None:
     assert (outcome.code, outcome.partial_text) == ("bad_event", "Hello")
 
 
-def test_reasoning_refusals_and_calls_are_not_said_twice_either() -> None:
+def test_reasoning_refusals_and_calls_are_not_duplicated_either() -> None:
     calls = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]
     body = delta("42", reasoning="Hm.", refusal="No.", tool_calls=calls)
     again = after({"content": "42", "reasoning": "Hm.", "refusal": "No.", "tool_calls": calls})

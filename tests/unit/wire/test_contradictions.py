@@ -77,7 +77,7 @@ def test_the_usage_that_groq_sends_in_a_field_of_its_own_counts() -> None:
         (delta("<think>Hm.</think>42") + message("42"), "42"),
     ],
 )
-def test_what_deltas_and_messages_both_say_is_said_once(body: bytes, text: str) -> None:
+def test_output_in_both_deltas_and_messages_counts_once(body: bytes, text: str) -> None:
     for parts in ([body + finish() + DONE], one_by_one(body + finish() + DONE)):
         outcome = decoded(parts)
         assert isinstance(outcome, Reply)

@@ -67,7 +67,7 @@ def test_statuses_that_pass_keep_their_number(status: int) -> None:
     ],
     ids=str,
 )
-def test_a_used_up_quota_is_told_by_its_code_and_not_by_its_message(error: Any, code: str) -> None:
+def test_a_used_up_quota_is_recognized_by_its_code_and_not_by_its_message(error: Any, code: str) -> None:
     assert refused(429, {"error": error}).code == code
 
 
@@ -139,7 +139,7 @@ def test_what_the_headers_say_goes_along() -> None:
     ],
     ids=str,
 )
-def test_an_overload_inside_a_stream_is_told_by_its_code_and_not_by_its_message(
+def test_an_overload_inside_a_stream_is_recognized_by_its_code_and_not_by_its_message(
     error: Any, overloaded: bool
 ) -> None:
     assert from_event(error).overloaded is overloaded

@@ -46,7 +46,7 @@ from tests.support.wire_support import (
         pytest.param(event({"choices": [{"index": "1", "delta": {"content": "no"}}]}), id='index: "1"'),
         pytest.param(event({"choices": [{"index": True, "delta": {}}]}), id="index: true, no words"),
         pytest.param(event({"choices": [{"index": 1.0, "delta": {"content": 7}}]}), id="index: 1.0"),
-        pytest.param(event({"message": "position 3 in the queue"}), id="a remark"),
+        pytest.param(event({"message": "position 3 in the queue"}), id="a possible error"),
         pytest.param(event({"status": "processing"}), id="a status"),
         pytest.param(event({}), id="an empty object"),
         pytest.param(event({"choices": None}), id="choices: null"),
@@ -146,7 +146,7 @@ def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str,
     ],
     ids=str,
 )
-def test_a_used_up_quota_is_told_as_one_where_nothing_has_been_said(error: Any) -> None:
+def test_a_used_up_quota_is_classified_as_a_quota_before_any_output(error: Any) -> None:
     for body in (
         event({"error": error}),
         b"event: error\n" + event(error),
@@ -174,7 +174,7 @@ def test_what_is_no_quota(error: Any) -> None:
 @pytest.mark.parametrize(
     "before", [b"", HELLO, HELLO * 20, HELLO + finish()], ids=["", "run", "long", "finish"]
 )
-def test_an_overload_that_is_told_inside_an_answer_is_known_as_one(before: bytes) -> None:
+def test_an_overload_reported_inside_an_answer_is_recognized(before: bytes) -> None:
     assert failure(before + event({"error": {"type": "overloaded_error"}}) + DONE).overloaded
     assert not failure(before + event({"error": {"type": "server_error"}}) + DONE).overloaded
 

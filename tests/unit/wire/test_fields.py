@@ -93,7 +93,7 @@ def test_tool_calls_are_joined_by_index() -> None:
     assert reply(body).finish_reason == "tool_calls"
 
 
-def test_tool_calls_without_an_index_are_told_apart_by_their_ids() -> None:
+def test_tool_calls_without_an_index_are_distinguished_by_their_ids() -> None:
     first = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     second = {"id": "b", "type": "function", "function": {"name": "g", "arguments": {"é": 1}}}
     expected = [made("a", "f", "{}"), made("b", "g", '{"é": 1}')]
@@ -221,7 +221,7 @@ def test_an_answer_that_was_broken_off_took_something_too() -> None:
 
 
 @pytest.mark.parametrize("odd", [-1, 10**30, 2**63, "5", None, [], 1e999, math.nan, True])
-def test_a_count_that_nobody_can_have_counted_is_left_out(odd: Any) -> None:
+def test_an_impossible_count_is_ignored(odd: Any) -> None:
     body = HELLO + event({"usage": {"prompt_tokens": odd, "completion_tokens": 5}}) + finish()
     assert reply(body).usage == Usage(None, 5, None)
 

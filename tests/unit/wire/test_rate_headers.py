@@ -116,7 +116,7 @@ OPEN = -math.inf
 
 
 def report(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
-    """After reports at 10 s: what was left, and how many were under way."""
+    """Return the limit after reports at 10 s: what was left, and how many were in flight."""
     rate_limit = ServerRateLimit()
     for remaining, in_flight in reports:
         rate_limit.report(Rate(remaining, seconds), now=10, in_flight=in_flight)
@@ -129,11 +129,11 @@ def report(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
         ([], False),
         ([(0, 1)], True),
         ([(1, 1)], False),
-        ([(5, 6)], True),  # what is under way may not be in it
+        ([(5, 6)], True),  # requests in flight may not be in it
         ([(6, 6)], False),
         ([(6, 6), (0, 5)], True),
         ([(0, 2), (9, 1)], True),  # an older report that comes later
-        ([(3, 9), (9, 3)], False),  # but less is under way by now
+        ([(3, 9), (9, 3)], False),  # but fewer are in flight by now
     ],
 )
 def test_an_endpoint_is_closed_while_it_may_have_nothing_left(
@@ -191,7 +191,7 @@ class Limited:
         self.refused = 0
 
     def take(self, now: float) -> tuple[bool, int, float]:
-        """Whether a request goes through, how many are left after it, and when there are more again."""
+        """Return whether a request is admitted, how many are left after it, and when the limit is reset."""
         raise NotImplementedError
 
     def script(self, request: Request, attempt: int) -> tuple[float, Outcome]:

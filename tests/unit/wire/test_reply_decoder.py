@@ -49,7 +49,7 @@ def test_it_is_the_same_reply_however_the_bytes_come() -> None:
         pytest.param(finish(None) + DONE, Verdict.UNVERIFIED, None, id="[DONE] alone"),
         pytest.param(finish("") + DONE, Verdict.UNVERIFIED, None, id="an empty reason"),
         pytest.param(finish("function_call"), Verdict.COMPLETE, "function_call", id="a function call"),
-        pytest.param(finish("eos"), Verdict.COMPLETE, "eos", id="a reason that nobody knows"),
+        pytest.param(finish("eos"), Verdict.COMPLETE, "eos", id="an unknown reason"),
         pytest.param(b"data:[DONE]\n\n", Verdict.UNVERIFIED, None, id="[DONE] without a space"),
         pytest.param(b"data: [DONE] \n\n", Verdict.UNVERIFIED, None, id="[DONE] with a space behind"),
         pytest.param(b"data: [DONE]", Verdict.UNVERIFIED, None, id="[DONE] without a line end"),
@@ -78,7 +78,7 @@ def test_what_ends_a_reply(end: bytes, verdict: Verdict, reason: str | None) -> 
         pytest.param(HELLO + b": ping\n\n", id="after a comment"),
     ],
 )
-def test_a_stream_without_an_end_is_cut_and_keeps_what_was_said(body: bytes) -> None:
+def test_a_stream_without_an_end_is_truncated_and_keeps_its_output(body: bytes) -> None:
     assert failure(body).code == "truncated"
     assert (failure(body).partial_text or "").startswith("Hello")
 
@@ -122,7 +122,7 @@ def test_a_finished_answer_without_words_is_empty(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/event-stream", "application/json", "text/html"])
-def test_no_body_at_all_is_empty_too_but_nobody_said_it_was_finished(content_type: str) -> None:
+def test_a_missing_body_is_empty_too_but_not_finished(content_type: str) -> None:
     outcome = failure(b"", content_type)
     assert (outcome.code, outcome.finished) == ("empty", False)
 

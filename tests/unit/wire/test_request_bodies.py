@@ -50,7 +50,7 @@ def test_a_name_or_an_alias_leads_to_a_model_and_its_path(name: str, model: str,
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "LLAMA", " llama", "llama-3.3-70b "])
-def test_an_unknown_model_is_told_what_there_is(name: str) -> None:
+def test_the_error_for_an_unknown_model_lists_the_models(name: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         autonomous.canonical(name)
     assert all(known in str(caught.value) for known in ("qwen_coder", "llama-3.2-90b", repr(name)))
