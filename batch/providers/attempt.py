@@ -56,10 +56,10 @@ class Attempt:
     __slots__ = (
         "_alarm",
         "_body",
+        "_coalescer",
         "_deadlines",
         "_decoder",
         "_deltas",
-        "_coalescer",
         "_inflater",
         "_left_at",
         "_loop",

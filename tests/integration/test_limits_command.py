@@ -89,7 +89,9 @@ ONE_MISTAKE = [
 
 
 @pytest.mark.parametrize(("more", "mistake"), ONE_MISTAKE)
-def test_an_invalid_or_unenforceable_limit_is_an_error(tmp_path: Path, more: str, mistake: str) -> None:
+def test_a_limit_that_makes_no_sense_or_cannot_be_kept_is_a_mistake(
+    tmp_path: Path, more: str, mistake: str
+) -> None:
     path = write(tmp_path, HEAD + more + "prompt: x\n")
     assert mistakes_of(lambda: load(path)) == [mistake]
 
@@ -261,7 +263,7 @@ async def test_a_limit_of_time_in_the_job_file_ends_with_8(tmp_path: Path, promp
 
 
 @pytest.mark.anyio
-async def test_a_token_limit_without_max_tokens_is_an_error_and_nothing_is_sent(
+async def test_a_limit_of_tokens_without_max_tokens_is_a_mistake_and_nothing_is_sent(
     tmp_path: Path, promptjobs: Command
 ) -> None:
     async with serving(ChatServer()) as server:

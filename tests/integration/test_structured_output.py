@@ -253,7 +253,7 @@ MISTAKES = [
 
 
 @pytest.mark.parametrize(("text", "said"), MISTAKES)
-def test_an_error_is_reported_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
+def test_a_mistake_is_named_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
     assert mistakes_of(lambda: load(write(tmp_path, JOB + text))) == [said]
 
 

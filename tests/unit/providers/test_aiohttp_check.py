@@ -113,7 +113,7 @@ async def test_a_run_says_once_that_it_is_slower_and_completes(promptjobs: Comma
         (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
         ended = await promptjobs("run", "job.yaml", env=hidden(promptjobs.environment))
     assert ended.code == 0, ended.stderr
-    assert ended.stderr.count("using its public interface, which is slower") == 1
+    assert ended.stderr.count("requests use its public interface, which is slower") == 1
 
 
 async def test_a_limit_that_is_over_as_a_read_ends_makes_the_next_one_late() -> None:
