@@ -1,4 +1,4 @@
-"""Adaptive concurrency in whole runs: pilot, retries, outages and limits around it, in virtual time."""
+"""Adaptive concurrency in whole runs, with first requests, retries, outages and limits, in virtual time."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ inputs: {{jsonl: rows.jsonl}}
 
 @pytest.mark.anyio
 async def test_adaptive_false_sends_as_many_at_once_as_configured(promptjobs: Command) -> None:
-    """The server answers the forty that follow the pilot only once all of them are there."""
+    """The server answers the forty requests after the first one only once all of them have arrived."""
     server = ChatServer()
     all_there = anyio.Event()
 
@@ -164,7 +164,7 @@ async def test_the_summary_names_the_failures_that_slowed_a_run(promptjobs: Comm
 
 
 class Crowded(ChatServer):
-    """Takes a twentieth of a second for an answer, and refuses what comes meanwhile."""
+    """Takes 50 ms for an answer, and refuses other requests meanwhile."""
 
     def __init__(self) -> None:
         super().__init__()

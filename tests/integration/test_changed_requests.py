@@ -1,4 +1,4 @@
-"""Requests that have changed: what is said before anything is sent, and where their earlier answers go."""
+"""Changed requests: the notices before anything is sent, and the handling of their earlier answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PRICE = {"input": 2.5, "output": 10.0}
 
 
 class Quota:
-    """A server that answers with the prompt, and adds up the tokens for which it asks money."""
+    """A server that answers with the prompt, and sums the billed tokens."""
 
     def __init__(self) -> None:
         self.requests = self.prompt_tokens = self.completion_tokens = 0

@@ -1,4 +1,4 @@
-"""``status``, ``show`` and ``check``: what a person can ask of results, and what a program can."""
+"""``status``, ``show`` and ``check``: queries on results by users and by programs."""
 
 from __future__ import annotations
 

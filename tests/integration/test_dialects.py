@@ -1,4 +1,4 @@
-"""The seam of dialects: what each must do, and that a third one needs its module and one line."""
+"""The dialect interface: the requirements on each dialect; a third one needs one module and one line."""
 
 from __future__ import annotations
 

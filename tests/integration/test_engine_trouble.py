@@ -1,4 +1,4 @@
-"""What the engine must show when an endpoint is in trouble, on a clock that costs nothing."""
+"""The engine with failing endpoints, in virtual time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)
 
 
 def busiest(times: Iterable[float], width: float) -> int:
-    """The most that falls into any span of so many seconds."""
+    """Return the maximum number in any time span of this length."""
     ordered = sorted(times)
     return max(bisect_left(ordered, at + width) - n for n, at in enumerate(ordered))
 
@@ -59,7 +59,7 @@ def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
 
 
 def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Path) -> None:
-    """Half a million rows of the parked one stand first in the file."""
+    """Half a million rows of the parked model are first in the file."""
     behind, healthy = 500_000, 28_000
     path = tmp_path / "job.jsonl"
     with path.open("w") as file:
@@ -88,7 +88,7 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
 
 
 class Quota:
-    """An endpoint that answers so many requests and then wants to be paid."""
+    """An endpoint that answers a number of requests and then requires payment."""
 
     def __init__(self, answers: int) -> None:
         self.left = answers

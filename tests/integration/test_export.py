@@ -1,4 +1,4 @@
-"""``promptjobs export``: results as data sets, tables and OpenAI Batch lines, for those who read them."""
+"""``promptjobs export``: results as data sets, tables and OpenAI Batch lines."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 async def check(folder: Path, script: Script, kind: str, dialect: str = "openai") -> Summary:
-    """Run the job; what the server has really given stays within the limit."""
+    """Run the job; the server's real usage stays within the limit."""
 
     def answer(_: Received) -> Script:
         return script
@@ -199,7 +199,7 @@ async def test_honest_reports_use_the_limit_to_its_end(tmp_path: Path, report: d
 
 @pytest.mark.anyio
 async def test_a_report_that_uses_up_the_limit_alone_ends_the_run_and_is_named(tmp_path: Path) -> None:
-    """A server may hide a long prompt of its own: what a model can take at all is believed, and said."""
+    """A server may add a long prompt of its own: a plausible count is accepted and reported."""
     summary = await check(tmp_path, streamed([usage(9_000_000, 120, 9_000_120)], is_late=True), "tokens")
     assert summary.sent == 1
     (reason,) = summary.reasons

@@ -1,4 +1,4 @@
-"""Faults as the user sees them: the real command, its result lines, its exit code, and what the server saw.
+"""Faults from the user's view: the real command, its results, its exit code, and the server's requests.
 
 Each job asks one endpoint a fault, so that a few processes do for many faults.
 """
@@ -44,7 +44,7 @@ def stream(*parts: bytes) -> Send:
 
 
 class Fault(NamedTuple):
-    """The scripts of an endpoint's requests in their order, and the parts of the line that tell of it."""
+    """The scripts of an endpoint's requests in order, and the expected fields of the result line."""
 
     scripts: list[Script]
     requests: int
@@ -118,7 +118,7 @@ class Endpoints:
 
 
 async def run(promptjobs: Command, job: dict[str, Any]) -> tuple[Ended, dict[str, dict[str, Any]]]:
-    """Run the job; how it ended, and its result lines by id, each with its error's code."""
+    """Run the job; return its exit, and its result lines by id, each with its error code."""
     (promptjobs.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
     ended = await promptjobs("run", "job.yaml", "--json")
     output = promptjobs.folder / "output" / "job.jsonl"

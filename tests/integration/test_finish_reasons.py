@@ -1,4 +1,4 @@
-"""What a finish reason says: every word of the closed lists, in any spelling, and every other word."""
+"""Finish reasons: every word of the closed lists, in any spelling, and unknown words."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One request's trouble stays its own: a provider, a check, an encoder or a reporter that raises."""
+"""Isolation of failures: a provider, a check, an encoder or an observer raises."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The command under attack: hostile answers, signals while it computes, hang-ups, too few open files."""
+"""The command with hostile answers, signals during computation, hang-ups, and too few open files."""
 
 from __future__ import annotations
 

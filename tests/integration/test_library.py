@@ -1,4 +1,4 @@
-"""The library's calls: the promises of the command, from Python, without a word printed."""
+"""The library's functions: the guarantees of the command, from Python, without any output."""
 
 from __future__ import annotations
 

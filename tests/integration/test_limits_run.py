@@ -33,7 +33,7 @@ def reply(prompt: int, completion: int) -> Reply:
 
 
 def times(bench: Bench, name: str = "m") -> list[float]:
-    """When each attempt at the model began, counted from the first of all."""
+    """Return when each attempt at the model began, relative to the first one."""
     return [at - bench.diary.sent[0][0] for at, request in bench.diary.sent if request.startswith(name)]
 
 

@@ -1,4 +1,4 @@
-"""The engine with real weights, in the child process that users get. The weights are fetched if need be."""
+"""The engine with real weights, in a child process. The weights are downloaded if necessary."""
 
 from __future__ import annotations
 

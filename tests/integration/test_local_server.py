@@ -344,7 +344,7 @@ async def test_a_client_that_stops_waiting_for_the_whole_stops_its_generation() 
 
 
 class FailingEngine:
-    """Says one word and breaks."""
+    """Sends one word and fails."""
 
     name = served_by = "failing"
     parallel = 1

@@ -1,4 +1,4 @@
-"""What a job asks of its output: the order of its lines, what they hold, and what is pruned from it."""
+"""The output options of a job: the order of lines, their content, and pruning."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What runs cost: by prices with and without a cache, by the provider's own word, and in which currency."""
+"""The costs of runs: by prices with and without a cache, as the provider reports them, and their currency."""
 
 from __future__ import annotations
 

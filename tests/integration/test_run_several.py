@@ -1,4 +1,4 @@
-"""``promptjobs run A B``: in order, each in its own output, and no further than all is complete."""
+"""``promptjobs run A B``: in order, each with its own output, and only while all are complete."""
 
 from __future__ import annotations
 

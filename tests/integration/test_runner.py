@@ -1,4 +1,4 @@
-"""The engine in virtual time: hours of back-off in milliseconds, on trio's mock clock."""
+"""The engine in virtual time: hours of backoff in milliseconds, on trio's mock clock."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model on two real servers, of which one dies in the middle."""
+"""One model on two real servers, one of which dies during the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the tests of the embedded endpoint share: a server on loopback and engines to put behind it."""
+"""Shared helpers for tests of the embedded endpoint: a server on loopback and engines behind it."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A disk that is really full: a small one, mounted for the test alone. Exit 74; then space; then the rest."""
+"""A full disk: a small one, mounted for the test. Exit code 74; then free space; then a complete run."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ TEXT = "word " * 500
 
 
 def can_mount() -> bool:
-    """Whether this machine lets us have a disk of our own."""
+    """Whether this machine allows a mount for the test."""
     try:
         return (
             subprocess.run(

@@ -1,4 +1,4 @@
-"""Memory does not know how long a job is, but for the bookkeeping of ids."""
+"""Memory does not depend on the length of a job, except for the index of ids."""
 
 from __future__ import annotations
 

@@ -56,7 +56,7 @@ def test_a_seed_gives_the_same_case_again() -> None:
 def reference(
     tamper: Callable[[bytes], bytes] = bytes, verdict: str | None = None
 ) -> Callable[[Iterable[bytes], End], Outcome]:
-    """A decoder that is right but for what ``tamper`` does to the body, and for the verdict that it gives."""
+    """A correct decoder except for the effect of ``tamper`` on the body, and for its verdict."""
 
     def decide(parts: Iterable[bytes], end: End) -> Outcome:
         right = expected(tamper(b"".join(parts)), confirmed=end == "marked")

@@ -1,4 +1,4 @@
-"""Answers that are meant to do harm: each is one line of the output, and none reaches a terminal as it is.
+"""Malicious answers: each is one line of the output, and none reaches a terminal unescaped.
 
 Nor what is written for people to look at: the log and the summary beside the output.
 """

@@ -1,4 +1,4 @@
-"""A job of any length: read as a stream, in memory that does not grow with it."""
+"""A job of any length is read as a stream, in constant memory."""
 
 from __future__ import annotations
 

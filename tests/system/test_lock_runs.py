@@ -59,7 +59,7 @@ def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def check_what_it_was_told(stderr: str, pid: int | str) -> None:
-    """Who holds the output: process, host, start."""
+    """Return the holder of the lock: process, host, start."""
     assert re.fullmatch(
         rf"promptjobs: \S+/output/job\.jsonl is locked by another run \(process {pid} on "
         rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)\n",

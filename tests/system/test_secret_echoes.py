@@ -1,4 +1,4 @@
-"""A server that echoes a key, in whatever form and wherever: the key reaches no file and no screen."""
+"""A server that echoes a key in any form and place: the key reaches no file and no terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Answers whose check could take for ever: which they are, and what becomes of them within a bound."""
+"""Answers whose check could take very long: how they are recognized, and their bounded check."""
 
 from __future__ import annotations
 

@@ -30,14 +30,14 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """As in a process that has opened no client yet."""
+    """The state of a process that has opened no client yet."""
     aiohttp_check.mismatch.cache_clear()
     yield
     aiohttp_check.mismatch.cache_clear()
 
 
 def wrong(*_: Any, **__: Any) -> None:
-    """In place of a method that does something else now."""
+    """Replaces a method with changed behavior."""
 
 
 async def opened() -> type:
@@ -58,7 +58,7 @@ class OtherReader(aiohttp.StreamReader):
 
 
 def read_as_other(self: ResponseHandler, message: Any, size: int = 0) -> None:
-    """Take in a head; the body's reader is of another class."""
+    """Receive a head; the body's reader is of another class."""
     message[1].__class__ = OtherReader
     ResponseHandler.feed_data(self, message, size)
 
@@ -117,7 +117,7 @@ async def test_a_run_says_once_that_it_is_slower_and_completes(promptjobs: Comma
 
 
 async def test_a_limit_that_is_over_as_a_read_ends_makes_the_next_one_late() -> None:
-    """The cancellation comes too late for this read, and there is no second one."""
+    """The cancellation arrives too late for this read, and there is no second one."""
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(), loop.time())
     alarm = Alarm(Watch(loop), deadlines)

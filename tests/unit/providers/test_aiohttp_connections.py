@@ -1,4 +1,4 @@
-"""Connections and the bodies that come over them: nothing lost, nothing kept that is not due."""
+"""Connections and their bodies: no data is lost, and no unusable connection is pooled."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def anyio_backend() -> str:
 
 
 class Wire(asyncio.Transport):
-    """A transport that knows whether it is read from, and hands over what the test says."""
+    """A transport that records whether it is read, and delivers the test's data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -203,7 +203,7 @@ async def test_a_head_that_is_none_ends_the_connection_once() -> None:
 async def test_an_aiohttp_that_makes_other_connections_is_refused_loudly(
     connector: type[aiohttp.TCPConnector],
 ) -> None:
-    """``Connector`` sets a private name; one that it no longer heeds must not go unnoticed."""
+    """``Connector`` sets a private attribute; the test detects if aiohttp ignores it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.readline():

@@ -1,4 +1,4 @@
-"""AutonomousAI in the shape that its callers know, against a recording server and the embedded endpoint."""
+"""AutonomousAI by its generator interface, against a recording server and the embedded endpoint."""
 
 from __future__ import annotations
 
@@ -232,7 +232,7 @@ async def test_every_header_can_be_set_and_a_key_shown(server: Recorder) -> None
 
 @asynccontextmanager
 async def proxy(passed: list[tuple[str, str]]) -> AsyncIterator[str]:
-    """A proxy for plain HTTP; ``passed`` hears of the URL and the credentials of each request."""
+    """A proxy for plain HTTP; ``passed`` records the URL and the credentials of each request."""
 
     async def forward(request: web.BaseRequest) -> web.StreamResponse:
         passed.append((str(request.url), request.headers.get("proxy-authorization", "")))
@@ -269,7 +269,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(server: R
 
 
 class Cut(ChatServer):
-    """Says half of an answer and hangs up."""
+    """Sends half of an answer and closes the connection."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
@@ -299,7 +299,7 @@ async def test_a_refusal_is_an_error_with_the_servers_words(server: Recorder) ->
 
 
 class Endless(ChatServer):
-    """Talks until the client hangs up."""
+    """Sends output until the client disconnects."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""When a stream may rest between two reads, and that nothing is lost or late because of it."""
+"""Read coalescing: which streams are paused, and that no data is lost or late because of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def anyio_backend() -> str:
 
 
 class Line(asyncio.ReadTransport):
-    """A transport that knows only whether it is read from."""
+    """A transport that records whether it is read."""
 
     def __init__(self, *, closing: bool = False) -> None:
         super().__init__()
@@ -156,7 +156,7 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
-    """What ``MIN_STREAMS`` streams at once come to."""
+    """The outcomes of ``MIN_STREAMS`` streams at once."""
     server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
     outcomes: list[Outcome] = []
     async with server, HttpClient(timeouts, tls=TRUSTING) as client:
@@ -209,7 +209,7 @@ async def test_a_continuous_stream_never_exceeds_a_timeout_that_is_hardly_longer
 
 
 async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
-    """What only the collector can free piles up until it comes: with a thousand streams, megabytes."""
+    """Garbage in reference cycles accumulates until a collection: megabytes for a thousand streams."""
     gc.collect()
     gc.disable()
     try:

@@ -121,7 +121,7 @@ async def test_the_end_is_reported_with_the_data_before_it(context: ssl.SSLConte
 
 @TRANSPORTS
 async def test_a_connection_that_has_gone_says_so(context: ssl.SSLContext | None) -> None:
-    """The gatherer asks before it wakes: by then the descriptor may be another connection's."""
+    """The coalescer checks a transport before it wakes it: its descriptor may have been reused."""
     async with line(context) as (transport, ear, writer):
         read_coalescing.pause(transport)
         writer.transport.abort()

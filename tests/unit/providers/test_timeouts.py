@@ -1,4 +1,4 @@
-"""The limits of time mean what they say: which clock runs when, what feeds it, what it says in the end."""
+"""Timeouts: which one applies when, what resets it, and its message."""
 
 from __future__ import annotations
 

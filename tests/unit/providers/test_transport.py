@@ -1,4 +1,4 @@
-"""Connections: how many, for how long, and what they carry to whom."""
+"""Connections: their number, their lifetime, and what they carry."""
 
 from __future__ import annotations
 
@@ -298,7 +298,7 @@ def beside(text: str) -> bytes:
 
 
 async def test_an_endpoint_that_went_on_after_a_finish_reason_is_waited_for_from_then_on() -> None:
-    """A finish reason and then silence is a whole answer, but not where more has come after one."""
+    """A finish reason followed by silence is a complete answer, unless output has followed one before."""
     silent: Script = [Send(head() + chunk(delta("Hel") + finish())), Stall()]
     goes_on = [Send(head() + chunk(beside("Hel") + beside("lo") + DONE) + LAST_CHUNK)]
     limits = Timeouts(connect=10, first_byte=10, idle=0.1, finish=0.05)

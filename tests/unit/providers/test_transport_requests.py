@@ -1,4 +1,4 @@
-"""A request as it is on the wire: written here, byte for byte, over the connections that aiohttp makes."""
+"""The bytes of a request, written here, over aiohttp's connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 
 @asynccontextmanager
 async def recorder(answer: bytes = ANSWER) -> AsyncIterator[tuple[URL, list[list[bytes]]]]:
-    """A server that keeps what it is sent: for each connection the requests that came over it."""
+    """A server that records the requests of each connection."""
     connections: list[list[bytes]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -1,4 +1,4 @@
-"""Secrets reach whom they are for, and no file, no log and no screen."""
+"""Secrets reach only their endpoint: no file, no log and no terminal."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Proxies, certificates and limits: over what a request travels, and whom it trusts."""
+"""Proxies, certificates and limits: the routes of a request and its trusted servers."""
 
 from __future__ import annotations
 

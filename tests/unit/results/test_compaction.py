@@ -1,4 +1,4 @@
-"""The order of a finished file and what is pruned from it; nothing is rewritten without need."""
+"""The order of a finished file and its pruning; nothing is rewritten without need."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Outputs that other programs have saved again, copied or replaced: nothing in them is lost."""
+"""Outputs that other programs have saved, copied or replaced: no result is lost."""
 
 from __future__ import annotations
 

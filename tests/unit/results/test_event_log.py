@@ -1,4 +1,4 @@
-"""The log beside an output: one line an event, bounded in size, and never in the way of a run."""
+"""The event log of an output: one line for each event, bounded in size, and never an obstacle for a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 22, 3, 0, 0, 120_000, UTC)
 
 
 class Events:
-    """A log beside ``results.jsonl`` at three in the morning."""
+    """The log of ``results.jsonl`` at three in the morning."""
 
     def __init__(self, folder: Path, largest: int = 1_000_000) -> None:
         self.output = folder / "results.jsonl"

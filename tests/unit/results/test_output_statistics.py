@@ -1,4 +1,4 @@
-"""What ``status`` says of an output file: each request once, by its latest line."""
+"""The statistics of an output in ``status``: each request once, by its latest line."""
 
 from __future__ import annotations
 

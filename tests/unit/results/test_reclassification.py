@@ -1,4 +1,4 @@
-"""Stored lines that are read again by their finish reason: earlier versions' outputs, words added later."""
+"""Reclassification of stored lines by finish reason: outputs of earlier versions, and words added later."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ def stored(cli: Cli) -> dict[str, Any]:
 
 
 def as_an_earlier_version(cli: Cli, reasons: dict[str, str]) -> None:
-    """Give stored successes other finish reasons, and take out the keys that came later."""
+    """Give stored successes other finish reasons, and remove the keys of later versions."""
     lines = stored(cli)
     for name, reason in reasons.items():
         lines[name]["finish_reason"] = reason

@@ -1,4 +1,4 @@
-"""The index of the result log behaves as a dict would, in a fraction of its memory."""
+"""The index of the result log behaves like a dict, in a fraction of its memory."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the line of a request keeps of its last outcome, and what is asked for once more."""
+"""The result line of a request: what it keeps of the last outcome, and which requests are sent again."""
 
 from __future__ import annotations
 

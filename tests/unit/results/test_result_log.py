@@ -381,7 +381,7 @@ async def test_compaction_on_a_full_disk_leaves_the_file_as_it_was() -> None:
 
 @contextmanager
 def small_files(limit: int) -> Iterator[None]:
-    """The kernel lets no file of this process grow beyond so many bytes, not even one that pytest writes."""
+    """Limit the size of files of this process, by the kernel, also for files that pytest writes."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
     try:

@@ -1,4 +1,4 @@
-"""What a run leaves beside its output: the summary for programs, and the log of what happened and why."""
+"""The sidecar files of a run: the summary for programs, and the log of events and their reasons."""
 
 from __future__ import annotations
 

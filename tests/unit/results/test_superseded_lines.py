@@ -1,4 +1,4 @@
-"""Succeeded results that newer ones replace are kept beside the output, each once, whatever ends the run."""
+"""Succeeded results that newer ones replace are kept once in a sidecar file, whatever ends the run."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Limits before a queue: what cannot go stays at the head, and nothing of its queue overtakes it."""
+"""Admission control of a queue: a request that is not admitted stays at the head, and none overtakes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = Failure("truncated", "cut", first_byte=0.1)
 
 
 class Ledger:
-    """A gate that follows a rule and keeps books."""
+    """An admission control that follows a rule and records its calls."""
 
     closed = False
 

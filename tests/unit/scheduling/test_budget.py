@@ -1,4 +1,4 @@
-"""Budgets: what is in flight is reserved, so that a limit is a limit."""
+"""Budgets: requests in flight are reserved, so that a limit is never exceeded."""
 
 from __future__ import annotations
 
@@ -220,7 +220,7 @@ outcomes = st.one_of(
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """Two models share a budget; the books are kept a second time here."""
+    """Two models share a budget; an independent model of the budget checks it."""
 
     @initialize(tokens=st.integers(0, 3000), cost=st.none() | st.floats(0, 0.02))
     def open(self, tokens: int, cost: float | None) -> None:

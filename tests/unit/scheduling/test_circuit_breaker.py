@@ -1,4 +1,4 @@
-"""The circuit of one endpoint: from each state, by each event, to the next. Typed from the rules by hand."""
+"""The circuit breaker of an endpoint: the next state for each state and event, typed from the rules by hand."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Endpoint:
         return [type(each).__name__ for each in self.steps]
 
     def __call__(self, *outcomes: Outcome) -> list[str]:
-        """One attempt after the other, each as soon as it may be sent."""
+        """Send one attempt after the other, each as soon as it may be sent."""
         names: list[str] = []
         for outcome in outcomes:
             is_check = self.breaker.wants_check(self.now)

@@ -1,4 +1,4 @@
-"""Adaptive concurrency: rule by rule, at its bounds, and against servers of every size."""
+"""Adaptive concurrency: each rule at its bounds, and runs against servers of every capacity."""
 
 from __future__ import annotations
 

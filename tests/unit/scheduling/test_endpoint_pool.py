@@ -1,4 +1,4 @@
-"""Several endpoints for one model: who is asked, and what becomes of one that is in trouble."""
+"""Several endpoints for one model: the choice of an endpoint, and the handling of failing endpoints."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(tasks: list[Task]) -> Counter[str]:
 def settle(
     it: TargetQueue, tasks: list[Task], outcomes: dict[str, Outcome], now: float = 0
 ) -> list[Decision]:
-    """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
+    """Settle each task with its endpoint's outcome, by default a success; return all decisions."""
     return [each for task in tasks for each in it.settle(task, outcomes.get(task.endpoint, OK), now)]
 
 
@@ -217,7 +217,7 @@ def test_all_endpoints_that_ask_to_wait_are_parked_until_the_first_accepts_reque
 
 
 def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds: int) -> Counter[str]:
-    """Let the queue run for some seconds; each attempt takes one. How many attempts each endpoint had."""
+    """Run the queue for some seconds; each attempt takes one second. Return the attempts of each endpoint."""
     counts: Counter[str] = Counter()
     for now in range(seconds):
         tasks = taken(it, now)

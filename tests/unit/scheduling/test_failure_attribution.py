@@ -1,4 +1,4 @@
-"""Whose fault it is: documents never stop other documents, and a broken endpoint costs a handful of requests.
+"""Attribution of failures: documents never stop other documents, and a broken endpoint costs few requests.
 
 Whole runs in virtual time. The rules are those of ``docs/faults.md``, "Whose fault".
 """
@@ -36,7 +36,7 @@ SLOW_DOWN = Failure("http_429", "slow down", http_status=429)
 
 
 def rows(count: int) -> list[Request]:
-    """Requests with the fingerprints that real ones have: as good as random."""
+    """Requests with realistic, practically random fingerprints."""
     return [
         replace(each, fingerprint=hashlib.sha256(each.id.encode()).hexdigest()) for each in requests(count)
     ]

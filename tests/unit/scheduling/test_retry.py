@@ -1,4 +1,4 @@
-"""What becomes of each code of the fault matrix, and when: the table is typed from the matrix by hand."""
+"""The decision for each failure code, and its time: the table is typed from the matrix by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Trouble is not met by a storm: what retries may be of all attempts, and how fast they may follow."""
+"""The retry budget prevents retry storms: it bounds the share and the rate of retries."""
 
 from __future__ import annotations
 
@@ -83,7 +83,7 @@ def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
 def played(
     outcome: Callable[[Task, float], Outcome], seconds: float, limit: int = 64
 ) -> list[tuple[float, bool]]:
-    """When the attempts of a queue went out, each lasting a twentieth of a second, and whether as a retry."""
+    """Return when the attempts of a queue were sent, each lasting 50 ms, and whether each is a retry."""
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(10**6))
     it = TargetQueue("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
     sent: list[tuple[float, bool]] = []
@@ -118,14 +118,14 @@ def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> No
 
 
 def test_where_a_third_fails_new_requests_go_as_fast_as_without_it() -> None:
-    """Waiting retries hold no slots; nor do they hold back what could be sent in their place."""
+    """Waiting retries occupy no slots, and do not block other requests."""
     chance = random.Random(4).random
     sent = played(lambda task, now: CUT if chance() < 0.3 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
 
 
 def test_a_burst_of_failures_is_not_answered_by_a_burst_of_retries() -> None:
-    """All fail for ten seconds; in no second after that do more retries go than replies have paid for."""
+    """All attempts fail for ten seconds; after that, retries never exceed what replies have paid for."""
     sent = played(lambda task, now: CUT if 10 < now < 20 else OK, 40)
     during = [at for at, again in sent if again and 12 < at < 20]
     assert len(during) <= 8 * PACE + 10

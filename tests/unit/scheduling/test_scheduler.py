@@ -96,12 +96,12 @@ class TimedAdmission:
 
 
 def name_of(task: Task) -> str:
-    """What an attempt is called in the books: a check is none of its request's."""
+    """Return the key of an attempt in the records: a check does not count for its request."""
     return f"check of {task.endpoint}" if task.is_check else task.request.id
 
 
 class SchedulerMachine(RuleBasedStateMachine):
-    """Takes and settles as the runner would, and keeps books of its own."""
+    """Takes and settles tasks like the runner, and keeps its own records."""
 
     @initialize(
         totals=st.lists(st.integers(0, 60), min_size=1, max_size=3),
@@ -189,7 +189,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self._note(decisions)
 
     def _reviewed(self) -> bool:
-        """Carry out what a review decides; whether the run is over then."""
+        """Carry out the decisions of a review; return whether the run is over then."""
         self._note(self.scheduler.review(self.now))
         return self.scheduler.over
 
@@ -271,7 +271,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         raise AssertionError("nothing goes out at the time that was promised")
 
     def teardown(self) -> None:
-        """Let all endpoints work from now on: everything ends, once, but for what a hold or a limit stops."""
+        """Let all endpoints work: every request ends once, except those that a parking or a limit stops."""
         if not hasattr(self, "scheduler"):
             return
         for _ in range(40 * (sum(self.totals) + 50)):

@@ -48,7 +48,7 @@ def queue(
 
 
 def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
-    """One attempt after the other, a second each; then how it stands."""
+    """Send one attempt after the other, each for a second; return the snapshot."""
     now = 0.0
     for outcome in outcomes:
         task = scheduler.take(now)

@@ -1,4 +1,4 @@
-"""A queue, whatever happens on its endpoint, in whatever order."""
+"""A queue with random events on its endpoint in random order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FATAL: list[Outcome] = [
 
 
 def name_of(task: Task) -> str:
-    """What an attempt is called in the books: a check is none of its request's."""
+    """Return the key of an attempt in the records: a check does not count for its request."""
     return "check" if task.is_check else task.request.id
 
 
@@ -60,7 +60,7 @@ def request(number: int) -> Request:
 
 
 class QueueMachine(RuleBasedStateMachine):
-    """Takes and settles as the runner would, and keeps books of its own."""
+    """Takes and settles tasks like the runner, and keeps its own records."""
 
     @initialize(
         total=st.integers(0, 150),

@@ -1,4 +1,4 @@
-"""Limits per minute: through any minute goes what is allowed, and nothing is stuck."""
+"""Limits per minute: any minute admits the allowed amount, and no amount waits forever."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ pauses = st.one_of(st.just(0.0), st.floats(0, 0.1), st.floats(0, 30), st.floats(
 
 
 def sent(bucket: TokenBucket, wishes: list[tuple[float, float]]) -> list[tuple[float, float]]:
-    """When each of the amounts goes, wished for after a pause, one after the other."""
+    """Return when each amount is admitted, requested one after the other, each after a pause."""
     now, log = 0.0, []
     for pause, amount in wishes:
         now = max(now + pause, bucket.ready_at(amount, now + pause))

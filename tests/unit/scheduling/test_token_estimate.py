@@ -1,4 +1,4 @@
-"""How many tokens a request will take: a guess at first, and soon better."""
+"""Token estimates: a guess at first, which improves with reports."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which counts of tokens are too small for a text: what servers count honestly never is."""
+"""Implausibly small token counts: correct counts are never rejected."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any body at all, in any pieces: one outcome, and never a crash."""
+"""Any body in any pieces: exactly one outcome, and never an exception."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def mutated(chance: random.Random) -> bytes:
 
 
 def test_fuzz_seeded_streams_with_damage_have_one_outcome_however_they_come() -> None:
-    """Cheap cases, and so many: a million take a few minutes."""
+    """The number of cheap cases: a million take a few minutes."""
     for seed in range(FUZZ.max_examples):
         chance = random.Random(seed)
         body = mutated(chance)

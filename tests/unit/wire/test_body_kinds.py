@@ -1,4 +1,4 @@
-"""Bodies of every kind: whole replies, pages, texts, streams without a label, and far too much."""
+"""Bodies of every kind: whole replies, pages, plain texts, streams without a content type, oversized ones."""
 
 from __future__ import annotations
 

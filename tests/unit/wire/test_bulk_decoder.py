@@ -1,4 +1,4 @@
-"""A run of events decoded in one go is what they are one by one, or it is not taken at all."""
+"""Bulk decoding of events gives the same result as decoding them one by one, or is refused."""
 
 from __future__ import annotations
 

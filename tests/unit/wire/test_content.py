@@ -1,4 +1,4 @@
-"""Nothing that a model says is lost, doubled or mixed up, whatever the form in which it comes."""
+"""No model output is lost, duplicated or mixed up, in any form in which it arrives."""
 
 from __future__ import annotations
 

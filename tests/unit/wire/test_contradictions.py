@@ -1,4 +1,4 @@
-"""What a server says in two ways, or says beside an error: no answer comes of it. Typed by hand."""
+"""Contradictory responses and errors in addition to an answer: they give no answer. Typed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How an answer ends: by a word that says so, which counts only where nothing contradicts it."""
+"""The end of an answer: a finish reason counts only if nothing contradicts it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LAST = delta("Hel") + beside("lo")
 def outcome_of(
     body: bytes, end: str, *, framed: bool = True, is_early: bool = False, step: int | None = None
 ) -> Outcome:
-    """What becomes of a body that is then ``closed`` in order or ``cut``."""
+    """Return the outcome of a body that is then ``closed`` regularly or ``cut``."""
     decoder = ReplyDecoder("text/event-stream", is_early=is_early)
     decoder.framed = framed
     try:

@@ -1,4 +1,4 @@
-"""From a status and a body to a code: never by the wording of a message."""
+"""Classification of errors by status and body, never by the wording of a message."""
 
 from __future__ import annotations
 

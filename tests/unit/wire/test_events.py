@@ -1,4 +1,4 @@
-"""Single events: odd ones that cost nothing, broken ones, and those that tell of an error."""
+"""Single events: unusual ones that do no harm, damaged ones, and events with errors."""
 
 from __future__ import annotations
 

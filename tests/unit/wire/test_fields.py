@@ -1,4 +1,4 @@
-"""What a reply holds beside its text: reasoning, refusals, tool calls, usage, and every character whole."""
+"""The fields of a reply besides its text: reasoning, refusals, tool calls, usage, and complete characters."""
 
 from __future__ import annotations
 
@@ -207,7 +207,7 @@ def test_usage_is_found_wherever_it_comes(body: bytes) -> None:
 def test_false_usage_is_unknown_and_smaller_usage_replaces_none(
     told: list[dict[str, int]], kept: Usage | None, is_beside: bool
 ) -> None:
-    """Zeros beside an answer let a run spend without end; a last chunk that counts anew forgot the rest."""
+    """Zeros with an answer would disable a budget; a last chunk that restarts the count would lose tokens."""
     first = {"choices": [{"delta": {"content": "Hello"}}]} | ({"usage": told[0]} if is_beside else {})
     rest = told[1:] if is_beside else told
     body = event(first) + b"".join(event({"choices": [], "usage": each}) for each in rest) + finish() + DONE

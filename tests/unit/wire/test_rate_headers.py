@@ -1,4 +1,4 @@
-"""What a server says of its rate limit in its headers: read, carried along, and kept to."""
+"""Rate limits in response headers: parsed, carried along, and observed."""
 
 from __future__ import annotations
 
@@ -184,7 +184,7 @@ def test_a_refusal_with_nothing_left_is_of_the_rate_and_not_of_too_many_at_once(
 
 
 class Limited:
-    """A server that lets some requests through, refuses the others with 429, and says what is left."""
+    """A server that admits some requests, refuses the others with 429, and reports what is left."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
@@ -203,7 +203,7 @@ class Limited:
 
 
 class Window(Limited):
-    """So many in each minute of its own."""
+    """A number of requests in each minute of its own clock."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         super().__init__(seconds)
@@ -218,7 +218,7 @@ class Window(Limited):
 
 
 class Leaky(Limited):
-    """A bucket of so many that fills evenly in a minute."""
+    """A bucket that is refilled evenly in a minute."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         super().__init__(seconds)

@@ -1,4 +1,4 @@
-"""Bodies that real servers have sent, each with what it is: typed by hand."""
+"""Bodies recorded from real servers, with their outcomes: typed by hand."""
 
 from __future__ import annotations
 

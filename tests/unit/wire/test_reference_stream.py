@@ -1,4 +1,4 @@
-"""The reference decoder itself: what each body amounts to, typed by hand."""
+"""The reference decoder itself: the verdict on each body, typed by hand."""
 
 from __future__ import annotations
 

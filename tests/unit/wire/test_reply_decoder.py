@@ -1,4 +1,4 @@
-"""When the body of a response is an answer, and when it is not."""
+"""Which bodies of responses are answers, and which are not."""
 
 from __future__ import annotations
 

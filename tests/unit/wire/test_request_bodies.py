@@ -1,4 +1,4 @@
-"""What goes out: names, addresses, headers and bodies of both dialects."""
+"""Requests: names, URLs, headers and bodies of both dialects."""
 
 from __future__ import annotations
 

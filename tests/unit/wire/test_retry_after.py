@@ -1,4 +1,4 @@
-"""When a server wants us back: Retry-After in all its forms, and what is none."""
+"""Retry-After in all its valid and invalid forms."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Server-sent events, byte by byte, as the WHATWG standard has them.
+"""Server-sent events, byte by byte, by the WHATWG standard.
 
 The vectors are typed from the rules of the standard (HTML, section 9.2), the fuzzer compares with a second
 decoder that goes by them line by line.
@@ -177,7 +177,7 @@ def test_the_cap_is_for_an_event_and_not_for_the_stream() -> None:
 
 
 def test_an_event_of_a_megabyte_in_small_pieces_takes_linear_time() -> None:
-    """Each piece is looked at once: a quadratic decoder would copy 512 GiB."""
+    """Each piece is read once: a quadratic decoder would copy 512 GiB."""
     decoder = EventDecoder()
     decoder.feed(b"data: ")
     for _ in range(2**20):

@@ -1,4 +1,4 @@
-"""Reports of usage in the shapes that servers send them: cached, written and reasoning tokens, and costs."""
+"""Usage reports in the shapes of real servers: cached, written and reasoning tokens, and costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ODD = ["64", 64.5, -1, True, float("nan"), float("inf"), 10**18, None, [], {}, "
 
 
 def in_every_place(usage: Any) -> list[bytes]:
-    """Bodies with the report before, beside and after the finish reason, in a choice and in a whole reply."""
+    """Bodies with the report before, with and after the finish reason, in a choice and in a whole reply."""
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     return [
         event({"choices": [], "usage": usage}) + HELLO + finish() + DONE,
