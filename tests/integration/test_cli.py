@@ -109,7 +109,7 @@ def test_validate_says_what_a_sound_job_amounts_to(cli: Cli, job: Path, server: 
     assert not (cli.folder / "output").exists()
 
 
-def test_validate_reports_every_error_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
+def test_validate_names_every_mistake_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
     job.write_text("provider: autonomous\nmodel: llama\nprompt: hello\ntemperature: 0\nbase_ulr: x\n")
     code, stderr = said(cli("validate", "job.yaml", "--output-format", "concise"))
     assert code == 2
@@ -129,9 +129,7 @@ FLAGS = [
 
 
 @pytest.mark.parametrize(("flags", "words"), FLAGS)
-def test_an_error_in_a_flag_is_reported_with_the_flag(
-    cli: Cli, job: Path, flags: list[str], words: str
-) -> None:
+def test_a_mistake_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], words: str) -> None:
     (cli.folder / "home").mkdir()
     code, stderr = said(cli("validate", "job.yaml", *flags))
     assert code == 2
@@ -244,7 +242,7 @@ def test_an_output_that_cannot_be_is_named(
 # init
 
 
-def test_init_writes_a_valid_job_file(cli: Cli) -> None:
+def test_init_writes_a_job_file_without_mistakes(cli: Cli) -> None:
     code, stderr = said(cli("init", "new/folder"))
     path = cli.folder / "new" / "folder" / "job.yaml"
     assert code == 0
@@ -335,7 +333,7 @@ def test_status_of_an_output(cli: Cli, job: Path, server: ChatServer) -> None:
     assert output.read_bytes() == before + b'nonsense\n{"torn": '
 
 
-def test_status_distinguishes_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
+def test_status_tells_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
     (cli.folder / "list.jsonl").write_text('{"model": "llama", "prompt": "one"}\n')
     flags = ["list.jsonl", "--provider", "autonomous", "--base-url", server.url]
     assert counted(cli("status", *flags))["requests"] == "1"
@@ -408,7 +406,7 @@ def test_a_path_that_leads_out_needs_leave(cli: Cli, server: ChatServer) -> None
     assert said(cli("run", "project/job.yaml", "--allow-path", ".", "-q")) == (0, "")
 
 
-def test_a_limit_is_exit_code_8_with_the_others_pending_and_the_run_can_be_resumed(
+def test_a_limit_is_8_with_the_rest_pending_and_can_be_gone_on_from(
     cli: Cli, job: Path, server: ChatServer
 ) -> None:
     code, stderr = said(cli("run", "job.yaml", "--limit", "4"))
@@ -466,7 +464,7 @@ def harmless(text: str) -> bool:
     return all(character.isprintable() or character == "\n" for character in text)
 
 
-def test_failures_are_exit_code_1_and_reported_even_quietly(cli: Cli) -> None:
+def test_failures_are_1_and_told_even_quietly(cli: Cli) -> None:
     with served(Refusing()) as server:
         write_job(cli.folder, server.url, more="concurrency: 1\n")
         code, stderr = said(cli("run", "job.yaml", "-q"))
@@ -618,7 +616,7 @@ async def test_serve_answers_until_a_signal(promptjobs: Command, number: signal.
 
 
 @pytest.mark.anyio
-async def test_serve_takes_a_custom_key_and_does_not_print_it(promptjobs: Command) -> None:
+async def test_serve_takes_a_key_of_ones_own_and_tells_nobody(promptjobs: Command) -> None:
     async with await anyio.open_process(
         promptjobs.arguments("serve", "--engine", "extractive", "--port", "0", "--api-key-env", "MY_KEY"),
         cwd=promptjobs.folder,

@@ -1,4 +1,4 @@
-"""``status``, ``show`` and ``check``: queries on results by users and by programs."""
+"""``status``, ``show`` and ``check``: what a person can ask of results, and what a program can."""
 
 from __future__ import annotations
 
@@ -122,7 +122,7 @@ def test_status_of_an_empty_file(cli: Cli) -> None:
 # show
 
 
-def test_show_prints_the_request_and_the_answer(cli: Cli, job: Path) -> None:
+def test_show_tells_what_was_asked_and_answered(cli: Cli, job: Path) -> None:
     shown = words(cli("show", "job.yaml", "b"))
     assert shown[:3] == ["id         b", "status     succeeded", "model      llama, served by echo"]
     assert shown[3:6] == [
@@ -144,7 +144,7 @@ def test_show_says_where_messages_can_be_had(cli: Cli, job: Path) -> None:
     assert "  about b" in words(cli("show", "output/job.jsonl", "b"))
 
 
-def test_show_prints_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path, server: ChatServer) -> None:
+def test_show_tells_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path, server: ChatServer) -> None:
     with output(cli).open("ab") as file:
         file.write(encode_result(succeeded("b", "an older answer")))
         file.write(encode_result(succeeded("b", "the latest answer")))
@@ -156,7 +156,7 @@ def test_show_prints_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path
     assert "the latest answer" in cli("show", "job.yaml", "b").stdout
 
 
-def test_show_prints_the_history_of_errors(cli: Cli) -> None:
+def test_show_tells_the_history_of_errors(cli: Cli) -> None:
     history = [Mishap("http_503", f"try {number}", f"2026-11-22T03:00:0{number}Z") for number in (1, 2)]
     error = ResultError("http_503", "overloaded", 503, retryable=True, runs=2, history=history)
     path = cli.folder / "results.jsonl"
@@ -196,7 +196,7 @@ def test_any_id_is_found(cli: Cli, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["job.yaml", "output/job.jsonl"])
-def test_an_unknown_id_is_exit_code_2(cli: Cli, job: Path, target: str) -> None:
+def test_an_id_that_nobody_knows_is_2(cli: Cli, job: Path, target: str) -> None:
     ended = cli("show", target, "row\x1b[31m")
     assert (ended.code, ended.stdout) == (2, "")
     assert "row\\x1b[31m" in ended.stderr
@@ -281,7 +281,7 @@ def test_check_names_a_few_of_many_and_needs_no_output(cli: Cli, server: ChatSer
 
 
 @pytest.mark.parametrize("command", ["check", "status", "show"])
-def test_a_file_of_another_program_is_exit_code_2(cli: Cli, job: Path, command: str) -> None:
+def test_a_file_of_somebody_else_is_2(cli: Cli, job: Path, command: str) -> None:
     output(cli).write_text("name,age\n")
     ended = cli(command, "job.yaml", *(["a"] if command == "show" else []))
     assert (ended.code, ended.stdout) == (2, "")
@@ -300,7 +300,7 @@ def test_an_output_that_cannot_be_read_is_named(cli: Cli, job: Path, command: st
 
 
 @pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
-def test_a_pipe_in_place_of_an_output_does_not_block(cli: Cli, job: Path, command: str) -> None:
+def test_nobody_waits_for_a_pipe_in_place_of_an_output(cli: Cli, job: Path, command: str) -> None:
     output(cli).unlink()
     os.mkfifo(output(cli))
     more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])

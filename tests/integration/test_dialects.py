@@ -1,4 +1,4 @@
-"""The dialect interface: the requirements on each dialect; a third one needs one module and one line."""
+"""The seam of dialects: what each must do, and that a third one needs its module and one line."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def _replaceable(model: str, messages: Any, params: Any, *, stream: bool, **_: o
         ("test_an_answer_comes_back", {"encode": _failing}),
     ],
 )
-def test_a_dialect_that_breaks_a_rule_is_reported(check: str, replaced: dict[str, object]) -> None:
+def test_a_dialect_that_breaks_a_rule_is_told(check: str, replaced: dict[str, object]) -> None:
     with pytest.raises(AssertionError):
         getattr(_of(**replaced), check)()
 
@@ -230,7 +230,7 @@ def test_its_own_rules_hold_for_job_files(
     assert [found.what for found in caught.value.mistakes] == [mistake]
 
 
-def test_editors_find_the_schema(echo: None) -> None:
+def test_editors_are_told_of_it(echo: None) -> None:
     (choices,) = [part["enum"] for part in _provider_forms(json_schema()) if "enum" in part]
     assert choices == ["autonomous", "echo", "openai"]
 

@@ -1,4 +1,4 @@
-"""``promptjobs export``: results as data sets, tables and OpenAI Batch lines."""
+"""``promptjobs export``: results as data sets, tables and OpenAI Batch lines, for those who read them."""
 
 from __future__ import annotations
 
@@ -143,9 +143,7 @@ def test_parquet_is_written_by_groups_of_rows(monkeypatch: pytest.MonkeyPatch) -
     assert (file.num_row_groups, file.read()["id"].to_pylist()) == (3, ["0", "1", "2", "3", "4"])
 
 
-def test_without_pyarrow_the_error_explains_how_to_install_it(
-    monkeypatch: pytest.MonkeyPatch, cli: Cli
-) -> None:
+def test_without_pyarrow_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch, cli: Cli) -> None:
     monkeypatch.setitem(__import__("sys").modules, "pyarrow", None)
     (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
     ended = cli("export", "out.jsonl", "--format", "parquet", "-o", "out.parquet")
@@ -329,7 +327,7 @@ def test_an_output_alone_may_not_know_what_was_asked(cli: Cli, server: ChatServe
     assert not list(cli.folder.glob("*.part"))
 
 
-def test_an_output_with_messages_contains_them(cli: Cli, server: ChatServer) -> None:
+def test_an_output_that_was_told_to_keep_its_messages_knows(cli: Cli, server: ChatServer) -> None:
     run_job(cli, server.url, "output: {include: [messages]}\n")
     assert export(cli, "output/job.jsonl", "--format", "messages").code == 0
     exported = objects((cli.folder / "exported").read_bytes())
@@ -424,7 +422,7 @@ async def test_answers_do_not_go_to_a_terminal(promptjobs: Command) -> None:
 
 
 @pytest.mark.anyio
-async def test_closed_streams_are_not_reported(promptjobs: Command) -> None:
+async def test_nobody_is_told_that_nobody_reads(promptjobs: Command) -> None:
     lines = encode_result(succeeded("a", "x" * 10_000))
     (promptjobs.folder / "out.jsonl").write_bytes(
         b"".join(lines.replace(b'"a"', b'"%d"' % n) for n in range(99))
@@ -479,7 +477,7 @@ def test_a_part_for_testing_overwrites_no_results_either(cli: Cli) -> None:
     assert not (cli.folder / "out.train.jsonl").exists()
 
 
-def test_a_file_that_only_looks_like_an_unfinished_one_is_not_changed(cli: Cli) -> None:
+def test_a_file_that_only_looks_like_an_unfinished_one_is_left_alone(cli: Cli) -> None:
     (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
     (cli.folder / "table.csv.part").write_text("a download")
     assert cli("export", "out.jsonl", "--format", "csv", "-o", "table.csv").code == 0

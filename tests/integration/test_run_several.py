@@ -1,4 +1,4 @@
-"""``promptjobs run A B``: in order, each with its own output, and only while all are complete."""
+"""``promptjobs run A B``: in order, each in its own output, and no further than all is complete."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ def test_what_is_not_complete_is_the_last(cli: Cli, server: ChatServer, flags: l
     assert not any(prompt.startswith("reduce") for prompt in server.prompts)
 
 
-def test_the_errors_of_all_are_reported_before_anything_is_sent(cli: Cli, server: ChatServer) -> None:
+def test_the_mistakes_of_all_are_named_before_anything_is_sent(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, "a", server.url, "prompt: hello\nparmas: {}")
     write_job(cli.folder, "b", server.url, "prompt: hello")
     write_job(cli.folder, "c", server.url, "prompt: '{{ text }'")

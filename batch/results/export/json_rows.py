@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, TypeAlias
 
-from batch.results.export.table import value_or_none
+from batch.results.export.table import told
 
 if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
@@ -131,6 +131,6 @@ def _usage(usage: Usage | None) -> JSONObject | None:
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": total,
-        "prompt_tokens_details": {"cached_tokens": value_or_none(usage.cached_tokens)},
-        "completion_tokens_details": {"reasoning_tokens": value_or_none(usage.reasoning_tokens)},
+        "prompt_tokens_details": {"cached_tokens": told(usage.cached_tokens)},
+        "completion_tokens_details": {"reasoning_tokens": told(usage.reasoning_tokens)},
     }

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from batch.records import Result
 
-Value = TypeVar("Value")
+Told = TypeVar("Told")
 
 COLUMNS: dict[str, str] = {
     "id": "string",
@@ -81,14 +81,14 @@ def row(result: Result) -> dict[str, Any]:
         "completed_at": result.completed_at,
         "metadata": _json(result.metadata or None),
         "fingerprint": result.fingerprint,
-        "cached_tokens": value_or_none(usage.cached_tokens),
-        "cache_write_tokens": value_or_none(usage.cache_write_tokens),
-        "reasoning_tokens": value_or_none(usage.reasoning_tokens),
-        "cost_source": value_or_none(result.cost_source),
+        "cached_tokens": told(usage.cached_tokens),
+        "cache_write_tokens": told(usage.cache_write_tokens),
+        "reasoning_tokens": told(usage.reasoning_tokens),
+        "cost_source": told(result.cost_source),
     }
 
 
-def value_or_none(value: Value | UnsetType) -> Value | None:
+def told(value: Told | UnsetType) -> Told | None:
     """Return the value of an optional field, ``None`` if the line does not have it."""
     return None if isinstance(value, UnsetType) else value
 

@@ -1,4 +1,4 @@
-"""The circuit breaker of an endpoint: the next state for each state and event, typed from the rules by hand."""
+"""The circuit breaker of an endpoint: the next state for each state and event. Typed from the rules."""
 
 from __future__ import annotations
 
