@@ -119,10 +119,9 @@ class ReplyBuilder(Struct, eq=False):
         self.deltas += said
 
     def add_texts(self, texts: list[str]) -> None:
-        """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
-        said = list(filter(None, texts))
-        self.text += said
-        self.deltas += len(said)
+        """Take in chunks that are pieces of the text and nothing else; none of them is empty."""
+        self.text += texts
+        self.deltas += len(texts)
 
     def condense(self) -> None:
         """Hold what was said in less memory. ``text`` has other parts after that, but says the same."""
