@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 from tests.support import campaigns
@@ -27,16 +24,11 @@ def test_the_pages_set_only_variables_that_the_tests_read() -> None:
     assert given <= campaigns.VARIABLES
 
 
-def test_a_variable_reaches_the_test_that_reads_it() -> None:
-    test = "tests/system/test_disk_faults.py"
-    ended = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", test, "--hypothesis-show-statistics"],
-        cwd=ROOT,
-        env={**os.environ, "PROMPTJOBS_DISK_CASES": "7"},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
-    assert ended.returncode == 0, ended.stdout
-    assert "settings.max_examples=7\n" in ended.stdout
+def test_only_options_and_marks_are_taken_from_the_environment() -> None:
+    kept = ["HOME", "PROMPTJOBS_DISK_CASES", "PROMPTJOBS_KILLS", "XPROMPTJOBS_LIMIT"]
+    assert campaigns.foreign([*kept, "PROMPTJOBS_LIMIT", "CI", "NO_COLOR"]) == {
+        "PROMPTJOBS_LIMIT",
+        "CI",
+        "NO_COLOR",
+    }
+    assert campaigns.foreign(kept) == set()

@@ -1,6 +1,11 @@
-"""The environment variables that the tests themselves read, mostly to run a campaign in place of a sample."""
+"""The environment of the tests: the variables that they read, and those that they must not see."""
 
 from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 VARIABLES = frozenset({
     "PROMPTJOBS_DATASETS_PYTHON",
@@ -12,4 +17,10 @@ VARIABLES = frozenset({
     "PROMPTJOBS_ROWS",
     "PROMPTJOBS_TEST_SUMMARIES",
 })  # fmt: skip
-"""All others that begin with ``PROMPTJOBS_`` set options of the command, so the tests start without them."""
+"""Read by the tests, mostly to run a campaign in place of a sample."""
+
+
+def foreign(environment: Iterable[str]) -> set[str]:
+    """Return the names that would change what the command does: a user's options, a build server's marks."""
+    options = {name for name in environment if name.startswith("PROMPTJOBS_")} - VARIABLES
+    return options | ({"CI", "NO_COLOR", "FORCE_COLOR"} & set(environment))
