@@ -20,7 +20,6 @@ from batch.app.run.timestamps import exact_utc_now
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
-from batch.providers import aiohttp_check
 from batch.results.result_line import Keep, stored
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
@@ -128,6 +127,8 @@ class Session:
             self._observers.inform(remark)
 
     def _tell_of_slow_transport(self, providers: Collection[str]) -> None:
+        from batch.providers import aiohttp_check  # noqa: PLC0415 - aiohttp is slow to load
+
         if providers and (text := aiohttp_check.notice()):
             self._observers.inform(text)
 
