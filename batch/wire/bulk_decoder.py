@@ -1,8 +1,8 @@
-"""Many events at once: a run of them is decoded in one call, or it is left to be looked at one by one.
+"""Bulk decoder: decodes a run of events in one call, or leaves them to be decoded one by one.
 
-What a server sends are, nearly always, events that add a piece of text and say nothing else that matters.
-For these there is a decoder that admits nothing else: what it takes needs no second look, and what it does
-not take (a finish, usage, reasoning, an error, any oddity) goes the general way.
+Nearly all events of a server add a piece of text and have nothing else that matters. The bulk decoder accepts
+only these, so its results need no further checks. All others (a finish reason, usage, reasoning, an error,
+anything unusual) take the general path.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _START, _BETWEEN, _END = b"data: {", b"}\n\ndata: {", b"}"
 
 
 def insides(events: bytes) -> list[bytes] | None:
-    """What stands between the braces of each event's JSON; ``None`` where events must be taken one by one.
+    """Return the text between the braces of each event's JSON; ``None`` if the run cannot be decoded in bulk.
 
-    ``events`` is what ``EventDecoder.take`` gives: only where the first begins with ``data: {`` and the last
-    ends with ``}``. Whether each of them is one object is not known before they are decoded.
+    ``events`` is the result of ``EventDecoder.take``. Bulk decoding requires that the first event begins with
+    ``data: {`` and the last ends with ``}``. Only decoding shows whether each event is one object.
     """
     if not events.startswith(_START) or not events.endswith(_END):
         return None
@@ -33,7 +33,7 @@ def insides(events: bytes) -> list[bytes] | None:
 
 
 def outsides(insides: list[bytes]) -> bytes:
-    """The events of which these are the insides."""
+    """Return the events with these texts between their braces."""
     return b"".join((_START, _BETWEEN.join(insides), _END))
 
 
