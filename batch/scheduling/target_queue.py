@@ -209,11 +209,11 @@ class TargetQueue:
         """Handle an outcome; return the decisions that follow, about this request and others."""
         self.in_flight -= 1
         if isinstance(outcome, Reply):
-            self._backlog.retries.replied()
+            self._backlog.retries.replied(now)
             if not (task.is_check or self._references.are_small):
                 self._references.learn(task.request)
         elif is_unwanted_answer(outcome.code):
-            self._backlog.retries.replied()
+            self._backlog.retries.replied(now)
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
         steps = endpoint.settled(task, outcome, now)

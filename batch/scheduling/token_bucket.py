@@ -25,12 +25,12 @@ class TokenBucket:
 
     What is larger than the bucket goes when the bucket is full, and leaves a debt that is filled up first. So
     of amounts of one, never more than ``per_minute`` go in any 60 seconds; of larger ones, never more than
-    that and one amount.
+    that and one amount. With a ``capacity`` of its own the bucket holds that much, in addition.
     """
 
-    def __init__(self, per_minute: float) -> None:
-        self.capacity = max(1.0, per_minute / MINUTE)
-        self._rate = (per_minute - self.capacity + 1) / MINUTE
+    def __init__(self, per_minute: float, capacity: float | None = None) -> None:
+        self.capacity = max(1.0, per_minute / MINUTE) if capacity is None else capacity
+        self._rate = (per_minute if capacity is not None else per_minute - self.capacity + 1) / MINUTE
         self._level = self.capacity
         self._at = float("-inf")
 
@@ -64,37 +64,25 @@ PACE = 10.0
 
 LEAST_SIZE = 10
 
-WHOLE = 1 - 1e-9
-"""A token, as far as sums of times are exact: what is missing may be too little to move a clock."""
-
 
 class RetryBudget:
-    """A token bucket that is full at first. ``limit`` is the number of slots: a round of them is its size."""
+    """A bucket of retries that is full at first. ``limit`` is the number of slots: a round of them is its
+    size."""
 
     def __init__(self, limit: int) -> None:
-        self._size = float(max(LEAST_SIZE, limit))
-        self._tokens = self._size
-        self._at = 0.0
+        self._bucket = TokenBucket(PACE * MINUTE, capacity=max(LEAST_SIZE, limit))
 
     def ready_at(self, now: float) -> float:
         """When the next retry is paid for, if no reply comes before."""
-        self._refill(now)
-        return now if self._tokens >= WHOLE else now + (1 - self._tokens) / PACE
+        return self._bucket.ready_at(1, now)
 
     def spend(self, now: float) -> bool:
         """Whether a retry may go now; if so, it is charged."""
-        self._refill(now)
-        if self._tokens < WHOLE:
+        if self._bucket.ready_at(1, now) > now:
             return False
-        self._tokens -= 1
+        self._bucket.take(1, now)
         return True
 
-    def replied(self) -> None:
+    def replied(self, now: float) -> None:
         """An attempt of any kind has succeeded."""
-        if self._tokens < self._size:
-            self._tokens = min(self._size, self._tokens + REPLY_PAYS)
-
-    def _refill(self, now: float) -> None:
-        if self._tokens < self._size:
-            self._tokens = min(self._size, self._tokens + (now - self._at) * PACE)
-        self._at = now
+        self._bucket.give_back(REPLY_PAYS, now)

@@ -120,10 +120,9 @@ class ReplyBuilder(Struct, eq=False):
         self.deltas += added
 
     def add_texts(self, texts: list[str]) -> None:
-        """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
-        said = list(filter(None, texts))
-        self.text += said
-        self.deltas += len(said)
+        """Take in chunks that are pieces of the text and nothing else; none of them is empty."""
+        self.text += texts
+        self.deltas += len(texts)
 
     def condense(self) -> None:
         """Reduce the memory of the collected parts. ``text`` then has other parts but joins to the same."""

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from batch.codec import well_formed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -19,12 +21,7 @@ _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 def join(parts: Iterable[str]) -> str:
     """The parts as one text, surrogate halves from two deltas joined, one without its partner as U+FFFD."""
-    text = "".join(parts)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    return well_formed("".join(parts))
 
 
 def split_thinking(text: str) -> tuple[str, str | None]:
