@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 _HALVES = Struct("<QQ").unpack
 _NO_FINGERPRINT = bytes(16)
-_SUCCEEDED, _RETRYABLE, _STRANGE, _LATEST, _CLAIMED, _UNREADABLE = 1, 2, 4, 8, 16, 32
+_SUCCEEDED, _RETRYABLE, _FOREIGN, _LATEST, _CLAIMED, _UNREADABLE = 1, 2, 4, 8, 16, 32
 _RESTATED = 64
 _MAX_BYTE = 255  # the maximum of a byte
 
@@ -61,7 +61,7 @@ class Index:
             return None
         flags = self._flags[line]
         return Known(
-            fingerprint="" if flags & _STRANGE else self._fingerprints[16 * line : 16 * line + 16].hex(),
+            fingerprint="" if flags & _FOREIGN else self._fingerprints[16 * line : 16 * line + 16].hex(),
             succeeded=bool(flags & _SUCCEEDED),
             retryable=bool(flags & _RETRYABLE),
             runs=self._runs[line],
@@ -203,7 +203,7 @@ def _packed(known: Known) -> tuple[bytes, int]:
         try:
             fingerprint = bytes.fromhex(written)
         except ValueError:
-            return _NO_FINGERPRINT, flags | _STRANGE
+            return _NO_FINGERPRINT, flags | _FOREIGN
         if len(fingerprint) == 16:  # it contained no white space
             return fingerprint, flags
-    return _NO_FINGERPRINT, flags | _STRANGE
+    return _NO_FINGERPRINT, flags | _FOREIGN

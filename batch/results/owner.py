@@ -15,7 +15,7 @@ from batch.results.filesystem import Disk, open_own, replace_content, temporary_
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem
 
-_LARGEST = 1 << 20  # bytes
+_MAX_BYTES = 1 << 20  # bytes
 
 
 class Owner(msgspec.Struct, frozen=True):
@@ -45,7 +45,7 @@ def read_owner(output: Path) -> Owner | None:
     with suppress(OSError, ValueError):
         path = owner_path(output)
         with open(open_own(path, os.O_RDONLY, like=path), "rb") as file:
-            return msgspec.json.decode(file.read(_LARGEST), type=Owner)
+            return msgspec.json.decode(file.read(_MAX_BYTES), type=Owner)
     return None
 
 

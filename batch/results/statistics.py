@@ -47,7 +47,7 @@ class Statistics:
         """Count one line."""
         self._count(result, 1)
 
-    def take_back(self, result: Result) -> None:
+    def remove(self, result: Result) -> None:
         """Remove one line from the counts."""
         self._count(result, -1)
 
@@ -85,7 +85,7 @@ def summarise(
     with (files or Disk()).open_read(path) as stream:
         contents = survey(stream, path, lambda result: counts.add(stated(result)), restate)
         for line in contents.lines(stream, contents.index.superseded_lines()):
-            counts.take_back(stated(decode_result(line)))
+            counts.remove(stated(decode_result(line)))
     counts.superseded = contents.index.superseded
     counts.unreadable = contents.index.unreadable
     counts.torn = contents.torn > 0

@@ -128,7 +128,7 @@ def examined(chunk: Chunk, data: bytes) -> Chunk:
     return chunk
 
 
-def may_hold_error(data: bytes) -> bool:
+def may_contain_error(data: bytes) -> bool:
     """Whether these bytes may contain an error in addition to the choices."""
     return b'"error"' in data
 

@@ -103,7 +103,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
     meter.settled(one, outcome, 1)
     assert (budget.tokens.known, budget.tokens.assumed) == pytest.approx((known, assumed))
     assert budget.cost.assumed == pytest.approx(MOST_COST if assumed else 0)
-    assert budget.untold == bool(assumed)
+    assert budget.unreported == bool(assumed)
 
 
 def test_an_unknown_price_is_not_nothing() -> None:
@@ -268,7 +268,7 @@ class BudgetMachine(RuleBasedStateMachine):
             return
         held = self.budget.tokens._taken - self._booked()[0]
         assert held == pytest.approx(sum(tokens for _, _, tokens, _ in self.flying), abs=1e-6)
-        assert self.budget.untold >= len(self.flying)
+        assert self.budget.unreported >= len(self.flying)
 
 
 TestBudget = BudgetMachine.TestCase

@@ -66,16 +66,16 @@ def test_what_is_larger_than_the_bucket_goes_when_it_is_full_and_is_paid_for_aft
 def test_what_was_taken_too_much_comes_back_but_never_beyond_a_full_bucket() -> None:
     bucket = TokenBucket(6000)
     bucket.take(1000, 0)
-    bucket.give_back(900, 0)
+    bucket.refund(900, 0)
     assert bucket.ready_at(1, 0) == pytest.approx(0.01, rel=0.1)
-    bucket.give_back(10**6, 0)
+    bucket.refund(10**6, 0)
     bucket.take(100, 0)
     assert bucket.ready_at(1, 0) > 0
 
 
 def test_what_was_taken_too_little_is_owed() -> None:
     bucket = TokenBucket(6000)
-    bucket.give_back(-700, 0)
+    bucket.refund(-700, 0)
     assert bucket.ready_at(100, 0) == pytest.approx(7, rel=0.02)
 
 
