@@ -47,7 +47,7 @@ async def opened() -> type:
 
 
 @pytest.mark.usefixtures("unchecked")
-async def test_this_aiohttp_is_known() -> None:
+async def test_this_aiohttp_passes_the_check() -> None:
     assert aiohttp_check.mismatch() == ""
     assert aiohttp_check.notice() is None
     assert await opened() is Connections
@@ -116,7 +116,7 @@ async def test_a_run_says_once_that_it_is_slower_and_completes(promptjobs: Comma
     assert ended.stderr.count("requests use its public interface, which is slower") == 1
 
 
-async def test_a_limit_that_is_over_as_a_read_ends_makes_the_next_one_late() -> None:
+async def test_a_timeout_that_expires_as_a_read_ends_fails_the_next_read() -> None:
     """The cancellation arrives too late for this read, and there is no second one."""
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(), loop.time())

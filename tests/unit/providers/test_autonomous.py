@@ -147,7 +147,7 @@ async def test_stream_yields_the_pieces_as_they_come_and_else_the_whole(server: 
     ],
     ids=ascii,
 )
-async def test_the_messages_travel_as_base64_of_their_json(server: Recorder, text: str) -> None:
+async def test_the_messages_are_sent_as_base64_of_their_json(server: Recorder, text: str) -> None:
     messages: list[JSONObject] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": text},
@@ -161,7 +161,7 @@ async def test_the_messages_travel_as_base64_of_their_json(server: Recorder, tex
 
 
 @pytest.mark.parametrize("text", ["half \ud83d of a pair", "\ude00", "\ud83d\ude00", "a\udcffb"], ids=ascii)
-async def test_half_of_a_surrogate_pair_is_no_reason_to_crash(server: Recorder, text: str) -> None:
+async def test_half_of_a_surrogate_pair_does_not_raise(server: Recorder, text: str) -> None:
     await ask("llama", [{"role": "user", "content": text}], stream=True, base_url=server.url)
     (sent,) = server.prompts
     assert "\ufffd" in sent or sent == "😀"
@@ -257,7 +257,7 @@ async def test_a_proxy_is_used_and_shown_its_password(server: Recorder) -> None:
     assert passed == [(f"{server.url}/api/v1/ai/chat-hermes", f"Basic {credentials}")]
 
 
-async def test_a_proxy_that_is_not_there_is_named_without_its_password(server: Recorder) -> None:
+async def test_an_unreachable_proxy_is_named_without_its_password(server: Recorder) -> None:
     with pytest.raises(AttemptError) as caught:
         await ask("hermes", proxy="http://me:sesame@127.0.0.1:9", base_url=server.url)
     assert caught.value.failure.code == "connect"
@@ -280,7 +280,7 @@ class Cut(ChatServer):
         return response
 
 
-async def test_a_cut_stream_is_an_error_that_keeps_what_came() -> None:
+async def test_a_truncated_stream_is_an_error_that_keeps_its_text() -> None:
     async with serving(Cut()) as server:
         answer = AutonomousAI.create_async_generator("llama", HELLO, stream=True, base_url=server.url)
         assert await anext(answer) == "half an ans"
@@ -316,7 +316,7 @@ class Endless(ChatServer):
             return response
 
 
-async def test_a_generator_that_is_left_hangs_up() -> None:
+async def test_closing_a_generator_closes_its_connection() -> None:
     server = Endless()
     async with serving(server):
         answer = AutonomousAI.create_async_generator("llama", HELLO, stream=True, base_url=server.url)

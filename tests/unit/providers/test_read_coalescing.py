@@ -176,7 +176,7 @@ async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[O
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_streams_that_trickle_are_read_a_few_times_and_whole(
+async def test_slow_streams_are_read_a_few_times_and_completely(
     monkeypatch: pytest.MonkeyPatch, tls: bool
 ) -> None:
     reads = 0
@@ -208,7 +208,7 @@ async def test_a_continuous_stream_never_exceeds_a_timeout_that_is_hardly_longer
     assert [type(outcome) for outcome in outcomes] == [Reply] * MIN_STREAMS
 
 
-async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
+async def test_an_attempt_leaves_no_reference_cycles() -> None:
     """Garbage in reference cycles accumulates until a collection: megabytes for a thousand streams."""
     gc.collect()
     gc.disable()

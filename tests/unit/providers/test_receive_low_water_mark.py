@@ -74,7 +74,7 @@ TRANSPORTS = pytest.mark.parametrize("context", [None, TRUSTING], ids=["plain", 
 
 
 @TRANSPORTS
-async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
+async def test_a_few_bytes_wait_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer), line(context) as (_, other, to_other):
         read_coalescing.pause(transport)
         for _ in range(20):

@@ -31,7 +31,7 @@ REQUEST = Request("a", "f", "m", "m", ({"role": "user", "content": "?"},))
 # The state machine, in numbers
 
 
-def test_the_limits_follow_one_another() -> None:
+def test_the_timeouts_follow_one_another() -> None:
     deadlines = Deadlines(LIMITS, 1000)
     assert deadlines.due == 1001
     deadlines.connected(1000.5)
@@ -86,7 +86,7 @@ def test_by_default_an_answer_may_take_as_long_as_it_flows() -> None:
         ),
     ],
 )
-def test_what_is_over_says_its_phase_and_how_long_that_was(steps: list[str], code: str, message: str) -> None:
+def test_an_expired_timeout_names_its_phase_and_length(steps: list[str], code: str, message: str) -> None:
     deadlines = Deadlines(LIMITS, 0)
     for step in steps:
         getattr(deadlines, step)(0)
@@ -205,7 +205,7 @@ def code_of(outcome: Outcome) -> str:
     ],
     ids=["text", "reasoning_content", "reasoning", "refusal", "tool calls"],
 )
-async def test_whatever_the_model_says_stops_the_first_clock_and_feeds_the_second(output: bytes) -> None:
+async def test_any_model_output_ends_first_byte_and_resets_idle(output: bytes) -> None:
     piece = Send(chunk(output))
     slow: list[Action] = [piece, Pause(TICK)] * 6
     limits = Timeouts(first_byte=4 * TICK, idle=4 * TICK)
@@ -218,7 +218,7 @@ async def test_whatever_the_model_says_stops_the_first_clock_and_feeds_the_secon
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
 @pytest.mark.parametrize("output", [b": ping\n\n", delta(""), b"event: ping\ndata: {}\n\n", b"x"], ids=repr)
-async def test_nothing_else_does(output: bytes) -> None:
+async def test_other_data_resets_no_timeout(output: bytes) -> None:
     drip = Drip(chunk(output), TICK / 10)
     limits = Timeouts(first_byte=TICK, idle=TICK)
     assert code_of(await ask(limits, Send(head()), drip)) == "first_byte_timeout"
@@ -246,7 +246,7 @@ async def test_a_whole_reply_has_until_the_first_limit() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
-async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
+async def test_an_endless_name_lookup_is_a_failed_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def hangs(*_: object, **__: object) -> None:

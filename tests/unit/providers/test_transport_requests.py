@@ -113,14 +113,14 @@ async def test_a_header_of_the_job_cannot_change_how_the_body_is_framed(name: st
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\0"])
 @pytest.mark.parametrize("place", ["name", "value"])
-async def test_a_header_that_would_end_its_line_is_refused(end: str, place: str) -> None:
+async def test_a_header_with_a_line_end_is_refused(end: str, place: str) -> None:
     header = {f"x{end}y": "1"} if place == "name" else {"x": f"1{end}evil: 2"}
     with pytest.raises(ValueError, match="line end"):
         Route(URL("http://127.0.0.1/"), header)
 
 
 @pytest.mark.parametrize("status", ["100 Continue", "103 Early Hints"])
-async def test_provisional_answers_are_passed_over(status: str) -> None:
+async def test_provisional_responses_are_skipped(status: str) -> None:
     async with recorder(f"HTTP/1.1 {status}\r\n\r\n".encode() + ANSWER) as (url, _):
         outcomes = await ask(url, {}, b"", b"")
     assert [type(outcome) for outcome in outcomes] == [Reply, Reply]

@@ -63,7 +63,7 @@ def test_whatever_is_quoted_stays_on_its_line(tmp_path: Path, text: str) -> None
     events.log.path.unlink()
 
 
-def test_a_run_goes_on_in_the_log_of_the_one_before(events: Events, tmp_path: Path) -> None:
+def test_a_run_appends_to_the_log_of_the_previous_one(events: Events, tmp_path: Path) -> None:
     for run in ("first", "second"):
         again = Events(tmp_path)
         again.log.write("start", run)
@@ -93,7 +93,7 @@ def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
     assert numbers == list(range(numbers[0], 100))
 
 
-def test_it_is_no_more_open_to_others_than_the_results(events: Events) -> None:
+def test_its_permissions_are_no_wider_than_those_of_the_results(events: Events) -> None:
     events.output.touch()
     events.output.chmod(0o600)
     events.log.write("start", "")
@@ -116,7 +116,7 @@ def test_a_log_that_cannot_be_written_is_reported_once(events: Events, kind: str
     assert "results.jsonl.log cannot be written" in trouble
 
 
-def test_a_pipe_that_is_read_is_still_no_log(events: Events) -> None:
+def test_a_pipe_with_a_reader_is_not_a_log_either(events: Events) -> None:
     os.mkfifo(events.log.path)
     reader = os.open(events.log.path, os.O_RDONLY | os.O_NONBLOCK)
     try:

@@ -57,7 +57,7 @@ def test_a_second_run_reports_which_run_has_locked_the_output(output: Path) -> N
     assert caught.value.exit_code == 75
 
 
-def test_being_refused_does_not_disturb_the_holder(output: Path) -> None:
+def test_a_refused_lock_does_not_affect_the_holder(output: Path) -> None:
     with another_process(output):
         for _ in range(3):
             with pytest.raises(OutputLockedError, match=r"process \d+ on"):
@@ -99,14 +99,14 @@ def test_other_outputs_are_free(output: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b'{"pid":', b"\xff\xfe", b'{"pid":"x"}'])
-def test_a_holder_that_has_not_signed_holds_all_the_same(text: bytes, output: Path) -> None:
+def test_a_holder_without_a_record_holds_the_lock(text: bytes, output: Path) -> None:
     with OutputLock(output):
         output.with_name("results.jsonl.lock").write_bytes(text)
         with pytest.raises(OutputLockedError, match=r"is locked by another run$"):
             OutputLock(output).acquire()
 
 
-def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
+def test_a_holders_record_cannot_write_to_the_terminal(output: Path) -> None:
     with OutputLock(output):
         lock_file = output.with_name("results.jsonl.lock")
         lock_file.write_text('{"pid": 1, "host": "\\u001b[2Jgone", "started": "now"}')
@@ -115,7 +115,7 @@ def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
     assert str(caught.value).endswith(r"another run (process 1 on \x1b[2Jgone, since now)")
 
 
-def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_locked_is_a_write_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputWriteError, match="cannot be locked: Not a directory"):
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()

@@ -55,7 +55,7 @@ def test_costs_are_added_up_where_they_are_known() -> None:
     assert (counts.cost, counts.priced, counts.unpriced) == (0.375, 2, 1)
 
 
-def test_damage_is_counted_and_left_as_it_is() -> None:
+def test_damage_is_counted_and_not_changed() -> None:
     line = encode_result(succeeded("a"))
     counts = counted(line + b"\0\0\n" + encode_result(failed("b", "empty")) + line[:-9])
     assert (counts.succeeded, counts.failed) == (1, {"empty": 1})

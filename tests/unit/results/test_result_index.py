@@ -59,7 +59,7 @@ def test_any_text_is_an_id(request_id: str) -> None:
 
 
 @given(hostile_text | st.sampled_from(["A" * 32, "0 " * 16, " " * 32, "0" * 31 + "x"]))
-def test_a_fingerprint_that_we_would_not_write_matches_nothing(fingerprint: str) -> None:
+def test_a_fingerprint_in_another_format_matches_nothing(fingerprint: str) -> None:
     index = indexed([("a", Known(fingerprint, succeeded=True))])
     assert index.get("a") == Known("", succeeded=True)
 

@@ -97,7 +97,7 @@ async def test_a_run_that_writes_nothing_leaves_no_file(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-async def test_flushing_is_enough_where_it_is_asked_for() -> None:
+async def test_flush_durability_does_not_sync() -> None:
     disk = held(lines("a"))
     disk.errors["sync"] = errno.EIO
     with ResultLog.open(PATH, durability="flush", files=disk) as log:
@@ -163,7 +163,7 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_lines() -> None:
         assert len(log.notices) == (not whole[:length].endswith(b"\n") and length > 0)
 
 
-async def test_what_a_cut_has_taken_runs_again() -> None:
+async def test_requests_of_removed_partial_lines_are_sent_again() -> None:
     names = [f"{number:02}" for number in range(50)]
     whole = lines(*names)
     for length in range(0, len(whole), 41):  # no divisor of a line's length, so that all of it is hit
@@ -174,7 +174,7 @@ async def test_what_a_cut_has_taken_runs_again() -> None:
         assert disk.content(PATH) == whole
 
 
-async def test_unreadable_lines_are_set_aside() -> None:
+async def test_unreadable_lines_are_moved() -> None:
     bad = [b"\0\0\0\0\n", b"not a result\n", b'{"schema_version":1,"id":"x"\xff}\n', b"\n"]
     disk = held(lines("a") + bad[0] + lines("b") + b"".join(bad[1:]) + lines("a", "c") + b"{")
     disk.put(CORRUPT, b"earlier\n")
@@ -210,7 +210,7 @@ def test_a_file_of_another_program_is_not_changed(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a directory", "a pipe"])
-def test_what_is_no_regular_file_is_refused_at_once(make: object, tmp_path: Path) -> None:
+def test_a_file_that_is_not_regular_is_refused_at_once(make: object, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     assert callable(make)
     make(path)
@@ -293,9 +293,7 @@ async def test_nothing_counts_that_is_not_in_the_file(
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
-async def test_a_run_whose_file_has_gone_does_not_end_well(
-    meddle: Callable[[Path], object], tmp_path: Path
-) -> None:
+async def test_a_run_whose_file_was_removed_fails(meddle: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     (tmp_path / "b").write_bytes(b"theirs")
     with ResultLog.open(path) as log:
@@ -346,7 +344,7 @@ async def test_a_full_disk_ends_the_run_and_loses_nothing(room: int) -> None:
     ("operation", "content"),
     [("sync", lines("a")), ("write", lines("a")), ("create", b""), ("sync", b""), ("replace", b"")],
 )
-async def test_an_error_takes_back_what_it_did_not_acknowledge(operation: str, content: bytes) -> None:
+async def test_an_error_truncates_unacknowledged_results(operation: str, content: bytes) -> None:
     disk = held(content)
     with ResultLog.open(PATH, files=disk) as log:
         disk.errors[operation] = errno.EIO

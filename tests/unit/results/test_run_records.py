@@ -41,9 +41,7 @@ def events(cli: Cli) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in found if match]
 
 
-def test_the_summary_of_a_run_that_was_stopped_and_of_the_one_that_went_on(
-    cli: Cli, server: ChatServer
-) -> None:
+def test_the_summaries_of_a_stopped_run_and_of_its_resumption(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 10)
     first = cli("run", "job.yaml", "--limit", "4", "--json")
     assert summary(cli) == first.summary
@@ -90,7 +88,7 @@ def test_a_run_whose_endpoint_refuses_the_key_leaves_its_summary(cli: Cli) -> No
         assert "wrong-key" not in beside(cli, ending).read_text(encoding="utf-8")
 
 
-def test_what_lets_nothing_be_sent_leaves_the_earlier_summary(cli: Cli, server: ChatServer) -> None:
+def test_a_run_that_sends_nothing_keeps_the_earlier_summary(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 1)
     cli("run", "job.yaml")
     before = summary(cli)
@@ -101,7 +99,7 @@ def test_what_lets_nothing_be_sent_leaves_the_earlier_summary(cli: Cli, server: 
     assert events(cli)[-1][1].startswith("JobFileError")
 
 
-def test_an_output_that_breaks_is_in_the_summary_where_that_can_be_written(
+def test_a_write_error_of_the_output_is_in_the_summary_if_that_can_be_written(
     cli: Cli, server: ChatServer
 ) -> None:
     write_job(cli, server.url, 3)

@@ -66,7 +66,7 @@ async def test_a_succeeded_result_moves_when_another_takes_its_place() -> None:
     assert log.kept == 1
 
 
-async def test_it_moves_where_a_failure_takes_its_place() -> None:
+async def test_it_moves_when_a_failure_takes_its_place() -> None:
     disk = held(early("a"))
     with ResultLog.open(PATH, files=disk) as log:
         await log.write([failed("a")])
@@ -75,7 +75,7 @@ async def test_it_moves_where_a_failure_takes_its_place() -> None:
     assert disk.content(SUPERSEDED) == early("a")
 
 
-async def test_it_is_dropped_where_that_is_asked_for() -> None:
+async def test_it_is_removed_on_request() -> None:
     disk = held(early("a"))
     log = await supersede(disk, "a", keep=False)
     assert disk.content(PATH) == late("a")
@@ -108,7 +108,7 @@ async def test_the_order_of_the_output_changes_nothing_of_it() -> None:
 # Pruning
 
 
-async def test_pruning_removes_what_earlier_runs_have_set_aside() -> None:
+async def test_pruning_removes_superseded_results_of_earlier_runs() -> None:
     disk = held(early("a"), superseded=early("x"))
     disk.put(CORRUPT, b"damaged\n")
     await supersede(disk, "", prune=True)
@@ -116,7 +116,7 @@ async def test_pruning_removes_what_earlier_runs_have_set_aside() -> None:
     assert disk.names() == {PATH.name}
 
 
-async def test_pruning_keeps_what_this_run_has_set_aside() -> None:
+async def test_pruning_keeps_superseded_results_of_this_run() -> None:
     disk = held(early("a") + b"damaged\n" + early("z"), superseded=early("x"))
     disk.put(CORRUPT, b"earlier\n")
     await supersede(disk, "a", prune=True)
@@ -130,7 +130,7 @@ async def test_pruning_keeps_what_this_run_has_set_aside() -> None:
 # Deaths
 
 
-def test_a_death_at_any_operation_loses_no_answer_and_doubles_none() -> None:
+def test_a_kill_at_any_operation_loses_and_duplicates_no_answer() -> None:
     content = early("a") + early("b") + broken("c") + late("a")
     deaths = 0
     for operation in range(1, 100):
@@ -179,7 +179,7 @@ async def test_a_disk_that_fails_meanwhile_leaves_the_output_whole(operation: st
 
 
 @pytest.mark.parametrize("room", [0, 1, 100, len(early("a")), len(early("a")) + 100])
-async def test_a_full_disk_leaves_no_half_answer(room: int) -> None:
+async def test_a_full_disk_leaves_no_partial_answer(room: int) -> None:
     content = early("a") + early("b")
     disk = held(content, superseded=early("x"))
     log = ResultLog.open(PATH, files=disk)

@@ -75,7 +75,7 @@ def taken(it: TargetQueue, now: float) -> list[str]:
     return names
 
 
-def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
+def test_a_waiting_request_stays_at_the_head_until_its_time() -> None:
     ledger = Ledger(lambda task, now: 10.0 if task.request.id == "m2" else now)
     it = proven(queue(ledger))
     assert taken(it, 0) == ["m1"]
@@ -85,7 +85,7 @@ def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
     assert ledger.reserved == ["m0", "m1", "m2", "m3", "m4"], "asking reserves nothing"
 
 
-def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
+def test_admission_applies_to_retries_like_first_attempts() -> None:
     ledger = Ledger(lambda task, now: now if not task.failures else 30.0)
     it = proven(queue(ledger, total=3))
     first = it.take(0)
@@ -97,7 +97,7 @@ def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
     assert taken(it, 30) == ["m1", "m2"]
 
 
-def test_the_gate_hears_of_every_attempt_and_every_result() -> None:
+def test_the_admission_control_receives_every_attempt_and_every_result() -> None:
     ledger = Ledger(lambda task, now: now)
     it = proven(queue(ledger))
     task = it.take(0)

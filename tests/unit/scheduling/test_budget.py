@@ -92,7 +92,7 @@ def test_a_price_is_per_million_tokens(price: Price, prompt: int, completion: in
     ],
     ids=lambda value: getattr(value, "code", None),
 )
-def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
+def test_an_attempt_is_charged_its_usage_or_its_reservation_or_nothing(
     outcome: Outcome, known: float, assumed: float
 ) -> None:
     budget = Budget(tokens=10**6)
@@ -106,7 +106,7 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
     assert budget.unreported == bool(assumed)
 
 
-def test_an_unknown_price_is_not_nothing() -> None:
+def test_an_unknown_price_is_not_zero() -> None:
     budget = Budget()
     meter = Quota(budget, Rates())
     one = task()
@@ -116,7 +116,7 @@ def test_an_unknown_price_is_not_nothing() -> None:
     assert meter.price is None
 
 
-def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_sent() -> None:
+def test_a_retry_with_more_tokens_is_reserved_with_them() -> None:
     meter = Quota(Budget(tokens=10**6), Rates())
     one = task()
     meter.reserve(one, 0)
@@ -130,7 +130,7 @@ def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_s
 # Stopping
 
 
-def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
+def test_a_request_that_does_not_fit_waits_for_requests_in_flight() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
     first, second = task(1), task(2)
@@ -141,7 +141,7 @@ def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
     assert meter.ready_at(second, 1) == 1
 
 
-def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
+def test_a_request_that_does_not_fit_alone_ends_the_run_with_a_message() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
     first, second = task(1), task(2, size=0)
@@ -274,7 +274,7 @@ class BudgetMachine(RuleBasedStateMachine):
 TestBudget = BudgetMachine.TestCase
 
 
-def test_a_queue_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
+def test_a_queue_and_its_quota_stop_at_the_limit_despite_failures() -> None:
     def rows() -> Iterator[Request]:
         yield from (request(number) for number in range(100))
 

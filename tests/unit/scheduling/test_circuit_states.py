@@ -134,7 +134,7 @@ def test_the_table_has_these_transitions_and_no_others() -> None:
     assert {(before, change): after for before, change, after, _ in SCENARIOS} == TRANSITIONS
 
 
-def test_an_endpoint_is_parked_over_the_state_of_its_circuit() -> None:
+def test_parking_covers_the_state_of_the_circuit() -> None:
     breaker = Endpoint()(OK).breaker
     breaker.park(Parking("http_429", "later", until=60.0))
     assert (breaker.state, breaker.circuit) == (State.PARKED, State.CLOSED)

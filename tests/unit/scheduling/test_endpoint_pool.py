@@ -73,7 +73,7 @@ def test_each_endpoint_has_a_first_request_of_its_own() -> None:
     assert names(taken(it)) == Counter("abc")
 
 
-def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
+def test_the_least_busy_endpoint_is_chosen_and_all_share_one_limit() -> None:
     it = proven("abc", limit=9)
     tasks = taken(it)
     assert names(tasks) == Counter("aaabbbccc")
@@ -81,7 +81,7 @@ def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
     assert names(taken(it)) == Counter("bbb")
 
 
-def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() -> None:
+def test_a_failing_endpoint_is_probed_and_the_others_serve_its_requests() -> None:
     it = proven()
     tasks = taken(it)
     said = settle(it, [task for task in tasks if task.endpoint == "a"], {"a": REFUSED})
@@ -96,7 +96,7 @@ def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() ->
     assert not any(task.failures for task in tasks)
 
 
-def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
+def test_after_a_failure_another_endpoint_is_chosen_even_if_it_is_busier() -> None:
     it = proven(limit=4)
     tasks = taken(it)
     mine = next(task for task in tasks if task.endpoint == "a")
@@ -145,7 +145,7 @@ def test_a_probe_of_such_an_endpoint_is_uncharged_and_announced_once() -> None:
     assert it.parking is None
 
 
-def test_a_key_that_one_refuses_holds_that_one() -> None:
+def test_a_key_that_one_endpoint_rejects_parks_that_endpoint() -> None:
     it = proven()
     tasks = taken(it)
     settle(it, tasks, {"a": WRONG_KEY})
@@ -227,7 +227,7 @@ def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds:
     return counts
 
 
-def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
+def test_an_endpoint_that_fails_fast_does_not_attract_all_requests() -> None:
     it = proven(limit=16)
     gone = 0
 

@@ -185,7 +185,7 @@ KINDS: dict[str, Kind] = {
 
 
 @pytest.mark.parametrize("name", FAILURE_CODES)
-def test_what_a_code_without_a_status_says_of_the_endpoint(name: str) -> None:
+def test_what_a_code_without_a_status_shows_about_the_endpoint(name: str) -> None:
     assert kind_of(Failure(name, "")) is KINDS.get(name, Kind.OWN)
 
 

@@ -45,7 +45,7 @@ def test_a_reply_pays_for_some_and_time_for_a_few() -> None:
     assert spend_all(budget, 0.5) == pytest.approx(PACE / 2, abs=1)
 
 
-def test_what_is_saved_up_is_bounded() -> None:
+def test_saved_retries_are_bounded() -> None:
     budget = RetryBudget(20)
     for _ in range(1000):
         budget.replied(0)
@@ -53,7 +53,7 @@ def test_what_is_saved_up_is_bounded() -> None:
 
 
 @given(st.integers(1, 100), st.lists(st.tuples(st.floats(0, 2), st.booleans())))
-def test_never_more_than_is_paid_for_and_never_later_than_promised(
+def test_retries_never_exceed_the_budget_nor_the_promised_time(
     limit: int, steps: list[tuple[float, bool]]
 ) -> None:
     budget, now, spent, replies = RetryBudget(limit), 0.0, 0, 0
@@ -69,7 +69,7 @@ def test_never_more_than_is_paid_for_and_never_later_than_promised(
         assert spent <= max(10, limit) + REPLY_PAYS * replies + PACE * now + 1e-6
 
 
-def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
+def test_rounding_never_delays_a_retry() -> None:
     budget, now, chance = RetryBudget(10), 0.0, random.Random(1).random
     for _ in range(10_000):
         now += chance() / 10
@@ -103,21 +103,21 @@ def played(
     return sent
 
 
-def test_where_everything_fails_the_queue_slows_to_a_walk() -> None:
+def test_if_all_requests_fail_the_queue_slows_down() -> None:
     sent = played(lambda task, now: OK if now < 1 else CUT, 300)
     minute = [at for at, _ in sent if 60 <= at < 120]
     assert len(minute) / 60 < 1.5 * PACE
     assert len(minute) > 60, "but goes on"
 
 
-def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> None:
+def test_occasional_failures_do_not_slow_the_queue() -> None:
     chance = random.Random(3).random
     sent = played(lambda task, now: CUT if chance() < 0.1 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
     assert 0.08 < sum(again for _, again in sent) / len(sent) < 0.12
 
 
-def test_where_a_third_fails_new_requests_go_as_fast_as_without_it() -> None:
+def test_new_requests_are_not_slowed_if_a_third_fails() -> None:
     """Waiting retries occupy no slots, and do not block other requests."""
     chance = random.Random(4).random
     sent = played(lambda task, now: CUT if chance() < 0.3 else OK, 20)

@@ -79,7 +79,7 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     ],
     ids=["pilot", "proven", "retry", "parked", "held", "out"],
 )
-def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], expected: Snapshot) -> None:
+def test_limits_waiting_requests_and_parked_endpoints(outcomes: list[Outcome], expected: Snapshot) -> None:
     assert after(Scheduler([queue()], limit=8), *outcomes) == expected
 
 
@@ -92,7 +92,7 @@ def test_requests_in_flight_are_counted_over_all_queues_below_the_limit_of_the_r
     assert (snapshot(scheduler, 2.0).in_flight, taken) == (6, 6)
 
 
-def test_a_queue_that_waits_for_its_gate_is_limited() -> None:
+def test_a_queue_that_waits_for_admission_is_limited() -> None:
     scheduler = Scheduler([queue(admission=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
@@ -124,7 +124,7 @@ def test_a_queue_that_is_over_allows_nothing() -> None:
     ],
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
-def test_it_says_which_failures_hold_a_queue_back(failure: Failure, reason: str | None) -> None:
+def test_it_names_the_failures_that_limit_a_queue(failure: Failure, reason: str | None) -> None:
     scheduler = Scheduler([queue(limiter=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))

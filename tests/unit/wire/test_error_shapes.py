@@ -121,7 +121,7 @@ def test_an_error_that_ends_the_body_without_an_empty_line(body: bytes) -> None:
     assert failure(HELLO + finish() + body).code == "api_error"
 
 
-def test_an_error_is_the_same_however_the_bytes_come() -> None:
+def test_an_error_is_the_same_for_any_split() -> None:
     body = HELLO + named('{"message": "é", "code": 503}')
     assert len({repr(decoded(parts)) for parts in every_feeding(body)}) == 1
 

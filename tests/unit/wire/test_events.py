@@ -72,7 +72,7 @@ from tests.support.wire_support import (
         pytest.param(b'data: {"choices":\ndata: []}\n\n', id="JSON on two lines"),
     ],
 )
-def test_an_odd_event_costs_nothing(odd: bytes) -> None:
+def test_an_unusual_event_does_no_harm(odd: bytes) -> None:
     for body in (odd + GOOD, delta("Hel") + odd + delta("lo") + finish() + DONE, HELLO + odd + finish()):
         assert reply(body) == Reply("Hello", Verdict.COMPLETE, "stop")
 
@@ -128,7 +128,7 @@ def test_an_event_that_cannot_be_read_is_a_failure(bad: bytes, code: str) -> Non
     ],
     ids=str,
 )
-def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str, final: bool) -> None:
+def test_an_error_event_is_a_failure_at_any_place(error: Any, message: str, final: bool) -> None:
     for before, said in ((b"", None), (delta("Hel"), "Hel"), (HELLO + finish(), "Hello")):
         outcome = failure(before + event({"error": error}) + DONE)
         assert (outcome.code, outcome.message) == ("api_error", message)
