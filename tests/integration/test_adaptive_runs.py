@@ -79,7 +79,7 @@ def test_a_small_job_is_not_slowed_by_500s_and_cuts() -> None:
     assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
-def test_a_server_that_says_503_above_its_capacity_is_not_taken_for_dead() -> None:
+def test_a_server_with_503_above_its_capacity_is_not_considered_down() -> None:
     bench = run_against(SimulatedServer(steady(4), Random(1), refusal=BUSY), 1000, limit=64)
     assert bench.statuses == ["succeeded"] * 1000
     assert seconds(bench) <= 1000 / 4 * 2.0 * (1 + 1 / 3) / 0.8

@@ -39,7 +39,7 @@ def busiest(times: Iterable[float], width: float) -> int:
 
 @pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
 @pytest.mark.parametrize("limit", [8, 1000])
-def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
+def test_a_thousand_retry_afters_are_observed_without_a_burst_at_the_end(
     limit: int, limiter: Callable[[int], ConcurrencyLimiter]
 ) -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
@@ -58,7 +58,7 @@ def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
     assert busiest(again, 0.1) <= 150, "a thousand at once are spread over a second"
 
 
-def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Path) -> None:
+def test_a_model_parked_for_an_hour_does_not_delay_the_next_one(tmp_path: Path) -> None:
     """Half a million rows of the parked model are first in the file."""
     behind, healthy = 500_000, 28_000
     path = tmp_path / "job.jsonl"
@@ -147,7 +147,7 @@ def test_a_pool_loses_one_of_its_endpoints_for_ten_minutes_and_gets_it_back() ->
     assert max(gaps) <= 1.01, "the other one went on all the time"
 
 
-def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_and_no_more() -> None:
+def test_a_model_that_takes_a_hundred_times_as_long_gets_half_of_the_slots() -> None:
     def slow(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         return 1 if request.id == "slow-0" else 100, OK
 

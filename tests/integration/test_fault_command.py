@@ -127,7 +127,9 @@ async def run(promptjobs: Command, job: dict[str, Any]) -> tuple[Ended, dict[str
 
 
 @pytest.mark.parametrize(("faults", "code"), [(MENDED, 0), (LOST, 1)], ids=["mended", "lost"])
-async def test_each_fault_ends_in_its_line(promptjobs: Command, faults: dict[str, Fault], code: int) -> None:
+async def test_each_fault_gives_its_result_line(
+    promptjobs: Command, faults: dict[str, Fault], code: int
+) -> None:
     endpoints = Endpoints(faults)
     async with endpoints.server:
         ended, lines = await run(promptjobs, endpoints.job())
@@ -174,7 +176,7 @@ async def test_no_server_at_the_address_is_exit_code_7(promptjobs: Command) -> N
     assert "connect" in ended.stderr
 
 
-async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_goes_on(
+async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_resumes(
     promptjobs: Command,
 ) -> None:
     names = [str(number) for number in range(15)]
@@ -196,7 +198,7 @@ async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_
         assert {line["attempts"] for line in lines.values()} == {1}
 
 
-async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> None:
+async def test_a_slow_but_steady_answer_exceeds_no_timeout(promptjobs: Command) -> None:
     slow: list[Any] = [Send(head())]
     for _ in range(7):
         slow += [Send(chunk(delta("a"))), Pause(0.1)]
@@ -210,7 +212,7 @@ async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> N
     assert line["timings"]["total"] > 2 * endpoints.job()["timeouts"]["idle"]
 
 
-async def test_the_time_in_the_queue_counts_against_no_limit(promptjobs: Command) -> None:
+async def test_the_time_in_the_queue_counts_against_no_timeout(promptjobs: Command) -> None:
     job = {
         "provider": "openai",
         "model": "m",

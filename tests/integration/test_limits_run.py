@@ -64,7 +64,7 @@ def test_retries_count_among_the_requests_of_a_minute() -> None:
     assert most_in_a_minute(times(bench)) <= 60
 
 
-def test_tokens_a_minute_are_used_up_by_what_answers_took_and_not_by_what_they_might_have() -> None:
+def test_tokens_per_minute_count_real_usage_and_not_reservations() -> None:
     admission = Quota(Budget(), Rates(tokens=6000))
     bench = Bench(
         {"m": always(20, reply(50, 50))}, {"m": requests(300)}, limit=64, admissions={"m": admission}
@@ -82,7 +82,7 @@ def test_a_request_larger_than_the_bucket_is_served_and_the_next_ones_wait_for_i
     assert times(bench) == pytest.approx([0, 5 * MINUTE, 10 * MINUTE], rel=0.03)
 
 
-def test_the_limit_of_one_model_holds_up_no_other() -> None:
+def test_the_limit_of_one_model_does_not_delay_another() -> None:
     budget = Budget()
     admissions = {"slow": Quota(budget, Rates(requests=6)), "fast": Quota(budget, FREE)}
     scripts: dict[str, Script] = dict.fromkeys(admissions, always(1, reply(40, 20)))
@@ -141,7 +141,7 @@ def test_a_result_says_what_all_its_attempts_cost() -> None:
     assert costs == {"m-0": 0.0002, "m-1": 0.00032, "m-2": None}
 
 
-def test_what_failed_before_it_was_sent_costs_nothing() -> None:
+def test_a_failure_before_sending_costs_nothing() -> None:
     refused = Failure("http_500", "oops", http_status=500)
     admission = Quota(Budget(), FREE, Price(1.0, 2.0))
     bench = Bench({"m": always(1, refused)}, {"m": requests(1)}, max_attempts=2, admissions={"m": admission})

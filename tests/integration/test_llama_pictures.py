@@ -56,7 +56,7 @@ def server() -> Iterator[str]:
         pytest.param(MIXED, id="mixed"),
     ],
 )
-def test_pictures_that_always_fail_stop_no_text(
+def test_pictures_that_always_fail_do_not_stop_texts(
     prompts: list[dict[str, Any]], server: str, tmp_path: Path
 ) -> None:
     (tmp_path / "dot.png").write_bytes(PNG)

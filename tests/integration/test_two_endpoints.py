@@ -40,7 +40,7 @@ def job(**address: object) -> dict[str, Any]:
     }
 
 
-async def test_what_a_dying_server_leaves_is_served_by_the_other(folder: Path) -> None:
+async def test_requests_of_a_dying_server_are_served_by_the_other(folder: Path) -> None:
     dying = anyio.Event()
 
     def mortal(request: Received) -> Script:

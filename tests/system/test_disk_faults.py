@@ -247,7 +247,7 @@ async def live_all(disk: SimulatedDisk, all_lives: list[Life], fate: Callable[[]
 @pytest.mark.slow
 @CASES
 @given(start=earlier_files, all_lives=st.lists(lives, min_size=1, max_size=5), data=st.data())
-def test_no_disk_makes_the_log_break_its_promise(
+def test_acknowledged_results_survive_any_disk_fault(
     start: bytes, all_lives: list[Life], data: st.DataObject
 ) -> None:
     disk = SimulatedDisk()

@@ -61,7 +61,7 @@ async def damaged(tmp_path: Path) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "prune"), [("completion", False), ("input", True)])
-async def test_a_death_at_any_operation_loses_nothing(
+async def test_a_kill_at_any_operation_loses_nothing(
     tmp_path: Path, damaged: bytes, order: str, prune: bool
 ) -> None:
     output = tmp_path / "output" / "job.jsonl"

@@ -89,7 +89,7 @@ async def test_the_second_run_touches_nothing(
 
 
 @pytest.mark.parametrize("race", range(RACES // 2))
-async def test_of_two_that_start_together_one_runs(
+async def test_of_two_runs_that_start_together_one_runs(
     promptjobs: Command, tmp_path: Path, server: Withholding, race: int
 ) -> None:
     write_job(tmp_path, f"{server.url}/v1", ROWS)
