@@ -12,8 +12,9 @@ from batch.inputs.bad_rows import NOBODY, BadIds, Origin, PlaceIds, gone, place_
 from batch.inputs.composed_ids import Composed
 from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.identity import Ordinals, fingerprint
-from batch.inputs.readers.registry import read_rows
+from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import BadDraft, BadRow, Note
+from batch.jobfile.job import DOCUMENTS
 from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ class JobSource:
     @property
     def of_documents(self) -> bool:
         """Whether each row is a document, with its path as its id."""
-        return self.job.inputs is not None and self.job.inputs.kind == "files"
+        return self.job.inputs is not None and self.job.inputs.kind == DOCUMENTS
 
     @property
     def notices(self) -> list[str]:

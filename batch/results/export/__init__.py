@@ -1,1 +1,1 @@
-"""Results in other forms: one module a family of formats."""
+"""Results in other forms: one module a format."""
