@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from batch.errors import UnencodableError
 from batch.failure_codes import BAD_ROW, INPUT_CHANGED, UNENCODABLE
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
-from batch.scheduling.bill import cost_source
+from batch.scheduling.attempt_cost import cost_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence

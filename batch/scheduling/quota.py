@@ -11,11 +11,11 @@ from msgspec import Struct
 from batch.failure_codes import is_billable
 from batch.records import Failure, Reply, Usage
 from batch.scheduling.admission import UnlimitedAdmission
-from batch.scheduling.belief import believed
-from batch.scheduling.bill import charge
+from batch.scheduling.attempt_cost import charge
 from batch.scheduling.budget import NOTHING, UNKNOWN, Charge
 from batch.scheduling.token_bucket import TokenBucket
 from batch.scheduling.token_estimate import Estimate, Estimator
+from batch.scheduling.usage_plausibility import believed
 
 if TYPE_CHECKING:
     from batch.records import Outcome

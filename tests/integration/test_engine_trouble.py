@@ -69,7 +69,6 @@ def test_a_model_parked_for_an_hour_does_not_delay_the_next_one(tmp_path: Path) 
     source = JobSource(
         JobFile("job", path, tmp_path, bounds_of(tmp_path), models, tmp_path / "out.jsonl", rows=path),
         {},
-        {},
     )
     plan, sink = Plan(), MemorySink()
     plan.to_send.update(parked=behind, healthy=healthy)

@@ -7,7 +7,7 @@ import time
 import pytest
 
 from batch.records import Failure, Outcome, Reply, Request, Usage, Verdict
-from batch.scheduling.belief import believed, is_too_small
+from batch.scheduling.usage_plausibility import believed, is_too_small
 
 ENGLISH = "The river rose in the night and took the old bridge with it. " * 20
 GERMAN = "Donaudampfschifffahrtsgesellschaftskapitän Rechtsschutzversicherungsgesellschaften " * 20
