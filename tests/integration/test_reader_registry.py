@@ -67,7 +67,7 @@ def test_each_key_of_rows_in_a_job_file_has_a_reader() -> None:
 def test_no_reader_stands_in_for_one_that_is_unknown(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         reader_of(name)
-    assert str(caught.value) == f"there is no reader {name!r}; there is csv, jsonl, parquet, results"
+    assert str(caught.value) == f"unknown reader {name!r}; known: csv, jsonl, parquet, results"
 
 
 def test_readers_are_imported_when_they_are_named() -> None:

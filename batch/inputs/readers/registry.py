@@ -25,8 +25,8 @@ def names() -> list[str]:
 
 
 def reader_of(name: str) -> Reader:
-    """The reader of that name. Raises ``UsageError``, listing what there is."""
+    """Return the reader of that name. Raises ``UsageError``, which lists the known readers."""
     module = MODULES.get(name)
     if module is None:
-        raise UsageError(f"there is no reader {name!r}; there is {', '.join(names())}")
+        raise UsageError(f"unknown reader {name!r}; known: {', '.join(names())}")
     return cast("Reader", import_module(module))
