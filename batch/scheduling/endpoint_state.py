@@ -1,8 +1,7 @@
 """What is known of one endpoint: the data that the circuit breaker and its rules share.
 
-The rules read and write it: ``trials`` says what may be sent to an endpoint in doubt, ``failure_judgement``,
-``refusal_judgement`` and ``check_judgement`` decide what a failure means, and ``outages`` opens circuits and
-parks endpoints.
+The rules read and write it: ``trials`` says what may be sent to an endpoint in doubt, ``failure_judgement``
+and ``check_judgement`` decide what a failure means, and ``outages`` opens circuits and parks endpoints.
 """
 
 from __future__ import annotations

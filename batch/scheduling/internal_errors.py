@@ -20,9 +20,7 @@ def internal_error(error: BaseException) -> Failure:
 
 
 def charged(failure: Failure, earlier: Sequence[str]) -> Failure:
-    """The failure; an internal error is retried once, unless ``earlier`` attempts have ended in one."""
-    if failure.code != INTERNAL_ERROR:
-        return failure
+    """An internal error as a failure that is retried once, unless ``earlier`` attempts have ended in one."""
     return replace(failure, should_retry=INTERNAL_ERROR not in earlier)
 
 
