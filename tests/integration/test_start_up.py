@@ -22,7 +22,15 @@ prompt: {prompt}
 inputs: {{jsonl: rows.jsonl}}
 """
 
-TO_SEND = {"aiohttp", "batch.providers.client", "batch.providers.attempt", "batch.local_model.parent"}
+TO_SEND = {
+    "aiohttp",
+    "batch.app.run.engine",
+    "batch.local_model.parent",
+    "batch.providers.client",
+    "batch.runner",
+    "batch.scheduling.target_queue",
+    "batch.wire.reply_decoder",
+}
 """What only a run needs that sends something."""
 
 FOR_SOME_JOBS = {"genai_prices", "jsonschema", "kreuzberg", "pyarrow", "tqdm", "xllamacpp"}
