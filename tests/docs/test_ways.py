@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from tests.docs.trace_ways import PAGE, Way, holds, is_text, page, ways
+from tests.docs.trace_ways import PAGE, page, ways
+from tests.support.value_trace import Way, holds, is_text
 
 LIMITS = {"One request": 20, "One retry": 8, "One SSE chunk": 8, "One key": 10}
 """Most modules that may pass the value on."""
