@@ -26,7 +26,7 @@ MAX_TEXT = 64 * 1024
 MAX_STEPS = 20_000
 """Maximum number of schema parts times answer values; about 50 ms at worst."""
 
-MOST_PARTS, DEEPEST, LONGEST_PATTERN = 1000, 64, 200
+MAX_PARTS, MAX_DEPTH, MAX_PATTERN = 1000, 64, 200
 """Maximum size, nesting and pattern length of a schema that is itself checked in this process."""
 
 _REFERENCE = 10
@@ -142,11 +142,11 @@ def _inside(value: Any) -> Iterable[Any]:
 def is_plain(schema: Any) -> bool:
     """Whether validating the schema itself is cheap: it is small, flat, and has plain patterns."""
     level, parts = [schema], 0
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         parts += len(level)
         if not level:
             return True
-        if parts > MOST_PARTS or not all(map(_has_plain_patterns, level)):
+        if parts > MAX_PARTS or not all(map(_has_plain_patterns, level)):
             return False
         level = [part for value in level for part in _inside(value)]
     return False
@@ -158,7 +158,7 @@ def _has_plain_patterns(value: Any) -> bool:
     named = value.get("patternProperties")
     patterns = [value.get("pattern"), *(named if isinstance(named, dict) else ())]
     return all(
-        len(pattern) <= LONGEST_PATTERN and not _SPECIAL_GROUP.search(pattern)
+        len(pattern) <= MAX_PATTERN and not _SPECIAL_GROUP.search(pattern)
         for pattern in patterns
         if isinstance(pattern, str)
     )

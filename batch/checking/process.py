@@ -48,7 +48,7 @@ class CheckingProcess:
         """Return the result of a task. A failure of the process counts for this task only."""
         with self._in_use:
             try:
-                return self._asked(msgspec.msgpack.encode(task))
+                return self._ask(msgspec.msgpack.encode(task))
             except (OSError, EOFError) as error:
                 return unfinished(self._end_of_process(error))
 
@@ -60,7 +60,7 @@ class CheckingProcess:
         with self._in_use:
             self._reap()
 
-    def _asked(self, data: bytes) -> CheckResult:
+    def _ask(self, data: bytes) -> CheckResult:
         process = self._running()
         assert process.stdin is not None  # noqa: S101 - opened as a pipe
         assert process.stdout is not None  # noqa: S101
@@ -70,7 +70,7 @@ class CheckingProcess:
 
     def _running(self) -> Popen[bytes]:
         if self._process is None and not self._is_closed:
-            self._process = _started()
+            self._process = _start_process()
         if self._process is None or self._is_closed:  # ``close`` may have missed a starting process
             if self._process is not None:
                 self._process.kill()
@@ -100,7 +100,7 @@ class CheckingProcess:
         return process.wait()
 
 
-def _started() -> Popen[bytes]:
+def _start_process() -> Popen[bytes]:
     from subprocess import DEVNULL, PIPE, Popen  # noqa: PLC0415 - most runs never need it
 
     root = Path(__file__).parent.parent.parent

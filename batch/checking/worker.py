@@ -1,7 +1,7 @@
 """The checking process: reads tasks from standard input, one after the other, until its end.
 
-It sets its own limits: the kernel kills it when a check has used too much CPU time, even if Python cannot run
-and even if the parent process is gone.
+It sets its own limits. The kernel kills it after too much CPU time, even if Python cannot run or the parent
+process is gone.
 """
 
 from __future__ import annotations

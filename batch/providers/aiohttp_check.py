@@ -1,7 +1,7 @@
 """Self-check of the installed aiohttp: whether the private parts that the fast path uses work as expected.
 
-The check runs once per process, when the first client opens, and in memory: canned responses go through the
-fast protocol on a fake transport, and the results are compared.
+The check runs once per process, when the first client opens, and in memory: the fast protocol parses canned
+responses on a fake transport, and the results are compared.
 """
 
 from __future__ import annotations
@@ -52,8 +52,8 @@ def notice() -> str | None:
     if not mismatch():
         return None
     return (
-        f"this version of promptjobs does not support aiohttp {aiohttp.__version__} fully: "
-        "using its public interface, which is slower"
+        f"this version of promptjobs supports aiohttp {aiohttp.__version__} only partly: "
+        "requests use its public interface, which is slower"
     )
 
 
@@ -105,16 +105,16 @@ def _line() -> Line:
 
 def _received(pieces: tuple[bytes, ...]) -> bytes | None:
     """Return the body of a response; ``None`` if a read was not reported or the connection is not idle."""
-    told: list[None] = []
+    reads: list[None] = []
     line = _line()
-    line.follow(lambda: told.append(None))
+    line.follow(lambda: reads.append(None))
     for piece in pieces:
         line.data_received(piece)
     message, body = _at_once(line.read())
     is_as_expected = (message.code, message.headers["Content-Type"]) == (200, "text/plain")
     if not (is_as_expected and isinstance(body, Body) and body.is_eof() and line.is_reusable):
         return None
-    return body.take() if len(told) == len(pieces) else None
+    return body.take() if len(reads) == len(pieces) else None
 
 
 def _reports_the_end() -> bool:

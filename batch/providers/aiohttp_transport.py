@@ -32,7 +32,7 @@ LARGE_READ = 128 * 1024
 
 
 SMALL_RESPONSE = 16 * 1024
-"""Maximum bytes of a head with its whole body that go through aiohttp's own reader in one piece."""
+"""Maximum size of a whole response that aiohttp's own reader receives in one piece, in bytes."""
 
 
 class Body(aiohttp.StreamReader):

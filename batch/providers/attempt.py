@@ -56,10 +56,10 @@ class Attempt:
     __slots__ = (
         "_alarm",
         "_body",
+        "_coalescer",
         "_deadlines",
         "_decoder",
         "_deltas",
-        "_gatherer",
         "_inflater",
         "_left_at",
         "_loop",
@@ -80,12 +80,12 @@ class Attempt:
         timeouts: Timeouts,
         decoder: ReplyDecoder,
         watch: Watch,
-        gatherer: ReadCoalescer | None = None,
+        coalescer: ReadCoalescer | None = None,
     ) -> None:
         self._origin = route.origin
         self._body = body
         self._timeouts = timeouts
-        self._gatherer = gatherer
+        self._coalescer = coalescer
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._left_at: float | None = None
@@ -212,11 +212,11 @@ class Attempt:
         outcome = self._look(body, body.take())  # the whole body often arrives with the headers
         line.resume_reading()
         if outcome is None:
-            outcome = await self._told(line, body)
+            outcome = await self._wait_for_outcome(line, body)
         await self._drain()
         return outcome
 
-    async def _told(self, line: Line, body: Body) -> Outcome:
+    async def _wait_for_outcome(self, line: Line, body: Body) -> Outcome:
         """Sleep until a read brings the outcome."""
         whole: asyncio.Future[Outcome] = self._loop.create_future()
 
@@ -269,23 +269,23 @@ class Attempt:
         decoder, now = self._decoder, self._loop.time()
         if decoder.message.deltas != self._deltas:
             self._deltas = decoder.message.deltas
-            self._deadlines.said(now)
+            self._deadlines.received(now)
         if decoder.done:
             return decoder.close()
         if decoder.finished:
             self._deadlines.finished(now)
-        elif self._gatherer is not None and not body.is_eof():
-            self._pause(self._gatherer, read, now)
+        elif self._coalescer is not None and not body.is_eof():
+            self._pause(self._coalescer, read, now)
         self._alarm.moved()
         return None
 
-    def _pause(self, gatherer: ReadCoalescer, read: int, now: float) -> None:
+    def _pause(self, coalescer: ReadCoalescer, read: int, now: float) -> None:
         """Pause reading for a while if that saves work; the next read waits by itself."""
         transport = None if self._post.connection is None else self._post.connection.transport
         if transport is not None:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
-            gatherer.pause(transport, read=read, age=now - streaming_since, left=left)
+            coalescer.pause(transport, read=read, age=now - streaming_since, left=left)
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)

@@ -66,7 +66,7 @@ class HttpClient:
         self._new_decoder = partial(
             ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
         )
-        self._gatherer = ReadCoalescer()
+        self._coalescer = ReadCoalescer()
         self._connections: Connections | PublicConnections | None = None
         self._watch: Watch | None = None
 
@@ -96,14 +96,14 @@ class HttpClient:
 
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
-        gatherer = self._gatherer
+        coalescer = self._coalescer
         decoder = self._new_decoder(is_early=route.is_early)
-        exchange = self._exchange(route, body, decoder, gatherer)
-        gatherer.streams += 1
+        exchange = self._exchange(route, body, decoder, coalescer)
+        coalescer.streams += 1
         try:
             outcome = await exchange.in_time(exchange.run)
         finally:
-            gatherer.streams -= 1
+            coalescer.streams -= 1
             exchange.close()
             route.is_early = route.is_early or decoder.message.finish.is_early
         assert outcome is not None  # noqa: S101 - a whole run ends in an outcome
@@ -134,8 +134,8 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(
-        self, route: Route, body: bytes, decoder: ReplyDecoder, gatherer: ReadCoalescer | None = None
+        self, route: Route, body: bytes, decoder: ReplyDecoder, coalescer: ReadCoalescer | None = None
     ) -> Attempt:
         if self._connections is None or self._watch is None:
             raise RuntimeError("the client is not open")
-        return Attempt(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)
+        return Attempt(self._connections, route, body, self._timeouts, decoder, self._watch, coalescer)

@@ -63,7 +63,7 @@ class Response(Struct, frozen=True):
 class Route:
     """The URL of POSTs, their headers (which may include a key, so there is no ``repr``), and the proxy.
 
-    Without ``keep_alive``, each connection serves one request, and the server is told so in the headers.
+    Without ``keep_alive``, each connection serves one request, and a header informs the server.
     ``secrets`` are the passwords in the URLs, as they are sent. ``is_early`` is set once this endpoint has
     continued an answer after a finish reason.
 

@@ -119,7 +119,7 @@ class Secrets:
 
     def _may_be_escaped(self, text: str) -> bool:
         for _ in range(_LEVELS):
-            bare = _CODED.sub(_meant, text)
+            bare = _CODED.sub(_unescaped_char, text)
             if bare == text:
                 return False
             text = bare
@@ -198,7 +198,7 @@ class _Level(Struct, frozen=True):
             starts += self.starts[after : match.start()]
             ends += self.ends[after : match.start()]
             after = match.end()
-            for character in _lower(_meant(match)):
+            for character in _lower(_unescaped_char(match)):
                 text.append(character)
                 starts.append(self.starts[match.start()])
                 ends.append(self.ends[match.end() - 1])
@@ -218,7 +218,7 @@ def _levels(text: str) -> Iterator[_Level]:
         level = level.unescaped()
 
 
-def _meant(match: re.Match[str]) -> str:
+def _unescaped_char(match: re.Match[str]) -> str:
     """Return the character of an escape; a backslash before another character is removed."""
     if match[5]:
         return html.unescape(f"&{match[5]}")

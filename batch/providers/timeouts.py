@@ -47,7 +47,7 @@ class Deadlines:
         if self._phase == "connect":
             self._enter("first_byte", self._timeouts.first_byte, now)
 
-    def said(self, now: float) -> None:
+    def received(self, now: float) -> None:
         """Record model output."""
         if self.first_byte is None:
             self.first_byte = now - self._started

@@ -72,7 +72,7 @@ class ResultLog:
         self._files = files
         self._durability = durability
         self._restate = restate
-        self._mender = Repairer(files, path, restate)
+        self._repairer = Repairer(files, path, restate)
         self._repeated = 0  # bytes of superseded results in the file when it was opened
         self._descriptor: int | None = None
         self._closed_because: str | None = None
@@ -115,7 +115,7 @@ class ResultLog:
     @property
     def notices(self) -> list[str]:
         """Notices to the user about repairs made when the file was opened."""
-        return self._mender.notices
+        return self._repairer.notices
 
     @property
     def contents(self) -> Contents:
@@ -144,14 +144,14 @@ class ResultLog:
     @property
     def is_restated(self) -> bool:
         """Whether ``write_restated`` has anything to write."""
-        return next(self._contents.index.to_write_again(), None) is not None
+        return next(self._contents.index.to_rewrite(), None) is not None
 
     async def write_restated(self) -> int:
         """Append a new line for each result that ``restate`` changes and that needs no request.
 
         Return their number. Raises ``OutputWriteError``.
         """
-        numbers = list(self._contents.index.to_write_again())
+        numbers = list(self._contents.index.to_rewrite())
         written = 0
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]
@@ -200,7 +200,7 @@ class ResultLog:
 
     def _load(self, each: Callable[[Result], None] | None) -> None:
         self._files.make_directories(self.path.parent)
-        self._contents = self._mender.read(each)
+        self._contents = self._repairer.read(each)
         self._files.remove(temporary_name(superseded_path(self.path)))  # left by a killed run
         if self._contents.index.superseded:
             self._repeated = self._contents.size_of(self._contents.index.superseded_answers())
@@ -219,7 +219,7 @@ class ResultLog:
 
     def _append(self, data: bytes) -> None:
         if self._closed_because:
-            raise OutputWriteError(f"{self.path} takes no more results: {self._closed_because}")
+            raise OutputWriteError(f"{self.path} accepts no more results: {self._closed_because}")
         self._check_unchanged()
         try:
             if self._descriptor is None:
@@ -245,7 +245,7 @@ class ResultLog:
         size = 0 if there is None else there.size
         if there == ours and size == self._contents.length:
             return
-        self._closed_because = "somebody else has changed, moved or removed it"
+        self._closed_because = "another program has changed, moved or removed it"
         raise OutputWriteError(f"results could not be written to {self.path}: {self._closed_because}")
 
     def _append_to(self, descriptor: int, data: bytes) -> None:
@@ -274,7 +274,7 @@ class ResultLog:
             if numbers is not None:
                 if keep:
                     self._set_aside(afresh=prune)
-                self._mender.rewrite(self._contents, _while_wanted(numbers))
+                self._repairer.rewrite(self._contents, _while_wanted(numbers))
             if prune:
                 self._clear_sidecars()
         except (OSError, ForeignOutputError) as error:
@@ -295,7 +295,7 @@ class ResultLog:
         """Remove the sidecar files of earlier runs; those of this run stay until the next one."""
         if not self.kept:
             clear_superseded(self._files, self.path)
-        if not self._mender.has_quarantined:
+        if not self._repairer.has_quarantined:
             self._files.remove(corrupt_path(self.path))
 
 

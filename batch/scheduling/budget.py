@@ -105,7 +105,7 @@ class Budget:
         self.reached: str | None = None
         self.tokens = Account(tokens)
         self.cost = Account(cost)
-        self.untold = 0
+        self.unreported = 0
         self.provider_cost: float | None = None
         self._failures = failures or FailureLimit()
         self._in_flight = self._results = self._failed = 0
@@ -123,14 +123,14 @@ class Budget:
     def reserve(self, most: Charge) -> None:
         """Reserve the maximum use of an attempt that is sent."""
         self._in_flight += 1
-        self.untold += 1
+        self.unreported += 1
         self.tokens.reserve(most.tokens)
         self.cost.reserve(most.cost)
 
     def settle(self, most: Charge, reported: Charge) -> None:
         """Release the reservation of an ended attempt and book its known use."""
         self._in_flight -= 1
-        self.untold -= reported.cost is not None
+        self.unreported -= reported.cost is not None
         if reported.by_provider:
             self.provider_cost = (self.provider_cost or 0.0) + (reported.cost or 0.0)
         self.tokens.settle(most.tokens, reported.tokens)

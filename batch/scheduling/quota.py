@@ -11,11 +11,11 @@ from msgspec import Struct
 from batch.failure_codes import is_billable
 from batch.records import Failure, Reply, Usage
 from batch.scheduling.admission import UnlimitedAdmission
-from batch.scheduling.belief import believed
-from batch.scheduling.bill import charge
+from batch.scheduling.attempt_cost import charge
 from batch.scheduling.budget import NOTHING, UNKNOWN, Charge
 from batch.scheduling.token_bucket import TokenBucket
 from batch.scheduling.token_estimate import Estimate, Estimator
+from batch.scheduling.usage_plausibility import believed
 
 if TYPE_CHECKING:
     from batch.records import Outcome
@@ -103,7 +103,7 @@ class Quota:
             self._budget.settle(reservation.most, UNKNOWN)
             charge(task, None, by_provider=False)
         if self._tokens is not None and reported.tokens is not None:
-            self._tokens.give_back(reservation.estimate.expected - reported.tokens, now)
+            self._tokens.refund(reservation.estimate.expected - reported.tokens, now)
         self._estimator.learn(reservation.estimate, Usage(prompt, completion))
         if isinstance(outcome, Reply) and not task.is_check:
             self._budget.result(failed=False)
@@ -160,14 +160,14 @@ class ProviderCosts(UnlimitedAdmission):
 
     def reserve(self, task: Task, now: float) -> None:  # noqa: ARG002 - nothing is reserved
         """Record an attempt of unknown cost."""
-        self._budget.untold += 1
+        self._budget.unreported += 1
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
         """Book the cost that the provider reports for an ended attempt."""
         if outcome.cost is None and isinstance(outcome, Reply) and not outcome.lost:  # nearly always
             task.cost, task.is_cost_unknown = None, True
             return
-        self._budget.untold -= 1
+        self._budget.unreported -= 1
         self._budget.reserve(NOTHING)
         is_free = isinstance(outcome, Failure) and was_free(outcome)
         cost = 0.0 if is_free else outcome.cost
@@ -176,7 +176,7 @@ class ProviderCosts(UnlimitedAdmission):
         charge(task, cost, by_provider=by_provider)
         self.has_provider_costs |= by_provider
         for _ in range(outcome.lost):
-            self._budget.untold += 1
+            self._budget.unreported += 1
             charge(task, None, by_provider=False)
 
 

@@ -1,7 +1,7 @@
 """The scheduler: fair between the queues of the targets, below one concurrency limit for all of them.
 
 Slots are shared fairly, not requests. If queues simply took turns, one whose answers take a thousand times as
-long would soon occupy all slots, and the others would wait for it.
+long would soon occupy all slots.
 """
 
 from __future__ import annotations

@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from batch.scheduling.decisions import Decision
     from batch.scheduling.reference_requests import Candidates
 
-LEAST_AHEAD, MOST_AHEAD = 64, 1024
+MIN_AHEAD, MAX_AHEAD = 64, 1024
 """Bounds of ``look_ahead``: enough work at low concurrency, bounded memory at high concurrency."""
 
 ROUNDS_AHEAD = 4
@@ -54,7 +54,7 @@ UNKNOWN_FINISHES = 3
 
 def look_ahead(limit: int) -> int:
     """Return how many requests may wait beyond ``limit`` before no new requests are read."""
-    return min(max(LEAST_AHEAD, ROUNDS_AHEAD * limit), MOST_AHEAD)
+    return min(max(MIN_AHEAD, ROUNDS_AHEAD * limit), MAX_AHEAD)
 
 
 class TargetQueue:

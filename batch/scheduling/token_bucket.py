@@ -21,11 +21,11 @@ _ROUNDING = 1e-9
 
 
 class TokenBucket:
-    """``per_minute`` units, evenly. Every method takes the time in seconds, which never goes back.
+    """A bucket of ``per_minute`` units, refilled evenly. Times are in seconds and never decrease.
 
-    What is larger than the bucket goes when the bucket is full, and leaves a debt that is filled up first. So
-    of amounts of one, never more than ``per_minute`` go in any 60 seconds; of larger ones, never more than
-    that and one amount. With a ``capacity`` of its own the bucket holds that much, in addition.
+    An amount larger than the bucket is admitted when the bucket is full, and leaves a debt that is refilled
+    first. So for amounts of one, at most ``per_minute`` are admitted in any 60 seconds; for larger ones, at
+    most that and one amount. A ``capacity`` of its own is added to that: the bucket then holds so many units.
     """
 
     def __init__(self, per_minute: float, capacity: float | None = None) -> None:
@@ -45,7 +45,7 @@ class TokenBucket:
         self._fill(now)
         self._level -= amount
 
-    def give_back(self, amount: float, now: float) -> None:
+    def refund(self, amount: float, now: float) -> None:
         """Return units that were taken in excess; a negative amount takes more."""
         self._fill(now)
         self._level = min(self.capacity, self._level + amount)
@@ -60,29 +60,28 @@ REPLY_PAYS = 2.0
 """Number of retries that a reply pays for."""
 
 PACE = 10.0
-"""Retries a second that nothing has to pay for."""
+"""Number of retries per second that need no payment."""
 
-LEAST_SIZE = 10
+MIN_SIZE = 10
 
 
 class RetryBudget:
-    """A bucket of retries that is full at first. ``limit`` is the number of slots: a round of them is its
-    size."""
+    """A bucket of retries that is full at first. Its size is ``limit``, the number of slots."""
 
     def __init__(self, limit: int) -> None:
-        self._bucket = TokenBucket(PACE * MINUTE, capacity=max(LEAST_SIZE, limit))
+        self._bucket = TokenBucket(PACE * MINUTE, capacity=max(MIN_SIZE, limit))
 
     def ready_at(self, now: float) -> float:
-        """When the next retry is paid for, if no reply comes before."""
+        """Return when the next retry is paid for, if no reply arrives before."""
         return self._bucket.ready_at(1, now)
 
     def spend(self, now: float) -> bool:
-        """Whether a retry may go now; if so, it is charged."""
+        """Charge a retry if it may be sent now; return whether it may."""
         if self._bucket.ready_at(1, now) > now:
             return False
         self._bucket.take(1, now)
         return True
 
     def replied(self, now: float) -> None:
-        """An attempt of any kind has succeeded."""
-        self._bucket.give_back(REPLY_PAYS, now)
+        """Record an attempt that has succeeded."""
+        self._bucket.refund(REPLY_PAYS, now)

@@ -38,17 +38,16 @@ def outsides(insides: list[bytes]) -> bytes:
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not an object of the usual shape."""
+    """Return the chunk of each event; ``None`` if an event is not an object of the usual shape."""
     values = _values(insides)
     return None if values is None else _decoded(_decode_all, values, len(insides))
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
-    """The pieces of text, where all events bring that and nothing else; ``None`` where one does not.
+    """Return the non-empty texts of the events if all events have text alone, else ``None``.
 
-    Events without text add no piece. Until the model is known, its name is something else, too. Of what is
-    skipped, such as that name later on, not even the encoding is checked. An event whose text is empty may
-    hold an error.
+    Until the model is known, its name counts as other content. Ignored fields, such as later copies of that
+    name, are not checked, not even their encoding. An event with empty text may contain an error.
     """
     values = _values(insides)
     if values is None:
@@ -63,21 +62,21 @@ def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
     found = [chunk.choices[0].delta.content for chunk in plain]
     if all(found):
         return found
-    return None if any(map(chat_chunk.may_hold_error, insides)) else list(filter(None, found))
+    return None if any(map(chat_chunk.may_contain_error, insides)) else list(filter(None, found))
 
 
 def _values(insides: list[bytes]) -> bytes | None:
-    """The JSON of all events, one value after another; ``None`` where it cannot be decoded in one call."""
+    """Return the JSON of all events, one value after another; ``None`` if one call cannot decode it."""
     values = b"".join((b"{", b"}\t{".join(insides), b"}"))
     return None if b"\n" in values else values
 
 
 def _decoded(decode_all: Callable[[bytes], list[Any]], values: bytes, count: int) -> list[Any] | None:
-    """Decode all events in one call, which is a third of the work; ``None`` where that fails.
+    """Decode all events in one call, which takes a third of the time; ``None`` if that fails.
 
-    It is exact: no event has a line end in it, and each boundary lies between two values, since nowhere
-    inside a JSON value does ``{`` follow ``}``, and inside its strings no tab stands between them. So there
-    are no fewer values than events, and where there are as many, each event is one value.
+    The result is exact: no event contains a line end, and each boundary lies between two values. Inside a
+    JSON value ``{`` never follows ``}``, and its strings contain no tab between them. So there are no fewer
+    values than events, and with equal numbers each event is one value.
     """
     try:
         found = decode_all(values)
@@ -99,7 +98,7 @@ class _CommonChoice(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
 
 
 class _Common(Struct, gc=False):
-    """The keys that most servers send, and no others: each key that a decoder names costs every event."""
+    """The keys that most servers send, and no others: each key of a decoder costs time for every event."""
 
     choices: tuple[_CommonChoice]
     error: None = None
@@ -134,7 +133,7 @@ class _PlainChoice(Struct, gc=False, kw_only=True):
 
 
 class _Plain(Struct, gc=False):
-    """Any other keys are allowed, so each one that could say something has a name here."""
+    """Other keys are ignored, so each key that may have a meaning is listed."""
 
     choices: tuple[_PlainChoice]
     error: None = None
@@ -150,4 +149,4 @@ class _Nameless(_Plain, gc=False):
 _decode_all = Decoder(Chunk).decode_lines
 _PLAIN = (Decoder(_Common).decode_lines, Decoder(_Plain).decode_lines)
 _NAMELESS = (Decoder(_NamelessCommon).decode_lines, Decoder(_Nameless).decode_lines)
-"""The second one takes all that the first one takes, and further keys that do not matter."""
+"""The second decoder of each pair also accepts events with further keys that do not matter."""

@@ -1,8 +1,9 @@
 """The JSON of one event as typed values, in the shape that both dialects share.
 
-The typed decoder names only the fields that are used. Unexpected values (a number in place of a string, a
-lone surrogate escape, ``NaN``) are decoded a second time, generically and slowly, and read as far as
-possible. An unusual value without meaning must not fail a reply, and no output may be lost because of one.
+The typed decoder names only the fields that are used. Unexpected values, such as a number in place of a
+string, a lone surrogate escape or ``NaN``, are decoded a second time. That pass is generic and slow, and
+reads what it can. An unusual value without meaning must not fail a reply, and no output may be lost because
+of one.
 """
 
 from __future__ import annotations
@@ -122,13 +123,13 @@ def decode(data: bytes) -> Chunk:
 
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
-    """Return the chunk of an event without output, with the error or the remark that its bytes contain."""
+    """Return the chunk of an event without output, with the error or possible error in its bytes."""
     value = _value(data)
     chunk.error = error_in(value) if chunk.choices else _error_or_possible_error(value)
     return chunk
 
 
-def may_hold_error(data: bytes) -> bool:
+def may_contain_error(data: bytes) -> bool:
     """Whether these bytes may contain an error in addition to the choices."""
     return b'"error"' in data
 

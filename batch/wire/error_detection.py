@@ -1,8 +1,8 @@
 """Detection of errors in an event or a body, with or without an answer.
 
-Servers have no common form for errors. An error is a value under ``error`` (also one level down, and in a
-choice, its delta or its message) or an object with an error type. Without an answer, it is also an object
-with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
+Servers have no common form for errors. An error is a value under ``error``, or an object with an error type.
+``error`` may also be one level down, and in a choice, its delta or its message. Without an answer, an error
+is also an object with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
 """
 
 from __future__ import annotations

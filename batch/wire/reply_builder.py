@@ -76,11 +76,11 @@ class ReplyBuilder(Struct, eq=False):
                     if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
                         self._more_than_text(delta)
                 if choice.message is not None or choice.odd is not None:
-                    self._beside(choice)
+                    self._rare_fields(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
         if self.deltas == before and (not choices or b'"error"' in inside):
-            self._wordless(chunk, inside)
+            self._without_output(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
         if reason or self._has_reason:
@@ -120,7 +120,7 @@ class ReplyBuilder(Struct, eq=False):
         self.deltas += added
 
     def add_texts(self, texts: list[str]) -> None:
-        """Take in chunks that are pieces of the text and nothing else; none of them is empty."""
+        """Add chunks that contain text alone; none of them is empty."""
         self.text += texts
         self.deltas += len(texts)
 
@@ -223,7 +223,7 @@ class ReplyBuilder(Struct, eq=False):
     def _usage_so_far(self, *, has_words: bool) -> Usage | None:
         return None if self._usage is None else self._usage.usage(has_words=has_words)
 
-    def _wordless(self, chunk: Chunk, inside: bytes) -> None:
+    def _without_output(self, chunk: Chunk, inside: bytes) -> None:
         """Examine an event without output: it may contain an error."""
         if inside and not (chunk.choices and chunk.error):
             examined(chunk, b"{%b}" % inside)
@@ -240,7 +240,7 @@ class ReplyBuilder(Struct, eq=False):
             self.finish.reason(reason, with_words=has_words)
             self._has_reason = self.finish.word is not None
 
-    def _beside(self, choice: Choice) -> None:
+    def _rare_fields(self, choice: Choice) -> None:
         if choice.message is not None:
             self._whole(choice.message)
         if choice.odd is not None:

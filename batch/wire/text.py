@@ -20,7 +20,7 @@ _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
 def join(parts: Iterable[str]) -> str:
-    """The parts as one text, surrogate halves from two deltas joined, one without its partner as U+FFFD."""
+    """Return the parts as one text; a surrogate pair across deltas is joined, a lone half becomes U+FFFD."""
     return well_formed("".join(parts))
 
 

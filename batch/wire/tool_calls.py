@@ -177,14 +177,14 @@ class _Call:
 
 def _index(value: object) -> int | None:
     """Return an index in any of its forms; ``None`` if there is none that can be read."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST_INDEX:
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _MAX_INDEX_DIGITS:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-_LONGEST_INDEX = 10
+_MAX_INDEX_DIGITS = 10
 
 
 def _name(piece: JSONObject) -> object:

@@ -20,7 +20,6 @@ from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
 from batch.scheduling.reference_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
-from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -115,7 +114,7 @@ class Plan:
 def open_source(job: JobFile) -> JobSource:
     """The job's requests. The embedded engine and its weights are a part of their identity."""
     identities = {model.id: identity(model.engine) for model in job.models if model.engine}
-    return JobSource(job, identities, CANONICAL)
+    return JobSource(job, identities)
 
 
 def draw_up(

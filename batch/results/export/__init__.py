@@ -1,1 +1,1 @@
-"""Export of results: one module for each family of formats."""
+"""Export of results: one module a format."""

@@ -10,9 +10,13 @@ from batch.errors import UsageError
 from batch.results.export.table import COLUMNS, row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from batch.records import Result
+    from batch.results.export.protocol import Messages, Write
+
+NAME = "parquet"
+NEEDS_MESSAGES = False
 
 ROW_GROUP = 10_000
 """Number of rows of a row group, which is kept in memory until it is written."""
@@ -27,7 +31,7 @@ def pyarrow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def parquet_writer(stream: BinaryIO) -> Iterator[Callable[[Result], None]]:
+def writer(stream: BinaryIO) -> Iterator[Write]:
     """Yield a function that adds one result; on exit the stream contains a complete file."""
     arrow, parquet = pyarrow()
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
@@ -38,7 +42,7 @@ def parquet_writer(stream: BinaryIO) -> Iterator[Callable[[Result], None]]:
             writer.write_table(arrow.Table.from_pylist(gathered, schema=schema))
             gathered.clear()
 
-        def add(result: Result) -> None:
+        def add(result: Result, messages: Messages) -> None:  # noqa: ARG001 - a table has no conversations
             gathered.append(row(result))
             if len(gathered) >= ROW_GROUP:
                 flush()

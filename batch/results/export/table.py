@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import UnsetType
@@ -13,8 +10,6 @@ from batch.codec import encode_json
 from batch.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from batch.records import Result
 
 Told = TypeVar("Told")
@@ -49,9 +44,6 @@ COLUMNS: dict[str, str] = {
     "cost_source": "string",
 }
 """The columns and their types, by pyarrow's names. ``parsed``, ``tool_calls`` and ``metadata`` are JSON."""
-
-_STARTS_A_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
-_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
 
 
 def row(result: Result) -> dict[str, Any]:
@@ -95,26 +87,3 @@ def told(value: Told | UnsetType) -> Told | None:
 
 def _json(value: object) -> str | None:
     return None if value is None else encode_json(value).decode()
-
-
-def csv_header() -> bytes:
-    """Return the header line of a CSV file (RFC 4180, UTF-8)."""
-    return _csv_line(COLUMNS)
-
-
-def csv_line(result: Result) -> bytes:
-    """Return the line of a result, in which no cell starts a formula."""
-    return _csv_line(row(result).values())
-
-
-def _csv_line(cells: Iterable[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
-    return line.getvalue().encode()
-
-
-def _harmless(cell: str) -> str:
-    """Return the cell, with a leading apostrophe if a spreadsheet would take it for a formula."""
-    if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
-        return "'" + cell
-    return cell

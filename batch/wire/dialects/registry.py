@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
 from batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
     from batch.wire.dialects.protocol import Dialect
 
 MODULES: dict[str, str] = {
@@ -35,22 +32,3 @@ def dialect_of(name: str) -> Dialect:
     if module is None:
         raise UsageError(f"unknown dialect {name!r}; known: {', '.join(names())}")
     return cast("Dialect", import_module(module))
-
-
-class _Canonical(Mapping[str, "Callable[[str], str]"]):
-    """For each dialect, its function for canonical model names; imports dialects on first use."""
-
-    def __getitem__(self, name: str) -> Callable[[str], str]:
-        if name not in MODULES:
-            raise KeyError(name)
-        return dialect_of(name).canonical
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(MODULES)
-
-    def __len__(self) -> int:
-        return len(MODULES)
-
-
-CANONICAL: Mapping[str, Callable[[str], str]] = _Canonical()
-"""Dialect → function that returns a model's canonical name, or raises ``ModelNotFoundError``."""

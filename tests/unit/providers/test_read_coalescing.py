@@ -1,4 +1,4 @@
-"""When a stream may rest between two reads, and that nothing is lost or late because of it."""
+"""Read coalescing: which streams are paused, and that no data is lost or late because of it."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def anyio_backend() -> str:
 
 
 class Line(asyncio.ReadTransport):
-    """A transport that knows only whether it is read from."""
+    """A transport that records whether it is read."""
 
     def __init__(self, *, closing: bool = False) -> None:
         super().__init__()
@@ -81,10 +81,12 @@ class Line(asyncio.ReadTransport):
         (MIN_STREAMS, 200, 10.0, -1.0, False),  # or over
     ],
 )
-async def test_who_rests(streams: int, read: int, age: float, left: float, rests: bool) -> None:
-    gatherer, line = ReadCoalescer(), Line()
-    gatherer.streams = streams
-    gatherer.pause(line, read=read, age=age, left=left)
+async def test_which_streams_are_paused(
+    streams: int, read: int, age: float, left: float, rests: bool
+) -> None:
+    coalescer, line = ReadCoalescer(), Line()
+    coalescer.streams = streams
+    coalescer.pause(line, read=read, age=age, left=left)
     assert line.is_read != rests
 
 
@@ -105,32 +107,32 @@ async def test_who_rests(streams: int, read: int, age: float, left: float, rests
         (10.0, -1.0, -0.25),
     ],
 )
-def test_how_long_a_stream_rests(age: float, left: float, seconds: float) -> None:
+def test_how_long_a_stream_is_paused(age: float, left: float, seconds: float) -> None:
     assert pause_length(age, left) == pytest.approx(seconds)
 
 
-async def test_a_rest_ends_and_the_ticker_with_it() -> None:
-    gatherer, lines = ReadCoalescer(), [Line() for _ in range(3)]
-    gatherer.streams = MIN_STREAMS
+async def test_a_pause_ends_and_the_ticker_with_it() -> None:
+    coalescer, lines = ReadCoalescer(), [Line() for _ in range(3)]
+    coalescer.streams = MIN_STREAMS
     loop = asyncio.get_running_loop()
     began = loop.time()
     for line, age in zip(lines, [4 * TICK, 8 * TICK, 1000.0], strict=True):
-        gatherer.pause(line, read=1, age=age, left=math.inf)
+        coalescer.pause(line, read=1, age=age, left=math.inf)
     with anyio.fail_after(10):
         for line in lines:
             await line.resumed.wait()
     assert loop.time() - began >= MAX_PAUSE - TICK
     again = Line()
-    gatherer.pause(again, read=1, age=1000.0, left=math.inf)
+    coalescer.pause(again, read=1, age=1000.0, left=math.inf)
     with anyio.fail_after(10):
         await again.resumed.wait()
 
 
-async def test_a_line_that_closes_is_left_alone() -> None:
-    gatherer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
-    gatherer.streams = MIN_STREAMS
+async def test_a_closing_connection_is_not_paused() -> None:
+    coalescer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
+    coalescer.streams = MIN_STREAMS
     for line in (closed, closing, open_line):
-        gatherer.pause(line, read=1, age=1000.0, left=math.inf)
+        coalescer.pause(line, read=1, age=1000.0, left=math.inf)
     assert closed.is_read
     closing.close()
     with anyio.fail_after(10):
@@ -154,7 +156,7 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
-    """What ``MIN_STREAMS`` streams at once come to."""
+    """The outcomes of ``MIN_STREAMS`` streams at once."""
     server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
     outcomes: list[Outcome] = []
     async with server, HttpClient(timeouts, tls=TRUSTING) as client:
@@ -174,7 +176,7 @@ async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[O
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_streams_that_trickle_are_read_a_few_times_and_whole(
+async def test_slow_streams_are_read_a_few_times_and_completely(
     monkeypatch: pytest.MonkeyPatch, tls: bool
 ) -> None:
     reads = 0
@@ -192,7 +194,7 @@ async def test_streams_that_trickle_are_read_a_few_times_and_whole(
     assert MIN_STREAMS <= reads < MIN_STREAMS * EVENTS / 2
 
 
-async def test_a_rest_weakens_no_limit() -> None:
+async def test_a_pause_weakens_no_timeout() -> None:
     outcomes = await answers("/stall", Timeouts(idle=0.3))
     for outcome in outcomes:
         assert isinstance(outcome, Failure)
@@ -201,13 +203,13 @@ async def test_a_rest_weakens_no_limit() -> None:
         assert outcome.partial_text == "".join(f"{number} " for number in range(EVENTS // 2))
 
 
-async def test_a_stream_that_goes_on_never_meets_a_limit_that_is_hardly_longer_than_a_rest() -> None:
+async def test_a_continuous_stream_never_exceeds_a_timeout_that_is_hardly_longer_than_a_pause() -> None:
     outcomes = await answers("/", Timeouts(idle=0.4))
     assert [type(outcome) for outcome in outcomes] == [Reply] * MIN_STREAMS
 
 
-async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
-    """What only the collector can free piles up until it comes: with a thousand streams, megabytes."""
+async def test_an_attempt_leaves_no_reference_cycles() -> None:
+    """Garbage in reference cycles accumulates until a collection: megabytes for a thousand streams."""
     gc.collect()
     gc.disable()
     try:

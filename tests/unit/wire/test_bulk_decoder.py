@@ -1,4 +1,4 @@
-"""A run of events decoded in one go is what they are one by one, or it is not taken at all."""
+"""Bulk decoding of events gives the same result as decoding them one by one, or is refused."""
 
 from __future__ import annotations
 
@@ -106,14 +106,14 @@ def test_a_plain_run_is_decoded_in_one_go(events: bytes) -> None:
 
 
 @pytest.mark.parametrize("events", REFUSED.values(), ids=REFUSED)
-def test_anything_else_is_left_to_the_slow_way(events: bytes) -> None:
+def test_any_other_run_takes_the_general_path(events: bytes) -> None:
     assert decoded_run(events) is None
     assert texts_of(events) is None
 
 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
-def test_fuzz_a_run_is_never_something_else_than_its_events(events: bytes) -> None:
+def test_fuzz_a_run_decodes_to_the_same_as_its_events(events: bytes) -> None:
     run = decoded_run(events)
     assert run is None or run == one_by_one(events)
 
@@ -124,7 +124,7 @@ NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}", b'{"x":"}', b'{"}']
 
 @FUZZ
 @given(st.lists(st.sampled_from(WHOLE + NOT_ONE_VALUE), min_size=1))
-def test_fuzz_two_values_in_one_event_never_make_up_for_half_of_one_in_others(values: list[bytes]) -> None:
+def test_fuzz_two_values_in_one_event_never_compensate_for_split_ones(values: list[bytes]) -> None:
     events = b"\n\n".join(b"data: " + value for value in values)
     assert (decoded_run(events) is not None) == all(value in WHOLE for value in values)
 
@@ -180,12 +180,12 @@ def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
 
 
 @pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)
-def test_a_run_that_brings_more_is_not_read_as_texts(value: bytes) -> None:
+def test_a_run_with_other_content_is_not_decoded_as_texts(value: bytes) -> None:
     assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) is None
     assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) is None
 
 
-def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() -> None:
+def test_a_run_with_an_unknown_model_name_is_not_decoded_as_texts() -> None:
     named = b"data: " + BRINGS_TEXT["after the model's name"]
     assert texts_of(named, model_is_known=False) is None
     assert texts_of(PLAIN, model_is_known=False) == ["a"]
@@ -193,7 +193,7 @@ def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() 
 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
-def test_fuzz_the_insides_of_events_are_all_of_them(events: bytes) -> None:
+def test_fuzz_the_insides_of_events_are_complete(events: bytes) -> None:
     insides = bulk_decoder.insides(events)
     assert insides is None or bulk_decoder.outsides(insides) == events
 

@@ -40,7 +40,7 @@ def believed(usage: Usage | None, request: Request, outcome: Outcome) -> tuple[i
     prompt, completion = tokens_of(usage)
     if prompt is not None and is_too_small(prompt, _texts(request.messages)):
         prompt = None
-    if completion is not None and is_too_small(completion, _said(outcome)):
+    if completion is not None and is_too_small(completion, _output_texts(outcome)):
         completion = None
     return prompt, completion
 
@@ -67,11 +67,11 @@ def _texts(messages: Iterable[JSONObject]) -> Iterator[str]:
                 yield text
 
 
-def _said(outcome: Outcome) -> Iterator[str]:
+def _output_texts(outcome: Outcome) -> Iterator[str]:
     """Yield all model output that was kept."""
     if isinstance(outcome, Failure):
         if outcome.answer is not None:
-            yield from _said(outcome.answer)
+            yield from _output_texts(outcome.answer)
         elif outcome.partial_text:
             yield outcome.partial_text
         return
