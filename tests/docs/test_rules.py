@@ -74,3 +74,27 @@ def test_what_is_missing_is_found() -> None:
     assert not is_there(f"{here}::test_what_is")
     assert not is_there("tests/docs/test_none.py")
     assert not is_there("tests/docs/trace_ways.py")
+
+
+PACKAGES = {path.name for path in (ROOT / "batch").iterdir() if path.is_dir() and path.name != "__pycache__"}
+
+
+def resolves(name: str) -> bool:
+    """Whether a dotted name is a module of ``batch``, or a name that one defines."""
+    path = ROOT / "batch" / name.replace(".", "/")
+    if path.is_dir() or path.with_suffix(".py").is_file():
+        return True
+    module, defined = path.parent.with_suffix(".py"), path.name
+    if not module.is_file():
+        return False
+    text = module.read_text(encoding="utf-8")
+    return re.search(rf"^(?:async )?(?:def|class) {defined}\b|^{defined}\b", text, re.MULTILINE) is not None
+
+
+def test_every_module_that_the_page_names_is_there() -> None:
+    names = set(re.findall(r"`((?:batch\.)?[a-z_]+(?:\.\w+)+)`", PAGE))
+    ours = {
+        name.removeprefix("batch.") for name in names if name.removeprefix("batch.").split(".")[0] in PACKAGES
+    }
+    assert len(ours) > 50
+    assert {name for name in ours if not resolves(name)} == set()
