@@ -1,8 +1,8 @@
 """The state of one endpoint: the data that the circuit breaker and its rules share.
 
 The rules read and write it. ``trials`` decides what may be sent to an endpoint in doubt.
-``failure_judgement``, ``refusal_judgement`` and ``check_judgement`` decide what a failure means. ``outages``
-opens circuits and parks endpoints.
+``failure_judgement`` and ``check_judgement`` decide what a failure means. ``outages`` opens circuits and
+parks endpoints.
 """
 
 from __future__ import annotations

@@ -13,7 +13,6 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from batch.app.run import summary
-from batch.app.run.engine import send
 from batch.app.run.event_log_reporter import RunLog
 from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
@@ -178,16 +177,7 @@ async def _carried_out(run: _Prepared, environment: Environment, signals: Signal
         if run.log.is_restated:
             await run.record()
             run.observers.warn(written_again(await run.log.write_restated()))
-        outcome = await send(
-            run.job,
-            run.feed,
-            run.log,
-            run.observers,
-            environment=environment,
-            options=run.options,
-            signals=signals,
-            ready=run.record,
-        )
+        outcome = await _sent(run, environment, signals)
         outcome.check()
         with signals.stoppable(UNFINISHED):
             if not outcome.must_end_now:  # else the next run does the rest
@@ -201,6 +191,24 @@ async def _carried_out(run: _Prepared, environment: Environment, signals: Signal
             error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
     return await run.summarize(outcome, 0 if is_pruned else run.orphans)
+
+
+async def _sent(run: _Prepared, environment: Environment, signals: Signals) -> RunOutcome:
+    """Send the requests, if there are any. Only then the engine and the HTTP client are loaded."""
+    if not run.feed.plan.to_send and run.options.limit != 0:
+        return RunOutcome()
+    from batch.app.run.engine import send  # noqa: PLC0415 - it takes longer to load than a small job to read
+
+    return await send(
+        run.job,
+        run.feed,
+        run.log,
+        run.observers,
+        environment=environment,
+        options=run.options,
+        signals=signals,
+        ready=run.record,
+    )
 
 
 async def _finished(run: _Prepared) -> bool:

@@ -94,4 +94,5 @@ Concurrency = Annotated[int, Field(ge=1, le=10_000)]
 class Spec(BaseModel):
     """A part of a job file: frozen, and strict about names and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # `defer_build`: a part is built once, with the whole job file, and not when its module is imported.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)
