@@ -12,7 +12,7 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.app.run.event_log_reporter import RunLog
+from batch.app.run.run_log import RunLog
 from batch.app.run.finalize import finish, publish
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source

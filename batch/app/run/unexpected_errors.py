@@ -9,7 +9,7 @@ from batch.errors import InternalError, PromptJobsError, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.app.run.event_log_reporter import RunLog
+    from batch.app.run.run_log import RunLog
 
 
 def explained(caught: Exception, log: RunLog) -> PromptJobsError:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batch.app.run.event_log_reporter import MOST, PERIOD, RunLog
+from batch.app.run.run_log import MOST, PERIOD, RunLog
 from batch.events import AttemptFailed, Event, Level, Notice, ResultsDurable, RunStarted, Tick
 from batch.records import Failure, Request
 from tests.support.results_support import failed, succeeded
