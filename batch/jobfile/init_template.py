@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 SCHEMA_FILE = "promptjobs.schema.json"
-"""The JSON Schema that stands beside the job file, for editors; ``promptjobs schema`` prints it."""
+"""The JSON Schema next to the job file, for editors; ``promptjobs schema`` prints it."""
 
 _TEXT = """\
 # yaml-language-server: $schema={schema}
@@ -47,8 +47,8 @@ output:
 """
 
 
-def starter(name: str) -> str:
-    """A commented job file of that name, to start from. It has no mistakes."""
+def job_template(name: str) -> str:
+    """Return a commented, valid job file of that name to start from."""
     quoted = name if name.isidentifier() and name.islower() else json.dumps(name)
     file = "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name)
     return _TEXT.format(schema=SCHEMA_FILE, name=quoted, file=file)

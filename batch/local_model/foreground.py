@@ -1,4 +1,4 @@
-"""The embedded endpoint for people: in the foreground, until a signal."""
+"""Run the embedded endpoint in the foreground, until a signal."""
 
 from __future__ import annotations
 
@@ -32,11 +32,12 @@ async def serve(
     announce: Callable[[Endpoint], None],
     progress: Progress,
 ) -> None:
-    """Serve ``engine`` until SIGINT or SIGTERM; ``announce`` is told once it accepts requests.
+    """Serve ``engine`` until SIGINT or SIGTERM; call ``announce`` once it accepts requests.
 
-    Without a ``key``, the endpoint makes a random one; on an address that others can reach, it must be
-    given. Without ``auth`` it asks for none, which is for loopback addresses. Raises ``UsageError`` where
-    the address does not fit, and ``LocalModelError`` where the endpoint cannot start or ends by itself.
+    Without a ``key``, the endpoint creates a random one; on an address that other machines can reach, it is
+    required. Without ``auth``, no key is needed, which is only allowed on loopback addresses. Raises
+    ``UsageError`` for an invalid address, and ``LocalModelError`` if the endpoint cannot start or ends
+    unexpectedly.
     """
     if not auth and not is_loopback(host):
         raise UsageError(
@@ -67,7 +68,7 @@ async def serve(
 async def _cancel_at_signal(
     scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """Cancel the scope at the first signal, also while the endpoint is being started."""
+    """Cancel the scope at the first signal, also while the endpoint is starting."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         await anext(signals)

@@ -188,8 +188,8 @@ async def test_a_job_with_six_mistakes_names_all_six_and_sends_nothing(
     )
     ended = await promptjobs("run", "job.yaml")
     assert ended.code == 2
-    *mistakes, last = ended.stderr.splitlines()
-    assert [mistake.split(": ")[:2] for mistake in mistakes] == [
+    *diagnostics, last = ended.stderr.splitlines()
+    assert [diagnostic.split(": ")[:2] for diagnostic in diagnostics] == [
         ["job.yaml:2:8", "model"],
         ["job.yaml:4:9", "prompt"],
         ["job.yaml:5:14", "concurrency"],

@@ -194,8 +194,8 @@ async def test_no_bomb_takes_a_process_much_time_or_memory(promptjobs: Command) 
     )
     said = process.stderr.decode()
     assert process.returncode == 2
-    for name, (_, complaint) in zip(names, BOMBS.values(), strict=True):
-        assert any(line.startswith(f"{name}:") and complaint in line for line in said.splitlines())
+    for name, (_, problem) in zip(names, BOMBS.values(), strict=True):
+        assert any(line.startswith(f"{name}:") and problem in line for line in said.splitlines())
     assert "Traceback" not in said
 
 

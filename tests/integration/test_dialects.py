@@ -122,7 +122,7 @@ def test_a_job_that_names_an_unknown_dialect_is_an_error(tmp_path: Path) -> None
     job = {"provider": "opena", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
     with pytest.raises(JobFileError) as caught:
         load_mapping(job, tmp_path)
-    assert [(mistake.where, mistake.what) for mistake in caught.value.mistakes] == [
+    assert [(diagnostic.where, diagnostic.what) for diagnostic in caught.value.diagnostics] == [
         ("provider", "expected `autonomous` or `openai`")
     ]
 
@@ -213,7 +213,7 @@ async def test_its_key_is_kept_out_of_results_in_the_form_in_which_it_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("changed", "mistake"),
+    ("changed", "diagnostic"),
     [
         ({"base_url": None}, "is missing: `echo` has no default address"),
         ({"base_url": "local", "api_key_env": None}, "the embedded endpoint does not speak `echo`"),
@@ -222,12 +222,12 @@ async def test_its_key_is_kept_out_of_results_in_the_form_in_which_it_is_sent(
     ids=lambda value: str(value)[:30],
 )
 def test_its_own_rules_hold_for_job_files(
-    echo: None, tmp_path: Path, changed: dict[str, object], mistake: str
+    echo: None, tmp_path: Path, changed: dict[str, object], diagnostic: str
 ) -> None:
     job = {key: value for key, value in job_for("http://h", **changed).items() if value is not None}
     with pytest.raises(JobFileError) as caught:
         load_mapping(job, tmp_path, known_models=CANONICAL)
-    assert [found.what for found in caught.value.mistakes] == [mistake]
+    assert [found.what for found in caught.value.diagnostics] == [diagnostic]
 
 
 def test_editors_are_told_of_it(echo: None) -> None:

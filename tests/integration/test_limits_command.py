@@ -16,7 +16,7 @@ from batch.jobfile import load
 from batch.jobfile.job import Failures, Limits, Model, RateLimits, TokenPrice
 from batch.scheduling.pricing import Price
 from tests.support.chat_server import ChatServer, serving
-from tests.support.jobfile_support import HEAD, job, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 
 if TYPE_CHECKING:
     from tests.conftest import Command
@@ -59,7 +59,7 @@ def test_the_documents_example_is_a_job(tmp_path: Path) -> None:
     assert result.models[0].rate_limits == RateLimits(60, 90_000)
 
 
-ONE_MISTAKE = [
+ONE_ERROR = [
     (
         "limits:\n  tokens: 1000\n",
         f"5:3: limits.tokens: {NEEDS}",
@@ -88,12 +88,12 @@ ONE_MISTAKE = [
 ]
 
 
-@pytest.mark.parametrize(("more", "mistake"), ONE_MISTAKE)
+@pytest.mark.parametrize(("more", "diagnostic"), ONE_ERROR)
 def test_a_limit_that_makes_no_sense_or_cannot_be_kept_is_a_mistake(
-    tmp_path: Path, more: str, mistake: str
+    tmp_path: Path, more: str, diagnostic: str
 ) -> None:
     path = write(tmp_path, HEAD + more + "prompt: x\n")
-    assert mistakes_of(lambda: load(path)) == [mistake]
+    assert diagnostics_of(lambda: load(path)) == [diagnostic]
 
 
 def test_a_bound_is_asked_for_where_one_is_missing_and_nowhere_else(tmp_path: Path) -> None:
@@ -105,8 +105,8 @@ def test_a_bound_is_asked_for_where_one_is_missing_and_nowhere_else(tmp_path: Pa
         limits: {tokens: 100}
         """
     path = write(tmp_path, text)
-    (mistake,) = mistakes_of(lambda: load(path))
-    assert "limits.tokens: needs `max_tokens` for `b`" in mistake
+    (diagnostic,) = diagnostics_of(lambda: load(path))
+    assert "limits.tokens: needs `max_tokens` for `b`" in diagnostic
 
 
 def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
@@ -122,7 +122,7 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
     ]
     path = write(tmp_path, "\n".join(map(json.dumps, rows)), "rows.jsonl")
     assert len(load(path, settings=settings).models) == 2
-    assert mistakes_of(lambda: load(path, settings=settings, overrides={"limits.tokens": 100})) == [
+    assert diagnostics_of(lambda: load(path, settings=settings, overrides={"limits.tokens": 100})) == [
         f"rows.jsonl:3:1: params: `limits.tokens` {NEEDS}, in the row or in the settings"
     ]
 

@@ -95,14 +95,14 @@ def test_messages_are_a_part_of_a_line_where_they_are_asked_for(cli: Cli, server
 
 
 @pytest.mark.parametrize(
-    ("output", "mistake"),
+    ("output", "diagnostic"),
     [
         ("{order: random}", "job.yaml:7:17: output.order: expected `completion` or `input`"),
         ("{include: [prompts]}", "job.yaml:7:20: output.include[0]: expected `messages`"),
     ],
 )
-def test_what_an_output_cannot_be(cli: Cli, server: ChatServer, output: str, mistake: str) -> None:
+def test_what_an_output_cannot_be(cli: Cli, server: ChatServer, output: str, diagnostic: str) -> None:
     write_job(cli, server, output, "a")
     ended = cli("run", "job.yaml")
     assert (ended.code, ended.stdout) == (2, "")
-    assert mistake in ended.stderr
+    assert diagnostic in ended.stderr

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.cli.error_formats import as_github, full, sources
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from tests.support.cli_support import Cli
 from tests.support.jobfile_support import HEAD, write
-from tests.unit.jobfile.test_job_file_errors import ONE_MISTAKE
+from tests.unit.jobfile.test_job_file_errors import ONE_ERROR
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -127,11 +127,11 @@ QUOTED = [
 def test_the_line_is_quoted_with_a_caret_and_made_harmless(
     text: str, at: tuple[int, int], lines: list[str]
 ) -> None:
-    quoted = full([Mistake("f", *at, "", "wrong")], {"f": text.replace("\u2028", "\n").split("\n")})
+    quoted = full([Diagnostic("f", *at, "", "wrong")], {"f": text.replace("\u2028", "\n").split("\n")})
     assert quoted[1:] == lines
 
 
-@pytest.mark.parametrize("text", [case[0] for case in ONE_MISTAKE if "hidden" in case[0]])
+@pytest.mark.parametrize("text", [case[0] for case in ONE_ERROR if "hidden" in case[0]])
 def test_no_format_repeats_a_secret(cli: Cli, tmp_path: Path, text: str) -> None:
     write(tmp_path, text)
     for form in ("full", "concise", "json", "github"):
@@ -146,15 +146,15 @@ def test_rows_are_not_quoted(tmp_path: Path) -> None:
 
 
 ANNOTATIONS = [
-    (Mistake("a.yaml", 0, 0, "", "is empty"), "::error file=a.yaml::is empty"),
-    (Mistake("a,b:c%.yaml", 1, 2, "k", "w", "h"), "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2::k: w; h"),
+    (Diagnostic("a.yaml", 0, 0, "", "is empty"), "::error file=a.yaml::is empty"),
+    (Diagnostic("a,b:c%.yaml", 1, 2, "k", "w", "h"), "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2::k: w; h"),
     (
-        Mistake("a", 1, 1, "", "100 %\n::error::forged"),
+        Diagnostic("a", 1, 1, "", "100 %\n::error::forged"),
         "::error file=a,line=1,col=1::100 %25\\n::error::forged",
     ),
 ]
 
 
-@pytest.mark.parametrize(("mistake", "annotation"), ANNOTATIONS)
-def test_an_annotation_is_one_line_whatever_it_says(mistake: Mistake, annotation: str) -> None:
-    assert as_github([mistake]) == [annotation]
+@pytest.mark.parametrize(("diagnostic", "annotation"), ANNOTATIONS)
+def test_an_annotation_is_one_line_whatever_it_says(diagnostic: Diagnostic, annotation: str) -> None:
+    assert as_github([diagnostic]) == [annotation]

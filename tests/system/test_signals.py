@@ -221,7 +221,7 @@ async def test_a_second_signal_ends_the_process_whatever_it_waits_for(
     said: list[str] = []
     monkeypatch.setattr("os._exit", codes.append)
     signals = Signals(said.append)
-    with pytest.raises(StoppedError), signals.heard(), signals.stoppable("before anything"):
+    with pytest.raises(StoppedError), signals.handle_signals(), signals.stoppable("before anything"):
         await told(signal.SIGTERM, signal.SIGINT)
     assert codes == [130]
     assert said == ["SIGINT: told to stop at once; the same command goes on"]
@@ -238,13 +238,13 @@ async def test_a_signal_between_two_stages_stops_the_next_one() -> None:
             went_on = True
 
     signals = Signals(pytest.fail)
-    with pytest.raises(StoppedError, match="SIGTERM: told to stop before that"), signals.heard():
+    with pytest.raises(StoppedError, match="SIGTERM: told to stop before that"), signals.handle_signals():
         await stages(signals)
     assert not went_on
 
 
 async def test_a_signal_that_comes_too_late_for_a_run_ends_the_command() -> None:
-    with pytest.raises(StoppedError) as caught, ended_by_signals(), Signals(pytest.fail).heard():
+    with pytest.raises(StoppedError) as caught, ended_by_signals(), Signals(pytest.fail).handle_signals():
         await told(signal.SIGTERM)
     assert caught.value.exit_code == 143
 

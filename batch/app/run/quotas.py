@@ -1,4 +1,4 @@
-"""What one run may spend and has spent: the admission controls of its models, and what they have measured."""
+"""The limits and the spending of one run: the admission controls of its models, and their measurements."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Quotas:
         self._admissions: dict[str, Quota | ProviderCosts] = {}
 
     def admission(self, model: Model) -> Admission:
-        """What stands before the model's attempts. What providers state as their costs is in USD."""
+        """Return the admission control of the model. Costs that providers state are in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
         price, is_usd = self._prices[model.id], self.currency == USD
         if self._limited or price is not None or rates != Rates():
@@ -42,21 +42,20 @@ class Quotas:
 
     @property
     def cost(self) -> float | None:
-        """What all attempts cost, as far as it is known; ``None`` where a model has neither a price nor a
-        provider that states costs."""
+        """The known cost of all attempts; ``None`` if a model has no price and no provider states costs."""
         if not self._prices or not all(map(self._is_known, self._prices)):
             return None
         return round(self.budget.cost.known, 9)
 
     @property
     def provider_cost(self) -> float | None:
-        """The part of ``cost`` that providers have stated; ``None`` where they have stated nothing."""
+        """The part of ``cost`` that providers have stated; ``None`` if there is none."""
         stated = self.budget.provider_cost
         return None if stated is None or self.cost is None else round(stated, 9)
 
     @property
     def unmetered(self) -> int:
-        """Attempts that are not in ``cost``, because it is not known what they took."""
+        """Attempts that are not in ``cost``, because their usage is unknown."""
         return 0 if self.cost is None else self.budget.untold
 
     def _is_known(self, target: str) -> bool:

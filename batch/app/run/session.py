@@ -1,4 +1,4 @@
-"""What one run sends: its endpoints, queues and limits wired together, and why it ended."""
+"""The sending part of one run: its endpoints, queues and limits wired together, and why it ended."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from batch.app.run.request_feed import RequestFeed
     from batch.app.run.run_statistics import Statistics
     from batch.app.run.shutdown import Signals
-    from batch.app.run.summary import Beginning
+    from batch.app.run.summary import RunStart
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
@@ -72,12 +72,12 @@ class Session:
         self._checks = 0
         self._signal: int | None = None
         self._out_of_time = False
-        self.told_twice = False
-        """Whether a second signal has asked the run to end now."""
+        self.has_second_signal = False
+        """Whether a second signal has requested to end the run now."""
         self._held_back: str | None = None
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
-        """Write results that need no run."""
+        """Write results that need no attempt."""
         self._observers.emit(ResultsDurable(await stored(log, results)))
 
     @property
@@ -120,23 +120,24 @@ class Session:
         self._observers.emit(DownloadProgressed(done, total))
 
     def _tell_of(self, addresses: Iterable[Address]) -> None:
-        """Say once what a person should know of the addresses."""
-        told = list(addresses)
-        for warning in dict.fromkeys(text for address in told for text in address.warnings):
+        """Report notices and warnings about the addresses once."""
+        resolved = list(addresses)
+        for warning in dict.fromkeys(text for address in resolved for text in address.warnings):
             self._observers.warn(warning)
-        for remark in dict.fromkeys(text for address in told for text in address.remarks):
-            self._observers.inform(remark)
+        for notice in dict.fromkeys(text for address in resolved for text in address.notices):
+            self._observers.inform(notice)
 
     def _tell_of_slow_transport(self, providers: Collection[str]) -> None:
         if providers and (text := aiohttp_check.notice()):
             self._observers.inform(text)
 
     def _connections(self) -> int:
-        wished = self._job.concurrency
-        possible = connections(wished)
-        if possible < wished:
+        requested = self._job.concurrency
+        possible = connections(requested)
+        if possible < requested:
             self._observers.inform(
-                f"Concurrency limited to {possible} ({wished} requested): open-file limit, see `ulimit -n`."
+                f"Concurrency limited to {possible} ({requested} requested): "
+                "open-file limit, see `ulimit -n`."
             )
         return possible
 
@@ -196,29 +197,29 @@ class Session:
             tasks.start_soon(stopper.after_signal)
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
-            begun = asyncio.get_running_loop().time()
+            run_start = asyncio.get_running_loop().time()
             try:
-                with self._signals.obeyed(stopper.on_signal):
+                with self._signals.redirected_to(stopper.on_signal):
                     await run.run()
             except PromptJobsError as caught:
                 error = caught  # raised outside the task group, which would wrap it in a group
             finally:
                 self._observers.emit(Tick(None))
                 self._signal, self._out_of_time = stopper.signal, stopper.out_of_time
-                self.told_twice = stopper.told_twice
-                self._held_back = run.congestion(asyncio.get_running_loop().time() - begun)
+                self.has_second_signal = stopper.has_second_signal
+                self._held_back = run.congestion(asyncio.get_running_loop().time() - run_start)
             tasks.cancel_scope.cancel()
         if error is not None:
             raise error
 
     @property
     def _max_duration(self) -> float | None:
-        """For how long the run may send, in seconds; what the caller says goes before the job file."""
-        wished = self._options.max_duration
-        return self._job.limits.time if wished is None else wished
+        """Return how long the run may send, in seconds; the caller's value overrides the job file's."""
+        requested = self._options.max_duration
+        return self._job.limits.time if requested is None else requested
 
     def _limits_reached(self) -> list[str]:
-        """The limits that ended the run, in words."""
+        """Return the limits that ended the run, as text."""
         reasons = []
         if self._out_of_time:
             reasons.append(f"limits.time: {self._max_duration:g} s are over")
@@ -229,7 +230,7 @@ class Session:
         return reasons
 
     def _stops(self) -> list[str]:
-        """Who has stopped the run, in words."""
+        """Return what stopped the run, as text."""
         reasons = []
         if self._signal is not None:
             reasons.append(f"{signal.Signals(self._signal).name}: the run was told to stop")
@@ -238,9 +239,9 @@ class Session:
         return reasons
 
     def summary(
-        self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
+        self, plan: Plan, run_start: RunStart, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
-        """What it came to; ``error`` is what ended it early."""
+        """Return the summary; ``error`` is the error that ended the run early."""
         pending = plan.to_do - self._statistics.succeeded - self._statistics.failed
         limits = self._limits_reached() if pending else []
         reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in self._parkings] + limits
@@ -263,4 +264,4 @@ class Session:
         builder = SummaryBuilder(
             self._job, plan, self._statistics, self._quotas, self._checks, self._held_back
         )
-        return builder.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)
+        return builder.summary(run_start, exit_code=code, reasons=reasons, orphans=orphans)

@@ -1,6 +1,6 @@
-"""What a run came to, put together from those who have counted.
+"""Build the summary of a run from its counters.
 
-What a run was made with, and when it began: the versions at work, the job file's hash.
+It includes the versions in use, the start time and the hash of the job file.
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
 
 _PACKAGES = ("aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "uvloop", "xllamacpp")
-"""Those that shape what is sent, how it is read, or what answers."""
+"""The packages that determine what is sent, how it is read, or what answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """What is known of a run when it begins; ``at`` is UTC, ``clock`` the steady clock's seconds."""
+class RunStart:
+    """What is known when a run starts; ``at`` is UTC, ``clock`` the seconds of the monotonic clock."""
 
     at: str
     clock: float
@@ -39,19 +39,19 @@ class Beginning:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, job: JobFile) -> Beginning:
-        """A run begins now. Reads the job file once, which takes a while where that is large."""
+    def of(cls, job: JobFile) -> RunStart:
+        """Record the start of a run. Reads the job file once, which takes a while if it is large."""
         at, clock = utc_now(), time.monotonic()
         return cls(at, clock, sha256(job.path), versions())
 
     @property
     def seconds(self) -> float:
-        """For how long the run has been going."""
+        """Return the seconds since the run started."""
         return time.monotonic() - self.clock
 
 
 def versions() -> dict[str, str]:
-    """The version of this program, of Python and of the packages that are installed of those that matter."""
+    """Return the versions of this program, of Python and of the relevant installed packages."""
     found = {"promptjobs": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -62,7 +62,7 @@ def versions() -> dict[str, str]:
 
 
 def sha256(path: Path) -> str | None:
-    """The SHA-256 of a file in hexadecimal, as ``sha256sum`` prints it; ``None`` where there is no file."""
+    """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it; ``None`` if there is no file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -71,7 +71,7 @@ def sha256(path: Path) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class SummaryBuilder:
-    """What has been counted: by the plan what there was to do, by the statistics what was done."""
+    """The counters: the plan counted what there was to do, the statistics what was done."""
 
     job: JobFile
     plan: Plan
@@ -80,8 +80,8 @@ class SummaryBuilder:
     checks: int
     held_back: str | None = None
 
-    def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
-        """The summary of a run that ends now."""
+    def summary(self, run_start: RunStart, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
+        """Return the summary of a run that ends now."""
         plan, statistics = self.plan, self.statistics
         return Summary(
             schema_version=SCHEMA_VERSION,
@@ -98,17 +98,17 @@ class SummaryBuilder:
             completion_tokens=statistics.completion_tokens,
             cost=self.quotas.cost,
             unmetered=self.quotas.unmetered,
-            seconds=round(begun.seconds, 3),
+            seconds=round(run_start.seconds, 3),
             reasons=reasons,
             orphans=orphans,
             resumed=plan.settled,
             codes=dict(statistics.codes + plan.given_up_codes),
             latency=statistics.latency.percentiles(),
             first_byte=statistics.first_byte.percentiles(),
-            started_at=begun.at,
+            started_at=run_start.at,
             ended_at=utc_now(),
-            job_sha256=begun.job_sha256,
-            versions=begun.versions,
+            job_sha256=run_start.job_sha256,
+            versions=run_start.versions,
             checks=self.checks,
             failures=statistics.failures,
             held_back=self.held_back,

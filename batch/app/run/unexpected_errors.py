@@ -1,4 +1,4 @@
-"""What ends a run that nobody has foreseen: a fault of promptjobs itself, told in one sentence."""
+"""Unexpected exceptions that end a run: bugs of promptjobs, reported in one sentence."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
 
 def explained(caught: Exception, log: RunLog) -> PromptJobsError:
-    """The error that ends the run; of several, one that was raised on purpose.
+    """Return the error that ends the run; of several, a ``PromptJobsError``.
 
-    Anything else is an ``InternalError``, whose traceback is left in the log.
+    Anything else becomes an ``InternalError``, and its traceback is written to the log.
     """
     for error in _leaves(caught):
         if isinstance(error, PromptJobsError):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, bad_row
 from batch.jobfile.syntax.json_lines import column_of, objects
 
@@ -18,10 +18,10 @@ if TYPE_CHECKING:
 def jsonl_rows(
     path: Path, id_field: str | None, *, may_be_empty: bool = False, each: bool = False
 ) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
+    """Yield the rows of the file. ``id_field`` names the column of the id; see ``row_id``.
 
-    ``may_be_empty``: whether a file without rows is no mistake. ``each``: whether a line that is wrong as
-    all others probably are (NaN) is a bad row, and not a mistake about the whole file.
+    ``may_be_empty``: a file without rows is not an error. ``each``: a line whose error probably repeats in
+    all others (NaN) is an invalid row, and not an error of the whole file.
     """
     name = str(path)
     is_empty = True
@@ -32,11 +32,11 @@ def jsonl_rows(
             is_empty = False
             for note in notes:
                 yield Note(name, note)
-        if isinstance(value, Mistake):
+        if isinstance(value, Diagnostic):
             yield BadRow(value) if number else value
             continue
         key = value.get(ids.field)
-        if isinstance(key, str) and key:  # most ids; the others are looked at more closely
+        if isinstance(key, str) and key:  # most ids; the others need a closer look
             yield Row(key, value, {}, name, number)
             continue
         try:
@@ -47,4 +47,4 @@ def jsonl_rows(
         if ids.notes:
             yield from ids.take_notes()
     if is_empty and not may_be_empty:
-        yield Mistake(name, 0, 0, "", "has no rows")
+        yield Diagnostic(name, 0, 0, "", "has no rows")

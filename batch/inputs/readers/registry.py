@@ -1,10 +1,10 @@
-"""From what a job's ``inputs`` say to their rows."""
+"""Select the reader for a job's ``inputs``."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.csv import csv_rows
 from batch.inputs.readers.documents import documents
 from batch.inputs.readers.jsonl import jsonl_rows
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
-    """The rows in their order, lazily; ``output`` is the job's own, which is never an input."""
+    """Yield the rows in order, lazily; ``output`` is the job's own, which is never an input."""
     rows = _rows(inputs, output)
     if inputs.split is not None:
         rows = chunked(rows, inputs.split)
@@ -52,7 +52,7 @@ def _table(inputs: Inputs, path: Path, *, may_be_empty: bool = False) -> Iterato
 
 
 def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
-    """The rows of all files; one of them may have none, but not all."""
+    """Yield the rows of all files; some may have none, but not all."""
     is_empty = True
     for table in tables(inputs, output):
         if not isinstance(table, Table):
@@ -64,9 +64,11 @@ def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
             yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
     if is_empty:
         place = inputs.places[0]
-        yield Mistake(place.path, place.line, place.column, f"inputs.{inputs.kind}", "the files have no rows")
+        yield Diagnostic(
+            place.path, place.line, place.column, f"inputs.{inputs.kind}", "the files have no rows"
+        )
 
 
 def _in_partition(row: Row, table: Table) -> Row:
-    """The row with the columns that the folders' names say."""
+    """Return the row with the columns that the folders' names define."""
     return Row(row.id, {**table.partition, **row.variables}, row.metadata, row.path, row.line)

@@ -1,4 +1,4 @@
-"""The inputs of a job file: what is read, and whether its settings fit together."""
+"""Resolve the inputs of a job file, and check that their settings are compatible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, get_args
 
 from batch.jobfile.job import InputKind, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
-from batch.jobfile.patterns import is_one_file, pattern_complaint
+from batch.jobfile.patterns import is_one_file, pattern_problem
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,12 +23,12 @@ _NAMED = {"files": "a document's id is its path", "results": "a result has the i
 
 
 def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: Bounds) -> Inputs | None:
-    """The job's inputs; what is wrong with them goes to ``findings``."""
+    """Return the job's inputs; errors go to ``findings``."""
     return None if spec is None else _Reader(spec, tree, findings, bounds).read()
 
 
 def table_of(spec: InputsSpec | None) -> str | None:
-    """The path of the file of rows, as it is written; ``None`` where it is no single one."""
+    """Return the path of the file of rows, as written; ``None`` if it is not a single file."""
     written = (getattr(spec, kind) for kind in _TABLES) if spec else ()
     found = next((paths for paths in written if paths is not None), None)
     if isinstance(found, list):
@@ -71,7 +71,7 @@ class _Reader:
         )
 
     def _kind(self) -> InputKind:
-        """What is read; the first of what is written, where that is more than one thing."""
+        """Return the kind of inputs; the first one if there are several."""
         raw = self.tree.value["inputs"]
         written = [kind for kind in _KINDS if raw.get(kind) is not None]
         if not written:
@@ -85,7 +85,7 @@ class _Reader:
         return written[0]
 
     def _check_settings(self, kind: InputKind) -> None:
-        """What stands beside a kind of inputs that has no use for it."""
+        """Report the settings that do not apply to the kind of inputs."""
         if kind in _NAMED and self.spec.id_field is not None:
             self.findings.at_key(("inputs", "id_field"), f"is for rows; {_NAMED[kind]}")
         if kind != "results" and self.spec.group_by is not None:
@@ -103,20 +103,20 @@ class _Reader:
 
     def _check_patterns(self, kind: InputKind, patterns: tuple[str, ...]) -> None:
         for index, pattern in enumerate(patterns):
-            if complaint := pattern_complaint(pattern, self.bounds):
-                self.findings.at_value(("inputs", kind, index), *complaint)
+            if problem := pattern_problem(pattern, self.bounds):
+                self.findings.at_value(("inputs", kind, index), *problem)
         if patterns and all(pattern.startswith("!") for pattern in patterns):
             self.findings.at_value(("inputs", kind), "nothing to read", "write a pattern without `!`, too")
 
     def _table(self, kind: InputKind) -> Path | None:
-        """The one file of rows; ``None`` where it is a folder or a pattern, or where several are written."""
+        """Return the only file of rows; ``None`` for a folder, a pattern or several files."""
         written: str | list[str] | None = getattr(self.spec, kind)
         at = ("inputs", kind)
         if isinstance(written, list):
             if len(written) > 1 or not is_one_file(self.bounds.base, written[0]):
                 return None
             written = written[0]
-        if written is None:  # reported for what is wrong with it
+        if written is None:  # reported as invalid before
             return None
         if at in self.tree.trusted:
             return real(self.bounds.base / written)

@@ -1,4 +1,4 @@
-"""From the file as written to the job that is meant; every mistake on the way is collected."""
+"""Resolve the job file as written into the job, and collect every error."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a job stands: its file or folder, its bounds, those of its settings, and who knows what.
+    """Where a job comes from: its file or folder, its bounds, and those of its settings.
 
-    ``known_models`` says how unknown model names are found out, ``has_price`` whether a price is known.
+    ``known_models`` checks model names, ``has_price`` returns whether a price is known.
     """
 
     path: Path
@@ -52,7 +52,7 @@ class Setting:
 
 
 def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | None = None) -> JobFile:
-    """The job. Raises ``JobFileError`` with all that is in ``findings`` by then, if anything is."""
+    """Return the job. Raises ``JobFileError`` with everything in ``findings``, if there is anything."""
     texts = JobTexts(tree, findings, setting.settings_bounds)
     job = _Resolver(validated(tree, findings), tree, findings, setting, texts).job(survey)
     findings.raise_if_any()
@@ -70,15 +70,15 @@ class _Resolver:
     def job(self, survey: Survey | None) -> JobFile:
         name = self.spec.name or self.setting.default_name
         rows = None if survey is None else self.setting.path
-        own, brought = self._models(survey)
+        own, from_rows = self._models(survey)
         prompts = self._prompts(survey)
-        limits = self._limits(own + brought, prompts, survey)
+        limits = self._limits(own + from_rows, prompts, survey)
         return JobFile(
             name=name,
             path=self.setting.path,
             root=self.setting.bounds.root,
             bounds=self.setting.bounds,
-            models=own + brought,
+            models=own + from_rows,
             prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
             matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
@@ -113,7 +113,7 @@ class _Resolver:
         return limits
 
     def _models(self, survey: Survey | None) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
-        """The models of the job file, and those that only its rows name."""
+        """Return the models of the job file, and those that only its rows name."""
         resolver = Models(
             self.spec,
             self.tree,
@@ -147,7 +147,7 @@ class _Resolver:
         return ()
 
     def _system(self) -> str | None:
-        """The system message of rows, which is no template."""
+        """Return the system message of rows, which is not a template."""
         return None if self.spec.system is None else self.texts.plain(self.spec.system, ("system",))
 
     def _output(self, name: str) -> Path:
@@ -169,7 +169,7 @@ class _Resolver:
         return path or root
 
     def _check_is_file(self, written: str, output: Path, at: At) -> bool:
-        """Report an output that is no file; whether it is none."""
+        """Report an output that is not a file; return whether there is an error."""
         if written == "-":
             self.findings.at_value(at, "the results cannot go to standard output", "name a file")
         elif output.name.endswith(".jsonl.superseded.jsonl"):
@@ -182,20 +182,20 @@ class _Resolver:
         return True
 
     def _check_names(self, output: Path, at: At) -> None:
-        """Report an output that is no file of results by its name, or whose side files lead elsewhere.
+        """Report an output whose name is not that of a result file, or whose side files are links elsewhere.
 
-        A job file may come from a stranger. A path that the user has typed is the user's own.
+        A job file may come from a stranger. A path that the user has typed is the user's own choice.
         """
         if at in self.tree.trusted:
             return
         if output.suffix.lower() != ".jsonl":
             self.findings.at_value(at, "the name of an output must end in `.jsonl`", "`-o` takes any name")
         for beside in side_files(output):
-            if what := self.setting.bounds.complaint(real(beside)):
+            if what := self.setting.bounds.problem(real(beside)):
                 self.findings.at_value(at, f"{shown(beside.name)} is a link that {what}", "remove it")
 
     def _check_not_read(self, output: Path, at: At) -> bool:
-        """Report an output that is also read: it would be overwritten, or read for ever."""
+        """Report an output that is also an input: it would be overwritten, or read endlessly."""
         table = table_of(self.spec.inputs)
         read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
         read += self.texts.files

@@ -1,4 +1,4 @@
-"""The finish reasons that a job adds: checked, so that no word can say two things."""
+"""Check the finish reasons that a job adds, so that no word has two meanings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def finish_reasons_of(spec: FinishReasonsSpec, findings: Findings) -> FinishReasons:
-    """The words of a job, normalized; those that already have another meaning are errors."""
+    """Return the words of a job, normalized; report those that already have another meaning."""
     complete = [normalized(word) for word in spec.complete]
     length = [normalized(word) for word in spec.length]
     for name, words in (("complete", complete), ("length", length)):

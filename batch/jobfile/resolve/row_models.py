@@ -1,4 +1,4 @@
-"""The models of a JSONL job: those of its settings that rows use, and those that rows bring themselves."""
+"""The models of a JSONL job: those of its settings that rows use, and those that rows define themselves."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 def row_models(
     survey: Survey, models: tuple[Model, ...], resolver: Models, findings: Findings
 ) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
-    """The used ones of the settings' ``models``, which all serve the rows without a model; and new ones."""
+    """Return the used ones of ``models``, all of which serve the rows without a model, and the new ones."""
     new: dict[str, Place] = {}
     used = {model.id for model in models} if survey.unnamed else set()
     for name, place in survey.models.items():
@@ -27,8 +27,8 @@ def row_models(
         if not found:
             new[name] = place
         used.update(model.id for model in found)
-    own, brought = tuple(model for model in models if model.id in used), resolver.of_rows(new)
-    if survey.batch and any(model.provider != "openai" for model in own + brought):
+    own, from_rows = tuple(model for model in models if model.id in used), resolver.of_rows(new)
+    if survey.batch and any(model.provider != "openai" for model in own + from_rows):
         what = "a line of an OpenAI Batch file needs `provider: openai`"
         findings.at_place(survey.batch, "", what)
-    return own, brought
+    return own, from_rows

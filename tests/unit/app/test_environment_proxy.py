@@ -123,7 +123,7 @@ def test_a_proxy_s_password_is_a_secret_and_is_not_told(tmp_path: Path) -> None:
     environment = Environment({"HTTPS_PROXY": "http://me:pw-7163-and-more@proxy.example:3128"}, tmp_path)
     found = address("https://api.example/v1", environment)
     assert found.credentials.secrets == ("pw-7163-and-more",)
-    assert found.remarks == [f"requests to https://api.example go through the proxy {PROXY} (HTTPS_PROXY)"]
+    assert found.notices == [f"requests to https://api.example go through the proxy {PROXY} (HTTPS_PROXY)"]
 
 
 def test_what_fills_in_a_host_is_told_neither_in_a_remark_nor_in_a_refusal(tmp_path: Path) -> None:
@@ -132,7 +132,7 @@ def test_what_fills_in_a_host_is_told_neither_in_a_remark_nor_in_a_refusal(tmp_p
     environment = Environment(variables, tmp_path)
     for scheme in ("http", "https"):
         trust.record(environment.trust_store, "HOST", f"{scheme}://{host}")
-    assert host not in str(address("https://${HOST}/v1", environment).remarks)
+    assert host not in str(address("https://${HOST}/v1", environment).notices)
     with pytest.raises(UntrustedKeyError, match="HTTP_PROXY sends requests for") as caught:
         address("http://${HOST}/v1", environment)
     assert host not in str(caught.value)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batch.app.run.run_log import MOST, PERIOD, RunLog
+from batch.app.run.run_log import MAX_LINES_OF_A_KIND, PERIOD, RunLog
 from batch.events import AttemptFailed, Event, Level, Notice, ResultsDurable, RunStarted, Tick
 from batch.records import Failure, Request
 from tests.support.results_support import failed, succeeded
@@ -69,7 +69,7 @@ def test_a_storm_is_told_at_its_beginning_and_then_counted(book: Book) -> None:
     for _ in range(5000):
         book.observe(AttemptFailed(REQUEST, Failure("http_429", "slow down"), 1.0))
         book.observe(AttemptFailed(REQUEST, Failure("truncated", "cut"), 1.0))
-    assert len(book.lines) == 2 * MOST
+    assert len(book.lines) == 2 * MAX_LINES_OF_A_KIND
     book.now = PERIOD
     book.observe(Tick(None))
     counts = "since the last: succeeded 0, retry http_429 5000, retry truncated 5000"

@@ -15,7 +15,7 @@ from batch.files import MAX_BYTES
 from batch.inputs import check
 from batch.inputs.readers.csv_records import CsvRecords
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +83,7 @@ c,three,3
 ,five
 a,"six"
 """
-    assert mistakes_of(lambda: check(source(_job(tmp_path, table, ", id_field: key")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, table, ", id_field: key")))) == [
         "rows.csv:4:1: expected 2 fields, as the header has, got 1",
         "rows.csv:5:1: expected 2 fields, as the header has, got 3; " + quotes,
         "rows.csv:7:1: text after a closing quote; inside quotes a quote is written twice",
@@ -117,13 +117,13 @@ a,"six"
 )
 def test_what_spoils_a_table(table: str | bytes, what: str, tmp_path: Path) -> None:
     more = ", id_field: id" if what.endswith("is missing") else ""
-    assert mistakes_of(lambda: check(source(_job(tmp_path, table, more)))) == [what]
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, table, more)))) == [what]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, "")
     (tmp_path / "rows.csv").unlink()
-    assert mistakes_of(lambda: check(source(path))) == ["rows.csv: no such file"]
+    assert diagnostics_of(lambda: check(source(path))) == ["rows.csv: no such file"]
 
 
 def test_the_separator_of_a_long_header_is_told_in_bounded_memory(tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_the_separator_of_a_long_header_is_told_in_bounded_memory(tmp_path: Path
 @pytest.mark.parametrize("opening", ["", '"'])
 def test_a_row_without_an_end_is_given_up(opening: str, tmp_path: Path) -> None:
     lines = ("x" * 1023 + ("\n" if opening else "x")) * (MAX_BYTES // 1024 + 1)
-    assert mistakes_of(lambda: check(source(_job(tmp_path, f"id,word\na,{opening}{lines}")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, f"id,word\na,{opening}{lines}")))) == [
         "rows.csv:2:1: a row larger than 16 MiB; is a quote never closed?"
     ]
 

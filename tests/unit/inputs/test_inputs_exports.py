@@ -9,7 +9,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -220,7 +220,7 @@ NOT_ROWS = [
 def test_a_file_that_is_no_table_is_one_error(
     kind: str, data: str | bytes, said: str, tmp_path: Path
 ) -> None:
-    found = mistakes_of(lambda: check(source(_job(tmp_path, kind, data))))
+    found = diagnostics_of(lambda: check(source(_job(tmp_path, kind, data))))
     assert len(found) == 1
     assert found[0].startswith(f"rows.{kind}:")
     assert said in found[0]
@@ -256,7 +256,7 @@ FOREIGN = [
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize(("head", "said"), FOREIGN, ids=[case[1][:40] for case in FOREIGN])
 def test_a_file_of_another_kind_is_named(kind: str, head: bytes, said: str, tmp_path: Path) -> None:
-    (found,) = mistakes_of(lambda: check(source(_job(tmp_path, kind, head))))
+    (found,) = diagnostics_of(lambda: check(source(_job(tmp_path, kind, head))))
     assert found.startswith(f"rows.{kind}: {said}")
 
 

@@ -13,7 +13,7 @@ from batch.errors import JobFileError
 from batch.inputs import check, fingerprint
 from batch.jobfile import load_mapping
 from tests.support.inputs_support import by_id, marks, source, source_of
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -286,7 +286,7 @@ def test_a_rows_params_win_and_its_metadata_is_kept(tmp_path: Path) -> None:
 def test_ids_that_come_twice_are_all_named(tmp_path: Path) -> None:
     rows = "".join(f'{{"id": "{name}", "prompt": "x"}}\n' for name in ("a", "b", "a", "b", "a"))
     path = write(tmp_path, rows, "rows.jsonl")
-    said = mistakes_of(lambda: check(source(path, {**SOMEWHERE, "models": ["m"]})))
+    said = diagnostics_of(lambda: check(source(path, {**SOMEWHERE, "models": ["m"]})))
     assert said == [
         f"rows.jsonl:{line}:1: a second request with the id {name}; the first is from line {first}; "
         "ids must be unique"

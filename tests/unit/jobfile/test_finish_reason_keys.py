@@ -8,7 +8,7 @@ import pytest
 
 from batch.finish_reasons import FinishReasons
 from batch.jobfile import load
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -84,4 +84,4 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_words(text: str, said: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: load(write(tmp_path, JOB + text))) == [said]
+    assert diagnostics_of(lambda: load(write(tmp_path, JOB + text))) == [said]

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.jobfile import load
-from tests.support.jobfile_support import HEAD, known_models, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, known_models, write
 
 if TYPE_CHECKING:
     from pathlib import Path
 
-ONE_MISTAKE = [
+ONE_ERROR = [
     # Not YAML, or not one plain mapping.
     ("", "is empty; `promptjobs init` writes one to start from"),
     ("just text\n", "1:1: expected keys and values, got text"),
@@ -380,10 +380,10 @@ ONE_MISTAKE = [
 ]
 
 
-@pytest.mark.parametrize("case", ONE_MISTAKE, ids=[case[1][:60] for case in ONE_MISTAKE])
+@pytest.mark.parametrize("case", ONE_ERROR, ids=[case[1][:60] for case in ONE_ERROR])
 def test_what_is_wrong_is_said_with_its_line(case: tuple[str, ...], tmp_path: Path) -> None:
     path = write(tmp_path, case[0])
-    said = mistakes_of(lambda: load(path, known_models=known_models()))
+    said = diagnostics_of(lambda: load(path, known_models=known_models()))
     assert sorted(said) == sorted(case[1:])
     assert not any("hidden" in line for line in said)
 
@@ -411,7 +411,7 @@ output:
 
 def test_a_job_with_many_mistakes_names_them_all_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, SIX)
-    places = [line.split(": ")[:2] for line in mistakes_of(lambda: load(path))]
+    places = [line.split(": ")[:2] for line in diagnostics_of(lambda: load(path))]
     assert places == [
         ["1:1", "base_url"],
         ["6:1", "prompt"],
@@ -427,13 +427,13 @@ def test_a_job_with_many_mistakes_names_them_all_in_the_order_of_the_file(tmp_pa
 def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n")
     flags = {"concurrency": 0, "params.n": 2, "paramz.x": 1}
-    assert mistakes_of(lambda: load(path, overrides=flags)) == [
+    assert diagnostics_of(lambda: load(path, overrides=flags)) == [
         "--set concurrency: concurrency: must be at least 1",
         "--set paramz.x: paramz: unknown key; did you mean `params`?",
         "--set params.n: params.n: a request has one answer; for several, write `samples: 2` in the job",
     ]
     named = write(tmp_path, HEAD + "prompt: a\nname: x\n")
-    assert mistakes_of(lambda: load(named, overrides={"name.first": "x"})) == [
+    assert diagnostics_of(lambda: load(named, overrides={"name.first": "x"})) == [
         "--set name.first: `name` has no keys of its own in this job"
     ]
 
@@ -443,15 +443,15 @@ def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> N
 )
 def test_results_go_to_a_file(tmp_path: Path, output: str, what: str) -> None:
     path = write(tmp_path, f"{HEAD}prompt: a\noutput: {{path: '{output}'}}\n")
-    (mistake,) = mistakes_of(lambda: load(path))
-    assert mistake.endswith(f"output.path: the results cannot go {what}; name a file")
+    (diagnostic,) = diagnostics_of(lambda: load(path))
+    assert diagnostic.endswith(f"output.path: the results cannot go {what}; name a file")
 
 
 def test_a_mistake_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n")
     overrides = {"concurrency": 0, "params.n": 2, "output.path": tmp_path}
     flags = {"concurrency": "--concurrency", "output.path": "--output"}
-    assert mistakes_of(lambda: load(path, overrides=overrides, flags=flags)) == [
+    assert diagnostics_of(lambda: load(path, overrides=overrides, flags=flags)) == [
         "--concurrency: concurrency: must be at least 1",
         "--set params.n: params.n: a request has one answer; for several, write `samples: 2` in the job",
         "--output: output.path: the results cannot go into a folder; name a file",

@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import MAX_BYTES
 from batch.jobfile import JobFile, load
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
-from tests.support.jobfile_support import known_models, mistakes_of, write
+from tests.support.jobfile_support import diagnostics_of, known_models, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,7 +94,7 @@ BAD_ROWS = [
 @pytest.mark.parametrize(("line", "said"), BAD_ROWS, ids=[case[1][:50] for case in BAD_ROWS])
 def test_a_bad_row_is_named_with_its_column(line: str, said: str, tmp_path: Path) -> None:
     good = '{"prompt": "good"}\n'
-    assert mistakes_of(lambda: rows_job(tmp_path, good + "\n" + line + "\n" + good)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, good + "\n" + line + "\n" + good)) == [
         "rows.jsonl:3" + said.removeprefix("1")
     ]
 
@@ -114,7 +114,7 @@ def test_a_key_may_stand_in_several_objects_and_in_text(line: str, tmp_path: Pat
 
 def test_all_mistakes_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:
     text = '{"id": 1.5, "prompt": 2}\n' * 80
-    said = mistakes_of(lambda: rows_job(tmp_path, text, {**SOMEWHERE, "concurrency": 0}))
+    said = diagnostics_of(lambda: rows_job(tmp_path, text, {**SOMEWHERE, "concurrency": 0}))
     assert said[0] == "rows.jsonl:1:2: id: expected text or a whole number, got a number"
     assert said[1] == "rows.jsonl:1:13: prompt: expected text, got a whole number"
     assert len(said) == 101
@@ -124,11 +124,11 @@ def test_all_mistakes_of_all_rows_and_settings_come_at_once_but_not_thousands(tm
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"prompt": "ok"}\n{"prompt": "caf\xe9"}\n')
-    assert mistakes_of(lambda: load(path, overrides=SOMEWHERE)) == [
+    assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
         "rows.jsonl:2:16: not UTF-8 (unexpected end of data); save the file as UTF-8"
     ]
     path.write_bytes('{"prompt": "ok"}'.encode("utf-16"))
-    assert mistakes_of(lambda: load(path, overrides=SOMEWHERE)) == [
+    assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
         "rows.jsonl:1:1: is in UTF-16; save the file as UTF-8"
     ]
 
@@ -137,7 +137,7 @@ def test_a_row_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"prompt": "' + b"x" * (3 * MAX_BYTES) + b'"}\n{"prompt": "b"}\n')
     first, second = job_rows(path)
-    assert isinstance(first, Mistake)
+    assert isinstance(first, Diagnostic)
     assert first.what == "a row larger than 16 MiB"
     assert isinstance(second, JobRow)
     assert second.line == 2
@@ -238,7 +238,7 @@ def test_messages_of_tools_are_passed_on(form: str, message: dict[str, object], 
 
 
 def test_an_openai_batch_file_is_for_openai(tmp_path: Path) -> None:
-    assert mistakes_of(
+    assert diagnostics_of(
         lambda: rows_job(tmp_path, BATCH_LINE, {"base_url": "local", "provider": "autonomous"})
     ) == [
         "rows.jsonl:1:1: model: no model `gpt-4o-mini`; there are llama, summary",
@@ -254,7 +254,7 @@ def test_the_models_are_those_that_the_rows_use(tmp_path: Path) -> None:
 
 def test_a_row_without_a_model_needs_one_from_the_settings(tmp_path: Path) -> None:
     flags = {"provider": "openai", "base_url": "http://h/v1"}
-    assert mistakes_of(lambda: rows_job(tmp_path, '{"prompt": "a"}\n', flags)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, '{"prompt": "a"}\n', flags)) == [
         "rows.jsonl:1:1: no model; name one in the row, in the settings or with `--model`"
     ]
 
@@ -262,7 +262,7 @@ def test_a_row_without_a_model_needs_one_from_the_settings(tmp_path: Path) -> No
 def test_a_rows_model_must_be_one_not_several(tmp_path: Path) -> None:
     models = [{"id": "a", "model": "m"}, {"id": "b", "model": "m"}]
     flags = {"provider": "openai", "base_url": "http://h/v1", "models": models}
-    assert mistakes_of(lambda: rows_job(tmp_path, '{"prompt": "p", "model": "m"}\n', flags)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, '{"prompt": "p", "model": "m"}\n', flags)) == [
         "rows.jsonl:1:1: model: could be any of several; write one of `a`, `b`"
     ]
     assert [model.id for model in rows_job(tmp_path, '{"prompt": "p", "model": "b"}\n', flags).models] == [
@@ -283,7 +283,7 @@ def test_settings_come_from_a_file_of_their_own(tmp_path: Path) -> None:
 def test_settings_bring_neither_prompts_nor_inputs(tmp_path: Path) -> None:
     rows = write(tmp_path, '{"prompt": "a"}\n', "rows.jsonl")
     settings = write(tmp_path, "provider: autonomous\nmodel: llama\nprompt: p\ninputs: {jsonl: x.jsonl}\n")
-    assert mistakes_of(lambda: load(rows, settings=settings)) == [
+    assert diagnostics_of(lambda: load(rows, settings=settings)) == [
         "3:1: prompt: a JSONL job file brings its own; leave it out",
         "4:1: inputs: a JSONL job file brings its own; leave it out",
     ]
@@ -291,13 +291,13 @@ def test_settings_bring_neither_prompts_nor_inputs(tmp_path: Path) -> None:
 
 def test_settings_are_for_jsonl_only(tmp_path: Path) -> None:
     path = write(tmp_path, "provider: autonomous\nmodel: llama\nprompt: p\n")
-    assert mistakes_of(lambda: load(path, settings=path)) == [
+    assert diagnostics_of(lambda: load(path, settings=path)) == [
         "settings in a file of their own are for JSONL job files; move them into job.yaml"
     ]
 
 
 def test_a_file_without_rows_is_a_mistake(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: rows_job(tmp_path, "\n\n")) == ["rows.jsonl: has no rows"]
-    assert mistakes_of(lambda: load(tmp_path / "none.jsonl", overrides=SOMEWHERE)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, "\n\n")) == ["rows.jsonl: has no rows"]
+    assert diagnostics_of(lambda: load(tmp_path / "none.jsonl", overrides=SOMEWHERE)) == [
         "none.jsonl: no such file"
     ]

@@ -265,7 +265,7 @@ def test_the_bar_says_how_the_engine_stands() -> None:
 
 def test_many_parked_endpoints_are_counted_and_their_names_are_harmless() -> None:
     parked = tuple(Parked(f"{ESC}[2J{number}", f"{ESC}x", 5.0) for number in range(7))
-    text = ", ".join(formatting.trouble(Snapshot(parked=parked)))
+    text = ", ".join(formatting.failure_counts(Snapshot(parked=parked)))
     assert ESC not in text
     assert text.endswith("4 more parked")
 

@@ -103,11 +103,11 @@ FORMATS: list[tuple[object, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("response_format", "complaint"), FORMATS)
-def test_a_format_is_judged_before_anything_is_sent(response_format: object, complaint: str | None) -> None:
+@pytest.mark.parametrize(("response_format", "problem"), FORMATS)
+def test_a_format_is_judged_before_anything_is_sent(response_format: object, problem: str | None) -> None:
     said = format_complaint(response_format)
-    assert (said is None) == (complaint is None)
-    assert said is None or said[0].startswith(complaint or "")
+    assert (said is None) == (problem is None)
+    assert said is None or said[0].startswith(problem or "")
 
 
 def test_without_jsonschema_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
