@@ -115,7 +115,7 @@ class DiagnosticList:
         first_seen = {path: rank for rank, path in enumerate(dict.fromkeys(m.path for m in self._kept))}
         kept = sorted(self._kept, key=lambda m: (m.line == 0, first_seen[m.path], m.line, m.column))
         if self._left_out:
-            kept.append(Diagnostic(kept[-1].path, 0, 0, "", f"and {self._left_out} more mistakes"))
+            kept.append(Diagnostic(kept[-1].path, 0, 0, "", f"and {self._left_out} more errors"))
         return JobFileError(kept, len(self._kept) + self._left_out)
 
     def raise_if_any(self) -> None:

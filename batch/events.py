@@ -126,7 +126,7 @@ class Tick(Event, frozen=True, gc=False):
 
 
 class ObserverFailed(Event, frozen=True, gc=False):
-    """An observer raised ``error`` for the first time. The run goes on."""
+    """An observer raised ``error`` for the first time. The run continues."""
 
     error: Exception
 

@@ -60,7 +60,7 @@ def read_text(path: Path) -> str:
 def decode(data: bytes, path: str) -> str:
     """Decode the bytes. Raises ``JobFileError`` for anything but printable UTF-8 within the limit."""
     if len(data) > MAX_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "rows belong into a JSONL file")
+        raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "put rows into a JSONL file")
     for mark, encoding in _OTHER_ENCODINGS.items():
         if data.startswith(mark):
             raise _unreadable(path, f"is in {encoding}", "save it as UTF-8")
@@ -71,7 +71,7 @@ def decode(data: bytes, path: str) -> str:
         before = data[: error.start].decode(errors="replace")
         raise _at_end_of(before, path, "not UTF-8", "save the file as UTF-8") from None
     if odd := _NOT_PRINTABLE.search(text):
-        what = f"the character U+{ord(odd.group()):04X} has no place in a job file"
+        what = f"the character U+{ord(odd.group()):04X} is not allowed in a job file"
         raise _at_end_of(text[: odd.start()], path, what, "")
     return text
 

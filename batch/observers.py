@@ -41,4 +41,4 @@ class Observers:
         if not self._has_failed:
             self._has_failed = True
             self.emit(ObserverFailed(error))
-            self.warn(f"the progress report failed, and the run goes on: {one_line(error)}")
+            self.warn(f"the progress report failed; the run continues: {one_line(error)}")

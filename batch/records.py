@@ -22,7 +22,7 @@ class Verdict(StrEnum):
     """How certain it is that a reply is complete."""
 
     COMPLETE = "complete"
-    """The server said that it had finished."""
+    """The server reported that the answer is complete."""
     LENGTH = "length"
     """The server stopped at its token limit; the text is truncated."""
     UNVERIFIED = "unverified"

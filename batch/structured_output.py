@@ -148,13 +148,13 @@ def _schema_check(schema: Any) -> Check:
         except RecursionError:
             return ["it is nested too deeply"]
         except referencing.exceptions.Unresolvable as error:  # such as a missing anchor
-            return [f"the schema itself leads nowhere: {error}"[:_MAX_PROBLEM_LENGTH]]
+            return [f"a reference in the schema has no target: {error}"[:_MAX_PROBLEM_LENGTH]]
 
     return check
 
 
 def _is_object(value: Any) -> list[str]:
-    return [] if isinstance(value, dict) else ["it is no JSON object"]
+    return [] if isinstance(value, dict) else ["it is not a JSON object"]
 
 
 def _in_words(error: Any) -> str:
@@ -181,10 +181,10 @@ def _schema_problem(schema: dict[str, Any]) -> tuple[str, str] | None:
         return f"not a JSON Schema: {_in_words(error)}", ""
     for reference in _references(schema):
         if not reference.startswith("#"):
-            what = f"`$ref` leads out of the schema, to {reference[:80]!r}"
-            return what, "nothing is fetched; write it into `$defs`"
+            what = f"`$ref` points outside the schema: {reference[:80]!r}"
+            return what, "nothing is fetched; move it to `$defs`"
         if reference.startswith("#/") and not _leads_somewhere(schema, reference):
-            return f"`$ref` leads nowhere: {reference[:80]!r}", ""
+            return f"`$ref` has no target: {reference[:80]!r}", ""
     return None
 
 

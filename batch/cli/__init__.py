@@ -93,9 +93,7 @@ def _run_command() -> int:
 def _report_unexpected(error: Exception) -> int:
     """Report an unexpected error, and return its exit code."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        print_message(
-            "promptjobs: this process may have no more open files; raise the limit, see `ulimit -n`"
-        )
+        print_message("promptjobs: the open-file limit is reached; raise it, see `ulimit -n`")
     else:
         print_traceback(error)
         print_message(f"promptjobs: internal error: {one_line(error)}")

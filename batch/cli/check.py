@@ -76,4 +76,4 @@ def _print_text(found: Audit) -> Iterator[str]:
     if found.is_valid:
         yield "every request has exactly one result or error"
     else:
-        yield "`promptjobs run` brings what is missing or stale, and clears the rest away"
+        yield "`promptjobs run` sends missing and stale requests and removes the other lines"

@@ -88,12 +88,12 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
     diagnostics = (
         [str(diagnostic) for diagnostic in error.diagnostics] if isinstance(error, JobFileError) else []
     )
-    plainly = diagnostics or f"promptjobs: {error}".split("\n")
+    texts = diagnostics or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
-    for line in lines or [escape(line, limit=MAX_LINE) for line in plainly]:
+    for line in lines or [escape(line, limit=MAX_LINE) for line in texts]:
         to_stderr(f"{red}{line}{plain}")
     if isinstance(error, JobFileError):
-        print_message(f"{counted(error.count, 'mistake')}; nothing was sent")
+        print_message(f"{counted(error.count, 'error')}; nothing was sent")
 
 
 class Duration(click.ParamType[float]):
@@ -110,7 +110,7 @@ class Duration(click.ParamType[float]):
         try:
             return seconds(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no duration; write 90s, 500ms, 5m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90s, 500ms, 5m or 2h", param, ctx)
 
 
 DURATION = Duration()

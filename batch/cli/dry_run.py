@@ -105,7 +105,7 @@ def _lines(view: Preview) -> Iterator[str]:
     yield f"requests   {plan.total}"
     yield f"done       {states[State.DONE]}"
     if states[State.GIVEN_UP] and State.GIVEN_UP not in plan.sending:
-        yield f"given up   {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
+        yield f"skipped    {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
     yield f"to send    {plan.to_send.total()}"
     why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
     for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP):

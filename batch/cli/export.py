@@ -56,7 +56,9 @@ def command(
     elif test_share is not None:
         raise click.UsageError("--test-share writes two files: name one with --to")
     elif sys.stdout.isatty():
-        raise click.UsageError("answers do not belong on a terminal: name a file with --to, or redirect them")
+        raise click.UsageError(
+            "this format cannot be printed on a terminal; use --to FILE, or redirect the output"
+        )
     else:
         with to_stdout():
             exporter.to_stream(_answers(exporter, jobfile, job)[0], sys.stdout.buffer)

@@ -32,7 +32,7 @@ def command(directory: Path) -> int:
         schema = json.dumps(json_schema(), indent=2) + "\n"
         (directory / SCHEMA_FILE).write_text(schema, encoding="utf-8")
     except FileExistsError:
-        raise UsageError(f"{path} is there already; it was left as it is") from None
+        raise UsageError(f"{path} already exists and was not changed") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
     print_message(

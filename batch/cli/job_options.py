@@ -58,7 +58,7 @@ ROWS = (".jsonl", ".ndjson")
 _OUTPUT = option(
     "-o",
     "--output",
-    type=NewFile(dash="results go to a file, from which the next run goes on; name one"),
+    type=NewFile(dash="results must be written to a file, so that the next run can resume; name one"),
     metavar="FILE",
     help="The output file to use instead of the job's own.",
 )

@@ -260,7 +260,7 @@ def _orphans(number: int) -> list[str]:
     if not number:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
-    return [f"  {lines} that the job no longer has; `--prune` drops them"]
+    return [f"  {lines} that the job no longer has; `--prune` removes them"]
 
 
 def _relative(path: str) -> str:

@@ -65,7 +65,7 @@ def command(engine: str, host: str, port: int, api_key_env: str | None, no_auth:
 
 
 def _announce(endpoint: Endpoint) -> None:
-    print_message(f"{endpoint.model} answers at {endpoint.base_url}  (Ctrl-C stops it)")
+    print_message(f"{endpoint.model} is running at {endpoint.base_url}  (press Ctrl-C to stop)")
     print_message(f"  OpenAI dialect:       base URL {endpoint.base_url}/v1")
     print_message(f"  AutonomousAI dialect: base URL {endpoint.base_url}")
 
@@ -87,4 +87,4 @@ class _Progress:
         if tenth > self._last_tenth:
             self._last_tenth = tenth
             end = "\r" if is_fancy(sys.stderr) and tenth < 10 else "\n"
-            print(f"fetching the model's weights: {tenth * 10} %", file=sys.stderr, end=end, flush=True)
+            print(f"downloading the model's weights: {tenth * 10} %", file=sys.stderr, end=end, flush=True)

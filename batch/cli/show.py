@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
 
 _NO_MESSAGES = (
-    "messages   not in this line; name the job file in place of the output, or say "
-    "`output: {include: [messages]}` in it for lines to come"
+    "messages   not in this line; use the job file instead of the output, or set "
+    "`output: {include: [messages]}` in it for later lines"
 )
 
 
@@ -62,7 +62,7 @@ def _print_text(shown: Shown) -> Iterator[str]:
     if result is None:
         yield "status     pending"
     else:
-        stale = "; stale: the job now asks something else" if shown.stale else ""
+        stale = "; stale: the request has changed since" if shown.stale else ""
         yield f"status     {result.status}{stale}"
         yield from _facts(result)
     yield from _messages(shown.messages)

@@ -110,11 +110,11 @@ def _requests(plan: Plan) -> Iterator[str]:
         if states[name]:
             yield f"  {name:<9}{states[name]}"
     if states["given_up"]:
-        yield f"given up   {states['given_up']}; `promptjobs retry` sends them again"
+        yield f"skipped    {states['given_up']}; `promptjobs retry` sends them again"
 
 
 def _damaged_lines(counts: Statistics) -> Iterator[str]:
     if counts.superseded:
-        yield f"superseded {counted(counts.superseded, 'line')}; cleared away by the next run"
+        yield f"superseded {counted(counts.superseded, 'line')}; removed by the next run"
     if counts.unreadable or counts.torn:
-        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; mended by the next run"
+        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; repaired by the next run"

@@ -37,5 +37,5 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
             f"{name} is no longer trusted for {origin}" if found else f"{name} was not trusted for {origin}"
         )
         return 0
-    print_message(f"{name} may now go to {trust.record(store, name, origin)}")
+    print_message(f"{name} is now trusted for {trust.record(store, name, origin)}")
     return 0

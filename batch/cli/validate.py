@@ -47,13 +47,13 @@ def command(
     if output_format == "json":
         _print_json((), dict(zip(map(str, jobfiles), counts, strict=True)))
     for loaded, count in zip(jobs, counts, strict=True):
-        print_message(f"{loaded.path}: no mistakes; {_print_text(count)}")
+        print_message(f"{loaded.path}: no errors; {_print_text(count)}")
     return 0
 
 
 def _print_text(count: Mapping[str, int] | None) -> str:
     if count is None:
-        return "its requests come from another job's results"
+        return "its requests depend on another job's results"
     models = ", ".join(f"{name} {number}" for name, number in count.items())
     return f"{counted(sum(count.values()), 'request')} ({models})"
 

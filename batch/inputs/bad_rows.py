@@ -87,7 +87,7 @@ def without_repeats(rows: Iterable[Read]) -> Iterator[Read]:
 
 
 def _repeated(row: Row) -> BadRow:
-    what = f"a second row with the id {shown(row.id or '')}"
+    what = f"duplicate id {shown(row.id or '')}"
     diagnostic = row.diagnostic("", what, "ids must be unique")
     # With its own id it would replace the first.
     return BadRow(diagnostic, None if row.line else row.path)

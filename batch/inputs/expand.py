@@ -76,7 +76,7 @@ def _from_job_rows(
         names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
         targets = [positions[name] for name in names]
         if not targets:
-            what = "a model that was not there when the job was read"
+            what = "a model that was not in the file when the job was read"
             yield Diagnostic(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
         try:
@@ -129,7 +129,7 @@ def _from_prompts(
 
 
 def _name_clash(name: str, row: Row) -> Diagnostic:
-    what = f"`{shown(name)}` is a variable of the matrix and a column, too"
+    what = f"`{shown(name)}` is both a matrix variable and a column"
     return row.diagnostic(f"matrix.{shown(name)}", what, "rename one")
 
 
@@ -228,9 +228,7 @@ def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | Non
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:
-    """Return each prompt's part of an id: its own id, or a short digest of its content; none for a single
-    prompt.
-    """
+    """Return each prompt's part of an id: its own id, or a digest; none for a single prompt."""
     if len(prompts) == 1:
         return [""]
     return [prompt.id if prompt.id is not None else _content_name(prompt) for prompt in prompts]

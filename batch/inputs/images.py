@@ -41,7 +41,7 @@ def with_images(
     """Return the messages, with images added to the last user message. Raises ``ImageError``."""
     at = next((at for at in reversed(range(len(messages))) if messages[at].get("role") == "user"), None)
     if at is None:
-        raise ImageError(0, "no message of the user's to go with")
+        raise ImageError(0, "no user message to add the image to")
     content = messages[at]["content"]
     parts = list(content) if isinstance(content, list) else [{"type": "text", "text": content}]
     for index, image in enumerate(images):
@@ -64,7 +64,9 @@ def _url(index: int, image: str, bounds: Bounds) -> str:
     if len(data) > MAX_BYTES:
         raise ImageError(index, f"{shown(image)}: larger than {MAX_BYTES >> 20} MiB")
     if (kind := kind_of(data)) is None:
-        raise ImageError(index, f"{shown(image)}: not an image", "PNG, JPEG, GIF and WebP are known")
+        raise ImageError(
+            index, f"{shown(image)}: not an image", "supported formats are PNG, JPEG, GIF and WebP"
+        )
     return f"data:{kind};base64,{b64encode(data).decode()}"
 
 

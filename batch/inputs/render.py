@@ -72,9 +72,9 @@ class PromptTemplate:
         for text in texts:
             size += len(text)
             if not (text.isascii() or is_unicode(text)):
-                raise RenderError("the template gives half of a surrogate pair")
+                raise RenderError("the rendered prompt contains an unpaired surrogate")
         if size > MAX_LENGTH:
-            raise RenderError(f"the template gives more than {MAX_LENGTH >> 20} MiB")
+            raise RenderError(f"the rendered prompt is larger than {MAX_LENGTH >> 20} MiB")
         if not self._sends_empty:
             self._refuse_blank(texts)
         messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905

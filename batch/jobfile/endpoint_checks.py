@@ -46,7 +46,7 @@ def variable_problem(name: str) -> Problem | None:
     """Return what is invalid in the name of an environment variable."""
     if _VARIABLE.match(name) and len(name) <= 100:
         return None
-    return "not the name of an environment variable", "a key is named here, never written"
+    return "not the name of an environment variable", "write the name of the variable here, not the key"
 
 
 def header_problem(name: str, value: str) -> Problem | None:
@@ -54,11 +54,11 @@ def header_problem(name: str, value: str) -> Problem | None:
     if not _HEADER_NAME.match(name):
         return "not the name of a header", ""
     if name.lower() in _OF_THE_CONNECTION:
-        return "belongs to the connection, which the client makes", "leave it out"
+        return "is set by the client", "leave it out"
     if not _HEADER_VALUE.match(value):
         return "a header's value is one line without control characters", ""
     if _SECRET_HEADER.search(name) and value and not _NAMED_SECRET.match(value):
-        return "a secret is never written into a job file", "write `${NAME}`, or use `api_key_env`"
+        return "a secret is not allowed in a job file", "write `${NAME}`, or use `api_key_env`"
     return _broken_reference(value)
 
 
@@ -73,7 +73,7 @@ def base_url_problem(url: str) -> Problem | None:
     address, _, query = url.partition("?")
     if any(is_secret_parameter(name) and not REFERENCE.fullmatch(value) for name, value in _pairs(query)):
         hint = "a key goes into `api_key_env`, or write `${NAME}` in its place"
-        return "a secret is never written into a job file", hint
+        return "a secret is not allowed in a job file", hint
     if call := call_at_end(address):
         right = address.rstrip("/")[: -len(call)].rstrip("/") + (f"?{query}" if query else "")
         return f"ends in `{call}`, which the client adds", f"write `{right}`"
@@ -112,7 +112,7 @@ def _url_problem(url: str, example: str) -> Problem | None:
     user, colon, password = parts.netloc.rpartition("@")[0].partition(":")
     secret = password if colon else user
     if secret and not REFERENCE.fullmatch(secret):
-        return "a secret is never written into a job file", "write `${NAME}` in its place"
+        return "a secret is not allowed in a job file", "write `${NAME}` in its place"
     return _broken_reference(url)
 
 

@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from batch.diagnostics import At, Findings, Problem
 
 _RESERVED: dict[str, Problem] = {
-    "model": ("the job's `model` says this", ""),
-    "messages": ("the job's `prompt` or `messages` says this", ""),
+    "model": ("use the job's `model` instead", ""),
+    "messages": ("use the job's `prompt` or `messages` instead", ""),
     "stream": ("every answer is streamed", "leave it out"),
     "stream_options": ("every answer is streamed", "leave it out"),
-    "api_key": ("a key is never written into a job file", "use `api_key_env`"),
+    "api_key": ("a key is not allowed in a job file", "use `api_key_env`"),
 }
 
 

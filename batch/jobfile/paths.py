@@ -61,7 +61,7 @@ def path_problem(resolved: Path, trees: Sequence[Path], *, hidden: bool = False)
     if any(resolved.is_relative_to(tree) for tree in others):
         return None
     if not resolved.is_relative_to(root):
-        return f"leads out of {root}"
+        return f"is outside {root}"
     if not hidden and any(part.startswith(".") for part in resolved.relative_to(root).parts):
         return f"is hidden below {root}"
     return None

@@ -44,7 +44,7 @@ def pattern_problem(written: str, bounds: Bounds) -> Problem | None:
     prefix, rest = fixed_prefix(bounds.base, pattern)
     parts = rest.split("/")
     if any("**" in part and part != "**" for part in parts):
-        return "`**` stands alone between slashes", "write `**/*.txt`"
+        return "`**` must be a path component of its own", "write `**/*.txt`"
     if ".." in parts:
         return "`..` after a wildcard", "write it before"
     if not rest:

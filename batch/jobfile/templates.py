@@ -41,16 +41,14 @@ def _printable(context: Context, value: object) -> object:
         raise EmptyValueError(_column(context, value))
     if callable(value):
         name = getattr(value, "__name__", None) or getattr(value, "name", "…")  # the latter is a macro
-        what = f"the template prints `{name}` itself, and not what it gives"
+        what = f"the template prints `{name}` itself, not its result"
         raise UnprintableError(what, f"write `{name}()`; or `['{name}']` for a key of that name")
     if isinstance(value, Iterator):
-        what = "the template prints a list that is yet to be made"
+        what = "the template prints a generator, not a list"
         raise UnprintableError(what, "end it with `|join(', ')` or `|list`")
     if isinstance(value, bytes):
         hint = f"leave the column {column} out" if (column := _column(context, value)) else ""
-        raise UnprintableError(
-            "the template prints bytes, which are no text", hint or "leave that column out"
-        )
+        raise UnprintableError("the template prints bytes, not text", hint or "leave that column out")
     if isinstance(value, Unreadable):
         column = _column(context, value)
         raise UnprintableError(f"column {column}: {value.what}" if column else value.what, "leave it out")
@@ -86,11 +84,11 @@ class _Sandbox(ImmutableSandboxedEnvironment):
         """Return the result, unless it would be too large a number or text."""
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
             if left.bit_length() * right > _MAX_BITS:
-                raise TemplateRuntimeError("a power beyond all measure")
+                raise TemplateRuntimeError("a power that is too large")
         elif operator == "*" and (
             _length(left) * _times(right) > MAX_LENGTH or _length(right) * _times(left) > MAX_LENGTH
         ):
-            raise TemplateRuntimeError("a text beyond all measure")
+            raise TemplateRuntimeError("a text that is too long")
         elif operator == "%" and isinstance(left, str):
             _check_inserted(right)
         return super().call_binop(context, operator, left, right)

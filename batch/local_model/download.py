@@ -99,6 +99,6 @@ def _tree_size(folder: Path) -> int:
 def _failure(requirement: str, pip_output: str) -> str:
     last = "\n".join(f"  {line[:500]}" for line in pip_output.strip().splitlines()[-5:])
     return (
-        f"could not download {requirement} from the package index; pip said:\n{last}\n"
+        f"could not download {requirement} from the package index; the output of pip:\n{last}\n"
         f"is this machine offline? Then {_WITHOUT}"
     )

@@ -160,10 +160,10 @@ def _import_xllamacpp() -> Any:
 
 def _import_hint(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return "engine llama needs xllamacpp: pip install 'promptjobs[local]', or say `engine: extractive`"
+        return "engine llama needs xllamacpp: pip install 'promptjobs[local]', or use `engine: extractive`"
     if "libgomp" in str(error):
         return (
             "llama.cpp needs the system library libgomp.so.1: `apt install libgomp1` on Debian and Ubuntu, "
-            "`dnf install libgomp` on Fedora; or say `engine: extractive`"
+            "`dnf install libgomp` on Fedora; or use `engine: extractive`"
         )
-    return f"llama.cpp cannot be loaded: {error}; or say `engine: extractive`"
+    return f"llama.cpp cannot be loaded: {error}; or use `engine: extractive`"

@@ -57,7 +57,7 @@ async def serve(
             ):
                 announce(endpoint)
                 code = await child.wait()
-                error = LocalModelError(f"the embedded endpoint has ended by itself (exit code {code})")
+                error = LocalModelError(f"the embedded endpoint ended unexpectedly (exit code {code})")
         except LocalModelError as caught:
             error = caught  # raised outside the task group, which would wrap it in a group
         tasks.cancel_scope.cancel()

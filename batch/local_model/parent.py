@@ -116,7 +116,7 @@ async def _announced(process: Process, stderr: IO[bytes]) -> Endpoint:
 def _exit_message(code: int | None, stderr: IO[bytes]) -> str:
     stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_TAIL))
     lines = stderr.read().decode(errors="replace").splitlines()[-10:]
-    output = "; its last words:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
+    output = "; its last output:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
     return f"the embedded endpoint ended before it was ready (exit code {code}){output}"
 
 

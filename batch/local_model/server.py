@@ -50,7 +50,7 @@ def make_app(engine: Engine, key: str | None, *, loopback_only: bool = True) -> 
     ``handler_cancellation=True``: then a client that disconnects stops its generation.
     """
     if key is None and not loopback_only:
-        raise ValueError("without a key, this machine alone is answered")
+        raise ValueError("without a key, only requests from this machine are answered")
     who = _no_other_site if key is None else _needs_key(key)
     guards = [_errors_as_json, *([_loopback_host] if loopback_only else []), who]
     app = web.Application(middlewares=guards, client_max_size=_MAX_BODY)
@@ -162,7 +162,7 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 async def _loopback_host(request: web.Request, handler: Handler) -> web.StreamResponse:
     """Reject a ``Host`` that is not this machine: DNS rebinding by a web page."""
     if not is_loopback(_host_name(request.headers.get("host", ""))):
-        raise ChatError("this endpoint answers under a loopback name only", "forbidden_host", 403)
+        raise ChatError("this endpoint accepts only loopback host names", "forbidden_host", 403)
     return await handler(request)
 
 
@@ -174,7 +174,7 @@ async def _no_other_site(request: web.Request, handler: Handler) -> web.StreamRe
     """
     where = request.headers.get("origin")
     if where is not None and where != SITE and not _is_here(where):
-        raise ChatError("this endpoint answers no other site", "forbidden_origin", 403)
+        raise ChatError("requests from other sites are rejected", "forbidden_origin", 403)
     if request.method == "POST" and request.content_type != "application/json":
         raise ChatError("the content type must be application/json", "unsupported_media_type", 415)
     return await handler(request)
@@ -201,7 +201,7 @@ def _needs_key(key: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("authorization", "").encode(errors="surrogateescape")
         if request.path != _HEALTH and not hmac.compare_digest(given, expected):
-            raise ChatError("the key is missing or wrong", "invalid_api_key", 401)
+            raise ChatError("missing or invalid key", "invalid_api_key", 401)
         return await handler(request)
 
     return check

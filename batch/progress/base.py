@@ -90,7 +90,7 @@ class ProgressObserver(ABC):
         if event.retry_in is not None and self._is_first("retried", failure.code):
             self._show_retry(
                 f"{escape(event.request.id)}: {escape(failure.code)}: {escape(failure.message)}; "
-                f"trying again in {event.retry_in:.1f} s"
+                f"retrying in {event.retry_in:.1f} s"
             )
 
     def _show_notice(self, text: str, level: Level) -> None:  # noqa: ARG002 - for the quiet ones
@@ -118,4 +118,4 @@ class ProgressObserver(ABC):
 
 def megabytes(done: int, total: int) -> str:
     """Return the progress of a download."""
-    return f"fetching the model's weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+    return f"downloading the model's weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB"

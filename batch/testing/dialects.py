@@ -41,7 +41,7 @@ MESSAGES: tuple[JSONObject, ...] = (
     {"role": "user", "content": "Wie heißt »é𝄞«?"},
 )
 BASE_URLS = ("http://h.test", "http://h.test/", "http://h.test/a/v1", "http://h.test/a/v1/")
-UNKNOWN = "a model that nobody has"
+UNKNOWN = "an unknown model"
 OTHER_FAILURES = (
     Failure("connect", "refused"),
     Failure("http_429", "HTTP 429: slow down", http_status=429),

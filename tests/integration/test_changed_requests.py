@@ -176,7 +176,7 @@ def test_three_nights_with_a_prompt_that_is_edited_on_the_second(cli: Cli) -> No
         (5, "5 of 5 requests have changed since their last results; their 5 succeeded answers move to "),
     ],
 )
-def test_it_is_said_before_anything_is_sent(cli: Cli, changed: int, said: str) -> None:
+def test_it_is_reported_before_anything_is_sent(cli: Cli, changed: int, said: str) -> None:
     with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(5))
@@ -211,7 +211,7 @@ def test_changed_requests_that_had_failed_are_worth_a_remark(cli: Cli) -> None:
         assert night.results()["row-0"].status == "failed"
 
 
-def test_a_job_that_is_not_gone_through_beforehand_says_it_at_the_end(cli: Cli) -> None:
+def test_a_job_that_is_read_while_it_runs_reports_it_at_the_end(cli: Cli) -> None:
     with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(6), on_bad_row="skip")

@@ -82,7 +82,10 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
         (["run", "--bogus", "job.yaml"], "No such option '--bogus'"),
         (["run", "job.yaml", "-j", "0"], "0 is not in the range"),
         (["run", "job.yaml", "--limit", "-1"], "-1 is not in the range"),
-        (["run", "job.yaml", "--max-duration", "soon"], "'soon' is no duration; write 90s, 500ms, 5m or 2h"),
+        (
+            ["run", "job.yaml", "--max-duration", "soon"],
+            "'soon' is not a duration; write 90s, 500ms, 5m or 2h",
+        ),
         (["run", "job.yaml", "--provider", "other"], "'other' is not one of"),
         (["run", "job.yaml", "--set", "concurrency"], "--set takes KEY=VALUE"),
         (["run", "job.yaml", "--set", "=1"], "--set takes KEY=VALUE"),
@@ -103,33 +106,33 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(
 # validate
 
 
-def test_validate_says_what_a_sound_job_amounts_to(cli: Cli, job: Path, server: ChatServer) -> None:
-    assert said(cli("validate", "job.yaml")) == (0, "job.yaml: no mistakes; 10 requests (llama 10)\n")
+def test_validate_counts_the_requests_of_a_valid_job(cli: Cli, job: Path, server: ChatServer) -> None:
+    assert said(cli("validate", "job.yaml")) == (0, "job.yaml: no errors; 10 requests (llama 10)\n")
     assert server.seen == []
     assert not (cli.folder / "output").exists()
 
 
-def test_validate_names_every_mistake_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
+def test_validate_names_every_error_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
     job.write_text("provider: autonomous\nmodel: llama\nprompt: hello\ntemperature: 0\nbase_ulr: x\n")
     code, stderr = said(cli("validate", "job.yaml", "--output-format", "concise"))
     assert code == 2
     assert stderr.splitlines() == [
-        "job.yaml:4:1: temperature: unknown key; parameters stand under `params`",
+        "job.yaml:4:1: temperature: unknown key; write parameters under `params`",
         "job.yaml:5:1: base_ulr: unknown key; did you mean `base_url`?",
-        "2 mistakes; nothing was sent",
+        "2 errors; nothing was sent",
     ]
 
 
 FLAGS = [
     (["--model", "gpt"], "--model: model: AutonomousAI has no model 'gpt'"),
     (["--base-url", "nowhere"], "--base-url: base_url: not an http or https URL"),
-    (["-o", "home"], "--output: output.path: the results cannot go into a folder"),
+    (["-o", "home"], "--output: output.path: results cannot be written to a folder"),
     (["--set", "model=gpt"], "--set model: model: AutonomousAI has no model 'gpt'"),
 ]
 
 
 @pytest.mark.parametrize(("flags", "words"), FLAGS)
-def test_a_mistake_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], words: str) -> None:
+def test_an_error_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], words: str) -> None:
     (cli.folder / "home").mkdir()
     code, stderr = said(cli("validate", "job.yaml", *flags))
     assert code == 2
@@ -140,7 +143,7 @@ def test_validate_reads_the_inputs_too(cli: Cli, job: Path) -> None:
     (cli.folder / "rows.jsonl").write_text('{"id": "a", "word": 1}\n{"id": "a", "word": 2}\nnonsense\n')
     code, stderr = said(cli("validate", "job.yaml"))
     assert code == 2
-    assert "rows.jsonl:2:1: a second request with the id a; the first is from line 1" in stderr
+    assert "rows.jsonl:2:1: duplicate id a; the first is on line 1" in stderr
     assert "rows.jsonl:3:" in stderr
 
 
@@ -161,7 +164,7 @@ def test_a_parameter_at_the_top_is_sent_to_its_place(cli: Cli, job: Path, parame
     with job.open("a") as file:
         file.write(f"{parameter}: 1\n")
     code, stderr = said(cli("validate", "job.yaml"))
-    assert (code, "parameters stand under `params`" in stderr) == (2, True)
+    assert (code, "write parameters under `params`" in stderr) == (2, True)
 
 
 # A traceback is for programmers
@@ -202,7 +205,7 @@ def test_no_path_gives_a_traceback(cli: Cli, command: str) -> None:
 @pytest.mark.parametrize(
     ("output", "words"),
     [
-        ("-", "results go to a file, from which the next run goes on; name one"),
+        ("-", "results must be written to a file, so that the next run can resume; name one"),
         ("new/", "'new/' is a folder"),
     ],
 )
@@ -219,8 +222,8 @@ def test_an_output_that_is_no_file_is_wrong_usage(
 @pytest.mark.parametrize(
     ("output", "code", "words"),
     [
-        ("home", 2, "the results cannot go into a folder"),
-        ("rows.jsonl", 2, "the results would overwrite a file of the job"),
+        ("home", 2, "results cannot be written to a folder"),
+        ("rows.jsonl", 2, "the output would overwrite a file of the job"),
         ("notes.txt", 2, "was not written by promptjobs"),
         ("/dev/full", 2, "is not a regular file"),
         ("notes.txt/out.jsonl", 74, "cannot be locked"),
@@ -242,7 +245,7 @@ def test_an_output_that_cannot_be_is_named(
 # init
 
 
-def test_init_writes_a_job_file_without_mistakes(cli: Cli) -> None:
+def test_init_writes_a_job_file_without_errors(cli: Cli) -> None:
     code, stderr = said(cli("init", "new/folder"))
     path = cli.folder / "new" / "folder" / "job.yaml"
     assert code == 0
@@ -255,7 +258,7 @@ def test_init_writes_a_job_file_without_mistakes(cli: Cli) -> None:
 
 def test_init_overwrites_nothing(cli: Cli) -> None:
     (cli.folder / "job.yaml").write_text("mine")
-    assert said(cli("init")) == (2, "promptjobs: job.yaml is there already; it was left as it is\n")
+    assert said(cli("init")) == (2, "promptjobs: job.yaml already exists and was not changed\n")
     assert (cli.folder / "job.yaml").read_text() == "mine"
     assert said(cli("init", "job.yaml"))[0] == 2
     code, stderr = said(cli("init", "/proc/nowhere"))
@@ -283,7 +286,10 @@ def test_trust_lists_and_refuses(cli: Cli) -> None:
     ):
         code, stderr = said(cli("trust", *arguments))
         assert (code, "7163" in stderr) == (2, False)
-    assert said(cli("trust", "A", "https://llm.example/v1")) == (0, "A may now go to https://llm.example\n")
+    assert said(cli("trust", "A", "https://llm.example/v1")) == (
+        0,
+        "A is now trusted for https://llm.example\n",
+    )
     assert cli("trust").stdout.endswith("A  https://llm.example\n")
     assert said(cli("trust", "--remove", "A", "https://llm.example"))[0] == 0
     assert said(cli("trust", "--remove", "A", "https://llm.example")) == (
@@ -329,11 +335,11 @@ def test_status_of_an_output(cli: Cli, job: Path, server: ChatServer) -> None:
     before = output.read_bytes()
     output.write_bytes(before + b'nonsense\n{"torn": ')
     torn = cli("status", "output/job.jsonl")
-    assert counted(torn)["damaged"] == "2 lines; mended by the next run"
+    assert counted(torn)["damaged"] == "2 lines; repaired by the next run"
     assert output.read_bytes() == before + b'nonsense\n{"torn": '
 
 
-def test_status_tells_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
+def test_status_distinguishes_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
     (cli.folder / "list.jsonl").write_text('{"model": "llama", "prompt": "one"}\n')
     flags = ["list.jsonl", "--provider", "autonomous", "--base-url", server.url]
     assert counted(cli("status", *flags))["requests"] == "1"
@@ -402,7 +408,7 @@ def test_a_path_that_leads_out_needs_leave(cli: Cli, server: ChatServer) -> None
     (folder / "rows.jsonl").rename(cli.folder / "rows.jsonl")
     (folder / "job.yaml").write_text((folder / "job.yaml").read_text().replace("rows.jsonl", "../rows.jsonl"))
     code, stderr = said(cli("run", "project/job.yaml"))
-    assert (code, "leads out of" in stderr, server.seen) == (2, True, [])
+    assert (code, "is outside" in stderr, server.seen) == (2, True, [])
     assert said(cli("run", "project/job.yaml", "--allow-path", ".", "-q")) == (0, "")
 
 
@@ -464,7 +470,7 @@ def harmless(text: str) -> bool:
     return all(character.isprintable() or character == "\n" for character in text)
 
 
-def test_failures_are_1_and_told_even_quietly(cli: Cli) -> None:
+def test_failures_are_1_and_reported_even_quietly(cli: Cli) -> None:
     with served(Refusing()) as server:
         write_job(cli.folder, server.url, more="concurrency: 1\n")
         code, stderr = said(cli("run", "job.yaml", "-q"))
@@ -616,7 +622,7 @@ async def test_serve_answers_until_a_signal(promptjobs: Command, number: signal.
 
 
 @pytest.mark.anyio
-async def test_serve_takes_a_key_of_ones_own_and_tells_nobody(promptjobs: Command) -> None:
+async def test_serve_takes_a_key_from_the_environment_and_does_not_print_it(promptjobs: Command) -> None:
     async with await anyio.open_process(
         promptjobs.arguments("serve", "--engine", "extractive", "--port", "0", "--api-key-env", "MY_KEY"),
         cwd=promptjobs.folder,
@@ -642,7 +648,7 @@ def test_serve_refuses_what_it_cannot_serve(cli: Cli) -> None:
     for arguments, words in [
         (["--engine", "nothing"], "neither llama nor extractive nor a file"),
         (["--engine", "extractive", "--host", "0.0.0.0"], "can be reached by others"),
-        (["--engine", "extractive", "--api-key-env", "NOT_SET"], "NOT_SET is named but not set"),
+        (["--engine", "extractive", "--api-key-env", "NOT_SET"], "NOT_SET is not set"),
     ]:
         code, stderr = said(cli("serve", *arguments))
         assert (code, words in stderr) == (2, True), stderr

@@ -97,7 +97,7 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
     cli("run", "job.yaml", "-q")
     assert words(cli("status", "job.yaml"))[1:] == [
         *("requests   5", "done       3", "pending    0"),
-        "given up   2; `promptjobs retry` sends them again",
+        "skipped    2; `promptjobs retry` sends them again",
         "failed     2 bad_request",
         "tokens     9 in, 6 out",
     ]
@@ -105,10 +105,10 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
         file.write(encode_result(replace(failed("d"), cost=0.5)) * 2)
     assert words(cli("status", "job.yaml"))[1:] == [
         *("requests   5", "done       3", "pending    1", "  stale    1"),
-        "given up   1; `promptjobs retry` sends them again",
+        "skipped    1; `promptjobs retry` sends them again",
         *("failed     1 bad_request", "failed     1 http_500"),
         *("tokens     9 in, 6 out", "cost       0.5; that of 3 results is unknown"),
-        "superseded 2 lines; cleared away by the next run",
+        "superseded 2 lines; removed by the next run",
     ]
 
 
@@ -122,7 +122,7 @@ def test_status_of_an_empty_file(cli: Cli) -> None:
 # show
 
 
-def test_show_tells_what_was_asked_and_answered(cli: Cli, job: Path) -> None:
+def test_show_prints_the_messages_and_the_answer(cli: Cli, job: Path) -> None:
     shown = words(cli("show", "job.yaml", "b"))
     assert shown[:3] == ["id         b", "status     succeeded", "model      llama, served by echo"]
     assert shown[3:6] == [
@@ -137,26 +137,26 @@ def test_show_tells_what_was_asked_and_answered(cli: Cli, job: Path) -> None:
 
 def test_show_says_where_messages_can_be_had(cli: Cli, job: Path) -> None:
     (line,) = [line for line in words(cli("show", "output/job.jsonl", "b")) if line.startswith("messages")]
-    assert "name the job file in place of the output" in line
+    assert "use the job file instead of the output" in line
     messages = [{"role": "user", "content": "about b"}]
     old = decode_result(output(cli).read_bytes().splitlines()[1])
     output(cli).write_bytes(encode_result(replace(old, messages=messages)))
     assert "  about b" in words(cli("show", "output/job.jsonl", "b"))
 
 
-def test_show_tells_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path, server: ChatServer) -> None:
+def test_show_prints_the_latest_line_and_whether_it_is_stale(cli: Cli, job: Path, server: ChatServer) -> None:
     with output(cli).open("ab") as file:
         file.write(encode_result(succeeded("b", "an older answer")))
         file.write(encode_result(succeeded("b", "the latest answer")))
     found = cli("show", "job.yaml", "b")
-    assert words(found)[1] == "status     succeeded; stale: the job now asks something else"
+    assert words(found)[1] == "status     succeeded; stale: the request has changed since"
     assert "the latest answer" in found.stdout
     assert "older" not in found.stdout
     write_job(cli, server, "a")
     assert "the latest answer" in cli("show", "job.yaml", "b").stdout
 
 
-def test_show_tells_the_history_of_errors(cli: Cli) -> None:
+def test_show_prints_the_history_of_errors(cli: Cli) -> None:
     history = [Mishap("http_503", f"try {number}", f"2026-11-22T03:00:0{number}Z") for number in (1, 2)]
     error = ResultError("http_503", "overloaded", 503, retryable=True, runs=2, history=history)
     path = cli.folder / "results.jsonl"
@@ -196,7 +196,7 @@ def test_any_id_is_found(cli: Cli, request_id: str) -> None:
 
 
 @pytest.mark.parametrize("target", ["job.yaml", "output/job.jsonl"])
-def test_an_id_that_nobody_knows_is_2(cli: Cli, job: Path, target: str) -> None:
+def test_an_unknown_id_is_2(cli: Cli, job: Path, target: str) -> None:
     ended = cli("show", target, "row\x1b[31m")
     assert (ended.code, ended.stdout) == (2, "")
     assert "row\\x1b[31m" in ended.stderr
@@ -281,7 +281,7 @@ def test_check_names_a_few_of_many_and_needs_no_output(cli: Cli, server: ChatSer
 
 
 @pytest.mark.parametrize("command", ["check", "status", "show"])
-def test_a_file_of_somebody_else_is_2(cli: Cli, job: Path, command: str) -> None:
+def test_a_foreign_file_is_2(cli: Cli, job: Path, command: str) -> None:
     output(cli).write_text("name,age\n")
     ended = cli(command, "job.yaml", *(["a"] if command == "show" else []))
     assert (ended.code, ended.stdout) == (2, "")
@@ -300,7 +300,7 @@ def test_an_output_that_cannot_be_read_is_named(cli: Cli, job: Path, command: st
 
 
 @pytest.mark.parametrize("command", ["check", "status", "show", "export", "run"])
-def test_nobody_waits_for_a_pipe_in_place_of_an_output(cli: Cli, job: Path, command: str) -> None:
+def test_a_pipe_in_place_of_an_output_does_not_block(cli: Cli, job: Path, command: str) -> None:
     output(cli).unlink()
     os.mkfifo(output(cli))
     more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"], "run": ["--dry-run"]}.get(command, [])
@@ -339,7 +339,7 @@ def test_a_file_that_cannot_be_read_is_not_judged_as_a_job(
     more = {"show": ["a"], "export": ["--format", "csv", "-o", "x"]}.get(command, [])
     ended = cli(command, "results.jsonl", *more)
     assert (ended.code, ended.stdout) == (2, "")
-    assert ended.stderr == f"results.jsonl: {why}\n1 mistake; nothing was sent\n"
+    assert ended.stderr == f"results.jsonl: {why}\n1 error; nothing was sent\n"
 
 
 @pytest.mark.parametrize("command", ["run", "retry", "check", "validate"])
@@ -347,8 +347,8 @@ def test_results_are_no_job_file(cli: Cli, job: Path, command: str) -> None:
     ended = cli(command, "output/job.jsonl")
     assert (ended.code, ended.stdout) == (2, "")
     first, last = ended.stderr.splitlines()
-    assert first.startswith("output/job.jsonl: holds results, and is no job file; `status`, `show`")
-    assert last == "1 mistake; nothing was sent"
+    assert first.startswith("output/job.jsonl: is an output file, not a job file; `status`, `show`")
+    assert last == "1 error; nothing was sent"
 
 
 @pytest.mark.parametrize("name", ["results.txt", "results", "results.ndjson"])
@@ -364,11 +364,11 @@ def test_an_id_forges_no_line(cli: Cli, job: Path) -> None:
 
 def test_one_is_one(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server, "a")
-    assert cli("validate", "job.yaml").stderr == "job.yaml: no mistakes; 1 request (llama 1)\n"
+    assert cli("validate", "job.yaml").stderr == "job.yaml: no errors; 1 request (llama 1)\n"
     output(cli).parent.mkdir()
     output(cli).write_bytes(encode_result(succeeded("x")) * 2 + b"torn")
     assert words(cli("status", "job.yaml"))[-3:] == [
         "orphans    1 line of requests that the job no longer has",
-        "superseded 1 line; cleared away by the next run",
-        "damaged    1 line; mended by the next run",
+        "superseded 1 line; removed by the next run",
+        "damaged    1 line; repaired by the next run",
     ]

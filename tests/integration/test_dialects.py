@@ -95,7 +95,7 @@ def _replaceable(model: str, messages: Any, params: Any, *, stream: bool, **_: o
         ("test_an_answer_comes_back", {"encode": _failing}),
     ],
 )
-def test_a_dialect_that_breaks_a_rule_is_told(check: str, replaced: dict[str, object]) -> None:
+def test_a_dialect_that_breaks_a_rule_fails_its_tests(check: str, replaced: dict[str, object]) -> None:
     with pytest.raises(AssertionError):
         getattr(_of(**replaced), check)()
 
@@ -215,7 +215,7 @@ async def test_its_key_is_kept_out_of_results_in_the_form_in_which_it_is_sent(
 @pytest.mark.parametrize(
     ("changed", "diagnostic"),
     [
-        ({"base_url": None}, "is missing: `echo` has no default address"),
+        ({"base_url": None}, "is missing; `echo` has no default address"),
         ({"base_url": "local", "api_key_env": None}, "the embedded endpoint does not speak `echo`"),
         ({"models": ["silent"]}, "echo has no model 'silent'; it has loud, soft, fortissimo"),
     ],
@@ -230,7 +230,7 @@ def test_its_own_rules_hold_for_job_files(
     assert [found.what for found in caught.value.diagnostics] == [diagnostic]
 
 
-def test_editors_are_told_of_it(echo: None) -> None:
+def test_the_schema_for_editors_has_it(echo: None) -> None:
     (choices,) = [part["enum"] for part in _provider_forms(json_schema()) if "enum" in part]
     assert choices == ["autonomous", "echo", "openai"]
 

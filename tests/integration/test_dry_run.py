@@ -37,7 +37,7 @@ def files(folder: Path) -> dict[str, bytes]:
     return {str(path): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
 
 
-def test_people_are_told_what_a_run_would_do(cli: Cli, server: ChatServer) -> None:
+def test_a_dry_run_prints_what_a_run_would_do(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two")
     ended = cli("run", "--dry-run", "job.yaml")
     assert (ended.code, ended.stderr) == (0, "")
@@ -99,7 +99,7 @@ CHANGES = [
 
 
 @pytest.mark.parametrize(("flags", "changed"), CHANGES)
-def test_what_has_changed_is_said_as_far_as_it_is_known(
+def test_what_has_changed_is_printed_as_far_as_it_is_known(
     cli: Cli, server: ChatServer, flags: list[str], changed: dict[str, int]
 ) -> None:
     write_job(cli.folder, server.url, "one", "two")
@@ -124,7 +124,7 @@ def test_where_the_lines_hold_the_messages_more_is_known(
     assert preview(cli, "--set", flag)["changed"] == {part: 2}
 
 
-def test_failures_are_told_by_their_code(cli: Cli, server: ChatServer) -> None:
+def test_failures_are_counted_by_their_code(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two", more="params: {}\nretries: {max_attempts: 1}")
     output = cli.folder / "output" / "job.jsonl"
     assert cli("run", "-q", "job.yaml").code == 0
@@ -140,7 +140,7 @@ def test_failures_are_told_by_their_code(cli: Cli, server: ChatServer) -> None:
     shown = preview(cli)
     assert (shown["failed"], shown["given_up"], shown["to_send"]) == ({"truncated": 1}, {"bad_request": 1}, 1)
     said = cli("run", "-n", "job.yaml").stdout
-    assert "\ngiven up   1 (bad_request 1); `promptjobs retry` sends them again\n" in said
+    assert "\nskipped    1 (bad_request 1); `promptjobs retry` sends them again\n" in said
     assert "\n  failed   1 (truncated 1)\n" in said
     assert "  given up 1 (bad_request 1)\n" in cli("retry", "-n", "job.yaml").stdout
 
@@ -152,7 +152,7 @@ def test_an_answer_without_a_limit_is_of_any_length(cli: Cli, server: ChatServer
     assert "answers of any length; cost unknown" in cli("run", "-n", "job.yaml").stdout
 
 
-def test_what_it_costs_at_most_is_told_where_the_price_is_known(cli: Cli, server: ChatServer) -> None:
+def test_the_maximum_cost_is_printed_where_the_price_is_known(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two", more="params: {max_tokens: 50}")
     text = (cli.folder / "job.yaml").read_text(encoding="utf-8")
     model = "model: {model: llama, price: {input: 1000000, output: 10}}"
@@ -180,7 +180,7 @@ def test_what_a_document_holds_is_harmless_on_a_terminal(cli: Cli, server: ChatS
     assert "    … and 61 more lines\n" in said
 
 
-def test_an_image_is_told_by_its_kind_and_size_or_by_its_address(cli: Cli, server: ChatServer) -> None:
+def test_an_image_is_printed_as_its_type_and_size_or_its_address(cli: Cli, server: ChatServer) -> None:
     picture = b"\x89PNG\r\n\x1a\n" + bytes(90)
     (cli.folder / "a.png").write_bytes(picture)
     write_job(cli.folder, server.url, "one", more="images: [a.png, 'https://host/b.png']")
@@ -191,7 +191,7 @@ def test_an_image_is_told_by_its_kind_and_size_or_by_its_address(cli: Cli, serve
     assert shown[-4:] == ["user", *(f"  {part}" for part in parts)]
 
 
-def test_bad_rows_are_mistakes_as_in_a_run(cli: Cli, server: ChatServer) -> None:
+def test_bad_rows_are_errors_as_in_a_run(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one")
     (cli.folder / "rows.jsonl").write_text("nonsense\n", encoding="utf-8")
     ended = cli("run", "-n", "job.yaml")
@@ -199,7 +199,7 @@ def test_bad_rows_are_mistakes_as_in_a_run(cli: Cli, server: ChatServer) -> None
     assert "rows.jsonl:1:" in ended.stderr
 
 
-def test_bad_rows_that_are_skipped_are_told_apart_from_what_is_sent(cli: Cli, server: ChatServer) -> None:
+def test_bad_rows_that_are_skipped_are_counted_apart_from_what_is_sent(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one", "two")
     with (cli.folder / "rows.jsonl").open("a") as rows:
         rows.write("nonsense\n")
@@ -223,7 +223,7 @@ def test_a_small_cost_is_not_nothing(cli: Cli, server: ChatServer) -> None:
     assert "at most 50 out; at most 5e-06 in cost" in cli("run", "-n", "job.yaml", "--set", model).stdout
 
 
-def test_of_several_jobs_each_is_told_as_far_as_it_can_be(cli: Cli, server: ChatServer) -> None:
+def test_each_of_several_jobs_is_printed_as_far_as_it_can_be(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one")
     text = (cli.folder / "job.yaml").read_text(encoding="utf-8")
     second = text.replace("rows.jsonl", "output/job.jsonl").replace("word", "id")

@@ -322,7 +322,7 @@ def test_an_output_alone_may_not_know_what_was_asked(cli: Cli, server: ChatServe
     run_job(cli, server.url)
     ended = export(cli, "output/job.jsonl", "--format", "messages")
     assert ended.code == 2
-    assert "name the job file in place of the output" in ended.stderr
+    assert "use the job file instead of the output" in ended.stderr
     assert not (cli.folder / "exported").exists()
     assert not list(cli.folder.glob("*.part"))
 
@@ -362,12 +362,12 @@ def test_answers_without_text_are_no_text(cli: Cli) -> None:
 
 
 WRONG = [
-    (["out.jsonl", "--format", "csv", "-o", "out.jsonl"], "would be overwritten by what is read from it"),
+    (["out.jsonl", "--format", "csv", "-o", "out.jsonl"], "is read by this export and would be overwritten"),
     (["out.jsonl", "--format", "csv", "--test-share", "0.1"], "name one with --to"),
     (["out.jsonl", "--format", "csv", "--test-share", "1", "-o", "x"], "1.0 is not in the range"),
     (["out.jsonl", "--format", "xml"], "'xml' is not one of"),
     (["out.jsonl"], "Missing option '--format'"),
-    (["missing.jsonl", "--format", "csv", "-o", "x"], "there is no such file"),
+    (["missing.jsonl", "--format", "csv", "-o", "x"], "no such file"),
     (["out.jsonl", "--format", "csv", "-o", "no/folder/x"], "could not be written"),
     (["out.jsonl", "--format", "csv", "-o", "."], "is not a regular file; name another one"),
     (["out.jsonl", "--format", "csv", "-o", "new/"], "is a folder; name a file in it"),
@@ -418,11 +418,11 @@ async def test_answers_do_not_go_to_a_terminal(promptjobs: Command) -> None:
         os.close(ours)
         os.close(theirs)
     assert ended.returncode == 2
-    assert b"answers do not belong on a terminal" in ended.stderr
+    assert b"cannot be printed on a terminal" in ended.stderr
 
 
 @pytest.mark.anyio
-async def test_nobody_is_told_that_nobody_reads(promptjobs: Command) -> None:
+async def test_a_closed_pipe_is_not_reported(promptjobs: Command) -> None:
     lines = encode_result(succeeded("a", "x" * 10_000))
     (promptjobs.folder / "out.jsonl").write_bytes(
         b"".join(lines.replace(b'"a"', b'"%d"' % n) for n in range(99))

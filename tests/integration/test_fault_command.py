@@ -167,14 +167,14 @@ async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_rest_
         assert (ended.summary["succeeded"], ended.summary["pending"]) == (5, 5 * len(HELD))
 
 
-async def test_nobody_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
+async def test_no_server_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
     job = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
     ended, lines = await run(promptjobs, job)
     assert (ended.code, lines) == (7, {})
     assert "connect" in ended.stderr
 
 
-async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_goes_on(
+async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_resumes(
     promptjobs: Command,
 ) -> None:
     names = [str(number) for number in range(15)]

@@ -48,13 +48,13 @@ def test_the_order_is_that_of_the_job_whenever_a_run_ends(cli: Cli, server: Chat
     assert len(server.seen) == 8
 
 
-def test_orphans_stay_and_are_told_of_unless_they_are_pruned(cli: Cli, server: ChatServer) -> None:
+def test_orphans_stay_and_are_reported_unless_they_are_pruned(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server, "{order: input}", "abcd")
     cli("run", "job.yaml")
     write_job(cli, server, "{order: input}", "db")
     ended = cli("run", "job.yaml", "--json")
     assert (ended.code, ids(cli), ended.summary["orphans"]) == (0, "dbac", 2)
-    assert "2 lines are of requests that the job no longer has; `--prune` drops them" in ended.stderr
+    assert "2 lines are of requests that the job no longer has; `--prune` removes them" in ended.stderr
     ended = cli("run", "job.yaml", "--prune", "--json")
     assert (ended.code, ids(cli), ended.summary["orphans"]) == (0, "db", 0)
     assert "no longer has" not in ended.stderr
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_at_the_end_is_not_pruned(cli: Cli, server: ChatServ
 
     server.before_answer = spoil
     ended = cli("run", "job.yaml", "--prune")
-    assert "neither pruned nor put in order" in ended.stderr
+    assert "neither pruned nor sorted" in ended.stderr
     assert sorted(ids(cli)) == ["a", "b", "c"]
 
 

@@ -267,7 +267,7 @@ def test_a_table_in_dollars_is_no_price_in_another_currency(tmp_path: Path) -> N
 
 
 @pytest.mark.anyio
-async def test_run_status_show_and_export_tell_tokens_currency_and_who_says_what_it_cost(
+async def test_run_status_show_and_export_print_tokens_currency_and_the_source_of_the_cost(
     tmp_path: Path, promptjobs: Command
 ) -> None:
     report = usage(cost=0.25, prompt_tokens_details={"cached_tokens": 6, "cache_write_tokens": 2})

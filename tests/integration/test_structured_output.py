@@ -242,7 +242,7 @@ ERRORS = [
     ),
     (
         "response_format: {type: json_object}\nparams: {response_format: {type: text}}\n",
-        "6:10: params.response_format: stands beside the job's `response_format`; keep one of them",
+        "6:10: params.response_format: cannot be combined with the job's `response_format`; keep one of them",
     ),
     (
         "on_length: again\n",
@@ -253,7 +253,7 @@ ERRORS = [
 
 
 @pytest.mark.parametrize(("text", "said"), ERRORS)
-def test_a_mistake_is_named_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
+def test_an_error_is_named_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
     assert diagnostics_of(lambda: load(write(tmp_path, JOB + text))) == [said]
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 JOB = HEAD + "prompt: hello\ntemperature: 0\nconcurency: 3\n"
-TEMPERATURE = "job.yaml:5:1: temperature: unknown key; parameters stand under `params`"
+TEMPERATURE = "job.yaml:5:1: temperature: unknown key; write parameters under `params`"
 CONCURRENCY = "job.yaml:6:1: concurency: unknown key; did you mean `concurrency`?"
 
 
@@ -35,9 +35,9 @@ FORMATS = {
         CONCURRENCY,
         "    6 | concurency: 3",
         "        ^",
-        "2 mistakes; nothing was sent",
+        "2 errors; nothing was sent",
     ],
-    "concise": [TEMPERATURE, CONCURRENCY, "2 mistakes; nothing was sent"],
+    "concise": [TEMPERATURE, CONCURRENCY, "2 errors; nothing was sent"],
 }
 
 
@@ -55,15 +55,15 @@ def test_full_is_what_nobody_has_to_ask_for(cli: Cli) -> None:
 def test_of_too_many_all_are_counted(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, HEAD + "prompt: a\n" + "".join(f"key{n}: 1\n" for n in range(250)))
     *lines, rest, last = cli("validate", "--output-format", "concise", "job.yaml").stderr.splitlines()
-    assert (len(lines), rest) == (100, "job.yaml: and 150 more mistakes")
-    assert last == "250 mistakes; nothing was sent"
+    assert (len(lines), rest) == (100, "job.yaml: and 150 more errors")
+    assert last == "250 errors; nothing was sent"
 
 
 def test_github_reads_annotations_on_standard_output(cli: Cli) -> None:
     ended = cli("validate", "job.yaml", "--output-format", "github")
     assert (ended.code, ended.stderr) == (2, "")
     assert ended.stdout.splitlines() == [
-        "::error file=job.yaml,line=5,col=1::temperature: unknown key; parameters stand under `params`",
+        "::error file=job.yaml,line=5,col=1::temperature: unknown key; write parameters under `params`",
         "::error file=job.yaml,line=6,col=1::concurency: unknown key; did you mean `concurrency`?",
     ]
 
@@ -80,7 +80,7 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
                 "column": 1,
                 "where": "temperature",
                 "what": "unknown key",
-                "hint": "parameters stand under `params`",
+                "hint": "write parameters under `params`",
             },
             {
                 "path": "job.yaml",

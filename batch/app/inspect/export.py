@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 
 NO_MESSAGES = "without their messages"
 _HOW_TO_GET_THEM = (
-    "the lines do not hold the messages that were sent; name the job file in place of the output, or say "
-    "`output: {include: [messages]}` in it before it is run"
+    "the lines do not contain the messages that were sent; use the job file instead of the output, or set "
+    "`output: {include: [messages]}` in it before the run"
 )
 
 
@@ -144,7 +144,7 @@ def sources(job: JobFile) -> list[Path]:
 def _check_replaceable(path: Path, read: Collection[Path]) -> None:
     """Raise ``UsageError`` unless ``path`` is free, or a file that may be replaced."""
     if any(real(path) == real(source) for source in read):
-        raise UsageError(f"{path} would be overwritten by what is read from it")
+        raise UsageError(f"{path} is read by this export and would be overwritten")
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"{path} is not a regular file; name another one")
     with reading(path):

@@ -49,7 +49,9 @@ class EmbeddedEndpoint:
         code = self._child.returncode
         if code is None or not isinstance(outcome, Failure):
             return outcome
-        explanation = f"the embedded endpoint has died (exit code {code}); was the machine out of memory?"
+        explanation = (
+            f"the embedded endpoint ended unexpectedly (exit code {code}); was the machine out of memory?"
+        )
         return msgspec.structs.replace(outcome, code="local_model", message=explanation)
 
 

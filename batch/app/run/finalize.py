@@ -34,7 +34,7 @@ async def finish(
     try:
         await log.finish(_ids(source), order=order, prune=prune, keep=keep)
     except JobFileError as error:
-        observers.warn(f"the output is neither pruned nor put in order, since the job has changed: {error}")
+        observers.warn(f"the output was neither pruned nor sorted, because the job has changed: {error}")
         await log.finish(keep=keep)
         return False
     return prune

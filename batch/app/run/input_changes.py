@@ -51,7 +51,7 @@ class Changes:
         """Report once that the inputs have changed."""
         if not self._is_reported:
             self._is_reported = True
-            self.notice("the inputs have changed since the run began; each row is now found by its content")
+            self.notice("the inputs have changed since the run started; rows are now matched by content")
 
     def failed(self, error: Diagnostic) -> None:
         """Add an error in the inputs."""
@@ -70,7 +70,9 @@ class Changes:
         if len(self._errors) > MAX_REASONS:
             reasons.append(f"{len(self._errors) - MAX_REASONS} more errors in the inputs")
         if parts:
-            reasons.append(f"the inputs changed while the run went on: {', '.join(parts)}; run it again")
+            reasons.append(
+                f"the inputs changed during the run: {', '.join(parts)}; run the same command to resume"
+            )
         return reasons
 
 

@@ -32,10 +32,9 @@ def handled_signals() -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def ended_by_signals() -> Iterator[Watchdog]:
-    """Raise ``StoppedError`` within this context when a signal arrives; only for the main thread of our own
-    process.
+    """Raise ``StoppedError`` within this context when a signal arrives.
 
-    A second signal ends the process immediately.
+    Only for the main thread of our own process. A second signal ends the process immediately.
     """
 
     def end(number: int, _: object) -> NoReturn:
@@ -54,7 +53,7 @@ def ended_by_signals() -> Iterator[Watchdog]:
 
 def stopped(number: int, when: str = "") -> StoppedError:
     """Return the error of a command that a signal stopped."""
-    words = f"told to stop {when}".rstrip()
+    words = f"stopped {when}".rstrip()
     return StoppedError(
-        f"{signal.Signals(number).name}: {words}; the same command goes on", SIGNALLED + number
+        f"{signal.Signals(number).name}: {words}; run the same command to resume", SIGNALLED + number
     )

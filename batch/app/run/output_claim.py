@@ -62,7 +62,7 @@ def claim(job: JobFile, *, adopt: bool = False) -> Claim:
     other_job = next((path for path in _candidates(owner, found) if os.path.isfile(path)), None)
     if other_job is None or owner.real is None:
         is_known = found.real is not None and found.output == owner.output
-        missing = ", which is not there any more" if other_job is None and is_known else ""
+        missing = ", which no longer exists" if other_job is None and is_known else ""
         notice = f"{job.output} was written by {_called(found)}{missing}; {_called(owner)} takes it over"
         return Claim(job.output, owner, is_new=True, notice=notice, is_adopted=True)
     if _is_same_file(other_job, owner.real):

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from batch.protocols import Sink
     from batch.records import Request
 
-_GONE = "the document was there when the run began, and is not found any more"
+_GONE = "the document existed when the run started and no longer exists"
 
 
 def pending(
@@ -169,8 +169,9 @@ SLICE = 0.002
 
 
 class Allowance:
-    """The number of requests that may be sent, over all targets; ``None``: no limit. ``used_up``: it was
-    reached.
+    """The number of requests that may be sent, over all targets; ``None``: no limit.
+
+    ``used_up``: the limit was reached.
     """
 
     def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:

@@ -137,7 +137,7 @@ class RunLog:
     def _attempt_failed(self, event: AttemptFailed) -> None:
         failure = event.failure
         if event.retry_in is not None:
-            again = f"again in {event.retry_in:.1f} s"
+            again = f"retry in {event.retry_in:.1f} s"
             self._log_failure(
                 "retry", failure.code, f"{event.request.id}: {failure.code}: {failure.message}; {again}"
             )
@@ -172,7 +172,7 @@ class RunLog:
         self._counted_at = self._clock()
         if self._succeeded or self._failures:
             failures = [f", {kind} {number}" for kind, number in self._failures.most_common()]
-            self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(failures)}")
+            self._log.write("counts", f"since the last line: succeeded {self._succeeded}{''.join(failures)}")
         self._succeeded = 0
         self._failures.clear()
 

@@ -100,12 +100,12 @@ class Session:
             for model in models
             for name, member in members(model).items()
         }
-        self._tell_of(addresses.values())
+        self._report_addresses(addresses.values())
         async with AsyncExitStack() as stack:
             endpoints = Endpoints(job, self._environment, stack, self._report_download)
             with self._signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
-                self._tell_of_slow_transport(providers)
+                self._report_slow_transport(providers)
                 await ready()
             scheduler = Scheduler(self._queues(feed), self._connections())
             await self._run(scheduler, providers, log, feed)
@@ -119,7 +119,7 @@ class Session:
     def _report_download(self, done: int, total: int) -> None:
         self._observers.emit(DownloadProgressed(done, total))
 
-    def _tell_of(self, addresses: Iterable[Address]) -> None:
+    def _report_addresses(self, addresses: Iterable[Address]) -> None:
         """Report notices and warnings about the addresses once."""
         resolved = list(addresses)
         for warning in dict.fromkeys(text for address in resolved for text in address.warnings):
@@ -127,7 +127,7 @@ class Session:
         for notice in dict.fromkeys(text for address in resolved for text in address.notices):
             self._observers.inform(notice)
 
-    def _tell_of_slow_transport(self, providers: Collection[str]) -> None:
+    def _report_slow_transport(self, providers: Collection[str]) -> None:
         if providers and (text := aiohttp_check.notice()):
             self._observers.inform(text)
 
@@ -222,7 +222,7 @@ class Session:
         """Return the limits that ended the run, as text."""
         reasons = []
         if self._out_of_time:
-            reasons.append(f"limits.time: {self._max_duration:g} s are over")
+            reasons.append(f"limits.time: {self._max_duration:g} s is used up")
         if self._allowance.used_up:
             reasons.append(f"--limit: {self._options.limit} requests were sent")
         if self._quotas.budget.reached is not None:
@@ -233,7 +233,7 @@ class Session:
         """Return what stopped the run, as text."""
         reasons = []
         if self._signal is not None:
-            reasons.append(f"{signal.Signals(self._signal).name}: the run was told to stop")
+            reasons.append(f"{signal.Signals(self._signal).name}: the run was stopped")
         if self._options.fail_fast and self._statistics.failed:
             reasons.append("--fail-fast: a request has failed")
         return reasons
@@ -250,7 +250,7 @@ class Session:
         if pending or is_partial:
             reasons += plan.changes.reasons()
         if pending and not reasons and error is None:
-            reasons.append(f"{pending} requests have not been sent; run it again")
+            reasons.append(f"{pending} requests were not sent; run the same command to resume")
         code = exit_code(
             failed=plan.given_up + self._statistics.failed > 0,
             parkings=[parking for _, parking in self._parkings],

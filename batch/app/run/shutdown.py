@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 __all__ = ["UNFINISHED", "UNSENT", "Signals", "Stopper", "ended_by_signals"]
 
 UNSENT = "before anything was sent"
-UNFINISHED = "while the output was being finished, in which all answers are"
+UNFINISHED = "while the output was being finished; it contains all answers"
 
 
 class Signals:
@@ -133,8 +133,8 @@ class Stopper:
             return
         self.signal = number
         self._observers.warn(
-            f"{signal.Signals(number).name}: sending nothing more; what is under way has "
-            f"{self._grace:g} s, a second signal stops now"
+            f"{signal.Signals(number).name}: no new requests are sent; requests in flight have "
+            f"{self._grace:g} s to finish; a second signal stops now"
         )
         self._run.drain()
         self._signalled.set()
@@ -148,7 +148,7 @@ class Stopper:
         """Drain when the time is up."""
         await anyio.sleep(seconds)
         self.out_of_time = True
-        self._observers.warn(f"the time limit of {seconds:g} s is reached: sending nothing more")
+        self._observers.warn(f"the time limit of {seconds:g} s is reached; no new requests are sent")
         self._run.drain()
         await self._cancel_after(self._grace)
 

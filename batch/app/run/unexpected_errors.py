@@ -23,7 +23,7 @@ def explained(caught: Exception, log: RunLog) -> PromptJobsError:
     where = log.trace(caught)
     internal = InternalError(
         f"internal error: {one_line(caught)}; the traceback is in {where}. "
-        "What was answered is written; run the same command to resume"
+        "Finished results are written; run the same command to resume"
     )
     internal.__cause__ = caught
     return internal

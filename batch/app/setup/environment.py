@@ -75,7 +75,7 @@ class Environment:
         url = self._url(written)
         address, mark, _ = url.partition("?")
         if mark and "?" not in written and not REFERENCE.fullmatch(written):
-            raise UsageError(f"the address {written} has a `?` in it once its variables are filled in")
+            raise UsageError(f"the address {written} contains `?` after its variables are expanded")
         if call := call_at_end(address):
             raise UsageError(f"the address {written} ends in {call}, which the client adds; leave it out")
         return url
@@ -86,7 +86,7 @@ class Environment:
             return None
         url = self._url(model.proxy)
         if "?" in url:
-            raise UsageError(f"the address {model.proxy} has a `?` in it once its variables are filled in")
+            raise UsageError(f"the address {model.proxy} contains `?` after its variables are expanded")
         return url
 
     def environment_proxy(self, base_url: str, target: str) -> EnvironmentProxy | None:
@@ -159,7 +159,7 @@ class Environment:
         url = self.expand(written)
         trust.origin(url, written)
         if "#" in url:
-            raise UsageError(f"the address {written} has a `#` in it once its variables are filled in")
+            raise UsageError(f"the address {written} contains `#` after its variables are expanded")
         if not REFERENCE.fullmatch(written):
             self._check(_names([written]), [url], written)
         return url
@@ -174,7 +174,7 @@ class Environment:
         """Return the value of a variable. Raises ``UsageError`` if it is not set."""
         value = self.variables.get(name, "").strip()
         if not value:
-            raise UsageError(f"the environment variable {name} is named but not set")
+            raise UsageError(f"the environment variable {name} is not set")
         if not value.isprintable():
             raise UsageError(f"the environment variable {name} holds a line break or a control character")
         return value

@@ -53,10 +53,10 @@ def load_job(
     if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
         raise JobFileError([Diagnostic(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
     if not os.path.lexists(path):
-        raise JobFileError([Diagnostic(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", "no such file", _hint(path.parent))])
     if _holds_results(path):
-        hint = "`status`, `show` and `export` take such a file"
-        raise JobFileError([Diagnostic(str(path), 0, 0, "", "holds results, and is no job file", hint)])
+        hint = "use it with `status`, `show` or `export`"
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", "is an output file, not a job file", hint)])
     with_file = None if settings is None else Path(settings)
     return load(
         path,
@@ -79,5 +79,5 @@ def _holds_results(path: Path) -> bool:
 def _hint(folder: Path) -> str:
     near = sorted(path.name for path in folder.glob("*.yaml")) if os.path.isdir(folder) else []
     if near:
-        return f"in {folder} there is {', '.join(near[:5])}"
-    return "`promptjobs init` writes one to start from"
+        return f"found in {folder}: {', '.join(near[:5])}"
+    return "`promptjobs init` creates one"

@@ -44,7 +44,7 @@ def sent_again(codes: Counter[str]) -> str | None:
 
 def written_again(number: int) -> str:
     """Return a warning about lines that were corrected without a request."""
-    return f"{number} stored line{'s' * (number > 1)} restated by the finish reason; nothing is sent for that"
+    return f"{number} stored line{'s' * (number > 1)} corrected by the finish reason; nothing was sent"
 
 
 def _rows_name_a_format(job: JobFile) -> bool:

@@ -52,9 +52,9 @@ def origin(url: str, written: str | None = None) -> str:
     except ValueError:
         pass
     if written in (None, url):
-        raise UsageError(f"{_without_user(url)!r} is no http or https URL")
+        raise UsageError(f"{_without_user(url)!r} is not an http or https URL")
     raise UsageError(
-        f"{_without_user(written or '')!r} is no http or https URL once its variables are filled in"
+        f"{_without_user(written or '')!r} is not an http or https URL after its variables are expanded"
     )
 
 
@@ -73,8 +73,8 @@ def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: s
         return
     place = shown(url, written)
     raise UntrustedKeyError(
-        f"the key {name} is not trusted for {place}; if you want it to go there, "
-        f"say it once: promptjobs trust {shlex.quote(name)} {_quoted(place)}"
+        f"the key {name} is not trusted for {place}; to allow it, "
+        f"run: promptjobs trust {shlex.quote(name)} {_quoted(place)}"
     )
 
 
@@ -89,8 +89,8 @@ def check_reading_proxy(
         return
     raise UntrustedKeyError(
         f"{variable} sends requests for {target} through the proxy {where}, which would read the "
-        f"prompts and the key; if you trust it, say it once: promptjobs trust {variable} {where}; "
-        "else write `proxy: null` in the job file, or name the host in NO_PROXY"
+        f"prompts and the key; to allow it, run: promptjobs trust {variable} {where}; "
+        "otherwise write `proxy: null` in the job file, or add the host to NO_PROXY"
     )
 
 
@@ -127,7 +127,7 @@ def recorded(path: Path) -> list[tuple[str, str]]:
         return []
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read: {reason(error)}; mend it, or remove it to trust anew"
+            f"{path} cannot be read: {reason(error)}; fix it, or delete it and record the pairs again"
         ) from None
 
 

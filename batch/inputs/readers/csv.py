@@ -199,7 +199,7 @@ class _Rows:
             what = f"column {number} has a value, and no name in the header"
             return bad_row(self._name, line, what, "the header names every column")
         what = f"expected {expected} fields, as the header has, got {len(fields)}"
-        hint = "a text with a separator in it needs quotes around it" if len(fields) > expected else ""
+        hint = "put quotes around a field that contains the separator" if len(fields) > expected else ""
         return bad_row(self._name, line, what, hint)
 
     def _notify(self, notice: str) -> Iterator[Note]:

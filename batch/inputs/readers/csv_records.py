@@ -76,7 +76,7 @@ class CsvRecords:
                 fields = next(self._reader)
             except _EndlessError:
                 what = f"a row larger than {MAX_BYTES >> 20} MiB"
-                raise CsvError(line, what, "is a quote never closed?", fatal=True) from None
+                raise CsvError(line, what, "is a quote missing?", fatal=True) from None
             except csv.Error:
                 fields = self._unescaped(line)
         return line, fields
@@ -99,7 +99,7 @@ class CsvRecords:
     def _error(self, line: int) -> CsvError:
         if self._lines.ended:
             return CsvError(line, "a quote that is opened and never closed", fatal=True)
-        return CsvError(line, "text after a closing quote", "inside quotes a quote is written twice")
+        return CsvError(line, "text after a closing quote", "inside quotes a quote is duplicate key")
 
 
 class _EndlessError(Exception):

@@ -240,7 +240,7 @@ def text_of(data: bytes, suffix: str) -> str:
     except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
         raise FormatError(f"cannot be read as {suffix[1:].upper()}: {shown(str(error))}") from None
     if not result.content.strip():
-        raise FormatError("has no text", "pages that are images are not read", is_blank=True)
+        raise FormatError("has no text", "images are not read", is_blank=True)
     return str(result.content)
 
 

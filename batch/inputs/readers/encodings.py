@@ -45,10 +45,10 @@ class Encoding(NamedTuple):
     @property
     def notice(self) -> str:
         """The notice that reports a guess."""
-        return f"is not UTF-8, and is read as {_NAMES[self.name]}"
+        return f"is not UTF-8; it is read as {_NAMES[self.name]}"
 
 
-NO_TEXT = "neither UTF-8 nor another encoding that is known here"
+NO_TEXT = "not text in a known encoding"
 
 
 def encoding_of(blocks: Iterable[bytes]) -> Encoding | None:

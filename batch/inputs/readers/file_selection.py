@@ -23,7 +23,7 @@ ALLOW = "`--allow-path` allows another folder"
 def document_problem(resolved: Path, inputs: Inputs) -> str | None:
     """Return why a resolved path may not be read; ``None`` if it may."""
     if not any(resolved.is_relative_to(tree) for tree in inputs.trees):
-        return "leads out of the job's root"
+        return "is outside the job's root"
     return path_problem(resolved, inputs.trees)
 
 

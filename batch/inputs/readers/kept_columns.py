@@ -59,7 +59,7 @@ def _with_columns(row: Row, names: Sequence[str]) -> Row | BadRow:
             try:
                 values[name] = _json(row.variables[name])
             except _UnkeepableError:
-                what = f"the column `{shown(name)}` holds what is no text, and `keep` cannot copy it"
+                what = f"the column `{shown(name)}` holds a value that `keep` cannot copy to JSON"
                 return BadRow(row.diagnostic("inputs.keep", what, "leave it out of `keep`"), row.id)
     return Row(row.id, row.variables, {**values, **row.metadata}, row.path, row.line)
 

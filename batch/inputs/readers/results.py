@@ -206,7 +206,7 @@ def _missing_parts(parts: Sequence[Entry]) -> str | None:
     if not any(counts):
         return None
     if count is None or None in counts or any(number is not None and number > count for number in seen):
-        return "chunks of different divisions; `--prune` takes out what the job no longer has"
+        return "chunks of different splits; `--prune` removes old ones"
     most = max(seen.values())
     missing = next((number for number in range(1, count + 1) if seen[number] < most), None)
     return None if missing is None else f"no result for chunk {missing} of {count}"

@@ -91,10 +91,9 @@ class IdError(ValueError):
 
 
 def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
-    """Return the id in the column ``id_field``, which every row must have then; else that in ``id``, or
-    ``None``.
+    """Return the id of a row: in the column ``id_field``, if given, else in ``id``; or ``None``.
 
-    Raises ``IdError``.
+    Every row must have ``id_field``. Raises ``IdError``.
     """
     value = row.get(id_field or DEFAULT_ID)
     if value is None:

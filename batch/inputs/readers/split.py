@@ -47,8 +47,7 @@ def tokens(text: str) -> float:
 
 
 def spans(text: str, size: int, overlap: int = 0) -> list[Span]:
-    """Return the chunks of a text, of at most ``size`` tokens each, of which ``overlap`` repeat the previous
-    one.
+    """Return the chunks of a text: at most ``size`` tokens each, ``overlap`` of them repeated.
 
     A text that fits is one chunk, even if empty. ``overlap`` is less than ``size``.
     """

@@ -80,7 +80,9 @@ class _Reader:
             self.findings.at_key(("inputs",), "nothing to read", hint)
             return "files"
         for kind in written[1:]:
-            self.findings.at_key(("inputs", kind), f"stands beside `{written[0]}`", "keep one of them")
+            self.findings.at_key(
+                ("inputs", kind), f"cannot be combined with `{written[0]}`", "keep one of them"
+            )
         self._check_settings(written[0])
         return written[0]
 
@@ -91,7 +93,9 @@ class _Reader:
         if kind != "results" and self.spec.group_by is not None:
             self.findings.at_key(("inputs", "group_by"), "is for `results`")
         if self.spec.group_by is not None and self.spec.split is not None:
-            self.findings.at_key(("inputs", "split"), "stands beside `group_by`", "a group has no `text`")
+            self.findings.at_key(
+                ("inputs", "split"), "cannot be combined with `group_by`", "a group has no `text`"
+            )
 
     def _split(self) -> Split | None:
         spec = self.spec.split

@@ -131,7 +131,7 @@ class _Resolver:
     def _check_models_written(self, survey: Survey | None) -> None:
         written = [key for key in ("model", "models") if self.tree.value.get(key) is not None]
         if len(written) == 2:
-            self.findings.at_key(("models",), "stands beside `model`", "keep one of them")
+            self.findings.at_key(("models",), "cannot be combined with `model`", "keep one of them")
         elif not written and survey is None:
             self.findings.at_key((), "no model", "write `model` or `models`")
         elif not written and survey and survey.unnamed:
@@ -143,7 +143,7 @@ class _Resolver:
             return prompts_of(self.spec, self.texts)
         for key in _NOT_BESIDE_ROWS:
             if self.tree.value.get(key) is not None:
-                self.findings.at_key((key,), "a JSONL job file brings its own", "leave it out")
+                self.findings.at_key((key,), "not allowed for a JSONL job file", "leave it out")
         return ()
 
     def _system(self) -> str | None:
@@ -157,7 +157,7 @@ class _Resolver:
         if (written := self.spec.output.path) is not None:
             path = self._path(written, at, self.setting.settings_bounds)
         elif name in (".", "..") or "/" in name or "\\" in name:
-            self.findings.at_value(("name",), "no name for a file of results", "write another")
+            self.findings.at_value(("name",), "not a valid name for an output file", "write another")
             return root
         else:
             at = ("name",)
@@ -171,12 +171,12 @@ class _Resolver:
     def _check_is_file(self, written: str, output: Path, at: At) -> bool:
         """Report an output that is not a file; return whether there is an error."""
         if written == "-":
-            self.findings.at_value(at, "the results cannot go to standard output", "name a file")
+            self.findings.at_value(at, "results cannot be written to standard output", "name a file")
         elif output.name.endswith(".jsonl.superseded.jsonl"):
-            what = "such a file holds the superseded answers of another output"
+            what = "this name is reserved for the superseded answers of another output"
             self.findings.at_value(at, what, "name another file")
         elif written.endswith("/") or os.path.isdir(output):
-            self.findings.at_value(at, "the results cannot go into a folder", "name a file")
+            self.findings.at_value(at, "results cannot be written to a folder", "name a file")
         else:
             return False
         return True
@@ -201,7 +201,7 @@ class _Resolver:
         read += self.texts.files
         is_read = any(path is not None and real(Path(path)) == output for path in read)
         if is_read:
-            self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
+            self.findings.at_value(at, "the output would overwrite a file of the job", "name another file")
         return is_read
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 HasPrice: TypeAlias = Callable[[Model], bool]
 """Return whether a model's price is known."""
 
-_WHY = "only so it is known what an answer may take"
+_WHY = "without it the maximum of an answer is unknown"
 _CAP = "write `params: {max_tokens: 1000}`"
 
 

@@ -31,7 +31,7 @@ def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[
     _check_excluded(axes, spec.exclude, findings)
     count = math.prod(map(len, axes.values())) if axes else 0
     if count + len(spec.include) > MAX_COMBINATIONS:
-        hint = "what there is so much of belongs into a file of rows"
+        hint = "put that many combinations into a file of rows"
         findings.at_key(("matrix",), f"more than {MAX_COMBINATIONS} combinations", hint)
         return ()
     result = combinations(axes, spec.include, spec.exclude)

@@ -148,7 +148,7 @@ class Models:
         provider = own.provider or self.spec.provider or self.provider
         base_url = None if pool else own.base_url or self.spec.base_url
         if provider is None:
-            what = "is missing: where prompts go is always said"
+            what = "is missing; it has no default"
             self._report_missing(
                 at, "provider", what, "write " + " or ".join(f"`{name}`" for name in names())
             )
@@ -156,7 +156,7 @@ class Models:
         dialect = dialect_of(provider)
         if base_url is None and not pool and dialect.DEFAULT_URL is None:
             self._report_missing(
-                at, "base_url", f"is missing: `{provider}` has no default address", dialect.URL_HINT
+                at, "base_url", f"is missing; `{provider}` has no default address", dialect.URL_HINT
             )
         elif base_url == LOCAL and dialect.EMBEDDED_PATH is None:
             key = (*at, "base_url") if self._is_written(at, "base_url") else ("base_url",)
@@ -190,12 +190,14 @@ class Models:
             if text is not None and (problem := check(text)):
                 self.findings.at_value((*at, key), *problem)
         if spec.api_key_env and spec.api_key_file:
-            self.findings.at_key((*at, "api_key_file"), "stands beside `api_key_env`", "keep one of them")
+            self.findings.at_key(
+                (*at, "api_key_file"), "cannot be combined with `api_key_env`", "keep one of them"
+            )
         check_params(spec.params, (*at, "params"), self.findings)
 
     def _check_pool(self, spec: ModelSpec, at: At) -> None:
         if spec.base_urls and spec.base_url is not None:
-            self.findings.at_key((*at, "base_urls"), "stands beside `base_url`", "keep one of them")
+            self.findings.at_key((*at, "base_urls"), "cannot be combined with `base_url`", "keep one of them")
         seen: set[str] = set()
         for index, url in enumerate(spec.base_urls or ()):
             problem = base_url_problem(url)
@@ -214,7 +216,7 @@ class Models:
         if problem := format_complaint(self.spec.response_format):
             self.findings.at_key(("response_format",), *problem)
         if "response_format" in self.spec.params:
-            what = "stands beside the job's `response_format`"
+            what = "cannot be combined with the job's `response_format`"
             self.findings.at_key(("params", "response_format"), what, "keep one of them")
 
     def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
@@ -255,7 +257,7 @@ class Models:
         seen: set[str] = set()
         for index, model in enumerate(models):
             if model is not None and model.id in seen:
-                what = f"a second model with the id `{shown(model.id)}`"
+                what = f"duplicate model id `{shown(model.id)}`"
                 self.findings.at_value(("models", index), what, "give each an `id` of its own")
             seen.add(model.id if model else "")
 

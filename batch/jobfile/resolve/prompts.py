@@ -93,9 +93,9 @@ def prompts_of(spec: JobSpec, texts: JobTexts) -> tuple[Prompt, ...]:
     tree, findings = texts.tree, texts.findings
     written = [way for way in _WAYS if tree.value.get(way) is not None]
     if not written:
-        findings.at_key((), "nothing to ask", "write `prompt`, `messages` or `prompts`")
+        findings.at_key((), "no prompt", "write `prompt`, `messages` or `prompts`")
     for way in written[1:]:
-        findings.at_key((way,), f"stands beside `{written[0]}`", "keep one of them")
+        findings.at_key((way,), f"cannot be combined with `{written[0]}`", "keep one of them")
     system = None if spec.system is None else texts.template(spec.system, ("system",))
     for index, image in enumerate(spec.images or ()):
         texts.check(image, ("images", index))
@@ -135,9 +135,9 @@ class _Reader:
         written = tree.at(at)
         given = [way for way in ("prompt", "messages") if written.get(way) is not None]
         if not given:
-            findings.at_value(at, "nothing to ask", "write `prompt` or `messages`")
+            findings.at_value(at, "no prompt", "write `prompt` or `messages`")
         elif len(given) == 2:
-            findings.at_key((*at, "messages"), "stands beside `prompt`", "keep one of them")
+            findings.at_key((*at, "messages"), "cannot be combined with `prompt`", "keep one of them")
         check_params(spec.params, (*at, "params"), findings)
         system = self.system
         if spec.system is not None:

@@ -23,7 +23,7 @@ def row_models(
         found = targets_of(name, models)
         if len(found) > 1:
             ids = ", ".join(f"`{model.id}`" for model in found)
-            findings.at_place(place, "model", "could be any of several", f"write one of {ids}")
+            findings.at_place(place, "model", "is ambiguous", f"write one of {ids}")
         if not found:
             new[name] = place
         used.update(model.id for model in found)

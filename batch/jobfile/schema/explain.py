@@ -49,17 +49,17 @@ _PARAMETERS = (
     "tool_choice",
 )
 _KEY_HINTS = {
-    "api_key": "name an environment variable with `api_key_env`; a key is never written into the file",
+    "api_key": "name an environment variable with `api_key_env`; a key is not allowed in the file",
     "rows": "`inputs.jsonl` names a file of rows",
     "input": "did you mean `inputs`?",
-    "price": "a price stands in its model: `model: {model: …, price: {input: …, output: …}}`",
+    "price": "a price belongs to a model: `model: {model: …, price: {input: …, output: …}}`",
     "max_retries": "did you mean `retries.max_attempts`?",
     "timeout": "did you mean `timeouts`?",
-    "files": "documents stand under `inputs.files`",
+    "files": "write documents under `inputs.files`",
     "jsonl": "`inputs.jsonl` names a file of rows",
     "max_attempts": "did you mean `retries.max_attempts`?",
     "finish_reason": "did you mean `finish_reasons`?",
-} | dict.fromkeys(_PARAMETERS, "parameters stand under `params`")
+} | dict.fromkeys(_PARAMETERS, "write parameters under `params`")
 
 _FORMS = {
     "prompts": "- prompt: …",
@@ -163,7 +163,7 @@ _FORMATS = {
 def _wrong(details: ErrorDetails) -> tuple[str, str]:
     what = details["type"]
     if what == "bool_type":
-        hint = "YAML's words are `true` and `false`" if isinstance(details["input"], str) else ""
+        hint = "write `true` or `false`" if isinstance(details["input"], str) else ""
         return f"expected true or false, got {kind(details['input'])}", hint
     if what in _EXPECTED:
         return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""

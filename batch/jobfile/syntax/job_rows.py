@@ -159,17 +159,21 @@ class _Line(Struct, frozen=True):
         path = batch.url.partition("?")[0].rstrip("/")
         if not path.endswith(_ENDING):
             other = next((hint for end, hint in _OTHER_CALLS.items() if path.endswith(end)), None)
-            hint = other or "embeddings and other calls are not made"
+            hint = other or "only chat completions are supported"
             diagnostics.append(self._diagnostic("url", "url", f"expected `{_CHAT_COMPLETIONS}`", hint))
         return diagnostics
 
     def _asks(self, own: _OwnLine) -> list[Diagnostic]:
         if own.messages is not None and own.prompt is not None:
-            return [self._diagnostic("messages", "messages", "stands beside `prompt`", "keep one of them")]
+            return [
+                self._diagnostic(
+                    "messages", "messages", "cannot be combined with `prompt`", "keep one of them"
+                )
+            ]
         if own.messages is not None:
             return self._messages(own.messages, "messages")
         if own.prompt is None:
-            return [self._diagnostic("", "", "nothing to ask", "write `prompt` or `messages`")]
+            return [self._diagnostic("", "", "no prompt", "write `prompt` or `messages`")]
         return []
 
     def _messages(self, messages: Any, where: str) -> list[Diagnostic]:

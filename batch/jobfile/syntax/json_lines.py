@@ -124,10 +124,10 @@ def _recoded(file: BinaryIO, head: bytes, notes: list[str] | None) -> BinaryIO |
     if notes is None:
         return file
     if (encoding := _wide(head)) is not None:
-        notes.append(f"is not UTF-8, and is read as {encoding.upper()[:6]}")
+        notes.append(f"is not UTF-8; it is read as {encoding.upper()[:6]}")
         return _Recoded(file, encoding)
     if b"\r" in head.rstrip() and b"\n" not in head:
-        notes.append("ends its lines with CR, and is read so")
+        notes.append("has CR line ends, which are accepted")
         return _Recoded(file, "utf-8-sig")
     return file
 
@@ -230,7 +230,7 @@ def _duplicate_key(line: bytes, path: str, number: int, key: str) -> Diagnostic:
     first = line.find(encoded := msgspec.json.encode(key))
     at = line.find(encoded, first + 1)
     column = len(line[:at].decode(errors="replace")) + 1 if 0 <= first < at else 1
-    return Diagnostic(path, number, column, shown(key), "written twice", "leave one of them out")
+    return Diagnostic(path, number, column, shown(key), "duplicate key", "leave one of them out")
 
 
 def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Diagnostic:
@@ -252,7 +252,7 @@ def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -
     text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
     if text == "Input data was truncated":
         if _is_json(line):
-            text = "half of a surrogate pair"  # msgspec uses one message for both
+            text = "an unpaired surrogate"  # msgspec uses one message for both
         end = len(line.decode(errors="replace").rstrip()) + 1
         return Diagnostic(path, number, end, "", _message(text))
     at = _BYTE.search(text)

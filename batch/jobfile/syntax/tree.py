@@ -67,9 +67,7 @@ def from_yaml(text: str, path: str) -> Tree:
     except yaml.YAMLError as error:
         raise JobFileError([syntax_diagnostic(error, path)]) from None
     if node is None:
-        raise JobFileError(
-            [Diagnostic(path, 0, 0, "", "is empty", "`promptjobs init` writes one to start from")]
-        )
+        raise JobFileError([Diagnostic(path, 0, 0, "", "is empty", "`promptjobs init` creates one")])
     builder = _Builder(path)
     value = builder.build(node, ())
     builder.findings.raise_if_any()
@@ -124,7 +122,7 @@ class _Builder:
             return key
         first = self.places.keys[*at, key].line
         self.findings.at_place(
-            self._place(node), dotted((*at, key)), f"written twice; the first is on line {first}"
+            self._place(node), dotted((*at, key)), f"duplicate key; the first is on line {first}"
         )
         return None
 
@@ -167,7 +165,7 @@ def scalar(tag: str, text: str) -> Any:
         case "str":
             return text
         case "int" | "float":
-            raise ValueError("a number longer than anything counts")
+            raise ValueError("a number with too many digits")
     raise ValueError("the tag does not fit the value")
 
 
@@ -184,7 +182,7 @@ def _number(tag: str, text: str) -> int | float:
 def from_mapping(job: Mapping[str, object], label: str) -> Tree:
     """Return the tree of a mapping in memory. Raises ``JobFileError`` for values that YAML cannot hold."""
     if _is_endless(job):
-        hint = "rows belong into a JSONL file"
+        hint = "put rows into a JSONL file"
         raise JobFileError([Diagnostic(label, 0, 0, "", f"more than {_MAX_VALUES} values", hint)])
     tree = Tree({}, Places(Place(label)))
     findings = Findings(tree.places)
@@ -250,7 +248,7 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     elif isinstance(value, str):
         if is_unicode(value):
             return value
-        findings.at_value(at, "text with half of a surrogate pair")
+        findings.at_value(at, "text with an unpaired surrogate")
     elif isinstance(value, Path):
         tree.trusted.add(at)
         return str(value)
@@ -261,7 +259,7 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     elif isinstance(value, float):
         findings.at_value(at, "not a finite number")
     else:
-        findings.at_value(at, f"{type(value).__name__} has no place in a job")
+        findings.at_value(at, f"{type(value).__name__} is not allowed in a job")
     return None
 
 

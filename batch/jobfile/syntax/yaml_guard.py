@@ -137,9 +137,9 @@ class _Guard:
         self._nodes += nodes
         self._characters += characters
         if self._nodes > MAX_NODES:
-            raise self._end(mark, f"more than {MAX_NODES} values", "rows belong into a JSONL file")
+            raise self._end(mark, f"more than {MAX_NODES} values", "put rows into a JSONL file")
         if self._characters > MAX_CHARACTERS:
-            raise self._end(mark, "aliases that grow beyond all measure")
+            raise self._end(mark, "aliases that expand to too many values")
 
     def _check_depth(self, depth: int, mark: Any) -> None:
         if depth > MAX_DEPTH:
@@ -147,7 +147,7 @@ class _Guard:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag not in _CORE_TAGS:
-            what = f"the tag {event.tag[:80]!r} has no meaning here"
+            what = f"the tag {event.tag[:80]!r} is not supported"
             self.diagnostics.append(self._diagnostic(event.start_mark, what, "leave it out"))
 
     def _diagnostic(self, mark: Any, what: str, hint: str = "") -> Diagnostic:

@@ -96,8 +96,8 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
     path = _job(root, "[documents/*.txt, none/*.txt]")
     assert sorted(diagnostics_of(lambda: check(source(path)))) == [
         "5:35: inputs.files[1]: no document matches; patterns are relative to the job file",
-        "image.txt: neither UTF-8 nor another encoding that is known here; save the document as UTF-8",
-        "link.txt: inputs.files[0]: leads out of the job's root; `--allow-path` allows another folder",
+        "image.txt: not text in a known encoding; save the document as UTF-8",
+        "link.txt: inputs.files[0]: is outside the job's root; `--allow-path` allows another folder",
         "loose.txt: no such file",
         "pipe.txt: not a regular file",
     ]
@@ -106,20 +106,20 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "what"),
     [
-        ("../*.txt", "leads out of"),
-        ("/etc/*", "leads out of"),
-        ("link/*.txt", "leads out of"),
+        ("../*.txt", "is outside"),
+        ("/etc/*", "is outside"),
+        ("link/*.txt", "is outside"),
         (".hidden.txt", "is hidden below"),
         ("documents/.*.txt", "is hidden below"),
         ("'*/.git/*'", "is hidden below"),
         (".git/**", "is hidden below"),
-        ("a**/b", "`**` stands alone"),
+        ("a**/b", "`**` must be a path component"),
         ("'*/../x'", "`..` after a wildcard"),
         (".", "not a pattern of files"),
         ("''", "must not be empty"),
     ],
 )
-def test_a_pattern_that_cannot_be_meant_is_a_mistake(pattern: str, what: str, tmp_path: Path) -> None:
+def test_a_pattern_that_cannot_be_meant_is_an_error(pattern: str, what: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/")
     said = diagnostics_of(lambda: source(_job(tmp_path, f"[{pattern}]")))
     assert len(said) == 1
@@ -142,7 +142,7 @@ def test_names_that_no_file_can_have_match_nothing(tmp_path: Path) -> None:
         ]
 
 
-def test_a_name_that_is_not_utf8_is_a_mistake(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "x", os.fsdecode(b"caf\xe9.txt"))
     assert diagnostics_of(lambda: check(source(_job(tmp_path, "'*.txt'")))) == [
         "caf\ufffd.txt: a name that is not UTF-8; rename the document"
@@ -197,7 +197,7 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
         "rows.jsonl:3:1: expected a JSON object, got a list",
         "rows.jsonl:4:1: key: is missing",
         "rows.jsonl:5:2: key: must not be empty",
-        "rows.jsonl:6:1: a second request with the id a; the first is from line 1; ids must be unique",
+        "rows.jsonl:6:1: duplicate id a; the first is on line 1; ids must be unique",
     ]
 
 
@@ -224,7 +224,7 @@ def test_a_variable_without_any_inputs_is_named_where_the_prompt_is(tmp_path: Pa
         "'%d' % word",
     ],
 )
-def test_a_template_that_fails_is_a_mistake_of_its_row(expression: str, tmp_path: Path) -> None:
+def test_a_template_that_fails_is_an_error_of_its_row(expression: str, tmp_path: Path) -> None:
     path = _rows_job(tmp_path, '{"word": "x"}\n', prompt=f'prompt: "{{{{ {expression} }}}}"\n')
     said = diagnostics_of(lambda: check(source(path)))
     assert len(said) == 1

@@ -104,7 +104,7 @@ def test_a_missing_column_is_an_error_in_any_case(tmp_path: Path) -> None:
         assert said.startswith("rows.jsonl:2:1: prompt: no variable `x` for the prompt")
 
 
-def test_skipped_rows_are_said_once_and_leave_the_others_as_they_are(tmp_path: Path) -> None:
+def test_skipped_rows_are_reported_once_and_leave_the_others_as_they_are(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"x": "one"}, {"x": None}, {"x": " \n"}, {"x": "two"}]
     requests = source(_job(tmp_path, rows, "{{ x }}", "skip"))
     kept = [(request.id, request.fingerprint) for request in requests.requests()]

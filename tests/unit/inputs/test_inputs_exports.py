@@ -20,7 +20,7 @@ NO_TEXT = "has rows without any text, which are left out"
 SEP = "has Excel's line `sep=` before the header, which is not a row"
 TYPE = "has PowerShell's line `#TYPE` before the header, which is not a row"
 ENDS = "has separators at the ends of rows, which are left out"
-UTF16 = "is not UTF-8, and is read as UTF-16"
+UTF16 = "is not UTF-8; it is read as UTF-16"
 FLOATS = "has ids such as 1.0, which are read as whole numbers (1)"
 AB = {"a": "<one>", "b": "<two>"}
 ONE_A_LINE = "write one object a line: `jq -c . FILE > rows.jsonl`"
@@ -112,7 +112,7 @@ def test_a_backslash_is_text_where_quotes_are_written_twice(tmp_path: Path) -> N
     assert (texts, notices) == ({"a": "C:\\", "b": 'x\\"y', "c": '\\"'}, [])
 
 
-def test_a_nul_is_said(tmp_path: Path) -> None:
+def test_a_nul_is_reported(tmp_path: Path) -> None:
     texts, notices = _read(_job(tmp_path, "csv", "id,text\na,o\0ne\n"))
     assert (texts, notices) == ({"a": "<o\0ne>"}, ["has NUL characters, which stay in the texts"])
 
@@ -122,10 +122,10 @@ JSONL = [
     pytest.param(LINES.encode("utf-16"), [UTF16], id="UTF-16"),
     pytest.param(LINES.replace("\n", "\r\n").encode("utf-16-le"), [UTF16], id="UTF-16 without its mark"),
     pytest.param(("\ufeff" + LINES).encode("utf-16-be"), [UTF16], id="big-endian UTF-16"),
-    pytest.param(LINES.encode("utf-32"), ["is not UTF-8, and is read as UTF-32"], id="UTF-32"),
+    pytest.param(LINES.encode("utf-32"), ["is not UTF-8; it is read as UTF-32"], id="UTF-32"),
     pytest.param("\ufeff" + LINES, [], id="a mark of UTF-8"),
     pytest.param("\r\n" + LINES.replace("\n", "\r\n"), [], id="Windows' line ends"),
-    pytest.param(LINES.replace("\n", "\r"), ["ends its lines with CR, and is read so"], id="lone CRs"),
+    pytest.param(LINES.replace("\n", "\r"), ["has CR line ends, which are accepted"], id="lone CRs"),
 ]
 
 
@@ -173,7 +173,7 @@ NOT_ROWS = [
         '{"id": 1e22, "text": "x"}\n',
         "1:2: id: a number too large to be exact; write ids as text or as whole numbers",
     ),
-    ("jsonl", '{"id": 1.0, "text": "x"}\n{"id": 1, "text": "y"}\n', "2:1: a second request with the id 1"),
+    ("jsonl", '{"id": 1.0, "text": "x"}\n{"id": 1, "text": "y"}\n', "2:1: duplicate id 1"),
     ("jsonl", json.dumps([{"id": "a"}]), ":1:1: is one JSON array, not JSON Lines; write one object a line"),
     ("jsonl", json.dumps([{"id": "a"}, {"id": "b"}], indent=2), ":1:2: is one JSON array, not JSON Lines"),
     ("jsonl", "[" + LINES.replace("}\n", "},\n"), "is one JSON array, not JSON Lines"),

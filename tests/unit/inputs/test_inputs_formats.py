@@ -92,8 +92,8 @@ def test_the_text_of_a_document_is_read(name: str, data: bytes, text: str, tmp_p
     [
         ("a.pdf", b"no PDF", "a.pdf: cannot be read as PDF: "),
         ("a.docx", b"no archive", "a.docx: cannot be read as DOCX: "),
-        ("a.html", b"<html><body></body></html>", "a.html: has no text; pages that are images are not read"),
-        ("a.pdf", _pdf(""), "a.pdf: has no text; pages that are images are not read"),
+        ("a.html", b"<html><body></body></html>", "a.html: has no text; images are not read"),
+        ("a.pdf", _pdf(""), "a.pdf: has no text; images are not read"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, data: bytes, what: str, tmp_path: Path) -> None:

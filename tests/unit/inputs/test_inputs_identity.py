@@ -288,8 +288,7 @@ def test_ids_that_come_twice_are_all_named(tmp_path: Path) -> None:
     path = write(tmp_path, rows, "rows.jsonl")
     said = diagnostics_of(lambda: check(source(path, {**SOMEWHERE, "models": ["m"]})))
     assert said == [
-        f"rows.jsonl:{line}:1: a second request with the id {name}; the first is from line {first}; "
-        "ids must be unique"
+        f"rows.jsonl:{line}:1: duplicate id {name}; the first is on line {first}; ids must be unique"
         for line, name, first in ((3, "a", 1), (4, "b", 2), (5, "a", 1))
     ]
 
@@ -300,5 +299,5 @@ def test_a_row_that_went_bad_after_the_check_stops_the_stream(tmp_path: Path) ->
     path.write_text('{"id": "a", "prompt": "x"}\n{"id": "b"}\n')
     stream = requests.requests("m")
     assert next(stream).id == "a/m"
-    with pytest.raises(JobFileError, match="nothing to ask"):
+    with pytest.raises(JobFileError, match="no prompt"):
         next(stream)

@@ -114,13 +114,13 @@ def test_a_row_of_a_jsonl_job_brings_its_own(folder: Path) -> None:
 
 
 HOSTILE = [
-    ("../secret.png", '"../secret.png": leads out of'),
-    ("/etc/passwd", '"/etc/passwd": leads out of'),
-    ("link.png", "link.png: leads out of"),
+    ("../secret.png", '"../secret.png": is outside'),
+    ("/etc/passwd", '"/etc/passwd": is outside'),
+    ("link.png", "link.png: is outside"),
     ("pipe.png", "pipe.png: not a regular file"),
     ("none.png", "none.png: no such file"),
     ("photos", "photos: not a regular file"),
-    ("rows.csv", "rows.csv: not an image; PNG, JPEG, GIF and WebP are known"),
+    ("rows.csv", "rows.csv: not an image; supported formats are PNG, JPEG, GIF and WebP"),
     ("file:///etc/passwd", '"file:///etc/passwd": neither a path nor an http or https URL'),
     ("data:text/html,x", '"data:text/html,x": neither a path nor an http or https URL'),
     ("{{ 7 * 7 }}", '"{{ 7 * 7 }}": no such file'),
@@ -152,5 +152,5 @@ def test_a_template_in_the_list_is_checked_like_any_other(folder: Path) -> None:
 def test_images_need_something_of_the_users_to_go_with(folder: Path) -> None:
     path = write(folder, HEAD + "messages: [{role: system, content: x}]\nimages: [photos/a.png]\n")
     assert diagnostics_of(lambda: check(source(path))) == [
-        "4:1: messages: images[0]: no message of the user's to go with"
+        "4:1: messages: images[0]: no user message to add the image to"
     ]

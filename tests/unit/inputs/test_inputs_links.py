@@ -83,7 +83,7 @@ def test_a_folder_that_leads_out_is_named(tmp_path: Path) -> None:
     (root / "d" / "more").symlink_to("../../outside")
     path = _job(root, "d/**/*.txt")
     assert diagnostics_of(lambda: check(source(path))) == [
-        "more: inputs.files[0]: leads out of the job's root; `--allow-path` allows another folder"
+        "more: inputs.files[0]: is outside the job's root; `--allow-path` allows another folder"
     ]
     skipping = source(_job(root, "d/**/*.txt", ", on_bad_row: skip"))
     assert [(request.id, request.target) for request in skipping.requests()] == [("more", ""), ("a.txt", "m")]

@@ -168,7 +168,7 @@ def test_a_variable_that_some_combinations_lack_is_named(folder: Path) -> None:
 
 def test_a_column_and_the_matrix_may_not_share_a_name(folder: Path) -> None:
     assert diagnostics_of(lambda: check(_job(folder, matrix={"text": ["x"]}, prompt="{{ text }}"))) == [
-        "a.txt: matrix.text: `text` is a variable of the matrix and a column, too; rename one"
+        "a.txt: matrix.text: `text` is both a matrix variable and a column; rename one"
     ]
 
 
@@ -227,7 +227,7 @@ def test_nothing_in_a_row_is_a_template_and_so_a_matrix_has_no_place_there(tmp_p
     write(tmp_path, '{"prompt": "x"}\n', "rows.jsonl")
     flags = {"provider": "openai", "base_url": "http://h/v1", "model": "m", "matrix": {"a": [1]}}
     assert diagnostics_of(lambda: source(tmp_path / "rows.jsonl", flags)) == [
-        "--set matrix: matrix: a JSONL job file brings its own; leave it out"
+        "--set matrix: matrix: not allowed for a JSONL job file; leave it out"
     ]
 
 

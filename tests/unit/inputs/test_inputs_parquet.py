@@ -80,7 +80,7 @@ def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     assert diagnostics_of(lambda: check(source(path))) == ["rows.parquet: no such file"]
 
 
-def test_an_empty_table_is_a_mistake(tmp_path: Path) -> None:
+def test_an_empty_table_is_an_error(tmp_path: Path) -> None:
     assert diagnostics_of(lambda: check(source(_job(tmp_path, {"word": []})))) == [
         "rows.parquet: has no rows"
     ]

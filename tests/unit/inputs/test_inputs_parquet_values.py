@@ -135,13 +135,13 @@ def test_what_a_prompt_does_not_use_may_be_anything(tmp_path: Path) -> None:
 )
 def test_bytes_that_are_no_text_are_named_with_row_and_column(array: Any, tmp_path: Path) -> None:
     assert diagnostics_of(lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()})))) == [
-        "rows.parquet:1:1: prompt: the template prints bytes, which are no text; leave the column `x` out"
+        "rows.parquet:1:1: prompt: the template prints bytes, not text; leave the column `x` out"
     ]
     assert diagnostics_of(
         lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()}, "y", ", keep: [x]")))
     ) == [
         (
-            "rows.parquet:1:1: inputs.keep: the column `x` holds what is no text, and `keep` cannot copy it; "
+            "rows.parquet:1:1: inputs.keep: the column `x` holds a value that `keep` cannot copy to JSON; "
             "leave it out of `keep`"
         )
     ]

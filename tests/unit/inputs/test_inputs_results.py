@@ -140,7 +140,7 @@ def test_groups_that_only_read_alike_are_not_made_one(tmp_path: Path) -> None:
     results = [_answer("1", path="a/b", tone="c"), _answer("2", path="a", tone="b/c")]
     path = _job(tmp_path, results, ", group_by: [path, tone]", "{{ path }} {{ items | length }}")
     assert diagnostics_of(lambda: check(source(path))) == [
-        'map.jsonl:2:1: a second request with the id "a/b/c"; the first is from line 1; ids must be unique'
+        'map.jsonl:2:1: duplicate id "a/b/c"; the first is on line 1; ids must be unique'
     ]
 
 
@@ -184,16 +184,16 @@ def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
         pytest.param(
             [_chunk("a.txt", 2, 2), _chunk("a.txt", 1, 1)],
             (
-                "map.jsonl:2:1: a.txt: chunks of different divisions; "
-                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
+                "map.jsonl:2:1: a.txt: chunks of different splits; "
+                "`--prune` removes old ones; `run` or `retry` the job that writes it"
             ),
             id="the document has become shorter since",
         ),
         pytest.param(
             [_answer("a.txt", path="a.txt"), _chunk("a.txt", 1, 1)],
             (
-                "map.jsonl:1:1: a.txt: chunks of different divisions; "
-                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
+                "map.jsonl:1:1: a.txt: chunks of different splits; "
+                "`--prune` removes old ones; `run` or `retry` the job that writes it"
             ),
             id="the document was not cut before",
         ),
@@ -232,7 +232,7 @@ def test_what_is_no_file_of_results_is_named(content: bytes | None, what: str, t
 def test_results_cannot_be_written_over_themselves(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\ninputs: {results: r.jsonl}\noutput: {path: r.jsonl}\n")
     assert diagnostics_of(lambda: source(path)) == [
-        "6:16: output.path: the results would overwrite a file of the job; name another file"
+        "6:16: output.path: the output would overwrite a file of the job; name another file"
     ]
 
 

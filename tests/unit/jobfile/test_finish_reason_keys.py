@@ -57,7 +57,7 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ("finish_reasons: {complete: ['']}\n", "5:29: finish_reasons.complete[0]: must not be empty"),
         (
             "finish_reasons: {complete: ['Null']}\n",
-            "5:29: finish_reasons.complete[0]: is no finish reason; leave it out",
+            "5:29: finish_reasons.complete[0]: is not a finish reason; leave it out",
         ),
         (
             "finish_reasons: {complete: [done, Error]}\n",
@@ -75,7 +75,7 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ),
         (
             "finish_reasons: {complete: [done], length: [DONE]}\n",
-            "5:45: finish_reasons.length[0]: stands under `complete` as well; keep one of them",
+            "5:45: finish_reasons.length[0]: is also listed under `complete`; keep one of them",
         ),
         (
             "finish_reason: {complete: [done]}\n",

@@ -34,7 +34,7 @@ def test_the_least_that_makes_a_job_has_sensible_defaults(tmp_path: Path) -> Non
     )
 
 
-def test_the_starter_has_no_mistakes(tmp_path: Path) -> None:
+def test_the_template_has_no_errors(tmp_path: Path) -> None:
     for name in ("summaries", "on", 'it\'s: a "name"', "Ünïcode / slash"):
         path = write(tmp_path, job_template(name))
         assert load(path).name == name
@@ -142,7 +142,7 @@ def test_a_models_flag_replaces_all_models(tmp_path: Path) -> None:
     assert [model.id for model in job(tmp_path, text, {"model": "c"}).models] == ["c"]
 
 
-def test_a_flag_mends_what_the_file_has_wrong(tmp_path: Path) -> None:
+def test_a_flag_replaces_an_invalid_value_of_the_file(tmp_path: Path) -> None:
     assert job(tmp_path, HEAD + "prompt: a\nconcurrency: many\n", {"concurrency": 2}).concurrency == 2
 
 
@@ -151,7 +151,7 @@ def test_a_path_from_the_caller_is_trusted_and_text_is_not(tmp_path: Path) -> No
     inside.mkdir()
     assert job(inside, HEAD + "prompt: a\n", {"output.path": outside}).output == outside
     assert diagnostics_of(lambda: job(inside, HEAD + "prompt: a\n", {"output.path": str(outside)})) == [
-        f"--set output.path: output.path: leads out of {inside}; `--allow-path` allows another folder"
+        f"--set output.path: output.path: is outside {inside}; `--allow-path` allows another folder"
     ]
 
 
@@ -191,7 +191,7 @@ def test_the_results_never_overwrite_the_job(tmp_path: Path) -> None:
     for output in ("job.yaml", "rows.jsonl", "./x/../rows.jsonl"):
         text = HEAD + f"prompt: a\ninputs: {{jsonl: rows.jsonl}}\noutput: {{path: {output}}}\n"
         assert diagnostics_of(lambda text=text: job(tmp_path, text)) == [  # type: ignore[misc]
-            "6:16: output.path: the results would overwrite a file of the job; name another file"
+            "6:16: output.path: the output would overwrite a file of the job; name another file"
         ]
 
 
@@ -281,7 +281,7 @@ def test_a_header_names_its_secret(name: str, value: str, tmp_path: Path) -> Non
         ("X-Team", "${1}"),
     ],
 )
-def test_a_header_with_a_written_secret_is_a_mistake(name: str, value: str, tmp_path: Path) -> None:
+def test_a_header_with_a_written_secret_is_an_error(name: str, value: str, tmp_path: Path) -> None:
     said = diagnostics_of(lambda: job(tmp_path, HEAD + f'prompt: a\nheaders: {{{name}: "{value}"}}\n'))
     assert len(said) == 1
     assert "abc" not in said[0]
@@ -329,15 +329,15 @@ def test_a_mapping_is_a_job_like_any_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"params": {"a": object()}}, "job: params.a: object has no place in a job"),
+        ({"params": {"a": object()}}, "job: params.a: object is not allowed in a job"),
         ({"params": {"a": float("nan")}}, "job: params.a: not a finite number"),
         ({"params": {1: 2}}, "job: params: a key that is not text"),
-        ({"prompt": "\ud800"}, "job: prompt: text with half of a surrogate pair"),
+        ({"prompt": "\ud800"}, "job: prompt: text with an unpaired surrogate"),
         ({"concurrency": 0}, "job: concurrency: must be at least 1"),
         ({"models": ["m", 7]}, "job: models[1]: expected keys and values, got a whole number"),
     ],
 )
-def test_a_mappings_mistakes_have_no_line(change: Mapping[str, object], said: str, tmp_path: Path) -> None:
+def test_a_mappings_errors_have_no_line(change: Mapping[str, object], said: str, tmp_path: Path) -> None:
     assert said in diagnostics_of(lambda: load_mapping({**LEAST, **change}, tmp_path))
 
 
@@ -355,6 +355,6 @@ def test_a_mapping_whose_lists_hold_each_other_twice_is_refused_in_bounded_time(
         bomb = [bomb, bomb]
     began = time.process_time()
     assert diagnostics_of(lambda: load_mapping({**LEAST, "params": {"stop": bomb}}, tmp_path)) == [
-        "job: more than 2000000 values; rows belong into a JSONL file"
+        "job: more than 2000000 values; put rows into a JSONL file"
     ]
     assert time.process_time() - began < 20

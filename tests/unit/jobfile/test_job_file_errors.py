@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ONE_ERROR = [
     # Not YAML, or not one plain mapping.
-    ("", "is empty; `promptjobs init` writes one to start from"),
+    ("", "is empty; `promptjobs init` creates one"),
     ("just text\n", "1:1: expected keys and values, got text"),
     ("- a\n- b\n", "1:1: expected keys and values, got a list"),
     (
@@ -49,15 +49,15 @@ ONE_ERROR = [
     (HEAD + "prompt: a\n1: x\n", "5:1: a key that is not text; put it in quotes"),
     (
         HEAD + "prompt: a\nname: x\nname: y\n",
-        "6:1: name: written twice; the first is on line 5",
+        "6:1: name: duplicate key; the first is on line 5",
     ),
     (
         HEAD + "prompt: a\nparams:\n  seed: 1\n  seed: 2\n",
-        "7:3: params.seed: written twice; the first is on line 6",
+        "7:3: params.seed: duplicate key; the first is on line 6",
     ),
     (
         HEAD + "prompt: !!python/object:os.system x\n",
-        "4:9: the tag 'tag:yaml.org,2002:python/object:os.system' has no meaning here; leave it out",
+        "4:9: the tag 'tag:yaml.org,2002:python/object:os.system' is not supported; leave it out",
     ),
     (HEAD + "prompt: *nowhere\n", "4:9: the alias `*nowhere` has no anchor before it"),
     (
@@ -68,21 +68,21 @@ ONE_ERROR = [
         HEAD + "prompt: a\nparams: {top_p: .nan}\n",
         "5:17: params.top_p: a number that JSON cannot hold; put it in quotes if it is meant as text",
     ),
-    (HEAD + "prompt: !include secrets.txt\n", "4:9: the tag '!include' has no meaning here; leave it out"),
+    (HEAD + "prompt: !include secrets.txt\n", "4:9: the tag '!include' is not supported; leave it out"),
     (
         HEAD + "prompt: a\nx-picture: !!binary aGk=\n",
-        "5:12: the tag 'tag:yaml.org,2002:binary' has no meaning here; leave it out",
+        "5:12: the tag 'tag:yaml.org,2002:binary' is not supported; leave it out",
     ),
     (
         HEAD + "prompt: a\nx-day: !!timestamp 2026-11-22\n",
-        "5:8: the tag 'tag:yaml.org,2002:timestamp' has no meaning here; leave it out",
+        "5:8: the tag 'tag:yaml.org,2002:timestamp' is not supported; leave it out",
     ),
     (HEAD + "prompt: a\nnull: x\n", "5:1: a key that is not text; put it in quotes"),
     (HEAD + "prompt: a\n? [a, b]\n: x\n", "5:3: a key that is not text; put it in quotes"),
     (HEAD + "prompt: a\n<<: text\n", "5:5: `<<` takes a mapping or a list of them"),
     (
         HEAD + "prompt: a\nparams: {a: {b: 1, b: 2}}\n",
-        "5:20: params.a.b: written twice; the first is on line 5",
+        "5:20: params.a.b: duplicate key; the first is on line 5",
     ),
     # What YAML 1.1 would have made something else of: text is text.
     ("provider: no\nmodel: m\nprompt: a\n", "1:11: provider: expected `autonomous` or `openai`"),
@@ -91,7 +91,7 @@ ONE_ERROR = [
     (HEAD + "prompt: a\nconcurrency: yes\n", "5:14: concurrency: expected a whole number, got text"),
     (
         HEAD + "prompt: a\nadaptive: no\n",
-        "5:11: adaptive: expected true or false, got text; YAML's words are `true` and `false`",
+        "5:11: adaptive: expected true or false, got text; write `true` or `false`",
     ),
     (HEAD + "prompt: a\nadaptive: 1\n", "5:11: adaptive: expected true or false, got a whole number"),
     (HEAD + "prompt: a\nconcurrency: 8.5\n", "5:14: concurrency: expected a whole number, got a number"),
@@ -108,7 +108,7 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompt: a\ntemperature: 0\n",
-        "5:1: temperature: unknown key; parameters stand under `params`",
+        "5:1: temperature: unknown key; write parameters under `params`",
     ),
     (
         HEAD + "prompt: a\nretries: {max_attempt: 3}\n",
@@ -149,7 +149,7 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompt: a\nmatrix: {a: &v [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11], b: *v, c: *v, d: *v}\n",
-        ("5:1: matrix: more than 10000 combinations; what there is so much of belongs into a file of rows"),
+        ("5:1: matrix: more than 10000 combinations; put that many combinations into a file of rows"),
     ),
     (
         HEAD + "prompt: a\ninputs:\n  excel: rows.xlsx\n",
@@ -161,13 +161,13 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompt: a\ninputs: {files: a.txt, csv: b.csv, split: {tokens: 9}}\n",
-        "5:24: inputs.csv: stands beside `files`; keep one of them",
+        "5:24: inputs.csv: cannot be combined with `files`; keep one of them",
         "5:52: inputs.split.tokens: must be at least 10",
     ),
     (
         HEAD + "prompt: a\ninputs: {csv: a.csv, group_by: x, split: {tokens: 50, overlap: 50}}\n",
         "5:22: inputs.group_by: is for `results`",
-        "5:35: inputs.split: stands beside `group_by`; a group has no `text`",
+        "5:35: inputs.split: cannot be combined with `group_by`; a group has no `text`",
         "5:64: inputs.split.overlap: must be less than `tokens`",
     ),
     (
@@ -218,10 +218,10 @@ ONE_ERROR = [
     ),
     (HEAD + "messages: []\n", "4:11: messages: must not be empty"),
     # What is asked.
-    (HEAD, "1:1: nothing to ask; write `prompt`, `messages` or `prompts`"),
+    (HEAD, "1:1: no prompt; write `prompt`, `messages` or `prompts`"),
     (
         HEAD + "prompt: a\nprompts: [{prompt: b}]\n",
-        "5:1: prompts: stands beside `prompt`; keep one of them",
+        "5:1: prompts: cannot be combined with `prompt`; keep one of them",
     ),
     (
         HEAD + "prompts:\n  - {id: a, prompt: x}\n  - {id: a, prompt: y}\n",
@@ -233,7 +233,7 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompts:\n  - id: a\n",
-        "5:5: prompts[0]: nothing to ask; write `prompt` or `messages`",
+        "5:5: prompts[0]: no prompt; write `prompt` or `messages`",
     ),
     (
         HEAD + "prompt: |\n  First line.\n  {{ text\n",
@@ -265,7 +265,7 @@ ONE_ERROR = [
     # Where it goes.
     (
         "model: m\nprompt: a\n",
-        "1:1: provider: is missing: where prompts go is always said; write `openai` or `autonomous`",
+        "1:1: provider: is missing; it has no default; write `openai` or `autonomous`",
     ),
     (
         "provider: openia\nmodel: m\nprompt: a\n",
@@ -274,18 +274,18 @@ ONE_ERROR = [
     (
         "provider: openai\nmodel: m\nprompt: a\n",
         (
-            "1:1: base_url: is missing: `openai` has no default address; "
+            "1:1: base_url: is missing; `openai` has no default address; "
             "for OpenAI itself write `https://api.openai.com/v1`"
         ),
     ),
     ("provider: autonomous\nprompt: a\n", "1:1: no model; write `model` or `models`"),
     (
         HEAD + "models: [m, n]\nprompt: a\n",
-        "4:1: models: stands beside `model`; keep one of them",
+        "4:1: models: cannot be combined with `model`; keep one of them",
     ),
     (
         "provider: autonomous\nmodels: [llama, llama]\nprompt: a\n",
-        "2:17: models[1]: a second model with the id `llama`; give each an `id` of its own",
+        "2:17: models[1]: duplicate model id `llama`; give each an `id` of its own",
     ),
     (
         "provider: autonomous\nmodels: [llama, gpt]\nprompt: a\n",
@@ -312,27 +312,30 @@ ONE_ERROR = [
         HEAD + "prompt: a\napi_key: sk-hidden\n",
         (
             "5:1: api_key: unknown key; name an environment variable with `api_key_env`; "
-            "a key is never written into the file"
+            "a key is not allowed in the file"
         ),
     ),
     (
         HEAD + "prompt: a\napi_key_env: sk-hidden\n",
-        "5:14: api_key_env: not the name of an environment variable; a key is named here, never written",
+        (
+            "5:14: api_key_env: not the name of an environment variable; "
+            "write the name of the variable here, not the key"
+        ),
     ),
     (
         HEAD + "prompt: a\nheaders:\n  Authorization: Bearer sk-hidden\n",
         (
-            "6:3: headers.Authorization: a secret is never written into a job file; "
+            "6:3: headers.Authorization: a secret is not allowed in a job file; "
             "write `${NAME}`, or use `api_key_env`"
         ),
     ),
     (
         HEAD + "prompt: a\nproxy: http://me:hidden@proxy:3128\n",
-        "5:8: proxy: a secret is never written into a job file; write `${NAME}` in its place",
+        "5:8: proxy: a secret is not allowed in a job file; write `${NAME}` in its place",
     ),
     (
         "provider: openai\nmodel: {model: m, base_url: http://a/v1, base_urls: [http://b/v1]}\nprompt: a\n",
-        "2:42: model.base_urls: stands beside `base_url`; keep one of them",
+        "2:42: model.base_urls: cannot be combined with `base_url`; keep one of them",
     ),
     (
         "provider: openai\nmodel: {model: m, base_urls: [http://a/, http://b/, http://a]}\nprompt: a\n",
@@ -344,7 +347,7 @@ ONE_ERROR = [
     ),
     (
         "provider: openai\nmodel: {model: m, base_urls: ['https://sk-hidden@host/v1']}\nprompt: a\n",
-        "2:31: model.base_urls[0]: a secret is never written into a job file; write `${NAME}` in its place",
+        "2:31: model.base_urls[0]: a secret is not allowed in a job file; write `${NAME}` in its place",
     ),
     (
         "provider: openai\nmodel: {model: m, base_urls: []}\nprompt: a\n",
@@ -356,12 +359,12 @@ ONE_ERROR = [
     ),
     (
         "provider: openai\nbase_url: https://sk-hidden@host/v1\nmodel: m\nprompt: a\n",
-        "2:11: base_url: a secret is never written into a job file; write `${NAME}` in its place",
+        "2:11: base_url: a secret is not allowed in a job file; write `${NAME}` in its place",
     ),
     (
         "provider: openai\nbase_url: https://host/v1?key=hidden\nmodel: m\nprompt: a\n",
         (
-            "2:11: base_url: a secret is never written into a job file; a key goes into `api_key_env`, "
+            "2:11: base_url: a secret is not allowed in a job file; a key goes into `api_key_env`, "
             "or write `${NAME}` in its place"
         ),
     ),
@@ -409,7 +412,7 @@ output:
 """
 
 
-def test_a_job_with_many_mistakes_names_them_all_in_the_order_of_the_file(tmp_path: Path) -> None:
+def test_a_job_with_many_errors_names_them_all_in_the_order_of_the_file(tmp_path: Path) -> None:
     path = write(tmp_path, SIX)
     places = [line.split(": ")[:2] for line in diagnostics_of(lambda: load(path))]
     assert places == [
@@ -424,7 +427,7 @@ def test_a_job_with_many_mistakes_names_them_all_in_the_order_of_the_file(tmp_pa
     ]
 
 
-def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> None:
+def test_an_error_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n")
     flags = {"concurrency": 0, "params.n": 2, "paramz.x": 1}
     assert diagnostics_of(lambda: load(path, overrides=flags)) == [
@@ -439,20 +442,20 @@ def test_a_mistake_in_a_flag_has_the_flags_name_and_no_line(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("output", "what"), [("-", "to standard output"), ("new/", "into a folder"), (".", "into a folder")]
+    ("output", "what"), [("-", "to standard output"), ("new/", "to a folder"), (".", "to a folder")]
 )
 def test_results_go_to_a_file(tmp_path: Path, output: str, what: str) -> None:
     path = write(tmp_path, f"{HEAD}prompt: a\noutput: {{path: '{output}'}}\n")
     (diagnostic,) = diagnostics_of(lambda: load(path))
-    assert diagnostic.endswith(f"output.path: the results cannot go {what}; name a file")
+    assert diagnostic.endswith(f"output.path: results cannot be written {what}; name a file")
 
 
-def test_a_mistake_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
+def test_an_error_is_named_by_the_flag_that_was_typed(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n")
     overrides = {"concurrency": 0, "params.n": 2, "output.path": tmp_path}
     flags = {"concurrency": "--concurrency", "output.path": "--output"}
     assert diagnostics_of(lambda: load(path, overrides=overrides, flags=flags)) == [
         "--concurrency: concurrency: must be at least 1",
         "--set params.n: params.n: a request has one answer; for several, write `samples: 2` in the job",
-        "--output: output.path: the results cannot go into a folder; name a file",
+        "--output: output.path: results cannot be written to a folder; name a file",
     ]

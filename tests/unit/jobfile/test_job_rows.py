@@ -35,18 +35,18 @@ BAD_ROWS = [
     ('{"prompt": "a",}', "1:16: not JSON: trailing comma in object"),
     ('{"prompt": é}', "1:12: not JSON: invalid character"),
     ("[1]", "1:1: expected a JSON object, got a list"),
-    ('{"prompt": "\\ud800"}', "1:21: not JSON: half of a surrogate pair"),
+    ('{"prompt": "\\ud800"}', "1:21: not JSON: an unpaired surrogate"),
     ('{"prompt": "a", "n": 1e999}', "1:1: not JSON: number out of range"),
     ('{"a": ' * 200 + "1" + "}" * 200, "1:1: a row nested over 100 levels"),
     ("[" * 10**6, "1:1: a row nested over 100 levels"),
-    ("{}", "1:1: nothing to ask; write `prompt` or `messages`"),
+    ("{}", "1:1: no prompt; write `prompt` or `messages`"),
     ('{"promt": "a"}', "1:2: promt: unknown key; did you mean `prompt`?"),
     ('{"prompt": "a", "images": "x"}', "1:17: images: expected a list of paths and URLs, got text"),
     ('{"prompt": "a", "images": [1]}', "1:17: images: expected a list of paths and URLs, got a list"),
     ('{"prompt": 1}', "1:2: prompt: expected text, got a whole number"),
     ('{"prompt": ""}', "1:2: prompt: must not be empty"),
     ('{"prompt": "é", "id": true}', "1:17: id: expected text or a whole number, got true or false"),
-    ('{"prompt": "a", "messages": []}', "1:17: messages: stands beside `prompt`; keep one of them"),
+    ('{"prompt": "a", "messages": []}', "1:17: messages: cannot be combined with `prompt`; keep one of them"),
     ('{"messages": []}', "1:2: messages: must not be empty"),
     ('{"messages": ["a"]}', "1:2: messages: expected a list of messages, got a list"),
     ('{"messages": [{"role": "user"}]}', "1:2: messages[0]: expected a `role` and a `content`"),
@@ -60,16 +60,16 @@ BAD_ROWS = [
         '{"custom_id": "a", "body": {"model": 1, "messages": [{"role": "user", "content": "x"}]}}',
         "1:29: body.model: expected text, got a whole number",
     ),
-    ('{"prompt": "a", "prompt": "b"}', "1:17: prompt: written twice; leave one of them out"),
+    ('{"prompt": "a", "prompt": "b"}', "1:17: prompt: duplicate key; leave one of them out"),
     (
         '{"prompt": "a \\": b", "params": {"seed": 1, "seed" : 1}}',
-        "1:45: seed: written twice; leave one of them out",
+        "1:45: seed: duplicate key; leave one of them out",
     ),
     ('{"custom_id": "a", "body": {}}', "1:1: body.messages: expected a list of messages, got nothing"),
     (BATCH_LINE.replace("POST", "GET").strip(), "1:21: method: expected `POST`"),
     (
         BATCH_LINE.replace("chat/completions", "embeddings").strip(),
-        "1:39: url: expected `/v1/chat/completions`; embeddings and other calls are not made",
+        "1:39: url: expected `/v1/chat/completions`; only chat completions are supported",
     ),
     (
         BATCH_LINE.replace("chat/completions", "responses").strip(),
@@ -112,13 +112,13 @@ def test_a_key_may_stand_in_several_objects_and_in_text(line: str, tmp_path: Pat
     assert rows_job(tmp_path, line + "\n").models
 
 
-def test_all_mistakes_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:
+def test_all_errors_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:
     text = '{"id": 1.5, "prompt": 2}\n' * 80
     said = diagnostics_of(lambda: rows_job(tmp_path, text, {**SOMEWHERE, "concurrency": 0}))
     assert said[0] == "rows.jsonl:1:2: id: expected text or a whole number, got a number"
     assert said[1] == "rows.jsonl:1:13: prompt: expected text, got a whole number"
     assert len(said) == 101
-    assert said[-1] == "rows.jsonl: and 61 more mistakes"
+    assert said[-1] == "rows.jsonl: and 61 more errors"
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
@@ -263,7 +263,7 @@ def test_a_rows_model_must_be_one_not_several(tmp_path: Path) -> None:
     models = [{"id": "a", "model": "m"}, {"id": "b", "model": "m"}]
     flags = {"provider": "openai", "base_url": "http://h/v1", "models": models}
     assert diagnostics_of(lambda: rows_job(tmp_path, '{"prompt": "p", "model": "m"}\n', flags)) == [
-        "rows.jsonl:1:1: model: could be any of several; write one of `a`, `b`"
+        "rows.jsonl:1:1: model: is ambiguous; write one of `a`, `b`"
     ]
     assert [model.id for model in rows_job(tmp_path, '{"prompt": "p", "model": "b"}\n', flags).models] == [
         "b"
@@ -284,8 +284,8 @@ def test_settings_bring_neither_prompts_nor_inputs(tmp_path: Path) -> None:
     rows = write(tmp_path, '{"prompt": "a"}\n', "rows.jsonl")
     settings = write(tmp_path, "provider: autonomous\nmodel: llama\nprompt: p\ninputs: {jsonl: x.jsonl}\n")
     assert diagnostics_of(lambda: load(rows, settings=settings)) == [
-        "3:1: prompt: a JSONL job file brings its own; leave it out",
-        "4:1: inputs: a JSONL job file brings its own; leave it out",
+        "3:1: prompt: not allowed for a JSONL job file; leave it out",
+        "4:1: inputs: not allowed for a JSONL job file; leave it out",
     ]
 
 
@@ -296,7 +296,7 @@ def test_settings_are_for_jsonl_only(tmp_path: Path) -> None:
     ]
 
 
-def test_a_file_without_rows_is_a_mistake(tmp_path: Path) -> None:
+def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
     assert diagnostics_of(lambda: rows_job(tmp_path, "\n\n")) == ["rows.jsonl: has no rows"]
     assert diagnostics_of(lambda: load(tmp_path / "none.jsonl", overrides=SOMEWHERE)) == [
         "none.jsonl: no such file"

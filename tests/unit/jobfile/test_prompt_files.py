@@ -64,13 +64,13 @@ def test_the_settings_of_a_jsonl_job_may_name_a_system_message(tmp_path: Path) -
         ("file://wrong.md", "wrong.md:2:1: prompt: not a template: unexpected '}'"),
         (
             "file://../secret",
-            '4:9: prompt: "../secret": leads out of ROOT; `--allow-path` allows another folder',
+            '4:9: prompt: "../secret": is outside ROOT; `--allow-path` allows another folder',
         ),
         (
             "file:///secret",
-            '4:9: prompt: "/secret": leads out of ROOT; `--allow-path` allows another folder',
+            '4:9: prompt: "/secret": is outside ROOT; `--allow-path` allows another folder',
         ),
-        ("file://link.md", "4:9: prompt: link.md: leads out of ROOT; `--allow-path` allows another folder"),
+        ("file://link.md", "4:9: prompt: link.md: is outside ROOT; `--allow-path` allows another folder"),
         ("file://", '4:9: prompt: "": not a regular file'),
     ],
 )
@@ -92,4 +92,4 @@ def test_results_do_not_overwrite_a_prompt(tmp_path: Path) -> None:
     write(tmp_path, "x", "prompt.md")
     assert diagnostics_of(
         lambda: job(tmp_path, HEAD + "prompt: file://prompt.md\noutput: {path: prompt.md}\n")
-    ) == ["5:16: output.path: the results would overwrite a file of the job; name another file"]
+    ) == ["5:16: output.path: the output would overwrite a file of the job; name another file"]

@@ -63,7 +63,7 @@ def test_a_value_is_what_was_meant(written: str, meant: object) -> None:
 @pytest.mark.parametrize(
     "written", [".inf", "-.INF", ".nan", "1e999", "9" * 41, "!!int abc", "!!int 014", "!!map x"]
 )
-def test_a_number_that_json_cannot_hold_is_a_mistake(written: str) -> None:
+def test_a_number_that_json_cannot_hold_is_an_error(written: str) -> None:
     assert diagnostics_of(lambda: from_yaml(f"a: {written}\n", "job.yaml"))[0].startswith("1:4: a: ")
 
 
@@ -121,10 +121,10 @@ def test_a_template_is_not_evaluated_while_it_is_checked(tmp_path: Path) -> None
 
 NO_TEXT = [
     (b"name: a\nprompt: caf\xe9\n", "2:12: not UTF-8; save the file as UTF-8"),
-    (b"name: a\nprompt: x\x00y\n", "2:10: the character U+0000 has no place in a job file"),
+    (b"name: a\nprompt: x\x00y\n", "2:10: the character U+0000 is not allowed in a job file"),
     ("name: a".encode("utf-16"), "is in UTF-16; save it as UTF-8"),
     ("name: a".encode("utf-32"), "is in UTF-32; save it as UTF-8"),
-    (b"x" * (MAX_BYTES + 1), "is larger than 16 MiB; rows belong into a JSONL file"),
+    (b"x" * (MAX_BYTES + 1), "is larger than 16 MiB; put rows into a JSONL file"),
 ]
 
 
@@ -149,13 +149,13 @@ _FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(), st.lists(_FRAGMENTS, max_size=30).map("".join)))
-def test_any_text_is_a_job_or_a_list_of_mistakes(text: str) -> None:
+def test_any_text_is_a_job_or_a_list_of_errors(text: str) -> None:
     _load_text(text.encode(errors="surrogatepass"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary())
-def test_any_bytes_are_a_job_or_a_list_of_mistakes(data: bytes) -> None:
+def test_any_bytes_are_a_job_or_a_list_of_errors(data: bytes) -> None:
     _load_text(data)
 
 
@@ -170,7 +170,7 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(_FRAGMENTS, _VALUES, max_size=8))
-def test_any_mapping_is_a_job_or_a_list_of_mistakes(value: dict[str, Any]) -> None:
+def test_any_mapping_is_a_job_or_a_list_of_errors(value: dict[str, Any]) -> None:
     with_head: dict[str, Any] = {"provider": "openai", "base_url": "http://h/v1", "model": "m", "prompt": "a"}
     _is_job_or_diagnostics(lambda: load_mapping(with_head | value, Path("/nonexistent")))
 
