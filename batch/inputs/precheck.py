@@ -95,6 +95,6 @@ def _name_duplicates(source: JobSource, suspects: set[int], diagnostics: Diagnos
 
 
 def _duplicate(request_id: str, origin: Origin, first: Origin) -> Diagnostic:
-    there = f"line {first.line}" if first.path == origin.path and first.line else first.path
-    what = f"duplicate id {shown(request_id)}; the first is from {there}"
+    there = f"on line {first.line}" if first.path == origin.path and first.line else f"in {first.path}"
+    what = f"duplicate id {shown(request_id)}; the first is {there}"
     return Diagnostic(origin.path, origin.line, 1 if origin.line else 0, "", what, "ids must be unique")

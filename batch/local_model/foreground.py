@@ -40,11 +40,9 @@ async def serve(
     unexpectedly.
     """
     if not auth and not is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached by others: --no-auth is for loopback addresses, such as 127.0.0.1"
-        )
+        raise UsageError(f"{host} is reachable from other machines: --no-auth is only for loopback addresses")
     if not key and not is_loopback(host):
-        raise UsageError(f"{host} can be reached by others: give the key that they are to show")
+        raise UsageError(f"{host} is reachable from other machines: a key is required (`--api-key-env`)")
     error: LocalModelError | None = None
     async with anyio.create_task_group() as tasks:
         await tasks.start(_cancel_at_signal, tasks.cancel_scope)

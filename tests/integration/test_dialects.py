@@ -85,7 +85,7 @@ def _replaceable(model: str, messages: Any, params: Any, *, stream: bool, **_: o
         ("test_names_lead_to_canonical_names", {"NAME": ""}),
         ("test_an_unknown_model_is_an_error", {"canonical": str}),
         ("test_an_unknown_model_is_an_error", {"MODELS": None}),
-        ("test_a_job_without_an_address_has_one_or_is_told", {"DEFAULT_URL": "ftp://h"}),
+        ("test_a_job_without_an_address_has_one_or_an_error_says_so", {"DEFAULT_URL": "ftp://h"}),
         ("test_requests_go_below_the_base_url", {"url": _no_base_url}),
         ("test_headers_are_lines_and_hold_no_key", {"headers": lambda agent, stream: {"User-Agent": agent}}),
         ("test_headers_are_lines_and_hold_no_key", {"key_headers": lambda key: {"user-agent": key}}),

@@ -116,7 +116,7 @@ def test_files_outside_are_named(tmp_path: Path) -> None:
 def test_two_rows_of_two_files_with_one_id_are_named(tmp_path: Path) -> None:
     path = _job(tmp_path, {"a.csv": A, "b.csv": A}, "csv: '*.csv'")
     (said,) = diagnostics_of(lambda: check(source(path)))
-    assert said.startswith("b.csv:2:1: duplicate id a; the first is from ")
+    assert said.startswith("b.csv:2:1: duplicate id a; the first is in ")
 
 
 def test_the_output_is_no_input(tmp_path: Path) -> None:
