@@ -111,7 +111,8 @@ def _lines(view: Preview) -> Iterator[str]:
     for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP):
         number = states[where] - view.refused[where]
         if number and where in plan.sending:
-            yield f"  {where.replace('_', ' '):<9}{number}{_of(why.get(where))}"
+            label = "skipped" if where is State.GIVEN_UP else where.value
+            yield f"  {label:<9}{number}{_of(why.get(where))}"
     if plan.superseding:
         yield f"           {announcement(view.job, plan)}"
     if plan.to_refuse:
