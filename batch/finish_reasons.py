@@ -18,7 +18,7 @@ class Ending(StrEnum):
     COMPLETE = "complete"
     """The answer is whole."""
     LENGTH = "length"
-    """The limit of tokens cut the answer off."""
+    """The answer was cut off at the token limit."""
     FILTERED = "filtered"
     """A content filter stopped the answer, or the model was not allowed to give it."""
     BROKEN_OFF = "broken_off"

@@ -2,10 +2,3 @@
 
 Both write to the text stream that they are given, and do not decide about terminals or colors.
 """
-
-from __future__ import annotations
-
-from batch.progress.bar import BarReporter
-from batch.progress.lines import LineReporter
-
-__all__ = ["BarReporter", "LineReporter"]

@@ -58,12 +58,12 @@ class Restate(Struct, frozen=True):
         if ending is not Ending.LENGTH:
             return result
         if not _says_something(result):
-            return _failed(result, EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
+            return _failed(result, EMPTY_LENGTH, "the token limit was reached before the answer began")
         if result.verdict is Verdict.LENGTH:
             return result
         if self.accepts_length:
             return replace(result, verdict=Verdict.LENGTH)
-        return _failed(result, LENGTH, "cut off at its limit of tokens")
+        return _failed(result, LENGTH, "cut off at the token limit")
 
     def _of_unknown(self, result: Result, ending: Ending | None) -> Result:
         """The answer of a line whose finish reason the job knows by now."""

@@ -204,7 +204,7 @@ async def test_a_report_that_uses_up_the_limit_alone_ends_the_run_and_is_named(t
     assert summary.sent == 1
     (reason,) = summary.reasons
     assert reason.startswith("limits.tokens: 9000120 of 1500 spent, and the next request may take ")
-    assert reason.endswith("; the server reported 9000120 for one attempt, for which 361 had been set aside")
+    assert reason.endswith("; the server reported 9000120 for one attempt, for which 361 had been reserved")
 
 
 @pytest.mark.anyio

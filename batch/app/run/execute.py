@@ -12,22 +12,25 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
+from batch.app.run import summary
+from batch.app.run.engine import send
 from batch.app.run.finalize import finish, publish
+from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
-from batch.app.run.session import Session
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
 from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
-from batch.events import ProcessEnding, RunStarted
+from batch.events import ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
+from batch.results.result_line import stored
 from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
 from batch.scheduling.resume import TO_RETRY, TO_RUN
@@ -39,6 +42,7 @@ if TYPE_CHECKING:
     from batch.app.run.output_claim import Claim
     from batch.app.run.request_feed import RequestFeed
     from batch.app.setup.environment import Environment
+    from batch.errors import PromptJobsError
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
@@ -69,9 +73,8 @@ async def execute(
             try:
                 with signals.stoppable(UNSENT):
                     log = stack.enter_context(await _open_log(job, options))
-                    prepared = await _prepare(job, log, run_log, observers, options)
-                session = Session(job, environment, observers, statistics, options, signals)
-                return await _execute_prepared(prepared, session, signals, options)
+                    prepared = await _prepare(job, log, run_log, observers, statistics, options)
+                return await _execute_prepared(prepared, environment, signals)
             except Exception as error:  # noqa: BLE001 - report any exception in one sentence
                 raise explained(error, run_log) from error.__cause__
 
@@ -93,6 +96,8 @@ class _Prepared:
     log: ResultLog
     run_log: RunLog
     observers: Observers
+    statistics: Statistics
+    options: RunOptions
     run_start: RunStart
     claim: Claim
     source: JobSource
@@ -125,9 +130,31 @@ class _Prepared:
         """Lines of requests that the job does not have; 0 until all of the job is known."""
         return self.feed.plan.orphans(self.lines) if self.feed.is_whole else 0
 
+    async def summarize(
+        self, outcome: RunOutcome, orphans: int, error: PromptJobsError | None = None
+    ) -> Summary:
+        """Publish the summary of the run, and return it; ``error`` is the error that ended it early."""
+        built = summary.build(
+            self.job,
+            self.feed.plan,
+            self.statistics,
+            outcome,
+            self.run_start,
+            orphans=orphans,
+            fail_fast=self.options.fail_fast,
+            error=error,
+        )
+        await publish(built, self.job.output, self.observers)
+        return built
+
 
 async def _prepare(
-    job: JobFile, log: ResultLog, run_log: RunLog, observers: Observers, options: RunOptions
+    job: JobFile,
+    log: ResultLog,
+    run_log: RunLog,
+    observers: Observers,
+    statistics: Statistics,
+    options: RunOptions,
 ) -> _Prepared:
     run_start = await anyio.to_thread.run_sync(RunStart.of, job)
     for notice in log.notices:
@@ -143,53 +170,69 @@ async def _prepare(
         observers.warn(again)
     reported = _report_notices(source, observers)
     observers.emit(RunStarted(feed.plan.total, feed.plan.settled, is_whole=feed.growth() is None))
-    return _Prepared(job, log, run_log, observers, run_start, output_claim, source, feed, lines, reported)
+    return _Prepared(
+        job,
+        log,
+        run_log,
+        observers,
+        statistics,
+        options,
+        run_start,
+        output_claim,
+        source,
+        feed,
+        lines,
+        reported,
+    )
 
 
-async def _execute_prepared(
-    run: _Prepared, session: Session, signals: Signals, options: RunOptions
-) -> Summary:
-    job, observers, plan, run_start = run.job, run.observers, run.feed.plan, run.run_start
-    is_pruned = False
+async def _execute_prepared(run: _Prepared, environment: Environment, signals: Signals) -> Summary:
+    outcome, is_pruned = RunOutcome(), False
     try:
         if run.log.is_restated:
             await run.record()
-            observers.warn(written_again(await run.log.write_restated()))
-        if plan.to_send and options.limit != 0:
-            await session.send(run.feed, run.log, run.record)
+            run.observers.warn(written_again(await run.log.write_restated()))
+        outcome = await send(
+            run.job,
+            run.feed,
+            run.log,
+            run.observers,
+            environment=environment,
+            options=run.options,
+            signals=signals,
+            ready=run.record,
+        )
+        outcome.check()
         with signals.stoppable(UNFINISHED):
-            if not session.has_second_signal:  # else the next run does it
-                await _count_the_rest(run, session)
+            if not outcome.must_end_now:  # else the next run does it
+                await _count_the_rest(run)
                 await run.take_over()
-                is_pruned = await _finish_output(run, options)
+                is_pruned = await _finish_output(run)
     except Exception as caught:  # noqa: BLE001 - write the summary in any case
         error = explained(caught, run.run_log)
-        if session.has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
-            summary = session.summary(plan, run_start, run.orphans, error)
-            await publish(summary, job.output, observers)
-            error.exit_code = summary.exit_code
+        has_sent = run.statistics.attempts > 0
+        if has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
+            error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
-    summary = session.summary(plan, run_start, 0 if is_pruned else run.orphans)
-    await publish(summary, job.output, observers)
-    return summary
+    return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 
-async def _finish_output(run: _Prepared, options: RunOptions) -> bool:
+async def _finish_output(run: _Prepared) -> bool:
     """Prune and sort the output as the job requires, and return whether it was pruned."""
-    job, log = run.job, run.log
+    job, log, prune = run.job, run.log, run.options.prune
     keep = job.on_change != "replace"
-    is_pruned = await finish(log, run.source, job.order, run.observers, prune=options.prune, keep=keep)
+    is_pruned = await finish(log, run.source, job.order, run.observers, prune=prune, keep=keep)
     if text := run.feed.closing_notice(log.kept):
         run.observers.inform(text)
     return is_pruned
 
 
-async def _count_the_rest(run: _Prepared, session: Session) -> None:
+async def _count_the_rest(run: _Prepared) -> None:
     """Read the rest of a job that was not read before the run."""
 
     async def write(results: Sequence[Result]) -> None:
         await run.record()
-        await session.write(run.log, results)
+        run.observers.emit(ResultsDurable(await stored(run.log, results)))
 
     await run.feed.finish(write)
     if (growth := run.feed.growth()) is not None:

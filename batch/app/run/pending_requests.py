@@ -175,7 +175,7 @@ class Allowance:
     """
 
     def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
-        self._left = limit
+        self._limit = self._left = limit
         self._clock = clock
         self.used_up = limit == 0
 
@@ -187,6 +187,11 @@ class Allowance:
             yield request
             if self.used_up:
                 return
+
+    @property
+    def reached(self) -> str | None:
+        """Return the limit as text, once it was reached."""
+        return f"--limit: {self._limit} requests were sent" if self.used_up else None
 
     def takes_one(self) -> bool:
         """Return whether one more may be sent."""

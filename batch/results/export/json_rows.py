@@ -1,7 +1,7 @@
-"""Results in the forms that data sets and other programs have: one JSON object a result.
+"""Export as JSON Lines in the formats of data sets and other programs: one JSON object for each result.
 
-Keys and the types of their values are the same in every row, ``null`` rather than absent, so that readers
-which infer a schema from the first rows get it right.
+Every row has the same keys with the same value types; a missing value is ``null``. Readers that infer a
+schema from the first rows therefore infer the right one.
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
-"""The chat messages that a result is the answer to."""
+"""The chat messages of the request that a result answers."""
 
 _SHAREGPT = {"system": "system", "developer": "system", "user": "human", "assistant": "gpt", "tool": "tool"}
 
 
 class NotTextError(ValueError):
-    """A message that is not text alone, or no text at all: the format has no place for it."""
+    """A message has other content than text, or no text: the format cannot represent it."""
 
 
 def chat(result: Result, messages: Messages) -> JSONObject:
-    """``{"messages": […]}``: the conversation and its answer, as fine-tuning takes it.
+    """Return ``{"messages": […]}``: the conversation with its answer, the format for fine-tuning.
 
-    Raises ``NotTextError`` where there is neither text nor a call of a tool in the answer.
+    Raises ``NotTextError`` if the answer has neither text nor a tool call.
     """
     if result.tool_calls:
         answer = {"role": "assistant", "content": result.text or None, "tool_calls": result.tool_calls}
@@ -38,13 +38,13 @@ def chat(result: Result, messages: Messages) -> JSONObject:
 
 
 def sharegpt(result: Result, messages: Messages) -> JSONObject:
-    """``{"conversations": [{"from", "value"}]}``. Raises ``NotTextError``."""
+    """Return ``{"conversations": [{"from", "value"}]}``. Raises ``NotTextError``."""
     turns = [{"from": _SHAREGPT.get(str(m["role"]), str(m["role"])), "value": text(m)} for m in messages]
     return {"conversations": [*turns, {"from": "gpt", "value": _answer(result)}]}
 
 
 def completion(result: Result, messages: Messages) -> JSONObject:
-    """``{"prompt", "completion"}``, the messages joined by empty lines. Raises ``NotTextError``."""
+    """Return ``{"prompt", "completion"}``, the messages joined by empty lines. Raises ``NotTextError``."""
     return {"prompt": "\n\n".join(map(text, messages)), "completion": _answer(result)}
 
 
@@ -53,7 +53,7 @@ WITH_MESSAGES: Mapping[str, Callable[[Result, Messages], JSONObject]] = {
     "sharegpt": sharegpt,
     "completion": completion,
 }
-"""The formats that hold the question beside the answer."""
+"""The formats that contain the request messages and the answer."""
 
 
 def _answer(result: Result) -> str:
@@ -63,7 +63,7 @@ def _answer(result: Result) -> str:
 
 
 def text(message: Mapping[str, Any]) -> str:
-    """The text of a message. Raises ``NotTextError`` where it has other parts, such as images."""
+    """Return the text of a message. Raises ``NotTextError`` if it has other parts, such as images."""
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
     texts = [part.get("text") if isinstance(part, dict) else None for part in parts]
@@ -73,10 +73,10 @@ def text(message: Mapping[str, Any]) -> str:
 
 
 def openai_batch(result: Result) -> JSONObject:
-    """One line of an OpenAI Batch output file: a ``chat.completion``, or the error.
+    """Return one line of an OpenAI Batch output file: a ``chat.completion`` or an error.
 
-    ``error`` is for requests that no HTTP response answered; another has its error in ``response``.
-    The finish reason is the server's own, ``null`` where it has sent none.
+    ``error`` is set for requests without an HTTP response; other errors are in ``response``.
+    The finish reason is the server's, ``null`` if it has sent none.
     """
     response, error = _response(result), result.error
     return {
@@ -122,7 +122,7 @@ def _chat_completion(result: Result) -> JSONObject:
 
 
 def _usage(usage: Usage | None) -> JSONObject | None:
-    """The counts, where there are both: the format has no place for half of them."""
+    """Return the counts if both exist, else ``None``: the format requires both."""
     if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     prompt, answer = usage.prompt_tokens, usage.completion_tokens

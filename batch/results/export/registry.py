@@ -1,4 +1,4 @@
-"""Writing results in another form: what goes where, one result at a time."""
+"""Registry of the export formats; results are written one at a time."""
 
 from __future__ import annotations
 
@@ -22,15 +22,15 @@ FORMATS = (*WITH_MESSAGES, "csv", "parquet", "openai-batch")
 
 
 def needs_messages(form: str) -> bool:
-    """Whether the format holds what was asked, too."""
+    """Whether the format also contains the request messages."""
     return form in WITH_MESSAGES
 
 
 @contextmanager
 def writer(form: str, stream: BinaryIO) -> Iterator[Write]:
-    """Takes results with the messages that they answer, in one of ``FORMATS``.
+    """Yield a function that writes a result, with the messages that it answers, in one of ``FORMATS``.
 
-    Raises ``UsageError`` where a library is missing, ``OSError``, and for single results ``NotTextError``.
+    Raises ``UsageError`` if a library is missing, and ``OSError``. The function raises ``NotTextError``.
     """
     if form == "parquet":
         with parquet_writer(stream) as add:
@@ -50,6 +50,6 @@ def _put(stream: BinaryIO, line: bytes) -> None:
 
 
 def is_for_test(request_id: str, share: float) -> bool:
-    """Whether a result belongs to the part for testing: by its id alone, so that it stays where it is."""
+    """Whether a result belongs to the test split. Only its id decides, so that it never changes sides."""
     digest = blake2b(request_id.encode(), digest_size=8, person=b"split").digest()
     return int.from_bytes(digest) < share * 2**64

@@ -1,4 +1,4 @@
-"""Results as the rows of a table, for CSV and Parquet: the same columns of the same types in every file."""
+"""Export as table rows, for CSV and Parquet: every file has the same columns with the same types."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
 
 
 def row(result: Result) -> dict[str, Any]:
-    """The result's cells; ``None`` where there is nothing."""
+    """Return the cells of a result by column name; ``None`` for a missing value."""
     usage, error = result.usage or Usage(), result.error
     return {
         "id": result.id,
@@ -89,7 +89,7 @@ def row(result: Result) -> dict[str, Any]:
 
 
 def told(value: Told | UnsetType) -> Told | None:
-    """The value of a field that is absent from lines without one."""
+    """Return the value of an optional field, ``None`` if the line does not have it."""
     return None if isinstance(value, UnsetType) else value
 
 
@@ -98,12 +98,12 @@ def _json(value: object) -> str | None:
 
 
 def csv_header() -> bytes:
-    """The first line of a CSV file (RFC 4180, UTF-8)."""
+    """Return the header line of a CSV file (RFC 4180, UTF-8)."""
     return _csv_line(COLUMNS)
 
 
 def csv_line(result: Result) -> bytes:
-    """The line of a result, in which no cell starts a formula."""
+    """Return the line of a result, in which no cell starts a formula."""
     return _csv_line(row(result).values())
 
 
@@ -114,7 +114,7 @@ def _csv_line(cells: Iterable[object]) -> bytes:
 
 
 def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: where it would start one, after an apostrophe."""
+    """Return the cell, with a leading apostrophe if a spreadsheet would take it for a formula."""
     if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
         return "'" + cell
     return cell

@@ -15,7 +15,7 @@ import pytest
 import trio.testing
 
 from batch.checking.checker import Checker
-from batch.checking.cost import MOST_STEPS, is_cheap, is_plain, weight_of
+from batch.checking.cost import MAX_STEPS, is_cheap, is_plain, weight_of
 from batch.checking.formats import format_complaint
 from batch.checking.messages import CheckRequest, CheckResult
 from batch.checking.process import CheckingProcess
@@ -90,7 +90,7 @@ def test_the_weight_of_an_exploding_schema_is_found_at_once() -> None:
         (None, '{"a": 1}', True),
         (None, " " * 70_000, False),
         ({"type": "array", "items": {"type": "integer"}}, "[1, 2, 3]", True),
-        ({"type": "array", "items": {"type": "integer"}}, f"[{'1,' * (MOST_STEPS // 4)}1]", False),
+        ({"type": "array", "items": {"type": "integer"}}, f"[{'1,' * (MAX_STEPS // 4)}1]", False),
         ({"type": "string"}, '"' + "long " * 10_000 + '"', True),
         (MAIL, '"a"', False),
     ],
@@ -231,7 +231,7 @@ def test_the_death_of_the_process_costs_one_check() -> None:
         os.kill(process._process.pid, signal.SIGKILL)
         process._process.wait()
         said = process.check(task)
-        assert said == CheckResult("ended the process that does it (exit code -9)", is_judged=False)
+        assert said == CheckResult("ended the checking process (exit code -9)", is_judged=False)
         assert process.check(task) == FINE
 
 

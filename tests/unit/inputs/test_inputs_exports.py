@@ -210,7 +210,11 @@ NOT_ROWS = [
         "id,text,\na,one,more\n",
         "2:1: column 3 has a value, and no name in the header; the header names",
     ),
-    ("csv", "id,text\na,one,more\n", "expected 2 fields, as the header has, got 3; a text with a separator"),
+    (
+        "csv",
+        "id,text\na,one,more\n",
+        "expected 2 fields, as the header has, got 3; put quotes",
+    ),
     ("csv", "id,,text\na,1,one\n", "1:1: column 2 has no name; the header names every column"),
     ("csv", "id,text,text\na,1,2\n", "1:1: column 3 has the name of column 2: text; give each a name"),
 ]

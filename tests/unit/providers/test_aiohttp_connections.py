@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from batch.providers.aiohttp_transport import GREEDY, Body, Connector, Line
+from batch.providers.aiohttp_transport import LARGE_READ, Body, Connector, Line
 from batch.providers.http1 import Route
 
 if TYPE_CHECKING:
@@ -151,12 +151,12 @@ async def test_whoever_sends_much_at_once_lets_the_others_go_first() -> None:
     body = await head(line)
     line.follow(lambda: None)
     states = []
-    for size in (GREEDY - 1, GREEDY):
+    for size in (LARGE_READ - 1, LARGE_READ):
         line.data_received(b"x" * size)
         states.append(wire.is_read)
     await asyncio.sleep(0)
     assert [*states, wire.is_read] == [True, False, True]
-    assert len(body.take()) == 2 * GREEDY - 1
+    assert len(body.take()) == 2 * LARGE_READ - 1
 
 
 @pytest.mark.parametrize("followed", [True, False])

@@ -78,7 +78,7 @@ TRANSPORTS = pytest.mark.parametrize("context", [None, TRUSTING], ids=["plain", 
 @TRANSPORTS
 async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer), line(context) as (_, other, to_other):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         for _ in range(20):
             writer.write(b"word ")
             other.told.clear()
@@ -99,16 +99,16 @@ async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContex
 @TRANSPORTS
 async def test_much_is_told_at_once(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
-        writer.write(b"x" * 2 * read_coalescing.FAST)
+        read_coalescing.pause(transport)
+        writer.write(b"x" * 2 * read_coalescing.FAST_READ)
         await ear.told.wait()
-        assert len(ear.heard) >= read_coalescing.FAST - 1024
+        assert len(ear.heard) >= read_coalescing.FAST_READ - 1024
 
 
 @TRANSPORTS
 async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         writer.write(b"last")
         writer.close()
         if context is not None:
@@ -125,7 +125,7 @@ async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | N
 async def test_a_connection_that_has_gone_says_so(context: ssl.SSLContext | None) -> None:
     """The gatherer asks before it wakes: by then the descriptor may be another connection's."""
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         writer.transport.abort()
         while not ear.has_ended:
             ear.told.clear()

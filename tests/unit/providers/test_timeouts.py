@@ -77,8 +77,8 @@ def test_by_default_an_answer_may_take_as_long_as_it_flows() -> None:
     ("steps", "code", "message"),
     [
         ([], "connect", "no connection within 1 s (timeouts.connect)"),
-        (["connected"], "first_byte_timeout", "nothing was said within 10 s (timeouts.first_byte)"),
-        (["connected", "said"], "idle_timeout", "nothing more was said within 5 s (timeouts.idle)"),
+        (["connected"], "first_byte_timeout", "no model output within 10 s (timeouts.first_byte)"),
+        (["connected", "said"], "idle_timeout", "no further model output within 5 s (timeouts.idle)"),
         (["connected", "said", "finished"], "truncated", "the body did not end within 2 s (timeouts.finish)"),
     ],
 )

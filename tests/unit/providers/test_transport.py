@@ -130,7 +130,7 @@ async def test_what_comes_on_an_idle_connection_answers_no_request(unasked: Scri
         response = await route.post(connection, b"")
         while await response.content.readany():
             pass
-        connections.give_back(route, connection, is_answered=True)
+        connections.release(route, connection, is_answered=True)
         with anyio.fail_after(5):
             while connection.protocol is not None and not connection.protocol.should_close:
                 await anyio.lowlevel.checkpoint()

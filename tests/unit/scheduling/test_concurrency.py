@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome
-from batch.scheduling.concurrency import REST, START, AdaptiveLimiter
+from batch.scheduling.concurrency import MIN_PROBE_INTERVAL, START, AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import shows_overload
 from tests.support.simulated_server import (
@@ -172,7 +172,7 @@ def test_a_server_that_refuses_one_alone_now_and_then_is_soon_asked_for_two_agai
     for _ in range(30):
         hand.settle(REFUSAL)
     assert hand.slots == 1
-    for _ in range(REST):
+    for _ in range(MIN_PROBE_INTERVAL):
         hand.settle()
     assert hand.slots == 2
 

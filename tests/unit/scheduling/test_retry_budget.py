@@ -39,7 +39,7 @@ def test_a_round_of_retries_is_free(limit: int, size: int) -> None:
 def test_a_reply_pays_for_some_and_time_for_a_few() -> None:
     budget = RetryBudget(10)
     spend_all(budget, 0)
-    budget.replied()
+    budget.replied(0)
     assert spend_all(budget, 0) == REPLY_PAYS
     assert budget.ready_at(0) == pytest.approx(1 / PACE)
     assert spend_all(budget, 0.5) == pytest.approx(PACE / 2, abs=1)
@@ -48,7 +48,7 @@ def test_a_reply_pays_for_some_and_time_for_a_few() -> None:
 def test_what_is_saved_up_is_bounded() -> None:
     budget = RetryBudget(20)
     for _ in range(1000):
-        budget.replied()
+        budget.replied(0)
     assert spend_all(budget, 10**6) == 20
 
 
@@ -61,7 +61,7 @@ def test_never_more_than_is_paid_for_and_never_later_than_promised(
         now += seconds
         if reply:
             replies += 1
-            budget.replied()
+            budget.replied(now)
         at = budget.ready_at(now)
         assert now <= at <= now + 1 / PACE
         assert budget.spend(at), "at that time, and not just after it: nobody else may move the clock"

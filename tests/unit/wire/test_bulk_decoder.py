@@ -140,6 +140,11 @@ BRINGS_TEXT = {
         b'null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}'
     ),
     "after the model's name": b'{"model":"m","choices":[{"delta":{"content":"a"}}]}',
+    "with further keys in the choice": (
+        b'{"choices":[{"index":0,"delta":{"content":"a"},"stop_reason":null,"token_ids":[1],"x":{"y":1}}]}'
+    ),
+    "with further keys in the delta": b'{"choices":[{"delta":{"content":"a","annotations":[],"x":1}}]}',
+    "with a role of another type": b'{"choices":[{"delta":{"content":"a","role":1}}]}',
 }
 BRINGS_MORE = {
     "a finish": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',
@@ -151,6 +156,14 @@ BRINGS_MORE = {
     "a refusal": b'{"choices":[{"delta":{"content":"a","refusal":"b"}}]}',
     "a tool call": b'{"choices":[{"delta":{"content":"a","tool_calls":[]}}]}',
     "another choice": b'{"choices":[{"index":1,"delta":{"content":"a"}}]}',
+    "logprobs": b'{"choices":[{"delta":{"content":"a"},"logprobs":{"content":[]}}]}',
+    "an error in the choice": b'{"choices":[{"delta":{"content":"a"},"error":{"code":"x"}}]}',
+    "an error in the delta": b'{"choices":[{"delta":{"content":"a","error":{"code":"x"}}}]}',
+    "a text in the choice": b'{"choices":[{"delta":{"content":"a"},"text":"b"}]}',
+    "a function call": b'{"choices":[{"delta":{"content":"a","function_call":{"name":"f"}}}]}',
+    "a message beside the delta": b'{"choices":[{"delta":{"content":"a"},"message":{"content":"b"}}]}',
+    "usage in the choice": b'{"choices":[{"delta":{"content":"a"},"usage":{"prompt_tokens":1}}]}',
+    "usage in a field of its own": b'{"choices":[{"delta":{"content":"a"}}],"x_groq":{"usage":{}}}',
     "two choices": b'{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}',
     "no choice": b'{"choices":[]}',
     "a message": b'{"choices":[{"message":{"content":"a"}}]}',
@@ -161,8 +174,9 @@ BRINGS_MORE = {
 
 @pytest.mark.parametrize("value", BRINGS_TEXT.values(), ids=BRINGS_TEXT)
 def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
-    said = decode(value).choices[0].delta.content  # type: ignore[index, union-attr]
-    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == [said, "a"]
+    texts = ["a"] if value == BRINGS_TEXT["empty"] else ["a", "a"]
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == texts
+    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) == texts
 
 
 @pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)

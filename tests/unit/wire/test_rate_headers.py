@@ -115,12 +115,12 @@ async def test_outcomes_of_both_kinds_carry_them(code: int) -> None:
 OPEN = -math.inf
 
 
-def told(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
+def report(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
     """After reports at 10 s: what was left, and how many were under way."""
-    announced = ServerRateLimit()
+    rate_limit = ServerRateLimit()
     for remaining, in_flight in reports:
-        announced.told(Rate(remaining, seconds), now=10, in_flight=in_flight)
-    return announced
+        rate_limit.report(Rate(remaining, seconds), now=10, in_flight=in_flight)
+    return rate_limit
 
 
 @pytest.mark.parametrize(
@@ -139,38 +139,38 @@ def told(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
 def test_an_endpoint_is_closed_while_it_may_have_nothing_left(
     reports: list[tuple[int, int]], closed: bool
 ) -> None:
-    assert told(*reports).closed_until == (10 + 30 + LATE if closed else OPEN)
+    assert report(*reports).closed_until == (10 + 30 + LATE if closed else OPEN)
 
 
 def test_each_request_uses_one_up() -> None:
-    announced = told((3, 1))
+    rate_limit = report((3, 1))
     closed = []
     for _ in range(3):
-        announced.sent(11)
-        closed.append(announced.closed_until > OPEN)
+        rate_limit.sent(11)
+        closed.append(rate_limit.closed_until > OPEN)
     assert closed == [False, False, True]
 
 
 def test_after_a_reset_no_more_go_than_were_ever_left_until_a_new_report() -> None:
-    announced = told((3, 1), (0, 1))
+    rate_limit = report((3, 1), (0, 1))
     for _ in range(4):
-        assert announced.closed_until <= 41
-        announced.sent(41)
-    assert announced.closed_until == 41 + LONGEST
-    announced.told(Rate(7, 20), now=42, in_flight=4)
-    assert announced.closed_until == OPEN
+        assert rate_limit.closed_until <= 41
+        rate_limit.sent(41)
+    assert rate_limit.closed_until == 41 + LONGEST
+    rate_limit.report(Rate(7, 20), now=42, in_flight=4)
+    assert rate_limit.closed_until == OPEN
 
 
 @pytest.mark.parametrize("seconds", [0.0, LONGEST + 1, 1e18])
 def test_a_reset_that_is_over_or_far_away_closes_nothing(seconds: float) -> None:
-    assert told((0, 1), seconds=seconds).closed_until == OPEN
+    assert report((0, 1), seconds=seconds).closed_until == OPEN
 
 
 def test_without_reports_nothing_is_ever_closed() -> None:
-    announced = ServerRateLimit()
+    rate_limit = ServerRateLimit()
     for now in range(1000):
-        announced.sent(now)
-    assert announced.closed_until == OPEN
+        rate_limit.sent(now)
+    assert rate_limit.closed_until == OPEN
 
 
 def test_a_refusal_with_nothing_left_is_of_the_rate_and_not_of_too_many_at_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from batch.records import Failure, Outcome, Reply, Verdict
 from batch.wire.reply_decoder import ReplyDecoder
-from batch.wire.text import MANY, condense
+from batch.wire.text import JOIN_FROM, condense
 from tests.support.wire_support import (
     DONE,
     GOOD,
@@ -206,4 +206,4 @@ def test_a_long_text_is_not_copied_each_time_it_is_condensed() -> None:
         condense(parts)
         copied += sum(map(len, parts)) if len(parts) < before else 0
     assert "".join(parts) == "ab" * 100_000
-    assert copied < 100_000 * 2 * MANY
+    assert copied < 100_000 * 2 * JOIN_FROM
