@@ -1,4 +1,4 @@
-"""promptjobs: the batch runner for prompts that people leave alone overnight.
+"""promptjobs: a batch runner for prompts that runs unattended.
 
 ::
 
@@ -6,7 +6,7 @@
 
     summary = batch.run("jobs/summarise.yaml")
 
-The public names are loaded when they are first used, so that importing the package costs next to nothing.
+The public names are loaded on first use, so importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batch.app.setup.load_job import Job, load_job
     from batch.errors import (
         AttemptError,
+        Diagnostic,
         JobFileError,
         LocalModelError,
         Mistake,
@@ -40,6 +41,7 @@ _HOMES = {
     "batch.app.api": ("arun", "run", "stream"),
     "batch.errors": (
         "AttemptError",
+        "Diagnostic",
         "JobFileError",
         "LocalModelError",
         "Mistake",
@@ -58,6 +60,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AttemptError",
     "AutonomousAI",
+    "Diagnostic",
     "FinishReason",
     "Job",
     "JobFileError",

@@ -8,7 +8,7 @@ import click
 
 from batch.cli.run import command as run
 
-assert run.callback is not None  # noqa: S101 - a decorated function has one
+assert run.callback is not None  # noqa: S101 - a decorated function has a docstring
 
 command = click.Command(
     "retry",

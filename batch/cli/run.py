@@ -12,7 +12,15 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import gc_tuning, money
-from batch.cli.console import DURATION, has_colour, is_fancy, option, print_json, say, say_traceback
+from batch.cli.console import (
+    DURATION,
+    has_colour,
+    is_fancy,
+    option,
+    print_json,
+    print_message,
+    print_traceback,
+)
 from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
 
@@ -160,7 +168,7 @@ def command(
             adopt=adopt,
             watchdog=watchdog,
         )
-        gc_tuning.spare()
+        gc_tuning.reduce_collections()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
         for position, job in enumerate(loaded, 1):
@@ -172,9 +180,9 @@ def command(
 
 
 def _left_out(others: Sequence[JobFile], incomplete: JobFile, summary: Summary) -> int:
-    """Say that the other jobs were not run; return the exit code."""
+    """Report that the other jobs were not run; return the exit code."""
     for other in others:
-        say(f"{other.path} was not run: {incomplete.path} is not complete")
+        print_message(f"{other.path} was not run: {incomplete.path} is not complete")
     return summary.exit_code
 
 
@@ -195,10 +203,10 @@ def _execute(
         return anyio.run(execute, job, here, (reporter,), options, backend_options=loop)
     except InternalError as error:
         if verbose and error.__cause__ is not None:
-            say_traceback(error.__cause__)
+            print_traceback(error.__cause__)
         raise
     finally:
-        with suppress(Exception):  # a bar that cannot be drawn hides no summary
+        with suppress(Exception):  # if the bar cannot be drawn, still print the summary
             reporter.close()
 
 
@@ -216,11 +224,11 @@ def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(summary)
     if not quiet or summary.exit_code:
-        for line in _in_words(summary):
-            say(line)
+        for line in _print_text(summary):
+            print_message(line)
 
 
-def _in_words(summary: Summary) -> list[str]:
+def _print_text(summary: Summary) -> list[str]:
     parts = [f"{summary.succeeded} succeeded"]
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
@@ -238,7 +246,7 @@ def _in_words(summary: Summary) -> list[str]:
 
 
 def _failures(summary: Summary) -> list[str]:
-    """The first requests that failed in this run, by name."""
+    """Return the first requests that failed in this run."""
     if not summary.failures:
         return []
     named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
@@ -258,7 +266,7 @@ def _orphans(number: int) -> list[str]:
     if not number:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
-    return [f"  {lines} that the job no longer has; `--prune` drops them"]
+    return [f"  {lines} that the job no longer has; `--prune` removes them"]
 
 
 def _relative(path: str) -> str:

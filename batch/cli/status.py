@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli import money
-from batch.cli.console import counted, option, print_json, tell
+from batch.cli.console import counted, option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 
 if TYPE_CHECKING:
@@ -28,16 +28,16 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
 
     JOBFILE is a job file or an output file. This command sends nothing and changes nothing.
     """
-    status = _standing(jobfile, job)
+    status = _status(jobfile, job)
     if as_json:
         print_json(_for_programs(status))
     else:
-        for line in _in_words(status):
-            tell(line)
+        for line in _print_text(status):
+            print_line(line)
     return 0
 
 
-def _standing(path: Path, job: dict[str, Any]) -> JobStatus:
+def _status(path: Path, job: dict[str, Any]) -> JobStatus:
     from batch.app.inspect.status import of_job, of_output
 
     return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
@@ -68,7 +68,7 @@ def _for_programs(status: JobStatus) -> JSONObject:
 
 
 def _states(plan: Plan) -> dict[str, int]:
-    """The requests by where they stand; all but those that are done or given up are pending."""
+    """Return the requests by state; all that are neither done nor skipped are pending."""
     from batch.scheduling.resume import State
 
     return {
@@ -81,7 +81,7 @@ def _states(plan: Plan) -> dict[str, int]:
     }
 
 
-def _in_words(status: JobStatus) -> Iterator[str]:
+def _print_text(status: JobStatus) -> Iterator[str]:
     counts, plan = status.counts, status.plan
     yield f"output     {status.output}"
     if plan is None:
@@ -98,7 +98,7 @@ def _in_words(status: JobStatus) -> Iterator[str]:
         yield f"cost       {counts.cost:.6g}{money.label(status.currency)}{unknown}{source}"
     if status.orphans:
         yield f"orphans    {counted(status.orphans, 'line')} of requests that the job no longer has"
-    yield from _rubble(counts)
+    yield from _damaged_lines(counts)
 
 
 def _requests(plan: Plan) -> Iterator[str]:
@@ -110,11 +110,11 @@ def _requests(plan: Plan) -> Iterator[str]:
         if states[name]:
             yield f"  {name:<9}{states[name]}"
     if states["given_up"]:
-        yield f"given up   {states['given_up']}; `promptjobs retry` sends them again"
+        yield f"skipped    {states['given_up']}; `promptjobs retry` sends them again"
 
 
-def _rubble(counts: Statistics) -> Iterator[str]:
+def _damaged_lines(counts: Statistics) -> Iterator[str]:
     if counts.superseded:
-        yield f"superseded {counted(counts.superseded, 'line')}; cleared away by the next run"
+        yield f"superseded {counted(counts.superseded, 'line')}; removed by the next run"
     if counts.unreadable or counts.torn:
-        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; mended by the next run"
+        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; repaired by the next run"

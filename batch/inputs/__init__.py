@@ -1,7 +1,7 @@
 """Documents and rows filled into prompts: a job as a lazy stream of requests.
 
-``expand`` turns rows and prompts into questions, ``source`` addresses them to targets and gives each its id
-and its fingerprint (``identity``), ``precheck`` reads everything once before anything is sent.
+``expand`` fills rows into prompts, ``source`` assigns them to targets and gives each its id and its
+fingerprint (``identity``), ``precheck`` reads everything once before anything is sent.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A tqdm bar on a terminal; trouble is shown above it as it happens."""
+"""A tqdm bar on a terminal; failures are printed above it as they happen."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 class _Bar(_Tqdm):
     """tqdm without its monitor thread and its lock between processes: the runner ticks, in one process.
 
-    ``speed`` is in requests a second; tqdm's own would be that of the last groups of results alone.
+    ``speed`` is in requests per second; tqdm's own would cover only the last groups of results.
     """
 
     speed = 0.0
@@ -43,9 +43,9 @@ class _Bar(_Tqdm):
 
 
 class BarReporter(ProgressObserver):
-    """Shows how far a run is: requests done, their rate, in flight, retries, failures, tokens/s and ETA.
+    """Shows the progress of a run: requests done, their rate, in flight, retries, failures, tokens/s and ETA.
 
-    ``colour`` paints trouble red. ``clock`` gives seconds on a steady clock.
+    ``colour`` prints failures in red. ``clock`` returns seconds of a monotonic clock.
     """
 
     def __init__(self, stream: TextIO, *, colour: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -75,7 +75,7 @@ class BarReporter(ProgressObserver):
             self._bar.update(len(results))
 
     def _refresh(self) -> None:
-        """Bring the numbers up to date, at most once a second."""
+        """Update the numbers, at most once a second."""
         now = self._clock()
         if now - self._shown_at >= 1:
             self._shown_at = now
@@ -101,11 +101,11 @@ class BarReporter(ProgressObserver):
                 f"failed {counters.failed.total()}",
                 f"{tokens:.0f} tok/s",
                 *formatting.cost(counters),
-                *formatting.trouble(snapshot),
+                *formatting.failure_counts(snapshot),
             ]
             self._bar.set_postfix_str(", ".join(parts))
 
-    def _show_trouble(self, text: str) -> None:
+    def _show_failures(self, text: str) -> None:
         _Bar.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)
 
     def _show_retry(self, text: str) -> None:

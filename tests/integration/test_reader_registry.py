@@ -13,7 +13,7 @@ from batch.app.run.execute import execute
 from batch.app.run.options import RunOptions
 from batch.app.setup.environment import Environment
 from batch.diagnostics import Place
-from batch.errors import Mistake, UsageError
+from batch.errors import Diagnostic, UsageError
 from batch.inputs.readers import csv, jsonl, registry
 from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.registry import names, reader_of
@@ -108,7 +108,7 @@ def test_a_column_that_its_header_lacks_is_an_error_at_the_first_row(piped: None
     (tmp_path / "a.piped").write_text("id|word\na|tree\nb\n")
     inputs = Inputs(tmp_path, (tmp_path,), kind="piped", table=tmp_path / "a.piped", keep=("wort",))
     (found,) = read_rows(inputs, tmp_path / "o")
-    assert isinstance(found, Mistake)
+    assert isinstance(found, Diagnostic)
     assert (found.where, found.what) == ("inputs.keep", "no row has the column `wort`")
 
 

@@ -1,6 +1,6 @@
-"""What a job amounts to, before anything is sent.
+"""The plan of a run: the state of every request, before anything is sent.
 
-Going through a job in a thread, so that whoever runs it can do other things meanwhile, or give up.
+A thread reads the job, so that the event loop stays free and the caller can cancel.
 """
 
 from __future__ import annotations
@@ -31,15 +31,14 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Plan:
-    """The requests of a job, counted by where they stand, and those to be sent by target.
+    """The requests of a job by state, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
-    to be recorded, ``given_up_codes`` the failed requests that are left alone by their error's code.
-    ``repeats``: some differ in nothing but their ordinal. ``candidates`` are those to begin with, by target.
-    ``of_documents``: each is made of a document, which may be edited while the run goes on. ``changes`` tells
-    what has become of the inputs since.
-    ``repeats``: some differ in nothing but their ordinal. ``superseding`` counts the changed requests whose
-    earlier version has succeeded.
+    Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the invalid rows that are
+    yet to be recorded, ``given_up_codes`` the failed requests that are skipped, by error code. ``candidates``
+    are those to begin with, by target. ``of_documents``: each request is made of a document, which may be
+    edited during the run. ``changes`` collects changes of the inputs. ``repeats``: some requests differ in
+    nothing but their ordinal. ``superseding`` counts the changed requests whose earlier version has
+    succeeded.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -56,7 +55,7 @@ class Plan:
     _expected: dict[str, Expected] = field(default_factory=dict)
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
-        """Take in one more request of the job, by what the output knows of it; return where it stands."""
+        """Add a request of the job, with what the output knows of it; return its state."""
         where = state(request, known)
         self.states[where] += 1
         self.superseding += where is State.CHANGED and known is not None and known.succeeded
@@ -77,11 +76,11 @@ class Plan:
         return where
 
     def marks(self, target: str) -> Container[int] | None:
-        """The drafts from which something is to be sent; ``None`` where all have to be looked at."""
+        """Return the drafts from which something is to be sent; ``None`` if all have to be examined."""
         return None if self.repeats else self._marks[target]
 
     def expected(self, target: str) -> Expected:
-        """The requests that are to be sent to the target, as they were when the plan was drawn up."""
+        """Return the requests to be sent to the target, as they were when the plan was made."""
         if target not in self._expected:
             self._expected[target] = Expected(keeps_ids=self.of_documents)
         return self._expected[target]
@@ -98,56 +97,58 @@ class Plan:
 
     @property
     def settled(self) -> int:
-        """Requests that this run leaves alone."""
+        """Requests for which this run does nothing."""
         return self.total - self.to_do
 
     def orphans(self, lines: int) -> int:
-        """Of so many lines, each of another request: those of requests that the job does not have."""
+        """Return how many of ``lines`` different requests the job does not have."""
         return lines - (self.total - self.states[State.NEW])
 
     @property
     def given_up(self) -> int:
-        """Failed requests that this run leaves alone."""
+        """Failed requests that this run skips."""
         return 0 if State.GIVEN_UP in self.sending else self.states[State.GIVEN_UP]
 
 
 def open_source(job: JobFile) -> JobSource:
-    """The job's requests. The embedded engine and its weights are a part of their identity."""
+    """Open the job's requests. The embedded engine and its weights are a part of their identity."""
     identities = {model.id: identity(model.engine) for model in job.models if model.engine}
     return JobSource(job, identities)
 
 
-def draw_up(
+def make_plan(
     source: JobSource, known: Callable[[str], Known | None], sending: frozenset[State] = TO_RUN
 ) -> Plan:
-    """Go through the whole job once; ``known`` tells what the output holds of an id.
+    """Scan the whole job once; ``known`` returns what the output holds of an id.
 
-    Raises ``JobFileError`` with every mistake in the job's inputs.
+    Raises ``JobFileError`` with all errors in the job's inputs.
     """
     plan = Plan(sending, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
 
-async def drawn_up(
+async def make_plan_in_thread(
     source: JobSource, known: Callable[[str], Known | None], sending: frozenset[State]
 ) -> Plan:
-    """``draw_up``, which a cancellation ends at the next request.
+    """Run ``make_plan`` in a thread; a cancellation ends it at the next request.
 
-    ``known`` is called in the thread. Raises ``JobFileError`` with every mistake in the job's inputs.
+    ``known`` is called in the thread. Raises ``JobFileError`` with all errors in the job's inputs.
     """
-    is_left = threading.Event()
+    is_cancelled = threading.Event()
 
-    def known_still(request_id: str) -> Known | None:
-        if is_left.is_set():
-            raise _LeftError
+    def known_unless_cancelled(request_id: str) -> Known | None:
+        if is_cancelled.is_set():
+            raise _PlanCancelledError
         return known(request_id)
 
     try:
-        return await anyio.to_thread.run_sync(draw_up, source, known_still, sending, abandon_on_cancel=True)
+        return await anyio.to_thread.run_sync(
+            make_plan, source, known_unless_cancelled, sending, abandon_on_cancel=True
+        )
     finally:
-        is_left.set()
+        is_cancelled.set()
 
 
-class _LeftError(Exception):
-    """The plan is no longer wanted. It ends the thread, and no caller sees it."""
+class _PlanCancelledError(Exception):
+    """The plan is no longer needed. It ends the thread, and no caller sees it."""

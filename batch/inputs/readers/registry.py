@@ -1,4 +1,4 @@
-"""The readers of rows that there are, by name. Each is imported when a job first names such a file."""
+"""Registry of the readers of rows, by name. A reader is imported when a job first names such a file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MODULES: dict[str, str] = {
 
 
 def names() -> list[str]:
-    """The names of all readers, in the order of the registry."""
+    """Return the names of all readers, in the order of the registry."""
     return list(MODULES)
 
 

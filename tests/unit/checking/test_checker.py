@@ -135,10 +135,10 @@ HOSTILE_FORMATS: list[tuple[Any, str | None]] = [
 
 
 @pytest.mark.parametrize(("value", "complaint"), HOSTILE_FORMATS)
-def test_a_hostile_schema_is_judged_within_a_bound(value: Any, complaint: str | None) -> None:
+def test_a_hostile_schema_is_judged_within_a_bound(value: Any, problem: str | None) -> None:
     said = format_complaint(schema(value))
-    assert (said or ("",))[0].startswith(complaint or "")
-    assert (said is None) == (complaint is None)
+    assert (said or ("",))[0].startswith(problem or "")
+    assert (said is None) == (problem is None)
 
 
 def test_a_schema_nested_too_deeply_is_no_traceback() -> None:
