@@ -12,7 +12,7 @@ from batch.errors import JobFileError, Mistake
 from batch.escaping import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 At: TypeAlias = tuple[str | int, ...]
 """The way from the root of a tree to one of its values: keys and list positions."""
@@ -110,13 +110,13 @@ class MistakeList:
         for mistake in mistakes:
             self.append(mistake)
 
-    def error(self) -> JobFileError:
+    def error(self, notices: Sequence[str] = ()) -> JobFileError:
         """All that was kept, those with a line first and by line, and how many more there were."""
         first_seen = {path: rank for rank, path in enumerate(dict.fromkeys(m.path for m in self._kept))}
         kept = sorted(self._kept, key=lambda m: (m.line == 0, first_seen[m.path], m.line, m.column))
         if self._left_out:
             kept.append(Mistake(kept[-1].path, 0, 0, "", f"and {self._left_out} more mistakes"))
-        return JobFileError(kept, len(self._kept) + self._left_out)
+        return JobFileError(kept, len(self._kept) + self._left_out, notices)
 
     def raise_if_any(self) -> None:
         """Raise ``JobFileError`` with all that was kept, if anything was."""
@@ -129,6 +129,7 @@ class Findings(MistakeList):
 
     def __init__(self, places: Places) -> None:
         super().__init__()
+        self.notices: list[str] = []
         self._places = places
 
     def at_value(self, at: At, what: str, hint: str = "") -> None:
@@ -138,6 +139,11 @@ class Findings(MistakeList):
     def at_key(self, at: At, what: str, hint: str = "") -> None:
         """The key is wrong, or something about all that stands under it."""
         self.at_place(self._places.key(at), dotted(at), what, hint)
+
+    def notice_at_key(self, at: At, what: str) -> None:
+        """Keep a sentence about a key that is probably not what is meant, though it is no error."""
+        place = self._places.key(at)
+        self.notices.append(str(Mistake(place.path, place.line, place.column, dotted(at), what)))
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Something is wrong at a place that is already known."""
@@ -149,9 +155,15 @@ Complaint: TypeAlias = tuple[str, str]
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """A hint with the name that was probably meant, or nothing."""
-    close = get_close_matches(name[:100], list(known), n=1)
-    return f"did you mean `{shown(close[0])}`?" if close else ""
+    """Return a hint with the name that was probably meant, or nothing."""
+    meant = closest(name, known)
+    return f"did you mean `{shown(meant)}`?" if meant else ""
+
+
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the known name that is most like ``name``: first one of the same letters in another order."""
+    close = get_close_matches(name[:100], list(known), n=3, cutoff=cutoff)
+    return min(close, key=lambda each: sorted(each) != sorted(name), default=None)
 
 
 _KINDS: tuple[tuple[type, str], ...] = (

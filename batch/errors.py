@@ -71,10 +71,14 @@ class Mistake:
 class JobFileError(UsageError):
     """A job file with mistakes. ``mistakes`` holds them in the order of the file.
 
-    Of too many to be read, the last says how many are left out; ``count`` is that of all.
+    Of too many to be read, the last says how many are left out; ``count`` is that of all. ``notices`` are
+    sentences about what is probably not meant, though it is no error.
     """
 
-    def __init__(self, mistakes: Sequence[Mistake], count: int | None = None) -> None:
+    def __init__(
+        self, mistakes: Sequence[Mistake], count: int | None = None, notices: Sequence[str] = ()
+    ) -> None:
+        self.notices = tuple(notices)
         self.mistakes = tuple(mistakes)
         self.count = len(self.mistakes) if count is None else count
         super().__init__("\n".join(str(mistake) for mistake in self.mistakes))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import MistakeList, shown
 from batch.errors import Mistake
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.template_variables import unknown_in_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,9 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     counts = dict.fromkeys(source.targets, 0)
     ids = _Ids()
     step = source.job.samples if each is None else 1
+    has_read = False
     for item in source.trace(samples=each is not None):
+        has_read = has_read or not (isinstance(item, Mistake) and item.where.startswith("inputs."))
         if isinstance(item, Mistake):
             mistakes.append(item)
             continue
@@ -51,6 +54,9 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
         if each is not None:
             each(request, origin)
         ids.add(request.id)
+    if mistakes and not has_read:  # no prompt was filled, which would have found these
+        for mistake in unknown_in_documents(source.job):
+            mistakes.append(mistake)
     if suspects := ids.repeated():
         _name_duplicates(source, suspects, mistakes)
     mistakes.raise_if_any()

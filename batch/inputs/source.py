@@ -82,7 +82,7 @@ class JobSource:
     @property
     def notices(self) -> list[str]:
         """What a person should know of the files that have been read so far, though nothing is wrong."""
-        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
+        return [*self.job.notices, *(_notice(what, list(paths)) for what, paths in self._notes.items())]
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """All requests in the job's order, by row, prompt and model; or only those of one target.

@@ -212,7 +212,7 @@ class JobFile:
     ``order`` is that of the output's lines, ``include`` what they hold besides the answer (``messages``).
     ``on_change`` says what happens to the succeeded answer of a request that has changed.
     ``path`` is the job file, or the folder that a mapping's paths are relative to; ``bounds`` say which files
-    it may name.
+    it may name. ``notices`` are sentences about what in the file is probably not meant.
     """
 
     name: str
@@ -239,6 +239,7 @@ class JobFile:
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def currency(self) -> str:

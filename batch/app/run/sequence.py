@@ -22,14 +22,17 @@ T = TypeVar("T")
 
 
 def together(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """What the calls return. Raises one ``JobFileError`` with the mistakes of all that fail."""
+    """What the calls return. Raises one ``JobFileError`` with the mistakes and notices of all that fail."""
     mistakes, results = MistakeList(), []
+    notices: list[str] = []
     for call in calls:
         try:
             results.append(call())
         except JobFileError as error:
             mistakes.extend(error.mistakes)
-    mistakes.raise_if_any()
+            notices.extend(error.notices)
+    if mistakes:
+        raise mistakes.error(notices)
     return results
 
 
@@ -78,7 +81,10 @@ def _counted(
         if written_by(job, earlier) is not None:
             return None
         source = open_source(job)
-        checked = check(source)
+        try:
+            checked = check(source)
+        except JobFileError as error:
+            raise JobFileError(error.mistakes, error.count, source.notices) from None
         if notice is not None:
             for text in (*source.notices, *(f"{bad} (skipped)" for bad in checked.skipped)):
                 notice(text)
