@@ -12,7 +12,7 @@ from batch.errors import Diagnostic, JobFileError
 from batch.escaping import escape
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
 At: TypeAlias = tuple[str | int, ...]
 """The path from the root of a tree to one of its values: keys and list indexes."""
@@ -110,13 +110,13 @@ class DiagnosticList:
         for diagnostic in diagnostics:
             self.append(diagnostic)
 
-    def error(self) -> JobFileError:
+    def error(self, notices: Sequence[str] = ()) -> JobFileError:
         """Return all errors, those with a line first and sorted by line, and the number of omitted ones."""
         first_seen = {path: rank for rank, path in enumerate(dict.fromkeys(m.path for m in self._kept))}
         kept = sorted(self._kept, key=lambda m: (m.line == 0, first_seen[m.path], m.line, m.column))
         if self._left_out:
             kept.append(Diagnostic(kept[-1].path, 0, 0, "", f"and {self._left_out} more errors"))
-        return JobFileError(kept, len(self._kept) + self._left_out)
+        return JobFileError(kept, len(self._kept) + self._left_out, notices)
 
     def raise_if_any(self) -> None:
         """Raise ``JobFileError`` if there are errors."""
@@ -129,6 +129,7 @@ class Findings(DiagnosticList):
 
     def __init__(self, places: Places) -> None:
         super().__init__()
+        self.notices: list[str] = []
         self._places = places
 
     def at_value(self, at: At, what: str, hint: str = "") -> None:
@@ -138,6 +139,11 @@ class Findings(DiagnosticList):
     def at_key(self, at: At, what: str, hint: str = "") -> None:
         """Report an error in the key, or in everything below it."""
         self.at_place(self._places.key(at), dotted(at), what, hint)
+
+    def notice_at_key(self, at: At, what: str) -> None:
+        """Keep a notice about a key that is allowed but probably not intended."""
+        place = self._places.key(at)
+        self.notices.append(str(Diagnostic(place.path, place.line, place.column, dotted(at), what)))
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Report an error at a known place."""
@@ -150,8 +156,14 @@ Problem: TypeAlias = tuple[str, str]
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
     """Return a hint with the most similar known name, or an empty text."""
-    close = get_close_matches(name[:100], list(known), n=1)
-    return f"did you mean `{shown(close[0])}`?" if close else ""
+    meant = closest(name, known)
+    return f"did you mean `{shown(meant)}`?" if meant else ""
+
+
+def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
+    """Return the most similar known name; one with the same letters in another order comes first."""
+    close = get_close_matches(name[:100], list(known), n=3, cutoff=cutoff)
+    return min(close, key=lambda each: sorted(each) != sorted(name), default=None)
 
 
 _KINDS: tuple[tuple[type, str], ...] = (

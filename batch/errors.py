@@ -76,9 +76,13 @@ class JobFileError(UsageError):
     """A job file with errors. ``diagnostics`` holds them in the order of the file.
 
     If there are too many, the last one states how many are omitted; ``count`` is the number of all.
+    ``notices`` are sentences about what is allowed but probably not intended.
     """
 
-    def __init__(self, diagnostics: Sequence[Diagnostic], count: int | None = None) -> None:
+    def __init__(
+        self, diagnostics: Sequence[Diagnostic], count: int | None = None, notices: Sequence[str] = ()
+    ) -> None:
+        self.notices = tuple(notices)
         self.diagnostics = tuple(diagnostics)
         self.count = len(self.diagnostics) if count is None else count
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))

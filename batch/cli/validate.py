@@ -41,6 +41,8 @@ def command(
         counts = check_inputs(jobs, print_message)
     except JobFileError as error:
         _report(error, output_format, [*jobfiles, job["settings"]])
+        for text in error.notices:
+            print_message(text)
         return error.exit_code
     for text in dict.fromkeys(text for each in jobs for text in advice(each, Environment.current())):
         print_message(text)

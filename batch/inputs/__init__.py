@@ -9,5 +9,6 @@ from __future__ import annotations
 from batch.inputs.identity import fingerprint
 from batch.inputs.precheck import Checked, check
 from batch.inputs.source import JobSource
+from batch.inputs.template_variables import further_errors
 
-__all__ = ["Checked", "JobSource", "check", "fingerprint"]
+__all__ = ["Checked", "JobSource", "check", "fingerprint", "further_errors"]

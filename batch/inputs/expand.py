@@ -19,6 +19,7 @@ from batch.inputs.images import ImageError, with_images
 from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
+from batch.inputs.template_variables import unused
 from batch.jobfile.job import DOCUMENTS, targets_of
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
@@ -103,7 +104,7 @@ def _from_prompts(
     forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
     variables = frozenset(name for each in job.matrix for name in each)
     targets = range(len(job.models))
-    for row in _input_rows(job):
+    for row in _with_notes(job, _input_rows(job)):
         if not isinstance(row, Row):
             if isinstance(row, BadRow):  # the following rows keep their numbers
                 for _ in forms:
@@ -126,6 +127,17 @@ def _from_prompts(
                         yield None
                     else:
                         yield _unfilled(template, name, row, combination, targets, error)
+
+
+def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read]:
+    """Yield the rows, and before the first one notices about its variables that no prompt uses."""
+    for row in rows:
+        if isinstance(row, Row):
+            yield from unused(job, row)
+            yield row
+            break
+        yield row
+    yield from rows
 
 
 def _name_clash(name: str, row: Row) -> Diagnostic:

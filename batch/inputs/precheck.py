@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import DiagnosticList, shown
 from batch.errors import Diagnostic
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.template_variables import unknown_in_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -39,7 +40,9 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
     counts = dict.fromkeys(source.targets, 0)
     ids = _Ids()
     step = source.job.samples if each is None else 1
+    has_read = False
     for item in source.trace(samples=each is not None):
+        has_read = has_read or not (isinstance(item, Diagnostic) and item.where.startswith("inputs."))
         if isinstance(item, Diagnostic):
             diagnostics.append(item)
             continue
@@ -51,6 +54,9 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
         if each is not None:
             each(request, origin)
         ids.add(request.id)
+    if diagnostics and not has_read:  # no prompt was filled, which would have found these
+        for diagnostic in unknown_in_documents(source.job):
+            diagnostics.append(diagnostic)
     if suspects := ids.repeated():
         _name_duplicates(source, suspects, diagnostics)
     diagnostics.raise_if_any()

@@ -77,8 +77,8 @@ class JobSource:
 
     @property
     def notices(self) -> list[str]:
-        """Notices about the files that have been read so far."""
-        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
+        """Notices about the job file, and about the files that have been read so far."""
+        return [*self.job.notices, *(_notice(what, list(paths)) for what, paths in self._notes.items())]
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """Yield all requests in the job's order, by row, prompt and model; or only those of one target.

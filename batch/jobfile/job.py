@@ -216,7 +216,7 @@ class JobFile:
     ``order`` is that of the output's lines, ``include`` what they contain besides the answer (``messages``).
     ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
     job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
-    name.
+    name. ``notices`` are sentences about what is allowed in the file but probably not intended.
     """
 
     name: str
@@ -243,6 +243,7 @@ class JobFile:
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def currency(self) -> str:

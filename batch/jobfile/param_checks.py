@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from batch.checking.formats import format_complaint
+from batch.jobfile.param_values import unknown_names, value_problems
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -31,6 +32,8 @@ def param_problems(params: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...],
         yield from _reserved(extra, ("extra_body",))
     elif extra is not None:
         yield ("extra_body",), ("expected keys and values", "write `extra_body: {key: value}`")
+    for name, wrong in value_problems(params):
+        yield (name,), wrong
     response_format = params.get("response_format")
     if response_format is not None and (problem := format_complaint(response_format)):
         yield ("response_format",), problem
@@ -50,6 +53,9 @@ def _count(n: object) -> int:
 
 
 def check_params(params: Mapping[str, Any], at: At, findings: Findings) -> None:
-    """Report the parameters under ``at`` that cannot be set."""
+    """Report the parameters under ``at`` that cannot be set, and names that are probably misspelt."""
     for keys, (what, hint) in param_problems(params):
         findings.at_key((*at, *keys), what, hint)
+    for name, meant in sorted(unknown_names(params)):
+        what = f"no known parameter, sent as it stands; did you mean `{meant}`?"
+        findings.notice_at_key((*at, name), what)

@@ -130,6 +130,23 @@ def environment(*, sends_empty: bool = False) -> Environment:
     return result
 
 
+def names_in(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the variables that a template uses, and those of them that it requires.
+
+    A variable that the template tests with ``is defined``, or gives a default, is not required. A template
+    with invalid syntax uses none.
+    """
+    try:
+        syntax = environment().parse(source)
+    except (TemplateSyntaxError, RecursionError):
+        return frozenset(), frozenset()
+    used = frozenset(meta.find_undeclared_variables(syntax)) - environment().globals.keys()
+    tests = [each.node for each in syntax.find_all(nodes.Test) if each.name in ("defined", "undefined")]
+    defaults = [each.node for each in syntax.find_all(nodes.Filter) if each.name in ("default", "d")]
+    optional = {node.name for node in (*tests, *defaults) if isinstance(node, nodes.Name)}
+    return used, used - optional
+
+
 def syntax_problem(source: str) -> tuple[str, int] | None:
     """Return the syntax error of a template, and its line (from 1)."""
     try:

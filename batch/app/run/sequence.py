@@ -22,14 +22,17 @@ T = TypeVar("T")
 
 
 def together(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """Return the results of the calls. Raises one ``JobFileError`` with the errors of all that fail."""
+    """Return the results of the calls. Raises one ``JobFileError`` with all their errors and notices."""
     diagnostics, results = DiagnosticList(), []
+    notices: list[str] = []
     for call in calls:
         try:
             results.append(call())
         except JobFileError as error:
             diagnostics.extend(error.diagnostics)
-    diagnostics.raise_if_any()
+            notices.extend(error.notices)
+    if diagnostics:
+        raise diagnostics.error(notices)
     return results
 
 
@@ -78,7 +81,10 @@ def _counted(
         if written_by(job, earlier) is not None:
             return None
         source = open_source(job)
-        checked = check(source)
+        try:
+            checked = check(source)
+        except JobFileError as error:
+            raise JobFileError(error.diagnostics, error.count, source.notices) from None
         if notice is not None:
             for text in (*source.notices, *(f"{bad} (skipped)" for bad in checked.skipped)):
                 notice(text)

@@ -10,9 +10,12 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.app.setup.environment import Environment
 from batch.app.setup.price_tables import has_price
+from batch.diagnostics import DiagnosticList
 from batch.errors import Diagnostic, JobFileError
+from batch.inputs import further_errors
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
+from batch.jobfile.resolve.job_file import UnsoundJobError
 from batch.results.contents import holds_results
 
 if TYPE_CHECKING:
@@ -36,7 +39,29 @@ def load_job(
     """
     if isinstance(job, JobFile):
         return job
-    trees = [Path(tree) for tree in allow]
+    try:
+        return _load(job, settings, overrides, flags, [Path(tree) for tree in allow])
+    except UnsoundJobError as error:
+        raise _with_further(error) from None
+
+
+def _with_further(error: UnsoundJobError) -> JobFileError:
+    """Add the errors in the inputs and prompts, so that fixing one error does not reveal the next."""
+    found = DiagnosticList()
+    found.extend(error.diagnostics)
+    for diagnostic in further_errors(error.job):
+        found.append(diagnostic)
+    every = found.error()
+    return JobFileError(every.diagnostics, max(every.count, error.count), error.notices)
+
+
+def _load(
+    job: str | Path | Mapping[str, object],
+    settings: str | Path | None,
+    overrides: Mapping[str, object] | None,
+    flags: Mapping[str, str] | None,
+    trees: list[Path],
+) -> JobFile:
     home = Environment.current().home
     if isinstance(job, Mapping):
         return load_mapping(

@@ -40,6 +40,8 @@ if TYPE_CHECKING:
 MAX_BYTES = 64 * 2**20
 """The maximum size of a document: 64 MiB, far beyond any model's context."""
 
+VARIABLES = ("text", "path", "name", "stem")
+"""What a prompt can use of a document."""
 
 SUPERSEDED = ".jsonl.superseded.jsonl"
 """The end of the names of files that hold superseded answers."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import shown
+from batch.errors import JobFileError
 from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
 from batch.jobfile.paths import Bounds, OutsideError, real, side_files
 from batch.jobfile.resolve.inputs import inputs_of, table_of
@@ -54,8 +55,17 @@ def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | N
     """Return the job. Raises ``JobFileError`` with everything in ``findings``, if there is anything."""
     texts = JobTexts(tree, findings, setting.settings_bounds)
     job = _Resolver(validated(tree, findings), tree, findings, setting, texts).job(survey)
-    findings.raise_if_any()
+    if findings:
+        raise UnsoundJobError(findings.error(), job)
     return job
+
+
+class UnsoundJobError(JobFileError):
+    """A job file with errors. ``job`` is the rest of it, in which further errors can be looked for."""
+
+    def __init__(self, error: JobFileError, job: JobFile) -> None:
+        super().__init__(error.diagnostics, error.count, job.notices)
+        self.job = job
 
 
 @dataclass(slots=True)
@@ -97,6 +107,7 @@ class _Resolver:
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
             limits=limits,
+            notices=tuple(dict.fromkeys(self.findings.notices)),
         )
 
     def _limits(
