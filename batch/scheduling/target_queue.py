@@ -11,45 +11,32 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.failure_codes import UNKNOWN_FINISH, is_unwanted_answer
+from batch.failure_codes import is_unwanted_answer
 from batch.records import Reply
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
-from batch.scheduling.breaker_steps import Charge, Delay, Exhaust
 from batch.scheduling.circuit_breaker import CircuitBreaker
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.decisions import Failed, Requeue, RetryAt
-from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
-from batch.scheduling.fault_attribution import SUSPECT, kind_of
+from batch.scheduling.endpoint_pool import EndpointPool
 from batch.scheduling.reference_requests import References
-from batch.scheduling.retry import (
-    Fail,
-    Parking,
-    Retry,
-    RetryPolicy,
-    decide,
-    speaks_of_another_server,
-)
+from batch.scheduling.step_runner import StepRunner
 from batch.scheduling.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batch.records import Failure, Outcome, Request
+    from batch.records import Outcome, Request
     from batch.scheduling.admission import Admission
-    from batch.scheduling.breaker_steps import Step
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.decisions import Decision
     from batch.scheduling.reference_requests import Candidates
+    from batch.scheduling.retry import Parking, RetryPolicy
 
 LEAST_AHEAD, MOST_AHEAD = 64, 1024
 """Bounds of ``look_ahead``: work for a narrow queue, and the memory of a wide one."""
 
 ROUNDS_AHEAD = 4
 """The same in rounds of slots, between the bounds: enough where a third of quick attempts fail."""
-
-UNKNOWN_FINISHES = 3
-"""Answers with a finish reason that no list has, before the target is parked."""
 
 
 def look_ahead(limit: int) -> int:
@@ -101,12 +88,10 @@ class TargetQueue:
         self._backlog = Backlog(requests, first, others, limit, self._begin)
         self._limit = limit
         self._look_ahead = look_ahead(limit)
-        self._policy = policy
-        self._random = random
         self._admission: Admission = admission or UnlimitedAdmission()
+        self._steps = StepRunner(self._backlog, self.pool, policy, random, self._admission, self._references)
         self._head: Task | None = None
         self._head_at = 0.0
-        self._unknown_finishes = 0
 
     @property
     def waiting(self) -> int:
@@ -217,7 +202,7 @@ class TargetQueue:
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
         steps = endpoint.settled(task, outcome, now)
-        decisions = self._carry_out(steps, now) if steps else []
+        decisions = self._steps.carry_out(steps, now) if steps else []
         return self.pool.settled(endpoint, decisions, now)
 
     def review(self, now: float) -> list[Decision]:
@@ -225,9 +210,7 @@ class TargetQueue:
         if not self._must_review:
             return []
         steps = [step for each in self.pool.endpoints for step in each.nothing_else(now)]
-        return self._carry_out(steps, now)
-
-    # Before an attempt
+        return self._steps.carry_out(steps, now)
 
     def _begin(self, request: Request, now: float) -> Task:
         return Task(request, self.name, self.pool.first.name, queued_at=now)
@@ -293,85 +276,3 @@ class TargetQueue:
     @property
     def _is_full_of_suspects(self) -> bool:
         return self.pool.suspects >= self._limit + self._look_ahead
-
-    # After an attempt
-
-    def _carry_out(self, steps: list[Step], now: float) -> list[Decision]:
-        decisions: list[Decision] = []
-        for step in steps:
-            if isinstance(step, Charge):
-                decisions += self._charge(step, now)
-            elif isinstance(step, Delay):
-                decisions.append(self._delay(step))
-            elif isinstance(step, Exhaust):
-                decisions.append(self._fail(step.task, step.failure, Fail(step.failure.code, retryable=True)))
-            else:
-                if isinstance(step, Requeue):
-                    self._backlog.put_back(step.task)
-                decisions.append(step)
-        return decisions
-
-    def _delay(self, step: Delay) -> Decision:
-        if step.is_refusal:
-            self._backlog.wait_refused(step.task, step.at)
-        else:
-            self._backlog.wait(step.task, step.at)
-        return RetryAt(step.task, step.at)
-
-    def _charge(self, step: Charge, now: float) -> list[Decision]:
-        """Decide about a request whose failure is its own, by the table of retries."""
-        task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
-        given_up = self.pool.gives_up(endpoint, failure)
-        if given_up is not None:
-            return self._park(task, given_up, now)
-        verdict = decide(
-            self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
-        )
-        if isinstance(verdict, Parking) and verdict.until is None:
-            return self._park(task, verdict, now)
-        task.failures.append(failure.code)
-        if isinstance(verdict, Fail):
-            return self._give_up(task, verdict, failure, now)
-        if isinstance(verdict, Retry):
-            at = max(now, verdict.at)
-            self._backlog.wait(task, at)
-            return [RetryAt(task, at)]
-        self._backlog.wait(task, now)  # it is the endpoint that waits; another one may serve the request
-        return [RetryAt(task, now), *self._carry_out(endpoint.park(verdict), now)]
-
-    def _park(self, task: Task, parking: Parking, now: float) -> list[Decision]:
-        self._backlog.put_back(task, first=True)
-        return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(parking), now)]
-
-    def _give_up(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """The request has failed, unless another endpoint of the pool may do better.
-
-        If what answered the first request is no chat server, nothing more is sent there. Another run may have
-        the right address, so nothing is held against the request either.
-        """
-        endpoint = self.pool.by_name[task.endpoint]
-        if kind_of(failure) in SUSPECT and not task.is_last_chance and self.pool.has_another(endpoint):
-            task.is_last_chance = True
-            self._backlog.put_back(task)
-            return [Requeue(task)]
-        if failure.code == UNKNOWN_FINISH:
-            return self._unknown_finish(task, verdict, failure, now)
-        if endpoint.proven or not speaks_of_another_server(failure):
-            return [self._fail(task, failure, verdict)]
-        failed = self._fail(task, failure, Fail(verdict.code, retryable=True))
-        return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
-
-    def _unknown_finish(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """A word that no list has: on the first request, or the third time, it is the target's own."""
-        self._unknown_finishes += 1
-        failed: list[Decision] = [self._fail(task, failure, verdict)]
-        if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
-            return failed
-        parking = Parking(failure.code, failure.message)
-        return failed + [
-            step for each in self.pool.endpoints for step in self._carry_out(each.park(parking), now)
-        ]
-
-    def _fail(self, task: Task, failure: Failure, verdict: Fail) -> Decision:
-        self._admission.failed()
-        return Failed(task, failure, verdict)
