@@ -114,7 +114,7 @@ def test_each_dialect_is_registered_by_its_own_name() -> None:
 def test_no_dialect_stands_in_for_one_that_is_unknown(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         dialect_of(name)
-    assert str(caught.value) == f"there is no dialect {name!r}; there is openai, autonomous"
+    assert str(caught.value) == f"unknown dialect {name!r}; known: openai, autonomous"
 
 
 def test_a_job_that_names_an_unknown_dialect_is_an_error(tmp_path: Path) -> None:

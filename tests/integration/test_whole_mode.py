@@ -1,4 +1,4 @@
-"""``mode: whole`` and ``keep_alive: false``, and what becomes of a request whose connection had died."""
+"""``mode: whole`` and ``keep_alive: false``, and requests whose connection was lost."""
 
 from __future__ import annotations
 
@@ -201,7 +201,7 @@ async def test_a_proxy_that_always_says_so_is_asked_no_third_time() -> None:
 @pytest.mark.parametrize("death", [[Cut()], [Reset()]], ids=["closed", "reset"])
 @pytest.mark.usefixtures("both_paths")
 async def test_what_a_server_may_have_processed_counts(kind: Any, death: Script) -> None:
-    """The request went out on a kept connection, which died without a word."""
+    """The request was sent on a pooled connection, which was lost without a response."""
     async with FaultServer(GOOD, death, GOOD) as server:
         outcomes = await ask(server.url, kind, 2)
     assert [text_of(outcome) for outcome in outcomes] == ["Hello"] * 2
@@ -323,7 +323,7 @@ async def main():
 anyio.run(main, backend_options={"use_uvloop": UVLOOP})
 """
 STREAMS = 12
-"""Enough for streams to rest between two reads, so that nobody reads them when the process goes on."""
+"""Enough for streams to be paused between two reads, so that data is unread when the process continues."""
 TRICKLE: Script = [
     Send(head()),
     *(action for _ in range(30) for action in (Send(chunk(delta("a"))), Pause(0.05))),

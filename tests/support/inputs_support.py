@@ -26,7 +26,7 @@ def source(path: Path, flags: Mapping[str, object] | None = None, *, allow: Sequ
 
 
 def by_id(requests: JobSource) -> dict[str, Request]:
-    """All requests; none may share an id."""
+    """Return all requests; their ids must be unique."""
     everything = list(requests.requests())
     result = {request.id: request for request in everything}
     assert len(result) == len(everything)

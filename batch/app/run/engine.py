@@ -22,7 +22,6 @@ from batch.app.run.quotas import Quotas
 from batch.app.run.shutdown import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
 from batch.events import DownloadProgressed, Tick
-from batch.providers import aiohttp_check
 from batch.results.result_line import Keep
 from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
@@ -72,7 +71,7 @@ async def send(
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers))
             with signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
-                if providers and (text := aiohttp_check.notice()):
+                if providers and (text := _slow_transport()):
                     observers.inform(text)
                 await ready()
             outcome = await build_engine(job, feed, allowance, log, providers, observers, options).run(
@@ -188,6 +187,12 @@ def _report_addresses(addresses: Iterable[Address], observers: Observers) -> Non
         observers.warn(warning)
     for remark in dict.fromkeys(text for address in found for text in address.remarks):
         observers.inform(remark)
+
+
+def _slow_transport() -> str | None:
+    from batch.providers import aiohttp_check  # noqa: PLC0415 - aiohttp is slow to load
+
+    return aiohttp_check.notice()
 
 
 def _report_download(observers: Observers, done: int, total: int) -> None:

@@ -61,7 +61,7 @@ class Quotas:
             return Spending()
         budget = self.budget
         stated = None if budget.provider_cost is None else round(budget.provider_cost, 9)
-        return Spending(round(budget.cost.known, 9), stated, budget.untold)
+        return Spending(round(budget.cost.known, 9), stated, budget.unreported)
 
     def _is_known(self, target: str) -> bool:
         admission = self._admissions.get(target)

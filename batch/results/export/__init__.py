@@ -1,1 +1,1 @@
-"""Results in other forms: one module a format."""
+"""Export of results: one module a format."""

@@ -1,7 +1,7 @@
-"""What the formats of one JSON object a result share.
+"""What the formats with one JSON object a result share.
 
-Keys and the types of their values are the same in every row, ``null`` rather than absent, so that readers
-which infer a schema from the first rows get it right.
+Every row has the same keys with the same value types; a missing value is ``null``. Readers that infer a
+schema from the first rows therefore infer the right one.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @contextmanager
 def json_lines(stream: BinaryIO, row: Callable[[Result, Messages], JSONObject]) -> Iterator[Write]:
-    """Take results one by one, and write each as the line that ``row`` makes of it."""
+    """Yield a function that writes one result as the line that ``row`` returns."""
 
     def write(result: Result, messages: Messages) -> None:
         stream.write(encode_line(row(result, messages)))
@@ -30,14 +30,14 @@ def json_lines(stream: BinaryIO, row: Callable[[Result, Messages], JSONObject]) 
 
 
 def answer_of(result: Result) -> str:
-    """The text of an answer. Raises ``NotTextError`` where it has none."""
+    """Return the text of an answer. Raises ``NotTextError`` if it has none."""
     if not result.text:
         raise NotTextError
     return result.text
 
 
 def text(message: Mapping[str, Any]) -> str:
-    """The text of a message. Raises ``NotTextError`` where it has other parts, such as images."""
+    """Return the text of a message. Raises ``NotTextError`` if it has other parts, such as images."""
     content = message.get("content")
     parts = content if isinstance(content, list) else [{"text": content}]
     texts = [part.get("text") if isinstance(part, dict) else None for part in parts]

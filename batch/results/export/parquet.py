@@ -1,4 +1,4 @@
-"""Results as a Parquet file, through pyarrow (extra ``parquet``), which is imported when it is asked for."""
+"""Export to a Parquet file with pyarrow (extra ``parquet``), which is imported on first use."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ NAME = "parquet"
 NEEDS_MESSAGES = False
 
 ROW_GROUP = 10_000
-"""Rows of one row group: what is held in memory at a time."""
+"""Number of rows of a row group, which is kept in memory until it is written."""
 
 
 def pyarrow() -> tuple[Any, Any]:
-    """The library and its Parquet part. Raises ``UsageError`` where it is not installed."""
+    """Return ``pyarrow`` and ``pyarrow.parquet``. Raises ``UsageError`` if pyarrow is not installed."""
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
@@ -32,7 +32,7 @@ def pyarrow() -> tuple[Any, Any]:
 
 @contextmanager
 def writer(stream: BinaryIO) -> Iterator[Write]:
-    """Take results one by one, and leave a whole file in the stream at the end."""
+    """Yield a function that adds one result; on exit the stream contains a complete file."""
     arrow, parquet = pyarrow()
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
     gathered: list[dict[str, Any]] = []

@@ -1,4 +1,4 @@
-"""The formats of exports that there are, by name. Each is imported when it is asked for."""
+"""Registry of the export formats, by name. A format is imported on first use."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ MODULES: dict[str, str] = {
 
 
 def names() -> list[str]:
-    """The names of all formats, in the order of the registry."""
+    """Return the names of all formats, in the order of the registry."""
     return list(MODULES)
 
 
 def format_of(name: str) -> ExportFormat:
-    """The format of that name. Raises ``UsageError``, listing what there is."""
+    """Return the format of that name. Raises ``UsageError``, which lists the known formats."""
     module = MODULES.get(name)
     if module is None:
-        raise UsageError(f"there is no export format {name!r}; there is {', '.join(names())}")
+        raise UsageError(f"unknown export format {name!r}; known: {', '.join(names())}")
     return cast("ExportFormat", import_module(module))

@@ -1,4 +1,4 @@
-"""Results as the rows of a table, for CSV and Parquet: the same columns of the same types in every file."""
+"""Export as table rows, for CSV and Parquet: every file has the same columns with the same types."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ COLUMNS: dict[str, str] = {
 
 
 def row(result: Result) -> dict[str, Any]:
-    """The result's cells; ``None`` where there is nothing."""
+    """Return the cells of a result by column name; ``None`` for a missing value."""
     usage, error = result.usage or Usage(), result.error
     return {
         "id": result.id,
@@ -81,7 +81,7 @@ def row(result: Result) -> dict[str, Any]:
 
 
 def told(value: Told | UnsetType) -> Told | None:
-    """The value of a field that is absent from lines without one."""
+    """Return the value of an optional field, ``None`` if the line does not have it."""
     return None if isinstance(value, UnsetType) else value
 
 

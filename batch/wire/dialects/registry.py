@@ -1,4 +1,4 @@
-"""The dialects that there are, by name. Each is imported when a job first names it."""
+"""Registry of the dialects. Each is imported when a job first names it."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ MODULES: dict[str, str] = {
     "openai": "batch.wire.dialects.openai",
     "autonomous": "batch.wire.dialects.autonomous",
 }
-"""Name → module. This is the one line that a new dialect needs besides its module."""
+"""Name → module. A new dialect needs only this line besides its module."""
 
 
 def names() -> list[str]:
-    """The names of all dialects, in the order of the registry."""
+    """Return the names of all dialects, in the order of the registry."""
     return list(MODULES)
 
 
 def dialect_of(name: str) -> Dialect:
-    """The dialect of that name.
+    """Return the dialect of that name.
 
-    Raises ``UsageError``, listing what there is. No dialect stands in for another: prompts would go to an
-    address that the job does not name.
+    Raises ``UsageError``, which lists the dialects. No dialect is a fallback for another: prompts would be
+    sent to an address that the job does not name.
     """
     module = MODULES.get(name)
     if module is None:
-        raise UsageError(f"there is no dialect {name!r}; there is {', '.join(names())}")
+        raise UsageError(f"unknown dialect {name!r}; known: {', '.join(names())}")
     return cast("Dialect", import_module(module))
