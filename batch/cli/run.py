@@ -25,7 +25,7 @@ from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
@@ -171,19 +171,23 @@ def command(
         gc_tuning.reduce_collections()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
-        for position, job in enumerate(loaded, 1):
+
+        def run(job: JobFile) -> Summary:
             summary = _execute(job, here, reporter(), options, verbose=verbose)
             _print(summary, as_json=as_json, quiet=quiet)
-            if summary.exit_code:
-                return _left_out(loaded[position:], job, summary)
+            return summary
+
+        return _run_in_order(loaded, run)
+
+
+def _run_in_order(jobs: Sequence[JobFile], run: Callable[[JobFile], Summary]) -> int:
+    """Run the jobs up to the first one that is not complete; return the exit code of the last one."""
+    for position, job in enumerate(jobs, 1):
+        if exit_code := run(job).exit_code:
+            for other in jobs[position:]:
+                print_message(f"{other.path} was not run: {job.path} is not complete")
+            return exit_code
     return 0
-
-
-def _left_out(others: Sequence[JobFile], incomplete: JobFile, summary: Summary) -> int:
-    """Report that the other jobs were not run; return the exit code."""
-    for other in others:
-        print_message(f"{other.path} was not run: {incomplete.path} is not complete")
-    return summary.exit_code
 
 
 def _execute(
