@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.app.setup.environment import Environment
 from batch.app.setup.price_tables import has_price
-from batch.diagnostics import MistakeList
+from batch.diagnostics import MOST_MISTAKES, MistakeList
 from batch.errors import JobFileError, Mistake
 from batch.inputs import further_mistakes
 from batch.jobfile.job import JobFile
@@ -48,12 +48,14 @@ def load_job(
 
 def _with_further(error: UnsoundJobError) -> JobFileError:
     """Add the errors in the inputs and prompts, so that fixing one error does not reveal the next."""
+    if error.count > MOST_MISTAKES:  # more than anyone reads, and some are only counted
+        return JobFileError(error.mistakes, error.count, error.notices)
     found = MistakeList()
     found.extend(error.mistakes)
     for mistake in further_mistakes(error.job):
         found.append(mistake)
     every = found.error()
-    return JobFileError(every.mistakes, max(every.count, error.count), error.notices)
+    return JobFileError(every.mistakes, every.count, error.notices)
 
 
 def _load(
