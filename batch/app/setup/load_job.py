@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.app.setup.environment import Environment
 from batch.app.setup.price_tables import has_price
-from batch.diagnostics import DiagnosticList
+from batch.diagnostics import MAX_DIAGNOSTICS, DiagnosticList
 from batch.errors import Diagnostic, JobFileError
 from batch.inputs import further_errors
 from batch.jobfile.job import JobFile
@@ -47,12 +47,14 @@ def load_job(
 
 def _with_further(error: UnsoundJobError) -> JobFileError:
     """Add the errors in the inputs and prompts, so that fixing one error does not reveal the next."""
+    if error.count > MAX_DIAGNOSTICS:  # more than anyone reads, and some are only counted
+        return JobFileError(error.diagnostics, error.count, error.notices)
     found = DiagnosticList()
     found.extend(error.diagnostics)
     for diagnostic in further_errors(error.job):
         found.append(diagnostic)
     every = found.error()
-    return JobFileError(every.diagnostics, max(every.count, error.count), error.notices)
+    return JobFileError(every.diagnostics, every.count, error.notices)
 
 
 def _load(
