@@ -31,7 +31,7 @@ if TYPE_CHECKING:
         PromptJobsError,
         UsageError,
     )
-    from batch.providers.autonomous import AutonomousAI
+    from batch.providers.autonomous_provider import AutonomousAI
     from batch.providers.generator_api import FinishReason
     from batch.records import Reply, Request, Result, Summary, Usage, Verdict
 
@@ -51,7 +51,7 @@ _HOMES = {
         "PromptJobsError",
         "UsageError",
     ),
-    "batch.providers.autonomous": ("AutonomousAI",),
+    "batch.providers.autonomous_provider": ("AutonomousAI",),
     "batch.providers.generator_api": ("FinishReason",),
     "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
 }

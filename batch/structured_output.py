@@ -35,7 +35,7 @@ class Invalid(ValueError):  # noqa: N818 - it describes the answer, not an error
     """An answer that does not meet the requirements; the message explains why, for the model."""
 
 
-def format_complaint(response_format: object) -> tuple[str, str] | None:
+def format_problem(response_format: object) -> tuple[str, str] | None:
     """Return what is invalid in a response format, and a hint.
 
     Unknown types are accepted, since servers have types of their own, unless one looks like a typo of a type

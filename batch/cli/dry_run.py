@@ -26,7 +26,7 @@ _MAX_LINES = 40
 def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
     """Print what running these jobs would do."""
     from batch.app.inspect.dry_run import preview
-    from batch.app.run.sequence import written_by
+    from batch.app.run.several_jobs import written_by
     from batch.app.setup.price_tables import prices_of
 
     sending = TO_RETRY if retry else TO_RUN

@@ -127,7 +127,7 @@ def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """Load and check the jobs that the flags select. Raises ``JobFileError`` with the errors of all."""
     if len(jobfiles) == 1:
         return [load(jobfiles[0], **flags)]
-    from batch.app.run.sequence import check_outputs, together
+    from batch.app.run.several_jobs import check_outputs, together
 
     if flags["output"] is not None:
         raise click.UsageError("--output names one file, and several job files write one each")

@@ -132,7 +132,7 @@ def command(
     Several job files run in the given order. A job runs only if the job before it is complete, so a job can
     read the results of an earlier one. All job files are checked before the first request is sent.
     """
-    from batch.app.run.interrupt import ended_by_signals
+    from batch.app.run.process_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
         from batch.app.run.open_file_limit import check_limit, raise_limit
@@ -153,7 +153,7 @@ def command(
             return print_dry_run(loaded, retry=retry, as_json=as_json)
         here = Environment.current()
         if len(loaded) > 1:
-            from batch.app.run.sequence import check_addresses, check_inputs
+            from batch.app.run.several_jobs import check_addresses, check_inputs
 
             check_inputs(loaded)
             check_addresses(loaded, here)

@@ -33,7 +33,7 @@ def command(
 ) -> int:
     """Check job files and their inputs; report every error and send nothing."""
     from batch.app.advice import advice
-    from batch.app.run.sequence import check_inputs
+    from batch.app.run.several_jobs import check_inputs
     from batch.app.setup.environment import Environment
 
     try:

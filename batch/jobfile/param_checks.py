@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.checking.formats import format_complaint
+from batch.checking.formats import format_problem
 from batch.jobfile.param_values import unknown_names, value_problems
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def param_problems(params: Mapping[str, Any]) -> Iterator[tuple[tuple[str, ...],
     for name, wrong in value_problems(params):
         yield (name,), wrong
     response_format = params.get("response_format")
-    if response_format is not None and (problem := format_complaint(response_format)):
+    if response_format is not None and (problem := format_problem(response_format)):
         yield ("response_format",), problem
 
 

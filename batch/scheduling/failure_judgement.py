@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.failure_codes import FD_LIMIT
-from batch.scheduling.breaker_steps import Charge, Delay, Exhaust
 from batch.scheduling.circuit_states import State
+from batch.scheduling.circuit_steps import Charge, Delay, Exhaust
 from batch.scheduling.decisions import Requeue, Suspend
 from batch.scheduling.fault_attribution import SUSPECT, Kind, kind_of
 from batch.scheduling.outages import (
@@ -20,12 +20,12 @@ from batch.scheduling.outages import (
 )
 from batch.scheduling.probation import Verdict
 from batch.scheduling.retry import Parking, has_begun, speaks_of_another_server, status_of, wait
-from batch.scheduling.suspects import Suspect
+from batch.scheduling.suspect_requests import Suspect
 from batch.scheduling.trials import begin_check
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.endpoint_state import EndpointState
     from batch.scheduling.task import Task
 

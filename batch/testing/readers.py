@@ -72,7 +72,10 @@ class ReaderConformance:
         found = [(row.id, row.variables) for row in rows if isinstance(row, Row)]
         _require(found == list(self.expected), f"the rows are {found}")
         for row in rows:
-            _require(isinstance(row, Row) and row.path == str(path) and row.line > 0, f"{row} has no place")
+            _require(
+                isinstance(row, Row) and row.path == str(path) and row.line > 0,
+                f"{row} lacks its path or line",
+            )
 
     def test_a_file_gives_the_same_rows_each_time(self, tmp_path: Path) -> None:
         """A run reads its inputs several times."""

@@ -198,7 +198,9 @@ async def test_while_the_inputs_of_several_jobs_are_checked(
 ) -> None:
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"}).rename(cli.folder / "first.yaml")
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"})
-    monkeypatch.setattr("batch.app.run.sequence.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(
+        "batch.app.run.several_jobs.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM)
+    )
     before = signal.getsignal(signal.SIGTERM)
     ended = cli("run", "first.yaml", "job.yaml")
     assert (ended.code, ended.stdout) == (143, "")

@@ -25,8 +25,8 @@ from batch.events import DownloadProgressed, Tick
 from batch.providers import aiohttp_check
 from batch.results.result_line import Keep
 from batch.runner import Run
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.answer_validation import Acceptance
-from batch.scheduling.concurrency import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler

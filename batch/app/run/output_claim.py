@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError, OutputWriteError
 from batch.results.filesystem import reason
-from batch.results.owner import Owner, owner_path, read_owner, write_owner
+from batch.results.output_owner import Owner, owner_path, read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

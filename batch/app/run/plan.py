@@ -18,7 +18,7 @@ from batch.inputs.bitset import Bitset
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
-from batch.scheduling.reference_requests import Candidates
+from batch.scheduling.known_good_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
 
 if TYPE_CHECKING:

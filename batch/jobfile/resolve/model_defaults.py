@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.checking.formats import format_complaint
+from batch.checking.formats import format_problem
 from batch.diagnostics import At, Findings, Place, Problem, shown
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
@@ -208,7 +208,7 @@ class Models:
         """Return the job's response format, which is also one of its parameters."""
         if self.spec.response_format is None:
             return
-        if problem := format_complaint(self.spec.response_format):
+        if problem := format_problem(self.spec.response_format):
             self.findings.at_key(("response_format",), *problem)
         if "response_format" in self.spec.params:
             what = "cannot be combined with the job's `response_format`"

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from batch.results.export.json_rows import json_lines
-from batch.results.export.table import told
+from batch.results.export.table import reported
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -77,8 +77,8 @@ def _usage(usage: Usage | None) -> JSONObject | None:
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": total,
-        "prompt_tokens_details": {"cached_tokens": told(usage.cached_tokens)},
-        "completion_tokens_details": {"reasoning_tokens": told(usage.reasoning_tokens)},
+        "prompt_tokens_details": {"cached_tokens": reported(usage.cached_tokens)},
+        "completion_tokens_details": {"reasoning_tokens": reported(usage.reasoning_tokens)},
     }
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.app.inspect.export import sources
-from batch.app.run.sequence import written_by
+from batch.app.run.several_jobs import written_by
 from batch.inputs import check
 from batch.jobfile import load
 from tests.support.inputs_support import by_id, source

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.structured_output import Invalid, format_complaint, parsed
+from batch.structured_output import Invalid, format_problem, parsed
 
 PERSON = {
     "type": "object",
@@ -105,15 +105,15 @@ FORMATS: list[tuple[object, str | None]] = [
 
 @pytest.mark.parametrize(("response_format", "problem"), FORMATS)
 def test_a_format_is_judged_before_anything_is_sent(response_format: object, problem: str | None) -> None:
-    said = format_complaint(response_format)
+    said = format_problem(response_format)
     assert (said is None) == (problem is None)
     assert said is None or said[0].startswith(problem or "")
 
 
 def test_without_jsonschema_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batch.structured_output.find_spec", lambda _: None)
-    assert format_complaint({"type": "json_object"}) is None
-    assert format_complaint(schema(PERSON)) == (
+    assert format_problem({"type": "json_object"}) is None
+    assert format_problem(schema(PERSON)) == (
         "needs jsonschema to check the answers",
         "pip install 'promptjobs[schema]'",
     )
