@@ -77,6 +77,6 @@ def test_what_it_needs_and_an_output_lacks_is_an_error(tsv: None, tmp_path: Path
     output = tmp_path / "out.jsonl"
     output.write_bytes(encode_result(succeeded("a", "The Elbe.")))
     exporter = Exporter("tsv")
-    with pytest.raises(UsageError, match="the lines do not hold the messages"):
+    with pytest.raises(UsageError, match=r"include: \[messages\]"):
         exporter.to_file(exporter.of_output(output), tmp_path / "out.tsv")
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]
