@@ -18,6 +18,7 @@ from batch._version import __version__ as __version__
 
 if TYPE_CHECKING:
     from batch.app.api import arun, run, stream
+    from batch.app.call_options import Options
     from batch.app.setup.load_job import Job, load_job
     from batch.errors import (
         AttemptError,
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "batch.app.setup.load_job": ("Job", "load_job"),
     "batch.app.api": ("arun", "run", "stream"),
+    "batch.app.call_options": ("Options",),
     "batch.errors": (
         "AttemptError",
         "Diagnostic",
@@ -67,6 +69,7 @@ __all__ = [
     "LocalModelError",
     "Mistake",
     "ModelNotFoundError",
+    "Options",
     "OutputLockedError",
     "OutputWriteError",
     "PromptJobsError",

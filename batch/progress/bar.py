@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from typing import Never, TextIO
 
+    from batch.progress.notebook_bar import NotebookBar
     from batch.records import Result
 
     _Tqdm = tqdm[Never]
@@ -26,7 +27,7 @@ else:
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
 
-class _Bar(_Tqdm):
+class TextBar(_Tqdm):
     """tqdm without its monitor thread and its lock between processes: the runner ticks, in one process.
 
     ``speed`` is in requests per second; tqdm's own would cover only the last groups of results.
@@ -41,33 +42,47 @@ class _Bar(_Tqdm):
     def format_dict(self) -> Any:
         return {**super().format_dict, "rate": self.speed or None}
 
+    def resize(self, total: int) -> None:
+        """Change the total, in requests."""
+        self.total = total
+
 
 class BarReporter(ProgressObserver):
     """Shows the progress of a run: requests done, their rate, in flight, retries, failures, tokens/s and ETA.
 
-    ``colour`` prints failures in red. ``clock`` returns seconds of a monotonic clock.
+    ``colour`` prints failures in red. ``clock`` returns seconds of a monotonic clock. ``bar`` is the kind of
+    bar; a notebook has its own.
     """
 
-    def __init__(self, stream: TextIO, *, colour: bool, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        *,
+        colour: bool,
+        clock: Callable[[], float] = time.monotonic,
+        bar: type[TextBar | NotebookBar] = TextBar,
+    ) -> None:
         super().__init__()
+        self._kind = bar
         self._stream: Any = SafeStream(stream)
         self._colour = colour
         self._clock = clock
-        self._bar: _Bar | None = None
+        self._bar: TextBar | NotebookBar | None = None
         self._shown_at = clock()
         self._speed = Speed(self._shown_at, self.counters)
 
     def _start(self, total: int, settled: int) -> None:
         super()._start(total, settled)
         self._speed = Speed(self._clock(), self.counters)
-        self._bar = _Bar(
+        self._bar = self._kind(
             total=total, initial=settled, file=self._stream, unit="req", dynamic_ncols=True, leave=True
         )
 
     def _grow(self, total: int, settled: int) -> None:
         super()._grow(total, settled)
         if self._bar is not None:
-            self._bar.total, self._bar.n = total, self.counters.done
+            self._bar.resize(total)
+            self._bar.n = self.counters.done
 
     def _finished(self, results: Sequence[Result]) -> None:
         super()._finished(results)
@@ -106,7 +121,7 @@ class BarReporter(ProgressObserver):
             self._bar.set_postfix_str(", ".join(parts))
 
     def _show_failures(self, text: str) -> None:
-        _Bar.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)
+        self._kind.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)
 
     def _show_retry(self, text: str) -> None:
-        _Bar.write(text, file=self._stream)
+        self._kind.write(text, file=self._stream)

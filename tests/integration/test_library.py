@@ -104,12 +104,6 @@ def test_run_needs_no_loop(folder: Path) -> None:
     assert {line["served_by"] for line in lines(folder / "output" / "words.jsonl")} == {"extractive"}
 
 
-async def test_run_in_a_running_loop_says_what_is_wrong(folder: Path, server: ChatServer) -> None:
-    with pytest.raises(RuntimeError, match="Already running"):
-        batch.run(job_for(server.url))
-    assert server.seen == []
-
-
 async def test_options_are_those_of_the_command(folder: Path, server: ChatServer) -> None:
     job = job_for(server.url, concurrency=1)
     summary = await batch.arun(

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from pathlib import Path
     from typing import Unpack
 
-    from batch.app.api import Options
+    from batch.app.call_options import OptionKeywords
     from batch.records import Result
 
 _context = multiprocessing.get_context("forkserver")
@@ -57,7 +57,7 @@ class Life:
     midst of it where that is a write. ``options`` are those of ``batch.run``.
     """
 
-    def __init__(self, job: Path, dies_at: float | None = None, **options: Unpack[Options]) -> None:
+    def __init__(self, job: Path, dies_at: float | None = None, **options: Unpack[OptionKeywords]) -> None:
         self._acknowledged, theirs = _context.Pipe(duplex=False)
         arguments = (job, theirs, dies_at, options)
         self._process = _context.Process(target=_live, args=arguments, daemon=True)
@@ -90,7 +90,7 @@ class Life:
         return said.decode().split()
 
 
-def _live(job: Path, acknowledged: Connection, dies_at: float | None, options: Options) -> None:
+def _live(job: Path, acknowledged: Connection, dies_at: float | None, options: OptionKeywords) -> None:
     """The process: run the job, and say of each result that it is durable."""
     if dies_at is not None:
         _make_mortal(dies_at)

@@ -6,6 +6,7 @@ import os
 import signal
 import time
 import traceback
+from asyncio import CancelledError
 from collections import Counter
 from datetime import UTC, datetime
 from functools import partial
@@ -89,7 +90,10 @@ class RunLog:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         """Log the end of the run; ``error`` ended it from outside, or prevented sending."""
-        if error is not None and not self._has_ended:
+        if isinstance(error, CancelledError) and not self._has_ended:
+            self._write_counts()
+            self._log.write("end", "cancelled by the caller; the requests without a result are pending")
+        elif error is not None and not self._has_ended:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 

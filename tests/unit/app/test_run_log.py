@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from batch.app.run.run_log import MAX_LINES_OF_A_KIND, PERIOD, RunLog
@@ -98,3 +100,13 @@ def test_what_ends_a_run_from_outside_is_logged(book: Book, error: BaseException
     with pytest.raises(type(error)), book.log:
         raise error
     assert book.lines == [("end", f"{type(error).__name__}: {error}")]
+
+
+def test_a_cancelled_run_logs_its_counts_and_what_is_pending(book: Book) -> None:
+    book.observe(ResultsDurable([succeeded("row-1"), succeeded("row-2")]))
+    with pytest.raises(asyncio.CancelledError), book.log:
+        raise asyncio.CancelledError("Cancelled via cancel scope 7f2b")
+    assert book.lines == [
+        ("counts", "since the last line: succeeded 2"),
+        ("end", "cancelled by the caller; the requests without a result are pending"),
+    ]
