@@ -72,7 +72,7 @@ def work(promptjobs: Command, tmp_path: Path) -> Path:
 
 def test_the_examples_are_found() -> None:
     assert len(JOB_FILES) == 9
-    assert len(PROGRAMS) == 5
+    assert len(PROGRAMS) == 6
     assert [line for name in PAGES for line in blocks(name, "sh") if line.startswith(SETS_UP)]
     assert WITH_COMMANDS == ["README.md", "docs/start.md", "docs/job_file.md", "docs/results.md"]
 

@@ -11,6 +11,7 @@ import sys
 from contextlib import asynccontextmanager, redirect_stderr
 from dataclasses import FrozenInstanceError, fields
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -23,7 +24,6 @@ from batch.testing import FaultServer, Stall, answer, status
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
-    from pathlib import Path
 
     from batch.testing import Received, Script
     from tests.conftest import Command
@@ -266,7 +266,7 @@ async def test_a_cancelled_call_says_how_to_resume(
     assert str(raised.value) == (
         f"interrupted: 3 results were written to {output}; run the job again to resume"
     )
-    assert {entry.path.name for entry in raised.traceback[1:]} <= {"api.py", "test_library_calls.py"}
+    assert {Path(entry.path).name for entry in raised.traceback[1:]} <= {"api.py", "test_library_calls.py"}
     assert ids(output) == ["row-0", "row-1", "row-2"]
 
 
