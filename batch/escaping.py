@@ -17,6 +17,8 @@ def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
     Letters, marks, symbols and spaces of every script stay. At most ``limit`` characters are returned; an
     ellipsis as the last of them says that something has been cut.
     """
+    if len(text) <= limit and text.isprintable():
+        return text
     shown: list[str] = []
     length = 0
     for character in text[: limit + 1]:
@@ -33,6 +35,8 @@ def escape_json(text: str) -> str:
 
     Such a character can only stand inside a string there, so nothing is lost.
     """
+    if text.isprintable():
+        return text
     return "".join(
         character if character == "\n" or _is_visible(character) else _as_json(character)
         for character in text

@@ -14,6 +14,7 @@ import click
 from batch.cli import gc_tuning, money
 from batch.cli.console import DURATION, has_colour, is_fancy, option, print_json, say, say_traceback
 from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.selectors import PerLine
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -54,6 +55,19 @@ Exit codes:
     "--dry-run",
     is_flag=True,
     help="Show what would be sent, why, and an estimate of its tokens. Send nothing.",
+)
+@option(
+    "--only",
+    multiple=True,
+    type=PerLine(),
+    metavar="ID",
+    help="Send only this request, or those that match a pattern such as 'reports/*'. Can be repeated.",
+)
+@option(
+    "--force",
+    is_flag=True,
+    help="Also send requests again that have succeeded. Their answers are kept as those of changed "
+    "requests are.",
 )
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
@@ -99,6 +113,8 @@ Exit codes:
 def command(
     concurrency: int | None,
     dry_run: bool,
+    only: tuple[str, ...],
+    force: bool,
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
@@ -113,6 +129,7 @@ def command(
     quiet: bool,
     verbose: bool,
     retry: bool = False,
+    codes: tuple[str, ...] = (),
     **jobs: Any,
 ) -> int:
     """Send every request that has not succeeded yet.
@@ -132,19 +149,16 @@ def command(
         from batch.app.run.sequence import check_addresses, check_inputs
         from batch.app.setup.environment import Environment
         from batch.cli.dry_run import dry_run as print_dry_run
+        from batch.scheduling.selection import EVERYTHING, Selection
 
+        if only and len(jobs["jobfiles"]) > 1:
+            raise click.UsageError("--only selects requests of one job file; name one")
         raise_limit()
         check_limit()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
         if dry_run or len(loaded) > 1:
             check_claims(loaded, adopt=adopt)
-        if dry_run:
-            return print_dry_run(loaded, retry=retry, as_json=as_json)
-        here = Environment.current()
-        if len(loaded) > 1:
-            check_inputs(loaded)
-            check_addresses(loaded, here)
         options = RunOptions(
             limit,
             max_duration,
@@ -155,7 +169,15 @@ def command(
             prune=prune,
             adopt=adopt,
             watchdog=watchdog,
+            force=force,
+            selection=Selection(only, codes) if only or codes else EVERYTHING,
         )
+        if dry_run:
+            return print_dry_run(loaded, options, as_json=as_json)
+        here = Environment.current()
+        if len(loaded) > 1:
+            check_inputs(loaded)
+            check_addresses(loaded, here)
         gc_tuning.spare()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)

@@ -40,3 +40,6 @@ TO_RUN = frozenset({State.NEW, State.CHANGED, State.FAILED})
 
 TO_RETRY = TO_RUN | {State.GIVEN_UP}
 """The same for ``promptjobs retry``."""
+
+TO_FORCE = TO_RETRY | {State.DONE}
+"""The same for ``--force``."""

@@ -307,15 +307,15 @@ def counted(ended: Ended) -> dict[str, str]:
 
 def test_status_of_a_job_from_nothing_to_done(cli: Cli, job: Path, server: ChatServer) -> None:
     nothing = counted(cli("status", "job.yaml"))
-    assert (nothing["requests"], nothing["done"], nothing["pending"]) == ("10", "0", "10")
+    assert (nothing["requests"], nothing["succeeded"], nothing["pending"]) == ("10", "0", "10")
     assert not (cli.folder / "output").exists()
     cli("run", "job.yaml", "--limit", "4")
     some = counted(cli("status", "job.yaml"))
-    assert (some["done"], some["pending"], some["new"]) == ("4", "6", "6")
+    assert (some["succeeded"], some["pending"], some["new"]) == ("4", "6", "6")
     cli("run", "job.yaml")
-    assert counted(cli("status", "job.yaml"))["done"] == "10"
+    assert counted(cli("status", "job.yaml"))["succeeded"] == "10"
     changed = counted(cli("status", "job.yaml", "--model", "hermes"))
-    assert (changed["done"], changed["stale"]) == ("0", "10")
+    assert (changed["succeeded"], changed["stale"]) == ("0", "10")
     (cli.folder / "rows.jsonl").write_text('{"id": "row-0", "word": "word 0"}\n')
     assert counted(cli("status", "job.yaml"))["orphans"].startswith("9 lines")
     assert len(server.seen) == 10
@@ -338,7 +338,7 @@ def test_status_tells_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -
     flags = ["list.jsonl", "--provider", "autonomous", "--base-url", server.url]
     assert counted(cli("status", *flags))["requests"] == "1"
     assert said(cli("run", *flags, "-q")) == (0, "")
-    assert counted(cli("status", *flags))["done"] == "1"
+    assert counted(cli("status", *flags))["succeeded"] == "1"
 
 
 def test_status_shows_nothing_raw(cli: Cli, job: Path) -> None:
@@ -476,7 +476,7 @@ def test_failures_are_1_and_told_even_quietly(cli: Cli) -> None:
         assert said(cli("run", "job.yaml"))[0] == 1
         assert len(server.seen) == sent, "what was refused for good is not sent again"
         shown = cli("status", "job.yaml")
-        assert "failed     5 bad_request" in shown.stdout
+        assert "\n  5 bad_request\n" in shown.stdout
         code, stderr = said(cli("run", "job.yaml", "-x", "-o", "fast.jsonl"))
         assert (code, len(lines(cli.folder / "fast.jsonl"))) == (1, 2)
 

@@ -68,6 +68,7 @@ def test_status_as_json(cli: Cli, job: Path, server: ChatServer) -> None:
     assert found == {
         "schema_version": 1,
         "output": str(output(cli)),
+        "running": None,
         "requests": states,
         "succeeded": 3,
         "failed": {"http_500": 1, "bad_request": 1},
@@ -96,17 +97,16 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
     server.refused = "no"
     cli("run", "job.yaml", "-q")
     assert words(cli("status", "job.yaml"))[1:] == [
-        *("requests   5", "done       3", "pending    0"),
-        "given up   2; `promptjobs retry` sends them again",
-        "failed     2 bad_request",
+        *("running    no", "requests   5", "succeeded  3"),
+        *("failed     2; `promptjobs retry` sends them again", "  2 bad_request", "pending    0"),
         "tokens     9 in, 6 out",
     ]
     with output(cli).open("ab") as file:
         file.write(encode_result(replace(failed("d"), cost=0.5)) * 2)
     assert words(cli("status", "job.yaml"))[1:] == [
-        *("requests   5", "done       3", "pending    1", "  stale    1"),
-        "given up   1; `promptjobs retry` sends them again",
-        *("failed     1 bad_request", "failed     1 http_500"),
+        *("running    no", "requests   5", "succeeded  3"),
+        *("failed     1; `promptjobs retry` sends them again", "  1 bad_request"),
+        *("pending    1", "  stale    1"),
         *("tokens     9 in, 6 out", "cost       0.5; that of 3 results is unknown"),
         "superseded 2 lines; cleared away by the next run",
     ]
@@ -115,7 +115,8 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
 def test_status_of_an_empty_file(cli: Cli) -> None:
     (cli.folder / "empty.jsonl").touch()
     assert words(cli("status", "empty.jsonl")) == [
-        *("output     empty.jsonl", "succeeded  0", "tokens     0 in, 0 out")
+        *("output     empty.jsonl", "running    no", "succeeded  0", "failed     0"),
+        "tokens     0 in, 0 out",
     ]
 
 
@@ -239,7 +240,7 @@ def test_a_long_answer_is_shown_whole(cli: Cli) -> None:
 def test_check_proves_a_finished_job(cli: Cli, job: Path, server: ChatServer) -> None:
     cli("run", "job.yaml", "-q")
     assert words(cli("check", "job.yaml"))[1:] == [
-        *("requests    5", "succeeded   5", "failed      0"),
+        *("requests    5", "succeeded   5", "failed      0", "pending     0"),
         "every request has exactly one result or error",
     ]
     write_job(cli, server, "abcd")
@@ -263,7 +264,7 @@ def test_check_names_what_is_wrong(cli: Cli, job: Path, server: ChatServer) -> N
     ended = cli("check", "job.yaml")
     assert (ended.code, ended.stderr) == (1, "")
     assert ended.stdout.splitlines()[1:-1] == [
-        *("requests    5", "succeeded   3", "failed      0"),
+        *("requests    5", "succeeded   3", "failed      0", "pending     2"),
         *("missing     1: e", "stale       1: d", "duplicates  1: d", "orphans     1: x", "damaged     2"),
     ]
     assert as_json(cli("check", "job.yaml", "--json"))["stale"] == {"number": 1, "first": ["d"]}

@@ -30,7 +30,6 @@ from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
-from batch.scheduling.resume import TO_RETRY, TO_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -43,7 +42,6 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
     from batch.records import Result, Summary
-    from batch.scheduling.resume import State
 
 _LOOK_UP_AFTER = 1000
 """Lines of the output that are read before anybody asks whether they are still wanted."""
@@ -132,14 +130,16 @@ async def _prepared(
     claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    feed = feed_of(job, source, log, _sending(options))
+    feed = feed_of(job, source, log, options.sending, options.selection)
     await anyio.to_thread.run_sync(source.prepare)
     await feed.prepare(observers)
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
         observers.warn(again)
     told = _remark(source, observers)
-    observers.emit(RunStarted(feed.plan.total, feed.plan.settled, is_whole=feed.growth() is None))
+    plan = feed.plan
+    selected = plan.total - plan.left_out.total()
+    observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
     return _Prepared(job, log, run_log, observers, begun, claimed, source, feed, lines, told)
 
 
@@ -150,6 +150,7 @@ async def _carried_out(run: _Prepared, session: Session, signals: Signals, optio
         if run.log.is_restated:
             await run.record()
             observers.warn(written_again(await run.log.write_restated()))
+        session.count_from(run.log)
         if plan.to_send and options.limit != 0:
             await session.send(run.feed, run.log, run.record)
         with signals.stoppable(UNFINISHED):
@@ -199,10 +200,6 @@ def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -
         if notice not in told:
             observers.inform(notice)
     return notices
-
-
-def _sending(options: RunOptions) -> frozenset[State]:
-    return TO_RETRY if options.retry else TO_RUN
 
 
 async def _opened(job: JobFile, options: RunOptions) -> ResultLog:

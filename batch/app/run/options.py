@@ -5,8 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from batch.scheduling.resume import TO_FORCE, TO_RETRY, TO_RUN
+from batch.scheduling.selection import EVERYTHING, Selection
+
 if TYPE_CHECKING:
     from batch.app.run.watchdog import Watchdog
+    from batch.scheduling.resume import State
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +21,8 @@ class RunOptions:
     SIGTERM and SIGHUP stop the run; only for the main thread of a process of our own, which a ``watchdog``
     may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of
     requests that the job no longer has are dropped from the output, and what earlier runs have set aside is
-    removed. ``adopt``: the output may be one that another job file wrote.
+    removed. ``adopt``: the output may be one that another job file wrote. ``force``: requests are sent
+    whatever their results are. ``selection`` limits the run to some requests.
     """
 
     limit: int | None = None
@@ -29,3 +34,12 @@ class RunOptions:
     prune: bool = False
     adopt: bool = False
     watchdog: Watchdog | None = None
+    force: bool = False
+    selection: Selection = EVERYTHING
+
+    @property
+    def sending(self) -> frozenset[State]:
+        """The states from which requests are sent."""
+        if self.force:
+            return TO_FORCE
+        return TO_RETRY if self.retry else TO_RUN

@@ -17,6 +17,7 @@ from batch.app.run.quotas import Quotas
 from batch.app.run.shutdown import UNSENT, Stopper
 from batch.app.run.summary import SummaryBuilder
 from batch.app.run.timestamps import exact_utc_now
+from batch.app.run.totals import Replaced, totals
 from batch.errors import PromptJobsError
 from batch.events import DownloadProgressed, ResultsDurable, Tick
 from batch.exit_codes import exit_code
@@ -26,6 +27,7 @@ from batch.runner import Run
 from batch.scheduling.answer_validation import Acceptance
 from batch.scheduling.concurrency import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
+from batch.scheduling.resume import State
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
 from batch.scheduling.target_queue import TargetQueue
@@ -75,6 +77,11 @@ class Session:
         self.told_twice = False
         """Whether a second signal has asked the run to end now."""
         self._held_back: str | None = None
+        self._replaced: Replaced | None = None
+
+    def count_from(self, log: ResultLog) -> None:
+        """Count the lines of the log that results replace from now on."""
+        self._replaced = Replaced(log.contents.index)
 
     async def write(self, log: ResultLog, results: Sequence[Result]) -> None:
         """Write results that need no run."""
@@ -241,8 +248,11 @@ class Session:
         self, plan: Plan, begun: Beginning, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
         """What it came to; ``error`` is what ended it early."""
+        counts = totals(plan, self._statistics, self._replaced)
+        unselected = plan.left_out[State.NEW] + plan.left_out[State.CHANGED]
         pending = plan.to_do - self._statistics.succeeded - self._statistics.failed
         limits = self._limits_reached() if pending else []
+        limits += [f"pending requests that were not selected: {unselected}"] if unselected else []
         reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in self._parkings] + limits
         reasons += self._stops() if pending else []
         is_partial = plan.changes.is_partial
@@ -251,16 +261,16 @@ class Session:
         if pending and not reasons and error is None:
             reasons.append(f"{pending} requests have not been sent; run it again")
         code = exit_code(
-            failed=plan.given_up + self._statistics.failed > 0,
+            failed=counts.failed > 0,
             parkings=[parking for _, parking in self._parkings],
             out_of_budget=bool(limits),
             signal=self._signal,
             error=None if error is None else error.exit_code,
-            pending=bool(pending or is_partial),
+            pending=bool(pending or unselected or is_partial),
         )
         if error is not None:
             reasons = [*reasons, str(error)]
         builder = SummaryBuilder(
-            self._job, plan, self._statistics, self._quotas, self._checks, self._held_back
+            self._job, plan, self._statistics, self._quotas, self._checks, self._held_back, self._replaced
         )
         return builder.summary(begun, exit_code=code, reasons=reasons, orphans=orphans)

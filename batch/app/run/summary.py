@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING
 
 from batch._version import __version__
 from batch.app.run.timestamps import utc_now
+from batch.app.run.totals import totals
 from batch.records import SCHEMA_VERSION, Summary
-from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from batch.app.run.plan import Plan
     from batch.app.run.quotas import Quotas
     from batch.app.run.run_statistics import Statistics
+    from batch.app.run.totals import Replaced
     from batch.jobfile.job import JobFile
 
 _PACKAGES = ("aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "uvloop", "xllamacpp")
@@ -79,19 +80,21 @@ class SummaryBuilder:
     quotas: Quotas
     checks: int
     held_back: str | None = None
+    replaced: Replaced | None = None
 
     def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
         """The summary of a run that ends now."""
         plan, statistics = self.plan, self.statistics
+        counts = totals(plan, statistics, self.replaced)
         return Summary(
             schema_version=SCHEMA_VERSION,
             name=self.job.name,
             output=str(self.job.output),
             exit_code=exit_code,
             total=plan.total,
-            succeeded=plan.states[State.DONE] + statistics.succeeded,
-            failed=plan.given_up + statistics.failed,
-            pending=plan.to_do - statistics.succeeded - statistics.failed,
+            succeeded=counts.succeeded,
+            failed=counts.failed,
+            pending=counts.pending,
             sent=statistics.succeeded + statistics.failed,
             attempts=statistics.attempts,
             prompt_tokens=statistics.prompt_tokens,
@@ -102,7 +105,7 @@ class SummaryBuilder:
             reasons=reasons,
             orphans=orphans,
             resumed=plan.settled,
-            codes=dict(statistics.codes + plan.given_up_codes),
+            codes=dict(counts.codes),
             latency=statistics.latency.percentiles(),
             first_byte=statistics.first_byte.percentiles(),
             started_at=begun.at,
