@@ -85,10 +85,11 @@ class RunStarted(Event, frozen=True, gc=False):
 
 
 class PlanGrew(Event, frozen=True, gc=False):
-    """The same numbers, of a job that is read while it runs."""
+    """The same numbers, of a job that is read while it runs. ``is_whole``: all of it has been read."""
 
     total: int
     settled: int
+    is_whole: bool = False
 
 
 class AttemptStarted(Event, frozen=True, gc=False):

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli import show_table
 from batch.cli.console import option, print_json, tell
 from batch.cli.job_options import is_results, job_flags, load
 from batch.cli.selectors import code_option
@@ -72,6 +71,8 @@ def command(
     """
     wanted = {*statuses, *(["failed"] if failed else [])}
     if not ids:
+        from batch.cli import show_table
+
         return show_table.show(jobfile, job, wanted, codes, grep, limit, as_json=as_json)
     if wanted or codes or grep or limit is not None:
         raise click.UsageError(

@@ -70,7 +70,8 @@ class StreamingPlan:
 
     def growth(self) -> PlanGrew:
         """Return how many requests have been found by now, and how many of them need nothing."""
-        return PlanGrew(self.plan.total, self.plan.settled)
+        plan = self.plan
+        return PlanGrew(plan.total - plan.left_out.total(), plan.settled, is_whole=self.is_whole)
 
     async def begin(self) -> None:
         """Read each target's requests as far as the first that is to be sent.
