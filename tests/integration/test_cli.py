@@ -253,6 +253,26 @@ def test_init_writes_a_job_file_without_mistakes(cli: Cli) -> None:
     assert said(cli("run", "new/folder/job.yaml", "--set", "engine=extractive", "-q")) == (0, "")
 
 
+@pytest.mark.parametrize("server", ["local", "openai", "ollama", "vllm", "llama.cpp"])
+def test_init_writes_a_valid_job_file_for_each_server(cli: Cli, server: str) -> None:
+    ended = cli("init", "--from", server)
+    assert (ended.code, ended.stdout) == (0, "")
+    assert (
+        ended.stderr == "wrote job.yaml; put texts into documents and run it with: promptjobs run job.yaml\n"
+    )
+    (cli.folder / "documents").mkdir()
+    (cli.folder / "documents" / "a.txt").write_text("A text.")
+    ended = cli("validate", "job.yaml", OPENAI_API_KEY="sk-anything")
+    assert (ended.code, ended.stderr.count("\n")) == (0, 1), ended.stderr
+
+
+def test_init_for_an_unknown_server_names_those_that_there_are(cli: Cli) -> None:
+    ended = cli("init", "--from", "lmstudio")
+    assert ended.code == 2
+    assert "'local', 'openai', 'ollama', 'vllm', 'llama.cpp'" in ended.stderr
+    assert not (cli.folder / "job.yaml").exists()
+
+
 def test_init_overwrites_nothing(cli: Cli) -> None:
     (cli.folder / "job.yaml").write_text("mine")
     assert said(cli("init")) == (2, "promptjobs: job.yaml is there already; it was left as it is\n")
@@ -557,7 +577,7 @@ async def test_a_terminal_gets_a_bar_and_colours_unless_it_declines(promptjobs: 
             ended = await on_terminal(promptjobs, "run", "job.yaml", "-o", f"{name}.jsonl", env=env)
             assert ended.code == 1
             shown[name] = ended.stderr
-    assert {name: ("10/10 [" in text, "\x1b[31m" in text) for name, text in shown.items()} == {
+    assert {name: ("10/10  failed " in text, "\x1b[31m" in text) for name, text in shown.items()} == {
         "plain": (True, True),
         "no colour": (True, False),
         "dumb": (False, False),

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batch.cli import init
 from batch.jobfile import Inputs, Message, Model, Retries, Timeouts, load, load_mapping, starter
+from batch.jobfile.init_template import SERVERS
 from batch.jobfile.paths import bounds_of
 from tests.support.jobfile_support import HEAD, job, mistakes_of, write
 
@@ -34,10 +36,28 @@ def test_the_least_that_makes_a_job_has_sensible_defaults(tmp_path: Path) -> Non
     )
 
 
-def test_the_starter_has_no_mistakes(tmp_path: Path) -> None:
-    for name in ("summaries", "on", 'it\'s: a "name"', "Ünïcode / slash"):
-        path = write(tmp_path, starter(name))
-        assert load(path).name == name
+@pytest.mark.parametrize(
+    ("server", "provider", "base_url"),
+    [
+        ("local", "autonomous", "local"),
+        ("openai", "openai", "https://api.openai.com/v1"),
+        ("ollama", "openai", "http://127.0.0.1:11434/v1"),
+        ("vllm", "openai", "http://127.0.0.1:8000/v1"),
+        ("llama.cpp", "openai", "http://127.0.0.1:8080/v1"),
+    ],
+)
+def test_the_starters_have_no_errors(tmp_path: Path, server: str, provider: str, base_url: str) -> None:
+    text = starter(server)
+    assert "\nname:" not in text
+    assert max(map(len, text.splitlines())) <= 120
+    job = load(write(tmp_path, text))
+    assert (job.name, job.models[0].provider, job.models[0].base_url) == ("job", provider, base_url)
+    assert [message.role for message in job.prompts[0].messages] == ["system", "user"]
+    assert job.prompts[0].messages[1].content == "{{ text }}"
+
+
+def test_there_is_a_starter_for_each_server() -> None:
+    assert SERVERS == init.SERVERS == ("local", "openai", "ollama", "vllm", "llama.cpp")
 
 
 def test_a_models_own_settings_win_over_the_jobs_and_maps_are_merged(tmp_path: Path) -> None:
