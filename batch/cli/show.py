@@ -61,7 +61,7 @@ def command(
     as_json: bool,
     **job: Any,
 ) -> int:
-    """Show requests: a table of all, or everything about those with the given IDs.
+    """Show a table of all requests, or those with the given IDs.
 
     JOBFILE is a job file or an output file. The table has one line per request: its ID, its status, the code
     of its error, its tokens (prompt+answer), and the first words of its answer or error message.

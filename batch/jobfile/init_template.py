@@ -8,7 +8,7 @@ SCHEMA_FILE = "promptjobs.schema.json"
 _HEAD = """\
 # yaml-language-server: $schema={schema}
 #
-# Each document in the folder `documents` becomes one request, and each request one line of output/job.jsonl.
+# Each document in the folder `documents` is one request, each request one line of output/job.jsonl.
 #
 #   promptjobs validate job.yaml         report every error in this file and its inputs
 #   promptjobs run --dry-run job.yaml    show what would be sent
@@ -18,8 +18,8 @@ _HEAD = """\
 """
 
 _BODY = """
-# The instruction goes into `system`, the document into `prompt`. Names in double braces are variables: `text`,
-# `path`, `name` and `stem` of a document, or the columns of a table.
+# The instruction goes into `system`, the document into `prompt`. Names in double braces are variables:
+# `text`, `path`, `name` and `stem` of a document, or the columns of a table.
 system: {system}
 prompt: "{{{{ text }}}}"
 

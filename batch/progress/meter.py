@@ -8,7 +8,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from tqdm.std import Bar
 
 from batch.display_width import cut, display_width, padded
 
@@ -19,6 +18,8 @@ SHORTEST_BAR = 10
 """Cells of the bar below which fields are dropped."""
 
 _LONGEST_BAR = 30
+_BLOCKS = " ▏▎▍▌▋▊▉█"
+_ASCII = " 123456789#"
 _GAP = "  "
 _DIGITS_OF_UNKNOWN = 7
 _SHORTEST_NOTE = 12
@@ -134,8 +135,14 @@ def _joined(numbers: Numbers, cells: int, fields: Sequence[str], *, plain: bool)
     if not cells or numbers.total is None:
         return text
     share = numbers.done / numbers.total if numbers.total else 1.0
-    bar = Bar(min(share, 1.0), default_len=cells, charset=Bar.ASCII if plain else Bar.UTF)
+    bar = _bar(min(share, 1.0), cells, _ASCII if plain else _BLOCKS)
     return f"{int(100 * share):>3}%|{bar}| {text}"
+
+
+def _bar(share: float, cells: int, steps: str) -> str:
+    """Return a bar of so many cells; ``steps`` are a cell's characters from empty to full."""
+    full, part = divmod(int(share * cells * (len(steps) - 1)), len(steps) - 1)
+    return (steps[-1] * full + steps[part])[:cells].ljust(cells)
 
 
 def _short(number: int) -> str:

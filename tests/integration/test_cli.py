@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -656,6 +657,25 @@ async def test_serve_takes_a_key_of_ones_own_and_tells_nobody(promptjobs: Comman
             text += "".join([piece.decode() async for piece in process.stderr])
     assert "API key" not in text
     assert "7163" not in text
+
+
+def test_serve_says_plainly_that_a_port_is_in_use(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = cli("serve", "--engine", "extractive", "--port", str(port))
+    assert (ended.code, ended.stdout) == (7, "")
+    assert ended.stderr == (
+        f"promptjobs: port {port} of 127.0.0.1 is in use by another program; name another one with --port, "
+        "or a free one with --port 0\n"
+    )
+
+
+def test_serve_says_plainly_that_an_address_is_not_here(cli: Cli) -> None:
+    ended = cli("serve", "--engine", "extractive", "--host", "203.0.113.1", "--api-key-env", "K", K="key")
+    assert ended.code == 7
+    assert ended.stderr == (
+        "promptjobs: 203.0.113.1 is not an address of this machine; name one with --host, such as 127.0.0.1\n"
+    )
 
 
 def test_serve_refuses_what_it_cannot_serve(cli: Cli) -> None:

@@ -9,6 +9,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batch.app.inspect.context_limit import ContextLimit
 from batch.app.run.changed_requests import refusal
 from batch.app.run.plan import Plan, open_source
 from batch.app.run.selection_check import check_selection
@@ -81,6 +82,7 @@ def preview(
         skipped = check(source, viewer.see).skipped
         again = sent_again(lines.contents.index.restated_codes())
         viewer.preview.notices.extend([again] if again else [])
+        viewer.preview.notices.extend(viewer.context.notices())
         viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
     check_selection(job, viewer.preview.plan)
     if why := refusal(job, viewer.preview.plan):
@@ -94,6 +96,7 @@ class _Viewer:
         self._lines = lines
         self._prices = prices
         self._estimator = Estimator()
+        self.context = ContextLimit(preview.job)
 
     def see(self, request: Request, origin: Origin) -> None:
         """Count one request."""
@@ -114,6 +117,7 @@ class _Viewer:
 
     def _add(self, load: Load, request: Request) -> None:
         estimate = self._estimator.estimate(request)
+        self.context.add(request, estimate)
         load.requests += 1
         load.prompt_tokens += estimate.prompt
         load.completion_tokens += estimate.longest or 0
