@@ -55,8 +55,8 @@ class ContextLimit:
             if target.too_long:
                 yield (
                     f"{target.too_long} of {target.requests} requests to {name} may be too long for the "
-                    f"embedded model, which takes {CONTEXT} tokens for prompt and answer together; the longest, "
-                    f"{target.longest}, has about {target.most:.0f} and {target.answer} for its answer; "
+                    f"embedded model, which takes {CONTEXT} tokens for prompt and answer together; the "
+                    f"longest, {target.longest}, has about {target.most:.0f} and {target.answer} for its answer; "
                     f"{self._way_out(target.answer)}"
                 )
 
