@@ -1,4 +1,4 @@
-"""Telling a cancellation from an exception that only looks like one."""
+"""Distinguishes real cancellations from stray ``CancelledError`` exceptions."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ import asyncio
 
 
 def is_stray() -> bool:
-    """Whether nothing has cancelled the current asyncio task: a ``CancelledError`` came from elsewhere.
+    """Whether a ``CancelledError`` is stray: the current asyncio task has not been cancelled.
 
-    Such as from a future that a library shares between tasks, and another task has cancelled.
+    For example, a library shares a future between tasks, and another task has cancelled it.
     """
     task = asyncio.current_task()
     return task is not None and not task.cancelling()

@@ -1,8 +1,8 @@
-"""The codes of ``error.code``: what each means, whether it is retried, and what it says about its endpoint.
+"""The codes of ``error.code``: meaning, retries, and what each shows about the endpoint.
 
-A code is the first thing that a failure says. Where an HTTP status or the server's own words say more, the
-caller reads those too: ``scheduling.retry``, ``scheduling.fault_attribution`` and ``scheduling.quota``.
-Codes that are not in the table, such as ``http_502``, are those of a server error: ``OTHER``.
+The code is the main classification of a failure. If an HTTP status or the server's own code says more, the
+caller reads those too: ``scheduling.retry``, ``scheduling.fault_attribution`` and ``scheduling.quota``. Codes
+that are not in the table, such as ``http_502``, are server errors: ``OTHER``.
 """
 
 from __future__ import annotations
@@ -31,40 +31,41 @@ class Retried(Enum):
     BY_BUDGET = auto()
     """Up to ``max_attempts``."""
     ONCE = auto()
-    """A server that does it twice will go on doing it."""
+    """A server that fails in this way twice will continue to."""
     ONCE_IF_FINISHED = auto()
-    """Once if the server says that it has finished, else up to ``max_attempts``."""
+    """Once if the server has finished its answer, else up to ``max_attempts``."""
     UNCHARGED = auto()
-    """It waits and is sent again; that does not count as an attempt of the request."""
+    """The request waits and is sent again; this does not count as an attempt of the request."""
     NEVER = auto()
-    """The next attempt would give the same."""
+    """A retry would fail in the same way."""
     PARK = auto()
-    """Every other request would get the same, so the endpoint is parked and the request stays pending."""
+    """Every other request would fail too, so the endpoint is parked and the request stays pending."""
     NOT_SENT = auto()
     """The request is not sent at all."""
 
 
 class Evidence(Enum):
-    """What a code says by itself about the endpoint that it came from."""
+    """What a code shows about the endpoint that it came from."""
 
     BY_STATUS = auto()
-    """Only what the HTTP status says; without one, nothing."""
+    """Only the HTTP status decides; without one, nothing is known."""
     OUTAGE = auto()
-    """The endpoint cannot be reached: this is never the request's fault."""
+    """The endpoint cannot be reached: the request is never at fault."""
     SUSPECT = auto()
     """Either the request or the endpoint may be at fault."""
     WHOLE_ANSWER = auto()
-    """The answer is whole as far as the server says, so the endpoint works."""
+    """The server has sent a complete answer, so the endpoint works."""
     UNWANTED_ANSWER = auto()
-    """The same, and the answer is fine but for what this job asks of it."""
+    """The server has sent a complete answer, which does not meet the requirements of this job."""
 
 
 class FailureCode(Struct, frozen=True):
-    """One code.
+    """One failure code.
 
-    ``is_congestion``: whether fewer requests at once could have avoided it; ``None``: the HTTP status says.
-    ``is_billable``: whether a model may have seen the request; an HTTP status of an error says more.
-    ``is_foreign``: a server of another kind gives this, while the endpoint is not known to be a chat server.
+    ``is_congestion``: fewer requests at once could have avoided the failure; ``None``: the HTTP status
+    decides. ``is_billable``: a model may have seen the request; the HTTP status of an error may override
+    this. ``is_foreign``: servers of another kind fail in this way, if the endpoint is not known to be a chat
+    server.
     """
 
     name: str
@@ -79,7 +80,7 @@ class FailureCode(Struct, frozen=True):
 OTHER = FailureCode(
     "http_<status>", "A server error such as `http_500`, or 408, 409 or 425. 504 and 524 count as billed."
 )
-"""Stands for all codes that have no line of their own."""
+"""The entry for all codes without an entry of their own."""
 
 NETWORK = (
     FailureCode(
@@ -223,26 +224,26 @@ LOCAL = (
     FailureCode(INTERNAL_ERROR, "A provider or decoder raised an exception: a bug.", retried=Retried.ONCE),
 )
 FAILURE_CODES = {code.name: code for code in (*NETWORK, *STATUSES, *ANSWERS, *LOCAL)}
-"""The table, by name."""
+"""The table of codes by name."""
 
 
 def failure_code(name: str) -> FailureCode:
-    """The line of a code; ``OTHER`` where it has none of its own."""
+    """Return the entry of a code; ``OTHER`` if it has none of its own."""
     return FAILURE_CODES.get(name, OTHER)
 
 
 def parks(name: str) -> bool:
-    """Whether every other request would get the same from this endpoint."""
+    """Whether every other request to this endpoint would fail too."""
     return failure_code(name).retried is Retried.PARK
 
 
 def is_final(name: str) -> bool:
-    """Whether another attempt would give the same."""
+    """Whether a retry would fail in the same way."""
     return failure_code(name).retried is Retried.NEVER
 
 
 def is_retried_once(name: str, *, finished: bool) -> bool:
-    """Whether one more attempt is all that a request gets; ``finished``: the server has ended its answer."""
+    """Whether a request is retried only once; ``finished``: the server has ended its answer."""
     retried = failure_code(name).retried
     return retried is Retried.ONCE or (finished and retried is Retried.ONCE_IF_FINISHED)
 
@@ -253,22 +254,22 @@ def is_outage(name: str) -> bool:
 
 
 def is_suspect(name: str) -> bool:
-    """Whether the code alone, without a status, may be the fault of the request or of the endpoint."""
+    """Whether the code, without a status, may be the fault of the request or of the endpoint."""
     return failure_code(name).evidence is Evidence.SUSPECT
 
 
 def is_unwanted_answer(name: str) -> bool:
-    """Whether the endpoint has given a whole answer, which is not what the job wants."""
+    """Whether the endpoint has sent a complete answer that does not meet the requirements of the job."""
     return failure_code(name).evidence is Evidence.UNWANTED_ANSWER
 
 
 def is_whole_answer(name: str) -> bool:
-    """Whether the answer is whole as far as the server says, though it is no success."""
+    """Whether the endpoint has sent a complete answer, although it is not a success."""
     return failure_code(name).evidence in (Evidence.WHOLE_ANSWER, Evidence.UNWANTED_ANSWER)
 
 
 def is_congestion(name: str) -> bool | None:
-    """Whether fewer requests at once could have avoided it; ``None``: the HTTP status says."""
+    """Whether fewer requests at once could have avoided the failure; ``None``: the HTTP status decides."""
     return failure_code(name).is_congestion
 
 
@@ -278,5 +279,5 @@ def is_billable(name: str) -> bool:
 
 
 def is_foreign(name: str) -> bool:
-    """Whether a server of another kind gives this, while the endpoint is not known to be a chat server."""
+    """Whether servers of another kind fail in this way, if the endpoint is not known to be a chat server."""
     return failure_code(name).is_foreign

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import stat
@@ -15,13 +16,14 @@ if TYPE_CHECKING:
 MAX_BYTES = 16 * 2**20
 """The largest job file and the largest row: 16 MiB."""
 
-_BOM = b"\xef\xbb\xbf"
-_OTHER_ENCODINGS = {
-    b"\xff\xfe\x00\x00": "UTF-32",
-    b"\x00\x00\xfe\xff": "UTF-32",
-    b"\xff\xfe": "UTF-16",
-    b"\xfe\xff": "UTF-16",
-}
+# The four bytes of UTF-32 begin with the two of UTF-16.
+_MARKS = (
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
 # What YAML allows in a stream; a NUL is by far the commonest of the others.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
@@ -57,14 +59,24 @@ def read_text(path: Path) -> str:
     return decode(data, str(path))
 
 
+def encoding_by_mark(start: bytes) -> str | None:
+    """Return the encoding that a byte order mark names, as Python calls it; ``None`` without a mark."""
+    return next((name for mark, name in _MARKS if start.startswith(mark)), None)
+
+
+def wide_encoding_by_mark(start: bytes) -> str | None:
+    """Return the same, but ``None`` for UTF-8."""
+    encoding = encoding_by_mark(start)
+    return None if encoding == "utf-8-sig" else encoding
+
+
 def decode(data: bytes, path: str) -> str:
     """The bytes as text. Raises ``JobFileError`` for anything but printable UTF-8 within the limit."""
     if len(data) > MAX_BYTES:
         raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "rows belong into a JSONL file")
-    for mark, encoding in _OTHER_ENCODINGS.items():
-        if data.startswith(mark):
-            raise _unreadable(path, f"is in {encoding}", "save it as UTF-8")
-    data = data.removeprefix(_BOM)
+    if (encoding := wide_encoding_by_mark(data)) is not None:
+        raise _unreadable(path, f"is in {encoding.upper()}", "save it as UTF-8")
+    data = data.removeprefix(codecs.BOM_UTF8)
     try:
         text = data.decode()
     except UnicodeDecodeError as error:

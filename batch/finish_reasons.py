@@ -1,8 +1,8 @@
-"""What a finish reason says about the answer: the closed list of the words that servers use.
+"""Finish reasons: the closed list of the words that servers use, and their meanings.
 
 The words are those of OpenAI, Anthropic, Gemini, Mistral, Cohere, Bedrock, DeepSeek, Z.ai, OpenRouter, vLLM,
-SGLang, TGI and Ollama. A word that is not in the list is never taken for the end of a whole answer. A job
-file can add a server's own words.
+SGLang, TGI and Ollama. An unknown word never counts as the end of a complete answer. A job file can add a
+server's own words.
 """
 
 from __future__ import annotations
@@ -13,16 +13,16 @@ from msgspec import Struct
 
 
 class Ending(StrEnum):
-    """What a finish reason says about the answer."""
+    """The meaning of a finish reason."""
 
     COMPLETE = "complete"
-    """The answer is whole."""
+    """The answer is complete."""
     LENGTH = "length"
-    """The limit of tokens cut the answer off."""
+    """The answer was cut off at the token limit."""
     FILTERED = "filtered"
     """A content filter stopped the answer, or the model was not allowed to give it."""
     BROKEN_OFF = "broken_off"
-    """Something went wrong while the model answered, or the answer was not continued."""
+    """An error occurred during the answer, or the answer was not continued."""
     UNKNOWN = "unknown"
     """The word is not in the lists."""
 
@@ -47,7 +47,7 @@ BROKEN_OFF = frozenset({
     "too_many_tool_calls", "missing_thought_signature", "pause_turn", "load", "unload",
 })  # fmt: skip
 NONE = frozenset({"", "null"})
-"""Words that stand for no finish reason."""
+"""Words that mean that there is no finish reason."""
 
 BUILT_IN = {
     **dict.fromkeys(COMPLETE, Ending.COMPLETE),
@@ -55,11 +55,11 @@ BUILT_IN = {
     **dict.fromkeys(FILTERED, Ending.FILTERED),
     **dict.fromkeys(BROKEN_OFF, Ending.BROKEN_OFF),
 }
-"""Every built-in word, normalized, and what it says."""
+"""Every built-in word, normalized, with its meaning."""
 
 
 class FinishReasons(Struct, frozen=True):
-    """A job's own words, normalized: those of a whole answer, and those of one that was cut at its limit."""
+    """A job's own words, normalized: for complete answers, and for answers that were cut at their limit."""
 
     complete: frozenset[str] = frozenset()
     length: frozenset[str] = frozenset()
@@ -70,13 +70,13 @@ NO_WORDS = FinishReasons()
 
 
 def normalized(word: str) -> str:
-    """The form in which words are compared: in lower case, with ``_`` for hyphens."""
+    """Return the word in the form for comparisons: lower case, with ``_`` for hyphens."""
     return word.strip().lower().replace("-", "_")
 
 
 def classify(word: str | None, own: FinishReasons = NO_WORDS) -> Ending | None:
-    """What a finish reason says; ``None`` where it is no finish reason."""
-    known = BUILT_IN.get(word or "")  # as most servers write them
+    """Return the meaning of a finish reason; ``None`` if it is none."""
+    known = BUILT_IN.get(word or "")  # the spelling of most servers
     if known is not None:
         return known
     plain = normalized(word or "")

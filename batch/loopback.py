@@ -1,4 +1,4 @@
-"""Which names mean this machine."""
+"""Detection of loopback hosts."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from ipaddress import ip_address
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address, without a port, means this machine and nothing else."""
+    """Whether a host name or address, without a port, always means this machine."""
     if host == "localhost":
         return True
     try:

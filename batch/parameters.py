@@ -1,4 +1,4 @@
-"""What sampling parameters say about a request, whoever sends them."""
+"""Queries on sampling parameters."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
 
 def max_tokens(params: Mapping[str, Any]) -> int | None:
-    """The most tokens that an answer may have, where the parameters say so."""
+    """Return the maximum number of tokens of an answer; ``None`` if the parameters set none."""
     extra = params.get("extra_body")
     sent = {**params, **extra} if isinstance(extra, dict) else params
     written = (sent.get("max_tokens"), sent.get("max_completion_tokens"))

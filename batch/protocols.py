@@ -1,6 +1,6 @@
-"""The docks of the house: what a part must offer to be plugged in, as Protocols.
+"""The interfaces of the parts of the engine, as Protocols.
 
-``app`` chooses who docks where; the runner knows these Protocols and nothing behind them.
+``app`` chooses the implementations; the runner depends only on these Protocols.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Provider(Protocol):
-    """Sends one request, once. Retrying is the engine's business."""
+    """Sends one request once. Retries are the scheduler's task."""
 
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt and return its outcome. Raises nothing but cancellation."""
@@ -23,28 +23,28 @@ class Provider(Protocol):
 
 
 class Source(Protocol):
-    """The requests of a job: lazy, and readable as often as needed."""
+    """The requests of a job: lazy, and readable repeatedly."""
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
-        """All requests in the job's order, or only those of one target."""
+        """Yield all requests in the job's order, or only those of one target."""
         ...
 
 
 class Sink(Protocol):
-    """Where results go. A result counts only once ``write`` has returned."""
+    """The destination of results. A result counts only once ``write`` has returned."""
 
     def known(self, request_id: str) -> Known | None:
-        """What the output already holds for this id."""
+        """Return what the output already has for this id; ``None`` if it has nothing."""
         ...
 
     async def write(self, results: Sequence[Result]) -> None:
-        """Make all of them durable, or raise ``OutputWriteError``."""
+        """Make all results durable, or raise ``OutputWriteError``."""
         ...
 
 
 class Observer(Protocol):
-    """Is called with each event of a run, in order and on the run's thread (downloads: a worker thread)."""
+    """Receives each event of a run, in order and on the run's thread (downloads: a worker thread)."""
 
     def observe(self, event: Event) -> None:
-        """Take in one event. Must return at once; an exception is logged and ends nothing."""
+        """Handle one event. Must return immediately; an exception is logged and ends nothing."""
         ...

@@ -1,7 +1,7 @@
-"""The run: one task group, from the scheduler to the providers and through one writer to the sink.
+"""The run: one task group that takes requests from the scheduler, sends them and writes the results.
 
-The tasks are the attempts under way, never the rows of a job. A worker that has settled an attempt takes
-the next one itself; the dispatcher only starts workers when something has become due.
+The tasks are the attempts in flight, never the rows of a job. A worker that has settled an attempt takes the
+next one itself; the dispatcher only starts workers when a request has become due.
 """
 
 from __future__ import annotations
@@ -47,26 +47,27 @@ if TYPE_CHECKING:
     from batch.scheduling.task import Task
 
 GATHER = 0.05
-"""Seconds for which finished results wait for company before they are written."""
+"""Seconds for which finished results are collected before they are written together."""
 
 BACKLOG = 1000
-"""Results that may wait for a slow disk before no new request is sent."""
+"""Number of unwritten results at which no new request is sent, because the disk is slow."""
 
 TICK = 1.0
 """Seconds between two ``Tick`` events."""
 
 
-_OUTCOMES = (Reply, Failure)  # a union would be made anew at each check
+_OUTCOMES = (Reply, Failure)  # a union would be created again at each check
 
 
 class Run:
     """One run of a job, from the first request to the last durable result.
 
-    ``clock`` dates results, in UTC and ISO 8601. ``time`` is the event loop's own, in seconds: anyio looks up
-    whose loop it is at every call. ``growth`` says how far a job has been read that is read while it runs.
+    ``clock`` returns the time for results, in UTC and ISO 8601. ``time`` returns the event loop's time in
+    seconds; pass the loop's own method, because anyio looks up the loop at every call. ``growth`` returns how
+    far a job has been read that is read while it runs.
     """
 
-    def __init__(  # noqa: PLR0913 - what may be left out says what a plain run is
+    def __init__(  # noqa: PLR0913 - the defaults define a plain run
         self,
         scheduler: Scheduler,
         providers: Mapping[str, Provider],
@@ -102,10 +103,10 @@ class Run:
         self._room = anyio.Event()
 
     async def run(self) -> None:
-        """Send what is to be sent. Returns once nothing more can be done and all results are durable.
+        """Send all requests. Returns once no request can be sent any more and all results are durable.
 
-        Raises ``OutputWriteError``, when what was under way is cancelled, and ``InputsChangedError``, when it
-        was finished and written.
+        Raises ``OutputWriteError`` after cancelling what was in flight. Raises ``InputsChangedError`` after
+        finishing and writing what was in flight.
         """
         async with self._checker, anyio.create_task_group() as tasks:
             tasks.start_soon(self._write_all)
@@ -118,16 +119,16 @@ class Run:
             raise self._error
 
     def congestion(self, seconds: float) -> str | None:
-        """The code of the failures that have held the run back for most of its ``seconds``, if any have."""
+        """Return the code of the failures that slowed the run for most of its ``seconds``, else ``None``."""
         return congestion(self._scheduler, self._time(), seconds)
 
     def drain(self) -> None:
-        """Send nothing more; what is under way may still finish."""
+        """Send no new requests; those in flight may finish."""
         self._scheduler.drain()
         self._wake.set()
 
     def cancel(self) -> None:
-        """Stop now: what is under way is dropped and stays pending; what has finished is still written."""
+        """Stop now: cancel requests in flight, which stay pending, and write the finished results."""
         self.drain()
         if self._attempts is not None:
             self._attempts.cancel()
@@ -178,7 +179,7 @@ class Run:
             self._inputs_changed(error)
 
     def _inputs_changed(self, error: JobFileError) -> None:
-        """Reading a request has failed, such as when a document has gone since the check."""
+        """Stop the run: a request could not be read, for example because a document was removed."""
         self._error = self._error or InputsChangedError(str(error))
         self.drain()
 
@@ -192,7 +193,7 @@ class Run:
             self._emit(AttemptStarted(task.request))
             try:
                 outcome = await self._providers[task.endpoint].complete(task.to_send)
-            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - a provider may be anybody's
+            except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - providers may be third-party
                 outcome = _raised(error)
             if isinstance(outcome, _OUTCOMES) and outcome.lost:
                 self._count_lost(task, outcome.lost)
@@ -210,7 +211,7 @@ class Run:
         self._wake.set()
 
     def _count_lost(self, task: Task, lost: int) -> None:
-        """Count tries that a server may have processed, and so charges for."""
+        """Count lost tries as attempts: the server may have processed and charged them."""
         for _ in range(lost):
             task.attempts += 1
             self._emit(AttemptStarted(task.request))
@@ -222,14 +223,14 @@ class Run:
             return charged(no_outcome(outcome), task.failures)
         try:
             return self._acceptance.judge(task, outcome)
-        except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own errors
+        except Exception as error:  # noqa: BLE001 - jsonschema itself fails on some schemas
             return uncheckable(outcome, f"checking the answer failed: {one_line(error)}")
 
     async def _checked(self, task: Task, answer: Unchecked) -> Outcome:
         try:
             checked = await self._checker.check(answer.reply.text, answer.response_format)
             return self._acceptance.conclude(task, answer.reply, checked)
-        except Exception as error:  # noqa: BLE001 - such as no memory for the check
+        except Exception as error:  # noqa: BLE001 - for example if memory for the check is missing
             return uncheckable(answer.reply, f"checking the answer failed: {one_line(error)}")
 
     def _settle(self, task: Task, outcome: Outcome, started: float, now: float) -> None:
@@ -292,7 +293,7 @@ class Run:
             self.cancel()
 
     async def _write(self) -> None:
-        """Write what has gathered; only a durable result is reported."""
+        """Write the finished results; only durable results are reported."""
         if not self._over:
             self._to_write = anyio.Event()
         results: Sequence[Result] = self._finished
@@ -305,7 +306,7 @@ class Run:
 
 
 def _note(task: Task, failure: Failure, at: str) -> None:
-    """Keep what a failed attempt leaves."""
+    """Record a failed attempt in the task."""
     task.redacted = task.redacted or failure.redacted
     task.history.append(Mishap(failure.code, failure.message, at))
     if failure.code == INVALID_OUTPUT:
@@ -315,7 +316,7 @@ def _note(task: Task, failure: Failure, at: str) -> None:
 
 
 def _raised(error: Exception | asyncio.CancelledError) -> Failure:
-    """The failure of an attempt whose provider raised. A cancellation of the run is raised again."""
+    """Return the failure of an attempt whose provider raised. A cancellation of the run is re-raised."""
     if isinstance(error, asyncio.CancelledError) and not is_stray():
         raise error
     return internal_error(error)

@@ -14,6 +14,8 @@ import anyio
 import pytest
 from hypothesis import settings
 
+from tests.support import campaigns
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -22,12 +24,8 @@ pytest_plugins = ["tests.support.cli_support", "tests.support.transport_paths"]
 settings.register_profile("patient", deadline=None)  # how long an example takes says more of the machine
 settings.load_profile("patient")
 
-for _name in [name for name in os.environ if name.startswith("PROMPTJOBS_")] + [
-    "CI",
-    "NO_COLOR",
-    "FORCE_COLOR",
-]:
-    os.environ.pop(_name, None)  # a build server's own, or the developer's, are not what a test means
+for _name in campaigns.foreign(os.environ):
+    del os.environ[_name]
 
 CACHE = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
 """The user's own cache, so that the tests fetch the model's weights no oftener than the user does."""

@@ -1,1 +1,1 @@
-"""Checks that a hostile schema or answer could make endless, run in a process that can be killed."""
+"""Validation of answers in a process that can be killed: a hostile schema or answer could make it endless."""

@@ -1,4 +1,4 @@
-"""Checks answers beside the event loop, in a few processes that are started when they are needed."""
+"""Checks answers outside the event loop, in a few processes that are started on demand."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ if TYPE_CHECKING:
 
     from batch.checking.messages import CheckResult
 
-MOST = min(4, os.cpu_count() or 1)
-"""Processes at once."""
+MAX_PROCESSES = min(4, os.cpu_count() or 1)
+"""Maximum number of processes."""
 
-CROWDED = 0.25
-"""Seconds for which an answer waits for a process before there is another one."""
+SPAWN_DELAY = 0.25
+"""Seconds that an answer waits for a process before another one is started."""
 
 
 class Checker:
-    """The checking processes of one run; an async context manager that leaves none behind.
+    """The checking processes of one run; an async context manager that ends all of them.
 
-    Answers are served in the order in which they come. A slow one holds one process, and the others go on.
+    Answers are checked in the order of arrival. A slow check occupies one process; the others continue.
     """
 
     def __init__(self) -> None:
@@ -49,7 +49,7 @@ class Checker:
             self._release.close()
 
     async def check(self, text: str, response_format: Mapping[str, object]) -> CheckResult:
-        """What is wrong with an answer. A cancellation ends the check."""
+        """Return the result of checking an answer. A cancellation ends the check."""
         task = CheckRequest(
             "answer", msgspec.json.encode(response_format), text.encode("utf-8", "surrogatepass")
         )
@@ -59,7 +59,7 @@ class Checker:
                 process.check, task, abandon_on_cancel=True, limiter=self._limiter
             )
         except anyio.get_cancelled_exc_class():
-            process.close()  # which also ends the thread
+            process.close()  # this also ends the thread
             self._processes.remove(process)
             process = self._new_process()
             raise
@@ -69,13 +69,15 @@ class Checker:
 
     async def _free_process(self) -> CheckingProcess:
         if self._idle is None:
-            self._release, self._idle = anyio.create_memory_object_stream[CheckingProcess](MOST)
-            self._limiter = anyio.CapacityLimiter(2 * MOST)  # its own: slow checks delay no disk
+            self._release, self._idle = anyio.create_memory_object_stream[CheckingProcess](MAX_PROCESSES)
+            self._limiter = anyio.CapacityLimiter(
+                2 * MAX_PROCESSES
+            )  # a separate limiter: slow checks must not delay the disk
             return self._new_process()
-        if len(self._processes) < MOST:
-            with anyio.move_on_after(CROWDED):
+        if len(self._processes) < MAX_PROCESSES:
+            with anyio.move_on_after(SPAWN_DELAY):
                 return await self._idle.receive()
-            if len(self._processes) < MOST:
+            if len(self._processes) < MAX_PROCESSES:
                 return self._new_process()
         return await self._idle.receive()
 

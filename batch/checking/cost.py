@@ -1,7 +1,7 @@
-"""Which checks are cheap enough for this process, decided without making them.
+"""Cost estimate of checks: which are cheap enough for this process.
 
 Without ``$ref``, each part of a schema is applied to each value of an answer at most once; so the number of
-parts times the number of values bounds the work. An acyclic ``$ref`` counts what it leads to. Regular
+parts times the number of values bounds the work. An acyclic ``$ref`` counts as its target. Regular
 expressions, ``uniqueItems`` (quadratic), ``unevaluated*`` (repeats other checks) and recursive references
 have no such bound.
 """
@@ -20,17 +20,17 @@ if TYPE_CHECKING:
 
     from batch.structured_output import Demand
 
-LONGEST = 64 * 1024
-"""Characters of an answer that is decoded and checked in this process."""
+MAX_TEXT = 64 * 1024
+"""Maximum length of an answer that is decoded and checked in this process, in characters."""
 
-MOST_STEPS = 20_000
-"""Parts of the schema times values of the answer; about 50 ms at worst."""
+MAX_STEPS = 20_000
+"""Maximum number of schema parts times answer values; about 50 ms at worst."""
 
-MOST_PARTS, DEEPEST, LONGEST_PATTERN = 1000, 64, 200
-"""Size and nesting of a schema, and length of its patterns, that is itself checked in this process."""
+MAX_PARTS, MAX_DEPTH, MAX_PATTERN = 1000, 64, 200
+"""Maximum size, nesting and pattern length of a schema that is itself checked in this process."""
 
 _REFERENCE = 10
-"""What it takes to look up a ``$ref``, in steps."""
+"""Cost of resolving a ``$ref``, in steps."""
 
 _DIALECTS = re.compile(r"https?://json-schema\.org/(draft/20(20-12|19-09)|draft-0[67])/schema#?")
 _UNBOUNDED = ("pattern", "patternProperties", "unevaluatedProperties", "unevaluatedItems")
@@ -42,12 +42,14 @@ _SINGLE = (
     *("not", "if", "then", "else", "contains"),
 )
 _VALUES = ("enum", "const", "required", "dependentRequired", "type")
-_SPECIAL_GROUP = re.compile(r"\(\?(?!:)")  # flags make classes slow to compile, look-arounds hide nesting
+_SPECIAL_GROUP = re.compile(
+    r"\(\?(?!:)"
+)  # flags make character classes slow to compile, look-arounds hide nesting
 
 
 def is_cheap(demand: Demand, text: str) -> bool:
-    """Whether it takes no time to check an answer."""
-    return len(text) <= LONGEST and _weight_of_demand(demand) * values_in(text) <= MOST_STEPS
+    """Whether checking an answer is cheap."""
+    return len(text) <= MAX_TEXT and _weight_of_demand(demand) * values_in(text) <= MAX_STEPS
 
 
 @lru_cache(maxsize=256)
@@ -56,12 +58,12 @@ def _weight_of_demand(demand: Demand) -> float:
 
 
 def values_in(text: str) -> int:
-    """An upper bound of the number of values in a text of JSON."""
+    """Return an upper bound of the number of values in a JSON text."""
     return 1 + text.count(",") + text.count("[") + text.count("{")
 
 
 def weight_of(schema: Any) -> float:
-    """The parts of a schema that can be applied to one value; infinite where there is no bound."""
+    """Return the number of schema parts that can apply to one value; infinite if it is unbounded."""
     dialect = schema.get("$schema") if isinstance(schema, dict) else None
     if dialect is not None and not (isinstance(dialect, str) and _DIALECTS.fullmatch(dialect)):
         return math.inf
@@ -72,20 +74,20 @@ def weight_of(schema: Any) -> float:
 
 
 class _Weigher:
-    """Adds up the parts of one schema; what several references lead to is added up once."""
+    """Sums the parts of one schema; the target of several references is summed once."""
 
     def __init__(self, root: Any) -> None:
         self._root = root
         self._known: dict[int, float] = {}
 
     def of(self, schema: Any) -> float:
-        """The weight of a part of the schema."""
+        """Return the weight of a part of the schema."""
         if isinstance(schema, bool):
             return 1
         if not isinstance(schema, dict) or not _is_bounded(schema, is_root=schema is self._root):
             return math.inf
         if id(schema) not in self._known:
-            self._known[id(schema)] = math.inf  # for a reference that leads back here
+            self._known[id(schema)] = math.inf  # for a recursive reference
             total = 1 + sum(map(self.of, _parts(schema))) + sum(map(_size, _values(schema)))
             self._known[id(schema)] = total + self._reference(schema)
         return self._known[id(schema)]
@@ -129,7 +131,7 @@ def _values(schema: Mapping[str, Any]) -> Iterator[Any]:
 
 
 def _size(value: Any) -> int:
-    """The values inside a value, itself included."""
+    """Return the number of values inside a value, including itself."""
     return 1 + sum(map(_size, _inside(value)))
 
 
@@ -138,13 +140,13 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def is_plain(schema: Any) -> bool:
-    """Whether it takes no time to see if this is a JSON Schema: it is small, flat, and has plain patterns."""
+    """Whether validating the schema itself is cheap: it is small, flat, and has plain patterns."""
     level, parts = [schema], 0
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         parts += len(level)
         if not level:
             return True
-        if parts > MOST_PARTS or not all(map(_has_plain_patterns, level)):
+        if parts > MAX_PARTS or not all(map(_has_plain_patterns, level)):
             return False
         level = [part for value in level for part in _inside(value)]
     return False
@@ -156,7 +158,7 @@ def _has_plain_patterns(value: Any) -> bool:
     named = value.get("patternProperties")
     patterns = [value.get("pattern"), *(named if isinstance(named, dict) else ())]
     return all(
-        len(pattern) <= LONGEST_PATTERN and not _SPECIAL_GROUP.search(pattern)
+        len(pattern) <= MAX_PATTERN and not _SPECIAL_GROUP.search(pattern)
         for pattern in patterns
         if isinstance(pattern, str)
     )

@@ -1,4 +1,4 @@
-"""What is wrong with a response format, found out within a bound of time and memory."""
+"""Validation of a response format within bounds of time and memory."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from batch.errors import one_line
 
 
 def format_complaint(response_format: object) -> tuple[str, str] | None:
-    """What is wrong with a response format, and a hint; see ``structured_output.format_complaint``.
+    """Return what is invalid in a response format, and a hint; see ``structured_output.format_complaint``.
 
-    A schema that could be meant to take for ever is checked in a process of its own.
+    A schema that may take very long is checked in a separate process.
     """
     if is_plain(response_format):
         return _complaint_here(response_format)
@@ -30,7 +30,7 @@ def format_complaint(response_format: object) -> tuple[str, str] | None:
 def _complaint_here(response_format: object) -> tuple[str, str] | None:
     try:
         return structured_output.format_complaint(response_format)
-    except Exception as error:  # noqa: BLE001 - jsonschema takes some schemas for its own mistakes
+    except Exception as error:  # noqa: BLE001 - jsonschema itself fails on some schemas
         return _in_words(unfinished(f"failed: {one_line(error)}"))
 
 

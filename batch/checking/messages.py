@@ -1,4 +1,4 @@
-"""What the checking process is asked, and what it says."""
+"""The messages to and from the checking process."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Literal
 from msgspec import Struct
 
 SECONDS = 5
-"""Time of the processor that one check may take."""
+"""Maximum CPU time of one check, in seconds."""
 
 MEMORY = 512 * 1024 * 1024
-"""Bytes that the checking process may have beyond those that it has at its start."""
+"""Maximum bytes of memory of the checking process beyond its memory at the start."""
 
 
 class CheckRequest(Struct, frozen=True):
-    """A check. An ``answer`` is ``text``, to be judged by ``response_format``; a ``format`` is that itself.
+    """A check of an ``answer`` (``text`` by ``response_format``) or of a ``format`` (``response_format``).
 
-    ``response_format`` is JSON. ``text`` is UTF-8, where lone surrogates stand as if they had a form in it.
+    ``response_format`` is JSON. ``text`` is UTF-8, in which lone surrogates are encoded too.
     """
 
     kind: Literal["answer", "format"]
@@ -25,9 +25,9 @@ class CheckRequest(Struct, frozen=True):
 
 
 class CheckResult(Struct, frozen=True):
-    """The result of a check. ``complaint`` says what is wrong, empty where nothing is; ``hint`` what to do.
+    """The result of a check. ``complaint`` says what is invalid, empty if nothing is; ``hint`` what to do.
 
-    ``is_judged`` is ``False`` where the check came to no end: too much time or memory, or an exception.
+    ``is_judged`` is ``False`` if the check did not finish: too much time or memory, or an exception.
     """
 
     complaint: str = ""
@@ -36,5 +36,5 @@ class CheckResult(Struct, frozen=True):
 
 
 def unfinished(why: str) -> CheckResult:
-    """A check that came to no end."""
+    """Return the result of a check that did not finish."""
     return CheckResult(why, is_judged=False)

@@ -1,4 +1,4 @@
-"""A process of our own that checks answers; blocking, for one user at a time."""
+"""A subprocess that checks answers; blocking, for one user at a time."""
 
 from __future__ import annotations
 
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
     from batch.checking.messages import CheckRequest
 
 PATIENCE = 15.0
-"""Seconds for an answer of the process, its start included, however busy the machine is."""
+"""Timeout for an answer of the process, including its start, in seconds."""
 
 TOO_SLOW = f"took longer than {SECONDS} s"
 
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); from batch.checking.worker import main; main()"
 _KEPT = ("PATH", "PYTHONPATH", "PYTHONHOME", "LD_LIBRARY_PATH", "SYSTEMROOT")
-"""Variables that Python may need to start. No key is among them."""
+"""Environment variables that Python may need to start. None of them is a key."""
 
 
 class CheckingProcess:
-    """Started with the first task, and again after a task that killed it; ended by ``close``."""
+    """A process that starts with the first task and again after a task that killed it; ``close`` ends it."""
 
     def __init__(self) -> None:
         self._process: Popen[bytes] | None = None
@@ -45,24 +45,24 @@ class CheckingProcess:
         self.close()
 
     def check(self, task: CheckRequest) -> CheckResult:
-        """What the process says of the task. Whatever happens to it is said of this task alone."""
+        """Return the result of a task. A failure of the process counts for this task only."""
         with self._in_use:
             try:
-                return self._asked(msgspec.msgpack.encode(task))
+                return self._ask(msgspec.msgpack.encode(task))
             except (OSError, EOFError) as error:
-                return unfinished(self._buried(error))
+                return unfinished(self._end_of_process(error))
 
     def close(self) -> None:
-        """End the process; a check that another thread waits for ends, too."""
+        """End the process; a check that another thread waits for ends too."""
         self._is_closed = True
         if (process := self._process) is not None:
             process.kill()
         with self._in_use:
-            self._bury()
+            self._reap()
 
-    def _asked(self, data: bytes) -> CheckResult:
+    def _ask(self, data: bytes) -> CheckResult:
         process = self._running()
-        assert process.stdin is not None  # noqa: S101 - asked for
+        assert process.stdin is not None  # noqa: S101 - opened as a pipe
         assert process.stdout is not None  # noqa: S101
         process.stdin.write(len(data).to_bytes(8, "big") + data)
         process.stdin.flush()
@@ -70,37 +70,37 @@ class CheckingProcess:
 
     def _running(self) -> Popen[bytes]:
         if self._process is None and not self._is_closed:
-            self._process = _started()
-        if self._process is None or self._is_closed:  # ``close`` may have missed one that was just starting
+            self._process = _start_process()
+        if self._process is None or self._is_closed:  # ``close`` may have missed a starting process
             if self._process is not None:
                 self._process.kill()
             raise EOFError
         return self._process
 
-    def _buried(self, error: Exception) -> str:
-        """How the process died. It is gone then, and the next task starts another."""
+    def _end_of_process(self, error: Exception) -> str:
+        """Return how the process ended. The next task starts another one."""
         if isinstance(error, TimeoutError) and self._process is not None:
             self._process.kill()
-        code = self._bury()
+        code = self._reap()
         if code is None:
             return f"could not be started: {one_line(error)}"
         if isinstance(error, TimeoutError) or (sys.platform != "win32" and code == -signal.SIGPROF):
             return TOO_SLOW
-        return f"ended the process that does it (exit code {code})"
+        return f"ended the checking process (exit code {code})"
 
-    def _bury(self) -> int | None:
-        """Let go of a process that ends; return its exit code, ``None`` where there is no process."""
+    def _reap(self) -> int | None:
+        """Release an ending process; return its exit code, ``None`` without a process."""
         process, self._process = self._process, None
         if process is None:
             return None
         for stream in (process.stdin, process.stdout):
             if stream is not None:
-                with suppress(OSError):  # what it could not be told any more
+                with suppress(OSError):  # data that could not be written
                     stream.close()
         return process.wait()
 
 
-def _started() -> Popen[bytes]:
+def _start_process() -> Popen[bytes]:
     from subprocess import DEVNULL, PIPE, Popen  # noqa: PLC0415 - most runs never need it
 
     root = Path(__file__).parent.parent.parent
@@ -110,7 +110,7 @@ def _started() -> Popen[bytes]:
 
 
 def _reply(stream: IO[bytes]) -> bytes:
-    """One reply. Raises ``EOFError`` where there will be none, ``TimeoutError`` where it takes too long."""
+    """Return one reply. Raises ``EOFError`` if there will be none, ``TimeoutError`` after the timeout."""
     from selectors import EVENT_READ, DefaultSelector  # noqa: PLC0415
 
     with DefaultSelector() as selector:

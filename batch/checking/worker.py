@@ -1,7 +1,7 @@
-"""The checking process: it reads tasks from standard input, one after the other, until that ends.
+"""The checking process: reads tasks from standard input, one after the other, until its end.
 
-It sets its own limits: the kernel ends it when a check has taken too much time of the processor, whether or
-not Python gets a turn meanwhile and whether or not the parent still lives.
+It sets its own limits. The kernel kills it after too much CPU time, even if Python cannot run or the parent
+process is gone.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ if sys.platform != "win32":
     import resource
 
 
-GARBAGE = 50_000
-"""New objects after which cycles among them are looked for, between two tasks."""
+GC_THRESHOLD = 50_000
+"""Number of new objects after which a garbage collection runs between two tasks."""
 
 
 def main() -> None:
-    """Serve the parent until it closes the pipe."""
+    """Serve the parent process until it closes the pipe."""
     _limit()
-    gc.disable()  # it would go through a huge answer again and again while that is decoded
+    gc.disable()  # it would scan a huge answer repeatedly while that is decoded
     requests, replies = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # what a library prints is no reply
+    os.dup2(2, 1)  # output of a library is not a reply
     while (task := _next(requests)) is not None:
         _set_timer(SECONDS)
         reply = msgspec.json.encode(_checked(task))
         _set_timer(0)
         replies.write(len(reply).to_bytes(8, "big") + reply)
         replies.flush()
-        if gc.get_count()[0] > GARBAGE:
+        if gc.get_count()[0] > GC_THRESHOLD:
             gc.collect()
 
 
@@ -53,7 +53,7 @@ def _next(requests: BinaryIO) -> CheckRequest | None:
 
 
 def _checked(task: CheckRequest) -> CheckResult:
-    """The judgement; whatever goes wrong is said, and the next task is served."""
+    """Return the result; an exception becomes a result, and the next task is served."""
     try:
         response_format = msgspec.json.decode(task.response_format)
         if task.kind == "format":
@@ -61,7 +61,7 @@ def _checked(task: CheckRequest) -> CheckResult:
         return _judged(task.text.decode("utf-8", "surrogatepass"), response_format)
     except MemoryError:
         return unfinished(f"took more than {MEMORY >> 20} MiB of memory")
-    except Exception as error:  # noqa: BLE001 - a library's error is about this task alone
+    except Exception as error:  # noqa: BLE001 - an exception of a library concerns this task only
         return unfinished(f"failed: {one_line(error)}")
 
 
@@ -79,7 +79,7 @@ def _set_timer(seconds: float) -> None:
 
 
 def _limit() -> None:
-    """Bound memory; leave no core, and no signals of the terminal, which are for the parent."""
+    """Limit memory; write no core dump, and ignore terminal signals, which are for the parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "win32":
         return
@@ -92,7 +92,7 @@ def _limit() -> None:
 
 
 def _address_space() -> int:
-    """Bytes of address space that this process has now. Raises ``OSError`` where the system does not say."""
+    """Return the size of the address space in bytes. Raises ``OSError`` if the system does not report it."""
     with open("/proc/self/statm", encoding="ascii") as file:
         return int(file.read().split()[0]) * resource.getpagesize()
 

@@ -10,6 +10,7 @@ import click
 from batch.cli.console import counted, option, say
 from batch.cli.job_options import NewFile, is_results, job_changes, load
 from batch.cli.streams import to_stdout
+from batch.results.export.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -17,12 +18,10 @@ if TYPE_CHECKING:
 
     from batch.app.inspect.export import Answer, Exported, Exporter
 
-FORMATS = ("messages", "sharegpt", "completion", "csv", "parquet", "openai-batch")
-
 
 @click.command("export")
 @job_changes
-@option("--format", "form", type=click.Choice(FORMATS), required=True, help="The output format.")
+@option("--format", "form", type=click.Choice(names()), required=True, help="The output format.")
 @option("-o", "--to", type=NewFile(), metavar="FILE", help="The file to write instead of standard output.")
 @option(
     "--test-share",

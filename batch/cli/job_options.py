@@ -136,10 +136,10 @@ def is_results(path: Path) -> bool:
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """The checked jobs behind the flags. Raises ``JobFileError`` with the mistakes of all."""
-    from batch.app.run.sequence import check_outputs, together
-
     if len(jobfiles) == 1:
         return [load(jobfiles[0], **flags)]
+    from batch.app.run.sequence import check_outputs, together
+
     if flags["output"] is not None:
         raise click.UsageError("--output names one file, and several job files write one each")
     jobs = together(partial(load, path, **_fitting(path, flags)) for path in jobfiles)

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
-    from batch.progress import BarReporter, LineReporter
+    from batch.progress.bar import BarReporter
+    from batch.progress.lines import LineReporter
     from batch.records import Summary
 
 
@@ -145,10 +146,7 @@ def command(
     with ended_by_signals() as watchdog:
         from batch.app.run.open_file_limit import check_limit, raise_limit
         from batch.app.run.options import RunOptions
-        from batch.app.run.output_claim import check_claims
-        from batch.app.run.sequence import check_addresses, check_inputs
         from batch.app.setup.environment import Environment
-        from batch.cli.dry_run import dry_run as print_dry_run
         from batch.scheduling.selection import EVERYTHING, Selection
 
         if only and len(jobs["jobfiles"]) > 1:
@@ -158,6 +156,8 @@ def command(
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
         if dry_run or len(loaded) > 1:
+            from batch.app.run.output_claim import check_claims
+
             check_claims(loaded, adopt=adopt)
         options = RunOptions(
             limit,
@@ -173,9 +173,13 @@ def command(
             selection=Selection(only, codes) if only or codes else EVERYTHING,
         )
         if dry_run:
+            from batch.cli.dry_run import dry_run as print_dry_run
+
             return print_dry_run(loaded, options, as_json=as_json)
         here = Environment.current()
         if len(loaded) > 1:
+            from batch.app.run.sequence import check_addresses, check_inputs
+
             check_inputs(loaded)
             check_addresses(loaded, here)
         gc_tuning.spare()
@@ -221,10 +225,12 @@ def _execute(
 
 
 def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineReporter:
-    from batch.progress import BarReporter, LineReporter
-
     if bar and not quiet and is_fancy(sys.stderr):
+        from batch.progress.bar import BarReporter
+
         return BarReporter(sys.stderr, colour=has_colour(sys.stderr))
+    from batch.progress.lines import LineReporter
+
     return LineReporter(sys.stderr, stats=stats, quiet=quiet)
 
 

@@ -16,10 +16,10 @@ from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
 from batch.inputs.identity import digest
 from batch.inputs.images import ImageError, with_images
-from batch.inputs.readers.registry import read_rows
+from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
-from batch.jobfile.job import targets_of
+from batch.jobfile.job import DOCUMENTS, targets_of
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
@@ -220,7 +220,7 @@ def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | Non
             if isinstance(row, JobRow) and row.id is not None:
                 names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
                 yield row.id, [(name,) for name in names] if len(names) > 1 else [()]
-    elif job.inputs is not None and not (job.inputs.kind == "files" and len(job.inputs.files) == 1):
+    elif job.inputs is not None and not (job.inputs.kind == DOCUMENTS and len(job.inputs.files) == 1):
         # Below one folder no document has the name of a folder that holds others.
         for read in read_rows(job.inputs, job.output):
             if isinstance(read, Row) and read.id is not None:

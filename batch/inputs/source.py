@@ -12,9 +12,11 @@ from batch.inputs.bad_rows import NOBODY, BadIds, Origin, PlaceIds, gone, place_
 from batch.inputs.composed_ids import Composed
 from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.identity import Ordinals, fingerprint
-from batch.inputs.readers.registry import read_rows
+from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import BadDraft, BadRow, Note
+from batch.jobfile.job import DOCUMENTS
 from batch.records import JSONObject, Request
+from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator, Mapping, Sequence
@@ -43,18 +45,12 @@ class _Target(Struct, frozen=True):
 class JobSource:
     """The requests of one job, as ``protocols.Source``.
 
-    ``canonical`` gives, for a provider, the canonical form of a model's name as it is written.
     ``identities`` says for a target on the embedded endpoint what answers there; it enters the fingerprint.
     """
 
-    def __init__(
-        self,
-        job: JobFile,
-        identities: Mapping[str, Mapping[str, str]],
-        canonical: Mapping[str, Callable[[str], str]],
-    ) -> None:
+    def __init__(self, job: JobFile, identities: Mapping[str, Mapping[str, str]]) -> None:
         self.job = job
-        self._targets = [_target(model, identities, canonical) for model in job.models]
+        self._targets = [_target(model, identities) for model in job.models]
         lone = job.prompts[0].id if len(job.prompts) == 1 else None
         self._lone = lone or _LONE
         self._skips = job.inputs is not None and job.inputs.skips
@@ -77,7 +73,7 @@ class JobSource:
     @property
     def of_documents(self) -> bool:
         """Whether each row is a document, with its path as its id."""
-        return self.job.inputs is not None and self.job.inputs.kind == "files"
+        return self.job.inputs is not None and self.job.inputs.kind == DOCUMENTS
 
     @property
     def notices(self) -> list[str]:
@@ -250,10 +246,6 @@ def _notice(what: str, paths: Sequence[str]) -> str:
     return f"{paths[0]} {what}{others}"
 
 
-def _target(
-    model: Model,
-    identities: Mapping[str, Mapping[str, str]],
-    canonical: Mapping[str, Callable[[str], str]],
-) -> _Target:
-    name = canonical.get(model.provider, str)(model.model)
+def _target(model: Model, identities: Mapping[str, Mapping[str, str]]) -> _Target:
+    name = dialect_of(model.provider).canonical(model.model)
     return _Target(model.id, model.provider, name, model.params, identities.get(model.id))

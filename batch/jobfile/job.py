@@ -22,7 +22,9 @@ ProviderName: TypeAlias = str
 """The name of a dialect in ``wire.dialects.registry``."""
 
 Mode: TypeAlias = Literal["stream", "whole"]
-InputKind: TypeAlias = Literal["files", "csv", "jsonl", "parquet", "results"]
+
+DOCUMENTS = "files"
+"""The kind of inputs that are documents. Any other is the name of a reader (``inputs.readers.registry``)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +136,7 @@ class Inputs:
     base: Path
     trees: tuple[Path, ...]
     files: tuple[str, ...] = ()
-    kind: InputKind = "files"
+    kind: str = DOCUMENTS
     table: Path | None = None
     id_field: str | None = None
     on_bad_row: Literal["stop", "skip"] = "stop"

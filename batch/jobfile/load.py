@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.jobfile.job import JobFile
-    from batch.jobfile.resolve.model_defaults import KnownModels
 
 _ROWS = (".jsonl", ".ndjson")
 # A flag for one of these stands in for the whole group.
@@ -33,7 +32,6 @@ def load(
     overrides: Mapping[str, object] | None = None,
     flags: Mapping[str, str] | None = None,
     allow: Sequence[Path] = (),
-    known_models: KnownModels | None = None,
     has_price: HasPrice = has_own_price,
     home: Path | None = None,
 ) -> JobFile:
@@ -41,24 +39,22 @@ def load(
 
     ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
     that is a ``Path`` is trusted to lead anywhere. ``flags`` names the flag of such a key where that is not
-    ``--set``. ``allow`` adds trees that paths may lead into. ``known_models`` says for a provider how an
-    unknown model name is found out, ``has_price`` whether it is known what a model costs. ``home`` is the
-    user's home folder, which is never the root of a job in ``jobs/``.
+    ``--set``. ``allow`` adds trees that paths may lead into. ``has_price`` says whether it is known what a
+    model costs. ``home`` is the user's home folder, which is never the root of a job in ``jobs/``.
 
     Raises ``JobFileError`` with all mistakes.
     """
-    known = known_models or {}
     bounds = bounds_of(path.parent, allow, home)
     if path.suffix.lower() in _ROWS:
         settings_bounds = bounds if settings is None else bounds_of(settings.parent, allow, home)
-        setting = Setting(path, bounds, path.stem, settings_bounds, settings, known, has_price)
+        setting = Setting(path, bounds, path.stem, settings_bounds, settings, has_price)
         return _load_rows(setting, _Overrides(overrides or {}, flags or {}))
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
         raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
     tree = from_yaml(read_text(path), str(path))
     findings = _Overrides(overrides or {}, flags or {}).put_into(tree)
-    setting = Setting(path, bounds, path.stem, bounds, known_models=known, has_price=has_price)
+    setting = Setting(path, bounds, path.stem, bounds, has_price=has_price)
     return resolve(tree, findings, setting)
 
 
@@ -68,7 +64,6 @@ def load_mapping(
     *,
     overrides: Mapping[str, object] | None = None,
     allow: Sequence[Path] = (),
-    known_models: KnownModels | None = None,
     has_price: HasPrice = has_own_price,
     home: Path | None = None,
 ) -> JobFile:
@@ -79,7 +74,7 @@ def load_mapping(
     tree = from_mapping(job, "job")
     findings = _Overrides(overrides or {}, {}).put_into(tree)
     bounds = bounds_of(base, allow, home)
-    setting = Setting(base, bounds, "job", bounds, known_models=known_models or {}, has_price=has_price)
+    setting = Setting(base, bounds, "job", bounds, has_price=has_price)
     return resolve(tree, findings, setting)
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from batch.local_model.extractive import VERSION
 from batch.local_model.weights import DEFAULT_SHA256, sha256_of
 
 
@@ -20,5 +19,7 @@ def identity(engine: str) -> dict[str, str]:
     if engine == "llama":
         return {"engine": "llama", "weights": DEFAULT_SHA256}
     if engine == "extractive":
+        from batch.local_model.extractive import VERSION  # noqa: PLC0415 - it compiles patterns
+
         return {"engine": "extractive", "version": VERSION}
     return {"engine": "llama", "weights": sha256_of(Path(engine))}

@@ -2,10 +2,3 @@
 
 Both write to the text stream that they are given, and decide nothing about terminals or colours.
 """
-
-from __future__ import annotations
-
-from batch.progress.bar import BarReporter
-from batch.progress.lines import LineReporter
-
-__all__ = ["BarReporter", "LineReporter"]

@@ -1,1 +1,1 @@
-"""Sending one request, once: the aiohttp client lives here and nowhere else."""
+"""Providers: each sends one request once. No other package imports aiohttp."""

@@ -1,7 +1,7 @@
-"""Whether this aiohttp has the private parts that the fast path uses, and whether they work as expected.
+"""Self-check of the installed aiohttp: whether the private parts that the fast path uses work as expected.
 
-Checked once a process, when the first client opens, in memory: canned responses go through the fast protocol
-on a transport that is none, and what comes out is compared.
+The check runs once per process, when the first client opens, and in memory: the fast protocol parses canned
+responses on a fake transport, and the results are compared.
 """
 
 from __future__ import annotations
@@ -37,28 +37,28 @@ RESPONSES: tuple[tuple[bytes, ...], ...] = (
 
 @cache
 def mismatch() -> str:
-    """What is not as the fast path needs it; empty where all is. To be called where an event loop runs.
+    """Return what differs from the needs of the fast path; empty if nothing does. Needs a running event loop.
 
-    Never raises: whatever goes wrong here would go wrong with requests.
+    Never raises: an error here would also occur with requests.
     """
     try:
         return _mismatch()
-    except Exception as error:  # noqa: BLE001 - any error means that this aiohttp is not known
+    except Exception as error:  # noqa: BLE001 - any error means that this aiohttp is unknown
         return type(error).__name__
 
 
 def notice() -> str | None:
-    """What to tell the user, where requests do not take the fast path."""
+    """Return the notice to the user if requests do not take the fast path, else ``None``."""
     if not mismatch():
         return None
     return (
-        f"aiohttp {aiohttp.__version__} is newer than this version of promptjobs knows: "
-        "using its public interface, which is slower"
+        f"this version of promptjobs supports aiohttp {aiohttp.__version__} only partly: "
+        "requests use its public interface, which is slower"
     )
 
 
 def connections(**options: Any) -> Connections | PublicConnections:
-    """The connections of one client, fast if this aiohttp allows it; with a connector's options."""
+    """Return the connections of one client, fast if this aiohttp allows it; ``options`` are a connector's."""
     return PublicConnections(**options) if mismatch() else Connections(Connector(**options))
 
 
@@ -73,7 +73,7 @@ def _mismatch() -> str:
         return "ClientRequest"
     if any(_received(pieces) != b"Hello" for pieces in RESPONSES):
         return "ResponseHandler"
-    return "" if _tells_of_the_end() else "ResponseHandler.connection_lost"
+    return "" if _reports_the_end() else "ResponseHandler.connection_lost"
 
 
 def _uses_factory(connector: type) -> bool:
@@ -87,13 +87,13 @@ class _NoTransport(asyncio.Transport):
         return False
 
     def pause_reading(self) -> None:
-        """Nothing is read."""
+        """Do nothing."""
 
     def resume_reading(self) -> None:
-        """Nothing is read."""
+        """Do nothing."""
 
     def close(self) -> None:
-        """Nothing is open."""
+        """Do nothing."""
 
 
 def _line() -> Line:
@@ -104,21 +104,21 @@ def _line() -> Line:
 
 
 def _received(pieces: tuple[bytes, ...]) -> bytes | None:
-    """The body of a response, if the connection has told of each read, and can serve again."""
-    told: list[None] = []
+    """Return the body of a response; ``None`` if a read was not reported or the connection is not idle."""
+    reads: list[None] = []
     line = _line()
-    line.follow(lambda: told.append(None))
+    line.follow(lambda: reads.append(None))
     for piece in pieces:
         line.data_received(piece)
     message, body = _at_once(line.read())
     is_as_expected = (message.code, message.headers["Content-Type"]) == (200, "text/plain")
     if not (is_as_expected and isinstance(body, Body) and body.is_eof() and line.is_reusable):
         return None
-    return body.take() if len(told) == len(pieces) else None
+    return body.take() if len(reads) == len(pieces) else None
 
 
-def _tells_of_the_end() -> bool:
-    """Whether what has come can be read, and then the failure, where a connection is lost within a body."""
+def _reports_the_end() -> bool:
+    """Whether a lost connection within a body first yields the received data and then the failure."""
     line = _line()
     line.data_received(_HEAD + b"content-length: 9\r\n\r\n")
     _, body = _at_once(line.read())
@@ -129,10 +129,10 @@ def _tells_of_the_end() -> bool:
 
 
 def _at_once(step: Coroutine[Any, Any, Any]) -> Any:
-    """What a coroutine returns that has nothing to wait for. Raises ``RuntimeError`` where it waits."""
+    """Return the result of a coroutine that never waits. Raises ``RuntimeError`` if it waits."""
     try:
         step.send(None)
     except StopIteration as end:
         return end.value
     step.close()
-    raise RuntimeError("nothing to wait for was expected")
+    raise RuntimeError("the coroutine waits")

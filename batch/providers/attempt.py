@@ -1,8 +1,8 @@
-"""One POST and the reading of its answer, within the limits of time.
+"""One attempt: a POST and the reading of its response, within the timeouts.
 
-An exchange ``begin``s, then ``advance``s read by read until it has an outcome: a generator calls them one at
-a time. ``run`` does it in one go: the connection tells of each read, and the task sleeps until there is an
-outcome. ``in_time`` puts the limits around either.
+A generator calls ``begin`` and then ``advance`` for each read, until there is an outcome. ``run`` does all of
+it in one call: the connection calls back at each read, and the task sleeps until the outcome is there.
+``in_time`` applies the timeouts to either way.
 """
 
 from __future__ import annotations
@@ -41,25 +41,25 @@ if TYPE_CHECKING:
     """Makes the sender of one body from connections and a route of the same path."""
 
 MAX_ERROR_BODY = 64 * 1024
-"""Bytes of an error response that are read."""
+"""Maximum number of bytes that are read of an error response."""
 
 DRAIN = 0.05
-"""Seconds that a body may take to end after ``[DONE]``, so that its connection can be used again."""
+"""Seconds to wait for the end of a body after ``[DONE]``, so that the connection can be reused."""
 
 WHOLE = frozenset({200, 201, 202, 203})
-"""Statuses whose body is the answer; some frameworks say 201 to every POST."""
+"""Statuses whose body is the answer; some frameworks return 201 for every POST."""
 
 
 class Attempt:
-    """One attempt on the wire: a body, sent on a route through ``connections``."""
+    """One attempt: a request body, sent on a route through ``connections``."""
 
     __slots__ = (
         "_alarm",
         "_body",
+        "_coalescer",
         "_deadlines",
         "_decoder",
         "_deltas",
-        "_gatherer",
         "_inflater",
         "_left_at",
         "_loop",
@@ -80,12 +80,12 @@ class Attempt:
         timeouts: Timeouts,
         decoder: ReplyDecoder,
         watch: Watch,
-        gatherer: ReadCoalescer | None = None,
+        coalescer: ReadCoalescer | None = None,
     ) -> None:
         self._origin = route.origin
         self._body = body
         self._timeouts = timeouts
-        self._gatherer = gatherer
+        self._coalescer = coalescer
         self._loop = asyncio.get_running_loop()
         self._started = self._loop.time()
         self._left_at: float | None = None
@@ -102,11 +102,11 @@ class Attempt:
 
     @property
     def text(self) -> list[str]:
-        """The pieces of text so far."""
+        """The parts of the text that have arrived so far."""
         return self._decoder.message.text
 
     async def run(self) -> Outcome:
-        """The whole exchange in one go."""
+        """Send the request, read the whole response and return the outcome."""
         outcome = await self.begin()
         if outcome is None:
             outcome = await self._follow()
@@ -115,7 +115,7 @@ class Attempt:
         return outcome
 
     async def begin(self) -> Outcome | None:
-        """Send the request and look at the status; an outcome only where there is nothing to stream."""
+        """Send the request and read the status; return an outcome only if there is nothing to stream."""
         send = self._post.send
         while True:
             try:
@@ -129,7 +129,7 @@ class Attempt:
             body = await self._error_body(response)
             if body or response.status != 400 or not self._post.may_be_stale:
                 return from_status(response.status, response.headers, body, datetime.now(UTC))
-            # So a proxy says that it does not know this connection any more; an endpoint would say why.
+            # An empty 400 comes from a proxy that has dropped the connection; an endpoint gives a reason.
             self._post.abort()
             send = self._post.send_anew
 
@@ -137,7 +137,7 @@ class Attempt:
         headers = response.headers
         self._rate, self._rate_at = rate(headers, datetime.now(UTC)), self._loop.time()
         self._decoder.content_type = headers.get("content-type", "")
-        # without these headers the end of the body may as well be a broken connection
+        # without these headers, the end of the body may be a lost connection
         self._decoder.framed = "content-length" in headers or "transfer-encoding" in headers
         encoding = headers.get("content-encoding")
         return None if encoding is None else self._decode_as(encoding.strip().lower())
@@ -146,13 +146,13 @@ class Attempt:
         if encoding in ENCODINGS:
             self._inflater = Inflater()
         elif encoding not in ("", "identity"):
-            return self._decoder.cut("protocol", "the body is encoded, though identity was asked for")
+            return self._decoder.cut("protocol", "the content encoding is unsupported, and was not requested")
         return None
 
     async def advance(self) -> Outcome | None:
-        """Read what has come; an outcome once the reply is whole, or can't become so any more."""
+        """Read once; return the outcome if the reply is complete or has failed, else ``None``."""
         if self._response is None:
-            raise RuntimeError("the exchange has not begun")
+            raise RuntimeError("the attempt has not begun")
         content = self._response.content
         try:
             data = await content.readany()
@@ -165,7 +165,7 @@ class Attempt:
             return self._decoder.cut("truncated", "the compressed body is damaged")
 
     async def in_time(self, step: Callable[[], Awaitable[Outcome | None]]) -> Outcome | None:
-        """Make a step; an outcome of its own where a limit of time is over."""
+        """Run a step under the timeouts; return its outcome, or the failure of the timeout that expired."""
         if self._left_at is not None:
             self._deadlines.paused(self._loop.time() - self._left_at)
         self._alarm.set(self._post.hang_up)
@@ -181,42 +181,43 @@ class Attempt:
         return replace(outcome, first_byte=first_byte, total=total, rate=announced, lost=lost)
 
     def _announced(self, rate: Rate, now: float) -> Rate:
-        """What the head of the answer said, as it is now."""
+        """Return the rate limit of the response headers, with the seconds that remain now."""
         return Rate(rate.remaining, max(0.0, rate.seconds - (now - self._rate_at)))
 
     def close(self) -> None:
-        """Give the connection back where the body was read to its end, else close it."""
+        """Return the connection to the pool if the body was read to its end, else close it."""
         self._post.close()
 
     async def _error_body(self, response: Response) -> bytes:
-        """The body of an error; it is welcome, but not waited for."""
+        """Return the body of an error, as far as it arrives within ``finish`` seconds."""
         body = bytearray()
         with anyio.move_on_after(self._timeouts.finish), suppress(*BROKEN, zlib.error):
             while len(body) < MAX_ERROR_BODY and (data := await response.content.readany()):
                 for piece in self._plain(data):
                     body += piece[:MAX_ERROR_BODY]
-                    if len(body) >= MAX_ERROR_BODY:  # a few bytes may stand for very many
+                    if len(body) >= MAX_ERROR_BODY:  # a few compressed bytes may expand to very many
                         break
         return bytes(body[:MAX_ERROR_BODY])
 
     async def _follow(self) -> Outcome | None:
-        """Sleep while the connection tells of each read, until one brings the outcome.
+        """Let the connection call back at each read, and sleep until a read brings the outcome.
 
-        There is none yet where each read may take long to decode: then a task has to, which can be stopped.
+        Return ``None`` for a compressed body: a read may take long to decode, so a task has to do that,
+        because a task can be cancelled.
         """
         line = None if self._post.connection is None else self._post.connection.protocol
         body = None if self._response is None else self._response.content
         if not isinstance(line, Line) or not isinstance(body, Body) or self._inflater is not None:
             return None
-        outcome = self._look(body, body.take())  # what has come with the head is often all
+        outcome = self._look(body, body.take())  # the whole body often arrives with the headers
         line.resume_reading()
         if outcome is None:
-            outcome = await self._told(line, body)
+            outcome = await self._wait_for_outcome(line, body)
         await self._drain()
         return outcome
 
-    async def _told(self, line: Line, body: Body) -> Outcome:
-        """Sleep until a read has brought the outcome."""
+    async def _wait_for_outcome(self, line: Line, body: Body) -> Outcome:
+        """Sleep until a read brings the outcome."""
         whole: asyncio.Future[Outcome] = self._loop.create_future()
 
         def look() -> None:
@@ -224,7 +225,7 @@ class Attempt:
             if not whole.done():
                 try:
                     outcome = self._look(body, data)
-                except Exception as error:  # noqa: BLE001 - for the task, not for the transport
+                except Exception as error:  # noqa: BLE001 - the task handles it, not the transport
                     whole.set_exception(error)
                 else:
                     if outcome is not None:
@@ -238,7 +239,7 @@ class Attempt:
             line.follow(None)
 
     def _look(self, body: Body, data: bytes) -> Outcome | None:
-        """Take in what has come, then the end of the body or its failure."""
+        """Decode the received data, then handle the end or the failure of the body."""
         try:
             if data:
                 self._decoder.feed(data)
@@ -257,34 +258,34 @@ class Attempt:
         for piece in self._plain(data):
             self._decoder.feed(piece)
             if self._inflater is not None:
-                await anyio.lowlevel.checkpoint()  # a few bytes may stand for very many
+                await anyio.lowlevel.checkpoint()  # a few compressed bytes may expand to very many
         outcome = self._fed(body, len(data))
         if outcome is not None:
             await self._drain()
         return outcome
 
     def _fed(self, body: BodyReader, read: int) -> Outcome | None:
-        """A read of so many bytes is decoded: the outcome, or else when to look again."""
+        """Handle a decoded read of ``read`` bytes: return the outcome, or set when to read again."""
         decoder, now = self._decoder, self._loop.time()
         if decoder.message.deltas != self._deltas:
             self._deltas = decoder.message.deltas
-            self._deadlines.said(now)
+            self._deadlines.received(now)
         if decoder.done:
             return decoder.close()
         if decoder.finished:
             self._deadlines.finished(now)
-        elif self._gatherer is not None and not body.is_eof():
-            self._rest(self._gatherer, read, now)
+        elif self._coalescer is not None and not body.is_eof():
+            self._pause(self._coalescer, read, now)
         self._alarm.moved()
         return None
 
-    def _rest(self, gatherer: ReadCoalescer, read: int, now: float) -> None:
-        """Perhaps read no more for a while; the next read waits until then by itself."""
+    def _pause(self, coalescer: ReadCoalescer, read: int, now: float) -> None:
+        """Pause reading for a while if that saves work; the next read waits by itself."""
         transport = None if self._post.connection is None else self._post.connection.transport
         if transport is not None:
             streaming_since = self._started + (self._deadlines.first_byte or 0)
             left = self._deadlines.due - now
-            gatherer.rest(transport, read=read, age=now - streaming_since, left=left)
+            coalescer.pause(transport, read=read, age=now - streaming_since, left=left)
 
     def _plain(self, data: bytes) -> Iterable[bytes]:
         return [data] if self._inflater is None else self._inflater.feed(data)
@@ -297,7 +298,7 @@ class Attempt:
         return self._decoder.close()
 
     async def _drain(self) -> None:
-        """The reply is whole; if its body ends at once, the connection can serve again."""
+        """Wait shortly for the end of the body of a complete reply, so that the connection can be reused."""
         content = None if self._response is None else self._response.content
         if content is None or content.is_eof() or content.exception() is not None:
             return

@@ -1,4 +1,4 @@
-"""AutonomousAI alone, as a generator of deltas."""
+"""The AutonomousAI provider, as a generator of deltas."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
     model_aliases: ClassVar[dict[str, str]] = dict(autonomous.ALIASES)
 
     @classmethod
-    async def create_async_generator(  # noqa: PLR0913 - the shape that callers know
+    async def create_async_generator(  # noqa: PLR0913 - the known interface of callers
         cls,
         model: str,
         messages: Sequence[JSONObject],
@@ -56,12 +56,12 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
         timeouts: Timeouts | None = None,
         **params: Any,
     ) -> AsyncGenerator[Delta, None]:
-        """Ask once, and yield the answer's text as it comes, and last a ``FinishReason``.
+        """Send one request, yield the answer's text as it arrives, and last a ``FinishReason``.
 
-        ``model`` is a name, an alias, or empty for the default. ``proxy`` is an HTTP or HTTPS proxy's URL.
-        ``thread_id`` continues a conversation on the server; without it each call has one of its own.
+        ``model`` is a name, an alias, or empty for the default. ``proxy`` is the URL of an HTTP or HTTPS
+        proxy. ``thread_id`` continues a conversation on the server; without it each call has one of its own.
         Other keywords are sampling parameters and go into the body. Raises ``ModelNotFoundError``, and
-        ``AttemptError`` where the answer does not become whole.
+        ``AttemptError`` if the answer is incomplete.
         """
         name = cls.get_model(model)
         body = autonomous.encode(name, messages, params, thread_id=thread_id or token_hex(16), stream=stream)

@@ -1,7 +1,7 @@
 """The streaming HTTP client: one connection pool for one endpoint.
 
-The scheduler bounds the connections, so the pool does not. Redirects are refused, so that neither key nor
-prompt leaves the origin. Bytes are taken as they come, never as lines.
+The scheduler limits the connections; the pool has no limit. Redirects are refused, so that neither key nor
+prompt leaves the origin. Data is read in bytes, never in lines.
 """
 
 from __future__ import annotations
@@ -37,15 +37,15 @@ if TYPE_CHECKING:
     from batch.providers.timeouts import Timeouts
 
 DNS_CACHE = 10
-"""Seconds for which an address is remembered."""
+"""Seconds for which a resolved address is cached."""
 
 
 class HttpClient:
     """The connections to one endpoint. Use as an async context manager.
 
-    Without ``keep_alive`` each request has a connection of its own. ``max_event`` and ``max_body`` are the
-    bytes that one event and one whole response may have, decoded. ``finish_reasons`` are the words of the
-    job's servers that the built-in lists do not have.
+    Without ``keep_alive``, each request has a connection of its own. ``max_event`` and ``max_body`` are the
+    maximum sizes in bytes of one decoded event and one decoded response. ``finish_reasons`` are the job's
+    additions to the built-in lists.
     """
 
     def __init__(
@@ -66,7 +66,7 @@ class HttpClient:
         self._new_decoder = partial(
             ReplyDecoder, max_event=max_event, max_body=max_body, finish_reasons=finish_reasons
         )
-        self._gatherer = ReadCoalescer()
+        self._coalescer = ReadCoalescer()
         self._connections: Connections | PublicConnections | None = None
         self._watch: Watch | None = None
 
@@ -89,30 +89,30 @@ class HttpClient:
             self._watch.close()
 
     def route(self, url: URL, headers: Mapping[str, str]) -> Route:
-        """The way to an address, to be made once for all requests that go there."""
+        """Return the route to a URL; create it once for all requests to that URL."""
         if self._connections is None:
             raise RuntimeError("the client is not open")
         return self._connections.route(url, headers, self._proxy, keep_alive=self._keep_alive)
 
     async def complete(self, route: Route, body: bytes) -> Outcome:
         """POST the body and read the whole reply; every fault is an outcome."""
-        gatherer = self._gatherer
+        coalescer = self._coalescer
         decoder = self._new_decoder(is_early=route.is_early)
-        exchange = self._exchange(route, body, decoder, gatherer)
-        gatherer.streams += 1
+        exchange = self._exchange(route, body, decoder, coalescer)
+        coalescer.streams += 1
         try:
             outcome = await exchange.in_time(exchange.run)
         finally:
-            gatherer.streams -= 1
+            coalescer.streams -= 1
             exchange.close()
             route.is_early = route.is_early or decoder.message.finish.is_early
         assert outcome is not None  # noqa: S101 - a whole run ends in an outcome
         return outcome
 
     async def stream(self, route: Route, body: bytes) -> AsyncGenerator[Delta, None]:
-        """POST the body and yield the text as it comes, and last a ``FinishReason``.
+        """POST the body, yield the text as it arrives, and last a ``FinishReason``.
 
-        Raises ``AttemptError`` where the reply does not become whole.
+        Raises ``AttemptError`` if the reply is incomplete.
         """
         exchange = self._exchange(route, body, self._new_decoder(is_early=route.is_early))
         joiner = DeltaJoiner()
@@ -134,8 +134,8 @@ class HttpClient:
         yield FinishReason(outcome.finish_reason)
 
     def _exchange(
-        self, route: Route, body: bytes, decoder: ReplyDecoder, gatherer: ReadCoalescer | None = None
+        self, route: Route, body: bytes, decoder: ReplyDecoder, coalescer: ReadCoalescer | None = None
     ) -> Attempt:
         if self._connections is None or self._watch is None:
             raise RuntimeError("the client is not open")
-        return Attempt(self._connections, route, body, self._timeouts, decoder, self._watch, gatherer)
+        return Attempt(self._connections, route, body, self._timeouts, decoder, self._watch, coalescer)

@@ -1,4 +1,4 @@
-"""What an endpoint is shown besides the prompt, and how it is kept out of what is stored and printed."""
+"""The credentials of an endpoint, and their redaction from everything that is stored and printed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from batch._version import __version__
 from batch.providers.json_texts import Joint, joints, leaves_of, rebuilt
-from batch.providers.redaction import MARK, Secrets, is_telling, without
+from batch.providers.redaction import MARK, Secrets, is_distinctive, without
 from batch.records import Failure, Reply, Verdict
 
 if TYPE_CHECKING:
@@ -22,13 +22,13 @@ AnyOutcome = TypeVar("AnyOutcome", bound=Reply | Failure)
 USER_AGENT = f"promptjobs/{__version__}"
 
 SECRET_HEADERS = frozenset({"authorization", "proxy-authorization", "x-api-key", "api-key", "cookie"})
-"""Headers whose values are secrets, whatever they hold."""
+"""Headers whose values are always secrets."""
 
 CUT_MESSAGE = 4
-"""Characters of a secret that count as its beginning at the end of a message, which is cut at a length."""
+"""Minimum length of a partial secret at the end of a message, which is truncated at a fixed length."""
 
 CUT_TEXT = 12
-"""The same at the end of an answer that broke off; many keys share their first characters."""
+"""Minimum length of a partial secret at the end of a broken-off answer; many keys share a prefix."""
 
 _OF_A_FAILURE = ("partial_text", "server_code", "finish_reason")
 _OF_A_REPLY = ("reasoning", "text", "refusal", "finish_reason", "served_by", "tool_calls", "logprobs")
@@ -36,26 +36,26 @@ _OF_A_REPLY = ("reasoning", "text", "refusal", "finish_reason", "served_by", "to
 
 @dataclass(frozen=True, repr=False)
 class Credentials:
-    """A key, further headers, and the ``secrets`` inside those headers or the proxy's address."""
+    """A key, additional headers, and the ``secrets`` in those headers or in the proxy's URL."""
 
     api_key: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     secrets: tuple[str, ...] = ()
 
     def on(self, headers: Mapping[str, str], key: Mapping[str, str]) -> dict[str, str]:
-        """A dialect's headers, those of its key, and the further ones, which come last and win."""
+        """Return the headers of the dialect, of its key, and the additional ones, which take precedence."""
         return {**headers, **key, **{name.lower(): value for name, value in self.headers.items()}}
 
     def knowing(self, secrets: Iterable[str]) -> Self:
-        """The same, with further secrets that are shown."""
+        """Return a copy with additional secrets that the endpoint receives."""
         return replace_field(self, secrets=(*self.secrets, *secrets))
 
     def redacted(self, outcome: AnyOutcome) -> AnyOutcome:
-        """The outcome without any secret, and marked where there was one: a server may echo what it is shown.
+        """Return the outcome without secrets, marked if there were any: a server may echo its credentials.
 
-        A failure's message loses every secret; what the model says loses those that can be no word of it.
+        A failure's message loses every secret; model output loses the secrets that cannot be ordinary words.
         """
-        if not self._all or (isinstance(outcome, Reply) and self._is_plainly_clean(outcome)):
+        if not self._all or (isinstance(outcome, Reply) and self._is_obviously_clean(outcome)):
             return outcome
         is_failure = isinstance(outcome, Failure)
         changed = self._changed(outcome, _OF_A_FAILURE if is_failure else _OF_A_REPLY)
@@ -74,57 +74,57 @@ class Credentials:
         return tuple(sorted(filter(None, secrets), key=len, reverse=True))
 
     @cached_property
-    def _telling(self) -> Secrets:
-        """Those that can be no word of an answer."""
-        return Secrets(filter(is_telling, self._all))
+    def _distinctive(self) -> Secrets:
+        """The secrets that cannot be ordinary words of an answer."""
+        return Secrets(filter(is_distinctive, self._all))
 
     @cached_property
     def _in_messages(self) -> Secrets:
         return Secrets(secret for secret in self._all if len(secret) >= CUT_MESSAGE)
 
-    def _is_plainly_clean(self, reply: Reply) -> bool:
-        """Whether a quick look at a reply of the usual kind tells that it holds no secret."""
+    def _is_obviously_clean(self, reply: Reply) -> bool:
+        """Whether a quick check shows that a reply of the usual kind contains no secret."""
         if reply.tool_calls or reply.verdict is Verdict.LENGTH or getattr(reply, "logprobs", None):
             return False
-        said = reply.text
+        text = reply.text
         if reasoning := reply.reasoning:
-            said = reasoning.rstrip() + said.strip() + reasoning.lstrip()
-        said = f"{said}{reply.served_by}{reply.finish_reason}{reply.refusal or ''}"
-        return not self._telling.may_be_in(said)
+            text = reasoning.rstrip() + text.strip() + reasoning.lstrip()
+        text = f"{text}{reply.served_by}{reply.finish_reason}{reply.refusal or ''}"
+        return not self._distinctive.may_be_in(text)
 
     def _changed(self, outcome: Reply | Failure, names: Iterable[str]) -> dict[str, Any]:
-        """The fields of an answer that held secrets, without them."""
+        """Return the fields of an answer that contained secrets, redacted."""
         values = {name: value for name in names if (value := getattr(outcome, name, None))}
-        clean = self._clean(values) if self._telling else values
+        clean = self._clean(values) if self._distinctive else values
         if isinstance(outcome, Failure) or outcome.verdict is Verdict.LENGTH:
             last = "text" if isinstance(outcome, Reply) else "partial_text"
             if last in values:
                 clean = clean | {last: self._without_end(clean[last])}
         changed = {name: value for name, value in clean.items() if value != values[name]}
-        if changed and "logprobs" in values:  # they hold the text once more, in tokens and in bytes
+        if changed and "logprobs" in values:  # they contain the text again, as tokens and as bytes
             changed["logprobs"] = None
         return changed
 
     def _clean(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The values without secrets, nor their parts in several values."""
+        """Return the values without secrets, including secrets that span several values."""
         leaves = leaves_of(values)
         spans: list[list[tuple[int, int]]] = [[] for _ in leaves]
         for joint in joints(leaves):
-            if not self._telling.may_be_in(joint.text):
+            if not self._distinctive.may_be_in(joint.text):
                 continue
-            for span in self._telling.spans(joint.text):
+            for span in self._distinctive.spans(joint.text):
                 for number, inside in _parts(joint, span):
                     spans[number].append(inside)
         texts = [without(leaf.text, inside) for leaf, inside in zip(leaves, spans, strict=True)]
         return rebuilt(values, texts)
 
     def _without_end(self, text: str) -> str:
-        """An answer that broke off, without the beginning of a secret at its end."""
-        span = self._telling.end_span(text, CUT_TEXT)
+        """Return a broken-off answer without a partial secret at its end."""
+        span = self._distinctive.end_span(text, CUT_TEXT)
         return text if span is None else without(text, [span])
 
     def _message(self, message: str) -> str:
-        """A message without secrets, nor the beginning of one where it was cut inside it."""
+        """Return a message without secrets and without a truncated secret at its end."""
         clean = without(message, self._in_messages.spans(message))
         for secret in self._all:
             clean = clean.replace(secret, MARK)
@@ -136,7 +136,7 @@ class Credentials:
 
 
 def _parts(joint: Joint, span: tuple[int, int]) -> Iterable[tuple[int, tuple[int, int]]]:
-    """The leaves that a span of their joint covers, by number, and which part of each."""
+    """Yield the leaves that a span of their joint covers: the number, and the covered part."""
     start, end = span
     borders = [at for _, at, _ in joint.places[1:]] + [len(joint.text)]
     for (number, at, offset), border in zip(joint.places, borders, strict=True):

@@ -1,4 +1,4 @@
-"""An endpoint of a batch: one base URL that speaks one dialect."""
+"""An endpoint of a batch: one base URL with its dialect."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ if TYPE_CHECKING:
 
 
 class DialectEndpoint:
-    """One base URL that speaks a dialect, as a ``protocols.Provider``.
+    """One base URL with its dialect, as a ``protocols.Provider``.
 
-    ``models`` are the canonical models that it will be asked for, as far as they are known: their routes are
-    made at once. Raises ``ValueError`` where a header would end its line.
+    ``models`` are the canonical models that are known in advance: their routes are created at once. Raises
+    ``ValueError`` if a header contains a line end.
     """
 
     def __init__(
@@ -58,7 +58,7 @@ class DialectEndpoint:
             self._add_route(model)
 
     async def complete(self, request: Request) -> Outcome:
-        """Make one attempt; where the server refuses the dialect's optional fields, ask without them."""
+        """Make one attempt; if the server rejects the dialect's optional fields, send again without them."""
         model, with_optional = request.model, self._with_optional
         refused: Failure | None = None
         try:
@@ -79,7 +79,7 @@ class DialectEndpoint:
                 refused, with_optional = outcome, False
             if refused is not None:
                 outcome = self._after(refused, outcome)
-        except Exception as error:  # noqa: BLE001 - its text may hold what was sent: it is redacted here
+        except Exception as error:  # noqa: BLE001 - its text may contain what was sent: it is redacted here
             outcome = internal_error(error)
         return self._credentials.redacted(outcome)
 
@@ -87,17 +87,17 @@ class DialectEndpoint:
         return self._dialect.refuses_optional(failure, stream=self._stream)
 
     def _after(self, refused: Failure, outcome: Outcome) -> Outcome:
-        """The outcome of the second try, with what the first one has lost.
+        """Return the outcome of the second try, including what the first one has lost.
 
-        The optional fields are left out of all requests only where that helps: a request may be refused for
-        another reason, in words that name them.
+        The optional fields are omitted from all requests only if that helps: a server may reject a request
+        for another reason, with a message that names them.
         """
         if isinstance(outcome, Reply):
             self._with_optional = False
         return replace(outcome, lost=outcome.lost + refused.lost)
 
     def _add_route(self, model: str) -> None:
-        """Make the route of a model. Models with one URL share it."""
+        """Create the route of a model. Models with the same URL share it."""
         url = self._dialect.url(self._base_url, model)
         route = self._by_url.get(url)
         if route is None:
@@ -107,5 +107,5 @@ class DialectEndpoint:
 
 
 def _threads() -> Iterator[str]:
-    """Names for conversations; no server has seen any of them before."""
+    """Yield unique names for conversations."""
     return map((token_hex(10) + "{:012x}").format, count())

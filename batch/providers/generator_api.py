@@ -1,4 +1,4 @@
-"""The shape in which callers know a chat provider: class attributes, and a generator of deltas."""
+"""The generator interface of a chat provider: class attributes, and a generator of deltas."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class FinishReason:
-    """The last thing that a generator yields: why the model stopped, ``None`` where it did not say."""
+    """The last item of a generator: why the model stopped, ``None`` if the server did not report it."""
 
     reason: str | None
 
@@ -41,12 +41,12 @@ class AsyncGeneratorProvider:
         stream: bool = False,
         **kwargs: Any,
     ) -> AsyncGenerator[Delta, None]:
-        """Yield the answer's text as it comes, and last a ``FinishReason``."""
+        """Yield the answer's text as it arrives, and last a ``FinishReason``."""
         raise NotImplementedError
 
 
 class ProviderModelMixin:
-    """A provider that knows its models by name and by alias."""
+    """A provider with named models and aliases."""
 
     default_model: ClassVar[str] = ""
     models: ClassVar[list[str]] = []
@@ -54,8 +54,8 @@ class ProviderModelMixin:
 
     @classmethod
     def get_model(cls, model: str) -> str:
-        """The canonical name: the default for the empty string, an alias's target, or the name itself.
+        """Return the canonical name: the default for the empty string, an alias's target, or the name itself.
 
-        Raises ``ModelNotFoundError``, listing what there is.
+        Raises ``ModelNotFoundError``, which lists the models.
         """
         return canonical_name(model, cls.models, cls.model_aliases, cls.default_model, cls.__name__)

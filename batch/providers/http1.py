@@ -1,8 +1,8 @@
-"""HTTP/1.1 on kept connections: one address with its headers, a POST to it, and the head of the answer.
+"""HTTP/1.1 on persistent connections: one URL with its headers, a POST to it, and the head of the response.
 
-aiohttp makes the connections, pools, secures and proxies them, and parses what comes back. The request is
-written here: all requests to an address have one head, and aiohttp's session, which builds each anew, takes
-four times as long over a short exchange as the rest of it does.
+aiohttp opens, pools, secures and proxies the connections, and parses the responses. The request is written
+here: all requests to a URL have the same head. aiohttp's session builds each head anew, which takes four
+times as long for a short request as everything else together.
 """
 
 from __future__ import annotations
@@ -29,31 +29,31 @@ if TYPE_CHECKING:
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 FRAMING = ("content-length", "transfer-encoding")
-"""Headers that say where a body ends; those of a job do not count."""
+"""Headers that define the end of a body; those of a job are ignored."""
 
 
 class NothingSentError(aiohttp.ServerDisconnectedError):
-    """The connection had died before any byte of the request went out."""
+    """The connection was lost before any byte of the request was sent."""
 
 
 class BodyReader(Protocol):
-    """What both paths read a body with: aiohttp's own reader, or one around it."""
+    """The interface of a body reader: aiohttp's own reader, or a wrapper around it."""
 
     async def readany(self) -> bytes:
-        """What has come, once something has; nothing at the end."""
+        """Return received data, waiting for it; empty at the end."""
 
     def is_eof(self) -> bool:
-        """Whether the end has come."""
+        """Whether the end has arrived."""
 
     def exception(self) -> BaseException | None:
-        """Why the rest does not come."""
+        """Return the failure of the body, if there is one."""
 
     async def wait_eof(self) -> None:
         """Wait for the end."""
 
 
 class Response(Struct, frozen=True):
-    """The head of an answer, and its body as ``content``."""
+    """The head of a response, and its body as ``content``."""
 
     status: int
     headers: Mapping[str, str]
@@ -61,19 +61,20 @@ class Response(Struct, frozen=True):
 
 
 class Route:
-    """Where POSTs go, with which headers (a key may be among them: it has no ``repr``), through which proxy.
+    """The URL of POSTs, their headers (which may include a key, so there is no ``repr``), and the proxy.
 
-    Without ``keep_alive`` the server is told that the connection serves once.
-    ``secrets`` are the passwords in the addresses, in the form in which they are sent. ``is_early`` is set
-    once this endpoint has gone on with an answer after a finish reason.
-    To be made where an event loop runs. Raises ``ValueError`` where a header would end its line.
+    Without ``keep_alive``, each connection serves one request, and a header informs the server.
+    ``secrets`` are the passwords in the URLs, as they are sent. ``is_early`` is set once this endpoint has
+    continued an answer after a finish reason.
+
+    Needs a running event loop. Raises ``ValueError`` if a header contains a line end.
     """
 
     def __init__(
         self, url: URL, headers: Mapping[str, str], proxy: str | None = None, *, keep_alive: bool = True
     ) -> None:
         if any(end in part for header in headers.items() for part in header for end in "\r\n\0"):
-            raise ValueError("a header must be one line")
+            raise ValueError("a header must not contain a line end")
         self.origin = str(url.origin())
         self.keep_alive = keep_alive
         self.is_proxied = proxy is not None
@@ -82,7 +83,7 @@ class Route:
         self._prepare(url, headers, proxy)
 
     def _prepare(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> None:
-        # What a connection is asked for with. A proxy's credentials are among its headers from then on.
+        # The key of a connection in the pool. It includes the credentials of a proxy.
         self._pattern = aiohttp.ClientRequest(
             "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
         )
@@ -92,18 +93,18 @@ class Route:
         return f"Route({self.origin})"
 
     async def connect(self, connector: aiohttp.BaseConnector) -> Connection:
-        """A new connection to POST on. Raises what ``faults.BROKEN`` names."""
+        """Open a new connection. Raises the exceptions in ``transport_errors.BROKEN``."""
         return await connector.connect(self._pattern, [], _PATIENT)
 
     async def post(self, connection: Connection, body: bytes) -> Response:
-        """Send a body; returns once the head of the answer is here.
+        """Send a body; return when the head of the response has arrived.
 
-        Raises what ``faults.BROKEN`` names.
+        Raises the exceptions in ``transport_errors.BROKEN``.
         """
-        protocol, transport = _ends(connection)
+        protocol, transport = _protocol_and_transport(connection)
         protocol.set_response_params(read_until_eof=True, auto_decompress=False)
         transport.write(b"%s%d\r\n\r\n%s" % (self._head or self.head(), len(body), body))
-        if transport.is_closing():  # the system has refused the very first bytes
+        if transport.is_closing():  # the system has rejected the first bytes
             raise NothingSentError
         while True:
             message, content = await protocol.read()
@@ -111,7 +112,7 @@ class Route:
                 return Response(message.code, message.headers, content)
 
     def head(self) -> bytes:
-        """All of a request up to the number of the body's bytes."""
+        """Return the request up to the value of ``content-length``."""
         request = self._pattern
         is_forwarded = request.proxy is not None and not request.is_ssl()
         target = str(request.url) if is_forwarded else request.url.raw_path_qs
@@ -126,25 +127,25 @@ class Route:
 
 
 def _basic(url: URL) -> str:
-    """The name and password of an address, as a header has them, in which nobody would know them again."""
+    """Return the user name and password of a URL in the form of the header, to redact that form too."""
     return b64encode(f"{url.user or ''}:{url.password or ''}".encode()).decode()
 
 
-def _ends(connection: Connection) -> tuple[Line, asyncio.Transport]:
-    """The protocol and the transport. Raises ``NothingSentError`` where they have gone meanwhile.
+def _protocol_and_transport(connection: Connection) -> tuple[Line, asyncio.Transport]:
+    """Return the protocol and the transport. Raises ``NothingSentError`` if they are gone.
 
-    Raises ``TypeError`` where aiohttp has made another kind of connection than ``flow.Connector`` bids it to.
+    Raises ``TypeError`` if aiohttp has created another kind of connection than ``Connector`` defines.
     """
     protocol, transport = connection.protocol, connection.transport
     if protocol is None or transport is None or transport.is_closing():
         raise NothingSentError
     if not isinstance(protocol, Line):
-        raise TypeError(f"connections can't be made as they must be with aiohttp {aiohttp.__version__}")
+        raise TypeError(f"aiohttp {aiohttp.__version__} creates connections of an unexpected class")
     return protocol, transport
 
 
 class Post(Struct, eq=False):
-    """Sends one body on a route. ``alarm`` watches the deadlines; it is for that to ``hang_up``."""
+    """Sends one body on a route. ``alarm`` watches the deadlines and calls ``hang_up``."""
 
     _connections: Connections
     _route: Route
@@ -157,11 +158,11 @@ class Post(Struct, eq=False):
     _is_reused: bool = False
 
     async def send(self, body: bytes) -> Response:
-        """Send, and once more on a fresh connection where a reused one had died before any answer.
+        """Send; repeat once on a new connection if a reused one was lost before any response.
 
-        ``lost`` counts a request that went out before that: the server may have processed it. A server that
-        closes an idle connection and one that dies with the request look the same from here. Raises what
-        ``faults.BROKEN`` names.
+        ``lost`` counts a request that was sent before that: the server may have processed it. A server that
+        closes an idle connection and one that crashes on the request look the same to a client. Raises the
+        exceptions in ``transport_errors.BROKEN``.
         """
         kept = self._connections.kept(self._route)
         if kept is not None:
@@ -177,25 +178,25 @@ class Post(Struct, eq=False):
 
     @property
     def may_be_stale(self) -> bool:
-        """Whether this is an old connection to a proxy, whose own to the endpoint may have gone."""
+        """Whether this is a reused connection to a proxy, whose connection to the endpoint may be lost."""
         return self._is_reused and self._route.is_proxied
 
     async def send_anew(self, body: bytes) -> Response:
-        """Send on a fresh connection, after the one before, if any, was closed."""
+        """Send on a new connection, after closing the previous one."""
         self._is_reused = False
         return await self._send_on(await self._connect(), body)
 
     def abort(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection in any state."""
         if self.connection is not None:
             self.connection.close()
             self.connection = None
         self._is_answered = False
 
     def close(self) -> None:
-        """Give the connection back where the body was read to its end, else close it."""
+        """Return the connection to the pool if the body was read to its end, else close it."""
         if self.connection is not None:
-            self._connections.give_back(self._route, self.connection, is_answered=self._is_answered)
+            self._connections.release(self._route, self.connection, is_answered=self._is_answered)
             self.connection = None
 
     async def _send_on(self, connection: Connection, body: bytes) -> Response:
@@ -213,13 +214,13 @@ class Post(Struct, eq=False):
         self._connecting = None
         if connection is None:
             raise TimeoutError
-        if self._alarm.has_rung:  # the connection came all the same, but too late
+        if self._alarm.has_rung:  # the connection was opened, but too late
             connection.close()
             raise TimeoutError
         return connection
 
     def hang_up(self) -> None:
-        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
+        """End all waiting as if the server had closed the connection: a timeout has expired."""
         if self._connecting is not None:
             self._connecting.cancel()
         elif self.connection is not None and self.connection.transport is not None:
@@ -227,19 +228,19 @@ class Post(Struct, eq=False):
 
 
 def is_answered(error: Exception) -> bool:
-    """Whether an answer had begun when the connection went away."""
+    """Whether a response had begun when the connection was lost."""
     return isinstance(error, aiohttp.ServerDisconnectedError) and not isinstance(error.message, str)
 
 
-KEEP = 15.0
-"""Seconds for which an unused connection is trusted to be alive."""
+MAX_IDLE = 15.0
+"""Maximum idle time of a connection in the pool, in seconds."""
 
 
 class Connections:
-    """Opens connections through a connector, and keeps those that can serve again.
+    """Opens connections through a connector, and pools those that can be reused.
 
-    The connector would keep them too, but looking for one there is as dear as a request: it is a coroutine,
-    which must be bounded in time, only to find what is mostly at hand.
+    The connector has a pool too, but getting a connection from it costs as much as a request: it is a
+    coroutine with a timeout, although a connection is usually available.
     """
 
     post: ClassVar[type[Post]] = Post
@@ -250,30 +251,30 @@ class Connections:
         self._idle: dict[str, list[tuple[Connection, float]]] = defaultdict(list)
 
     async def open(self, route: Route) -> Connection:
-        """A new connection. Raises what ``faults.BROKEN`` names."""
+        """Open a new connection. Raises the exceptions in ``transport_errors.BROKEN``."""
         return await route.connect(self._connector)
 
     def kept(self, route: Route) -> Connection | None:
-        """A connection that has served this route's origin before, the last used first."""
+        """Return a pooled connection to this route's origin, the most recently used first; else ``None``."""
         idle = self._idle[route.origin]
         while idle:
             connection, since = idle.pop()
-            is_fresh = monotonic() - since < KEEP
+            is_fresh = monotonic() - since < MAX_IDLE
             line = connection.protocol
-            if is_fresh and isinstance(line, Line) and line.is_reusable and not line.has_news():
+            if is_fresh and isinstance(line, Line) and line.is_reusable and not line.has_unseen_input():
                 return connection
             connection.close()
         return None
 
-    def give_back(self, route: Route, connection: Connection, *, is_answered: bool) -> None:
-        """Keep the connection, if all was sent and the answer was read to its end; else close it.
+    def release(self, route: Route, connection: Connection, *, is_answered: bool) -> None:
+        """Pool the connection if the request was sent and the response was read to its end; else close it.
 
-        ``is_answered``: the head of an answer has come. Without it one may be on its way, which the next
-        request on this connection would take for its own.
+        ``is_answered``: the head of a response has arrived. Without it, a late response would be taken for
+        the response to the next request on this connection.
         """
         transport = connection.transport
         if transport is not None and transport.get_write_buffer_size():
-            transport.abort()  # to close is to wait until the other side has read the rest
+            transport.abort()  # a regular close waits until the peer has read everything
         line = connection.protocol
         if is_answered and route.keep_alive and isinstance(line, Line) and line.is_reusable:
             self._idle[route.origin].append((connection, monotonic()))
@@ -281,7 +282,7 @@ class Connections:
             connection.close()
 
     async def close(self) -> None:
-        """Close what is idle, and whatever else is open."""
+        """Close all connections."""
         for idle in self._idle.values():
             for connection, _ in idle:
                 connection.close()

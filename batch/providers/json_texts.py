@@ -1,4 +1,4 @@
-"""The texts inside some values of JSON: laid end to end to be searched, and put back."""
+"""The strings in JSON values: concatenated to be searched, and replaced."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ if TYPE_CHECKING:
 
 
 class Leaf(Struct, frozen=True):
-    """One text. ``path`` are the keys that lead to it, without positions in lists."""
+    """One string. ``path`` are the keys that lead to it, without list indices."""
 
     path: Path
     text: str
 
 
 class Joint(Struct, frozen=True):
-    """Several leaves laid end to end, without the white space around each.
+    """Several leaves concatenated, without the white space around each.
 
-    ``places`` are, for each leaf: its number, where it begins in ``text``, and how much white space it begins
-    with.
+    ``places`` are, for each leaf: its number, its start in ``text``, and the length of its leading white
+    space.
     """
 
     text: str
@@ -31,7 +31,7 @@ class Joint(Struct, frozen=True):
 
 
 def leaves_of(values: Mapping[str, Any]) -> list[Leaf]:
-    """The leaves of some named values, in their order; the keys of objects are leaves, too."""
+    """Return the leaves of named values, in order; the keys of objects are leaves too."""
     return [leaf for name, value in values.items() for leaf in _leaves(value, (name,))]
 
 
@@ -48,10 +48,10 @@ def _leaves(value: Any, path: Path) -> Iterator[Leaf]:
 
 
 def joints(leaves: Sequence[Leaf]) -> Iterator[Joint]:
-    """The orders in which leaves may be read as one text.
+    """Yield the orders in which leaves may form one text.
 
-    All of them; all but the keys of objects; those at one place, such as the tokens of an answer; and the
-    answer before its reasoning.
+    These are: all of them; all except the keys of objects; those under the same path, such as the tokens of
+    an answer; and the answer before its reasoning.
     """
     yield _joint(leaves, range(len(leaves)))
     values = [number for number, leaf in enumerate(leaves) if leaf.path[-1]]
@@ -81,7 +81,7 @@ def _joint(leaves: Sequence[Leaf], numbers: Sequence[int]) -> Joint:
 
 
 def rebuilt(values: Mapping[str, Any], texts: Sequence[str]) -> dict[str, Any]:
-    """The values with other texts in their leaves."""
+    """Return the values with replaced leaves."""
     rest = iter(texts)
     return {name: _rebuilt(value, rest) for name, value in values.items()}
 

@@ -1,11 +1,11 @@
-"""Requests through aiohttp's public interface alone: slower, but it works with an aiohttp that is not known.
+"""Requests through aiohttp's public interface: slower, but it works with unknown versions of aiohttp.
 
-The client takes this path where ``aiohttp_check`` finds that the fast one (``http1``) would not work. Both
-have the same limits of time, proxies, TLS settings and outcomes. What differs:
+The client takes this path if ``aiohttp_check`` finds that the fast one (``http1``) would not work. Both have
+the same timeouts, proxies, TLS settings and outcomes. The differences are:
 
-- aiohttp's own pool keeps the connections. It cannot be asked whether the other side has just closed one, so
-  a request on such a connection may count as lost, although the server never saw it.
-- Slow streams are not coalesced, and each read wakes a task.
+- aiohttp's own pool keeps the connections. It cannot report whether the peer has just closed one, so
+  a request on such a connection may count as lost, although the server never received it.
+- Reads of slow streams are not coalesced, and each read wakes a task.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import anyio
 from aiohttp.http import HttpProcessingError
 from msgspec import Struct
 
-from batch.providers.http1 import FRAMING, KEEP, Response, Route, is_answered
+from batch.providers.http1 import FRAMING, MAX_IDLE, Response, Route, is_answered
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Mapping
@@ -34,15 +34,15 @@ T = TypeVar("T")
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 _READ_SIZE = 64 * 1024
 
-LOOK = 0.25
-"""Seconds of silence after which to look whether the connection still stands.
+CHECK_INTERVAL = 0.25
+"""Seconds of silence after which to check whether the connection is still open.
 
-Where chunks are framed wrongly, aiohttp closes the connection and may leave the reader waiting.
+After invalid chunk framing, aiohttp closes the connection and may leave the reader waiting.
 """
 
 
 class PublicRoute(Route):
-    """A route whose requests aiohttp's session writes."""
+    """A route whose requests are written by aiohttp's session."""
 
     def _prepare(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> None:
         if not url.host:
@@ -54,25 +54,25 @@ class PublicRoute(Route):
 
 
 class PublicBody(Struct, eq=False):
-    """A body whose reads end when a limit of time is over."""
+    """A body whose reads end when a timeout expires."""
 
     _content: aiohttp.StreamReader
     _post: PublicPost
 
     async def readany(self) -> bytes:
-        """What has come, once something has; nothing at the end. Raises what is ``BROKEN``."""
+        """Return received data, waiting for it; empty at the end. Raises the exceptions in ``BROKEN``."""
         while True:
-            with anyio.move_on_after(LOOK):
+            with anyio.move_on_after(CHECK_INTERVAL):
                 return await self._post.bounded(self._content.readany)
             if self._post.is_gone and not self._content.is_eof():
                 raise aiohttp.ClientPayloadError
 
     def is_eof(self) -> bool:
-        """Whether the end has come."""
+        """Whether the end has arrived."""
         return self._content.is_eof()
 
     def exception(self) -> BaseException | None:
-        """Why the rest does not come."""
+        """Return the failure of the body, if there is one."""
         return self._content.exception()
 
     async def wait_eof(self) -> None:
@@ -95,9 +95,9 @@ class PublicPost(Struct, eq=False):
     _is_sent: bool = False
 
     async def send(self, body: bytes) -> Response:
-        """Send, and once more on a fresh connection where a reused one had died before any answer.
+        """Send; repeat once on a new connection if a reused one was lost before any response.
 
-        ``lost`` counts a request that may have gone out before that. Raises what is ``BROKEN``.
+        ``lost`` counts a request that may have been sent before that. Raises the exceptions in ``BROKEN``.
         """
         try:
             return await self._send_with(self._connections.keeping, body)
@@ -110,51 +110,51 @@ class PublicPost(Struct, eq=False):
 
     @property
     def may_be_stale(self) -> bool:
-        """Whether this is an old connection to a proxy, whose own to the endpoint may have gone."""
+        """Whether this is a reused connection to a proxy, whose connection to the endpoint may be lost."""
         return self._is_reused and self._route.is_proxied
 
     async def send_anew(self, body: bytes) -> Response:
-        """Send on a fresh connection, which serves once."""
+        """Send on a new connection for this request only."""
         return await self._send_with(self._connections.fresh, body)
 
     def abort(self) -> None:
-        """Close the connection, whatever state it is in."""
+        """Close the connection in any state."""
         if self._response is not None:
             self._response.close()
             self._response = None
 
     @property
     def is_gone(self) -> bool:
-        """Whether the connection that the answer comes on is closed."""
+        """Whether the connection of the response is closed."""
         connection = None if self._response is None else self._response.connection
         transport = None if connection is None else connection.transport
         return transport is None or transport.is_closing()
 
     def close(self) -> None:
-        """Close the connection; one whose answer has ended is back in the pool already."""
+        """Close the connection, unless its response has ended and it is in the pool again."""
         self.abort()
 
     def hang_up(self) -> None:
-        """A limit of time is over: whatever is waited for ends now, as if the server had hung up."""
+        """End all waiting as if the server had closed the connection: a timeout has expired."""
         if self._scope is not None:
             self._scope.cancel()
         else:
             self.abort()
 
     def connected(self, *, is_reused: bool) -> None:
-        """The connection stands; the request goes out."""
+        """Record that the connection is open and the request is sent."""
         self._is_reused = is_reused
         self._deadlines.connected(asyncio.get_running_loop().time())
         self._alarm.moved()
 
     def sent(self) -> None:
-        """The head of the request is on its way."""
+        """Record that the head of the request is sent."""
         self._is_sent = True
 
     async def bounded(self, step: Callable[[], Awaitable[T]]) -> T:
-        """Wait for a step. Raises ``TimeoutError`` where a limit of time is over first.
+        """Wait for a step. Raises ``TimeoutError`` if a timeout expires first.
 
-        A limit can be over in the very turn in which a step ends: then the next one is late.
+        A timeout can expire in the same loop iteration in which a step ends: then the next step is late.
         """
         if self._alarm.has_rung:
             raise TimeoutError
@@ -180,23 +180,23 @@ class PublicPost(Struct, eq=False):
             if isinstance(error.__cause__, HttpProcessingError):
                 raise error.__cause__ from None
             raise
-        if self._alarm.has_rung:  # the answer began all the same, but too late
+        if self._alarm.has_rung:  # the response began, but too late
             raise TimeoutError
         return Response(response.status, response.headers, PublicBody(response.content, self))
 
 
 class PublicConnections:
-    """Two of aiohttp's sessions: one keeps its connections, one makes a connection for each request."""
+    """Two aiohttp sessions: one keeps its connections, one opens a connection for each request."""
 
     post: ClassVar[type[PublicPost]] = PublicPost
     route: ClassVar[type[PublicRoute]] = PublicRoute
 
     def __init__(self, **options: Any) -> None:
-        self.keeping = _session(aiohttp.TCPConnector(keepalive_timeout=KEEP, **options))
+        self.keeping = _session(aiohttp.TCPConnector(keepalive_timeout=MAX_IDLE, **options))
         self.fresh = _session(aiohttp.TCPConnector(force_close=True, **options))
 
     async def close(self) -> None:
-        """Close what is idle, and whatever else is open."""
+        """Close all connections."""
         await self.keeping.close()
         await self.fresh.close()
 
@@ -214,7 +214,7 @@ def _session(connector: aiohttp.BaseConnector) -> aiohttp.ClientSession:
 
 
 def _tracing() -> aiohttp.TraceConfig:
-    """Tells each ``PublicPost`` how far its request is."""
+    """Return the trace configuration that reports the progress of a request to its ``PublicPost``."""
 
     async def created(_: aiohttp.ClientSession, context: Any, __: object) -> None:
         context.trace_request_ctx.connected(is_reused=False)

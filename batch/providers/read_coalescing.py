@@ -1,15 +1,16 @@
-"""Coalesce the reads of a stream that trickles: look a few times a second (SO_RCVLOWAT), not once a token.
+"""Read coalescing for slow streams: read a few times a second (SO_RCVLOWAT), not once per token.
 
-Nobody here reads along, so a transport may rest while bytes collect in the kernel; one read then takes
-what many would have. Most of what a slow stream costs is the waking up, and this saves nearly all of that.
+A batch has no live reader, so a transport may pause while bytes collect in the kernel; one read then replaces
+many. Most of the cost of a slow stream is the wake-ups, and this saves nearly all of them.
 
-A stream rests for as long as it has been streaming, up to ``SHORT``, and later for a quarter of that, up to
-``LONGEST``: by so much, at the most, an answer is known later. And it rests for at most a quarter of what
-its deadline leaves: what had come in time is seen in time. Streams that flow fast do not rest, and none
-does where only a few are open. All resting streams share one ticker, which stops where none rests.
+A stream is paused for as long as it has been streaming, up to ``MAX_FIRST_PAUSE``, and later for a quarter of
+that, up to ``MAX_PAUSE``: this is the maximum delay of an answer. It is also paused for at most a quarter of
+the time to its deadline, so data that arrives in time is read in time. Fast streams are not paused, and no
+stream is while only a few are open. All paused streams share one ticker, which stops when no stream is
+paused.
 
-Linux can be asked to call a socket readable only from so many bytes on (or when it has ended). To pause the
-transport would do for plain TCP, but a paused TLS transport goes on reading, record by record.
+Linux can report a socket as readable only from a number of bytes on (or at its end). Pausing the transport
+works for plain TCP, but a paused TLS transport continues to read, record by record.
 """
 
 from __future__ import annotations
@@ -20,78 +21,78 @@ import sys
 from collections import deque
 from contextlib import suppress
 
-FAST = 16 * 1024
-"""Bytes in one read that say that a stream flows fast; with so many, a rest is over."""
+FAST_READ = 16 * 1024
+"""Bytes in one read that show a fast stream; so many received bytes also end a pause."""
 
 
-def rest(transport: asyncio.ReadTransport) -> None:
-    """Read no more, until woken, or (on Linux) until much has come."""
-    if not _wait_for(transport, FAST):
+def pause(transport: asyncio.ReadTransport) -> None:
+    """Pause reading until woken, or (on Linux) until many bytes have arrived."""
+    if not _wait_for(transport, FAST_READ):
         transport.pause_reading()
 
 
 def wake(transport: asyncio.ReadTransport) -> None:
-    """Read what has come."""
+    """Resume reading."""
     if not _wait_for(transport, 1):
         transport.resume_reading()
 
 
 def _wait_for(transport: asyncio.ReadTransport, size: int) -> bool:
-    """Have the transport told from so many bytes on; whether that is possible here."""
+    """Set the low-water mark of the socket in bytes; return whether this platform supports it."""
     if sys.platform != "linux" or (sock := transport.get_extra_info("socket")) is None:
         return False
-    with suppress(OSError):  # it is gone, and the transport will hear of that by itself
+    with suppress(OSError):  # the connection is lost, which the transport notices itself
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVLOWAT, size)
     return True
 
 
 TICK = 0.05
-"""Seconds between two looks at who has rested long enough."""
+"""Seconds between two checks of the paused streams."""
 
-SHORT = 0.1
-"""Seconds that a stream rests, at the most, in its first moments."""
+MAX_FIRST_PAUSE = 0.1
+"""Maximum pause of a new stream, in seconds."""
 
-LONGEST = 0.35
-"""Seconds that a stream rests, at the most."""
+MAX_PAUSE = 0.35
+"""Maximum pause of a stream, in seconds."""
 
-FEW = 8
-"""Open streams below which it is not worth while."""
+MIN_STREAMS = 8
+"""Number of open streams below which coalescing is not worthwhile."""
 
 
-def how_long(age: float, left: float) -> float:
-    """Seconds for which a stream may rest that has been streaming for ``age`` and must end in ``left``."""
-    return min(max(min(age, SHORT), min(age / 4, LONGEST)), left / 4)
+def pause_length(age: float, left: float) -> float:
+    """Return the pause of a stream of ``age`` seconds whose deadline is in ``left`` seconds."""
+    return min(max(min(age, MAX_FIRST_PAUSE), min(age / 4, MAX_PAUSE)), left / 4)
 
 
 class ReadCoalescer:
-    """Lets the streams of one endpoint rest between two reads. ``streams`` says how many are open."""
+    """Pauses the streams of one endpoint between two reads. ``streams`` is the number of open streams."""
 
     def __init__(self) -> None:
         self.streams = 0
-        self._rounds: deque[list[asyncio.ReadTransport]] = deque([] for _ in range(round(LONGEST / TICK)))
-        self._resting = 0
+        self._rounds: deque[list[asyncio.ReadTransport]] = deque([] for _ in range(round(MAX_PAUSE / TICK)))
+        self._paused = 0
 
-    def rest(self, transport: asyncio.ReadTransport, *, read: int, age: float, left: float) -> None:
-        """Perhaps let a stream rest whose last read brought ``read`` bytes.
+    def pause(self, transport: asyncio.ReadTransport, *, read: int, age: float, left: float) -> None:
+        """Pause a stream whose last read brought ``read`` bytes, if that is worthwhile.
 
-        ``age``: seconds for which it has been streaming; ``left``: seconds until its deadline.
+        ``age``: seconds since its start; ``left``: seconds until its deadline.
         """
-        if self.streams < FEW or read >= FAST:
+        if self.streams < MIN_STREAMS or read >= FAST_READ:
             return
-        ticks = int(how_long(age, left) / TICK)
+        ticks = int(pause_length(age, left) / TICK)
         if ticks > 0 and not transport.is_closing():
-            rest(transport)
+            pause(transport)
             self._rounds[ticks - 1].append(transport)
-            self._resting += 1
-            if self._resting == 1:
+            self._paused += 1
+            if self._paused == 1:
                 asyncio.get_running_loop().call_later(TICK, self._tick)
 
     def _tick(self) -> None:
-        rested = self._rounds.popleft()
+        paused = self._rounds.popleft()
         self._rounds.append([])
-        self._resting -= len(rested)
-        if self._resting:
+        self._paused -= len(paused)
+        if self._paused:
             asyncio.get_running_loop().call_later(TICK, self._tick)
-        for transport in rested:
+        for transport in paused:
             if not transport.is_closing():
                 wake(transport)

@@ -1,7 +1,7 @@
-"""Secrets found in what a server says, in the forms in which servers echo them.
+"""Redaction of secrets in server responses, in all forms in which servers echo them.
 
-A secret is found as it is, in another case, in hexadecimal, in base64 (both alphabets, at each of the three
-alignments), and behind escapes: of URLs, of JSON and Python, of HTML, and of Markdown, several deep.
+A secret is found unchanged, in another case, in hexadecimal, in base64 (both alphabets, at each of the three
+alignments), and behind escapes: of URLs, of JSON and Python, of HTML, and of Markdown, several levels deep.
 """
 
 from __future__ import annotations
@@ -19,28 +19,28 @@ if TYPE_CHECKING:
     Span = tuple[int, int]
 
 MARK = "…"
-"""What stands in place of a secret."""
+"""The replacement of a secret."""
 
 LONG = 16
-"""Characters from which on a secret can be no word of an answer."""
+"""Length from which a secret cannot be an ordinary word of an answer."""
 
 MIXED = 8
-"""The same for one of letters and digits."""
+"""The same length for a secret with letters and digits."""
 
 _PROBE = 12
-"""Characters of a form by which a text is searched first: what is short and rare in prose is found faster."""
+"""Length of the part of a form that is searched first: a short rare string is found faster."""
 
 _COMMON = "etaoinshrdlcumwfgypbvk"
-"""Letters of prose, the most frequent first."""
+"""The most frequent letters of prose, in order."""
 
 _WIDEST = 36
-"""Characters that an escape, and one of that, may take for one character of a secret."""
+"""Maximum characters of a doubly escaped character of a secret."""
 
 _LEVELS = 4
-"""How many escapes deep a secret is looked for."""
+"""Number of escape levels in which a secret is searched."""
 
-# Each begins with one set of characters, for which the engine looks several times faster; and a run of
-# backslashes is looked at once, from its beginning, whatever follows it.
+# Each alternative begins with one character set, which the regex engine searches several times faster. A run
+# of backslashes is matched once, from its beginning, whatever follows it.
 _CODE = (
     r"[%\\&](?:(?<=%)([0-9a-f]{2})"
     r"|(?<=\\)(?<!\\\\)\\*+(?:u(0000[0-9a-f]{4}|[0-9a-f]{4})|x([0-9a-f]{2})|u\{([0-9a-f]{1,6})\})"
@@ -55,28 +55,28 @@ _BASE64 = frozenset("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456
 
 
 class Form(Struct, frozen=True):
-    """One form of a secret, in lower case. ``margin``: characters around it that hold bits of the secret."""
+    """One form of a secret, in lower case. ``margin``: adjacent characters that have bits of the secret."""
 
     text: str
     margin: int = 0
 
 
 def _probe(form: str) -> str:
-    """The part of a form that is the least like prose."""
+    """Return the part of a form that is rarest in prose."""
     windows = [form[at : at + _PROBE] for at in range(max(1, len(form) - _PROBE + 1))]
     return min(
         windows, key=lambda window: sum(len(_COMMON) - _COMMON.find(c) for c in window if c in _COMMON)
     )
 
 
-def is_telling(secret: str) -> bool:
-    """Whether a secret can be no word of an answer: servers of one's own often take ``ollama`` for a key."""
+def is_distinctive(secret: str) -> bool:
+    """Whether a secret cannot be an ordinary word: private servers often have a key such as ``ollama``."""
     is_mixed = any(map(str.isdigit, secret)) and any(map(str.isalpha, secret))
     return len(secret) >= LONG or (len(secret) >= MIXED and is_mixed)
 
 
 def forms_of(secret: str) -> list[Form]:
-    """The forms of a secret, but for escapes."""
+    """Return the forms of a secret, without escapes."""
     raw = secret.encode()
     plain = {_lower(secret), _lower(raw.decode("latin-1")), raw.hex()}
     encoded = {_lower(core) for encode in (b64encode, urlsafe_b64encode) for core in _cores(raw, encode)}
@@ -84,7 +84,7 @@ def forms_of(secret: str) -> list[Form]:
 
 
 def _cores(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
-    """What base64 makes of the bytes at each alignment, without the ends, which their neighbours shape."""
+    """Yield the base64 of the bytes at each alignment, without the ends, which depend on adjacent bytes."""
     for before in range(3):
         text = encode(bytes(before) + raw).decode().rstrip("=")
         whole = (before + len(raw)) * 8 // 6
@@ -92,7 +92,7 @@ def _cores(raw: bytes, encode: Callable[[bytes], bytes]) -> Iterator[str]:
 
 
 class Secrets:
-    """Finds some secrets in texts. ``values`` are those that are no words (``is_telling``)."""
+    """Finds secrets in texts. ``values`` are those that are not ordinary words (``is_distinctive``)."""
 
     def __init__(self, values: Iterable[str]) -> None:
         forms = {form.text: form for value in values for form in forms_of(value)}
@@ -104,8 +104,8 @@ class Secrets:
         return bool(self._forms)
 
     def may_be_in(self, text: str) -> bool:
-        """Whether it is worth while to look for ``spans``. Quick where it is not, as in nearly all texts."""
-        lower = text.encode("utf-8", "surrogatepass").lower()  # of bytes, which is ten times faster
+        """Whether the text may contain a secret. Fast if it does not, which is the common case."""
+        lower = text.encode("utf-8", "surrogatepass").lower()  # on bytes, which is ten times faster
         for probe in self._probes:
             if probe in lower:
                 return True
@@ -119,17 +119,17 @@ class Secrets:
 
     def _may_be_escaped(self, text: str) -> bool:
         for _ in range(_LEVELS):
-            bare = _CODED.sub(_meant, text)
+            bare = _CODED.sub(_unescaped_char, text)
             if bare == text:
                 return False
             text = bare
             lower = text.replace("\\", "").encode("utf-8", "surrogatepass").lower()
             if any(probe in lower for probe in self._probes):
                 return True
-        return True  # escapes of escapes of escapes: nothing that a model writes
+        return True  # several levels of escapes, which no model writes
 
     def spans(self, text: str) -> list[Span]:
-        """Where secrets are in the text; spans may overlap."""
+        """Return the spans of secrets in the text; spans may overlap."""
         found: list[Span] = []
         for level in _levels(text):
             for form in self._forms:
@@ -137,8 +137,8 @@ class Secrets:
         return found
 
     def end_span(self, text: str, shortest: int) -> Span | None:
-        """Where the text ends in the beginning of a secret, of at least ``shortest`` characters."""
-        offset = max(0, len(text) - self._longest * _WIDEST)  # what a whole secret can take, and no more
+        """Return the span of a partial secret of at least ``shortest`` characters at the end of the text."""
+        offset = max(0, len(text) - self._longest * _WIDEST)  # the maximum length of a whole secret
         tail = text[offset:]
         whole = (
             tail[: partial.start()]
@@ -161,7 +161,7 @@ class Secrets:
 
 
 class _Level(Struct, frozen=True):
-    """A text without so many levels of escapes, in lower case, and where each character came from.
+    """A text with a number of escape levels removed, in lower case, with the origin of each character.
 
     ``source`` is the original.
     """
@@ -172,7 +172,7 @@ class _Level(Struct, frozen=True):
     ends: Sequence[int]
 
     def find(self, form: Form) -> Iterator[Span]:
-        """Where a form is in the original."""
+        """Yield the spans of a form in the original."""
         at = self.text.find(form.text)
         while at >= 0:
             end = at + len(form.text)
@@ -188,7 +188,7 @@ class _Level(Struct, frozen=True):
         return start, end
 
     def unescaped(self) -> _Level | None:
-        """The same with one level less; ``None`` where there is none."""
+        """Return the text with one more level removed; ``None`` if there is none."""
         text: list[str] = []
         starts: list[int] = []
         ends: list[int] = []
@@ -198,7 +198,7 @@ class _Level(Struct, frozen=True):
             starts += self.starts[after : match.start()]
             ends += self.ends[after : match.start()]
             after = match.end()
-            for character in _lower(_meant(match)):
+            for character in _lower(_unescaped_char(match)):
                 text.append(character)
                 starts.append(self.starts[match.start()])
                 ends.append(self.ends[match.end() - 1])
@@ -218,8 +218,8 @@ def _levels(text: str) -> Iterator[_Level]:
         level = level.unescaped()
 
 
-def _meant(match: re.Match[str]) -> str:
-    """What an escape stands for; a backslash before anything else stands for nothing."""
+def _unescaped_char(match: re.Match[str]) -> str:
+    """Return the character of an escape; a backslash before another character is removed."""
     if match[5]:
         return html.unescape(f"&{match[5]}")
     digits = match[match.lastindex] if match.lastindex else ""
@@ -228,7 +228,7 @@ def _meant(match: re.Match[str]) -> str:
 
 
 def _lower(text: str) -> str:
-    """The text in lower case, as long as it was."""
+    """Return the text in lower case, with unchanged length."""
     lower = text.lower()
     if len(lower) == len(text):
         return lower
@@ -236,7 +236,7 @@ def _lower(text: str) -> str:
 
 
 def without(text: str, spans: Iterable[Span]) -> str:
-    """The text with a mark in place of each span."""
+    """Return the text with a mark in place of each span."""
     parts: list[str] = []
     after = 0
     for start, end in sorted(spans):

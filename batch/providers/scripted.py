@@ -1,4 +1,4 @@
-"""A provider without a socket: it plays what a script says, in any anyio backend, in virtual time too."""
+"""A provider without a network: it plays a script, in any anyio backend and in virtual time."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
     from batch.records import Outcome, Request
 
 Script: TypeAlias = "Callable[[Request, int], tuple[float, Outcome]]"
-"""From a request and the number of its attempt, counted from 1, to seconds and an outcome."""
+"""A function of a request and its attempt number (from 1) that returns seconds and an outcome."""
 
 
 class ScriptedProvider:
-    """Answers every attempt as the script says, after the time it says. ``attempts`` counts them by id."""
+    """Answers every attempt by the script, after the time of the script. ``attempts`` counts them by id."""
 
     def __init__(self, script: Script) -> None:
         self._script = script

@@ -1,7 +1,7 @@
-"""The limits of an attempt (connect, first byte, idle, finish, total), kept with one timer for all.
+"""The timeouts of an attempt (connect, first byte, idle, finish, total), watched by one timer.
 
-Only what the model says feeds the clocks: a comment, a ping or a byte now and then does not. Waiting for a
-slot or for a rate limit happens before an attempt begins, and counts against none of them.
+Only model output resets the timeouts; comments, pings and single bytes do not. Waiting for a slot or for a
+rate limit happens before an attempt begins, and does not count.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ if TYPE_CHECKING:
 
 
 class Timeouts(Struct, frozen=True):
-    """Limits in seconds; ``None`` is no limit.
+    """Timeouts in seconds; ``None`` for no timeout.
 
-    ``finish`` is how long a finished answer may go on without ``[DONE]`` or the end of its body, and an error
-    without the end of its message: both are as good as whole.
+    ``finish`` limits how long a finished answer may continue without ``[DONE]`` or the end of its body, and
+    an error without the end of its message: both count as complete after that.
     """
 
     connect: float | None = 10.0
@@ -31,7 +31,7 @@ class Timeouts(Struct, frozen=True):
 
 
 class Deadlines:
-    """Which limit applies now, and when it is over (``due``, infinite where there is none)."""
+    """The timeout that applies now, and when it expires (``due``, infinite without a timeout)."""
 
     __slots__ = ("_phase", "_phase_due", "_started", "_timeouts", "_total_due", "due", "first_byte")
 
@@ -43,35 +43,35 @@ class Deadlines:
         self._enter("connect", timeouts.connect, now)
 
     def connected(self, now: float) -> None:
-        """The connection stands; the request goes out."""
+        """Record that the connection is open and the request is sent."""
         if self._phase == "connect":
             self._enter("first_byte", self._timeouts.first_byte, now)
 
-    def said(self, now: float) -> None:
-        """The model has said something."""
+    def received(self, now: float) -> None:
+        """Record model output."""
         if self.first_byte is None:
             self.first_byte = now - self._started
         self._enter("idle", self._timeouts.idle, now)
 
     def finished(self, now: float) -> None:
-        """The server has finished its answer, but not yet the body."""
+        """Record that the answer is finished, but not the body."""
         if self._phase != "finish":
             self._enter("finish", self._timeouts.finish, now)
 
     def paused(self, seconds: float) -> None:
-        """Add the seconds in which nothing was read: the time of a slow reader is not the server's."""
+        """Extend the deadline by seconds without reads: a slow consumer must not count against the server."""
         self._total_due += seconds
         self._phase_due += seconds
         self.due += seconds
 
     def expired(self, now: float) -> tuple[str, str]:
-        """Code and message of the limit that is over."""
+        """Return the code and the message of the expired timeout."""
         if self._total_due <= now and self._total_due <= self._phase_due:
             return "total_timeout", f"not finished within {_seconds(self._timeouts.total)} (timeouts.total)"
         limit = {
             "connect": ("connect", "no connection", self._timeouts.connect),
-            "first_byte": ("first_byte_timeout", "nothing was said", self._timeouts.first_byte),
-            "idle": ("idle_timeout", "nothing more was said", self._timeouts.idle),
+            "first_byte": ("first_byte_timeout", "no model output", self._timeouts.first_byte),
+            "idle": ("idle_timeout", "no further model output", self._timeouts.idle),
             "finish": ("truncated", "the body did not end", self._timeouts.finish),
         }
         code, what, seconds = limit[self._phase]
@@ -88,20 +88,20 @@ def _seconds(value: float | None) -> str:
 
 
 LATE = 1.0
-"""Seconds after which a timer that goes off says that this process, or its machine, stood still."""
+"""Delay of a timer, in seconds, that shows that this process or its machine was suspended."""
 
 CATCH_UP = 0.25
-"""Seconds in which what has arrived meanwhile is read, before deadlines are judged again."""
+"""Seconds to read data that arrived meanwhile, before deadlines are checked again."""
 
 
 class Watch:
-    """The alarms that are set, on one timer.
+    """The active alarms, on one timer.
 
-    After the process has stood still (``SIGSTOP``, a suspended machine, a busy loop), many deadlines are over
-    at once, though what the servers sent may wait to be read. It is read first.
+    After the process was suspended (``SIGSTOP``, a suspended machine, a busy loop), many deadlines have
+    expired at once, although received data may be unread. It is read first.
 
-    Deadlines mostly move away, with every read, and most attempts end long before theirs. So the timer stays
-    where it is: when it goes off, all are looked at, and it is set for the one that is due next.
+    Most deadlines move later with every read, and most attempts end long before theirs. So the timer is not
+    moved: when it fires, all alarms are checked, and it is set for the one that is due next.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -111,16 +111,16 @@ class Watch:
         self._at = math.inf
 
     def add(self, alarm: Alarm) -> None:
-        """Watch an alarm, from now on."""
+        """Start watching an alarm."""
         self._alarms.add(alarm)
         self.look_by(alarm.due)
 
     def remove(self, alarm: Alarm) -> None:
-        """Watch it no more."""
+        """Stop watching an alarm."""
         self._alarms.discard(alarm)
 
     def look_by(self, due: float) -> None:
-        """Look at all alarms then, in the loop's time, if not before; at once where that is past."""
+        """Check all alarms by ``due``, in the loop's time; immediately if that is past."""
         if due >= self._at:
             return
         self.close()
@@ -147,9 +147,9 @@ class Watch:
 
 
 class Alarm(Struct, eq=False):
-    """Rings, once, when its deadlines are over while it is set. ``has_rung`` says that it did.
+    """Rings once when its deadlines expire while it is set. ``has_rung``: it has rung.
 
-    Only where the deadlines move nearer must somebody tell, by ``moved``.
+    Only if the deadlines move earlier, ``moved`` has to be called.
     """
 
     _watch: Watch
@@ -159,26 +159,26 @@ class Alarm(Struct, eq=False):
 
     @property
     def due(self) -> float:
-        """When it rings, in the loop's time."""
+        """The time at which it rings, in the loop's time."""
         return self._deadlines.due
 
     def set(self, then: Callable[[], None]) -> None:
-        """Watch the deadlines from now on, and call ``then`` when they are over."""
+        """Start watching the deadlines, and call ``then`` when they expire."""
         self._then = then
         self._watch.add(self)
 
     def drop(self) -> None:
-        """Watch them no more, and hold nobody: whoever is called mostly holds the alarm."""
+        """Stop watching, and release the callback, whose object usually refers to this alarm."""
         self._then = None
         self._watch.remove(self)
 
     def moved(self) -> None:
-        """The deadlines may have moved nearer, while the alarm was set."""
+        """Check again: the deadlines may have moved earlier while the alarm was set."""
         if self._then is not None:
             self._watch.look_by(self._deadlines.due)
 
     def ring(self) -> None:
-        """They are over."""
+        """Ring: the deadlines have expired."""
         then = self._then
         self.drop()
         self.has_rung = True

@@ -1,7 +1,7 @@
-"""aiohttp's exceptions, translated at the edge into codes of the fault matrix.
+"""Translation of aiohttp's exceptions into failure codes.
 
-The messages are made here from error numbers and the endpoint's own address: an exception's text may
-hold a URL with a proxy's password in it.
+The messages are built here from error numbers and the endpoint's own URL: the text of an exception may
+contain a URL with a proxy's password.
 """
 
 from __future__ import annotations
@@ -14,16 +14,16 @@ import aiohttp
 from aiohttp.http import HttpProcessingError
 
 BROKEN = (aiohttp.ClientError, HttpProcessingError, OSError)
-"""What says that a connection can't be made, or has broken."""
+"""Exceptions of a connection that cannot be opened or was lost."""
 
-MOST_SAID = 200
-"""Characters of a parser's message that are kept."""
+MAX_MESSAGE = 200
+"""Maximum number of characters of a parser's message that are kept."""
 
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
 def translate(error: Exception, origin: str) -> tuple[str, str]:
-    """Code and message for what the client raised while it talked to ``origin``."""
+    """Return the code and message for an exception of the client during a request to ``origin``."""
     if _errno(error) in NO_DESCRIPTORS:
         return "fd_limit", "this process has too many open files; see `ulimit -n`"
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
@@ -31,19 +31,19 @@ def translate(error: Exception, origin: str) -> tuple[str, str]:
     if isinstance(error, aiohttp.ClientSSLError) and not isinstance(_cause(error), ssl.SSLEOFError):
         return "tls", f"no trusted TLS connection to {origin}: {_tls_reason(error)}"
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return "connect", f"can't connect to {origin}: {_reason(error)}"
+        return "connect", f"cannot connect to {origin}: {_reason(error)}"
     if isinstance(error, HttpProcessingError):
-        said = " ".join(error.message.split())
-        cut = said if len(said) <= MOST_SAID else f"{said[:MOST_SAID]}…"
-        return "protocol", f"{origin} does not speak HTTP as it should: {cut}"
-    return "truncated", f"the connection broke: {_reason(error)}"
+        message = " ".join(error.message.split())
+        cut = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
+        return "protocol", f"invalid HTTP response from {origin}: {cut}"
+    return "truncated", f"the connection was lost: {_reason(error)}"
 
 
 def _proxy(error: aiohttp.ClientError, origin: str) -> tuple[str, str]:
     if not isinstance(error, aiohttp.ClientHttpProxyError):
-        return "connect", f"can't connect to the proxy: {_reason(error)}"
+        return "connect", f"cannot connect to the proxy: {_reason(error)}"
     if error.status == 407:
-        return "proxy_auth", "the proxy asks for a user name and password"
+        return "proxy_auth", "the proxy requires a user name and password"
     return "connect", f"the proxy could not reach {origin} (HTTP {error.status})"
 
 
@@ -58,11 +58,11 @@ def _cause(error: BaseException) -> object:
 def _reason(error: BaseException) -> str:
     number = _errno(error)
     if isinstance(_cause(error), ssl.SSLEOFError):
-        return "it hung up during the TLS handshake"
+        return "the server closed the connection during the TLS handshake"
     if isinstance(error, aiohttp.ClientPayloadError):
-        return "the body ended early, or its framing is wrong"
+        return "the body ended early, or its framing is invalid"
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):
-        return "the host name is not known"
+        return "unknown host name"
     return os.strerror(number) if number else type(error).__name__
 
 

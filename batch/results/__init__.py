@@ -1,1 +1,1 @@
-"""The output file: a durable log of results that every later run resumes from."""
+"""The output file: a durable log of results, from which every later run resumes."""

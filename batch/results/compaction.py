@@ -1,4 +1,4 @@
-"""Which lines a finished file holds and in which order, as numbers of lines and nothing else."""
+"""Compaction: which lines a finished file contains and in which order, as line numbers only."""
 
 from __future__ import annotations
 
@@ -15,12 +15,7 @@ Order: TypeAlias = Literal["completion", "input"]
 
 
 def arranged(contents: Contents, job: Iterable[str], *, order: Order, prune: bool) -> array[int] | None:
-    """The numbers of the lines to keep, in the order to keep them in; ``None``: the file is so already.
-
-    Of each id the latest line stays. ``job`` are the ids of the job's requests in its order; they are only
-    read where they matter: for the order ``input``, and to ``prune`` the lines of all other ids. Those stay
-    otherwise, after the job's own where the order is ``input``.
-    """
+    """Return the numbers of the lines to keep, in output order; ``None`` if the file has them already."""
     if order == "completion" and not prune and not contents.index.superseded:
         return None
     numbers = array("I", _numbers(contents, job, order, prune))
@@ -40,5 +35,5 @@ def _numbers(contents: Contents, job: Iterable[str], order: Order, prune: bool) 
 
 
 def _is_whole(numbers: array[int], length: int) -> bool:
-    """Whether these are all lines of a file in its order."""
+    """Whether these are all lines of a file in file order."""
     return len(numbers) == length and all(map(int.__eq__, numbers, range(length)))

@@ -1,4 +1,4 @@
-"""What a result file holds, read as a stream; nothing here changes it."""
+"""The contents of a result file, read as a stream; nothing here changes the file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 
 
 class Contents:
-    """The lines of a result file: what each says, where it begins, and which of them count.
+    """The lines of a result file: their content, their offsets, and which of them count.
 
-    ``length`` is that of all whole lines in bytes; ``torn`` that of what follows the last of them. Lines are
-    numbered from 0. ``unended``: the last line is whole, but for its line end. ``untidy``: another program
-    has changed line ends, glued lines together or put a byte order mark before one.
+    ``length`` is the length of all complete lines in bytes, ``torn`` that of the partial line after them.
+    Lines are numbered from 0. ``unended``: the last line is complete except for its line end. ``untidy``:
+    another program has changed line ends, joined lines or added a byte order mark.
     """
 
     def __init__(self) -> None:
@@ -40,46 +40,46 @@ class Contents:
         self._starts = array("Q")
 
     def __len__(self) -> int:
-        """The whole lines of the file, whatever they hold."""
+        """Return the number of complete lines, whatever their content."""
         return len(self._starts)
 
     def add(self, request_id: str, known: Known, size: int) -> None:
-        """A line of ``size`` bytes follows; it supersedes an earlier one of the same id."""
+        """Add a line of ``size`` bytes; it supersedes an earlier one with the same id."""
         self.index.put(request_id, known)
         self._starts.append(self.length)
         self.length += size
 
     def add_unreadable(self, size: int) -> None:
-        """A line of ``size`` bytes follows that is not a result."""
+        """Add a line of ``size`` bytes that is not a result."""
         self.index.put_unreadable()
         self._starts.append(self.length)
         self.length += size
 
     def add_blank(self, size: int) -> None:
-        """White space of ``size`` bytes follows, which counts as the end of the line before."""
+        """Add white space of ``size`` bytes to the end of the previous line."""
         self.length += size
         self.untidy = True
 
     def end_last_line(self) -> None:
-        """The last line, which was ``unended``, has got its line end."""
+        """Record that the last line, which was ``unended``, now has its line end."""
         self.length += 1
         self.unended = False
 
     def size_of(self, numbers: Iterable[int]) -> int:
-        """The bytes of the lines with these numbers."""
+        """Return the total size of these lines in bytes."""
         return sum(end - start for start, end in map(self._range, numbers))
 
     def lines(self, stream: BinaryIO, numbers: Iterable[int]) -> Iterator[bytes]:
-        """The file's lines with these numbers, in the order in which they are asked for, with ``\\n``.
+        """Yield the file's lines with these numbers, in the given order, each with ``\\n``.
 
-        Raises ``OSError`` where the file is no longer as it was.
+        Raises ``OSError`` if the file has changed.
         """
         for number in numbers:
             line = self._line(stream, number)
             if self.untidy or (self.unended and number == len(self) - 1):
                 line = tidy(line)
             if not line.endswith(b"\n"):
-                raise OSError("the file has been changed by somebody else")
+                raise OSError("another program has changed the file")
             yield line
 
     def _line(self, stream: BinaryIO, number: int) -> bytes:
@@ -87,7 +87,7 @@ class Contents:
         stream.seek(start)
         line = stream.read(end - start)
         if len(line) < end - start:
-            raise OSError("the file has been changed by somebody else")
+            raise OSError("another program has changed the file")
         return line
 
     def _range(self, number: int) -> tuple[int, int]:
@@ -101,12 +101,12 @@ def survey(
     each: Callable[[Result], None] | None = None,
     restate: Restate | None = None,
 ) -> Contents:
-    """Read a whole file, and show each line that is a result to ``each``.
+    """Read a whole file, and call ``each`` with each line that is a result.
 
-    Lines are decoded whole: skipping the fields that are not asked for was measured, and it saves nothing
-    once their UTF-8 is checked. So what counts as done can also be read. ``restate`` says how a line has to
-    be read. Raises ``ForeignOutputError`` where the first line is not a result, or where a newer version of
-    this program has written any line.
+    Lines are decoded completely: skipping unused fields saves no time (measured) once their UTF-8 is checked.
+    So every line that counts can also be read. ``restate`` translates results of an older version. Raises
+    ``ForeignOutputError`` if the first line is not a result, or if a newer version of this program has
+    written any line.
     """
     first = check_ours(stream, path)
     carriage_returns = first.endswith(b"\r")
@@ -138,7 +138,7 @@ def _take_apart(
     each: Callable[[Result], None] | None,
     restate: Restate | None,
 ) -> None:
-    """Take in what is no result as it stands: it may hold some, and it may be the torn end of the file."""
+    """Add a line that is not a result: it may contain several results, or be the partial end of the file."""
     found = pieces(line)
     for number, piece in enumerate(found, 1):
         try:
@@ -159,7 +159,7 @@ def _take_apart(
 
 
 def refuse_newer(line: bytes, path: Path, number: int) -> None:
-    """Raise ``ForeignOutputError`` where a newer version of this program wrote the line with this number."""
+    """Raise ``ForeignOutputError`` if a newer version of this program has written the line."""
     version = newer_version(without_mark(line))
     if version is not None:
         raise ForeignOutputError(
@@ -169,15 +169,15 @@ def refuse_newer(line: bytes, path: Path, number: int) -> None:
 
 
 def check_ours(stream: BinaryIO, path: Path) -> bytes:
-    """Return the first line of a stream that is at its beginning, and leave it there.
+    """Return the first line of a stream at its beginning, without moving the position.
 
-    Raises ``ForeignOutputError`` unless it holds results.
+    Raises ``ForeignOutputError`` unless it is a result.
     """
     first = first_line(stream)
     stream.seek(0)
     if is_utf_16(first):
         raise ForeignOutputError(
-            f"{path} was saved as UTF-16 by another program; save it as UTF-8, such as with "
+            f"{path} was saved as UTF-16 by another program; save it as UTF-8, for example with "
             "`iconv -f UTF-16 -t UTF-8`"
         )
     if not _is_ours(first):
@@ -187,13 +187,13 @@ def check_ours(stream: BinaryIO, path: Path) -> bytes:
 
 
 def refuse_foreign(path: Path) -> None:
-    """Raise ``ForeignOutputError`` for a file of somebody else; who opens it says why it cannot be read."""
+    """Raise ``ForeignOutputError`` for another program's file; opening it reports why it cannot be read."""
     with suppress(OSError), Disk().open_read(path) as stream:
         check_ours(stream, path)
 
 
 def is_output(path: Path) -> bool:
-    """Whether a run could go on with the file at ``path``, by its first line: also if it is empty or torn.
+    """Whether a run could resume from the file, by its first line; also if that is missing or partial.
 
     Raises ``OSError``.
     """
@@ -202,13 +202,13 @@ def is_output(path: Path) -> bool:
 
 
 def holds_results(path: Path) -> bool:
-    """Whether the first line of the file at ``path`` is a whole result. Raises ``OSError``."""
+    """Whether the first line of the file at ``path`` is a complete result. Raises ``OSError``."""
     with path.open("rb") as stream:
         return _is_result(first_line(stream))
 
 
 def _is_ours(first_line: bytes) -> bool:
-    """Whether the first line is a result, or was about to become one when the writer died."""
+    """Whether the first line is a result, or the beginning of one."""
     if _is_result(first_line):
         return True
     start = without_mark(first_line)
@@ -216,7 +216,7 @@ def _is_ours(first_line: bytes) -> bool:
 
 
 def results_in(line: bytes) -> list[Result]:
-    """The results that one line of a file holds: one, or several where their line ends are missing."""
+    """Return the results in one line of a file: one, or several if their line ends are missing."""
     found = []
     for piece in pieces(line):
         with suppress(ValueError):
@@ -225,5 +225,5 @@ def results_in(line: bytes) -> list[Result]:
 
 
 def _is_result(line: bytes) -> bool:
-    """Whether a line begins with a whole result."""
+    """Whether a line begins with a complete result."""
     return any(results_in(piece) for piece in pieces(line)[:1])

@@ -1,4 +1,4 @@
-"""``<output>.log``: what happened and when, one line an event, bounded in size."""
+"""``<output>.log``: the events of runs with their times, one line each, bounded in size."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
-LARGEST = 5_000_000
-"""Bytes of one file; then it becomes ``<output>.log.1``, in place of the one before."""
+MAX_SIZE = 5_000_000
+"""Maximum size of one file in bytes; then it becomes ``<output>.log.1``, replacing the previous one."""
 
-_LONGEST = 1000  # characters of one event
+_MAX_TEXT = 1000  # maximum characters of one event
 _NEW = os.O_RDWR | os.O_APPEND | os.O_CREAT
 
 
 class EventLog:
-    """Appends dated lines to a file; for the holder of the output's lock.
+    """Appends lines with times to a file; for the process that holds the output's lock.
 
-    The file is made with the first event. The results do not depend on it: where it cannot be written,
-    ``on_trouble`` is told so, once, and later events are dropped. ``wall`` gives the time in UTC.
+    The file is created with the first event. The results do not depend on it: if it cannot be written,
+    ``on_trouble`` is called once, and later events are dropped. ``wall`` returns the time in UTC.
     """
 
     def __init__(
@@ -33,7 +33,7 @@ class EventLog:
         *,
         wall: Callable[[], datetime],
         on_trouble: Callable[[str], None],
-        largest: int = LARGEST,
+        largest: int = MAX_SIZE,
     ) -> None:
         self._output = Path(os.path.realpath(output))
         self.path = self._output.with_name(f"{self._output.name}.log")
@@ -51,20 +51,20 @@ class EventLog:
         self.close()
 
     def write(self, event: str, text: str) -> None:
-        """Append one line: the time, the kind of event (a word of ours) and the text, which is escaped."""
+        """Append one line: the time, the kind of event (a fixed word) and the text, which is escaped."""
         if self._broken:
             return
         at = self._wall().isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = f"{at} {event:<7} {escape(text, limit=_LONGEST)}\n".encode()
+        line = f"{at} {event:<7} {escape(text, limit=_MAX_TEXT)}\n".encode()
         try:
             self._append(line)
         except OSError as error:
             self._broken = True
             self.close()
-            self._on_trouble(f"{self.path} cannot be written, and is left as it is: {error.strerror}")
+            self._on_trouble(f"{self.path} cannot be written; later events are not logged: {error.strerror}")
 
     def close(self) -> None:
-        """Close the file; harmless the second time."""
+        """Close the file; a second call does nothing."""
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
@@ -84,4 +84,4 @@ class EventLog:
         match(self._descriptor, self._output)
         self._size = os.fstat(self._descriptor).st_size
         if self._size and os.pread(self._descriptor, 1, self._size - 1) != b"\n":
-            self._size += os.write(self._descriptor, b"\n")  # a run died, or the disk was full, within a line
+            self._size += os.write(self._descriptor, b"\n")  # a killed run or a full disk left a partial line

@@ -1,7 +1,7 @@
-"""The few file operations that durability rests on, as a Protocol and as the real thing.
+"""The file operations that durability depends on, as a Protocol and its implementation.
 
-Everything that the result log does to a disk goes through ``FileSystem``, so that a test can put a disk
-there which is full, which fails, or which loses its power between any two operations.
+The result log uses only ``FileSystem`` for its disk operations. So a test can use a disk that is full, that
+fails, or that loses power between any two operations.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 _PRIVATE_TEMPORARY = os.O_WRONLY | os.O_CREAT | os.O_EXCL
 _WRITE_BUFFER = 1 << 18
 _APPEND = os.O_WRONLY | os.O_CREAT | os.O_APPEND
-_READ_BUFFER = 1 << 14  # lines are also read out of order, and then each costs a buffer
+_READ_BUFFER = 1 << 14  # lines are also read out of order, which costs a buffer each
 
 
 def reason(error: Exception) -> str:
-    """Why an operation failed, without the number and the names that Python puts around it."""
+    """Return the reason of a failed operation, without Python's error number and file names."""
     return (error.strerror if isinstance(error, OSError) else None) or str(error)
 
 
@@ -42,62 +42,62 @@ class FileState(NamedTuple):
 
 
 class FileSystem(Protocol):
-    """Blocking file operations; every one may raise ``OSError``."""
+    """Blocking file operations; each may raise ``OSError``."""
 
     def make_directories(self, path: Path) -> None:
         """Create the directory and its missing parents, durably."""
         ...
 
     def open_read(self, path: Path) -> BinaryIO:
-        """A buffered stream of the file's bytes; ``ForeignOutputError`` where it is no regular file."""
+        """Open a file as a buffered stream. Raises ``ForeignOutputError`` if it is not a regular file."""
         ...
 
     def state(self, file: Path | int) -> FileState | None:
-        """The state of a path or a descriptor; ``None`` where the path does not exist."""
+        """Return the state of a path or a descriptor; ``None`` if the path does not exist."""
         ...
 
     def open_append(self, path: Path, *, like: Path) -> int:
-        """A descriptor that writes at the end; the file gets the owner and the mode of ``like``.
+        """Return a descriptor that appends; the file gets the owner and the mode of ``like``.
 
         A symbolic link is not followed.
         """
         ...
 
     def create(self, path: Path, *, like: Path) -> int:
-        """A descriptor of a new file with the owner and the mode of ``like``, where that exists."""
+        """Return a descriptor of a new file with the owner and the mode of ``like``, if that exists."""
         ...
 
     def write(self, descriptor: int, data: memoryview) -> int:
-        """Write some of the data and return how many bytes that were."""
+        """Write some of the data; return the number of written bytes."""
         ...
 
     def sync(self, descriptor: int) -> None:
-        """Return once the file's content would survive a power cut."""
+        """Return once the file's content would survive a power failure."""
         ...
 
     def truncate(self, descriptor: int, length: int) -> None:
-        """Cut the file to a length in bytes."""
+        """Truncate the file to a length in bytes."""
         ...
 
     def close(self, descriptor: int) -> None:
-        """Give the descriptor back."""
+        """Close the descriptor."""
         ...
 
     def replace(self, source: Path, target: Path) -> None:
-        """Give the source the target's name, in one step."""
+        """Rename the source to the target in one step."""
         ...
 
     def remove(self, path: Path) -> None:
-        """Remove the file if it is there."""
+        """Remove the file if it exists."""
         ...
 
     def sync_directory(self, path: Path) -> None:
-        """Return once the names in the directory would survive a power cut."""
+        """Return once the names in the directory would survive a power failure."""
         ...
 
 
 class Disk:
-    """The machine's own file system."""
+    """The real file system."""
 
     def make_directories(self, path: Path) -> None:
         missing = []
@@ -112,7 +112,7 @@ class Disk:
             self.sync_directory(directory.parent)
 
     def open_read(self, path: Path) -> BinaryIO:
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # a pipe must not make us wait
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK)  # opening a pipe must not block
         if not stat.S_ISREG(os.fstat(descriptor).st_mode):
             os.close(descriptor)
             raise ForeignOutputError(f"{path} is not a regular file")
@@ -141,7 +141,7 @@ class Disk:
 
     def sync(self, descriptor: int) -> None:
         if sys.platform == "darwin":
-            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # there, fsync leaves the data in the drive's cache
+            fcntl.fcntl(descriptor, fcntl.F_FULLFSYNC)  # on macOS, fsync leaves the data in the drive's cache
         else:
             os.fsync(descriptor)
 
@@ -166,17 +166,17 @@ class Disk:
 
 
 def write_all(files: FileSystem, descriptor: int, data: bytes) -> None:
-    """Write all of the data. A disk that takes only a part is asked again, so that it names its reason."""
+    """Write all of the data. After a partial write, write again, so that the disk reports its error."""
     rest = memoryview(data)
     while rest:
         written = files.write(descriptor, rest)
         if not written:
-            raise OSError("the file takes no more bytes")
+            raise OSError("the file accepts no more bytes")
         rest = rest[written:]
 
 
 def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, like: Path) -> None:
-    """Append to a file, new or old, and return once that would survive a power cut."""
+    """Append to a new or existing file, and return once that would survive a power failure."""
     descriptor = files.open_append(path, like=like)
     try:
         _write_gathered(files, descriptor, chunks)
@@ -189,7 +189,7 @@ def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, li
 def replace_content(
     files: FileSystem, path: Path, chunks: Iterable[bytes], *, like: Path | None = None
 ) -> None:
-    """Give a file, new or old, a new content in one step: whatever happens, it has the old one or the new.
+    """Replace the content of a new or existing file in one step: a crash leaves the old or the new content.
 
     The file gets the owner and the mode of ``like``, by default its own. An error leaves the old content in
     place and no temporary file.
@@ -203,7 +203,7 @@ def replace_content(
         finally:
             files.close(descriptor)
         files.replace(temporary, path)
-    except BaseException:  # also of whoever gives the chunks, and a cancellation
+    except BaseException:  # also from the iterator of chunks, and a cancellation
         with suppress(OSError):
             files.remove(temporary)
         raise
@@ -211,7 +211,7 @@ def replace_content(
 
 
 def _write_gathered(files: FileSystem, descriptor: int, chunks: Iterable[bytes]) -> None:
-    """Write the chunks, which may be many and small, in larger ones."""
+    """Write the chunks, which may be many and small, in larger blocks."""
     gathered = bytearray()
     for chunk in chunks:
         gathered += chunk
@@ -222,12 +222,12 @@ def _write_gathered(files: FileSystem, descriptor: int, chunks: Iterable[bytes])
 
 
 def temporary_name(path: Path) -> Path:
-    """Where ``replace_content`` prepares a file's new content; a crash may leave it behind."""
+    """Return the path at which ``replace_content`` prepares content; a crash may leave the file."""
     return path.with_name(f".{path.name}.tmp")
 
 
 def open_own(path: Path, flags: int, *, like: Path) -> int:
-    """Open a regular file beside an output; a new one is no more open to others than ``like``.
+    """Open a regular file next to an output; a new one has no wider permissions than ``like``.
 
     Raises ``OSError``, also for a symbolic link, which could lead out of the job's folder.
     """
@@ -244,9 +244,9 @@ def open_own(path: Path, flags: int, *, like: Path) -> int:
 
 
 def match(descriptor: int, like: Path) -> None:
-    """Give an open file the owner and the mode of ``like``, where that exists, as far as this process may.
+    """Give an open file the owner and the mode of ``like``, if that exists, as far as permissions allow.
 
-    A file with several names stays as it is: another folder may rely on its owner.
+    A file with several hard links is not changed: another folder may depend on its owner.
     """
     if os.fstat(descriptor).st_nlink > 1:
         return
@@ -254,12 +254,12 @@ def match(descriptor: int, like: Path) -> None:
         found = like.stat()
     except FileNotFoundError:
         return
-    for owner in (found.st_uid, -1):  # only root may give files away, but a group of one's own can be kept
+    for owner in (found.st_uid, -1):  # only root may change the owner, but a group of the user can be kept
         with suppress(OSError):
             os.fchown(descriptor, owner, found.st_gid)
             break
-    with suppress(PermissionError):  # the file is another user's
-        os.fchmod(descriptor, stat.S_IMODE(found.st_mode))  # the umask may have taken bits that it had
+    with suppress(PermissionError):  # the file belongs to another user
+        os.fchmod(descriptor, stat.S_IMODE(found.st_mode))  # the umask may have removed mode bits
 
 
 def _mode(like: Path) -> int:

@@ -1,8 +1,8 @@
-"""One run at a time: the lock beside an output file.
+"""The lock of an output file: one run at a time.
 
-The operating system holds the lock and gives it up with the process, however that dies. The lock file
-stays where it is; only its text, which names the holder, is of use to a person. A file system that has no
-such locks is refused: a file whose mere existence locks would outlive a process that was killed.
+The operating system holds the lock and releases it when the process ends, in any way. The lock file is not
+removed; its text names the holder for the user. A file system without such locks is refused: a lock by the
+mere existence of a file would outlive a killed process.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _NO_LOCKS = {errno.ENOSYS, errno.ENOTSUP, errno.EOPNOTSUPP, errno.ENOLCK}
 
 
 class Holder(msgspec.Struct, frozen=True):
-    """The process that holds an output; ``started`` is UTC, ISO 8601."""
+    """The process that holds the lock; ``started`` is UTC, ISO 8601."""
 
     pid: int
     host: str
@@ -45,34 +45,34 @@ _PATIENCE, _POLL = 0.2, 0.02
 
 
 class OutputLock:
-    """Holds an output file for this process, from ``acquire`` to ``release`` or as a context manager."""
+    """Locks an output file for this process, from ``acquire`` to ``release`` or as a context manager."""
 
     def __init__(self, output: Path) -> None:
-        self._output = Path(os.path.realpath(output))  # two names of one file are one output
+        self._output = Path(os.path.realpath(output))  # two paths of one file are one output
         self._path = lock_path(self._output)
         self._lock = FileLock(
             self._path, timeout=_PATIENCE, poll_interval=_POLL, thread_local=False, fallback_to_soft=False
         )
 
     def acquire(self) -> None:
-        """Take the lock, at once or not at all; the output's directory is created where it is missing.
+        """Acquire the lock without waiting; a missing directory of the output is created.
 
-        Raises ``OutputLockedError``, which names the holder, and ``OutputWriteError`` where the lock
-        file cannot be made.
+        Raises ``OutputLockedError``, which names the holder, and ``OutputWriteError`` if the lock file cannot
+        be created.
         """
         try:
             Disk().make_directories(self._path.parent)
             self._take()
-            self._sign()
+            self._write_holder()
         except Timeout:
-            raise OutputLockedError(f"{self._output} is held by {_described(self._path)}") from None
+            raise OutputLockedError(f"{self._output} is locked by {_described(self._path)}") from None
         except (OSError, NotImplementedError) as error:
             self.release()
             whose = _owner(self._path) if isinstance(error, PermissionError) else ""
             raise OutputWriteError(f"{self._output} cannot be locked: {reason(error)}{whose}") from error
 
     def release(self) -> None:
-        """Give the lock back; harmless where it is not held."""
+        """Release the lock; does nothing if it is not held."""
         self._lock.release()
 
     def __enter__(self) -> Self:
@@ -93,7 +93,7 @@ class OutputLock:
             what = "its file system has no locks; put the output on another one"
             raise OSError(error.errno, what) from error
 
-    def _sign(self) -> None:
+    def _write_holder(self) -> None:
         started = datetime.now(UTC).isoformat(timespec="seconds")
         text = msgspec.json.encode(Holder(os.getpid(), socket.gethostname(), started))
         descriptor = open_own(self._path, os.O_WRONLY | os.O_TRUNC, like=self._output)
@@ -137,7 +137,7 @@ def _signed(text: bytes) -> Holder | None:
 
 
 def _described(lock_file: Path) -> str:
-    """The holder in words; it may have taken the lock a moment ago and not have signed yet."""
+    """Describe the holder; its record may be missing if it has just acquired the lock."""
     signed = None
     with suppress(OSError):
         signed = _signed(lock_file.read_bytes())
@@ -152,11 +152,11 @@ def described(held_by: Holder) -> str:
 
 
 def _owner(lock_file: Path) -> str:
-    """Whose a lock file is that we may not open, as after one run as root; nothing where there is none."""
+    """Describe the owner of a lock file without access, as after a run as root; empty if there is no file."""
     with suppress(OSError):
         number = lock_file.stat().st_uid
         owner = f"the user {number}"
-        with suppress(KeyError, NotImplementedError):  # nobody has that number, or it is Windows
+        with suppress(KeyError, NotImplementedError):  # unknown user id, or Windows
             owner = lock_file.owner()
         return escape(f"; {lock_file} belongs to {owner}")
     return ""

@@ -1,4 +1,4 @@
-"""``<output>.job.json``: which job wrote an output, so that another job does not overwrite it by mistake."""
+"""``<output>.job.json``: the job that wrote an output, so that no other job overwrites it by accident."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from batch.results.filesystem import Disk, open_own, replace_content, temporary_
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem
 
-_LARGEST = 1 << 20  # bytes
+_MAX_BYTES = 1 << 20  # bytes
 
 
 class Owner(msgspec.Struct, frozen=True):
     """The job that wrote an output.
 
-    ``written`` is the job file's absolute path as it was given, ``real`` the same without symbolic links, and
-    ``relative`` the real path as seen from the output's folder; ``None`` for a job that is not in a file.
+    ``written`` is the job file's absolute path as given, ``real`` its path without symbolic links, and
+    ``relative`` the real path relative to the output's folder; ``None`` for a job that is not in a file.
     ``output`` is the output's own real path at that time.
     """
 
@@ -35,24 +35,24 @@ class Owner(msgspec.Struct, frozen=True):
 
 
 def owner_path(output: Path) -> Path:
-    """Where the record of an output stands."""
+    """Return the path of the record of an output."""
     output = Path(os.path.realpath(output))
     return output.with_name(f"{output.name}.job.json")
 
 
 def read_owner(output: Path) -> Owner | None:
-    """Return the job that wrote an output; ``None`` where nothing says so. Never raises."""
+    """Return the job that wrote an output; ``None`` if there is no valid record. Never raises."""
     with suppress(OSError, ValueError):
         path = owner_path(output)
         with open(open_own(path, os.O_RDONLY, like=path), "rb") as file:
-            return msgspec.json.decode(file.read(_LARGEST), type=Owner)
+            return msgspec.json.decode(file.read(_MAX_BYTES), type=Owner)
     return None
 
 
 def write_owner(output: Path, owner: Owner, *, files: FileSystem | None = None) -> None:
-    """Record durably which job writes to an output; for the holder of its lock. Raises ``OSError``."""
+    """Record durably which job writes to an output; requires its lock. Raises ``OSError``."""
     files, path = files or Disk(), owner_path(output)
     text = msgspec.json.format(encode_json(owner), indent=2)
     files.make_directories(path.parent)
-    files.remove(temporary_name(path))  # of a run that was killed
+    files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text, b"\n"], like=Path(os.path.realpath(output)))

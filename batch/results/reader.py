@@ -1,7 +1,4 @@
-"""Single results of a file, by id: its lines are found by where they begin, not by reading them all again.
-
-Reading results for a person who has asked for them.
-"""
+"""Reads single results of a file by id: an index finds their lines without reading the whole file again."""
 
 from __future__ import annotations
 
@@ -23,10 +20,10 @@ if TYPE_CHECKING:
 
 
 class ResultReader:
-    """A result file, open for reading; a missing one has no results. To be closed, as by ``with``.
+    """A result file, open for reading; a missing one has no results. Close it, for example by ``with``.
 
-    Raises ``ForeignOutputError`` for a file of somebody else, and ``OSError``. Another process may go on
-    writing to the file: what it adds is not seen. ``restate`` says how lines have to be read.
+    Raises ``ForeignOutputError`` for another program's file, and ``OSError``. Another process may continue to
+    write to the file: new lines are not seen. ``restate`` translates results of an older version.
     """
 
     def __init__(self, path: Path, restate: Restate | None = None) -> None:
@@ -51,21 +48,21 @@ class ResultReader:
             self._stream.close()
 
     def known(self, request_id: str) -> Known | None:
-        """What the latest line of this id says; ``None`` where there is no line."""
+        """Return what the latest line of this id says; ``None`` if there is no line."""
         return self.contents.index.get(request_id)
 
     def results(self) -> Iterator[Result]:
-        """The latest line of each id, in the order of the file."""
+        """Yield the latest line of each id, in file order."""
         return self.at(self.contents.index.latest())
 
     def at(self, numbers: Iterable[int]) -> Iterator[Result]:
-        """What the lines with these numbers hold. Raises ``OSError`` where the file has changed."""
+        """Yield the results in the lines with these numbers. Raises ``OSError`` if the file has changed."""
         if self._stream is not None:
             for line in self.contents.lines(self._stream, numbers):
                 yield _stated(decode_result(line), self._restate)
 
     def result(self, request_id: str) -> Result | None:
-        """The latest line of this id. ``None`` where there is none, or where another run has replaced it."""
+        """Return the latest result of this id; ``None`` if there is none or another run has replaced it."""
         number = self.contents.index.line(request_id)
         if number is None or self._stream is None:
             return None
@@ -78,13 +75,13 @@ class ResultReader:
 
 
 def find(path: Path, request_id: str, restate: Restate | None = None) -> Result | None:
-    """The latest line of one id, by reading the file once; only lines that hold the id are decoded.
+    """Return the latest result of one id by scanning the file; only lines that contain the id are decoded.
 
-    ``restate`` says how it has to be read. Raises ``ForeignOutputError`` for a file of somebody else, and
-    ``OSError``.
+    ``restate`` translates results of an older version. Raises ``ForeignOutputError`` for another program's
+    file, and ``OSError``.
     """
     found = None
-    mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others can be written in two ways
+    mark = encode_line(request_id)[:-1] if request_id.isascii() else b""  # others have two encodings
     with Disk().open_read(path) as stream:
         carriage_returns = check_ours(stream, path).endswith(b"\r")
         for number, line in enumerate(read_lines(stream, carriage_returns=carriage_returns), 1):
@@ -104,7 +101,7 @@ def _stated(result: Result, restate: Restate | None) -> Result:
 
 @contextmanager
 def reading(output: Path) -> Iterator[None]:
-    """Say by a ``UsageError`` that ``output`` cannot be read, where an ``OSError`` does."""
+    """Convert an ``OSError`` to a ``UsageError`` that says that ``output`` cannot be read."""
     try:
         yield
     except OSError as error:

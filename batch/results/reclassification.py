@@ -1,7 +1,7 @@
-"""Reading stored lines again by their finish reasons.
+"""Reclassification of stored results by their finish reasons.
 
-Earlier versions stored answers that were broken off, filtered or cut at their limit as whole ones. A job can
-also add a word to its ``finish_reasons`` after answers with that word have failed. The word in the line
+Earlier versions stored answers that were broken off, filtered or cut at their limit as complete. A job can
+also add a finish reason to ``finish_reasons`` after answers with it have failed. The stored finish reason
 decides.
 """
 
@@ -29,11 +29,12 @@ _CODES = {
 
 
 class Restate(Struct, frozen=True):
-    """What a job holds of stored lines.
+    """How a job classifies stored results.
 
-    ``finish_reasons`` are its own words. ``accepts_length``: an answer that was cut at its limit is a result.
-    ``checks_form`` says whether answers are checked: then one that was not has to be asked for again.
-    ``knows_words`` is false where the job's own words are not known: then an unknown word decides nothing.
+    ``finish_reasons`` are the job's additions. ``accepts_length``: an answer that was cut at its limit is a
+    result. ``checks_form``: answers are validated, so an answer that was not validated has to be requested
+    again. ``knows_words`` is false if the job's additions are not known: then an unknown finish reason
+    decides nothing.
     """
 
     finish_reasons: FinishReasons = NO_WORDS
@@ -42,7 +43,7 @@ class Restate(Struct, frozen=True):
     knows_words: bool = True
 
     def __call__(self, result: Result) -> Result:
-        """The line as it has to be read: itself, unless its finish reason says otherwise."""
+        """Return the result, reclassified if its finish reason requires that."""
         if result.finish_reason is None:
             return result
         ending = classify(result.finish_reason, self.finish_reasons)
@@ -57,17 +58,17 @@ class Restate(Struct, frozen=True):
             return _failed(result, _CODES[ending], f"the finish reason is {result.finish_reason!r}")
         if ending is not Ending.LENGTH:
             return result
-        if not _says_something(result):
-            return _failed(result, EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
+        if not _has_output(result):
+            return _failed(result, EMPTY_LENGTH, "the token limit was reached before the answer began")
         if result.verdict is Verdict.LENGTH:
             return result
         if self.accepts_length:
             return replace(result, verdict=Verdict.LENGTH)
-        return _failed(result, LENGTH, "cut off at its limit of tokens")
+        return _failed(result, LENGTH, "cut off at the token limit")
 
     def _of_unknown(self, result: Result, ending: Ending | None) -> Result:
-        """The answer of a line whose finish reason the job knows by now."""
-        if ending not in (Ending.COMPLETE, Ending.LENGTH) or not _says_something(result):
+        """Return the answer of a line whose finish reason the job now knows."""
+        if ending not in (Ending.COMPLETE, Ending.LENGTH) or not _has_output(result):
             return result
         if self.checks_form() or (ending is Ending.LENGTH and not self.accepts_length):
             error = result.error and replace(result.error, retryable=True)
@@ -83,11 +84,11 @@ class Restate(Struct, frozen=True):
 
 
 WITHOUT_JOB = Restate(knows_words=False)
-"""How lines are read where their job is not known."""
+"""The classification for lines of an unknown job."""
 
 
 def _failed(result: Result, code: str, message: str) -> Result:
-    """A stored answer as the failure that it is. It is sent again, unless that would give the same."""
+    """Return a stored answer as a failure. Its request is sent again, unless that would give the same."""
     retryable = code != EMPTY_LENGTH
     error = ResultError(code, message, None, retryable=retryable, runs=0, history=[])
     return replace(
@@ -101,5 +102,5 @@ def _failed(result: Result, code: str, message: str) -> Result:
     )
 
 
-def _says_something(result: Result) -> bool:
+def _has_output(result: Result) -> bool:
     return bool(result.text or result.partial_text or result.tool_calls or result.refusal)

@@ -1,4 +1,4 @@
-"""What a crash or another program has done to a result file, and its repair before a run writes to it."""
+"""Repair of a result file after a crash or a change by another program, before a run writes to it."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 def corrupt_path(output: Path) -> Path:
-    """Where the unreadable lines of an output go; ``output`` is free of symbolic links."""
+    """Return the path for the unreadable lines of an output; ``output`` has no symbolic links."""
     return output.with_name(f"{output.name}.corrupt")
 
 
 class Repairer:
     """Reads a file and repairs it.
 
-    ``notices`` are sentences for a person about what was repaired. ``has_quarantined``: unreadable lines have
-    moved to ``<output>.corrupt``. ``restate`` says how lines have to be read.
+    ``notices`` are messages to the user about repairs. ``has_quarantined``: unreadable lines have moved to
+    ``<output>.corrupt``. ``restate`` translates results of an older version.
     """
 
     def __init__(self, files: FileSystem, path: Path, restate: Restate | None = None) -> None:
@@ -37,24 +37,24 @@ class Repairer:
         self._restate = restate
 
     def read(self, each: Callable[[Result], None] | None) -> Contents:
-        """Read the file, where there is one, and repair it. What ``each`` raises ends that before any repair.
+        """Read the file if it exists, and repair it. An exception of ``each`` prevents any repair.
 
-        Raises ``ForeignOutputError`` for a file that is left as it is, and ``OSError``.
+        Raises ``ForeignOutputError`` for a file that must not be changed, and ``OSError``.
         """
         self._files.remove(temporary_name(self._path))
         contents = self._contents(each)
         if contents.torn:
-            self._cut_torn_line(contents)
+            self._remove_partial_line(contents)
         if contents.index.unreadable:
             self._quarantine(contents)
             return self._contents()
         if contents.untidy:
             self.rewrite(contents, range(len(contents)))
-            self._say("another program had changed its line ends; they are as they were, and nothing is lost")
+            self._notify("repaired line ends that another program had changed; no results were lost")
             return self._contents()
         if contents.unended:
             append_durably(self._files, self._path, [b"\n"], like=self._path)
-            self._say("the last line is whole but had no line end, which it has now")
+            self._notify("added the missing line end of the last line; no results were lost")
             contents.end_last_line()
         return contents
 
@@ -68,29 +68,27 @@ class Repairer:
             return survey(stream, self._path, each, self._restate)
         return Contents()
 
-    def _say(self, what: str) -> None:
+    def _notify(self, what: str) -> None:
         self.notices.append(f"{self._path.name}: {what}")
 
-    def _cut_torn_line(self, contents: Contents) -> None:
+    def _remove_partial_line(self, contents: Contents) -> None:
         descriptor = self._files.open_append(self._path, like=self._path)
         try:
             self._files.truncate(descriptor, contents.length)
             self._files.sync(descriptor)
         finally:
             self._files.close(descriptor)
-        self._say(
-            f"the last line was torn and has been cut off ({contents.torn} bytes); its request runs again"
-        )
+        self._notify(f"removed a partial last line ({contents.torn} bytes); its request is sent again")
 
     def _quarantine(self, contents: Contents) -> None:
         index, corrupt = contents.index, corrupt_path(self._path)
-        # A crash between the two steps leaves these lines in both files, and never in neither.
+        # A crash between the two steps leaves these lines in both files; they are never lost.
         with self._files.open_read(self._path) as stream:
             unreadable = contents.lines(stream, index.unreadable_lines())
             append_durably(self._files, corrupt, unreadable, like=self._path)
         self.rewrite(contents, index.readable_lines())
         self.has_quarantined = True
-        self._say(
+        self._notify(
             f"{index.unreadable} unreadable line{'s' * (index.unreadable > 1)} moved to {corrupt.name}; "
-            "what they answered runs again"
+            "their requests are sent again"
         )

@@ -1,6 +1,6 @@
-"""From the last outcome of a request to its result line.
+"""Builds the result line of a request from its last outcome.
 
-Writing results so that one which has no form in JSON costs no other.
+A result that cannot be encoded as JSON does not affect the others.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from batch.errors import UnencodableError
 from batch.failure_codes import BAD_ROW, INPUT_CHANGED, UNENCODABLE
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
-from batch.scheduling.bill import cost_source
+from batch.scheduling.attempt_cost import cost_source
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -24,22 +24,22 @@ if TYPE_CHECKING:
     from batch.scheduling.task import Task
 
 MAX_RUNS = 3
-"""Runs in which a request may fail transiently before that counts as permanent."""
+"""Number of runs with a transient failure after which a request counts as permanently failed."""
 
 
 class Keep(Struct, frozen=True):
-    """What a line holds besides the answer: the model's reasoning, the messages that were sent."""
+    """The optional parts of a line: the model's reasoning, and the messages that were sent."""
 
     reasoning: bool = True
     messages: bool = False
 
 
 KEEP = Keep()
-"""What a job keeps that says nothing of it."""
+"""The default of a job."""
 
 
 def succeeded(task: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
-    """The line of a request that has its reply. ``at`` is UTC, ISO 8601."""
+    """Return the line of a request that has its reply. ``at`` is UTC, ISO 8601."""
     request = task.request
     return Result(
         schema_version=SCHEMA_VERSION,
@@ -74,7 +74,7 @@ def succeeded(task: Task, reply: Reply, keep: Keep, *, at: str) -> Result:
 def failed(
     task: Task, failure: Failure, verdict: Fail, keep: Keep, *, before: Known | None, at: str
 ) -> Result:
-    """The line of a request that was given up. ``before`` is what an earlier run left of it."""
+    """Return the line of a failed request. ``before`` is the line of an earlier run."""
     request = task.request
     runs = _runs(task, before) + 1
     error = ResultError(
@@ -103,7 +103,7 @@ def failed(
 
 
 def _with_answer(result: Result, answer: Reply, keep: Keep, request: Request) -> Result:
-    """The line with all of an answer whose finish reason is not known: it may turn out to be whole."""
+    """Return the line with the whole answer of an unknown finish reason: it may be complete."""
     return replace(
         result,
         partial_text=answer.text,
@@ -122,21 +122,21 @@ def _asks_for_logprobs(request: Request) -> bool:
 
 
 def refused(request: Request, why: str, at: str) -> Result:
-    """The line of a request that is not sent, since its row is bad."""
+    """Return the line of a request that is not sent, because its row is bad."""
     error = ResultError(BAD_ROW, why, None, retryable=False, runs=1, history=[])
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
 
 
 def unreadable(request: Request, why: str, at: str) -> Result:
-    """The line of a request that is not sent, since its document or row has gone bad after it was checked."""
+    """Return the line of a request that is not sent, because its document or row became unreadable."""
     error = ResultError(INPUT_CHANGED, why, None, retryable=True, runs=1, history=[])
     return _failure(request, error, at, attempts=0, timings=Timings(None, None, None))
 
 
 def encodable(results: Sequence[Result], why: Mapping[int, str]) -> list[Result]:
-    """The results, those at the positions of ``why`` as failures that hold only texts and numbers.
+    """Return the results, with those at the positions in ``why`` as failures of plain texts and numbers.
 
-    Their metadata and messages are left out, since these may be what has no form in JSON.
+    Their metadata and messages are omitted, since these may be what cannot be encoded as JSON.
     """
     return [_unencodable(result, why[at]) if at in why else result for at, result in enumerate(results)]
 
@@ -162,7 +162,7 @@ def _unencodable(result: Result, why: str) -> Result:
     )
 
 
-def _failure(  # noqa: PLR0913 - what a failure may leave behind
+def _failure(  # noqa: PLR0913 - the optional parts of a failure
     request: Request,
     error: ResultError,
     at: str,
@@ -205,7 +205,7 @@ def _failure(  # noqa: PLR0913 - what a failure may leave behind
 
 
 def _timings(outcome: Outcome, queued: float) -> Timings:
-    """Seconds to four digits. ``round`` would go over decimal digits, at ten times the cost."""
+    """Return seconds rounded to four digits. ``round`` uses decimal digits, at ten times the cost."""
     first = outcome.first_byte
     return Timings(
         queued=int(queued * 10_000 + 0.5) / 10_000,
@@ -215,12 +215,12 @@ def _timings(outcome: Outcome, queued: float) -> Timings:
 
 
 def _runs(task: Task, before: Known | None) -> int:
-    """Earlier runs count as long as the request is the same."""
+    """Return the number of runs; earlier runs count if the request is the same."""
     return before.runs if before is not None and before.fingerprint == task.request.fingerprint else 0
 
 
 async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
-    """Write the results, and return them as they were written: what has no form in JSON is a failure.
+    """Write the results, and return them as written: a result that cannot be encoded as JSON is a failure.
 
     Raises ``OutputWriteError``.
     """

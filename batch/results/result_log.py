@@ -2,22 +2,22 @@
 
 Rules, each with its test:
 
-1. A line counts once ``write`` has returned: by then it would survive a power cut (``fsync``) or at least
-   the death of this process (``flush``).
-2. The file comes into being whole, with its first lines in it. So a first line that is not a result means
-   a file of somebody else, which is left alone.
-3. A write that fails is cut off again, and the log takes no more.
-4. Opening repairs what a crash can leave (``results.repair``): a torn last line is cut off; unreadable lines
-   before it, which a power cut can leave where it reorders writes, move to ``<output>.corrupt``. Their
-   requests run again. What stays is made durable first, since nobody will ask for it again.
-5. Of several lines with one id the last one counts; ``finish`` removes the others, puts the rest in the order
-   that is asked for, and rewrites nothing where the file is so already.
-6. Content that has been written is only ever replaced as a whole, in one step.
-7. A file that another program has changed, moved, removed or replaced meanwhile takes no more, so that
-   nothing counts that is not in it.
-8. Where it is asked to, ``finish`` makes the succeeded results that it removes durable in
-   ``<output>.superseded.jsonl`` first (``results.superseded``).
-9. A file with a line of a newer schema version is left alone. Changed line ends, a byte order mark or a
+1. A line counts once ``write`` has returned. It then survives a power failure (``fsync``) or at least the
+   death of this process (``flush``).
+2. The file is created in one step, with its first lines in it. A first line that is not a result
+   therefore means that another program owns the file; it is not changed.
+3. A failed write is truncated, and the log accepts no more results.
+4. Opening repairs what a crash can leave (``results.repair``). A partial last line is removed. Unreadable
+   lines before it move to ``<output>.corrupt``; a power failure that reorders writes can leave them. Their
+   requests are sent again. The remaining lines are made durable first, because they are not requested again.
+5. Of several lines with one id, the last one counts. ``finish`` removes the others and sorts the lines as
+   requested; it rewrites nothing if the file is already in this state.
+6. Written content is only ever replaced as a whole, in one step.
+7. If another program changes, moves, removes or replaces the file, the log accepts no more results, so that
+   no result counts that is not in the file.
+8. On request, ``finish`` first makes the succeeded results that it removes durable in
+   ``<output>.superseded.jsonl`` (``results.superseded``).
+9. A file with a line of a newer schema version is not changed. Changed line ends, a byte order mark or a
    missing last line end lose nothing.
 """
 
@@ -52,15 +52,15 @@ if TYPE_CHECKING:
     from batch.results.reclassification import Restate
 
 _BATCH = 1000
-"""Lines that are written again in one go."""
+"""Number of lines that are rewritten at once."""
 
 Durability = Literal["fsync", "flush"]
 
 
 class ResultLog:
-    """A ``Sink`` that appends to one file; for one writer, who holds the output's lock.
+    """A ``Sink`` that appends to one file; for one writer, which holds the lock of the output.
 
-    ``kept`` counts the superseded results that ``finish`` has set aside.
+    ``kept`` counts the superseded results that ``finish`` has moved to ``<output>.superseded.jsonl``.
     """
 
     def __init__(
@@ -72,8 +72,8 @@ class ResultLog:
         self._files = files
         self._durability = durability
         self._restate = restate
-        self._mender = Repairer(files, path, restate)
-        self._repeated = 0  # bytes of superseded results that were there at the beginning
+        self._repairer = Repairer(files, path, restate)
+        self._repeated = 0  # bytes of superseded results in the file when it was opened
         self._descriptor: int | None = None
         self._closed_because: str | None = None
         self._writing = anyio.ResourceGuard("writing to")
@@ -88,14 +88,14 @@ class ResultLog:
         each: Callable[[Result], None] | None = None,
         restate: Restate | None = None,
     ) -> ResultLog:
-        """Read the file, where there is one, and mend it; a missing one appears with the first write.
+        """Read and repair the file if it exists; else the first write creates it.
 
-        ``each`` is shown the results that are there; what it raises ends that, before anything is mended.
-        ``restate`` says how they have to be read.
+        ``each`` is called with each existing result; an exception from it ends the reading before any repair.
+        ``restate`` translates results that an older version has written.
         Raises ``ForeignOutputError`` for a file of another program or of a newer version of this one, which
-        stays as it is, and ``OutputWriteError`` where the disk does not let us read, mend or write.
+        is not changed. Raises ``OutputWriteError`` if the file cannot be read, repaired or written.
         """
-        path = Path(os.path.realpath(path))  # replacing a link would leave the file behind it as it was
+        path = Path(os.path.realpath(path))  # replacing a symbolic link would not change its target
         log = cls(path, files or Disk(), durability, restate)
         try:
             log._load(each)
@@ -114,24 +114,24 @@ class ResultLog:
 
     @property
     def notices(self) -> list[str]:
-        """Sentences for a person about what was repaired when the file was opened."""
-        return self._mender.notices
+        """Notices to the user about repairs made when the file was opened."""
+        return self._repairer.notices
 
     @property
     def contents(self) -> Contents:
-        """The lines that count so far; not to be changed."""
+        """The lines that count so far; read-only."""
         return self._contents
 
     def known(self, request_id: str) -> Known | None:
-        """What the latest line of this id says; ``None`` where there is no line."""
+        """Return what the latest line of this id says; ``None`` if there is no line."""
         return self._contents.index.get(request_id)
 
     async def write(self, results: Sequence[Result]) -> None:
         """Append the results as lines and return once they count.
 
-        Raises ``OutputWriteError`` where that fails; earlier results stay, and the log takes no more.
-        Raises ``UnencodableError``, and writes none of them, where some have no form in JSON. A cancellation
-        waits until the disk has answered.
+        Raises ``OutputWriteError`` if the write fails; earlier results stay, and the log accepts no more.
+        Raises ``UnencodableError``, and writes none of them, if some cannot be encoded as JSON. A
+        cancellation waits until the write has ended.
         """
         if not results:
             return
@@ -144,14 +144,14 @@ class ResultLog:
     @property
     def is_restated(self) -> bool:
         """Whether ``write_restated`` has anything to write."""
-        return next(self._contents.index.to_write_again(), None) is not None
+        return next(self._contents.index.to_rewrite(), None) is not None
 
     async def write_restated(self) -> int:
-        """Append each line that is read otherwise than it says, and needs no request; return their number.
+        """Append a new line for each result that ``restate`` changes and that needs no request.
 
-        Raises ``OutputWriteError``.
+        Return their number. Raises ``OutputWriteError``.
         """
-        numbers = list(self._contents.index.to_write_again())
+        numbers = list(self._contents.index.to_rewrite())
         written = 0
         for start in range(0, len(numbers), _BATCH):
             some = numbers[start : start + _BATCH]
@@ -178,21 +178,21 @@ class ResultLog:
         prune: bool = False,
         keep: bool = False,
     ) -> None:
-        """Leave one line per id, the latest, in the order that is asked for; then close the log.
+        """Reduce the file to the latest line of each id, in the requested order; then close the log.
 
-        ``job`` are the ids of the job's requests in its order, read in a worker thread and only where they
-        matter. Lines of other ids stay, unless ``prune``, which also removes what earlier runs have set
-        aside. ``keep``: succeeded results that go move to ``<output>.superseded.jsonl``.
+        ``job`` are the ids of the job's requests in job order; they are read in a worker thread and only if
+        they are needed. Lines of other ids stay, unless ``prune`` is set; ``prune`` also removes the sidecar
+        files of earlier runs. ``keep`` moves removed succeeded results to ``<output>.superseded.jsonl``.
 
-        Raises ``OutputWriteError`` where that fails, and what reading ``job`` raises; the file then has all
-        the lines that it had. So it has where this is cancelled, unless it has been finished by then.
+        Raises ``OutputWriteError``, and what reading ``job`` raises; the file then keeps all its lines. After
+        a cancellation the file has either all its lines or the finished content.
         """
         with self._writing:
             await anyio.to_thread.run_sync(partial(self._rearrange, job, order, prune, keep))
             self.close()
 
     def close(self) -> None:
-        """Close the file as it is. What was written before is kept, and nothing more is taken."""
+        """Close the file as it is. Written results stay; the log accepts no more."""
         self._closed_because = self._closed_because or "the log is closed"
         if self._descriptor is not None:
             self._files.close(self._descriptor)
@@ -200,8 +200,8 @@ class ResultLog:
 
     def _load(self, each: Callable[[Result], None] | None) -> None:
         self._files.make_directories(self.path.parent)
-        self._contents = self._mender.read(each)
-        self._files.remove(temporary_name(superseded_path(self.path)))  # of a run that was killed
+        self._contents = self._repairer.read(each)
+        self._files.remove(temporary_name(superseded_path(self.path)))  # left by a killed run
         if self._contents.index.superseded:
             self._repeated = self._contents.size_of(self._contents.index.superseded_answers())
         if self._contents.length:
@@ -212,14 +212,14 @@ class ResultLog:
         return self._files.open_append(self.path, like=self.path)
 
     def _make_durable(self, descriptor: int) -> None:
-        """What is found is done with, though a run that was killed may have left it unsynced."""
+        """Sync the existing lines: they count as done, but a killed run may not have synced them."""
         if self._durability == "fsync":
             self._files.sync(descriptor)
             self._files.sync_directory(self.path.parent)
 
     def _append(self, data: bytes) -> None:
         if self._closed_because:
-            raise OutputWriteError(f"{self.path} takes no more results: {self._closed_because}")
+            raise OutputWriteError(f"{self.path} accepts no more results: {self._closed_because}")
         self._check_unchanged()
         try:
             if self._descriptor is None:
@@ -232,20 +232,20 @@ class ResultLog:
             raise OutputWriteError(f"results could not be written to {self.path}: {reason(error)}") from error
 
     def _check_unchanged(self) -> None:
-        """Raise ``OutputWriteError`` unless the path leads to the open file, as long as this log has left it.
+        """Raise ``OutputWriteError`` unless the path leads to the open file with the expected length.
 
-        Elsewhere, lines would be appended to what nobody finds; and what is there now may not be ours to cut.
-        A copy of the same length in its place is not the open file.
+        Otherwise lines would be appended to a file that no path leads to, or another program's data might be
+        truncated. A copy of the same length in its place is not the open file.
         """
         try:
             there = self._files.state(self.path)
             ours = there if self._descriptor is None else self._files.state(self._descriptor)
         except OSError:
-            return  # whoever needs the file finds out why
+            return  # the next operation on the file reports the error
         size = 0 if there is None else there.size
         if there == ours and size == self._contents.length:
             return
-        self._closed_because = "somebody else has changed, moved or removed it"
+        self._closed_because = "another program has changed, moved or removed it"
         raise OutputWriteError(f"results could not be written to {self.path}: {self._closed_because}")
 
     def _append_to(self, descriptor: int, data: bytes) -> None:
@@ -254,10 +254,10 @@ class ResultLog:
             self._files.sync(descriptor)
 
     def _cut_back(self, error: OSError) -> None:
-        """Take back what was not acknowledged, as far as the disk lets us, and refuse to go on.
+        """Truncate the file to its acknowledged length if possible, and accept no more results.
 
-        After a failed sync the system may report success for pages that it has dropped, so there is no
-        second try within a run. Should the cut fail as well, opening the file mends it.
+        After a failed sync, the system may report success for pages that it has dropped; so a run does not
+        try again. If the truncation fails as well, the next opening repairs the file.
         """
         self._closed_because = str(error)
         if self._descriptor is not None:
@@ -274,14 +274,14 @@ class ResultLog:
             if numbers is not None:
                 if keep:
                     self._set_aside(afresh=prune)
-                self._mender.rewrite(self._contents, _while_wanted(numbers))
+                self._repairer.rewrite(self._contents, _while_wanted(numbers))
             if prune:
                 self._clear_sidecars()
         except (OSError, ForeignOutputError) as error:
             raise OutputWriteError(f"{self.path} could not be put in order: {reason(error)}") from error
 
     def _set_aside(self, *, afresh: bool) -> None:
-        """Keep the succeeded results that other lines supersede before they leave the file."""
+        """Copy superseded succeeded results to the sidecar file before they are removed."""
         contents = self._contents
         numbers = array("I", contents.index.superseded_answers())
         if not numbers:
@@ -292,15 +292,15 @@ class ResultLog:
         self.kept = len(numbers)
 
     def _clear_sidecars(self) -> None:
-        """Remove what earlier runs have set aside; what this run has set aside stays until the next time."""
+        """Remove the sidecar files of earlier runs; those of this run stay until the next one."""
         if not self.kept:
             clear_superseded(self._files, self.path)
-        if not self._mender.has_quarantined:
+        if not self._repairer.has_quarantined:
             self._files.remove(corrupt_path(self.path))
 
 
 def _while_wanted(numbers: Iterable[int]) -> Iterator[int]:
-    """The same, as long as nobody has cancelled what this worker thread does."""
+    """Yield the numbers; raise the cancellation of this worker thread's call."""
     for number in numbers:
         check_cancelled()
         yield number

@@ -1,4 +1,4 @@
-"""The files beside an output, which are no more open to others than the output is."""
+"""The sidecar files of an output, with no wider permissions than the output."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 from batch.results.filesystem import match, open_own
 
 ENDINGS = (".lock", ".log", ".log.1", ".corrupt", ".job.json", ".summary.json", ".superseded.jsonl")
-"""What their names have behind that of the output."""
+"""The suffixes of their names after that of the output."""
 
 
 def match_sidecars(output: Path) -> None:
-    """Give the files beside an output its owner and its mode, as far as this process may. Never raises."""
+    """Give the sidecar files the owner and mode of the output, as far as permissions allow. Never raises."""
     output = Path(os.path.realpath(output))
     for ending in ENDINGS:
         with suppress(OSError):

@@ -1,4 +1,4 @@
-"""What a result file amounts to, without the job that it belongs to and without changing it."""
+"""Statistics of a result file, without its job and without changing it."""
 
 from __future__ import annotations
 
@@ -21,12 +21,11 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Statistics:
-    """Requests by their latest line. Tokens are those that servers have counted for these lines.
+    """Counts of requests by their latest line. Tokens are those that servers have reported for these lines.
 
-    ``failed`` counts by error code. ``cost`` adds up what is known of the costs. ``provider_costs`` counts
-    the lines whose cost the provider has stated, wholly or in part, and ``unpriced`` those with tokens and
-    without a cost. ``superseded`` lines, ``unreadable`` ones and a ``torn`` last one are cleared away by the
-    next run.
+    ``failed`` counts by error code. ``cost`` is the sum of known costs. ``provider_costs`` counts the lines
+    whose cost the provider has reported, completely or partly, and ``unpriced`` those with tokens and without
+    a cost. The next run removes ``superseded`` lines, ``unreadable`` ones and a ``torn`` (partial) last line.
     """
 
     succeeded: int = 0
@@ -48,8 +47,8 @@ class Statistics:
         """Count one line."""
         self._count(result, 1)
 
-    def take_back(self, result: Result) -> None:
-        """Count one line no longer."""
+    def remove(self, result: Result) -> None:
+        """Remove one line from the counts."""
         self._count(result, -1)
 
     def _count(self, result: Result, step: int) -> None:
@@ -73,10 +72,10 @@ class Statistics:
 def summarise(
     path: Path, *, files: FileSystem | None = None, restate: Restate | None = None
 ) -> tuple[Statistics, Contents]:
-    """Count a result file in one streaming pass; a run may be appending to it meanwhile.
+    """Count a result file in one streaming pass; a run may be appending to it.
 
-    ``restate`` says how a line has to be read. Raises ``ForeignOutputError`` where the file is not one of
-    ours, and ``OSError`` (such as ``FileNotFoundError``) where it cannot be read.
+    ``restate`` translates results of an older version. Raises ``ForeignOutputError`` for another program's
+    file, and ``OSError`` (such as ``FileNotFoundError``) if it cannot be read.
     """
     counts = Statistics()
 
@@ -86,9 +85,9 @@ def summarise(
     with (files or Disk()).open_read(path) as stream:
         contents = survey(stream, path, lambda result: counts.add(stated(result)), restate)
         for line in contents.lines(stream, contents.index.superseded_lines()):
-            counts.take_back(stated(decode_result(line)))
+            counts.remove(stated(decode_result(line)))
     counts.superseded = contents.index.superseded
     counts.unreadable = contents.index.unreadable
     counts.torn = contents.torn > 0
-    counts.failed = +counts.failed  # what was taken back to nothing is gone
+    counts.failed = +counts.failed  # codes with a count of zero are removed
     return counts, contents

@@ -1,4 +1,4 @@
-"""``<output>.summary.json``: what the latest run that sent something came to, for programs."""
+"""``<output>.summary.json``: the summary of the latest run that sent something, for programs."""
 
 from __future__ import annotations
 
@@ -25,22 +25,22 @@ class _Sent(msgspec.Struct):
 
 
 def summary_path(output: Path) -> Path:
-    """Where the summary of an output stands."""
+    """Return the path of the summary of an output."""
     output = Path(os.path.realpath(output))
     return output.with_name(f"{output.name}.summary.json")
 
 
 def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = None) -> None:
-    """Replace the summary of an earlier run in one step; for the holder of the output's lock.
+    """Replace the summary of an earlier run in one step; requires the output's lock.
 
-    A run that has sent nothing and recorded nothing does not replace the summary of one that has. What it
-    quotes from servers is escaped, so that it can be shown with ``cat``. Raises ``OSError``.
+    A run that has sent nothing and recorded nothing does not replace the summary of one that has. Text from
+    servers is escaped, so that it can be shown with ``cat``. Raises ``OSError``.
     """
     files, path = files or Disk(), summary_path(output)
     if not (summary.attempts or summary.sent) and _has_sent(files, path):
         return
     text = escape_json(msgspec.json.format(encode_json(summary), indent=2).decode())
-    files.remove(temporary_name(path))  # of a run that was killed
+    files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
 
 

@@ -1,4 +1,4 @@
-"""``<output>.superseded.jsonl``: succeeded results in whose place the output has newer ones.
+"""``<output>.superseded.jsonl``: succeeded results that newer ones in the output have replaced.
 
 The file only grows, until a run prunes it. A result is durable here before it leaves the output, so a crash
 in between leaves it in both. The next run then finds it at the end of this file and does not append it again.
@@ -27,7 +27,7 @@ _SHORTEST_TAIL = 1 << 16
 
 
 def superseded_path(output: Path) -> Path:
-    """Where the superseded results of an output stand; ``output`` is free of symbolic links."""
+    """Return the path of the superseded results; ``output`` has no symbolic links."""
     return output.with_name(output.name + SUFFIX)
 
 
@@ -48,27 +48,28 @@ def set_aside(
 ) -> None:
     """Append lines of the output and return once they are durable.
 
-    ``repeated``: an earlier run may have appended lines of so many bytes before it died; these are not
-    appended again. ``afresh``: the lines replace what the file holds. Raises ``OSError``, and
-    ``ForeignOutputError`` for a file of another program; what the file held before is then still there.
+    ``repeated``: the maximum bytes of lines that an earlier run may have appended before it was killed; these
+    are not appended again. ``afresh``: the lines replace the content of the file. Raises ``OSError``, and
+    ``ForeignOutputError`` for another program's file; the previous content then stays.
     """
     path = superseded_path(output)
     if afresh:
         replace_content(files, path, lines, like=output)
         return
     check_superseded(files, output)
-    tail = _Tail.read(files, path, 2 * repeated)  # a power cut may have damaged what is then appended again
+    # twice the bytes: lines that a power failure has damaged are appended again
+    tail = _Tail.read(files, path, 2 * repeated)
     _cut(files, path, tail.end, like=output)
     try:
         append_durably(files, path, tail.continued(lines), like=output)
-    except BaseException:  # also of whoever gives the lines, and a cancellation
+    except BaseException:  # also from the iterator of lines, and a cancellation
         with suppress(OSError):
             _cut(files, path, tail.end, like=output)
         raise
 
 
 def clear_superseded(files: FileSystem, output: Path) -> bool:
-    """Remove the file. Return whether there was one. Raises ``OSError``."""
+    """Remove the file; return whether it existed. Raises ``OSError``."""
     path = superseded_path(output)
     if files.state(path) is None:
         return False
@@ -78,7 +79,7 @@ def clear_superseded(files: FileSystem, output: Path) -> bool:
 
 
 def _cut(files: FileSystem, path: Path, length: int, *, like: Path) -> None:
-    """Cut off what follows the last whole line: an earlier run began to append it and died."""
+    """Remove the partial line at the end, which a killed run has left."""
     state = files.state(path)
     if state is None or state.size <= length:
         return
@@ -90,9 +91,9 @@ def _cut(files: FileSystem, path: Path, length: int, *, like: Path) -> None:
 
 
 class _Tail:
-    """The end of a file of results: the lines there, and the ``end`` of the last whole one in bytes.
+    """The end of a result file: its lines, and the ``end`` of the last complete one in bytes.
 
-    ``is_ended`` is false where that line lacks nothing but its line end.
+    ``is_ended`` is false if that line is complete except for its line end.
     """
 
     def __init__(self) -> None:
@@ -131,7 +132,7 @@ class _Tail:
         self.end += len(line)
 
     def continued(self, lines: Iterable[bytes]) -> Iterator[bytes]:
-        """What is to be appended: the lines that are not there yet, and a missing line end before them."""
+        """Yield what has to be appended: the lines that are missing, and a missing line end before them."""
         if not self.is_ended:
             yield b"\n"
         for line in lines:
@@ -140,7 +141,7 @@ class _Tail:
 
 
 class _Digests:
-    """A set of lines by 64 bits of a hash, in at most 32 bytes each: a third of what a Python set takes."""
+    """A set of lines by 64-bit hashes, at most 32 bytes each: a third of the size of a Python set."""
 
     def __init__(self) -> None:
         self._table = array("Q", [0]) * 64  # 0: free

@@ -1,1 +1,1 @@
-"""Decisions: pure functions and small state machines. The time is an argument, never asked for."""
+"""Scheduling decisions: pure functions and small state machines. The time is always an argument."""

@@ -1,4 +1,4 @@
-"""Whether a request may go now as far as limits are concerned: rates of its target, budgets of the run."""
+"""Admission control: whether the rate limits of a target and the budget of the run allow a request now."""
 
 from __future__ import annotations
 
@@ -10,55 +10,55 @@ if TYPE_CHECKING:
 
 
 class Admission(Protocol):
-    """What stands before each attempt of a queue, first ones and retries alike.
+    """The admission control of one queue, asked before each attempt, first attempts and retries alike.
 
-    A queue asks about the request at its head when there is a slot for it. Where that cannot go it stays at
-    the head, and nothing of its queue overtakes it; so an admission control need not be fair. Each queue
-    has an admission control, and admission controls may share what holds for the whole run. Every
-    ``reserve`` is followed by exactly one ``settled``, but for attempts that are cancelled with the run.
+    A queue asks about the request at its head when a slot is free. If the request is not admitted, it stays
+    at the head and no request of its queue overtakes it; so an admission control need not be fair. Several
+    admission controls may share the limits of the whole run. Every ``reserve`` is followed by exactly one
+    ``settled``, except for attempts that are cancelled with the run.
     """
 
     @property
     def closed(self) -> bool:
-        """Whether a limit of the run is reached for good: no queue sends any more."""
+        """Whether a limit of the run is permanently reached: no queue sends any more."""
         ...
 
     def ready_at(self, task: Task, now: float) -> float:
-        """When the request may go. Reserves nothing, and may be asked any number of times.
+        """Return when the request may be sent. Reserves nothing, and may be called any number of times.
 
-        ``now`` or earlier: at once. Later: not before then, or before something settles. ``math.inf``: no
-        time helps, only what is under way may give back enough by settling; where nothing is under way in
-        the whole run, a limit is reached and the run ends (``Scheduler.limited``).
+        ``now`` or earlier: immediately. Later: not before that time or before an attempt settles.
+        ``math.inf``: only attempts in flight can release enough by settling. If none is in flight in the
+        whole run, a limit is reached and the run ends (``Scheduler.limited``).
         """
         ...
 
     def reserve(self, task: Task, now: float) -> None:
-        """The request goes: set aside what its attempt may cost; ``task.reservation`` is there for that."""
+        """Reserve what the attempt may cost, in ``task.reservation``; the request is sent now."""
         ...
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:
-        """The attempt has ended, as ``outcome``; with a reply so has its request, unless it is a check."""
+        """Book an attempt that ended with ``outcome``. A reply ends its request too, unless it is a check."""
         ...
 
     def failed(self) -> None:
-        """A request has failed for good."""
+        """Count a request that has failed permanently."""
         ...
 
 
 class UnlimitedAdmission:
-    """No limits: everything may go at once."""
+    """No limits: every request is admitted immediately."""
 
     closed = False
 
     def ready_at(self, task: Task, now: float) -> float:  # noqa: ARG002 - the same for all
-        """Now."""
+        """Return ``now``."""
         return now
 
     def reserve(self, task: Task, now: float) -> None:
-        """Nothing to set aside."""
+        """Reserve nothing."""
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:
-        """Nothing to give back."""
+        """Release nothing."""
 
     def failed(self) -> None:
-        """Nothing to count."""
+        """Count nothing."""

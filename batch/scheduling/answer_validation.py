@@ -1,4 +1,4 @@
-"""Whether a whole answer is what the job wants; if not, what is asked in its place."""
+"""Validation of a complete answer against the job's requirements, and the request for a better one."""
 
 from __future__ import annotations
 
@@ -23,40 +23,40 @@ _LIMITS = ("max_tokens", "max_completion_tokens")
 
 
 class Unchecked(Struct, frozen=True):
-    """A reply whose text is to be checked by ``response_format`` elsewhere, since that may take long."""
+    """A reply whose text a ``checking.Checker`` has to check by ``response_format``, which may take long."""
 
     reply: Reply
     response_format: JSONObject
 
 
 class Acceptance(Struct, frozen=True):
-    """A job's demands on answers. ``max_attempts`` are those that a request has in all."""
+    """A job's requirements on answers. ``max_attempts`` limits the attempts of a request."""
 
     on_length: OnLength = "accept"
     max_attempts: int = 8
 
     def judge(self, task: Task, outcome: Outcome) -> Outcome | Unchecked:
-        """The reply as it is to be settled, its value parsed; or the failure that it amounts to.
+        """Return the reply with its parsed value, or the failure that replaces it.
 
-        Then ``task.revised`` is what the next attempt sends. ``Unchecked`` is to be checked by a
-        ``checking.Checker``, and then judged by ``conclude``. Of failures it only changes one: where the
-        limit of tokens was reached before the answer began, ``on_length: retry`` asks once more.
+        With a failure, ``task.revised`` is set to what the next attempt sends. ``Unchecked`` is to be checked
+        by a ``checking.Checker`` and then passed to ``conclude``. Only one kind of failure is changed: if the
+        token limit was reached before the answer began, ``on_length: retry`` sends the request once more.
         """
         if isinstance(outcome, Failure):
             return self._judge_failure(task, outcome)
         reply = outcome
         if reply.verdict is Verdict.LENGTH and self.on_length != "accept":
             if self.on_length == "fail":
-                return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=False)
+                return _failure(reply, LENGTH, "cut off at the token limit", should_retry=False)
             if self._asks_for_more(task):
-                return _failure(reply, LENGTH, "cut off at its limit of tokens", should_retry=True)
+                return _failure(reply, LENGTH, "cut off at the token limit", should_retry=True)
         response_format = task.request.params.get("response_format")
         if response_format is None or reply.refusal or reply.tool_calls:
             return reply
         return _judged_by(response_format, task, reply)
 
     def conclude(self, task: Task, reply: Reply, checked: CheckResult) -> Outcome:
-        """The same as ``judge``, of a reply that has been checked."""
+        """Return what ``judge`` returns, for a reply that has been checked."""
         if not checked.is_judged:
             return uncheckable(reply, f"checking the answer {checked.complaint}")
         if checked.complaint:
@@ -69,7 +69,7 @@ class Acceptance(Struct, frozen=True):
         return failure
 
     def _asks_for_more(self, task: Task) -> bool:
-        """Revise the request to one with a larger limit of tokens, once; say whether that is possible."""
+        """Revise the request once to a larger token limit; return whether that is possible."""
         larger = _with_more_tokens(task.to_send)
         if larger is None or not {LENGTH, EMPTY_LENGTH}.isdisjoint(task.failures):
             return False
@@ -83,11 +83,11 @@ class Acceptance(Struct, frozen=True):
 
 
 ANYTHING = Acceptance()
-"""The demands of a job that says nothing of them; a request may still bring a response format."""
+"""The requirements of a job that defines none; a request may still have a response format."""
 
 
 def uncheckable(reply: Reply, why: str) -> Failure:
-    """The failure of a request whose answer could not be checked; asking again could cost as much again."""
+    """Return the failure of a request whose answer could not be checked; a retry could cost as much again."""
     return _failure(reply, INVALID_OUTPUT, why, should_retry=False)
 
 
@@ -105,7 +105,7 @@ def _judged_by(response_format: JSONObject, task: Task, reply: Reply) -> Outcome
 
 def _invalid(task: Task, reply: Reply, complaint: str) -> Failure:
     if reply.verdict is Verdict.LENGTH:
-        what = "cut off at its limit of tokens, so that it is not whole JSON"
+        what = "cut off at the token limit, so the JSON is incomplete"
         return _failure(reply, LENGTH, what, should_retry=False)
     task.revised = _corrected(task, reply, complaint)
     return _failure(reply, INVALID_OUTPUT, complaint)
@@ -129,7 +129,7 @@ def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None
 
 
 def _with_more_tokens(request: Request) -> Request | None:
-    """The request with twice its limit of tokens; ``None`` where it has none of its own."""
+    """Return the request with twice its token limit; ``None`` if it has no limit of its own."""
     limits = {name: limit for name in _LIMITS if isinstance(limit := request.params.get(name), int)}
     if not limits:
         return None
@@ -137,12 +137,12 @@ def _with_more_tokens(request: Request) -> Request | None:
 
 
 def _corrected(task: Task, reply: Reply, complaint: str) -> Request:
-    """The question once more, with the wrong answer and what is wrong with it; earlier ones are left out."""
-    said = {"role": "assistant", "content": reply.text}
-    wish = {"role": "user", "content": f"{_WISH}\n\n{complaint}"}
-    return replace(task.to_send, messages=(*task.request.messages, said, wish))
+    """Return the request with the invalid answer and its errors appended; earlier ones are omitted."""
+    answer = {"role": "assistant", "content": reply.text}
+    correction = {"role": "user", "content": f"{_CORRECTION}\n\n{complaint}"}
+    return replace(task.to_send, messages=(*task.request.messages, answer, correction))
 
 
-_WISH = (
+_CORRECTION = (
     "That answer is not in the form that was asked for. Give it again, as JSON only. What is wrong with it:"
 )

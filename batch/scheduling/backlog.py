@@ -1,7 +1,7 @@
-"""What a target has to send next, and in which order.
+"""The requests that a target has to send, and their order.
 
-Refused requests that are due go first, the longest refused first; then retries that are due and paid for
-(``RetryBudget``), then requests that went back uncharged, then new ones from the target's own cursor.
+The order is: refused requests that are due, the longest waiting first; retries that are due and paid for
+(``RetryBudget``); requests that were put back uncharged; new requests from the target's own cursor.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ if TYPE_CHECKING:
 class Backlog:
     """The requests of one target that are not in flight.
 
-    ``requests`` may give ``None``: it has read past some rows, has found nothing yet, and lets others go on
-    meanwhile. The backlog is ``behind`` then, until ``read`` has found something. ``first`` is sent before
-    what it gives, ``candidates`` where the endpoint has not answered; the cursor's copies are passed over.
+    ``requests`` may yield ``None``: it has read past some rows without finding a request, and lets other
+    tasks run. The backlog is then ``behind``, until ``read`` finds a request. ``first`` is sent before all
+    others, ``candidates`` while the endpoint has not answered; the cursor's copies of them are skipped.
     """
 
     def __init__(
@@ -55,16 +55,16 @@ class Backlog:
 
     @property
     def has_ready(self) -> bool:
-        """Whether a request may go at any time."""
+        """Whether a request is ready to be sent."""
         return bool(self._ready)
 
     @property
     def is_empty(self) -> bool:
-        """Whether nothing is left, and nothing will come from the cursor."""
+        """Whether no request is left and the cursor yields no more."""
         return self.is_exhausted and not (self._ready or self.waiting)
 
     def next(self, now: float, *, may_read: bool, is_unproven: bool) -> Task | None:
-        """The next request to send, or ``None`` where there is none now."""
+        """Return the next request to send; ``None`` if there is none now."""
         task = None
         if self.waiting:
             task = self._due(now)
@@ -75,7 +75,7 @@ class Backlog:
         return self.read(now) if task is None and may_read and not self.behind else task
 
     def read(self, now: float) -> Task | None:
-        """Read on, as far as the next request or the end of a slice."""
+        """Read up to the next request or the end of a slice."""
         for request in self._requests:
             self.behind = request is None
             if request is None:
@@ -90,7 +90,7 @@ class Backlog:
         return None
 
     def wished(self, now: float, *, may_read: bool) -> float | None:
-        """When there is something to send; ``None``: not as long as nothing settles."""
+        """Return when there is something to send; ``None``: not before a request settles."""
         if self._ready or may_read:
             return now
         waits = [queue[0][0] for queue in (self._waiting, self._refused) if queue]
@@ -99,19 +99,19 @@ class Backlog:
         return max(self.retries.ready_at(now), min(waits)) if waits else None
 
     def put_back(self, task: Task, *, first: bool = False) -> None:
-        """The request may go at any time."""
+        """Put back a request that may be sent at any time."""
         if first:
             self._ready.appendleft(task)
         else:
             self._ready.append(task)
 
     def wait(self, task: Task, due: float) -> None:
-        """The request is sent again at ``due``."""
+        """Send the request again at ``due``."""
         self.waiting += 1
         heapq.heappush(self._waiting, (due, next(self._order), task))
 
     def wait_refused(self, task: Task, due: float) -> None:
-        """The same of a request that the server had no room for."""
+        """Send a request that the server refused for lack of capacity again at ``due``."""
         self.waiting += 1
         heapq.heappush(self._refused, (due, next(self._order), task))
 
@@ -126,9 +126,9 @@ class Backlog:
         return heapq.heappop(queue)[2]
 
     def _to_begin_with(self, now: float, *, may_read: bool, is_unproven: bool) -> Task | None:
-        """One of the candidates, until the endpoint has shown that it works; else a new request now and then.
+        """Return a candidate while the endpoint has not answered; sometimes a new request.
 
-        Of those that have failed already, every other one has its turn.
+        After failed candidates, every other request is a new one.
         """
         if not is_unproven:
             self._candidates.clear()

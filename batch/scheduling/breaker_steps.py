@@ -1,6 +1,6 @@
-"""What a circuit breaker wants done with requests: instructions that the queue carries out.
+"""Steps that a circuit breaker returns for requests; the queue carries them out.
 
-``Requeue``, ``Suspend`` and what becomes of the endpoint are decisions already (``decisions``).
+``Requeue``, ``Suspend`` and changes of the endpoint are decisions already (``decisions``).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 
 class Charge(Struct, frozen=True):
-    """The failure, which arrived at ``at``, is the request's own: the retry rules apply."""
+    """Charge the request with the failure, which arrived at ``at``: the retry rules apply."""
 
     task: Task
     failure: Failure
@@ -33,7 +33,7 @@ class Charge(Struct, frozen=True):
 
 
 class Delay(Struct, frozen=True):
-    """The request may be sent again at ``at``, uncharged; ``is_refusal``: the server had too much to do."""
+    """Send the request again at ``at``, uncharged; ``is_refusal``: the server was overloaded."""
 
     task: Task
     at: float
@@ -41,13 +41,13 @@ class Delay(Struct, frozen=True):
 
 
 class Exhaust(Struct, frozen=True):
-    """The request has been refused so often and for so long that it fails."""
+    """Fail the request: the server has refused it too often and for too long."""
 
     task: Task
     failure: Failure
 
 
 Event: TypeAlias = Park | CircuitOpened | CircuitClosed | CheckStarted | Blamed
-"""What has become of the endpoint."""
+"""A change of the endpoint."""
 
 Step: TypeAlias = Charge | Delay | Exhaust | Requeue | Suspend | Event

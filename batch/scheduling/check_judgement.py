@@ -1,4 +1,4 @@
-"""What follows where a reference request fails (rules 5 to 7)."""
+"""The steps that follow the failure of a reference request (rules 5 to 7)."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
 
 
 CHECKS = 3
-"""Checks that may fail for reasons of their own."""
+"""Number of checks that may fail for reasons of their own."""
 
 
 def judge_check(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
-    """A reference request has failed, which is an attempt of the run and not of a request."""
+    """Judge the failure of a reference request, which is an attempt of the run and not of a request."""
     kind = kind_of(failure)
     if kind is Kind.PARK or (kind is Kind.DENIED and endpoint.proven):
         return park(endpoint, parking_for(failure))
@@ -43,13 +43,13 @@ def judge_check(endpoint: EndpointState, failure: Failure, now: float) -> list[S
 
 
 def _decided(endpoint: EndpointState, failure: Failure, kind: Kind, now: float) -> list[Step]:
-    """The check speaks against the endpoint, or has failed for a reason of its own."""
+    """Judge a check that shows a fault of the endpoint or has failed for a reason of its own."""
     if kind in (Kind.TROUBLE, Kind.UNREACHABLE, Kind.REFUSED):
         return open_and_release(endpoint, failure, now)
     endpoint.failed_checks += 1
     if endpoint.failed_checks < CHECKS:
         return []
-    why = f"requests that were answered before are not answered any more: {failure.message}"
+    why = f"requests that the endpoint answered before now fail: {failure.message}"
     return park(endpoint, Parking(failure.code, why))
 
 
@@ -61,7 +61,7 @@ def _unproven_check_failed(endpoint: EndpointState, failure: Failure, kind: Kind
 
 
 def _check_refused(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
-    """The check is sent again when the server has time for it."""
+    """Send the check again when the server has capacity."""
     endpoint.probation.is_checked = False
     endpoint.refusals.refused_check(now)
     if endpoint.refusals.last_too_long(now):

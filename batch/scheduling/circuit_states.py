@@ -3,21 +3,21 @@
 Documents must never stop other documents, in this run or the next. A real outage, a revoked key and an empty
 account must cost a handful of requests. The rules, which ``docs/faults.md`` has in full:
 
-1. A failure is suspect where either the request or the endpoint may have caused it (``fault_attribution``).
-2. Proof is a first delta or a whole answer of an attempt that was sent after the failure had arrived.
+1. A failure is suspect if either the request or the endpoint may have caused it (``fault_attribution``).
+2. Proof is a first delta or a complete answer of an attempt that was sent after the failure had arrived.
 3. On an endpoint that has given proof, suspects wait, uncharged, while sending continues. Proof charges them.
-4. After ``5 k`` suspects without proof, or where nothing else is left, a check decides: a reference request.
-   ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers. Where the only
-   requests left were charged with the same before, they are charged again: a check would double their bill.
-5. A check that is answered charges the suspects. A check that fails as they did parks the endpoint (401, 402,
-   403) or opens the circuit, and the suspects go back uncharged. A 429 is waited for; after three other
+4. After ``5 k`` suspects without proof, or if nothing else is left, a check decides: a reference request.
+   ``k`` doubles with each check that is answered, up to 128, and is 1 again after 100 answers. If the only
+   requests left were charged with the same before, they are charged again: a check would double their cost.
+5. An answered check charges the suspects. A check that fails as they did parks the endpoint (401, 402,
+   403) or opens the circuit; the suspects are requeued uncharged. A 429 delays the check; after three other
    failures the endpoint is parked.
-6. While the circuit is open, one probe at a time is sent, with backoff: a reference request, or while none is
-   known, each time another request. ``outage`` later the endpoint is parked.
+6. While the circuit is open, one probe at a time is sent, with backoff: a reference request, or if none is
+   known, a different request each time. After ``outage`` seconds the endpoint is parked.
 7. Until an endpoint has given proof, one request at a time is sent: two server errors open the circuit, five
    equal rejections or eight requests without proof park it.
-8. A refusal (429, or 503 with a ``Retry-After``) is not charged. A request fails by it only after
-   ``max_attempts`` refusals and ``outage`` seconds, with others answered since.
+8. A refusal (429, or 503 with a ``Retry-After``) is not charged. A request fails because of it only after
+   ``max_attempts`` refusals and ``outage`` seconds, if others were answered in the meantime.
 
 ::
 
@@ -32,10 +32,10 @@ account must cost a handful of requests. The rules, which ``docs/faults.md`` has
     HALF_OPEN   the check: 401, 402, 403, three others     PARKED
     OPEN        a probe is answered                        CLOSED
     OPEN        a probe: 401, 402, 403, or ``outage``      PARKED
-    any         a wrong key, a used-up quota, ...          PARKED
+    any         an invalid key, a used-up quota, ...       PARKED
 
-An endpoint is PARKED over the state that its circuit is in: where the parking is for a time, it goes on from
-there. So ``TRANSITIONS`` has the other states only.
+PARKED covers the state of the circuit: after parking for a time, the endpoint continues in that state.
+So ``TRANSITIONS`` has the other states only.
 """
 
 from __future__ import annotations
@@ -57,11 +57,11 @@ class Change(Enum):
     """What changes the state of a circuit."""
 
     PROOF = auto()
-    """An attempt was answered that says that the endpoint works now."""
+    """An answer has proven that the endpoint works now."""
     CHECK_NEEDED = auto()
-    """So many suspects wait, or nothing but suspects is left, that a check has to decide."""
+    """Enough suspects wait, or only suspects are left, so a check has to decide."""
     NO_CHECK_POSSIBLE = auto()
-    """Nothing but suspects is left, and no reference request is known to check with."""
+    """Only suspects are left, and no reference request is known for a check."""
     OUTAGE = auto()
     """The endpoint is down, or may be starting up."""
 
@@ -77,4 +77,4 @@ TRANSITIONS: dict[tuple[State, Change], State] = {
     (State.HALF_OPEN, Change.OUTAGE): State.OPEN,
     (State.OPEN, Change.OUTAGE): State.OPEN,
 }
-"""The next state, by the state and what changes it. A circuit changes in no other way."""
+"""The next state, by state and change. A circuit changes in no other way."""

@@ -1,9 +1,9 @@
-"""Find how many requests an endpoint can serve at once, by probing. ``docs/concurrency.md`` has the rules.
+"""Adaptive concurrency limit: discovers by probing how many requests an endpoint can serve at once.
 
-Words: the *limit* is how many requests may be in flight; a *round* is as many replies as that. A
-*congestion signal* is a failure that fewer requests at once could have avoided. The *ceiling* is the last
-limit that was too much, the *plateau* is a little below it. A limit is *proven* when a round went through
-at it, and at or below the plateau.
+``docs/concurrency.md`` has the rules. Terms: the *limit* is how many requests may be in flight; a *round* is
+as many replies as the limit. A *congestion signal* is a failure that fewer requests at once could have
+avoided. The *ceiling* is the last limit that was too high, the *plateau* is a little below it. A limit is
+*proven* when a round succeeded at it, at or below the plateau.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.records import Reply
-from batch.scheduling.background_refusals import PRESENT, BackgroundRefusals, burst
+from batch.scheduling.background_refusals import KNOWN_SHARE, BackgroundRefusals, burst
 from batch.scheduling.concurrency_limiter import Congestion
 from batch.scheduling.retry import shows_overload
 
@@ -19,44 +19,44 @@ if TYPE_CHECKING:
     from batch.records import Failure, Outcome
 
 START = 16
-"""The limit at the start, where the job allows it: a short job should not have to wait for the slow start."""
+"""The limit at the start, if the job allows it: a short job should not have to wait for the slow start."""
 
 MARGIN = 0.95
-"""What a cut leaves of the ceiling, and where growth stops below it."""
+"""Factor by which a cut reduces the ceiling; growth stops below it at the same factor."""
 
-DEEP = 0.7
-"""What a cut leaves where the last one has hardly helped."""
+DEEP_CUT = 0.7
+"""Factor of a cut if the previous one has hardly helped."""
 
-UNHARMED = 10
-"""Requests sent since the last cut, from which on it has helped."""
+EFFECTIVE_AFTER = 10
+"""Number of requests sent since the last cut from which the cut counts as effective."""
 
-HALF = 0.5
-"""What the signals of one round trip leave, at the least."""
+LARGEST_CUT = 0.5
+"""Minimum factor that all signals of one round trip leave together."""
 
-REST = 10
+MIN_PROBE_INTERVAL = 10
 """The shortest probe interval, in replies."""
 
-MOST_RESTS = 8
-"""How many times as long a probe interval becomes, when the same ceiling is met again and again."""
+MAX_INTERVAL_FACTOR = 8
+"""Maximum factor of a probe interval, when the same ceiling is met repeatedly."""
 
 CLEAN_SHARE, CLEAN_BURST = 0.015, 0.01
-"""Signals that are tolerated while none is known to be random: a share, a burst per request of the limit."""
+"""Tolerated signals while none is known to be random: a share, and a burst per request of the limit."""
 
 NOISY_SHARE = 0.1
-"""The share that is tolerated, at the least, when some signals are known to be random."""
+"""Minimum tolerated share when some signals are known to be random."""
 
 PROVEN_SHARE, PROVEN_BURST = 0.2, 3.0
-"""Signals that are tolerated at a proven limit, where only a server that has lost capacity has more."""
+"""Tolerated signals at a proven limit, where only a server that has lost capacity sends more."""
 
-WARNED = 0.5
-"""The part of a signal that is tolerated just after a cut, while none is known to be random."""
+ALLOWANCE_AFTER_CUT = 0.5
+"""Tolerated part of a signal just after a cut, while none is known to be random."""
 
 SMOOTHING = 1 / 16
-"""The weight of a reply in the average time that an answer takes."""
+"""Weight of a reply in the moving average of the duration of an answer."""
 
 
 class AdaptiveLimiter:
-    """The concurrency limit of one endpoint; ``limit`` is the job's own."""
+    """The concurrency limit of one endpoint; ``limit`` is the limit of the job."""
 
     __slots__ = (
         "_allowance",
@@ -65,18 +65,18 @@ class AdaptiveLimiter:
         "_code",
         "_cut_at",
         "_floor",
-        "_held_seconds",
-        "_held_since",
+        "_interval_factor",
         "_is_calm",
         "_is_quick",
         "_known_replies",
         "_limit",
+        "_limited_seconds",
+        "_limited_since",
         "_maximum",
         "_plateau",
+        "_probe_interval",
         "_proven",
         "_replies",
-        "_rest",
-        "_rests",
         "_round_at",
         "_round_limit",
         "_round_replies",
@@ -87,36 +87,36 @@ class AdaptiveLimiter:
     def __init__(self, limit: int, *, start: int = START) -> None:
         self._maximum = limit
         self._limit = float(min(start, limit))
-        self._ceiling = self._plateau = 0.0  # 0: none has been met
+        self._ceiling = self._plateau = 0.0  # 0: none is known
         self._proven = 1.0
         self._floor = 1.0
         self._cut_at = float("-inf")
         self._replies = 0  # to requests sent since the last cut
-        self._rest = 0.0  # that many replies until the ceiling is probed
-        self._rests = 1
+        self._probe_interval = 0.0  # number of replies until the ceiling is probed
+        self._interval_factor = 1
         self._sent = 0  # since the last cut
-        self._seconds = 0.0  # that an answer takes on average; 0: unknown
-        self._is_quick = True  # the last signal came no later than an answer would have
+        self._seconds = 0.0  # average duration of an answer; 0: unknown
+        self._is_quick = True  # the last signal arrived no later than an answer would have
         self._background = BackgroundRefusals()
-        self._allowance = 0.0  # signals that are tolerated now
-        self._is_calm = True  # no signal has ever come: nothing has to be weighed
-        self._known_replies = 0  # while calm, at limits that are proven
+        self._allowance = 0.0  # number of signals that are tolerated now
+        self._is_calm = True  # no signal has ever arrived: nothing has to be weighed
+        self._known_replies = 0  # counted while calm, at proven limits
         self._begin_round(float("-inf"))
         self._code: str | None = None
-        self._held_since: float | None = None
-        self._held_seconds = 0.0
+        self._limited_since: float | None = None
+        self._limited_seconds = 0.0
 
     @property
     def limit(self) -> int:
-        """The job's own limit."""
+        """The limit of the job."""
         return self._maximum
 
     def congestion(self, now: float) -> Congestion | None:
-        """Return the last signal that has lowered the limit, and for how long signals have."""
+        """Return the last signal that lowered the limit, and for how long signals have lowered it."""
         if self._code is None:
             return None
-        since = now if self._held_since is None else self._held_since
-        return Congestion(self._code, self._held_seconds + now - since, self._held_since is not None)
+        since = now if self._limited_since is None else self._limited_since
+        return Congestion(self._code, self._limited_seconds + now - since, self._limited_since is not None)
 
     def slots(self, now: float) -> int:  # noqa: ARG002 - time alone changes nothing
         """Return how many requests may be in flight."""
@@ -129,7 +129,7 @@ class AdaptiveLimiter:
             self._allowance = min(self._burst(), self._allowance + self._share())
 
     def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
-        """Learn from an attempt that began at ``started``; ``in_flight`` were under way, itself included."""
+        """Learn from an attempt that began at ``started``; ``in_flight`` includes it."""
         if isinstance(outcome, Reply) and self._is_calm:
             self._replied_calmly(started, now, in_flight)
             return
@@ -151,7 +151,7 @@ class AdaptiveLimiter:
     # Replies
 
     def _replied_calmly(self, started: float, now: float, in_flight: int) -> None:
-        """Count a reply while no signal has ever come, which is most of them: in one step."""
+        """Count a reply while no signal has ever arrived, which is the common case, in one step."""
         seconds = now - started
         self._seconds += (seconds - self._seconds) * SMOOTHING if self._seconds else seconds
         self._replies += 1
@@ -166,7 +166,7 @@ class AdaptiveLimiter:
             self._grow()
 
     def _end_calm(self) -> None:
-        """Catch up on what was not weighed before the first signal."""
+        """Compute what was not weighed before the first signal."""
         self._is_calm = False
         self._background.assume(self._known_replies)
         self._allowance = self._burst()
@@ -179,16 +179,16 @@ class AdaptiveLimiter:
     def _count_reply(self, now: float, in_flight: int) -> None:
         self._replies += 1
         if self._is_known():
-            self._background.saw(refused=False)
+            self._background.count(refused=False)
             if self._allowance >= self._burst():
                 self._background.keep()
         if self._limit < self._maximum and in_flight >= int(self._limit):
             self._grow()
             if self._limit == self._maximum:
-                self._released(now)
+                self._end_limitation(now)
 
     def _prove(self, started: float, now: float) -> None:
-        """Count a reply of the round; when the round is complete, its limit is proven."""
+        """Count a reply of the round; a complete round proves its limit."""
         if started <= self._round_at:
             return
         self._round_replies += 1
@@ -202,22 +202,22 @@ class AdaptiveLimiter:
         self._round_at, self._round_limit, self._round_replies = now, self._limit, 0
 
     def _grow(self) -> None:
-        """Raise the limit by one reply's part of a round: to the plateau, and when it is time beyond it."""
+        """Raise the limit by one reply's part of a round: up to the plateau, and beyond it to probe."""
         limit, plateau = self._limit, self._plateau
         if limit < plateau:
             self._limit = min(plateau, limit + min(1.0, max(1.0, (plateau - limit) / 2) / limit))
-        elif self._replies >= self._rest:
+        elif self._replies >= self._probe_interval:
             self._limit = min(self._maximum, limit + min(1.0, max(1.0, limit - plateau) / limit))
 
-    def _released(self, now: float) -> None:
-        if self._held_since is not None:
-            self._held_seconds += now - self._held_since
-            self._held_since = None
+    def _end_limitation(self, now: float) -> None:
+        if self._limited_since is not None:
+            self._limited_seconds += now - self._limited_since
+            self._limited_since = None
 
     # Congestion signals
 
     def _is_known(self) -> bool:
-        """Whether a signal says nothing about this limit: it is proven, and refusals come quickly."""
+        """Whether a signal does not concern this limit: the limit is proven, and refusals arrive quickly."""
         return self._is_quick and int(self._limit) <= self._proven
 
     def _share(self) -> float:
@@ -227,7 +227,7 @@ class AdaptiveLimiter:
         if self._is_known():
             return PROVEN_SHARE
         share = self._background.share(self._limit)
-        return max(NOISY_SHARE, 2 * share) if share >= PRESENT else CLEAN_SHARE
+        return max(NOISY_SHARE, 2 * share) if share >= KNOWN_SHARE else CLEAN_SHARE
 
     def _burst(self) -> float:
         """Return the largest allowance."""
@@ -241,28 +241,28 @@ class AdaptiveLimiter:
     def _signal(self, failure: Failure, now: float, tried: float) -> None:
         """Cut, unless random refusals explain the signal."""
         if self._is_known():
-            self._background.saw(refused=True)
+            self._background.count(refused=True)
         self._allowance = min(self._burst(), self._allowance) - 1
         if self._allowance < 0:
             self._code = failure.code
-            self._held_since = now if self._held_since is None else self._held_since
+            self._limited_since = now if self._limited_since is None else self._limited_since
             self._cut(now, tried)
 
     def _cut(self, now: float, tried: float) -> None:
-        # one request alone could not have been fewer: that says nothing of whether two are too many
-        again = tried > 1 and self._plateau < self._limit <= self._ceiling * 1.1 + 1
-        self._rests = min(MOST_RESTS, self._rests * 2) if again else 1
+        # a single request cannot be reduced; its refusal does not show that two are too many
+        is_repeated = tried > 1 and self._plateau < self._limit <= self._ceiling * 1.1 + 1
+        self._interval_factor = min(MAX_INTERVAL_FACTOR, self._interval_factor * 2) if is_repeated else 1
         self._cut_at = now
-        self._floor = max(1.0, tried * HALF)
-        self._limit = max(1.0, tried * (MARGIN if self._sent >= UNHARMED else DEEP))
+        self._floor = max(1.0, tried * LARGEST_CUT)
+        self._limit = max(1.0, tried * (MARGIN if self._sent >= EFFECTIVE_AFTER else DEEP_CUT))
         self._replies = self._sent = 0
         self._background.drop()
         self._remember(tried, now)
-        is_noisy = self._background.share(self._limit) >= PRESENT
-        self._allowance = self._burst() if is_noisy else WARNED
+        is_noisy = self._background.share(self._limit) >= KNOWN_SHARE
+        self._allowance = self._burst() if is_noisy else ALLOWANCE_AFTER_CUT
 
     def _cut_further(self, now: float) -> None:
-        """Take one more away: a signal of the last cut's round trip."""
+        """Lower the limit by one more: another signal of the round trip of the last cut."""
         ceiling = max(self._floor, self._ceiling - 1)
         self._limit = max(self._floor, min(self._limit, ceiling - 1))
         self._remember(ceiling, now)
@@ -271,5 +271,5 @@ class AdaptiveLimiter:
         self._ceiling = ceiling
         self._plateau = MARGIN * ceiling
         self._proven = max(1.0, self._plateau)
-        self._rest = max(REST, self._plateau) * self._rests
+        self._probe_interval = max(MIN_PROBE_INTERVAL, self._plateau) * self._interval_factor
         self._begin_round(now)

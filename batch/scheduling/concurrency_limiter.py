@@ -1,4 +1,4 @@
-"""How many requests an endpoint may have in flight, where it works at all."""
+"""Interface of the concurrency limit of a working endpoint."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 class Congestion(Struct, frozen=True):
     """Congestion signals have lowered the limit.
 
-    ``code`` is that of the last one, ``seconds`` for how long they have in all. ``is_present`` says whether
-    the limit is below the job's now.
+    ``code`` is the code of the last one, ``seconds`` the total time for which they have. ``is_present``: the
+    limit is below the limit of the job now.
     """
 
     code: str
@@ -23,51 +23,51 @@ class Congestion(Struct, frozen=True):
 
 
 class ConcurrencyLimiter(Protocol):
-    """The slots of one endpoint. It sees outcomes and durations, and nothing of requests.
+    """The concurrency limit of one endpoint. It sees outcomes and durations, but no requests.
 
-    Only its endpoint's ``CircuitBreaker`` asks it, and puts a ceiling of its own on the answer: one while the
-    endpoint is unproven or its circuit is open, few after an outage or when descriptors run out. All times
-    are seconds on one clock. ``slots`` and ``settled`` are called for every attempt.
+    Only the ``CircuitBreaker`` of the endpoint calls it, and applies a lower bound of its own: one while the
+    endpoint is unproven or its circuit is open, few after an outage or when file descriptors run out. All
+    times are seconds on one clock. ``slots`` and ``settled`` are called for every attempt.
     """
 
     @property
     def limit(self) -> int:
-        """The job's own bound."""
+        """The limit of the job."""
         ...
 
     def congestion(self, now: float) -> Congestion | None:
-        """What has lowered the limit in this run; ``None``: nothing has."""
+        """Return what has lowered the limit in this run; ``None``: nothing has."""
         ...
 
     def slots(self, now: float) -> int:
-        """Attempts that may be under way now; at least 1."""
+        """Return how many attempts may be in flight now; at least 1."""
         ...
 
     def sent(self, now: float) -> None:
-        """An attempt begins."""
+        """Record that an attempt begins."""
         ...
 
     def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
-        """An attempt that began at ``started`` has ended; ``in_flight`` were under way, itself included."""
+        """Learn from an ended attempt that began at ``started``; ``in_flight`` includes it."""
         ...
 
 
 class FixedLimiter:
-    """Always as many as the user has said."""
+    """A limit that never changes."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
 
-    def congestion(self, now: float) -> Congestion | None:  # noqa: ARG002 - it does not look
-        """Nothing lowers it."""
+    def congestion(self, now: float) -> Congestion | None:  # noqa: ARG002 - independent of the time
+        """Return ``None``: nothing lowers it."""
         return None
 
-    def slots(self, now: float) -> int:  # noqa: ARG002 - the same at any time
-        """The limit."""
+    def slots(self, now: float) -> int:  # noqa: ARG002 - independent of the time
+        """Return the limit."""
         return self.limit
 
     def sent(self, now: float) -> None:
-        """Nothing to learn."""
+        """Do nothing."""
 
     def settled(self, outcome: Outcome, *, started: float, now: float, in_flight: int) -> None:
-        """Nothing to learn."""
+        """Do nothing."""

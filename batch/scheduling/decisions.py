@@ -1,4 +1,4 @@
-"""What the engine decides when an attempt has ended, as values: the runner carries them out."""
+"""The decisions of the engine after an attempt, as values; the runner carries them out."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ if TYPE_CHECKING:
 
 
 class RetryAt(Struct, frozen=True):
-    """The request waits for its next attempt until ``at``."""
+    """Retry the request at ``at``."""
 
     task: Task
     at: float
 
 
 class Failed(Struct, frozen=True):
-    """The request has failed. ``verdict`` says with which code, and whether another run may retry it."""
+    """Fail the request. ``verdict`` has the code and whether another run may retry it."""
 
     task: Task
     failure: Failure
@@ -28,19 +28,19 @@ class Failed(Struct, frozen=True):
 
 
 class Requeue(Struct, frozen=True):
-    """The request goes back to its queue, uncharged: the endpoint is at fault."""
+    """Put the request back into its queue, uncharged: the endpoint is at fault."""
 
     task: Task
 
 
 class Suspend(Struct, frozen=True):
-    """The request waits, uncharged, until it is known whether it or the endpoint is at fault."""
+    """Keep the request waiting, uncharged, until the cause is known: the request or the endpoint."""
 
     task: Task
 
 
 class Park(Struct, frozen=True):
-    """Nothing more is sent to the endpoint until ``until``, or in this run where that is ``None``."""
+    """Send nothing to the endpoint until ``until``, or for the rest of the run if that is ``None``."""
 
     endpoint: str
     code: str
@@ -71,7 +71,7 @@ class CheckStarted(Struct, frozen=True):
 
 
 class Blamed(Struct, frozen=True):
-    """The endpoint works: the failures of these requests are their own."""
+    """The endpoint works: these requests caused their own failures."""
 
     endpoint: str
     tasks: tuple[Task, ...]

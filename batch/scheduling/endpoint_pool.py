@@ -1,7 +1,7 @@
-"""The endpoints of one target: one as a rule, or several that serve the same model.
+"""The endpoints of one target: usually one, or several that serve the same model.
 
-The least busy one that is fit to be asked has the next request. One that is in trouble is parked and probed
-like any other, and what it could not serve goes to the others. Only where none is left the target is parked.
+The available endpoint with the fewest requests in flight gets the next request. A failing endpoint is parked
+and probed as usual, and its requests go to the others. The target is parked only if no endpoint is left.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class EndpointPool:
-    """Endpoints in the job's order, of which there is at least one."""
+    """Endpoints in the job's order, at least one."""
 
     def __init__(self, endpoints: Iterable[CircuitBreaker]) -> None:
         self.endpoints = tuple(endpoints)
@@ -32,7 +32,7 @@ class EndpointPool:
 
     @property
     def parking(self) -> Parking | None:
-        """Why nothing is sent, where all are parked: the one that ends first, else the most pressing."""
+        """Why all endpoints are parked: the parking that ends first, else the most serious one."""
         if self._alone:
             return self.first.parking
         parkings = [each.parking for each in self.endpoints if each.parking is not None]
@@ -45,17 +45,17 @@ class EndpointPool:
 
     @property
     def stopped(self) -> bool:
-        """Whether nobody is asked any more in this run."""
+        """Whether no endpoint is sent anything in the rest of the run."""
         return self.first.stopped and (self._alone or all(each.stopped for each in self.endpoints))
 
     @property
     def doubted(self) -> bool:
-        """Whether the pilot of one has met something strange that is not cleared up yet."""
+        """Whether the first request to an endpoint met another kind of server, which is not resolved yet."""
         return self.first.doubted if self._alone else any(each.doubted for each in self.endpoints)
 
     @property
     def suspects(self) -> int:
-        """Requests that wait for proof of whose fault their failures are."""
+        """Number of requests that wait for proof of what caused their failures."""
         if self._alone:
             return len(self.first.suspects.waiting)
         return sum(len(each.suspects.waiting) for each in self.endpoints)
@@ -67,7 +67,7 @@ class EndpointPool:
 
     @property
     def is_in_doubt(self) -> bool:
-        """Whether an endpoint may want a check."""
+        """Whether an endpoint may need a check."""
         return self.first.is_in_doubt if self._alone else any(each.is_in_doubt for each in self.endpoints)
 
     @property
@@ -76,30 +76,33 @@ class EndpointPool:
         return any(each.may_be_reviewed for each in self.endpoints)
 
     def check_due(self, now: float) -> float | None:
-        """When an endpoint wants a check."""
+        """Return when an endpoint needs a check."""
         return min((due for each in self.endpoints if (due := each.check_due(now)) is not None), default=None)
 
     def has_another(self, endpoint: CircuitBreaker) -> bool:
-        """Whether there is another endpoint to try what has failed on this one."""
+        """Whether another endpoint can retry a request that failed on this one."""
         return any(each is not endpoint and not each.stopped for each in self.endpoints)
 
     def slots(self, now: float) -> int:
-        """How many may be in flight on all of them that are not parked."""
+        """Return how many requests may be in flight on all endpoints that are not parked."""
         return sum(each.slots(now) for each in self.endpoints if each.parking is None)
 
     def is_open(self, now: float) -> bool:
-        """Whether somebody may be asked now."""
+        """Whether an endpoint accepts a request now."""
         return self.first.is_open(now) if self._alone else any(each.is_open(now) for each in self.endpoints)
 
     def due(self, now: float) -> float | None:
-        """When somebody may be asked, if no outcome comes before."""
+        """Return when an endpoint accepts a request, if no outcome arrives before."""
         if self._alone:
             return self.first.due(now)
         return min((due for each in self.endpoints if (due := each.due(now)) is not None), default=None)
 
     def choose(self, task: Task, now: float) -> CircuitBreaker:
-        """Who is asked; somebody must be open. Preferably not the one on which the request has just failed:
-        an endpoint that fails fast is never busy, and would draw everything to itself."""
+        """Return the endpoint for a request; at least one must be open.
+
+        The endpoint on which the request has just failed comes last. An endpoint that fails quickly is never
+        busy, and would attract all requests.
+        """
         if self._alone:
             return self.first
         last = task.endpoint if task.failures else None
@@ -107,15 +110,16 @@ class EndpointPool:
         return min(free, key=lambda each: (each.name == last, each.in_flight))
 
     def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Parking | None:
-        """Whether an endpoint whose pilot met something strange is left to others, and the request too."""
+        """Return the parking of another kind of server if other endpoints can serve its request."""
         is_left = endpoint.doubted and self.has_another(endpoint)
         return no_chat_server(failure) if is_left else None
 
     def settled(self, endpoint: CircuitBreaker, decisions: list[Decision], now: float) -> list[Decision]:
-        """Decide about the other endpoints after an outcome, and correct what was decided about this one.
+        """Decide about the other endpoints after an outcome, and correct the decisions about this one.
 
-        As soon as one has worked, the model's name and the key are right. So those that were parked for what
-        their first request met are probed as if they were down: they may be starting up.
+        As soon as one endpoint has worked, the model name and the key are known to be right. So endpoints
+        that were parked because of their first request are probed as if they were down: they may be starting
+        up.
         """
         if self._alone or self.is_unproven:
             return decisions
@@ -131,5 +135,5 @@ def _as_opened(decision: Decision, endpoint: CircuitBreaker) -> Decision:
 
 
 def no_chat_server(failure: Failure) -> Parking:
-    """What is said of an endpoint that is of another kind."""
-    return Parking(failure.code, f"this is no chat server: {failure.message}")
+    """Return the parking of an endpoint that is not a chat server."""
+    return Parking(failure.code, f"this is not a chat server: {failure.message}")

@@ -1,8 +1,8 @@
-"""What is known of one endpoint: the data that the circuit breaker and its rules share.
+"""The state of one endpoint: the data that the circuit breaker and its rules share.
 
-The rules read and write it: ``trials`` says what may be sent to an endpoint in doubt, ``failure_judgement``,
-``refusal_judgement`` and ``check_judgement`` decide what a failure means, and ``outages`` opens circuits and
-parks endpoints.
+The rules read and write it. ``trials`` decides what may be sent to an endpoint in doubt.
+``failure_judgement``, ``refusal_judgement`` and ``check_judgement`` decide what a failure means. ``outages``
+opens circuits and parks endpoints.
 """
 
 from __future__ import annotations
@@ -29,14 +29,17 @@ if TYPE_CHECKING:
 class EndpointState:
     """One endpoint. ``limit`` bounds what ``limiter`` allows.
 
-    ``circuit`` changes by ``enter`` alone. ``outage`` is how long it may be down, in seconds, and ``ceiling``
-    is how many connections this machine can bear. ``turn`` counts sends and suspects, to tell which came
-    first; ``opened_turn`` is the one at which the circuit opened. ``trial`` is the check or probe in flight,
-    and none is sent before ``trial_at``; ``probes`` and ``failed_checks`` count those that failed.
-    A check follows ``patience`` times as many suspects as the first one did, and ``answers`` counts the
-    answers since the last check. ``proven``: it has given what only a working endpoint gives.
-    ``is_strange``: its first request met another kind of server. ``has_second_chance``: it is probed,
-    although its first request had parked it.
+    ``circuit`` is changed only by ``enter``. ``outage`` is the maximum time that it may be down, in seconds.
+    ``ceiling`` is the number of connections that this machine can open. ``turn`` counts sends and suspects,
+    to order them; ``opened_turn`` is its value when the circuit opened.
+
+    ``trial`` is the check or probe in flight; none is sent before ``trial_at``. ``probes`` and
+    ``failed_checks`` count failed ones. A check follows ``patience`` times as many suspects as the first
+    check did. ``answers`` counts the answers since the last check.
+
+    ``proven``: the endpoint has given what only a working endpoint gives. ``is_other_server``: another kind
+    of server answered the first request. ``has_second_chance``: the endpoint is probed although its first
+    request had parked it.
     """
 
     def __init__(
@@ -58,13 +61,13 @@ class EndpointState:
         self.references = references
         self.in_flight = 0
         self.limit = self.ceiling = limit
-        self.announced = ServerRateLimit()
+        self.rate_limit = ServerRateLimit()
         self.proven = False
-        self.is_strange = False
+        self.is_other_server = False
         self.has_second_chance = False
 
         self.circuit = State.UNPROVEN
-        self.is_in_doubt = True  # as long as the circuit is not closed
+        self.is_in_doubt = True  # while the circuit is not closed
         self.parking: Parking | None = None
         self.open_code = ""
         self.opened_turn = 0
@@ -82,29 +85,29 @@ class EndpointState:
         self.answers = 0
 
     def enter(self, change: Change) -> None:
-        """Change the state of the circuit, as the table has it."""
+        """Change the state of the circuit by the transition table."""
         self.circuit = TRANSITIONS[self.circuit, change]
         self.is_in_doubt = self.circuit is not State.CLOSED
 
     @property
     def state(self) -> State:
-        """The state now. An endpoint that is parked for a time goes on in the state before."""
+        """The state now. An endpoint that was parked for a time continues in its previous state."""
         return State.PARKED if self.parking is not None else self.circuit
 
     @property
     def stopped(self) -> bool:
-        """Whether nothing more is sent there in this run."""
+        """Whether nothing more is sent to the endpoint in this run."""
         return self.parking is not None and self.parking.until is None
 
     @property
     def opened_at(self) -> float | None:
         """When the outage began; ``None`` while the circuit is not open.
 
-        It goes on where nothing but checks was answered since.
+        An outage continues if only checks have been answered since.
         """
         return self.down_since if self.circuit is State.OPEN else None
 
     @property
     def probed_until(self) -> float:
-        """When probing ends, while the circuit is open."""
+        """When probing ends; only valid while the circuit is open."""
         return math.inf if self.opened_at is None else self.opened_at + self.outage

@@ -1,4 +1,4 @@
-"""Whose fault a failure is: the request's, the endpoint's, or not known yet (rules 1 to 4, 6 and 7)."""
+"""Judgement of a failure: caused by the request, by the endpoint, or unknown (rules 1 to 4, 6 and 7)."""
 
 from __future__ import annotations
 
@@ -31,22 +31,22 @@ if TYPE_CHECKING:
 
 
 SUSPECTS = 5
-"""Requests that may fail without proof before a check."""
+"""Number of requests that may fail without proof before a check."""
 
 REFUSED_CONNECTIONS = 2
-"""One refused connection among answers says nothing."""
+"""Minimum number of refused connections: a single one among answers is not evidence."""
 
 
 def judge_failure(
     endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
 ) -> list[Step]:
-    """Judge the failure of one of the job's requests. ``is_trial``: it was sent to an endpoint in doubt."""
+    """Judge the failure of a request of the job. ``is_trial``: it was sent to an endpoint in doubt."""
     kind = kind_of(failure)
-    endpoint.is_strange = not endpoint.proven and speaks_of_another_server(failure)
+    endpoint.is_other_server = not endpoint.proven and speaks_of_another_server(failure)
     if kind is Kind.REFUSED:
         return judge_refusal(endpoint, task, failure, now, is_trial=is_trial)
     if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT and endpoint.in_flight:
-        endpoint.ceiling = max(1, endpoint.in_flight)  # what is in flight is what this machine can bear
+        endpoint.ceiling = max(1, endpoint.in_flight)  # what this machine can open
         return [Delay(task, now + endpoint.policy.base, is_refusal=False)]
     if endpoint.circuit is State.OPEN:
         return _failed_while_open(endpoint, task, failure, kind, now, is_trial=is_trial)

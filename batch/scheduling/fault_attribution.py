@@ -1,6 +1,6 @@
-"""Whose fault a failed attempt may be, read from its code and status alone.
+"""Attribution of a failed attempt to the request or the endpoint, by code and status alone.
 
-The words are those of the rules in ``docs/faults.md``, "Whose fault". A failure is *suspect* where either the
+The terms are those of the rules in ``docs/faults.md``, "Whose fault". A failure is *suspect* if either the
 request or the endpoint may have caused it; an answer to a later request is the *proof* that decides.
 """
 
@@ -18,29 +18,29 @@ if TYPE_CHECKING:
 
 
 class Kind(Enum):
-    """What a failure says about its request and its endpoint."""
+    """What a failure shows about its request and its endpoint."""
 
     PARK = auto()
-    """The endpoint's, always: a wrong key, an untrusted certificate, a used-up quota."""
+    """Always the endpoint: an invalid key, an untrusted certificate, a used-up quota."""
     UNREACHABLE = auto()
-    """The endpoint's, always: no connection, or no descriptor for one."""
+    """Always the endpoint: no connection, or no file descriptor for one."""
     REFUSED = auto()
-    """The endpoint's, for now: too many requests (429, or 503 with a ``Retry-After``)."""
+    """The endpoint, for now: too many requests (429, or 503 with a ``Retry-After``)."""
     TROUBLE = auto()
-    """Suspect: a server error, 408, or no first byte in time."""
+    """Suspect: a server error, 408, or a first-byte timeout."""
     DENIED = auto()
     """Suspect: 402 or 403."""
     REJECTED = auto()
-    """The request's (400, 422), unless all requests get the same."""
+    """The request (400, 422), unless all requests get the same."""
     OWN = auto()
-    """The request's."""
+    """The request."""
 
 
 SUSPECT = frozenset({Kind.TROUBLE, Kind.DENIED})
 
 
 def kind_of(failure: Failure) -> Kind:
-    """The kind of a failure. An attempt that began to answer shows that the endpoint works."""
+    """Return the kind of a failure. An attempt that began to answer shows that the endpoint works."""
     if must_park(failure):
         return Kind.PARK
     if is_outage(failure.code):
@@ -65,7 +65,7 @@ def _kind_by_status(failure: Failure, status: int | None) -> Kind:
 
 
 def is_proof(outcome: Outcome) -> bool:
-    """Whether only an endpoint that works gives this: a first delta, or a whole answer."""
+    """Whether only a working endpoint gives this outcome: a first delta, or a complete answer."""
     if isinstance(outcome, Reply):
         return True
     return has_begun(outcome) or is_whole_answer(outcome.code)

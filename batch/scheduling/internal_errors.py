@@ -1,4 +1,4 @@
-"""Faults of our own programs, or of a provider's, that cost one request and nothing else."""
+"""Failures for exceptions in this program or in a provider, each of which fails one request only."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
 
 
 def internal_error(error: BaseException) -> Failure:
-    """The failure of an attempt in which a program raised; its message says what and where, in one line."""
+    """Return the failure of an attempt that raised; its message has the error and its place in one line."""
     return Failure(INTERNAL_ERROR, f"{one_line(error)}{_place(error)}")
 
 
 def charged(failure: Failure, earlier: Sequence[str]) -> Failure:
-    """The failure; an internal error is retried once, unless ``earlier`` attempts have ended in one."""
+    """Return the failure; an internal error is retried once, unless ``earlier`` contains one."""
     if failure.code != INTERNAL_ERROR:
         return failure
     return replace(failure, should_retry=INTERNAL_ERROR not in earlier)
 
 
 def no_outcome(value: object) -> Failure:
-    """The failure of an attempt whose provider returned what is no outcome."""
+    """Return the failure of an attempt whose provider returned an object that is not an outcome."""
     what = "a reply without a text" if isinstance(value, Reply) else type(value).__name__
-    return Failure(INTERNAL_ERROR, f"the provider returned {what}, which is no outcome")
+    return Failure(INTERNAL_ERROR, f"the provider returned {what}, which is not an outcome")
 
 
 def _place(error: BaseException) -> str:
-    """Where it was raised: the last file and line of its traceback."""
+    """Return the last file and line of the traceback."""
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     trace = error.__traceback__

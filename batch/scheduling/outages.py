@@ -1,4 +1,4 @@
-"""Endpoints that take nothing: opening their circuit, probing, and parking them."""
+"""Outages: opening the circuit of an endpoint, probing it, and parking it."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 
 PROBE_PAUSE = 0.1
-"""Seconds between two probes, at the least."""
+"""Minimum number of seconds between two probes."""
 
 
 def park(endpoint: EndpointState, parking: Parking) -> list[Step]:
-    """Send nothing there, for a time or in this run, and let the suspects go; said once."""
+    """Park the endpoint, for a time or for the run, and release the suspects; reported once."""
     before = endpoint.parking
     steps = endpoint.suspects.release()
     if before is None or parking.until is None:
@@ -37,12 +37,12 @@ def park(endpoint: EndpointState, parking: Parking) -> list[Step]:
 
 
 def open_and_release(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
-    """Open the circuit, and let the suspects go, uncharged."""
+    """Open the circuit and release the suspects, uncharged."""
     open_circuit(endpoint, failure.code, now)
     steps = endpoint.suspects.release()
     parked = probe_failed(endpoint, failure, now)
-    said = CircuitOpened(endpoint.name, failure.code, failure.message, endpoint.probed_until)
-    return steps + (parked or [said])
+    opened = CircuitOpened(endpoint.name, failure.code, failure.message, endpoint.probed_until)
+    return steps + (parked or [opened])
 
 
 def open_circuit(endpoint: EndpointState, code: str, now: float) -> None:
@@ -60,21 +60,21 @@ def open_circuit(endpoint: EndpointState, code: str, now: float) -> None:
 
 
 def probe_later(endpoint: EndpointState, now: float) -> None:
-    """Wait for the next probe, longer each time."""
+    """Schedule the next probe, with a longer wait each time."""
     pause = max(PROBE_PAUSE, backoff(endpoint.policy, endpoint.probes, endpoint.random))
     endpoint.trial_at = max(endpoint.trial_at, now + pause)
     endpoint.probes += 1
 
 
 def probe_failed(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
-    """A probe has failed: go on, unless the outage has lasted too long."""
+    """Handle a failed probe: continue probing, or park the endpoint if the outage has lasted too long."""
     if now >= endpoint.probed_until:
         return park(endpoint, Parking(failure.code, failure.message, exit_code=EXIT_OUT))
     return delay_probe(endpoint, failure, now)
 
 
 def delay_probe(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
-    """Probe no earlier than the server says; if that is after the end of probing, not at all."""
+    """Delay the probe until the time that the server asks for; park the endpoint if probing ends before."""
     if failure.retry_after is None:
         return []
     if now + failure.retry_after > endpoint.probed_until:
@@ -84,18 +84,18 @@ def delay_probe(endpoint: EndpointState, failure: Failure, now: float) -> list[S
 
 
 def unanswered(endpoint: EndpointState, failure: Failure) -> Parking:
-    """The parking of an endpoint that has refused everything for too long."""
+    """Return the parking of an endpoint that has refused all requests for too long."""
     why = f"no request was answered for {endpoint.outage:g} s: {failure.message}"
     return Parking(failure.code, why, exit_code=EXIT_OUT)
 
 
 def parking_for(failure: Failure) -> Parking:
-    """The parking of an endpoint for a failure that all requests would get."""
+    """Return the parking of an endpoint for a failure that all requests would get."""
     return Parking(failure.code, failure.message)
 
 
 def give_another_chance(endpoint: EndpointState, now: float) -> None:
-    """Probe it after all if it is parked for what its first request met, and not for an outage."""
+    """Probe an endpoint that was parked because of its first request, not because of an outage."""
     parking = endpoint.parking
     if parking is None or parking.until is not None or endpoint.proven or endpoint.has_second_chance:
         return

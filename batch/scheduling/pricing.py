@@ -1,4 +1,4 @@
-"""What tokens cost."""
+"""The prices of tokens."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ class Tier(Struct, frozen=True):
 
 
 class Price(Struct, frozen=True):
-    """Per million tokens of prompt and of answer, in whatever money they are given.
+    """Prices per million prompt and completion tokens, in the currency of the job.
 
-    ``tiers``, the smallest first, hold for the whole of a larger request. ``cached_input`` is the price of
-    prompt tokens that were read from a cache, ``cache_write`` of those that were written to one; ``None``:
-    the same as ``input``.
+    ``tiers``, in ascending order, apply to the whole of a larger request. ``cached_input`` is the price of
+    prompt tokens that were read from a cache, ``cache_write`` of those that were written to it; ``None``: the
+    same as ``input``.
     """
 
     input: float
@@ -33,15 +33,15 @@ class Price(Struct, frozen=True):
 
     @property
     def is_free(self) -> bool:
-        """Whether no token costs anything."""
+        """Whether all prices are zero."""
         parts: tuple[Price | Tier, ...] = (self, *self.tiers)
         return not any(part.input or part.output or part.cached_input or part.cache_write for part in parts)
 
     def cost(self, prompt: float, completion: float, cached: float = 0, written: float = 0) -> float:
-        """Return what one request with so many tokens costs; ``cached`` and ``written`` are of its prompt.
+        """Return the cost of one request; ``cached`` and ``written`` are parts of its prompt.
 
-        A server has to process at least one token of each prompt. So a cache that is said to have held all of
-        a prompt is not believed: such a prompt has its full price.
+        A server has to process at least one token of each prompt. A report that the whole prompt was cached
+        is therefore ignored: such a prompt is charged at the full price.
         """
         at = self._at(prompt)
         if cached >= prompt:
@@ -49,18 +49,18 @@ class Price(Struct, frozen=True):
         written = min(written, prompt - cached)
         cached_input = at.input if at.cached_input is None else at.cached_input
         cache_write = at.input if at.cache_write is None else at.cache_write
-        rest = prompt - cached - written
-        money = rest * at.input + cached * cached_input + written * cache_write + completion * at.output
+        uncached = prompt - cached - written
+        money = uncached * at.input + cached * cached_input + written * cache_write + completion * at.output
         return money / MILLION
 
     def most(self, prompt: float, completion: float) -> float:
-        """Return the most that one request with so many tokens can cost, whatever a cache does."""
+        """Return the maximum cost of one request, for any use of a cache."""
         at = self._at(prompt)
         dearest = max(at.input, at.cached_input or 0.0, at.cache_write or 0.0)
         return (prompt * dearest + completion * at.output) / MILLION
 
     def _at(self, prompt: float) -> Price | Tier:
-        """The prices of a request with so many prompt tokens."""
+        """Return the prices of a request with ``prompt`` prompt tokens."""
         of: Price | Tier = self
         for tier in self.tiers:
             if prompt > tier.above:

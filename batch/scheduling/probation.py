@@ -1,7 +1,7 @@
-"""What an endpoint that has never answered may cost, before it is parked or taken for one that is down.
+"""Limits on failures of an endpoint that has never answered, before it is parked or its circuit opens.
 
-One request at a time is sent. Two with server errors or timeouts open the circuit. Five with the same
-rejection, or eight of any kind without proof, park the endpoint.
+One request at a time is sent. Two server errors or timeouts open the circuit. Five equal rejections, or eight
+failures of any kind without proof, park the endpoint.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ REJECTIONS = 5
 REQUESTS = 8
 
 _CHECK = ""
-"""Stands for the reference request among the ids of the job's."""
+"""The id of the reference request in the sets of request ids."""
 
 
 class Verdict(Enum):
-    """What is to be done about the endpoint."""
+    """The next step for the endpoint."""
 
-    GO_ON = auto()
+    CONTINUE = auto()
     OPEN = auto()
     PARK = auto()
 
 
 class Probation:
-    """Counts different requests; the same one that fails twice says nothing new.
+    """Counts failures of different requests; a request that fails twice counts once.
 
-    ``is_checked``: a reference request that an earlier run has left has been sent.
+    ``is_checked``: a reference request of an earlier run has been sent.
     """
 
     def __init__(self) -> None:
@@ -45,14 +45,15 @@ class Probation:
 
     @property
     def wants_check(self) -> bool:
-        """Whether a request that is known to work would tell whose fault the failures are.
+        """Whether a request that is known to work would show what causes the failures.
 
-        Rejections need none: fewer than five are the requests' own, and any further request tells as much.
+        Rejections need none: fewer than five are caused by the requests, and any further request shows as
+        much.
         """
         return self._is_in_doubt and not self.is_checked
 
     def failed(self, request_id: str, failure: Failure, kind: Kind) -> None:
-        """A request has failed. One that is wrong by itself, such as too long, says nothing."""
+        """Count the failure of a request. An invalid request, such as a too long one, does not count."""
         if not failure.about_request:
             self._requests.add(request_id)
         if kind is Kind.TROUBLE:
@@ -60,23 +61,23 @@ class Probation:
         self._is_in_doubt = self._is_in_doubt or kind in SUSPECT
 
     def check_failed(self, failure: Failure, kind: Kind) -> None:
-        """The reference request has failed."""
+        """Count the failure of the reference request."""
         self.failed(_CHECK, failure, Kind.TROUBLE if kind is Kind.REFUSED else kind)
 
     def forget_errors(self) -> None:
-        """The circuit is open: errors are what it is open for."""
+        """Forget server errors: the circuit is open because of them."""
         self._errors.clear()
 
     def clear(self) -> None:
-        """The endpoint has answered."""
+        """Forget all failures: the endpoint has answered."""
         self._requests.clear()
         self._errors.clear()
         self._is_in_doubt = False
 
     def verdict(self, suspects: Suspects) -> Verdict:
-        """What follows from the failures so far."""
+        """Return the verdict on the failures so far."""
         if len(self._errors) >= ERRORS:
             return Verdict.OPEN
         if suspects.equal_rejections >= REJECTIONS or len(self._requests) >= REQUESTS:
             return Verdict.PARK
-        return Verdict.GO_ON
+        return Verdict.CONTINUE

@@ -11,11 +11,11 @@ from msgspec import Struct
 from batch.failure_codes import is_billable
 from batch.records import Failure, Reply, Usage
 from batch.scheduling.admission import UnlimitedAdmission
-from batch.scheduling.belief import believed
-from batch.scheduling.bill import charge
+from batch.scheduling.attempt_cost import charge
 from batch.scheduling.budget import NOTHING, UNKNOWN, Charge
 from batch.scheduling.token_bucket import TokenBucket
 from batch.scheduling.token_estimate import Estimate, Estimator
+from batch.scheduling.usage_plausibility import believed
 
 if TYPE_CHECKING:
     from batch.records import Outcome
@@ -23,34 +23,33 @@ if TYPE_CHECKING:
     from batch.scheduling.pricing import Price
     from batch.scheduling.task import Task
 
-GATEWAY_GAVE_UP = frozenset({504, 524})
-"""Statuses with which a gateway stops waiting for a model that may yet have worked to the end."""
+GATEWAY_TIMEOUTS = frozenset({504, 524})
+"""Statuses with which a gateway stops waiting for a model that may have completed its work."""
 
 
-LEAST_SHARE = 1 / 1000
-"""The part of what an attempt costs by the price below which a provider's own statement is not believed."""
+MIN_SHARE = 1 / 1000
+"""Minimum share of the computed cost; a lower cost reported by a provider is ignored."""
 
 
 class Rates(Struct, frozen=True):
-    """Requests and tokens a minute; ``None``: as many as there are slots for."""
+    """Requests and tokens per minute; ``None``: no limit except the concurrency limit."""
 
     requests: float | None = None
     tokens: float | None = None
 
 
 class Reservation(Struct, frozen=True, gc=False):
-    """What was set aside for an attempt: by the buckets what is expected, by the budget the most."""
+    """The reservation of an attempt: the expected use in the buckets, the maximum use in the budget."""
 
     estimate: Estimate
     most: Charge
 
 
 class Quota:
-    """An ``Admission`` that measures what is sent. ``budget`` is shared with the other models'
-    admission controls.
+    """An ``Admission`` with rate limits and a budget, which is shared with the other models.
 
-    ``takes_provider_costs``: costs that the provider states are in the currency of the price, and go before
-    it. ``has_provider_costs`` says whether it has stated any.
+    ``takes_provider_costs``: costs that the provider reports are in the currency of the price, and take
+    precedence over it. ``has_provider_costs``: the provider has reported a cost.
     """
 
     def __init__(
@@ -70,7 +69,7 @@ class Quota:
         return self._budget.reached is not None
 
     def ready_at(self, task: Task, now: float) -> float:
-        """When the request may go, by the buckets; ``math.inf`` where the budget does not allow it."""
+        """Return when the buckets admit the request; ``math.inf`` if the budget does not admit it."""
         reservation = self._reservation(task)
         if not self._budget.admits(reservation.most):
             return math.inf
@@ -80,7 +79,7 @@ class Quota:
         return at
 
     def reserve(self, task: Task, now: float) -> None:
-        """The request goes: take it out of the buckets, and set aside the most that it may cost."""
+        """Take the request out of the buckets and reserve its maximum cost in the budget."""
         if not task.attempts and self.price is not None:
             task.cost = 0.0
         reservation = self._reservation(task)
@@ -91,30 +90,30 @@ class Quota:
             self._tokens.take(reservation.estimate.expected, now)
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:
-        """The attempt has ended: book what it took, and learn from it."""
+        """Book what an ended attempt used, and learn from it."""
         reservation = self._reservation(task)
         task.reservation = None
         prompt, completion = believed(outcome.usage, task.to_send, outcome)
-        told = self._told(outcome, reservation.estimate, prompt, completion)
-        self._budget.settle(reservation.most, told)
-        charge(task, told.cost, by_provider=told.by_provider)
-        self.has_provider_costs |= told.by_provider
+        reported = self._reported(outcome, reservation.estimate, prompt, completion)
+        self._budget.settle(reservation.most, reported)
+        charge(task, reported.cost, by_provider=reported.by_provider)
+        self.has_provider_costs |= reported.by_provider
         for _ in range(outcome.lost):
             self._budget.reserve(reservation.most)
             self._budget.settle(reservation.most, UNKNOWN)
             charge(task, None, by_provider=False)
-        if self._tokens is not None and told.tokens is not None:
-            self._tokens.give_back(reservation.estimate.expected - told.tokens, now)
+        if self._tokens is not None and reported.tokens is not None:
+            self._tokens.refund(reservation.estimate.expected - reported.tokens, now)
         self._estimator.learn(reservation.estimate, Usage(prompt, completion))
         if isinstance(outcome, Reply) and not task.is_check:
             self._budget.result(failed=False)
 
     def failed(self) -> None:
-        """A request has failed: a number or a share of failures may end the run."""
+        """Count a failed request: a number or share of failures may end the run."""
         self._budget.result(failed=True)
 
     def _reservation(self, task: Task) -> Reservation:
-        """What the request at the head may take, estimated when it is first looked at."""
+        """Return the reservation of the request at the head, estimated on first use."""
         if task.reservation is None:
             estimate = self._estimator.estimate(task.to_send)
             task.reservation = Reservation(
@@ -127,48 +126,48 @@ class Quota:
         cost = None if self.price is None else self.price.most(prompt, completion)
         return Charge(prompt + completion, cost)
 
-    def _told(
+    def _reported(
         self, outcome: Outcome, estimate: Estimate, prompt: int | None, completion: int | None
     ) -> Charge:
-        """What the attempt took, as far as that is known, of believed ``prompt`` and ``completion``."""
+        """Return the use of the attempt, as far as known, from plausible ``prompt`` and ``completion``."""
         if isinstance(outcome, Failure) and was_free(outcome):
             return NOTHING
         taken = estimate.prompt if prompt is None else prompt
         cached, written = _of_cache(outcome.usage) if prompt is not None else (0, 0)
         by_price = None if self.price is None else self.price.cost(taken, completion or 0, cached, written)
-        stated = self._stated(outcome, by_price)
-        is_stated = stated is not None
+        reported_cost = self._provider_cost(outcome, by_price)
+        is_reported = reported_cost is not None
         if completion is None:
-            return Charge(None, stated, is_stated)
-        return Charge(taken + completion, stated if is_stated else by_price, is_stated)
+            return Charge(None, reported_cost, is_reported)
+        return Charge(taken + completion, reported_cost if is_reported else by_price, is_reported)
 
-    def _stated(self, outcome: Outcome, by_price: float | None) -> float | None:
-        """The cost that the provider states. Next to nothing beside a price is no statement but a default."""
+    def _provider_cost(self, outcome: Outcome, by_price: float | None) -> float | None:
+        """Return the cost that the provider reports, unless it is a default far below the price."""
         if outcome.cost is None or not self._takes_provider_costs:
             return None
         if self.price is None or self.price.is_free:
             return outcome.cost
-        least = max(LEAST_SHARE * (by_price or 0.0), sys.float_info.min)
+        least = max(MIN_SHARE * (by_price or 0.0), sys.float_info.min)
         return outcome.cost if outcome.cost >= least else None
 
 
 class ProviderCosts(UnlimitedAdmission):
-    """No limits and no price: everything may go at once. Costs that the provider states are added up."""
+    """No limits and no price: every request is admitted, and costs that the provider reports are summed."""
 
     def __init__(self, budget: Budget) -> None:
         self._budget = budget
         self.has_provider_costs = False
 
-    def reserve(self, task: Task, now: float) -> None:  # noqa: ARG002 - nothing is set aside
-        """The request goes: what it costs is not known yet."""
-        self._budget.untold += 1
+    def reserve(self, task: Task, now: float) -> None:  # noqa: ARG002 - nothing is reserved
+        """Record an attempt of unknown cost."""
+        self._budget.unreported += 1
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:  # noqa: ARG002 - as in ``Admission``
-        """The attempt has ended: book what the provider states."""
-        if outcome.cost is None and isinstance(outcome, Reply) and not outcome.lost:  # as nearly always
+        """Book the cost that the provider reports for an ended attempt."""
+        if outcome.cost is None and isinstance(outcome, Reply) and not outcome.lost:  # nearly always
             task.cost, task.is_cost_unknown = None, True
             return
-        self._budget.untold -= 1
+        self._budget.unreported -= 1
         self._budget.reserve(NOTHING)
         is_free = isinstance(outcome, Failure) and was_free(outcome)
         cost = 0.0 if is_free else outcome.cost
@@ -177,19 +176,19 @@ class ProviderCosts(UnlimitedAdmission):
         charge(task, cost, by_provider=by_provider)
         self.has_provider_costs |= by_provider
         for _ in range(outcome.lost):
-            self._budget.untold += 1
+            self._budget.unreported += 1
             charge(task, None, by_provider=False)
 
 
 def _of_cache(usage: Usage | None) -> tuple[int, int]:
-    """Tokens of the prompt that were read from a cache, and those that were written to one."""
+    """Return the prompt tokens that were read from a cache, and those that were written to one."""
     return (0, 0) if usage is None else (usage.cached_tokens or 0, usage.cache_write_tokens or 0)
 
 
 def was_free(failure: Failure) -> bool:
-    """Whether a failed attempt took nothing: no model has seen the request, or a server has refused it."""
+    """Whether a failed attempt used nothing: no model has seen the request, or a server has refused it."""
     if failure.usage is not None or failure.cost is not None:
         return False
     if failure.http_status is not None and failure.http_status >= 300:
-        return failure.http_status not in GATEWAY_GAVE_UP
+        return failure.http_status not in GATEWAY_TIMEOUTS
     return not is_billable(failure.code)

@@ -1,4 +1,4 @@
-"""Requests that are known to work on a target: with them the runner checks whether an endpoint still does."""
+"""Reference requests: requests known to work on a target, with which the runner checks its endpoints."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ if TYPE_CHECKING:
 
     from batch.records import Request
 
-MOST = 3
-"""References that are kept: where one is not answered any more, the next is tried."""
+MAX_REFERENCES = 3
+"""Number of references that are kept: if one fails, the next is tried."""
 
 SMALL = 2000
-"""Characters up to which a request is small enough: no smaller one is looked for."""
+"""Size in characters below which a request is small enough: no smaller one is searched."""
 
 
 def size_of(request: Request) -> int:
-    """About how many characters a request's messages have: what it costs, near enough to compare."""
+    """Return the approximate size of a request's messages in characters, to compare costs."""
     size = 0
     for message in request.messages:
         content = message.get("content")
@@ -26,7 +26,7 @@ def size_of(request: Request) -> int:
 
 
 class References:
-    """The smallest requests that have succeeded in this run; at first, one that an earlier run has left."""
+    """The smallest requests that have succeeded in this run; initially one of an earlier run."""
 
     def __init__(self, earlier: Request | None = None) -> None:
         self._kept: list[tuple[int, Request]] = []
@@ -43,21 +43,21 @@ class References:
         return bool(self._kept)
 
     def learn(self, request: Request) -> None:
-        """The request has succeeded. Nothing is left to learn once ``are_small``."""
+        """Add a request that has succeeded. Once ``are_small``, there is nothing to learn."""
         size = size_of(request)
-        if len(self._kept) < MOST or size < self._kept[-1][0]:
+        if len(self._kept) < MAX_REFERENCES or size < self._kept[-1][0]:
             self._kept.append((size, request))
             self._kept.sort(key=lambda pair: pair[0])
-            del self._kept[MOST:]
-            self.are_small = len(self._kept) == MOST and self._kept[-1][0] <= SMALL
+            del self._kept[MAX_REFERENCES:]
+            self.are_small = len(self._kept) == MAX_REFERENCES and self._kept[-1][0] <= SMALL
 
     def first(self) -> Request:
-        """The smallest."""
+        """Return the smallest reference."""
         self._turn = 0
         return self.next()
 
     def next(self) -> Request:
-        """The one after the last that was given, in turn."""
+        """Return the reference after the last returned one, in turn."""
         known = [request for _, request in self._kept] or _only(self._earlier)
         request = known[self._turn % len(known)]
         self._turn += 1
@@ -69,19 +69,19 @@ def _only(request: Request | None) -> list[Request]:
 
 
 class Candidates:
-    """Of the requests that a run is to send, those to begin with; made while the job is planned.
+    """The requests to send first, selected while the job is planned.
 
-    The first that did not fail in an earlier run (``first``, ``None`` where that is the job's first), then
-    the smallest, then others from all over the job: a block of documents that an endpoint refuses must not
-    pass for an endpoint that refuses everything. ``reference`` is the smallest that an earlier run has left
-    answered.
+    These are: the first that did not fail in an earlier run (``first``; ``None`` if that is the job's first),
+    the smallest, and others from all over the job. A block of documents that an endpoint refuses must not
+    look like an endpoint that refuses everything. ``reference`` is the smallest request that an earlier run
+    has sent successfully.
     """
 
     SPREAD = 14
-    """How many requests are taken from all over the job."""
+    """Number of requests that are sampled from the whole job."""
 
     LARGEST = 64 * 1024
-    """Characters of a request that is kept, since all of them stay in memory."""
+    """Maximum size in characters of a kept request, since all of them stay in memory."""
 
     def __init__(self) -> None:
         self.reference: Request | None = None
@@ -91,10 +91,10 @@ class Candidates:
         self._first_has_failed = False
         self._smallest: Request | None = None
         self._spread: list[Request] = []
-        self._bound = "~"  # above all fingerprints: they are hexadecimal, and as good as random
+        self._bound = "~"  # greater than all fingerprints, which are hexadecimal and practically random
 
     def answered(self, request: Request) -> None:
-        """The output holds the current answer to a request."""
+        """Add a request whose current answer is in the output."""
         if self._reference_size <= SMALL:
             return
         size = size_of(request)
@@ -102,7 +102,7 @@ class Candidates:
             self.reference, self._reference_size = request, size
 
     def to_send(self, request: Request, *, has_failed: bool) -> None:
-        """The run is to send a request, which may have a line of an earlier run."""
+        """Add a request that the run has to send; an earlier run may have a line for it."""
         if not self._is_begun:
             self._is_begun, self._first_has_failed = True, has_failed
         elif self._first_has_failed and not has_failed:
@@ -118,6 +118,6 @@ class Candidates:
 
     @property
     def others(self) -> Iterable[Request]:
-        """The smallest and those from all over the job, each once."""
+        """The smallest and the sampled requests, each once."""
         chosen = [self._smallest, *self._spread]
         return {request.id: request for request in chosen if request is not None}.values()

@@ -1,4 +1,4 @@
-"""What follows where a server refuses a request because it has too much to do (rule 8)."""
+"""Judgement of refusals by an overloaded server (rule 8)."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 def judge_refusal(
     endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
 ) -> list[Step]:
-    """Judge a refusal of a request: it waits, uncharged, or fails where only this one is refused."""
+    """Judge a refused request: it waits, uncharged, or fails if the server refuses only this one."""
     endpoint.refusals.refused(task, now)
     if status_of(failure) == 503:
         is_closed = endpoint.refusals.is_closed(task.request.id)
@@ -38,7 +38,7 @@ def judge_refusal(
     if endpoint.refusals.exhaust(task, now):
         return [Exhaust(task, failure)]
     verdict = wait(endpoint.policy, failure, task.refusals - 1, now, endpoint.random)
-    if isinstance(verdict, Parking):  # it is the endpoint that waits; another one may serve the request
+    if isinstance(verdict, Parking):  # only the endpoint waits; another one may serve the request
         return [Delay(task, now, is_refusal=True), *park(endpoint, verdict)]
     if endpoint.circuit is not State.CLOSED:
         endpoint.trial_at = max(endpoint.trial_at, verdict.at)
@@ -48,7 +48,7 @@ def judge_refusal(
 def _maintenance(
     endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
 ) -> list[Step]:
-    """The server takes nothing for a while: one probe follows when that is over."""
+    """Handle a server in maintenance: send one probe when the announced time is over."""
     if endpoint.circuit is State.OPEN:
         if is_trial:
             probe_later(endpoint, now)

@@ -1,4 +1,4 @@
-"""What an earlier run leaves to do."""
+"""Resume: which requests an earlier run has left to send."""
 
 from __future__ import annotations
 
@@ -10,22 +10,22 @@ if TYPE_CHECKING:
 
 
 class State(StrEnum):
-    """Where a request stands before a run."""
+    """The state of a request before a run."""
 
     NEW = "new"
-    """The output knows nothing of it."""
+    """The output has no line of it."""
     CHANGED = "changed"
-    """The output has a line, but of another prompt, model or parameter."""
+    """The output has a line, but for another prompt, model or parameter."""
     DONE = "done"
     """It has succeeded."""
     FAILED = "failed"
-    """It has failed, and another try may fare better."""
+    """It has failed, and a retry may succeed."""
     GIVEN_UP = "given_up"
-    """It has failed for good; only ``promptjobs retry`` asks again."""
+    """It has failed permanently; only ``promptjobs retry`` sends it again."""
 
 
 def state(request: Request, known: Known | None) -> State:
-    """Where the request stands, by what the output knows of its id."""
+    """Return the state of a request from the output's latest line of its id."""
     if known is None:
         return State.NEW
     if known.fingerprint != request.fingerprint:
@@ -39,7 +39,7 @@ TO_RUN = frozenset({State.NEW, State.CHANGED, State.FAILED})
 """The states from which ``promptjobs run`` sends a request."""
 
 TO_RETRY = TO_RUN | {State.GIVEN_UP}
-"""The same for ``promptjobs retry``."""
+"""The states from which ``promptjobs retry`` sends a request."""
 
 TO_FORCE = TO_RETRY | {State.DONE}
-"""The same for ``--force``."""
+"""The states from which ``--force`` sends a request."""

@@ -1,6 +1,6 @@
-"""What to do about a failed attempt: again, never again, or not before somebody has mended the endpoint.
+"""Retry decisions: retry, fail, or park the endpoint until its cause is repaired.
 
-The table is ``batch.failure_codes``. A code that it does not name is a server's own trouble: asked again.
+The table is ``batch.failure_codes``. A code that is not in it is a server error, which is retried.
 """
 
 from __future__ import annotations
@@ -28,24 +28,24 @@ if TYPE_CHECKING:
     from batch.records import Failure
 
 WRONG_ADDRESS = frozenset({404, 405})
-"""Statuses that speak against the address, as long as nothing has spoken for it."""
+"""Statuses that suggest an invalid address, while the endpoint has never worked."""
 
 OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
-"""What a server answers that has more to do than it can."""
+"""Statuses of an overloaded server."""
 
 JITTER = 0.2
-"""How much later than a Retry-After, at most, as a share of it."""
+"""Maximum delay beyond a Retry-After, as a share of it."""
 
 FLOOR = 0.5
-"""The share of the backoff without jitter that a Retry-After cannot shorten: a zero must not be a storm."""
+"""Minimum share of the backoff that remains with a Retry-After: a zero must not cause a retry storm."""
 
 
 class RetryPolicy(Struct, frozen=True):
-    """Attempts a request may have, and the back-off between them: seconds, doubling from base to cap.
+    """The limits on attempts, and the backoff between them in seconds, doubling from base to cap.
 
-    A server that wants to be left alone for more than ``longest_wait`` is out for this run. The run sends
-    until ``deadline``, on the engine's clock; ``None``: without end. ``validation_retries`` are for answers
-    of the wrong form.
+    A server that asks to wait longer than ``longest_wait`` is parked for the run. The run sends until
+    ``deadline``, on the engine's clock; ``None``: no deadline. ``validation_retries`` are for answers that do
+    not match the response format.
     """
 
     max_attempts: int = 8
@@ -57,20 +57,20 @@ class RetryPolicy(Struct, frozen=True):
 
 
 class Retry(Struct, frozen=True):
-    """Ask again at ``at``."""
+    """Retry at ``at``."""
 
     at: float
 
 
 class Fail(Struct, frozen=True):
-    """Give the request up. ``retryable``: another run may fare better."""
+    """Fail the request. ``retryable``: another run may succeed."""
 
     code: str
     retryable: bool
 
 
 class Parking(Struct, frozen=True):
-    """Send nothing more to the endpoint until ``until``, or in this run where that is ``None``."""
+    """Send nothing to the endpoint until ``until``, or for the rest of the run if that is ``None``."""
 
     code: str
     why: str
@@ -90,12 +90,12 @@ def decide(
     earlier: Sequence[str] = (),
     proven: bool = True,
 ) -> RetryDecision:
-    """The decision after one failed attempt.
+    """Return the decision after one failed attempt.
 
-    ``earlier`` are the codes of the attempts that failed before it, ``random`` gives numbers from [0, 1),
-    ``proven`` says whether the endpoint has ever given an answer that only a working one gives.
+    ``earlier`` are the codes of the earlier failed attempts. ``random`` returns numbers from [0, 1).
+    ``proven``: the endpoint has given an answer that only a working one gives.
     """
-    if must_park(failure) or (not proven and speaks_against_the_address(failure)):
+    if must_park(failure) or (not proven and suggests_wrong_address(failure)):
         return _park(policy, failure, now, attempts=len(earlier) + 1)
     if not is_retryable(failure):
         return Fail(failure.code, retryable=False)
@@ -109,9 +109,9 @@ def decide(
 def wait(
     policy: RetryPolicy, failure: Failure, failures: int, now: float, random: Callable[[], float]
 ) -> Retry | Parking:
-    """When to send again after ``failures`` earlier failures: as the server says, or by backoff.
+    """Return when to retry after ``failures`` earlier failures: as the server says, or by backoff.
 
-    A short wait is the request's own, a longer one parks the endpoint, the longest ends its run.
+    A short wait delays only the request, a longer one parks the endpoint, the longest parks it for the run.
     """
     if failure.retry_after is None:
         return Retry(now + backoff(policy, failures, random))
@@ -126,43 +126,43 @@ def wait(
 
 
 def status_of(failure: Failure) -> int | None:
-    """The HTTP status, or the one that an error names which came in place of an answer."""
+    """Return the HTTP status, or the status in an error that arrived in place of an answer."""
     if failure.http_status is not None or has_begun(failure):
         return failure.http_status
     return failure.error_status
 
 
 def has_begun(failure: Failure) -> bool:
-    """Whether the model had said something by then."""
+    """Whether model output had arrived."""
     return failure.first_byte is not None or bool(failure.partial_text)
 
 
 def must_park(failure: Failure) -> bool:
-    """Whether every other request would get the same, whatever it asks."""
+    """Whether every other request would get the same failure."""
     return parks(failure.code) or status_of(failure) == 401
 
 
 def is_retryable(failure: Failure) -> bool:
-    """Whether another attempt, or another run, may fare better."""
+    """Whether another attempt or another run may succeed."""
     if failure.should_retry is not None:
         return failure.should_retry
     return not is_final(failure.code)
 
 
-def speaks_against_the_address(failure: Failure) -> bool:
-    """Whether it says that there is nothing here to be asked, if nothing else has been heard from it."""
+def suggests_wrong_address(failure: Failure) -> bool:
+    """Whether the failure suggests an invalid address, if the endpoint has never worked."""
     return failure.code == CONNECT or failure.http_status in WRONG_ADDRESS
 
 
 def speaks_of_another_server(failure: Failure) -> bool:
-    """Whether what answered is no chat server at all, if it is not known to be one."""
+    """Whether another kind of server answered, if the endpoint is not known to be a chat server."""
     return is_foreign(failure.code) or failure.http_status in (415, 501)
 
 
 def shows_overload(failure: Failure) -> bool:
-    """Whether less at once would have helped. Retrying is another question.
+    """Whether a lower concurrency would have helped. Retrying is a separate question.
 
-    A quota and a rate, where the server says that nothing is left of it, are not helped by that.
+    It does not help with a quota, nor with a rate limit if the server reports that nothing of it is left.
     """
     by_code = is_congestion(failure.code)
     if by_code is False or (failure.rate is not None and failure.rate.remaining <= 0):
@@ -171,12 +171,12 @@ def shows_overload(failure: Failure) -> bool:
 
 
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:
-    """Seconds to wait after ``failures`` earlier failures: exponential with full jitter."""
+    """Return the seconds to wait after ``failures`` failures: exponential backoff with full jitter."""
     return random() * float(min(policy.cap, policy.base * 2 ** min(failures, 63)))
 
 
 def not_before(seconds: float, now: float, random: Callable[[], float]) -> float:
-    """When to ask a server again that wants a pause of so many seconds: never all at once."""
+    """Return when to retry after a pause that a server asks for; jitter avoids synchronized retries."""
     return now + seconds * (1 + JITTER * random())
 
 
@@ -188,7 +188,7 @@ def _used_up(policy: RetryPolicy, failure: Failure, earlier: Sequence[str]) -> b
 
 
 def _park(policy: RetryPolicy, failure: Failure, now: float, attempts: int) -> Parking:
-    """A quota may come back within the run; a wrong key, certificate or address does not mend itself."""
+    """Return the parking: a quota may recover within the run; an invalid key or address does not."""
     if failure.code != QUOTA or failure.retry_after is None or attempts >= policy.max_attempts:
         return Parking(failure.code, failure.message)
     until = now + failure.retry_after

@@ -1,7 +1,7 @@
-"""What runs next: fair between the endpoints' queues, below one bound for all of them.
+"""The scheduler: fair between the queues of the targets, below one concurrency limit for all of them.
 
-What is shared fairly is the slots, not the requests: if queues took turns only, one whose answers take a
-thousand times as long would soon have all slots, and the others would wait for it.
+Slots are shared fairly, not requests. If queues simply took turns, one whose answers take a thousand times as
+long would soon occupy all slots.
 """
 
 from __future__ import annotations
@@ -17,15 +17,15 @@ if TYPE_CHECKING:
     from batch.scheduling.target_queue import TargetQueue
     from batch.scheduling.task import Task
 
-_UNDER_WAY = attrgetter("in_flight")
+_IN_FLIGHT = attrgetter("in_flight")
 
 
 class Scheduler:
-    """A pure state machine over queues: ``take`` task, ``settle`` its outcome, until it is ``over``.
+    """A pure state machine over queues: ``take`` a task, ``settle`` its outcome, until it is ``over``.
 
-    ``in_flight`` counts attempts that have not ended. ``limited`` is set when a queue's admission control is
-    closed, or lets nothing through though nothing is in flight: a limit of the run is reached, and no
-    queue sends any more.
+    ``in_flight`` counts attempts that have not ended. ``limited`` is set when the admission control of a
+    queue is closed, or admits nothing although nothing is in flight. A limit of the run is then reached, and
+    no queue sends any more.
     """
 
     def __init__(self, queues: Sequence[TargetQueue], limit: int) -> None:
@@ -35,12 +35,12 @@ class Scheduler:
         self.draining = False
         self.limited = False
         self.limit = limit
-        self._turns = list(queues)  # who was served last comes last
+        self._turns = list(queues)  # the most recently served queue is last
         self._reader = 0
 
     @property
     def is_full(self) -> bool:
-        """Whether as many attempts are in flight as are allowed."""
+        """Whether the limit on attempts in flight is reached."""
         return self.in_flight >= self.limit
 
     @property
@@ -51,10 +51,10 @@ class Scheduler:
         return all(queue.over for queue in self.queues)
 
     def take(self, now: float) -> Task | None:
-        """The next request to send, of the queue with the least in flight; equals take turns."""
+        """Return the next request of the queue with the fewest in flight; equal queues take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
-        for queue in sorted(self._turns, key=_UNDER_WAY):
+        for queue in sorted(self._turns, key=_IN_FLIGHT):
             task = queue.take(now)
             if task is not None:
                 self._turns.remove(queue)
@@ -66,21 +66,21 @@ class Scheduler:
         return None
 
     def read_on(self, now: float) -> None:
-        """Let one of the queues that are reading past rows go on with it; those queues are due at once."""
+        """Let one of the queues that are reading past rows continue; those queues are due at once."""
         for _ in self.queues if self._may_take() else ():
             self._reader = (self._reader + 1) % len(self.queues)
             if self.queues[self._reader].read_on(now):
                 return
 
     def due(self, now: float) -> float | None:
-        """When to look again, if no outcome comes before."""
+        """Return when to call ``take`` again if no outcome arrives before."""
         if not self._may_take():
             return None
         times = [due for queue in self.queues if (due := queue.due(now)) is not None]
         return min(times, default=None)
 
     def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
-        """Take the outcome of an attempt in; see ``TargetQueue.settle``."""
+        """Handle the outcome of an attempt; see ``TargetQueue.settle``."""
         self.in_flight -= 1
         queue = self._by_name[task.queue]
         decisions = queue.settle(task, outcome, now)
@@ -89,7 +89,7 @@ class Scheduler:
         return decisions
 
     def review(self, now: float) -> list[Decision]:
-        """Decide what no outcome will decide any more; see ``TargetQueue.review``."""
+        """Make the decisions that no outcome will bring any more; see ``TargetQueue.review``."""
         if self.draining:
             return []
         decisions = [decision for queue in self.queues for decision in queue.review(now)]
@@ -99,11 +99,11 @@ class Scheduler:
 
     @property
     def checks(self) -> int:
-        """The checks that were sent."""
+        """The number of checks that were sent."""
         return sum(queue.checks for queue in self.queues)
 
     def drain(self) -> None:
-        """Hand out nothing more; what is in flight may still be settled."""
+        """Return no more requests from ``take``; those in flight may still be settled."""
         self.draining = True
 
     def _may_take(self) -> bool:

@@ -1,4 +1,4 @@
-"""What an endpoint says of its own rate limit, kept to: better than finding out by refusals."""
+"""The rate limit that an endpoint reports, observed in advance to avoid refusals."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ if TYPE_CHECKING:
     from batch.records import Rate
 
 LONGEST = 60.0
-"""Seconds that an endpoint can close itself for in this way; one that wants more will refuse what comes."""
+"""Maximum seconds that a report can close an endpoint; one that needs longer refuses requests."""
 
 LATE = 0.25
-"""Seconds that are waited beyond what it says, which may be rounded."""
+"""Seconds to wait beyond the reported time, which may be rounded."""
 
 
 class ServerRateLimit:
-    """The rate of one endpoint. ``closed_until`` is when it lets more through.
+    """The rate limit of one endpoint. ``closed_until`` is when it accepts more requests.
 
-    A report counts what was left as the server took a request. Reports come in any order: the lowest since
-    the last reset has counted all that has been answered, and what is under way may not be in it. After a
-    reset there is the most that any report has told, until the first new one.
+    A report has the remaining requests when the server accepted a request. Reports arrive in any order. The
+    lowest since the last reset includes all answered requests, but may not include those in flight. After a
+    reset, the maximum of all reports is assumed, until the first new report.
     """
 
     __slots__ = ("_is_guess", "_left", "_lowest", "_most", "_resets_at", "closed_until")
 
     def __init__(self) -> None:
         self.closed_until = -math.inf
-        self._most = 0  # as long as nothing is told, nothing is kept
+        self._most = 0  # without reports there is no limit
         self._lowest = self._left = 0
         self._resets_at = -math.inf
         self._is_guess = True
 
     def sent(self, now: float) -> None:
-        """An attempt begins."""
+        """Record that an attempt begins."""
         if not self._most:
             return
         if now >= self._resets_at:
@@ -41,8 +41,8 @@ class ServerRateLimit:
         self._left -= 1
         self._close_or_open()
 
-    def told(self, rate: Rate, *, now: float, in_flight: int) -> None:
-        """An attempt has ended with a report; ``in_flight`` were under way, itself included."""
+    def report(self, rate: Rate, *, now: float, in_flight: int) -> None:
+        """Record the report of an ended attempt; ``in_flight`` includes it."""
         if not 0 < rate.seconds <= LONGEST:
             return
         resets_at = now + rate.seconds + LATE

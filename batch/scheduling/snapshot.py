@@ -1,4 +1,4 @@
-"""A snapshot of the engine for progress reports: computed on demand, never counted along the way."""
+"""A snapshot of the engine for progress reports, computed on demand."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ if TYPE_CHECKING:
 
 def snapshot(scheduler: Scheduler, now: float) -> Snapshot:
     """Return the state of the engine at ``now``, in seconds on the engine's clock."""
-    open_lanes = [queue for queue in scheduler.queues if not queue.over]
-    allowed = min(scheduler.limit, sum(queue.slots(now) for queue in open_lanes))
+    open_queues = [queue for queue in scheduler.queues if not queue.over]
+    allowed = min(scheduler.limit, sum(queue.slots(now) for queue in open_queues))
     return Snapshot(
         in_flight=scheduler.in_flight,
         allowed=allowed,
-        waiting=sum(queue.waiting for queue in open_lanes),
-        is_limited=any(queue.is_limited or _is_closed(queue, now) for queue in open_lanes),
+        waiting=sum(queue.waiting for queue in open_queues),
+        is_limited=any(queue.is_limited or _is_closed(queue, now) for queue in open_queues),
         parked=tuple(
             parked
             for queue in scheduler.queues
             for endpoint in queue.pool.endpoints
             for parked in _parked(endpoint, now)
         ),
-        held_back=_held_back(open_lanes, allowed, scheduler.limit, now),
+        held_back=_limiting_cause(open_queues, allowed, scheduler.limit, now),
     )
 
 
 def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
-    """Return the code of the congestion that has held an endpoint back for more than half of ``seconds``."""
+    """Return the code of the congestion that limited an endpoint for more than half of ``seconds``."""
     found = [
         congestion
         for queue in scheduler.queues
@@ -45,7 +45,7 @@ def congestion(scheduler: Scheduler, now: float, seconds: float) -> str | None:
     return None if longest is None or longest.seconds <= seconds / 2 else longest.code
 
 
-def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
+def _limiting_cause(queues: list[TargetQueue], allowed: int, most: int, now: float) -> HeldBack | None:
     limit = min(most, sum(queue.pool.first.limiter.limit for queue in queues))
     if allowed >= limit:
         return None
@@ -63,7 +63,7 @@ def _held_back(queues: list[TargetQueue], allowed: int, most: int, now: float) -
 
 
 def _is_closed(queue: TargetQueue, now: float) -> bool:
-    """Whether an endpoint that is neither parked nor open has announced that it takes nothing for a while."""
+    """Whether an endpoint that is neither parked nor open has announced a pause."""
     return any(
         each.parking is None and each.opened_at is None and (each.due(now) or now) > now
         for each in queue.pool.endpoints

@@ -1,4 +1,4 @@
-"""The requests of one endpoint that have failed, as long as it is not known whose fault that is."""
+"""Failed requests of one endpoint whose cause is not known yet."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 class Suspect(Struct, frozen=True):
-    """A failure that arrived at ``at``; ``turn`` is its place among what the endpoint was sent."""
+    """A failure that arrived at ``at``; ``turn`` is its position among the sends of the endpoint."""
 
     task: Task
     failure: Failure
@@ -29,31 +29,31 @@ class Suspect(Struct, frozen=True):
 
 
 class Suspects:
-    """They are ``waiting``, uncharged, until they are charged or released."""
+    """The suspects of an endpoint; they are ``waiting``, uncharged, until they are charged or released."""
 
     def __init__(self) -> None:
         self.waiting: list[Suspect] = []
 
     def add(self, suspect: Suspect) -> None:
-        """One more."""
+        """Add a suspect."""
         self.waiting.append(suspect)
 
     def count(self, kind: Kind) -> int:
-        """How many are of a kind."""
+        """Return the number of suspects of a kind."""
         return sum(each.kind is kind for each in self.waiting)
 
     def first(self, kind: Kind) -> Failure | None:
-        """The first failure of a kind."""
+        """Return the first failure of a kind."""
         return next((each.failure for each in self.waiting if each.kind is kind), None)
 
     @property
-    def are_convicted(self) -> bool:
+    def were_charged_before(self) -> bool:
         """Whether each was charged with the same code before."""
         return all(each.failure.code in each.task.failures for each in self.waiting)
 
     @property
     def equal_rejections(self) -> int:
-        """How many were rejected with the same status and code, at the most."""
+        """Return the largest number of rejections with the same status and code."""
         rejections = Counter(
             (status_of(each.failure), each.failure.server_code)
             for each in self.waiting
@@ -62,13 +62,13 @@ class Suspects:
         return max(rejections.values(), default=0)
 
     def charge_all(self) -> list[Step]:
-        """Charge all that wait, where nothing is left that could prove whose fault their failures are."""
+        """Charge all suspects: nothing is left that could prove what caused their failures."""
         charges: list[Step] = [Charge(each.task, each.failure, each.at) for each in self.waiting]
         self.waiting.clear()
         return charges
 
     def charge(self, endpoint: str, before: int) -> list[Step]:
-        """Charge those that had failed before an attempt of that turn was sent, which was answered."""
+        """Charge the suspects that failed before an answered attempt of turn ``before`` was sent."""
         proven = [each for each in self.waiting if each.turn < before]
         if not proven:
             return []
@@ -77,7 +77,7 @@ class Suspects:
         return [blamed, *(Charge(each.task, each.failure, each.at) for each in proven)]
 
     def release(self) -> list[Step]:
-        """Let all go, uncharged: the endpoint is at fault."""
+        """Release all suspects, uncharged: the endpoint is at fault."""
         released: list[Step] = [Requeue(each.task) for each in self.waiting]
         self.waiting.clear()
         return released

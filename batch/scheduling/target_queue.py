@@ -1,9 +1,9 @@
-"""The queue of one target: its requests on their way to its endpoints.
+"""The queue of one target: the requests that are sent to its endpoints.
 
-A request goes when an endpoint may be sent to (``CircuitBreaker``) and has a slot free
-(``ConcurrencyLimiter``), and the limits allow it (``Admission``). The ``Backlog`` says which one is next.
-Where an endpoint is in doubt, a check goes first: a request that is known to work, sent to tell whose
-fault the failures are.
+A request is sent when an endpoint accepts requests (``CircuitBreaker``), has a free slot
+(``ConcurrencyLimiter``), and the quotas allow it (``Admission``). The ``Backlog`` chooses the next request.
+For an endpoint in doubt, a check is sent first: a request that is known to work. Its outcome shows whether
+the endpoint or the requests cause the failures.
 """
 
 from __future__ import annotations
@@ -42,28 +42,28 @@ if TYPE_CHECKING:
     from batch.scheduling.decisions import Decision
     from batch.scheduling.reference_requests import Candidates
 
-LEAST_AHEAD, MOST_AHEAD = 64, 1024
-"""Bounds of ``look_ahead``: work for a narrow queue, and the memory of a wide one."""
+MIN_AHEAD, MAX_AHEAD = 64, 1024
+"""Bounds of ``look_ahead``: enough work at low concurrency, bounded memory at high concurrency."""
 
 ROUNDS_AHEAD = 4
-"""The same in rounds of slots, between the bounds: enough where a third of quick attempts fail."""
+"""``look_ahead`` in multiples of the limit, between the bounds: enough if a third of quick attempts fail."""
 
 UNKNOWN_FINISHES = 3
-"""Answers with a finish reason that no list has, before the target is parked."""
+"""Number of answers with an unknown finish reason after which the target is parked."""
 
 
 def look_ahead(limit: int) -> int:
-    """Requests that may wait beyond ``limit`` slots before new requests are held back."""
-    return min(max(LEAST_AHEAD, ROUNDS_AHEAD * limit), MOST_AHEAD)
+    """Return how many requests may wait beyond ``limit`` before no new requests are read."""
+    return min(max(MIN_AHEAD, ROUNDS_AHEAD * limit), MAX_AHEAD)
 
 
 class TargetQueue:
-    """The queue of one target. Every method takes the time in seconds; none asks for it.
+    """The queue of one target. Every method takes the time in seconds; none reads a clock.
 
-    ``requests`` are described in ``Backlog``, ``candidates`` are those to begin with. ``limit`` is the user's
-    bound on what is in flight, from which ``limiter`` makes the controller of each endpoint. ``endpoints``
-    are names; by default there is one, called as the queue. ``reference`` is a request that an earlier
-    run has left answered.
+    ``requests`` are described in ``Backlog``; ``candidates`` are the requests that are sent first. ``limit``
+    is the user's concurrency limit; ``limiter`` makes the limiter of each endpoint from it. ``endpoints`` are
+    names; by default there is one endpoint with the queue's name. ``reference`` is a request that an earlier
+    run has sent successfully.
     """
 
     def __init__(  # noqa: PLR0913 - what may be left out says what a plain queue is
@@ -110,27 +110,27 @@ class TargetQueue:
 
     @property
     def waiting(self) -> int:
-        """Requests that have failed and wait for their next attempt, or for proof of whose fault that is."""
+        """Number of failed requests that wait for a retry or for a check of their endpoint."""
         return self._backlog.waiting + self.pool.suspects
 
     @property
     def behind(self) -> bool:
-        """Whether it has read past rows without having found anything yet."""
+        """Whether the last read passed rows without finding a request."""
         return self._backlog.behind
 
     @property
     def parking(self) -> Parking | None:
-        """Why nothing is sent, where that makes no sense; for a time, or in this run."""
+        """Why all endpoints are parked, for a time or for the rest of the run; ``None`` if they are not."""
         return self.pool.parking
 
     @property
     def blocked(self) -> bool:
-        """Whether the request at the head can only go once something has settled (``Admission.ready_at``)."""
+        """Whether the request at the head waits until another one settles (``Admission.ready_at``)."""
         return self._head is not None and self._head_at == math.inf
 
     @property
     def closed(self) -> bool:
-        """Whether a limit of the whole run is reached, by what the admission control knows."""
+        """Whether the admission control reports that a limit of the whole run is reached."""
         return self._admission.closed
 
     @property
@@ -139,12 +139,12 @@ class TargetQueue:
         return self._head is not None
 
     def slots(self, now: float) -> int:
-        """How many may be in flight at once."""
+        """Return how many requests may be in flight at once."""
         return min(self._limit, self.pool.slots(now))
 
     @property
     def over(self) -> bool:
-        """Whether nothing can come from here any more in this run."""
+        """Whether this queue sends nothing more in this run."""
         if self.in_flight:
             return False
         if self.pool.stopped:
@@ -152,7 +152,7 @@ class TargetQueue:
         return self._has_only_suspects and not self.pool.suspects
 
     def take(self, now: float) -> Task | None:
-        """The next request to send, if there is one, a slot for it, and no limit against it."""
+        """Return the next request to send; ``None`` if there is none, no free slot, or a limit forbids it."""
         if self.in_flight >= self._limit:
             return None
         in_doubt = self.pool.is_in_doubt
@@ -160,7 +160,7 @@ class TargetQueue:
         task = self._check(now) if is_checked else None
         if task is None:
             if not self.pool.is_open(now):
-                self._head_at = min(self._head_at, now)  # to be asked again, once there is an endpoint for it
+                self._head_at = min(self._head_at, now)  # ask again once an endpoint is available
                 return None
             task = self._head or self._backlog.next(
                 now,
@@ -177,7 +177,7 @@ class TargetQueue:
         return self._send(task, now)
 
     def read_on(self, now: float) -> bool:
-        """Go on reading past rows, once, where there is a slot for what comes after them; say whether."""
+        """Read past rows once if there is a slot for the next request; return whether anything was read."""
         if (
             not self.behind
             or self._head
@@ -193,7 +193,7 @@ class TargetQueue:
         return True
 
     def due(self, now: float) -> float | None:
-        """When a look at this queue may find something that it does not find now, outcomes aside."""
+        """Return the time at which ``take`` may next return a request; ``None``: not before an outcome."""
         if self.in_flight >= self._limit or self.over:
             return None
         if self._must_review:
@@ -206,14 +206,14 @@ class TargetQueue:
         return min((each for each in (due, check) if each is not None), default=None)
 
     def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
-        """Take an outcome in; return what is decided by it, about this request and others."""
+        """Handle an outcome; return the decisions that follow, about this request and others."""
         self.in_flight -= 1
         if isinstance(outcome, Reply):
-            self._backlog.retries.replied()
+            self._backlog.retries.replied(now)
             if not (task.is_check or self._references.are_small):
                 self._references.learn(task.request)
         elif is_unwanted_answer(outcome.code):
-            self._backlog.retries.replied()
+            self._backlog.retries.replied(now)
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
         steps = endpoint.settled(task, outcome, now)
@@ -221,7 +221,7 @@ class TargetQueue:
         return self.pool.settled(endpoint, decisions, now)
 
     def review(self, now: float) -> list[Decision]:
-        """Decide about suspects that nothing else can: where only they are left to send."""
+        """Decide about suspects when no other request is left that could decide about them."""
         if not self._must_review:
             return []
         steps = [step for each in self.pool.endpoints for step in each.nothing_else(now)]
@@ -233,7 +233,7 @@ class TargetQueue:
         return Task(request, self.name, self.pool.first.name, queued_at=now)
 
     def _check(self, now: float) -> Task | None:
-        """The check that an endpoint wants, which goes before any request of the job."""
+        """Return the check that an endpoint needs, which is sent before any request of the job."""
         head, endpoint = self._head, None
         if self.pool.is_in_doubt:
             endpoint = next((each for each in self.pool.endpoints if each.wants_check(now)), None)
@@ -262,18 +262,18 @@ class TargetQueue:
         return task
 
     def _wished(self, now: float) -> float | None:
-        """When there is something to send; ``None``: not as long as nothing settles."""
+        """Return when there is something to send; ``None``: not before a request settles."""
         if self._head is not None and not self._head.is_check:
             return None if self._head_at == math.inf else max(now, self._head_at)
         return self._backlog.wished(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
 
     def _may_read(self, *, in_doubt: bool) -> bool:
-        """Whether there is room for another request; none follows one that met another kind of server."""
+        """Whether another request may be read: not after a response from another kind of server."""
         if self._backlog.is_exhausted or (in_doubt and self.pool.doubted):
             return False
         waiting = (
             self._backlog.waiting + self.pool.suspects
-        )  # not ``self.waiting``: it is asked for each request
+        )  # not ``self.waiting``: this runs for each request
         return waiting + self.in_flight < self._limit + self._look_ahead
 
     @property
@@ -319,7 +319,7 @@ class TargetQueue:
         return RetryAt(step.task, step.at)
 
     def _charge(self, step: Charge, now: float) -> list[Decision]:
-        """Decide about a request whose failure is its own, by the table of retries."""
+        """Decide by the retry table about a request that is charged with its failure."""
         task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
         given_up = self.pool.gives_up(endpoint, failure)
         if given_up is not None:
@@ -336,7 +336,7 @@ class TargetQueue:
             at = max(now, verdict.at)
             self._backlog.wait(task, at)
             return [RetryAt(task, at)]
-        self._backlog.wait(task, now)  # it is the endpoint that waits; another one may serve the request
+        self._backlog.wait(task, now)  # only the endpoint waits; another one may serve the request
         return [RetryAt(task, now), *self._carry_out(endpoint.park(verdict), now)]
 
     def _park(self, task: Task, parking: Parking, now: float) -> list[Decision]:
@@ -344,10 +344,10 @@ class TargetQueue:
         return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(parking), now)]
 
     def _give_up(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """The request has failed, unless another endpoint of the pool may do better.
+        """Fail the request, unless another endpoint of the pool may succeed.
 
-        If what answered the first request is no chat server, nothing more is sent there. Another run may have
-        the right address, so nothing is held against the request either.
+        If the server that answered the first request is not a chat server, park the endpoint. A later run may
+        have the right address, so the failure is retryable.
         """
         endpoint = self.pool.by_name[task.endpoint]
         if kind_of(failure) in SUSPECT and not task.is_last_chance and self.pool.has_another(endpoint):
@@ -362,7 +362,7 @@ class TargetQueue:
         return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
 
     def _unknown_finish(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """A word that no list has: on the first request, or the third time, it is the target's own."""
+        """Fail the request; park the target at its first request or at the third unknown finish reason."""
         self._unknown_finishes += 1
         failed: list[Decision] = [self._fail(task, failure, verdict)]
         if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:

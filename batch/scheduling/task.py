@@ -1,4 +1,4 @@
-"""A request on its way through the engine."""
+"""The state of a request in the engine."""
 
 from __future__ import annotations
 
@@ -11,22 +11,23 @@ if TYPE_CHECKING:
 
 
 class Task(Struct, eq=False):
-    """A request on its way.
+    """A request in the engine.
 
-    ``queue`` is the name of its queue. ``endpoint`` is the name of the one that has its attempt in flight, or
-    had the last one. ``sent_at`` is when that began, ``queued``
-    how many seconds it had waited by then, ``turn`` its place among what the endpoint was sent. ``revised``
-    is sent in place of ``request`` where an answer was not what the job wants. ``failures`` are the codes
-    of the attempts that were charged to it; ``attempts`` counts all that were made, ``history`` records
-    those that failed, ``partial_text`` is the longest text that one left. ``cost`` is what they have cost,
-    ``None`` where that is not known; ``reservation`` is the admission control's own note of what it has
-    set aside for the attempt. ``redacted``: a secret was taken out of what one of its attempts brought.
+    ``queue`` is the name of its queue, ``endpoint`` the name of the endpoint of its current or last attempt.
+    ``sent_at`` is when that attempt began, ``queued`` the seconds that it had waited by then, ``turn`` its
+    position among the sends of the endpoint. ``revised`` is sent instead of ``request`` after an answer that
+    did not meet the requirements of the job.
+
+    ``failures`` are the codes of the attempts that were charged to it. ``attempts`` counts all attempts,
+    ``history`` records the failed ones, ``partial_text`` is their longest text. ``cost`` is the cost of all
+    attempts, ``None`` if unknown. ``reservation`` is the admission control's record of what it has reserved.
+    ``redacted``: a secret was removed from a response to one of its attempts.
 
     ``is_cost_unknown`` is set by an attempt of unknown cost, ``has_provider_cost`` by a cost that the
-    provider has stated, ``has_computed_cost`` by one that comes from a price (see ``bill``).
+    provider reported, ``has_computed_cost`` by a cost computed from a price (see ``bill``).
 
-    ``refusals`` counts the attempts that were refused because the server had too much to do, the first of
-    them at ``refused_since``. ``is_last_chance``: another endpoint of the pool has it, before it fails.
+    ``refusals`` counts the attempts that an overloaded server refused, the first of them at
+    ``refused_since``. ``is_last_chance``: another endpoint of the pool tries it before it fails.
 
     A check (``is_check``) is an attempt of the run and not of a request: its answer is discarded.
     """
@@ -56,5 +57,5 @@ class Task(Struct, eq=False):
 
     @property
     def to_send(self) -> Request:
-        """What the next attempt sends."""
+        """Return the request that the next attempt sends."""
         return self.revised or self.request

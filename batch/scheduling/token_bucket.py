@@ -1,16 +1,16 @@
-"""Token buckets: rate limits a minute, and the retry budget.
+"""Token buckets: rate limits per minute, and the retry budget.
 
 Servers count a minute in different ways: from a fixed start, over a sliding window, or in parts of a second.
-A bucket that held a whole minute's worth would pass twice the limit through a window that sliding or shifted
-minutes see. One that holds a second's worth passes the limit and no more through any minute, wherever that
-begins, and costs at most a sixtieth of the throughput.
+A bucket with the size of a whole minute would admit twice the limit in a sliding or shifted minute. A bucket
+with the size of a second admits no more than the limit in any minute, and costs at most a sixtieth of the
+throughput.
 
-Each request has attempts of its own; here they are bounded together. A reply pays for two retries. What
-does not pay for itself goes at a walking pace: so many a second, whatever happens. A retry that nothing
-pays for yet waits; it does not fail, and other requests go meanwhile.
+Each request has a limit on its attempts; the retry budget bounds all retries together. A reply pays for two
+retries. Unpaid retries are sent at a fixed low rate per second. A retry that is not paid for yet waits; it
+does not fail, and other requests are sent meanwhile.
 
-So over a run at most two thirds of the attempts are retries, beyond the first ``size`` and those at the
-walking pace. Each queue has a budget of its own, so that one endpoint's trouble does not use up another's.
+So over a run at most two thirds of the attempts are retries, beyond the first ``size`` and those at the fixed
+rate. Each queue has a budget of its own, so that failures of one endpoint do not use up another's budget.
 """
 
 from __future__ import annotations
@@ -21,32 +21,32 @@ _ROUNDING = 1e-9
 
 
 class TokenBucket:
-    """``per_minute`` units, evenly. Every method takes the time in seconds, which never goes back.
+    """A bucket of ``per_minute`` units, refilled evenly. Times are in seconds and never decrease.
 
-    What is larger than the bucket goes when the bucket is full, and leaves a debt that is filled up first. So
-    of amounts of one, never more than ``per_minute`` go in any 60 seconds; of larger ones, never more than
-    that and one amount.
+    An amount larger than the bucket is admitted when the bucket is full, and leaves a debt that is refilled
+    first. So for amounts of one, at most ``per_minute`` are admitted in any 60 seconds; for larger ones, at
+    most that and one amount. A ``capacity`` of its own is added to that: the bucket then holds so many units.
     """
 
-    def __init__(self, per_minute: float) -> None:
-        self.capacity = max(1.0, per_minute / MINUTE)
-        self._rate = (per_minute - self.capacity + 1) / MINUTE
+    def __init__(self, per_minute: float, capacity: float | None = None) -> None:
+        self.capacity = max(1.0, per_minute / MINUTE) if capacity is None else capacity
+        self._rate = (per_minute if capacity is not None else per_minute - self.capacity + 1) / MINUTE
         self._level = self.capacity
         self._at = float("-inf")
 
     def ready_at(self, amount: float, now: float) -> float:
-        """When the amount may go: ``now``, or the time at which there will be enough."""
+        """Return when the amount is admitted: ``now``, or the time at which there will be enough."""
         self._fill(now)
         missing = min(amount, self.capacity) - self._level
         return now if missing <= self.capacity * _ROUNDING else now + missing / self._rate
 
     def take(self, amount: float, now: float) -> None:
-        """The amount goes, whether there is enough or not."""
+        """Take the amount, even if there is not enough."""
         self._fill(now)
         self._level -= amount
 
-    def give_back(self, amount: float, now: float) -> None:
-        """What was taken too much; if the amount is negative, what was taken too little."""
+    def refund(self, amount: float, now: float) -> None:
+        """Return units that were taken in excess; a negative amount takes more."""
         self._fill(now)
         self._level = min(self.capacity, self._level + amount)
 
@@ -57,44 +57,31 @@ class TokenBucket:
 
 
 REPLY_PAYS = 2.0
-"""Retries that a reply pays for."""
+"""Number of retries that a reply pays for."""
 
 PACE = 10.0
-"""Retries a second that nothing has to pay for."""
+"""Number of retries per second that need no payment."""
 
-LEAST_SIZE = 10
-
-WHOLE = 1 - 1e-9
-"""A token, as far as sums of times are exact: what is missing may be too little to move a clock."""
+MIN_SIZE = 10
 
 
 class RetryBudget:
-    """A token bucket that is full at first. ``limit`` is the number of slots: a round of them is its size."""
+    """A bucket of retries that is full at first. Its size is ``limit``, the number of slots."""
 
     def __init__(self, limit: int) -> None:
-        self._size = float(max(LEAST_SIZE, limit))
-        self._tokens = self._size
-        self._at = 0.0
+        self._bucket = TokenBucket(PACE * MINUTE, capacity=max(MIN_SIZE, limit))
 
     def ready_at(self, now: float) -> float:
-        """When the next retry is paid for, if no reply comes before."""
-        self._refill(now)
-        return now if self._tokens >= WHOLE else now + (1 - self._tokens) / PACE
+        """Return when the next retry is paid for, if no reply arrives before."""
+        return self._bucket.ready_at(1, now)
 
     def spend(self, now: float) -> bool:
-        """Whether a retry may go now; if so, it is charged."""
-        self._refill(now)
-        if self._tokens < WHOLE:
+        """Charge a retry if it may be sent now; return whether it may."""
+        if self._bucket.ready_at(1, now) > now:
             return False
-        self._tokens -= 1
+        self._bucket.take(1, now)
         return True
 
-    def replied(self) -> None:
-        """An attempt of any kind has succeeded."""
-        if self._tokens < self._size:
-            self._tokens = min(self._size, self._tokens + REPLY_PAYS)
-
-    def _refill(self, now: float) -> None:
-        if self._tokens < self._size:
-            self._tokens = min(self._size, self._tokens + (now - self._at) * PACE)
-        self._at = now
+    def replied(self, now: float) -> None:
+        """Record an attempt that has succeeded."""
+        self._bucket.refund(REPLY_PAYS, now)

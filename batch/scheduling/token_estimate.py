@@ -1,4 +1,4 @@
-"""How many tokens a request will take, before its server has counted them."""
+"""Estimates of the tokens of a request, before its server has counted them."""
 
 from __future__ import annotations
 
@@ -14,27 +14,26 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Request, Usage
 
 PER_BYTE = 1 / 3
-"""Tokens for a byte of UTF-8 until a server has counted some: too many for English prose, about right for
-code and for scripts of three bytes a character."""
+"""Tokens per byte of UTF-8 until a server has reported counts.
+
+This is too many for English prose, and about right for code and for scripts with three bytes a character.
+"""
 
 PER_MESSAGE = 4
-"""Tokens that a chat template puts around a message."""
+"""Tokens that a chat template adds to a message."""
 
 PER_PART = 1000
-"""Tokens of a part of a message that is no text, such as an image."""
+"""Tokens of a message part that is not text, such as an image."""
 
 COMPLETION = 512
-"""Tokens of an answer, where neither the request nor an answer has told."""
+"""Tokens of an answer, while neither the request nor an answer has defined them."""
 
 MEMORY = 0.95
-"""How much of what was learnt a new answer leaves: the last twenty answers or so count."""
+"""Weight of the earlier observations with each new answer: about the last twenty answers count."""
 
 
 class Estimate(Struct, frozen=True, gc=False):
-    """Tokens of one request: its prompt, the answer to expect, and the longest that it allows (if any).
-
-    ``size`` and ``extra`` are what the prompt's tokens are estimated from: bytes, and tokens besides.
-    """
+    """Tokens of one request: its prompt, the expected answer, and the longest allowed answer (if limited)."""
 
     size: int
     extra: int
@@ -44,19 +43,19 @@ class Estimate(Struct, frozen=True, gc=False):
 
     @property
     def expected(self) -> float:
-        """Of prompt and answer, what is to be expected."""
+        """The expected tokens of prompt and answer."""
         return self.prompt + self.completion
 
 
 class Estimator:
-    """Estimates the requests of one model, and learns from what its answers took."""
+    """Estimates the requests of one model, and learns from the reported usage."""
 
     def __init__(self) -> None:
         self._prompts = _Ratio()
         self._completions = _Ratio()
 
     def estimate(self, request: Request) -> Estimate:
-        """The request as it stands, by all that has been learnt so far."""
+        """Return the estimate of a request from all that has been learned so far."""
         size, extra = _size(request.messages)
         longest = max_tokens(request.params)
         expected = self._completions.value(COMPLETION if longest is None else longest)
@@ -64,7 +63,7 @@ class Estimator:
         return Estimate(size, extra, extra + size * self._prompts.value(PER_BYTE), completion, longest)
 
     def learn(self, estimate: Estimate, usage: Usage) -> None:
-        """Take in what a server has counted for a request that was estimated."""
+        """Learn from the usage that a server has reported for an estimated request."""
         prompt, completion = tokens_of(usage)
         if prompt and estimate.size:
             self._prompts.add(max(0, prompt - estimate.extra), estimate.size)
@@ -73,7 +72,7 @@ class Estimator:
 
 
 class _Ratio:
-    """The ratio of two running sums, of which older parts count less and less."""
+    """The ratio of two exponentially decaying sums."""
 
     def __init__(self) -> None:
         self._above = self._below = 0.0
@@ -87,9 +86,9 @@ class _Ratio:
 
 
 def tokens_of(usage: Usage) -> tuple[int | None, int | None]:
-    """Tokens of prompt and answer; what a server counts in the total alone, such as thoughts, is answer.
+    """Return prompt and completion tokens; tokens in the total alone, such as reasoning, count as completion.
 
-    Thoughts that are more than the answer is said to have are no part of it, and come on top.
+    Reasoning tokens that exceed the completion count are not included in it, and are added.
     """
     prompt, completion, total = usage.prompt_tokens, usage.completion_tokens, usage.total_tokens
     reasoning = usage.reasoning_tokens or 0
@@ -103,7 +102,7 @@ def tokens_of(usage: Usage) -> tuple[int | None, int | None]:
 
 
 def _size(messages: Iterable[JSONObject]) -> tuple[int, int]:
-    """Bytes of text, and tokens besides."""
+    """Return the bytes of text, and additional tokens."""
     size = extra = 0
     for message in messages:
         extra += PER_MESSAGE

@@ -1,1 +1,1 @@
-"""Bytes in, values out: what the endpoints send and expect, without I/O and without a clock."""
+"""The wire format: decodes and encodes what endpoints send and expect, without I/O and without a clock."""

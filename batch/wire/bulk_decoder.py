@@ -1,8 +1,8 @@
-"""Many events at once: a run of them is decoded in one call, or it is left to be looked at one by one.
+"""Bulk decoder: decodes a run of events in one call, or leaves them to be decoded one by one.
 
-What a server sends are, nearly always, events that add a piece of text and say nothing else that matters.
-For these there is a decoder that admits nothing else: what it takes needs no second look, and what it does
-not take (a finish, usage, reasoning, an error, any oddity) goes the general way.
+Nearly all events of a server add a piece of text and have nothing else that matters. The bulk decoder accepts
+only these, so its results need no further checks. All others (a finish reason, usage, reasoning, an error,
+anything unusual) take the general path.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ _START, _BETWEEN, _END = b"data: {", b"}\n\ndata: {", b"}"
 
 
 def insides(events: bytes) -> list[bytes] | None:
-    """What stands between the braces of each event's JSON; ``None`` where events must be taken one by one.
+    """Return the text between the braces of each event's JSON; ``None`` if the run cannot be decoded in bulk.
 
-    ``events`` is what ``EventDecoder.take`` gives: only where the first begins with ``data: {`` and the last
-    ends with ``}``. Whether each of them is one object is not known before they are decoded.
+    ``events`` is the result of ``EventDecoder.take``. Bulk decoding requires that the first event begins with
+    ``data: {`` and the last ends with ``}``. Only decoding shows whether each event is one object.
     """
     if not events.startswith(_START) or not events.endswith(_END):
         return None
@@ -33,44 +33,82 @@ def insides(events: bytes) -> list[bytes] | None:
 
 
 def outsides(insides: list[bytes]) -> bytes:
-    """The events of which these are the insides."""
+    """Return the events with these texts between their braces."""
     return b"".join((_START, _BETWEEN.join(insides), _END))
 
 
 def decode(insides: list[bytes]) -> list[Chunk] | None:
-    """The chunk of each; ``None`` where one is not an object of the usual shape."""
-    found: list[Chunk] | None = _decoded(_decode_all, insides)
-    return found
+    """Return the chunk of each event; ``None`` if an event is not an object of the usual shape."""
+    values = _values(insides)
+    return None if values is None else _decoded(_decode_all, values, len(insides))
 
 
 def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
-    """The piece of text of each, where all of them bring that and nothing else; ``None`` where one does not.
+    """Return the non-empty texts of the events if all events have text alone, else ``None``.
 
-    Until the model is known, its name is something else, too. Of what is skipped, such as that name later on,
-    not even the encoding is looked at. An event whose text is empty may hold an error.
+    Until the model is known, its name counts as other content. Ignored fields, such as later copies of that
+    name, are not checked, not even their encoding. An event with empty text may contain an error.
     """
-    plain: list[_Plain] | None = _decoded(_decode_plain if model_is_known else _decode_nameless, insides)
-    if plain is None:
+    values = _values(insides)
+    if values is None:
+        return None
+    plain: list[_Common] | None = None
+    for decode_all in _PLAIN if model_is_known else _NAMELESS:
+        plain = _decoded(decode_all, values, len(insides))
+        if plain is not None:
+            break
+    else:
         return None
     found = [chunk.choices[0].delta.content for chunk in plain]
-    return None if "" in found and any(map(chat_chunk.may_hold_error, insides)) else found
+    if all(found):
+        return found
+    return None if any(map(chat_chunk.may_contain_error, insides)) else list(filter(None, found))
 
 
-def _decoded(decode_all: Callable[[bytes], list[Any]], insides: list[bytes]) -> list[Any] | None:
-    """The value of each, all decoded in one go, which is a third of the work; ``None`` where that fails.
-
-    It is exact: no event has a line end in it, and each boundary lies between two values, since nowhere
-    inside a JSON value does ``{`` follow ``}``, and inside its strings no tab stands between them. So there
-    are no fewer values than events, and where there are as many, each event is one value.
-    """
+def _values(insides: list[bytes]) -> bytes | None:
+    """Return the JSON of all events, one value after another; ``None`` if one call cannot decode it."""
     values = b"".join((b"{", b"}\t{".join(insides), b"}"))
-    if b"\n" in values:
-        return None
+    return None if b"\n" in values else values
+
+
+def _decoded(decode_all: Callable[[bytes], list[Any]], values: bytes, count: int) -> list[Any] | None:
+    """Decode all events in one call, which takes a third of the time; ``None`` if that fails.
+
+    The result is exact: no event contains a line end, and each boundary lies between two values. Inside a
+    JSON value ``{`` never follows ``}``, and its strings contain no tab between them. So there are no fewer
+    values than events, and with equal numbers each event is one value.
+    """
     try:
         found = decode_all(values)
     except (DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return found if len(found) == len(insides) else None
+    return found if len(found) == count else None
+
+
+class _CommonDelta(Struct, gc=False, forbid_unknown_fields=True):
+    content: str
+    role: str | None = None
+
+
+class _CommonChoice(Struct, gc=False, kw_only=True, forbid_unknown_fields=True):
+    index: Literal[0] | None = 0
+    delta: _CommonDelta
+    logprobs: None = None
+    finish_reason: None = None
+
+
+class _Common(Struct, gc=False):
+    """The keys that most servers send, and no others: each key of a decoder costs time for every event."""
+
+    choices: tuple[_CommonChoice]
+    error: None = None
+    usage: None = None
+    finish_reason: None = None
+    x_groq: None = None
+
+
+class _NamelessCommon(_Common, gc=False):
+    model: None = None
 
 
 class _PlainDelta(Struct, gc=False):
@@ -95,6 +133,8 @@ class _PlainChoice(Struct, gc=False, kw_only=True):
 
 
 class _Plain(Struct, gc=False):
+    """Other keys are ignored, so each key that may have a meaning is listed."""
+
     choices: tuple[_PlainChoice]
     error: None = None
     usage: None = None
@@ -107,5 +147,6 @@ class _Nameless(_Plain, gc=False):
 
 
 _decode_all = Decoder(Chunk).decode_lines
-_decode_plain = Decoder(_Plain).decode_lines
-_decode_nameless = Decoder(_Nameless).decode_lines
+_PLAIN = (Decoder(_Common).decode_lines, Decoder(_Plain).decode_lines)
+_NAMELESS = (Decoder(_NamelessCommon).decode_lines, Decoder(_Nameless).decode_lines)
+"""The second decoder of each pair also accepts events with further keys that do not matter."""

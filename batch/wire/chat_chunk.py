@@ -1,8 +1,9 @@
-"""One event's JSON, as typed values: the shape that both dialects share.
+"""The JSON of one event as typed values, in the shape that both dialects share.
 
-The typed decoder names only the fields that are used. What does not fit it (a number where a string is
-due, a lone surrogate escape, ``NaN``) is decoded a second time, generically and slowly, and read as far
-as it makes sense: an oddity that says nothing must not cost a reply, and words must not be lost to one.
+The typed decoder names only the fields that are used. Unexpected values, such as a number in place of a
+string, a lone surrogate escape or ``NaN``, are decoded a second time. That pass is generic and slow, and
+reads what it can. An unusual value without meaning must not fail a reply, and no output may be lost because
+of one.
 """
 
 from __future__ import annotations
@@ -15,13 +16,13 @@ from msgspec.json import Decoder
 
 from batch.wire import fields
 from batch.wire.content_parts import NotTextError, text_and_reasoning
-from batch.wire.error_detection import error_in, remark_in
+from batch.wire.error_detection import error_in, possible_error_in
 
 
 class Delta(Struct, gc=False):
-    """What an event adds to the message, or the whole message where it is not streamed.
+    """What an event adds to the message, or the whole message of an unstreamed reply.
 
-    Values of ``function_call`` and ``error`` are rare, and read generically: into ``tool_calls``, and into
+    Values of ``function_call`` and ``error`` are rare and decoded generically: into ``tool_calls`` and
     ``Chunk.error``.
     """
 
@@ -35,16 +36,16 @@ class Delta(Struct, gc=False):
 
 
 class OlderCall(dict[str, Any]):
-    """A piece of the one call that a ``function_call`` makes, in the form of a piece of a tool call."""
+    """A part of the single call of a ``function_call``, in the form of a part of a tool call."""
 
     def __init__(self, function: object) -> None:
         super().__init__(type="function", function=function)
 
 
 class Odd(Struct, gc=False):
-    """What a choice has beside its usual fields.
+    """The rare fields of a choice.
 
-    ``text`` is the words of a legacy completion.
+    ``text`` is the text of a legacy completion.
     """
 
     text: str | None = None
@@ -52,13 +53,13 @@ class Odd(Struct, gc=False):
 
 
 class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
-    """One of the answers; only the one with index 0 is ever asked for.
+    """One of the answers; only the one with index 0 is ever requested.
 
-    ``index`` is ``None`` where the server sends none. Values of ``text``, ``error``, ``logprobs`` and
-    ``usage`` are rare, and read generically into ``odd``, ``Chunk.error`` and ``Chunk.usage``.
+    ``index`` is ``None`` if the server sends none. Values of ``text``, ``error``, ``logprobs`` and ``usage``
+    are rare and decoded generically into ``odd``, ``Chunk.error`` and ``Chunk.usage``.
     """
 
-    index: int | None = None  # in the order in which most servers send them, in which they are looked for
+    index: int | None = None  # in the order of most servers, which is the order of the lookup
     delta: Delta | None = None
     logprobs: None = None
     finish_reason: str | None = None
@@ -69,17 +70,17 @@ class Choice(Struct, gc=False, kw_only=True, rename={"odd": "choice.odd"}):
     odd: Odd | None = None
 
 
-class Remark(Struct, gc=False):
-    """What a server says in an event without an answer: an error, if no finish reason comes."""
+class PossibleError(Struct, gc=False):
+    """What a server reports in an event without an answer: an error, if no finish reason arrives."""
 
-    said: Any
+    error: Any
 
 
 class Chunk(Struct, gc=False):
-    """One event, or one whole reply. ``error`` is what the server says of an error, or a ``Remark``.
+    """One event, or one whole reply. ``error`` is the reported error, or a ``PossibleError``.
 
-    ``usage`` is as the server sends it, of any form (``wire.usage`` reads it); it may hold an error. So may
-    ``x_groq``, which is read generically, and which may hold the usage.
+    ``usage`` is as the server sends it, in any form (``wire.usage`` reads it); it may contain an error. So
+    may ``x_groq``, which is decoded generically, and which may contain the usage.
     """
 
     choices: list[Choice] | None = None
@@ -99,18 +100,18 @@ class NotUTF8Error(ValueError):
 
 
 class WrongTypeError(ValueError):
-    """A value that holds words has a type that cannot be read: to leave it out would lose them."""
+    """A value of model output has a type that cannot be read; ignoring it would lose output."""
 
 
 OTHER_CHOICE = 1
-"""The index of a choice whose index cannot be read: it is not the one that is asked for."""
+"""The index of a choice with an unreadable index: it is not the requested choice."""
 
 _decode = Decoder(Chunk).decode
 _decode_generic = Decoder().decode
 
 
 def decode(data: bytes) -> Chunk:
-    """The chunk in these bytes; an empty one where they hold JSON that says nothing.
+    """Return the chunk in these bytes; an empty one for JSON without meaning.
 
     Raises ``NotUTF8Error``, ``NotJSONError`` and ``WrongTypeError``.
     """
@@ -122,23 +123,23 @@ def decode(data: bytes) -> Chunk:
 
 
 def examined(chunk: Chunk, data: bytes) -> Chunk:
-    """The chunk of an event that says nothing else, with the error or the remark that its bytes hold."""
+    """Return the chunk of an event without output, with the error or possible error in its bytes."""
     value = _value(data)
-    chunk.error = error_in(value) if chunk.choices else _error_or_remark(value)
+    chunk.error = error_in(value) if chunk.choices else _error_or_possible_error(value)
     return chunk
 
 
-def may_hold_error(data: bytes) -> bool:
-    """Whether there may be an error beside the choices in these bytes."""
+def may_contain_error(data: bytes) -> bool:
+    """Whether these bytes may contain an error in addition to the choices."""
     return b'"error"' in data
 
 
-def _error_or_remark(value: object) -> Any:
+def _error_or_possible_error(value: object) -> Any:
     error = error_in(value)
     if error is not None:
         return error
-    remark = remark_in(value)
-    return None if remark is None else Remark(remark)
+    possible_error = possible_error_in(value)
+    return None if possible_error is None else PossibleError(possible_error)
 
 
 def _value(data: bytes) -> Any:
@@ -149,7 +150,7 @@ def _value(data: bytes) -> Any:
 
 
 def generic(data: bytes) -> Any:
-    """The value in these bytes. Raises ``NotUTF8Error`` and ``NotJSONError``."""
+    """Return the value in these bytes. Raises ``NotUTF8Error`` and ``NotJSONError``."""
     try:
         text = data.decode()
     except UnicodeDecodeError as error:
@@ -166,7 +167,7 @@ def _leniently(value: object) -> Chunk:
     error = error_in(value)
     if not isinstance(value, dict):
         if error is None and value and isinstance(value, list | str):
-            raise WrongTypeError(f"an event is {fields.kind(value)}, and no object")
+            raise WrongTypeError(f"an event is {fields.kind(value)}, not an object")
         return Chunk(error=error)
     choices = value.get("choices")
     if choices and not isinstance(choices, list) and error is None:
@@ -174,7 +175,7 @@ def _leniently(value: object) -> Chunk:
     found = [] if error is not None and not isinstance(choices, list) else [*map(_choice, choices or ())]
     return Chunk(
         choices=found,
-        error=error if found else _error_or_remark(value),
+        error=error if found else _error_or_possible_error(value),
         usage=_usage(value),
         finish_reason=fields.reason(value.get("finish_reason")),
         model=fields.text(value.get("model")),
@@ -205,9 +206,9 @@ def _odd(value: dict[str, Any]) -> Odd | None:
 
 
 def _index(choice: dict[str, Any]) -> int | None:
-    """0 in its spellings, ``None`` where there is none; any other number is another choice.
+    """Return 0 for each form of it, ``None`` for a missing index; another number is another choice.
 
-    What is no number may be the choice that was asked for: then nothing may be lost.
+    A value that is not a number may be the requested choice: then nothing may be lost.
     """
     value = choice.get("index")
     if value is None:
@@ -217,7 +218,7 @@ def _index(choice: dict[str, Any]) -> int | None:
     if isinstance(value, int | float) and not isinstance(value, bool):
         return OTHER_CHOICE if value else 0
     if any(choice.get(name) for name in ("delta", "message", "text", "finish_reason")):
-        raise WrongTypeError("the index of a choice is no number")
+        raise WrongTypeError("the index of a choice is not a number")
     return OTHER_CHOICE
 
 
@@ -242,7 +243,7 @@ def _delta(value: Any, name: str) -> Delta | None:
 
 
 def _parts(value: dict[str, Any], name: str) -> tuple[str | None, str | None, str | None]:
-    """Text, reasoning and refusal; some servers send a list of parts, each of a type of its own."""
+    """Return text, reasoning and refusal; some servers send a list of parts, each with its own type."""
     content = value.get(name)
     if not isinstance(content, list):
         return _words(value, name), None, None
@@ -258,7 +259,7 @@ def _joined(value: dict[str, Any], name: str) -> str | None:
 
 
 def _words(value: dict[str, Any], name: str) -> str | None:
-    """A text that the model has said."""
+    """Return a text of the model output."""
     words = value.get(name)
     if words is not None and not isinstance(words, str):
         raise WrongTypeError(f"`{name}` is {fields.kind(words)}")
@@ -266,11 +267,11 @@ def _words(value: dict[str, Any], name: str) -> str | None:
 
 
 def _usage(value: dict[str, Any]) -> dict[str, Any] | None:
-    """The usage of an event, where servers send it: beside the choices, in ``x_groq``, or in a choice."""
+    """Return the usage of an event from one of its possible places: the event, ``x_groq``, or a choice."""
     choices = value.get("choices")
     first = choices[0] if isinstance(choices, list) and choices else None
     places = (fields.inner(first, "usage"), fields.inner(value.get("x_groq"), "usage"), value.get("usage"))
-    said = [place for place in places if isinstance(place, dict)]
-    if len(said) < 2:
-        return said[0] if said else None
-    return {name: each for place in said for name, each in place.items() if each is not None}
+    reports = [place for place in places if isinstance(place, dict)]
+    if len(reports) < 2:
+        return reports[0] if reports else None
+    return {name: each for place in reports for name, each in place.items() if each is not None}

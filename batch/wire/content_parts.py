@@ -1,23 +1,23 @@
-"""Content that comes as a list of parts: which of them is text, which reasoning, which a refusal."""
+"""Content that is a list of parts: separates text, reasoning and refusal."""
 
 from __future__ import annotations
 
 from typing import Any
 
 _REASONING = frozenset({"thinking", "reasoning", "thought", "reasoning_text", "summary_text"})
-_WORDLESS = ("content", "value", "output_text")
-"""Keys under which a part of an unknown form may hold words."""
+_POSSIBLE_TEXT_KEYS = ("content", "value", "output_text")
+"""Keys under which a part of an unknown form may contain output."""
 
 
 class NotTextError(ValueError):
-    """A part whose words cannot be read."""
+    """A part of the output cannot be read."""
 
 
 def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | None]:
-    """The text, the reasoning and the refusal of a list of parts; ``None`` for what it does not hold.
+    """Return the text, the reasoning and the refusal of a list of parts; ``None`` for a missing one.
 
-    A part's ``text`` is text, whatever the part's type, but for the types of reasoning. Parts without words,
-    such as references and images, are left out. Raises ``NotTextError`` where words would be lost.
+    A part's ``text`` is text, whatever the type of the part, except for the types of reasoning. Parts without
+    output, such as references and images, are ignored. Raises ``NotTextError`` if output would be lost.
     """
     text: list[str] = []
     reasoning: list[str] = []
@@ -28,21 +28,21 @@ def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | 
         elif isinstance(part, dict):
             is_reasoning = _type(part) in _REASONING
             if not is_reasoning and isinstance(part.get("text"), list):
-                raise NotTextError("`text` of a part is no text")
+                raise NotTextError("`text` of a part is not a string")
             (reasoning if is_reasoning else text).append(_words(part, "text"))
             reasoning.append(_words(part, "thinking"))
             refusal.append(_words(part, "refusal"))
             _check_read(part)
         elif part is not None:
-            raise NotTextError("a part is neither a text nor an object")
+            raise NotTextError("a part is neither a string nor an object")
     return "".join(text) or None, "".join(reasoning) or None, "".join(refusal) or None
 
 
 def _type(part: dict[str, Any]) -> str:
-    """What kind of part it is. An unknown kind does no harm; of one that is no text, nothing is known."""
+    """Return the type of a part. An unknown type is allowed; a type that is not a string is an error."""
     kind = part.get("type")
     if kind and not isinstance(kind, str):
-        raise NotTextError("`type` of a part is no text")
+        raise NotTextError("`type` of a part is not a string")
     return kind or ""
 
 
@@ -51,16 +51,16 @@ def _words(part: dict[str, Any], name: str) -> str:
     if isinstance(words, list):
         return "".join(_inner(item) for item in words)
     if words is not None and not isinstance(words, str):
-        raise NotTextError(f"`{name}` of a part is no text")
+        raise NotTextError(f"`{name}` of a part is not a string")
     return words or ""
 
 
 def _inner(item: Any) -> str:
-    """One of the texts that a part of reasoning holds."""
+    """Return one of the texts in a reasoning part."""
     if isinstance(item, str) or item is None:
         return item or ""
     if not isinstance(item, dict) or not isinstance(item.get("text", ""), str):
-        raise NotTextError("a part of a part is no text")
+        raise NotTextError("a part of a part is not a string")
     return str(item.get("text", ""))
 
 
@@ -70,7 +70,7 @@ def _check_read(part: dict[str, Any]) -> None:
     if any(name in part for name in ("text", "thinking", "refusal")):
         return
     if part and "type" not in part:
-        raise NotTextError("a part is of no type")
-    for name in _WORDLESS:
+        raise NotTextError("a part has no type")
+    for name in _POSSIBLE_TEXT_KEYS:
         if part.get(name):
-            raise NotTextError(f"a part holds words as `{name}`, which is not known")
+            raise NotTextError(f"a part has text under the unknown key `{name}`")

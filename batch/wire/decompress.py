@@ -1,4 +1,4 @@
-"""Undoing a content encoding that was never asked for, in pieces that no bomb can blow up."""
+"""Decompression of bodies with a content encoding that was not requested, in pieces of bounded size."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ if TYPE_CHECKING:
 ENCODINGS = frozenset({"gzip", "x-gzip", "deflate"})
 
 PIECE = 256 * 1024
-"""Bytes that are handed on at once: what reads them can stop at its own cap."""
+"""Maximum bytes of one piece, so that the caller can stop at its own limit (decompression bombs)."""
 
 _ZLIB_OR_GZIP = zlib.MAX_WBITS | 32
 
 
 class Inflater:
-    """Fed with compressed bytes in pieces of any size."""
+    """Decompresses bytes that are fed in pieces of any size."""
 
     def __init__(self) -> None:
         self._member = zlib.decompressobj(_ZLIB_OR_GZIP)
 
     @property
     def is_whole(self) -> bool:
-        """Whether the compressed bytes end here, as far as they know."""
+        """Whether the compressed data is complete."""
         return self._member.eof
 
     def feed(self, data: bytes) -> Iterator[bytes]:
-        """What these bytes stand for, piece by piece. Raises ``zlib.error`` where they are damaged."""
+        """Yield the decompressed data in pieces. Raises ``zlib.error`` if the data is damaged."""
         while data:
-            if self._member.eof:  # gzip allows one member after another
+            if self._member.eof:  # gzip allows several members in sequence
                 self._member = zlib.decompressobj(_ZLIB_OR_GZIP)
             piece = self._member.decompress(data, PIECE)
             data = self._member.unused_data or self._member.unconsumed_tail

@@ -1,6 +1,6 @@
-"""Naming a failure: from a status or an error object to a code of the fault matrix.
+"""Classification of errors: from a status or an error object to a failure code.
 
-Errors are told apart by status, ``code`` and ``type``, never by the wording of a message.
+Errors are distinguished by status, ``code`` and ``type``, never by the wording of a message.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from datetime import datetime
 
 MAX_MESSAGE = 500
-"""Characters of a server's message that are kept."""
+"""Maximum number of characters of a server's message that are kept."""
 
 TRANSIENT = frozenset({408, 409, 425, 429})
-"""The client errors that pass: every other one is said of the request itself, and stays true."""
+"""The temporary client errors: every other one concerns the request itself, and is permanent."""
 
 QUOTA_CODES = frozenset(
     {
@@ -58,7 +58,7 @@ REQUEST_CODES = frozenset(
         "unsupported_image_media_type",
     }
 )
-"""Codes that can only be about the one request that was sent."""
+"""Codes that can only concern the request that was sent."""
 
 INVALID_CODES = REQUEST_CODES | {
     "invalid_request_error",
@@ -79,7 +79,7 @@ OUTPUT_CODES = frozenset(
         "malformed_model_output",
     }
 )
-"""Codes of a server that has checked what the model said, and found it invalid (Groq and its relatives)."""
+"""Codes of a server that validates the model's output and found it invalid (Groq and compatible servers)."""
 
 OVERLOAD_CODES = frozenset(
     {
@@ -99,13 +99,13 @@ OVERLOAD_CODES = frozenset(
         "UNAVAILABLE",
     }
 )
-"""What a server says that has more to do than it can."""
+"""Codes of an overloaded server."""
 
 _STATUS = re.compile(r"[45]\d\d", re.ASCII)
 
 
 def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datetime) -> Failure:
-    """The failure behind a response that is not a 200. ``body`` may be cut."""
+    """Return the failure of a response with another status than 200. ``body`` may be truncated."""
     error = _error_object(body)
     names = _names(error)
     message = _message(error) or _plain(body) or _phrase(status)
@@ -123,9 +123,9 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
 
 
 def from_event(error: object, *, is_first: bool = False) -> Failure:
-    """The failure behind an ``error`` that came inside a stream, or in a 200 response.
+    """Return the failure of an ``error`` inside a stream or a 200 response.
 
-    ``is_first``: the model has said nothing yet. Then a quota is told as with a status of 429.
+    ``is_first``: no model output has arrived yet. Then a quota is classified as with a status of 429.
     """
     error = _unwrapped(error)
     names = _names(error)
@@ -158,25 +158,25 @@ def from_event(error: object, *, is_first: bool = False) -> Failure:
 
 
 def _wait(status: int, headers: Mapping[str, str], error: object, now: datetime) -> float | None:
-    """Seconds that the server asks to be left alone: its headers say so, or its body, or its rate limit.
+    """Return the seconds that the server asks to wait, from its headers, its body, or its rate limit.
 
-    A daily quota does not come back after the few seconds that Google names beside it.
+    A daily quota does not recover after the few seconds that Google states with it.
     """
-    said = retry_after(headers, now)
-    if said is None and not has_daily_quota(error):
-        said = wait_in_body(error)
-    return used_up_for(headers, now) if said is None and status == 429 else said
+    wait = retry_after(headers, now)
+    if wait is None and not has_daily_quota(error):
+        wait = wait_in_body(error)
+    return used_up_for(headers, now) if wait is None and status == 429 else wait
 
 
 def _is_about_output(status: int | None, error: object) -> bool:
-    """Whether a client error says that what the model has generated is invalid."""
+    """Whether a client error reports that the model's output is invalid."""
     if status not in (None, 400, 422) or not isinstance(error, dict):
         return False
     return not OUTPUT_CODES.isdisjoint(_names(error)) or bool(error.get("failed_generation"))
 
 
 def _generated(error: object) -> str | None:
-    """The invalid answer, where the server sends it along."""
+    """Return the invalid answer, if the server sends it with the error."""
     words = error.get("failed_generation") if isinstance(error, dict) else None
     if not words:
         return None
@@ -184,7 +184,7 @@ def _generated(error: object) -> str | None:
 
 
 def _label(names: list[str]) -> str:
-    """The code or type that the server gives its error: a name before a number."""
+    """Return the code or type that the server gives its error; a name takes precedence over a number."""
     return _cut(next((name for name in names if not name.isdecimal()), names[0] if names else ""))
 
 
@@ -217,8 +217,8 @@ def _error_object(body: bytes) -> object:
 
 
 def _unwrapped(value: object) -> object:
-    """The innermost error of an object that holds one under ``error`` or ``detail``."""
-    for _ in range(_MOST_WRAPPERS):
+    """Return the innermost error of an object that contains one under ``error`` or ``detail``."""
+    for _ in range(_MAX_WRAPPERS):
         if not isinstance(value, dict):
             break
         inner = value.get("error")
@@ -231,7 +231,7 @@ def _unwrapped(value: object) -> object:
     return value
 
 
-_MOST_WRAPPERS = 4
+_MAX_WRAPPERS = 4
 _MESSAGES = ("message", "detail", "msg", "error_message", "error_msg", "reason", "title", "errors", "error")
 
 
@@ -251,7 +251,7 @@ def _dumped(value: object) -> str:
 
 
 def _names(error: object) -> list[str]:
-    """The code and type of an error object, as strings, the code first."""
+    """Return the code and type of an error object as strings, the code first."""
     if not isinstance(error, dict):
         return []
     inner = error.get("innererror")
@@ -262,7 +262,7 @@ def _names(error: object) -> list[str]:
 
 
 def _plain(body: bytes) -> str:
-    """The body where it is a short plain text; markup says nothing to a person."""
+    """Return the body if it is a short plain text; markup is not readable."""
     text = body.decode("utf-8", "replace").strip()
     return "" if text.startswith(("<", "{", "[")) else _cut(text)
 

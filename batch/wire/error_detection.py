@@ -1,8 +1,8 @@
-"""Where a server says that something went wrong, in an event or a body, with or without an answer.
+"""Detection of errors in an event or a body, with or without an answer.
 
-Servers have no common form for it. An error is a value under ``error`` (also one level down, and in a choice,
-its delta or its message) or an object that calls itself an error. Where there is no answer, it is also an
-object with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
+Servers have no common form for errors. An error is a value under ``error``, or an object with an error type.
+``error`` may also be one level down, and in a choice, its delta or its message. Without an answer, an error
+is also an object with a ``detail`` or a list of ``errors``, or one with a status of 400 or more.
 """
 
 from __future__ import annotations
@@ -11,15 +11,15 @@ import re
 from typing import Any
 
 _ERROR_WORDS = frozenset({"error", "failed", "failure", "exception"})
-_REMARKS = ("message", "msg", "detail", "errors", "error_message", "error_msg", "reason")
+_MESSAGE_KEYS = ("message", "msg", "detail", "errors", "error_message", "error_msg", "reason")
 _NUMBER = re.compile(r"[1-9]\d{2,8}", re.ASCII)
-_LEAST_STATUS = 400
+_MIN_STATUS = 400
 
 
 def error_in(value: Any) -> Any:
-    """What a decoded event or body says of an error; ``None`` where it does not speak of one.
+    """Return the error in a decoded event or body; ``None`` if there is none.
 
-    An object with ``choices`` in it may hold its error only under ``error``, or be called one.
+    In an object with ``choices``, only a value under ``error`` or an error type counts.
     """
     if isinstance(value, list):
         items = (error_in(item) for item in value if isinstance(item, dict))
@@ -27,23 +27,23 @@ def error_in(value: Any) -> Any:
     if not isinstance(value, dict):
         return None
     if value.get("error"):
-        return value["error"] if not _says_more(value) else value
-    if _is_called_error(value):
+        return value["error"] if not _is_described_elsewhere(value) else value
+    if _has_error_type(value):
         return value
     error = _error_in_choices(value["choices"]) if value.get("choices") else _error_without_choices(value)
     return _error_inside(value) if error is None else error
 
 
-def remark_in(value: Any) -> Any:
-    """What an object without an answer says, which may be an error, but does not call itself one."""
+def possible_error_in(value: Any) -> Any:
+    """Return the message of an object without an answer, which may be an error but has no error type."""
     if not isinstance(value, dict):
         return None
-    said = any(value.get(name) and not isinstance(value[name], dict) for name in _REMARKS)
-    return value if said or value.get("success") is False else None
+    has_message = any(value.get(name) and not isinstance(value[name], dict) for name in _MESSAGE_KEYS)
+    return value if has_message or value.get("success") is False else None
 
 
-def _says_more(value: dict[str, Any]) -> bool:
-    """Whether ``error`` is only a word or a flag, and what happened stands beside it."""
+def _is_described_elsewhere(value: dict[str, Any]) -> bool:
+    """Whether ``error`` is only a word or a flag, and other fields describe the error."""
     error = value["error"]
     return not isinstance(error, dict | list) and any(
         isinstance(value.get(name), str | int) and value[name]
@@ -51,7 +51,7 @@ def _says_more(value: dict[str, Any]) -> bool:
     )
 
 
-def _is_called_error(value: dict[str, Any]) -> bool:
+def _has_error_type(value: dict[str, Any]) -> bool:
     kinds = (value.get("object"), value.get("type"))
     return any(isinstance(kind, str) and kind.lower() == "error" for kind in kinds)
 
@@ -74,7 +74,7 @@ def _error_in_choices(choices: Any) -> Any:
 
 
 def _error_inside(value: dict[str, Any]) -> Any:
-    """An error one level down, such as in Groq's ``x_groq``."""
+    """Return an error one level down, for example in Groq's ``x_groq``."""
     return next((error for item in value.values() if (error := _error_of(item))), None)
 
 
@@ -85,4 +85,4 @@ def _error_of(value: Any) -> Any:
 def _is_error_number(value: Any) -> bool:
     if isinstance(value, str) and _NUMBER.fullmatch(value):
         value = int(value)
-    return isinstance(value, int) and not isinstance(value, bool) and value >= _LEAST_STATUS
+    return isinstance(value, int) and not isinstance(value, bool) and value >= _MIN_STATUS

@@ -1,4 +1,4 @@
-"""Reading single fields of any type, as far as they make sense."""
+"""Lenient reading of single fields of any type."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def reason(value: Any) -> str | None:
-    """A finish reason; one of another type says that the answer has ended, but not how.
+    """Return a finish reason; a value of an unknown type ends the answer for an unknown reason.
 
     SGLang's own API sends an object whose ``type`` is the reason.
     """
@@ -23,11 +23,11 @@ def text(value: object) -> str | None:
 
 
 def kind(value: object) -> str:
-    """The JSON type of a value, in words."""
+    """Return the JSON type of a value, in words."""
     if isinstance(value, bool):
         return "true or false"
     kinds = {int: "a number", float: "a number", str: "a text", list: "a list", dict: "an object"}
-    return kinds.get(type(value), "of a strange type")
+    return kinds.get(type(value), "of an unknown type")
 
 
 def inner(value: object, name: str) -> object:

@@ -1,7 +1,7 @@
-"""How far a server's word that its answer has ended can be relied on.
+"""State machine for the end of an answer: how reliable a finish reason is.
 
-A finish reason beside words is provisional: some servers send ``stop`` with every piece of the answer, others
-with the last piece of the reasoning. Only ``[DONE]`` or the end of the body confirms it.
+A finish reason in an event with output is provisional: some servers send ``stop`` with every event, others
+with the end of the reasoning. Only ``[DONE]`` or the end of the body confirms it.
 
 ====================  ==========================  =========================  =======================
 state                 finish reason, no words     finish reason with words   words, no finish reason
@@ -12,10 +12,10 @@ state                 finish reason, no words     finish reason with words   wor
 ``FIRM``              ``FIRM``                    ``PROVISIONAL``            ``CONTRADICTED``
 ====================  ==========================  =========================  =======================
 
-A reason that says that the answer has failed is never forgotten, whatever follows: a gateway that turns to
-another upstream after half an answer sends the whole one behind it.
+A finish reason of a failure is never forgotten, whatever follows: a gateway that switches to another upstream
+after half an answer sends the whole answer after it.
 
-Once words have followed a finish reason at an endpoint, a reason without words is provisional there as well.
+Once output has followed a finish reason at an endpoint, a reason without output is provisional there as well.
 
 ====================  ===============  ===================  ==================  ==============
 state                 ``[DONE]``       body ends in order   connection breaks   silence
@@ -37,7 +37,7 @@ from batch.finish_reasons import BUILT_IN, NO_WORDS, Ending, FinishReasons, clas
 
 
 class State(Enum):
-    """What is known of the end of an answer."""
+    """The state of the end of an answer."""
 
     OPEN = auto()
     PROVISIONAL = auto()
@@ -46,16 +46,16 @@ class State(Enum):
 
 
 _RANK = {Ending.UNKNOWN: 0, Ending.COMPLETE: 1, Ending.LENGTH: 2}
-"""Of two provisional reasons with no words between them, the higher one counts, else the later."""
+"""Of two provisional reasons with no output in between, the higher rank counts, else the later one."""
 
 _FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
 
 
 class FinishState(Struct, gc=False, eq=False):
-    """The state machine. ``word`` is the server's finish reason, ``ending`` what it says; ``own`` are the
-    job's words.
+    """The state machine. ``word`` is the server's finish reason, ``ending`` its meaning.
 
-    ``is_early`` makes every finish reason provisional; it is set once words have followed one.
+    ``own`` are the finish reasons of the job. ``is_early`` makes every finish reason provisional; it is set
+    once output has followed a finish reason.
     """
 
     own: FinishReasons = NO_WORDS
@@ -66,7 +66,7 @@ class FinishState(Struct, gc=False, eq=False):
 
     @property
     def is_firm(self) -> bool:
-        """Whether the answer has ended, whatever becomes of the connection."""
+        """Whether the answer has ended, even if the connection is lost."""
         return self.state is State.FIRM
 
     def holds_at_end(self, *, framed: bool) -> bool:
@@ -74,13 +74,13 @@ class FinishState(Struct, gc=False, eq=False):
         return self.is_firm or (framed and self.state is State.PROVISIONAL)
 
     def words(self) -> None:
-        """The model has said something."""
+        """Record model output."""
         if self.state is not State.OPEN:
             self.state = State.CONTRADICTED
             self.is_early = True
 
     def reason(self, word: str, *, with_words: bool) -> None:
-        """The server has sent a finish reason, ``with_words`` in the same event."""
+        """Record a finish reason; ``with_words``: the same event has output."""
         ending = BUILT_IN.get(word) or classify(word, self.own)
         if ending is None:
             return
@@ -90,8 +90,8 @@ class FinishState(Struct, gc=False, eq=False):
             self.state = State.PROVISIONAL if with_words or self.is_early else State.FIRM
 
     def _counts(self, ending: Ending) -> bool:
-        """Whether a further reason replaces the one before."""
-        if self.ending in _FAILED:  # what comes after a failure may be another answer, begun anew
+        """Whether another finish reason replaces the current one."""
+        if self.ending in _FAILED:  # a new answer may follow a failure
             return False
         if ending in _FAILED or self.state in (State.OPEN, State.CONTRADICTED):
             return True

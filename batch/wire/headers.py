@@ -1,4 +1,4 @@
-"""What response headers say about when to come back, and how much is left."""
+"""Retry times and rate limits in response headers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _RATE_HEADERS = (
     ("x-ratelimit-remaining", "x-ratelimit-reset"),
     ("ratelimit-remaining", "ratelimit-reset"),
 )
-"""Pairs of what is left, and when there is more: a number of seconds, ``6m0s`` or ``120ms``, or a time."""
+"""Pairs of headers: what remains, and when it is reset (seconds, ``6m0s``, ``120ms``, or a time)."""
 
 _DURATION = re.compile(
     r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII
@@ -31,12 +31,12 @@ _NUMBER = re.compile(r"\s*(\d{1,15}(?:\.\d*)?|\.\d+)\s*", re.ASCII)
 
 
 def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds that the server asks us to wait, from ``retry-after-ms`` or ``retry-after``.
+    """Return the seconds that the server asks to wait, from ``retry-after-ms`` or ``retry-after``.
 
-    The latter may be seconds, also fractional, or an HTTP date. A date is read against the response's own
-    ``date``, and against ``now`` where it has none: the server's clock and ours may differ. LiteLLM passes on
-    what the provider behind it says as ``llm_provider-retry-after``. ``None`` where the header is absent,
-    garbage, negative or in the past. ``headers`` must ignore case.
+    The latter may be seconds, also fractional, or an HTTP date. A date is relative to the response's own
+    ``date`` header, or to ``now`` without one: the clocks of server and client may differ. LiteLLM forwards
+    the header of the provider behind it as ``llm_provider-retry-after``. ``None`` if the header is absent,
+    invalid, negative or in the past. ``headers`` must ignore case.
     """
     for prefix in ("", "llm_provider-", "llm-provider-"):
         milliseconds = _seconds(headers.get(f"{prefix}retry-after-ms"))
@@ -52,7 +52,7 @@ def retry_after(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def server_time(headers: Mapping[str, str], now: datetime) -> datetime:
-    """The time of the response by the server's own clock; ``now`` where it does not say."""
+    """Return the time of the response by the server's clock; ``now`` if it does not send one."""
     try:
         date = parsedate_to_datetime(headers.get("date", ""))
     except (ValueError, OverflowError):
@@ -61,7 +61,7 @@ def server_time(headers: Mapping[str, str], now: datetime) -> datetime:
 
 
 def used_up_for(headers: Mapping[str, str], now: datetime) -> float | None:
-    """Seconds until all rate limits with nothing left are reset; ``None`` where none is used up."""
+    """Return the seconds until all used-up rate limits are reset; ``None`` if none is used up."""
     waits = [
         seconds
         for remaining, reset in _RATE_HEADERS
@@ -73,11 +73,11 @@ def used_up_for(headers: Mapping[str, str], now: datetime) -> float | None:
 
 
 def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
-    """What the server says of its rate limit: requests that are left, and seconds until there are more.
+    """Return the rate limit that the server reports: remaining requests, and seconds until the reset.
 
-    ``None`` where it says nothing, or nothing that can be read. Of tokens it counts only where none are left,
-    for nobody knows how many requests a number of them stands for. ``headers`` must ignore case. Some servers
-    give a time and not a number of seconds, which is why ``now`` is needed.
+    ``None`` if it reports nothing that can be read. A token limit counts only if no tokens are left, because
+    the number of requests for a number of tokens is unknown. ``headers`` must ignore case. Some servers send
+    a time instead of a number of seconds; so ``now`` is needed.
     """
     for remaining, reset in _RATE_HEADERS:
         left = headers.get(remaining)
@@ -90,7 +90,7 @@ def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
 
 
 def should_retry(headers: Mapping[str, str]) -> bool | None:
-    """The server's explicit word in ``x-should-retry``, if it gives one."""
+    """Return the value of ``x-should-retry``, if the server sends it."""
     return {"true": True, "false": False}.get(headers.get("x-should-retry", "").strip().lower())
 
 
@@ -108,7 +108,7 @@ def _resets_in(value: str | None, now: datetime) -> float | None:
 
 
 _EPOCH, _EPOCH_MS = 1e9, 1e11
-"""From here on a number is a time in seconds since 1970, or in milliseconds (OpenRouter's)."""
+"""Numbers from this value on are seconds since 1970, or milliseconds (OpenRouter)."""
 
 
 def _until(epoch: float, now: datetime) -> float | None:
@@ -122,7 +122,7 @@ def _seconds(value: str | None) -> float | None:
 
 
 def _from(value: str, now: datetime, parse: Callable[[str], datetime]) -> float | None:
-    """Seconds until a date; ``None`` where it is none, or is past."""
+    """Return the seconds until a date; ``None`` if it is not a date, or is past."""
     try:
         date = parse(value)
     except (ValueError, OverflowError):

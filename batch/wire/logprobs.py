@@ -1,4 +1,4 @@
-"""Joining the log probabilities of a reply, which come with each piece of its text."""
+"""Joins the log probabilities of a reply, which arrive with each piece of its text."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from batch.wire.tool_calls import is_shallow
 
 
 class Logprobs:
-    """Collects what the events bring: lists grow, under their names where they have some."""
+    """Collects log probabilities: lists of the same name are concatenated."""
 
     def __init__(self) -> None:
         self._joined: Any = None
 
     def feed(self, piece: Any) -> None:
-        """Take in what one event brings. What is nested too deeply to be written down again is left out."""
+        """Add the value of one event. A value that is nested too deeply to be encoded is ignored."""
         if piece is None or not is_shallow(piece):
             return
         if isinstance(piece, dict):
@@ -26,7 +26,7 @@ class Logprobs:
             self._joined = _grown(self._joined, piece)
 
     def joined(self) -> Any:
-        """All of them; ``None`` where there are none."""
+        """Return all of them; ``None`` if there are none."""
         return self._joined
 
 

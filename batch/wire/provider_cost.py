@@ -1,4 +1,4 @@
-"""What a provider says that an answer costs: a number in its report of usage, in US dollars.
+"""The cost of an answer as the provider reports it: a number in the usage, in US dollars.
 
 OpenRouter and LiteLLM send ``cost`` (https://openrouter.ai/docs/use-cases/usage-accounting), Perplexity
 ``cost.total_cost``, other gateways ``total_cost``, DeepInfra ``estimated_cost``, xAI ``cost_in_usd_ticks``.
@@ -13,39 +13,39 @@ from batch.wire.fields import inner
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-MOST_COST = 1e6
-"""The largest cost of one answer that is believed, in USD."""
+MAX_COST = 1e6
+"""Maximum plausible cost of one answer, in USD."""
 
 COST_KEYS = frozenset({"cost", "total_cost", "estimated_cost", "cost_in_usd_ticks"})
-"""The keys of a report of usage under which a cost may stand."""
+"""The keys of a usage report that may have a cost."""
 
 _TICKS = 1e10
-"""Ticks of xAI in one dollar."""
+"""xAI's ticks per dollar."""
 
 
-def provider_cost(said: Mapping[str, Any]) -> float | None:
-    """Return the cost in a report of usage; ``None`` where there is none that can be believed.
+def provider_cost(usage: Mapping[str, Any]) -> float | None:
+    """Return the cost in a usage report; ``None`` if there is no plausible one.
 
-    With a key of the user's own for the model's vendor ("BYOK"), OpenRouter's ``cost`` is its fee alone. What
-    the vendor charges is ``cost_details.upstream_inference_cost``, and both are due. ``is_byok: false`` says
-    that this number is no further cost.
+    With the user's own key for the model's vendor ("BYOK"), OpenRouter's ``cost`` is only its fee. The
+    vendor's charge is ``cost_details.upstream_inference_cost``, and both are due. ``is_byok: false`` means
+    that this number is not an additional cost.
     """
     named = (
-        _money(said.get("cost")),
-        _money(inner(said.get("cost"), "total_cost")),
-        _money(said.get("total_cost")),
-        _money(said.get("estimated_cost")),
-        _money(said.get("cost_in_usd_ticks"), _TICKS),
+        _money(usage.get("cost")),
+        _money(inner(usage.get("cost"), "total_cost")),
+        _money(usage.get("total_cost")),
+        _money(usage.get("estimated_cost")),
+        _money(usage.get("cost_in_usd_ticks"), _TICKS),
     )
     cost = next((money for money in named if money is not None), None)
-    upstream = _money(inner(said.get("cost_details"), "upstream_inference_cost"))
-    if cost is None or upstream is None or said.get("is_byok") is False:
+    upstream = _money(inner(usage.get("cost_details"), "upstream_inference_cost"))
+    if cost is None or upstream is None or usage.get("is_byok") is False:
         return cost
     return _money(cost + upstream)
 
 
 def _money(value: object, unit: float = 1.0) -> float | None:
-    """Return an amount of money: a number from 0 to ``MOST_COST``, and no text, ``NaN`` or infinity."""
-    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MOST_COST * unit:
+    """Return an amount of money: a number from 0 to ``MAX_COST``, not a string, ``NaN`` or infinity."""
+    if isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value <= MAX_COST * unit:
         return value / unit
     return None

@@ -1,4 +1,4 @@
-"""What the events of a reply have said so far, and the reply that it amounts to."""
+"""Builds a reply from the chunks of a response."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from msgspec import Struct
 from batch.failure_codes import EMPTY_LENGTH, UNKNOWN_FINISH
 from batch.finish_reasons import Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chat_chunk import Remark, WrongTypeError, examined
+from batch.wire.chat_chunk import PossibleError, WrongTypeError, examined
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
@@ -26,7 +26,7 @@ _COMPLETE = Ending.COMPLETE
 
 
 class ReportedError(Exception):
-    """The server reports an error inside its answer; ``error`` is what it says."""
+    """The server reports an error inside its answer; ``error`` is the reported value."""
 
     def __init__(self, error: object) -> None:
         super().__init__()
@@ -36,16 +36,16 @@ class ReportedError(Exception):
 class ReplyBuilder(Struct, eq=False):
     """Collects text, reasoning, refusals, tool calls and usage, chunk by chunk.
 
-    ``deltas`` counts what the model has said: comments, pings and roles leave it alone. ``model`` is the name
-    that the server gives itself, ``finish`` how far its answer has ended. ``remark`` is an error that the
-    server has reported beside an answer; it counts where no finish reason comes.
+    ``deltas`` counts pieces of model output; comments, pings and roles do not count. ``model`` is the model
+    name in the response, ``finish`` the state of the ending. ``possible_error`` is an error that the server
+    reported in addition to an answer; it is the outcome only if no finish reason arrives.
     """
 
     finish: FinishState
     text: list[str] = []
     deltas: int = 0
     model: str | None = None
-    remark: Any = None
+    possible_error: Any = None
     _has_reason: bool = False
     _reasoning: list[str] = []
     _refusal: list[str] = []
@@ -55,9 +55,10 @@ class ReplyBuilder(Struct, eq=False):
     _wholes: WholeMessages | None = None
 
     def add(self, chunk: Chunk, inside: bytes) -> None:  # noqa: C901 - the hot path, in one piece
-        """Take in one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
+        """Add one chunk. Raises ``ReportedError`` and ``WrongTypeError``.
 
-        ``inside`` is its JSON without the braces: where it says nothing, an error is looked for.
+        ``inside`` is its JSON without the braces. If the chunk has no output, ``inside`` is searched for an
+        error.
         """
         if chunk.usage is not None:
             self._report(chunk, inside)
@@ -68,26 +69,26 @@ class ReplyBuilder(Struct, eq=False):
             choice = choices[0] if len(choices) == 1 else _ours(choices)
             if not choice.index:
                 delta = choice.delta
-                if delta is not None:  # in place, since a call for each event would cost much of its decoding
+                if delta is not None:  # inline: a call for each event would cost much of its decoding
                     if delta.content:
                         self.text.append(delta.content)
                         self.deltas += 1
                     if delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls:
                         self._more_than_text(delta)
                 if choice.message is not None or choice.odd is not None:
-                    self._beside(choice)
+                    self._rare_fields(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
         if self.deltas == before and (not choices or b'"error"' in inside):
-            self._wordless(chunk, inside)
+            self._without_output(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
         if reason or self._has_reason:
             self._ending(reason, has_words=self.deltas != before)
 
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
-        """Take in several chunks as ``add`` does, those that are nothing but text without a call for each."""
-        text, said = self.text, 0
+        """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
+        text, added = self.text, 0
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
             if (
@@ -111,42 +112,41 @@ class ReplyBuilder(Struct, eq=False):
                     and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
                 ):
                     text.append(delta.content)
-                    said += 1
+                    added += 1
                     continue
-            self.deltas += said
-            said = 0
+            self.deltas += added
+            added = 0
             self.add(chunk, insides[place])
-        self.deltas += said
+        self.deltas += added
 
     def add_texts(self, texts: list[str]) -> None:
-        """Take in chunks that are pieces of the text and nothing else; an empty one says nothing."""
-        said = list(filter(None, texts))
-        self.text += said
-        self.deltas += len(said)
+        """Add chunks that contain text alone; none of them is empty."""
+        self.text += texts
+        self.deltas += len(texts)
 
     def condense(self) -> None:
-        """Hold what was said in less memory. ``text`` has other parts after that, but says the same."""
+        """Reduce the memory of the collected parts. ``text`` then has other parts but joins to the same."""
         condense(self.text)
         condense(self._reasoning)
 
     def reply(self) -> Outcome:
-        """The outcome of a message that has ended, as far as the server says."""
+        """Return the outcome of a message that the server has ended."""
         ending, word = self.finish.ending, self.finish.word
         if ending is _COMPLETE:
-            pass  # as nearly always
+            pass  # nearly always
         elif ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
         elif ending is Ending.BROKEN_OFF:
-            return self._ended("broken_off", f"the server broke the answer off: finish reason {word!r}")
+            return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")
         try:
-            said, reasoning, refusal, calls = self._settled()
+            raw_text, reasoning, refusal, calls = self._settled()
         except WrongTypeError as error:
             return self.failure("bad_event", f"the response cannot be read: {error}", finished=True)
-        text, thinking = split_thinking(said)
+        text, thinking = split_thinking(raw_text)
         if not (text or calls or refusal):
             if ending is Ending.LENGTH:
-                return self._ended(EMPTY_LENGTH, "the limit of tokens was reached before the answer began")
-            return self._ended("empty", "the server finished without having said anything")
+                return self._ended(EMPTY_LENGTH, "the token limit was reached before the answer began")
+            return self._ended("empty", "the server finished without any output")
         reports = self._usage
         reply = Reply(
             text=text,
@@ -163,7 +163,7 @@ class ReplyBuilder(Struct, eq=False):
         return self._unknown(reply) if ending is Ending.UNKNOWN else reply
 
     def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
-        """Text, reasoning, refusal and tool calls, where all that has been said of them fits together."""
+        """Return text, reasoning, refusal and tool calls. Raises ``WrongTypeError`` if parts contradict."""
         wholes = self._wholes
         if wholes is None:
             reasoning = join(self._reasoning) if self._reasoning else ""
@@ -176,26 +176,26 @@ class ReplyBuilder(Struct, eq=False):
     def failure(
         self, code: str, message: str, *, finished: bool, should_retry: bool | None = None
     ) -> Failure:
-        """The outcome of one that came to nothing, with the text and the usage that came all the same."""
+        """Return the failure of an incomplete answer, with the text and the usage that have arrived."""
         return Failure(
             code=code,
             message=message,
             should_retry=should_retry,
             finished=finished,
             partial_text=join(self.text) or None,
-            usage=self._usage_told(has_words=self.deltas > 0),
+            usage=self._usage_so_far(has_words=self.deltas > 0),
             cost=None if self._usage is None else self._usage.cost,
             finish_reason=self.finish.word,
         )
 
     def _ended(self, code: str, message: str, **more: Any) -> Failure:
-        """The failure of an answer that has ended."""
+        """Return the failure of an answer that has ended."""
         return Failure(
             code=code,
             message=message,
             finished=True,
             partial_text=join(self.text) or None,
-            usage=self._usage_told(has_words=self.deltas > 0),
+            usage=self._usage_so_far(has_words=self.deltas > 0),
             cost=None if self._usage is None else self._usage.cost,
             server_code=(self.finish.word or "") if code != "empty" else "",
             finish_reason=self.finish.word,
@@ -205,7 +205,7 @@ class ReplyBuilder(Struct, eq=False):
     def _unknown(self, reply: Reply) -> Failure:
         word = str(reply.finish_reason)
         hint = f"add {word!r} to `finish_reasons` in the job file if it means that an answer is complete"
-        return self._ended(UNKNOWN_FINISH, f"the finish reason {word!r} is not known; {hint}", answer=reply)
+        return self._ended(UNKNOWN_FINISH, f"unknown finish reason {word!r}; {hint}", answer=reply)
 
     def _verdict(self) -> Verdict:
         if self.finish.ending is None:
@@ -213,25 +213,25 @@ class ReplyBuilder(Struct, eq=False):
         return Verdict.LENGTH if self.finish.ending is Ending.LENGTH else Verdict.COMPLETE
 
     def _report(self, chunk: Chunk, inside: bytes) -> None:
-        """Take in a report of usage. An error may stand in it."""
-        said = chunk.usage or {}
+        """Add a usage report. It may contain an error."""
+        usage = chunk.usage or {}
         self._usage = self._usage or UsageReports()
-        self._usage.add(said)
-        if inside and not chunk.error and said.get("error"):
+        self._usage.add(usage)
+        if inside and not chunk.error and usage.get("error"):
             examined(chunk, b"{%b}" % inside)
 
-    def _usage_told(self, *, has_words: bool) -> Usage | None:
+    def _usage_so_far(self, *, has_words: bool) -> Usage | None:
         return None if self._usage is None else self._usage.usage(has_words=has_words)
 
-    def _wordless(self, chunk: Chunk, inside: bytes) -> None:
-        """Look closely at an event that says nothing: it may hold an error."""
+    def _without_output(self, chunk: Chunk, inside: bytes) -> None:
+        """Examine an event without output: it may contain an error."""
         if inside and not (chunk.choices and chunk.error):
             examined(chunk, b"{%b}" % inside)
 
     def _reported(self, error: Any) -> None:
-        if not isinstance(error, Remark):
+        if not isinstance(error, PossibleError):
             raise ReportedError(error)
-        self.remark = error.said
+        self.possible_error = error.error
 
     def _ending(self, reason: str | None, *, has_words: bool) -> None:
         if has_words:
@@ -240,7 +240,7 @@ class ReplyBuilder(Struct, eq=False):
             self.finish.reason(reason, with_words=has_words)
             self._has_reason = self.finish.word is not None
 
-    def _beside(self, choice: Choice) -> None:
+    def _rare_fields(self, choice: Choice) -> None:
         if choice.message is not None:
             self._whole(choice.message)
         if choice.odd is not None:
@@ -266,7 +266,7 @@ class ReplyBuilder(Struct, eq=False):
             self._logprobs.feed(odd.logprobs)
 
     def _whole(self, message: Delta) -> None:
-        """Take in a whole message: what of it the deltas have said already is not said again."""
+        """Add a whole message, except what the deltas have already brought."""
         self._wholes = self._wholes or WholeMessages()
         reasoning = message.reasoning_content or message.reasoning
         fields = (
@@ -288,9 +288,9 @@ class ReplyBuilder(Struct, eq=False):
 
 
 def _ours(choices: list[Choice]) -> Choice:
-    """The choice that was asked for, of several: one without an index has that of its place.
+    """Return the choice with index 0. A choice without an index has the index of its position.
 
-    Raises ``WrongTypeError`` where two that say something claim to be it.
+    Raises ``WrongTypeError`` if two choices with content have the index 0.
     """
     ours = [
         choice

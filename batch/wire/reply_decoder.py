@@ -1,7 +1,7 @@
-"""From the bytes of a response to a whole reply, or to the reason why there is none.
+"""Decodes the bytes of a response into a complete reply or a failure.
 
-A reply is whole when the server gave a finish reason that holds (``ending``), sent ``[DONE]``, or answered
-with one complete JSON object. Anything else is cut, whatever it looks like.
+A reply is complete if the server sent a final finish reason (``finish_state``), ``[DONE]``, or one complete
+JSON object. Everything else is a truncated response, whatever it looks like.
 """
 
 from __future__ import annotations
@@ -24,14 +24,17 @@ if TYPE_CHECKING:
     from batch.records import Failure, Outcome
 
 MAX_BODY = 64 * 2**20
-"""Bytes that one response may have by default."""
+"""Default maximum size of one response, in bytes."""
 
 SLICE = 24 * 1024
-"""Bytes decoded in one go: of more, the first has left the processor's cache before the last is decoded, and
-CPython searches more than 30 000 bytes for the ends of events in a slower way."""
+"""Bytes that are decoded at once.
+
+With more, the first bytes leave the processor's cache before the last are decoded. CPython also searches
+more than 30 000 bytes for the ends of events with a slower method.
+"""
 
 WORTHWHILE = 10
-"""Events in the middle of a reply from which on it pays to look at them apart."""
+"""Minimum number of events in the middle of a reply for which the text-only path is faster."""
 
 _BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
@@ -39,12 +42,12 @@ _UNREADABLE = (ReportedError, chat_chunk.WrongTypeError, RecursionError)
 
 
 class ReplyDecoder:
-    """Fed with the body of a response with status 200, piece by piece; asked at its end what it was.
+    """Decodes the body of a response with status 200, fed in pieces; ``close`` returns the outcome.
 
-    ``content_type`` is the header, and may be told later than the first bytes. ``message`` is what was said
-    so far; ``finished`` is set by a finish reason that holds, ``done`` once nothing can follow. ``framed``
-    says whether the end of the body is marked, so that it cannot be a cut. ``finish_reasons`` are the job's
-    own; ``is_early`` says that this endpoint goes on after a finish reason (see ``ending``).
+    ``content_type`` is the header; it may be set after the first bytes. ``message`` is the reply so far.
+    ``finished`` is set by a final finish reason, ``done`` once nothing can follow. ``framed``: the end of the
+    body is marked, so that it cannot be a lost connection. ``finish_reasons`` are the job's additions.
+    ``is_early``: this endpoint continues after a finish reason (see ``finish_state``).
     """
 
     def __init__(
@@ -71,11 +74,11 @@ class ReplyDecoder:
 
     @property
     def finished(self) -> bool:
-        """Whether the server has said that the answer is complete."""
+        """Whether the server has marked the answer as complete."""
         return self.done or self.message.finish.is_firm
 
     def feed(self, data: bytes) -> None:
-        """Take in more of the body. Raises ``AttemptError`` where it can't become a reply any more."""
+        """Decode more of the body. Raises ``AttemptError`` once it can no longer become a reply."""
         for start in range(0, len(data), SLICE):
             self._take_slice(data[start : start + SLICE])
 
@@ -88,17 +91,17 @@ class ReplyDecoder:
             raise self._error("too_large", f"a response of more than {self._max_body} bytes")
 
     def close(self) -> Outcome:
-        """The outcome, once the body has ended in order."""
+        """Return the outcome after the regular end of the body."""
         try:
             return self._close()
         except AttemptError as error:
             return error.failure
 
     def cut(self, code: str, message: str) -> Outcome:
-        """The outcome, once the body has ended in disorder: a finished answer is still an answer."""
+        """Return the outcome after the body broke off: a finished answer remains an answer."""
         try:
             with suppress(ValueError):
-                self._read_rest()
+                self._read_end()
         except AttemptError as error:
             return error.failure
         return self._whole_reply() if self.finished else self._failure(code, message)
@@ -116,7 +119,7 @@ class ReplyDecoder:
 
     def _close(self) -> Outcome:
         try:
-            self._read_rest()
+            self._read_end()
         except EventTooLargeError as error:
             return self._failure("too_large", str(error))
         except chat_chunk.NotUTF8Error as error:
@@ -124,23 +127,23 @@ class ReplyDecoder:
         except chat_chunk.NotJSONError as error:
             if self._whole is not None and self._whole.startswith(b"["):
                 return self._failure("not_sse", "the response is a plain text, not an event stream")
-            return self._failure("truncated", f"the response is not whole JSON: {error}")
+            return self._failure("truncated", f"the response is not complete JSON: {error}")
         is_marked = self.framed and not self._ends_inside
         has_ended = self.done or self.message.finish.holds_at_end(framed=is_marked)
         return self._whole_reply() if has_ended else self._unfinished()
 
     def _whole_reply(self) -> Outcome:
-        """The reply; or the error, where the server has remarked on one and named no finish reason."""
+        """Return the reply; or the error that the server reported with it, if no finish reason arrived."""
         message = self.message
-        if message.remark is not None and message.finish.word is None:
-            return self._told(message.remark).failure
+        if message.possible_error is not None and message.finish.word is None:
+            return self._server_error(message.possible_error).failure
         return message.reply()
 
     def _unfinished(self) -> Failure:
         if self._left == self._max_body:
             return self._failure("empty", "the response had no body")
-        if self.message.remark is not None and self.message.finish.word is None:
-            return self._told(self.message.remark).failure
+        if self.message.possible_error is not None and self.message.finish.word is None:
+            return self._server_error(self.message.possible_error).failure
         if not self._has_events and "text/event-stream" not in self.content_type.lower():
             return self._failure("not_sse", "the response is a plain text, not an event stream")
         return self._failure("truncated", "the stream ended without a finish reason")
@@ -148,10 +151,10 @@ class ReplyDecoder:
     # What kind of body it is
 
     def _open(self, data: bytes) -> bytes:
-        """Look for the first byte that says something, since not every body is an event stream.
+        """Determine from the first byte that is not white space what kind of body it is.
 
-        Some servers answer with one object whatever was asked, or with a page. White space may come before
-        either for as long as the server thinks; one blank stands for all of it.
+        Some servers always answer with one JSON object, or with a page. A server may send white space while
+        it computes; one blank is kept for all of it.
         """
         if data.startswith(b"data:") and not self._head:
             self._opened = True
@@ -173,8 +176,8 @@ class ReplyDecoder:
             return start
         return bom + start
 
-    def _read_rest(self) -> None:
-        """What can only be read at the end: one whole object, or an event that was never closed."""
+    def _read_end(self) -> None:
+        """Read what can only be read at the end: one whole object, or an event without its empty line."""
         if self.done:
             return
         if self._whole is not None:
@@ -184,17 +187,17 @@ class ReplyDecoder:
         data = self._events.close()
         if data is not None:
             self._has_events = True
-            with suppress(ValueError):  # cut inside its last event: what came before decides
+            with suppress(ValueError):  # cut inside its last event: the events before it decide
                 self._read(data)
                 self._ends_inside = not data.rstrip().endswith((b"}", b"[DONE]"))
 
     def _read_whole(self, body: bytes) -> None:
-        """One whole value: an object, or a list that can only be errors."""
+        """Read one whole JSON value: an object, or a list, which can only contain errors."""
         if body.startswith(b"["):
             errors = error_in(chat_chunk.generic(body))
             if errors is None:
                 raise chat_chunk.NotJSONError("a list")
-            raise self._told(errors)
+            raise self._server_error(errors)
         self._chunk(body)
         self.done = True
 
@@ -214,10 +217,10 @@ class ReplyDecoder:
         self.done = self.done or is_last
 
     def _run(self, insides: list[bytes], *, is_last: bool) -> int:
-        """Take in events of a run; return how many, up to the first part that is not of the usual shape.
+        """Decode a run of events; return how many, up to the first part with an unusual shape.
 
-        In the middle of a reply there is text and nothing else; its first event names the model, and the last
-        ones finish it and tell the usage.
+        The middle of a reply has text alone. Its first event names the model; its last events have the finish
+        reason and the usage.
         """
         begin = 0 if self.message.model is not None else 1
         end = len(insides) - 2 if is_last else len(insides)
@@ -230,7 +233,7 @@ class ReplyDecoder:
         return len(insides)
 
     def _texts(self, insides: list[bytes]) -> bool:
-        """Take in events that only bring text; say whether they do."""
+        """Decode events that contain text alone; return whether they do."""
         if self.done or self.message.finish.word is not None:
             return False
         texts = bulk_decoder.texts(insides, model_is_known=self.message.model is not None)
@@ -240,7 +243,7 @@ class ReplyDecoder:
         return True
 
     def _chunks(self, insides: list[bytes]) -> bool:
-        """Take in events of the usual shape; say whether they have it."""
+        """Decode events of the usual shape; return whether they have it."""
         found = bulk_decoder.decode(insides)
         if found is None:
             return False
@@ -250,7 +253,7 @@ class ReplyDecoder:
             else:
                 self.message.add_all(found, insides)
         except _UNREADABLE as error:
-            raise self._cannot_go_on(error) from None
+            raise self._unreadable(error) from None
         return True
 
     def _one_by_one(self, events: bytes) -> None:
@@ -271,7 +274,7 @@ class ReplyDecoder:
     def _read(self, data: bytes) -> None:
         word = data.strip()
         if isinstance(data, ErrorData):
-            raise self._told(_said(word))
+            raise self._server_error(_error_data(word))
         if word == b"[DONE]":
             self.done = True
         elif word:
@@ -282,22 +285,22 @@ class ReplyDecoder:
             chunk = chat_chunk.decode(data)
             self.message.add(chunk, data.strip()[1:-1] if chunk.choices else b"")
         except _UNREADABLE as error:
-            raise self._cannot_go_on(error) from None
+            raise self._unreadable(error) from None
 
-    def _cannot_go_on(self, error: Exception) -> AttemptError:
+    def _unreadable(self, error: Exception) -> AttemptError:
         if isinstance(error, ReportedError):
-            return self._told(error.error)
+            return self._server_error(error.error)
         why = "it is nested too deeply" if isinstance(error, RecursionError) else error
         return self._error("bad_event", f"the response cannot be read: {why}")
 
-    def _told(self, error: object) -> AttemptError:
-        """The server has told of an error inside its answer."""
-        said, so_far = from_event(error, is_first=not self.message.deltas), self._failure("", "")
+    def _server_error(self, error: object) -> AttemptError:
+        """Return the error to raise for an error that the server has reported inside its answer."""
+        failure, so_far = from_event(error, is_first=not self.message.deltas), self._failure("", "")
         return AttemptError(
             replace(
-                said,
+                failure,
                 finished=so_far.finished,
-                partial_text=said.partial_text or so_far.partial_text,
+                partial_text=failure.partial_text or so_far.partial_text,
                 usage=so_far.usage,
                 cost=so_far.cost,
                 finish_reason=so_far.finish_reason,
@@ -311,8 +314,8 @@ class ReplyDecoder:
         return AttemptError(self._failure(code, message))
 
 
-def _said(data: bytes) -> object:
-    """What the data of an error event says: JSON, in which the error may have a name, or plain text."""
+def _error_data(data: bytes) -> object:
+    """Return the error in the data of an error event: JSON, with or without an "error" key, or plain text."""
     try:
         value = chat_chunk.generic(data)
     except ValueError:

@@ -1,15 +1,17 @@
-"""Putting a reply's text together from what the deltas carried."""
+"""Joins the text of a reply from its deltas."""
 
 from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING
 
+from batch.codec import well_formed
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-MANY = 64
-"""Parts of a text that are worth joining."""
+JOIN_FROM = 64
+"""Number of parts of a text from which joining them is worthwhile."""
 
 _OPENING, _CLOSING = "<think>", "</think>"
 _REST_OF_LINE = re.compile(r"[ \t\r]*(?:\n|\Z)")
@@ -18,21 +20,16 @@ _THINKING = re.compile(r"\s*<think>(.*?)(?:</think>\s*|\Z)", re.DOTALL)
 
 
 def join(parts: Iterable[str]) -> str:
-    """The parts as one text, surrogate halves from two deltas joined, one without its partner as U+FFFD."""
-    text = "".join(parts)
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
-    return text
+    """Return the parts as one text; a surrogate pair across deltas is joined, a lone half becomes U+FFFD."""
+    return well_formed("".join(parts))
 
 
 def split_thinking(text: str) -> tuple[str, str | None]:
-    """The text and the reasoning before it.
+    """Return the text and the reasoning before it.
 
-    The text opens with ``<think>…</think>``, closed or not; or with reasoning of which only the closing tag
-    came, since the server's template holds the other: then the first such tag must end its line, outside a
-    code block.
+    The text opens with ``<think>…</think>``, closed or not. Or only the closing tag arrives, since the
+    server's template contains the opening one: then the first such tag must end its line, outside a code
+    block.
     """
     thinking = _THINKING.match(text)
     if thinking is not None:
@@ -44,7 +41,7 @@ def split_thinking(text: str) -> tuple[str, str | None]:
 
 
 def _is_in_code_block(before: str) -> bool:
-    """Whether a fence has been opened and not closed by the end of the text."""
+    """Whether a code fence is open at the end of the text."""
     fence = ""
     for found in _FENCE.finditer(before):
         mark = found[1]
@@ -56,26 +53,27 @@ def _is_in_code_block(before: str) -> bool:
 
 
 def condense(parts: list[str]) -> None:
-    """Make one part of many short ones, of which each takes more memory for itself than for what it says.
+    """Join many short parts into one, since each part takes more memory for itself than for its text.
 
-    To be called now and then: it waits until there are enough, so that long texts are not copied each time.
+    Call it now and then: it joins only if there are enough parts, so that long texts are not copied each
+    time.
     """
-    if len(parts) >= MANY and len(parts) >= len(parts[0]) // MANY:
+    if len(parts) >= JOIN_FROM and len(parts) >= len(parts[0]) // JOIN_FROM:
         parts[:] = ["".join(parts)]
 
 
 class DeltaJoiner:
-    """Hands a text on as it comes, holding back a surrogate half until its partner has arrived."""
+    """Passes on a text as it arrives, buffering a surrogate half until its partner has arrived."""
 
     def __init__(self) -> None:
         self._half = ""
 
     def feed(self, part: str) -> str:
-        """The part, as far as it can be shown already."""
+        """Return the part of the text that can be shown already."""
         part = self._half + part
         self._half = part[-1] if part and "\ud800" <= part[-1] <= "\udbff" else ""
         return join([part[: len(part) - len(self._half)]])
 
     def close(self) -> str:
-        """What was held back and never completed."""
+        """Return what was buffered and never completed."""
         return join([self._half])

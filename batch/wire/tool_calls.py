@@ -1,4 +1,4 @@
-"""Joining the tool calls of a reply, which come in pieces: which call a piece belongs to."""
+"""Joins the tool calls of a reply, which arrive in parts, and determines the call of each part."""
 
 from __future__ import annotations
 
@@ -12,15 +12,15 @@ if TYPE_CHECKING:
     from batch.records import JSONObject
 
 MAX_DEPTH = 32
-"""Levels that a field may be nested; a deeper one could not be written down again, and is dropped."""
+"""Maximum nesting depth of a field; a deeper one could not be encoded again, and is ignored."""
 
 
 class ToolCalls:
-    """Collects the pieces; ``joined`` gives the whole calls in the order of their indices.
+    """Collects the parts; ``joined`` returns the complete calls in the order of their indices.
 
-    A new id begins a new call, whatever its index says. A piece without an id continues the latest call of
-    its index; one without either continues the last call. If such a piece names a function again, and the
-    arguments so far are whole, it begins a new call. Each look-up takes constant time.
+    A new id begins a new call, whatever its index is. A part without an id continues the latest call of its
+    index; a part without either continues the last call. If such a part names a function again, and the
+    arguments so far are complete, it begins a new call. Each lookup takes constant time.
     """
 
     def __init__(self) -> None:
@@ -32,14 +32,13 @@ class ToolCalls:
         self._next_index = 0
 
     def feed(self, piece: Any, place: int | None) -> bool:
-        """Take in one piece, and say whether it says anything. ``place`` is its position among several.
+        """Add one part; return whether it has content. ``place`` is its position among several.
 
-        Raises ``WrongTypeError`` where a part of the piece is of a wrong type, or does not fit what came
-        before.
+        Raises ``WrongTypeError`` if a value in the part has the wrong type, or contradicts earlier parts.
         """
         if not isinstance(piece, dict):
             if piece:
-                raise WrongTypeError("a tool call is no object")
+                raise WrongTypeError("a tool call is not an object")
             return False
         if not any(piece.get(name) for name in ("id", "function", "custom")):
             if piece.get("name") or piece.get("arguments"):
@@ -53,34 +52,38 @@ class ToolCalls:
         return True
 
     def joined(self) -> list[JSONObject]:
-        """The calls so far, without those that say nothing.
+        """Return the calls so far, without empty ones.
 
-        Raises ``WrongTypeError`` for arguments without a name of the function: it cannot be called.
+        Raises ``WrongTypeError`` for arguments without a function name: such a call cannot be made.
         """
-        return [call.joined() for call in sorted(self._calls, key=lambda call: call.index) if call.says]
+        return [
+            call.joined() for call in sorted(self._calls, key=lambda call: call.index) if call.has_content
+        ]
 
     def functions(self) -> list[object]:
-        """What is called, and with which arguments, without ids."""
+        """Return the functions and their arguments, without ids."""
         return [call.get("function") for call in self.joined()]
 
     def _call_of(self, piece: JSONObject, place: int | None) -> _Call:
         index, call_id = _index(piece.get("index")), _id(piece.get("id"))
         if index is None and piece.get("index") is not None:
-            raise WrongTypeError("the index of a tool call is no number")
+            raise WrongTypeError("the index of a tool call is not a number")
         if call_id:
             return self._call_with_id(call_id, index, piece)
         if index is None and place is None:
             call = self._last
         else:
             call = self._by_index.get(place or 0 if index is None else index)
-        return self._new(place if index is None else index) if call is None or call.is_over(piece) else call
+        return (
+            self._new(place if index is None else index) if call is None or call.begins_new(piece) else call
+        )
 
     def _call_with_id(self, call_id: str, index: int | None, piece: JSONObject) -> _Call:
         call = self._by_id.get(call_id)
         if call is not None and (index in (None, call.index) or not _name(piece)):
             return call
         call = None if index is None else self._by_index.get(index)
-        if call is None or call.fields.get("id") or (call.name and _name(piece)):  # else its id comes late
+        if call is None or call.fields.get("id") or (call.name and _name(piece)):  # else its id arrives late
             call = self._new(index)
         self._by_id[call_id] = call
         return call
@@ -94,7 +97,7 @@ class ToolCalls:
 
 
 class _Call:
-    """One call: the later value of a field replaces the earlier, the arguments grow."""
+    """One call: a later value of a field replaces an earlier one, the arguments are appended."""
 
     def __init__(self, index: int) -> None:
         self.index = index
@@ -105,19 +108,19 @@ class _Call:
 
     @property
     def name(self) -> Any:
-        """The name of the function; ``None`` where it has not come yet."""
+        """The name of the function; ``None`` if it has not arrived yet."""
         return self._function["name"] if self._function else None
 
     @property
-    def says(self) -> bool:
-        """Whether there is anything to call, or to answer."""
+    def has_content(self) -> bool:
+        """Whether the call has content."""
         return bool(self.fields.keys() - {"type"} or self.name or any(self._arguments))
 
-    def is_over(self, piece: JSONObject) -> bool:
-        """Whether a piece without an id begins another call.
+    def begins_new(self, piece: JSONObject) -> bool:
+        """Whether a part without an id begins another call.
 
-        It names another function, or the same one with arguments of its own, and those so far are whole. A
-        server that repeats the name in each piece goes on with the same call.
+        It does if it names another function, or the same one with arguments of its own, and the arguments so
+        far are complete. A server that repeats the name in each part continues the same call.
         """
         name = _name(piece)
         if not name or not self.name:
@@ -145,43 +148,43 @@ class _Call:
         if isinstance(function, dict):
             name = function.get("name")
             if name is not None and not isinstance(name, str):
-                raise WrongTypeError("the name of a function is no text")
+                raise WrongTypeError("the name of a function is not a string")
             if name and self.name and name != self.name:
                 raise WrongTypeError("two names for one tool call")
             self._function = {"name": name or self.name}
             self._arguments.append(self._text(function.get("arguments")))
         elif function:
-            raise WrongTypeError("the function of a tool call is no object")
+            raise WrongTypeError("the function of a tool call is not an object")
 
     def joined(self) -> JSONObject:
         if self._function is None:
             return self.fields
         if not self._function["name"] and any(self._arguments):
-            raise WrongTypeError("a tool call names no function")
+            raise WrongTypeError("a tool call has no function name")
         return self.fields | {"function": self._function | {"arguments": join(self._arguments)}}
 
     def _text(self, arguments: object) -> str:
-        """Arguments are JSON in a text; some servers send the object itself, and then all of it at once."""
+        """Return arguments as JSON text; some servers send the object itself, in a single part."""
         if isinstance(arguments, str) or arguments is None:
             if arguments and self._is_object:
                 raise WrongTypeError("more arguments of a tool call after an object")
             return arguments or ""
         if not isinstance(arguments, dict) or any(self._arguments):
-            raise WrongTypeError("the arguments of a tool call are no text")
+            raise WrongTypeError("the arguments of a tool call are not a string")
         self._is_object = True
         return json.dumps(arguments, ensure_ascii=False) if is_shallow(arguments) else ""
 
 
 def _index(value: object) -> int | None:
-    """An index in its spellings; ``None`` where there is none that can be read."""
-    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _LONGEST_INDEX:
+    """Return an index in any of its forms; ``None`` if there is none that can be read."""
+    if isinstance(value, str) and value.isascii() and value.isdecimal() and len(value) < _MAX_INDEX_DIGITS:
         return int(value)
     if isinstance(value, float) and value.is_integer():
         return int(value)
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-_LONGEST_INDEX = 10
+_MAX_INDEX_DIGITS = 10
 
 
 def _name(piece: JSONObject) -> object:
@@ -193,12 +196,12 @@ def _id(value: object) -> str:
     if not value:
         return ""
     if not isinstance(value, str | int) or isinstance(value, bool):
-        raise WrongTypeError("the id of a tool call is no text")
+        raise WrongTypeError("the id of a tool call is not a string")
     return str(value)
 
 
 def is_shallow(value: object, levels: int = MAX_DEPTH) -> bool:
-    """Whether a value is nested no deeper than can be written down again."""
+    """Whether a value is nested no deeper than can be encoded again."""
     if not isinstance(value, dict | list):
         return True
     inner = value.values() if isinstance(value, dict) else value

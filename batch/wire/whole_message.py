@@ -1,4 +1,4 @@
-"""Whole messages beside deltas: what both say is said once, and what they disagree on is no answer."""
+"""Whole messages in addition to deltas: duplicates are merged, and contradictions are errors."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ if TYPE_CHECKING:
 
 
 class _Mark(NamedTuple):
-    """The first ``length`` characters are a whole message; ``deltas`` of these had come as deltas."""
+    """The first ``length`` characters are a whole message; ``deltas`` of them arrived as deltas."""
 
     deltas: int
     length: int
 
 
 class WholeMessages:
-    """Remembers what whole messages have said of the text, the reasoning, the refusal and the tool calls.
+    """Records the text, reasoning, refusal and tool calls of whole messages.
 
-    The parts of a field hold the last whole message and the deltas after it. A message may repeat the deltas
-    or complete them, and a later one may complete an earlier one. All deltas together must be how the last
-    message begins, else ``settled`` raises ``WrongTypeError``.
+    The parts of a field are the last whole message and the deltas after it. A message may repeat the deltas
+    or complete them, and a later message may complete an earlier one. All deltas together must be a prefix of
+    the last message, else ``settled`` raises ``WrongTypeError``.
     """
 
     def __init__(self) -> None:
@@ -32,10 +32,10 @@ class WholeMessages:
         self._calls: list[ToolCalls] = []
 
     def take(self, name: str, parts: list[str], whole: str) -> bool:
-        """Take in the field of a whole message; say whether it brings more than was known.
+        """Add a field of a whole message; return whether it brings more than was known.
 
-        The message may leave out the reasoning that stands before the text in the deltas. Raises
-        ``WrongTypeError`` where it contradicts what came before.
+        The message may omit reasoning that precedes the text in the deltas. Raises ``WrongTypeError`` if it
+        contradicts what arrived before.
         """
         known, deltas = self._known(name, parts)
         if whole == split_thinking(deltas)[0]:
@@ -47,7 +47,7 @@ class WholeMessages:
         return len(whole) > max(len(known), len(deltas))
 
     def take_calls(self, pieces: list[Any], deltas: ToolCalls) -> bool:
-        """Take in the tool calls of a whole message; say whether they are new."""
+        """Add the tool calls of a whole message; return whether they are new."""
         calls = ToolCalls()
         for place, piece in enumerate(pieces):
             calls.feed(piece, place)
@@ -56,24 +56,24 @@ class WholeMessages:
         return calls.functions() not in ([], *known)
 
     def settled(self, name: str, parts: list[str]) -> str:
-        """What deltas and messages agree on, once all has come."""
+        """Return the text on which deltas and messages agree, at the end of the reply."""
         known, deltas = self._known(name, parts)
         if name in self._marks and not known.startswith(deltas):
             raise _contradiction(name)
         return known if name in self._marks else deltas
 
     def settled_calls(self, deltas: ToolCalls) -> list[JSONObject]:
-        """The calls that deltas and messages agree on, whatever their ids."""
+        """Return the calls on which deltas and messages agree, whatever their ids."""
         found = [calls for calls in (deltas, *self._calls) if calls.joined()]
         if any(calls.functions() != found[0].functions() for calls in found[1:]):
             raise _contradiction("tool calls")
         return found[0].joined() if found else []
 
     def _known(self, name: str, parts: list[str]) -> tuple[str, str]:
-        """The last whole message, empty where there is none, and all deltas."""
-        said = "".join(parts)
+        """Return the last whole message, or an empty string, and all deltas."""
+        whole = "".join(parts)
         mark = self._marks.get(name, _Mark(0, 0))
-        return join([said[: mark.length]]), join([said[: mark.deltas] + said[mark.length :]])
+        return join([whole[: mark.length]]), join([whole[: mark.deltas] + whole[mark.length :]])
 
 
 def _contradiction(name: str) -> WrongTypeError:

@@ -293,7 +293,7 @@ async def test_a_second_run_on_the_same_output_is_turned_away(
         second = await promptjobs("run", "job.yaml")
         ended_second.set()
     assert second.code == 75
-    assert "is held by another run (process " in second.stderr
+    assert "is locked by another run (process " in second.stderr
     assert len(server.seen) == 10
 
 

@@ -1,4 +1,4 @@
-"""Adaptive concurrency in whole runs: pilot, retries, outages and limits around it, in virtual time."""
+"""Adaptive concurrency in whole runs, with first requests, retries, outages and limits, in virtual time."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ def test_every_request_is_answered_about_as_fast_as_the_server_can(size: int, co
 
 @pytest.mark.parametrize("code", [429, 503])
 @pytest.mark.parametrize(("limit", "share"), [(4, 0.02), (6, 0.06), (16, 0.01), (16, 0.06)])
-def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: float, code: int) -> None:
+def test_a_small_job_is_not_slowed_by_random_refusals(limit: int, share: float, code: int) -> None:
     refusal = Failure(f"http_{code}", "not now", http_status=code)
 
     def taken(limiter: Callable[[int], ConcurrencyLimiter]) -> float:
@@ -71,7 +71,7 @@ def test_a_small_job_is_not_held_back_by_random_refusals(limit: int, share: floa
     assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
-def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
+def test_a_small_job_is_not_slowed_by_500s_and_cuts() -> None:
     def taken(limiter: Callable[[int], ConcurrencyLimiter]) -> float:
         server = [SimulatedServer(steady(1000), Random(seed), faults=ERRORS_AND_CUTS) for seed in SEEDS]
         return sum(seconds(run_against(each, 300, 6, limiter)) for each in server)
@@ -79,7 +79,7 @@ def test_a_small_job_is_not_held_back_by_500s_and_cuts() -> None:
     assert taken(FixedLimiter) >= 0.9 * taken(AdaptiveLimiter)
 
 
-def test_a_server_that_says_503_above_its_capacity_is_not_taken_for_dead() -> None:
+def test_a_server_with_503_above_its_capacity_is_not_considered_down() -> None:
     bench = run_against(SimulatedServer(steady(4), Random(1), refusal=BUSY), 1000, limit=64)
     assert bench.statuses == ["succeeded"] * 1000
     assert seconds(bench) <= 1000 / 4 * 2.0 * (1 + 1 / 3) / 0.8
@@ -92,7 +92,7 @@ def test_requests_survive_a_server_that_shrinks() -> None:
     assert max(result.attempts for result in bench.sink.results) <= 8
 
 
-def test_the_pilot_goes_alone_and_then_the_start_width_goes_at_once() -> None:
+def test_the_first_request_is_sent_alone_and_then_as_many_as_the_start_limit() -> None:
     bench = Bench({"m": lambda *_: (1, OK)}, {"m": requests(200)}, limit=64, limiter=AdaptiveLimiter)
     bench.play()
     begin = bench.diary.sent[0][0]
@@ -100,7 +100,7 @@ def test_the_pilot_goes_alone_and_then_the_start_width_goes_at_once() -> None:
     assert [at.count(second) for second in range(4)] == [1, START, 2 * START, 4 * START]
 
 
-def test_after_an_outage_the_width_doubles_again_from_one() -> None:
+def test_after_an_outage_the_limit_doubles_again_from_one() -> None:
     begin: list[float] = []
 
     def script(request: Request, attempt: int) -> tuple[float, Outcome]:
@@ -128,8 +128,8 @@ inputs: {{jsonl: rows.jsonl}}
 
 
 @pytest.mark.anyio
-async def test_adaptive_false_sends_as_many_at_once_as_the_user_said(promptjobs: Command) -> None:
-    """The server answers the forty that follow the pilot only once all of them are there."""
+async def test_adaptive_false_sends_as_many_at_once_as_configured(promptjobs: Command) -> None:
+    """The server answers the forty requests after the first one only once all of them have arrived."""
     server = ChatServer()
     all_there = anyio.Event()
 
@@ -150,7 +150,7 @@ async def test_adaptive_false_sends_as_many_at_once_as_the_user_said(promptjobs:
 
 
 @pytest.mark.anyio
-async def test_the_summary_names_the_failures_that_held_a_run_back(promptjobs: Command) -> None:
+async def test_the_summary_names_the_failures_that_slowed_a_run(promptjobs: Command) -> None:
     """A server that takes one request at a time, and a job that would send eight."""
     server = Crowded()
     rows = "".join(f'{{"id": "{number}", "text": "{number}"}}\n' for number in range(12))
@@ -164,7 +164,7 @@ async def test_the_summary_names_the_failures_that_held_a_run_back(promptjobs: C
 
 
 class Crowded(ChatServer):
-    """Takes a twentieth of a second for an answer, and refuses what comes meanwhile."""
+    """Takes 50 ms for an answer, and refuses other requests meanwhile."""
 
     def __init__(self) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Requests that have changed: what is said before anything is sent, and where their earlier answers go."""
+"""Changed requests: the notices before anything is sent, and the handling of their earlier answers."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ PRICE = {"input": 2.5, "output": 10.0}
 
 
 class Quota:
-    """A server that answers with the prompt, and adds up the tokens for which it asks money."""
+    """A server that answers with the prompt, and sums the billed tokens."""
 
     def __init__(self) -> None:
         self.requests = self.prompt_tokens = self.completion_tokens = 0
@@ -176,7 +176,7 @@ def test_three_nights_with_a_prompt_that_is_edited_on_the_second(cli: Cli) -> No
         (5, "5 of 5 requests have changed since their last results; their 5 succeeded answers move to "),
     ],
 )
-def test_it_is_said_before_anything_is_sent(cli: Cli, changed: int, said: str) -> None:
+def test_it_is_reported_before_anything_is_sent(cli: Cli, changed: int, said: str) -> None:
     with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(5))
@@ -190,7 +190,7 @@ def test_it_is_said_before_anything_is_sent(cli: Cli, changed: int, said: str) -
         assert not changed or log.index(said) < log.index(" start ")
 
 
-def test_changed_requests_that_had_failed_are_worth_a_remark(cli: Cli) -> None:
+def test_changed_requests_that_had_failed_are_worth_a_notice(cli: Cli) -> None:
     meter = Quota()
     meter.refused = {"number 0", "number 1"}
     with faulty(meter) as server:

@@ -1,4 +1,4 @@
-"""What the engine must show when an endpoint is in trouble, on a clock that costs nothing."""
+"""The engine with failing endpoints, in virtual time."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ SLOW_DOWN = Failure("http_429", "slow down", http_status=429, retry_after=5)
 
 
 def busiest(times: Iterable[float], width: float) -> int:
-    """The most that falls into any span of so many seconds."""
+    """Return the maximum number in any time span of this length."""
     ordered = sorted(times)
     return max(bisect_left(ordered, at + width) - n for n, at in enumerate(ordered))
 
 
 @pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
 @pytest.mark.parametrize("limit", [8, 1000])
-def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
+def test_a_thousand_retry_afters_are_observed_without_a_burst_at_the_end(
     limit: int, limiter: Callable[[int], ConcurrencyLimiter]
 ) -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
@@ -58,8 +58,8 @@ def test_a_thousand_wishes_to_wait_are_obeyed_and_not_ended_in_one_burst(
     assert busiest(again, 0.1) <= 150, "a thousand at once are spread over a second"
 
 
-def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Path) -> None:
-    """Half a million rows of the parked one stand first in the file."""
+def test_a_model_parked_for_an_hour_does_not_delay_the_next_one(tmp_path: Path) -> None:
+    """Half a million rows of the parked model are first in the file."""
     behind, healthy = 500_000, 28_000
     path = tmp_path / "job.jsonl"
     with path.open("w") as file:
@@ -68,7 +68,6 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
     models = tuple(Model(name, "openai", name, "http://h/v1") for name in ("parked", "healthy"))
     source = JobSource(
         JobFile("job", path, tmp_path, bounds_of(tmp_path), models, tmp_path / "out.jsonl", rows=path),
-        {},
         {},
     )
     plan, sink = Plan(), MemorySink()
@@ -88,7 +87,7 @@ def test_a_model_parked_for_an_hour_costs_the_one_behind_it_nothing(tmp_path: Pa
 
 
 class Quota:
-    """An endpoint that answers so many requests and then wants to be paid."""
+    """An endpoint that answers a number of requests and then requires payment."""
 
     def __init__(self, answers: int) -> None:
         self.left = answers
@@ -100,7 +99,7 @@ class Quota:
         return 1, OK
 
 
-def test_a_quota_that_ends_in_the_middle_leaves_the_rest_pending_and_loses_nothing() -> None:
+def test_a_quota_that_ends_in_the_middle_leaves_the_others_pending_and_loses_nothing() -> None:
     rows, quota = requests(1000), Quota(400)
     first = Bench({"m": quota}, {"m": rows}, limit=16)
     first.play()
@@ -147,7 +146,7 @@ def test_a_pool_loses_one_of_its_endpoints_for_ten_minutes_and_gets_it_back() ->
     assert max(gaps) <= 1.01, "the other one went on all the time"
 
 
-def test_a_model_that_takes_a_hundred_times_as_long_keeps_its_half_of_the_slots_and_no_more() -> None:
+def test_a_model_that_takes_a_hundred_times_as_long_gets_half_of_the_slots() -> None:
     def slow(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         return 1 if request.id == "slow-0" else 100, OK
 

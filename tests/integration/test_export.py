@@ -9,6 +9,7 @@ import os
 from typing import TYPE_CHECKING, Any
 
 import anyio
+import click
 import msgspec
 import pyarrow.parquet
 import pytest
@@ -16,11 +17,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai.types.chat import ChatCompletion
 
-from batch.app.inspect.export import Exporter
-from batch.cli.export import FORMATS as OFFERED
+from batch.app.inspect.export import Exporter, is_for_test
+from batch.cli.export import command as export_command
 from batch.codec import encode_result
 from batch.records import Usage, Verdict
-from batch.results.export.registry import FORMATS, is_for_test, writer
+from batch.results.export.registry import format_of, names
 from batch.results.export.table import COLUMNS
 from tests.support.payloads import FORMULAS
 from tests.support.results_support import failed, hostile_results, succeeded
@@ -40,7 +41,7 @@ ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content":
 def written(form: str, *results: Result, messages: Sequence[Any] = ASKED) -> bytes:
     """The results in a format, as one file."""
     stream = io.BytesIO()
-    with writer(form, stream) as write:
+    with format_of(form).writer(stream) as write:
         for result in results:
             write(result, messages)
     return stream.getvalue()
@@ -258,8 +259,10 @@ def test_the_share_goes_to_a_file_of_its_own_and_stays_there(cli: Cli) -> None:
 
 
 def test_the_command_offers_every_format() -> None:
-    """It names them itself, so that its help loads nothing."""
-    assert OFFERED == FORMATS
+    (offered,) = [option.type for option in export_command.params if option.name == "form"]
+    assert isinstance(offered, click.Choice)
+    assert list(offered.choices) == names()
+    assert names() == ["messages", "sharegpt", "completion", "csv", "parquet", "openai-batch"]
 
 
 def run_job(cli: Cli, url: str, more: str = "") -> None:
@@ -387,7 +390,7 @@ def test_wrong_usage_says_what_is_wrong(cli: Cli, arguments: list[str], words: s
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("dash", [[], ["-o", "-"]])
-@pytest.mark.parametrize("form", FORMATS)
+@pytest.mark.parametrize("form", names())
 async def test_every_format_goes_to_standard_output(promptjobs: Command, form: str, dash: list[str]) -> None:
     result = msgspec.structs.replace(succeeded("a", "The Elbe."), messages=ASKED)
     (promptjobs.folder / "out.jsonl").write_bytes(encode_result(result))

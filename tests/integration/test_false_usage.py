@@ -154,7 +154,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 async def check(folder: Path, script: Script, kind: str, dialect: str = "openai") -> Summary:
-    """Run the job; what the server has really given stays within the limit."""
+    """Run the job; the server's real usage stays within the limit."""
 
     def answer(_: Received) -> Script:
         return script
@@ -182,7 +182,7 @@ async def test_no_false_report_lets_a_run_exceed_its_limit(tmp_path: Path, name:
 @pytest.mark.parametrize(
     "name", ["zeros", "ones", "texts", "NaN", "smaller later", "cost 0", "more cached than the prompt has"]
 )
-async def test_nor_does_one_after_the_finish_reason_or_in_a_whole_body(
+async def test_no_late_or_unstreamed_false_report_lets_a_run_exceed_its_limit(
     tmp_path: Path, name: str, dialect: str, shape: str
 ) -> None:
     reports = FALSE[name]
@@ -199,16 +199,16 @@ async def test_honest_reports_use_the_limit_to_its_end(tmp_path: Path, report: d
 
 @pytest.mark.anyio
 async def test_a_report_that_uses_up_the_limit_alone_ends_the_run_and_is_named(tmp_path: Path) -> None:
-    """A server may hide a long prompt of its own: what a model can take at all is believed, and said."""
+    """A server may add a long prompt of its own: a plausible count is accepted and reported."""
     summary = await check(tmp_path, streamed([usage(9_000_000, 120, 9_000_120)], is_late=True), "tokens")
     assert summary.sent == 1
     (reason,) = summary.reasons
     assert reason.startswith("limits.tokens: 9000120 of 1500 spent, and the next request may take ")
-    assert reason.endswith("; the server reported 9000120 for one attempt, for which 361 had been set aside")
+    assert reason.endswith("; the server reported 9000120 for one attempt, for which 361 had been reserved")
 
 
 @pytest.mark.anyio
-async def test_a_report_beside_an_error_counts_as_far_as_it_can_be_true(tmp_path: Path) -> None:
+async def test_a_report_with_an_error_counts_if_it_is_plausible(tmp_path: Path) -> None:
     """Half an answer, an error with a report of 1 token, and no retry that could repair it."""
     half = event({"choices": [{"index": 0, "delta": {"content": ANSWER}}]})
     error = event({"error": {"message": "broken", "code": 400}, "usage": usage(1, 1, 2)})

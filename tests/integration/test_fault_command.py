@@ -1,4 +1,4 @@
-"""Faults as the user sees them: the real command, its result lines, its exit code, and what the server saw.
+"""Faults from the user's view: the real command, its results, its exit code, and the server's requests.
 
 Each job asks one endpoint a fault, so that a few processes do for many faults.
 """
@@ -44,7 +44,7 @@ def stream(*parts: bytes) -> Send:
 
 
 class Fault(NamedTuple):
-    """The scripts of an endpoint's requests in their order, and the parts of the line that tell of it."""
+    """The scripts of an endpoint's requests in order, and the expected fields of the result line."""
 
     scripts: list[Script]
     requests: int
@@ -89,7 +89,7 @@ LOST = {
 
 
 class Endpoints:
-    """A fault server that plays each endpoint's own scripts, told apart by the path."""
+    """A fault server that plays each endpoint's own scripts, distinguished by path."""
 
     def __init__(self, faults: dict[str, Fault]) -> None:
         self.faults = faults
@@ -118,7 +118,7 @@ class Endpoints:
 
 
 async def run(promptjobs: Command, job: dict[str, Any]) -> tuple[Ended, dict[str, dict[str, Any]]]:
-    """Run the job; how it ended, and its result lines by id, each with its error's code."""
+    """Run the job; return its exit, and its result lines by id, each with its error code."""
     (promptjobs.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
     ended = await promptjobs("run", "job.yaml", "--json")
     output = promptjobs.folder / "output" / "job.jsonl"
@@ -127,7 +127,9 @@ async def run(promptjobs: Command, job: dict[str, Any]) -> tuple[Ended, dict[str
 
 
 @pytest.mark.parametrize(("faults", "code"), [(MENDED, 0), (LOST, 1)], ids=["mended", "lost"])
-async def test_each_fault_ends_in_its_line(promptjobs: Command, faults: dict[str, Fault], code: int) -> None:
+async def test_each_fault_gives_its_result_line(
+    promptjobs: Command, faults: dict[str, Fault], code: int
+) -> None:
     endpoints = Endpoints(faults)
     async with endpoints.server:
         ended, lines = await run(promptjobs, endpoints.job())
@@ -150,7 +152,7 @@ HELD = {
 }
 
 
-async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_rest_stays_pending(
+async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_others_stay_pending(
     promptjobs: Command,
 ) -> None:
     faults = {name: Fault([script], 1, {}) for name, script in HELD.items()}
@@ -167,14 +169,14 @@ async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_rest_
         assert (ended.summary["succeeded"], ended.summary["pending"]) == (5, 5 * len(HELD))
 
 
-async def test_nobody_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
+async def test_no_server_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
     job = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
     ended, lines = await run(promptjobs, job)
     assert (ended.code, lines) == (7, {})
     assert "connect" in ended.stderr
 
 
-async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_goes_on(
+async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_resumes(
     promptjobs: Command,
 ) -> None:
     names = [str(number) for number in range(15)]
@@ -196,7 +198,7 @@ async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_
         assert {line["attempts"] for line in lines.values()} == {1}
 
 
-async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> None:
+async def test_a_slow_but_steady_answer_exceeds_no_timeout(promptjobs: Command) -> None:
     slow: list[Any] = [Send(head())]
     for _ in range(7):
         slow += [Send(chunk(delta("a"))), Pause(0.1)]
@@ -210,7 +212,7 @@ async def test_a_slow_but_steady_answer_meets_no_limit(promptjobs: Command) -> N
     assert line["timings"]["total"] > 2 * endpoints.job()["timeouts"]["idle"]
 
 
-async def test_the_time_in_the_queue_counts_against_no_limit(promptjobs: Command) -> None:
+async def test_the_time_in_the_queue_counts_against_no_timeout(promptjobs: Command) -> None:
     job = {
         "provider": "openai",
         "model": "m",

@@ -46,7 +46,7 @@ OK = Reply("fine", Verdict.COMPLETE, "stop")
 
 @dataclass
 class Fate:
-    """What became of one request."""
+    """The outcome of one request."""
 
     letter: str
     code: str
@@ -60,7 +60,7 @@ def request(name: str = "a") -> Request:
 
 
 async def fate_of(provider: Provider) -> Fate:
-    """Send one request as the engine would, on an endpoint that works for others meanwhile; never wait."""
+    """Send one request like the engine, on an endpoint that works for others; never wait."""
     policy = RetryPolicy(max_attempts=ATTEMPTS)
     requests = iter([request("pilot"), request("other"), request(), *map(request, "bcdefg")])
     queue = TargetQueue("m", requests, limit=2, policy=policy, outage=1800, random=lambda: 0.5)
@@ -129,7 +129,7 @@ CA.configure_trust(TRUSTING)
 
 
 def nobody() -> str:
-    """An address at which nobody listens."""
+    """An address without a server."""
     with socket.socket() as taken_and_left:
         taken_and_left.bind(("127.0.0.1", 0))
         return f"http://127.0.0.1:{taken_and_left.getsockname()[1]}"
@@ -152,7 +152,7 @@ def proxy(case: Case, server: FaultServer) -> str | None:
 
 @contextmanager
 def no_descriptors() -> Iterator[None]:
-    """As long as this lasts, the process can't open anything."""
+    """While this is active, the process can open nothing."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     lowest_free = os.dup(0)
     os.close(lowest_free)
@@ -234,7 +234,7 @@ async def staged(case: Case, server: FaultServer, kind: Callable[..., DialectEnd
 
 
 async def until(condition: Callable[[], bool]) -> None:
-    """Give the loop the turns that it needs to see what has happened; a second of them at the most."""
+    """Let the event loop process what has happened, for at most a second."""
     with anyio.fail_after(1):
         while not condition():
             await anyio.lowlevel.checkpoint()

@@ -1,4 +1,4 @@
-"""What a finish reason says: every word of the closed lists, in any spelling, and every other word."""
+"""Finish reasons: every word of the closed lists, in any spelling, and unknown words."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ WORDS = {
 @pytest.mark.parametrize(
     ("word", "ending"), [(word, ending) for ending, words in WORDS.items() for word in words.split()]
 )
-def test_a_word_says_the_same_in_every_spelling(word: str, ending: Ending) -> None:
+def test_a_finish_reason_means_the_same_in_every_spelling(word: str, ending: Ending) -> None:
     spellings = (word, word.upper(), word.title(), f" {word}\n", word.replace("_", "-"))
     assert {classify(spelling) for spelling in spellings} == {ending}
 
@@ -43,6 +43,6 @@ def test_a_job_adds_words_and_changes_none() -> None:
     assert classify("other", own) is Ending.UNKNOWN
 
 
-def test_no_word_stands_in_two_lists() -> None:
+def test_no_finish_reason_is_in_two_lists() -> None:
     assert set(BUILT_IN.values()) == {Ending.COMPLETE, Ending.LENGTH, Ending.FILTERED, Ending.BROKEN_OFF}
     assert all(word == word.lower().strip() for word in BUILT_IN)

@@ -1,4 +1,4 @@
-"""One request's trouble stays its own: a provider, a check, an encoder or a reporter that raises."""
+"""Isolation of failures: a provider, a check, an encoder or an observer raises."""
 
 from __future__ import annotations
 
@@ -218,7 +218,7 @@ def test_what_has_a_form_in_json_is_written(value: Any) -> None:
     assert decode_result(line).id == "a"
 
 
-def test_the_engine_writes_the_rest_of_the_batch() -> None:
+def test_the_engine_writes_the_other_results_of_the_batch() -> None:
     class Sink(MemorySink):
         async def write(self, results: Sequence[Result]) -> None:
             encode_results(results)

@@ -1,4 +1,4 @@
-"""The command under attack: hostile answers, signals while it computes, hang-ups, too few open files."""
+"""The command with hostile answers, signals during computation, hang-ups, and too few open files."""
 
 from __future__ import annotations
 
@@ -133,7 +133,9 @@ async def test_under_nohup_a_run_survives_its_terminal(promptjobs: Command) -> N
 
 
 @pytest.mark.parametrize(("limit", "code"), [(12, 2), (16, 2), (20, 2), (24, 2), (40, 0)])
-async def test_a_tiny_limit_of_open_files_is_one_sentence(promptjobs: Command, limit: int, code: int) -> None:
+async def test_a_tiny_limit_of_open_files_is_a_one_line_error(
+    promptjobs: Command, limit: int, code: int
+) -> None:
     async with FaultServer(answer("fine")) as server:
         write_job(promptjobs.folder, server.url, {f"row-{n}": "?" for n in range(9)}, concurrency=64)
         command = promptjobs.arguments("run", "job.yaml")

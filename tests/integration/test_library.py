@@ -1,4 +1,4 @@
-"""The library's calls: the promises of the command, from Python, without a word printed."""
+"""The library's functions: the guarantees of the command, from Python, without any output."""
 
 from __future__ import annotations
 
@@ -136,7 +136,7 @@ async def test_a_limit_of_nothing_opens_nothing(folder: Path, monkeypatch: pytes
     assert counts(summary) == (8, 0, 10, 0)
 
 
-async def test_a_time_limit_leaves_the_rest_pending(
+async def test_a_time_limit_leaves_the_other_requests_pending(
     folder: Path, server: ChatServer, never: Callable[[], Awaitable[None]]
 ) -> None:
     server.before_answer = never
@@ -189,7 +189,7 @@ async def test_stream_yields_each_result_once_it_is_on_disk(folder: Path, server
     assert [result async for result in batch.stream(job_for(server.url))] == []
 
 
-async def test_leaving_a_stream_stops_the_run_and_leaves_the_rest_pending(
+async def test_leaving_a_stream_stops_the_run_and_leaves_the_others_pending(
     folder: Path, server: ChatServer, never: Callable[[], Awaitable[None]]
 ) -> None:
     async def first_only() -> None:

@@ -33,7 +33,7 @@ def reply(prompt: int, completion: int) -> Reply:
 
 
 def times(bench: Bench, name: str = "m") -> list[float]:
-    """When each attempt at the model began, counted from the first of all."""
+    """Return when each attempt at the model began, relative to the first one."""
     return [at - bench.diary.sent[0][0] for at, request in bench.diary.sent if request.startswith(name)]
 
 
@@ -64,7 +64,7 @@ def test_retries_count_among_the_requests_of_a_minute() -> None:
     assert most_in_a_minute(times(bench)) <= 60
 
 
-def test_tokens_a_minute_are_used_up_by_what_answers_took_and_not_by_what_they_might_have() -> None:
+def test_tokens_per_minute_count_real_usage_and_not_reservations() -> None:
     admission = Quota(Budget(), Rates(tokens=6000))
     bench = Bench(
         {"m": always(20, reply(50, 50))}, {"m": requests(300)}, limit=64, admissions={"m": admission}
@@ -82,7 +82,7 @@ def test_a_request_larger_than_the_bucket_is_served_and_the_next_ones_wait_for_i
     assert times(bench) == pytest.approx([0, 5 * MINUTE, 10 * MINUTE], rel=0.03)
 
 
-def test_the_limit_of_one_model_holds_up_no_other() -> None:
+def test_the_limit_of_one_model_does_not_delay_another() -> None:
     budget = Budget()
     admissions = {"slow": Quota(budget, Rates(requests=6)), "fast": Quota(budget, FREE)}
     scripts: dict[str, Script] = dict.fromkeys(admissions, always(1, reply(40, 20)))
@@ -95,7 +95,7 @@ def test_the_limit_of_one_model_holds_up_no_other() -> None:
 
 
 @pytest.mark.parametrize("limit", [1, 8, 64])
-def test_a_budget_ends_the_run_below_its_limit_and_leaves_the_rest(limit: int) -> None:
+def test_a_budget_ends_the_run_below_its_limit_and_the_other_requests_stay_pending(limit: int) -> None:
     budget = Budget(tokens=10_000)
     bench = Bench(
         {"m": always(5, reply(50, 50))},
@@ -111,7 +111,7 @@ def test_a_budget_ends_the_run_below_its_limit_and_leaves_the_rest(limit: int) -
     assert len(bench.diary.sent) == len(bench.sink.results), "what was in flight has ended"
 
 
-def test_answers_that_do_not_tell_their_usage_are_charged_what_was_reserved() -> None:
+def test_answers_without_usage_are_charged_the_reservation() -> None:
     budget = Budget(cost=0.1)
     silent = Reply("fine", Verdict.COMPLETE, "stop")
     bench = Bench(
@@ -141,7 +141,7 @@ def test_a_result_says_what_all_its_attempts_cost() -> None:
     assert costs == {"m-0": 0.0002, "m-1": 0.00032, "m-2": None}
 
 
-def test_what_failed_before_it_was_sent_costs_nothing() -> None:
+def test_a_failure_before_sending_costs_nothing() -> None:
     refused = Failure("http_500", "oops", http_status=500)
     admission = Quota(Budget(), FREE, Price(1.0, 2.0))
     bench = Bench({"m": always(1, refused)}, {"m": requests(1)}, max_attempts=2, admissions={"m": admission})
@@ -162,7 +162,7 @@ def test_too_large_a_share_of_failures_ends_the_run() -> None:
     assert budget.reached in reached, "the twentieth may be any of the last four, which end together"
 
 
-def test_a_limit_that_is_reached_waits_for_nobody_who_waits_for_something_else() -> None:
+def test_a_reached_limit_does_not_wait_for_requests_that_wait_for_another_reason() -> None:
     """One model waits for half an hour when the other one's failure ends the run."""
     budget = Budget(failures=FailureLimit(number=1))
     scripts: dict[str, Script] = {

@@ -1,7 +1,7 @@
-"""A real server that fails on some requests for good, and what becomes of the others.
+"""A real server that fails permanently on some requests, and the results of the others.
 
-llama.cpp without a vision part answers every picture with a 500, as it answers when it is broken. The texts
-of the same job must all be answered, in one run, wherever they stand.
+llama.cpp without a vision part answers every picture with a 500, as if it were broken. The texts of the same
+job must all be answered, in one run, in any order.
 """
 
 from __future__ import annotations
@@ -56,7 +56,7 @@ def server() -> Iterator[str]:
         pytest.param(MIXED, id="mixed"),
     ],
 )
-def test_pictures_that_always_fail_stop_no_text(
+def test_pictures_that_always_fail_do_not_stop_texts(
     prompts: list[dict[str, Any]], server: str, tmp_path: Path
 ) -> None:
     (tmp_path / "dot.png").write_bytes(PNG)

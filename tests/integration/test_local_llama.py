@@ -1,4 +1,4 @@
-"""The engine with real weights, in the child process that users get. The weights are fetched if need be."""
+"""The engine with real weights, in a child process. The weights are downloaded if necessary."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ AWKWARD = (
 
 
 def ignore(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
 
 def from_user(text: str) -> list[ChatCompletionMessageParam]:
@@ -125,7 +125,7 @@ async def test_a_stream_ends_with_the_reason_and_the_usage(sdk: openai.AsyncOpen
     assert last.usage.total_tokens == last.usage.prompt_tokens + 8
 
 
-async def test_an_answer_can_be_held_to_a_schema(sdk: openai.AsyncOpenAI) -> None:
+async def test_an_answer_can_be_validated_against_a_schema(sdk: openai.AsyncOpenAI) -> None:
     schema: dict[str, object] = {
         "type": "object",
         "properties": {"legs": {"type": "integer"}},

@@ -1,4 +1,4 @@
-"""The embedded endpoint without a key, and what it refuses instead of ignoring it."""
+"""The embedded endpoint without a key, and requests that it rejects instead of ignoring."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The endpoint's process: how it starts, what it says, and that it never outlives its parent."""
+"""The endpoint's process: its start, its output, and that it never outlives its parent."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ anyio.run(partial(
 
 
 def ignore(done: int, total: int) -> None:
-    """Progress that nobody looks at."""
+    """Progress that is not shown."""
 
 
 extractive = partial(started, "extractive", cache=NOWHERE, progress=ignore)
@@ -98,7 +98,7 @@ def children() -> list[int]:
 
 
 def command_line(pid: int) -> str:
-    """What every user of the machine may see of a process."""
+    """The information about a process that every user of the machine can read."""
     return Path(f"/proc/{pid}/cmdline").read_text()
 
 

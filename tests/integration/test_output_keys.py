@@ -1,4 +1,4 @@
-"""What a job asks of its output: the order of its lines, what they hold, and what is pruned from it."""
+"""The output options of a job: the order of lines, their content, and pruning."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def test_the_order_is_that_of_the_job_whenever_a_run_ends(cli: Cli, server: Chat
     assert len(server.seen) == 8
 
 
-def test_orphans_stay_and_are_told_of_unless_they_are_pruned(cli: Cli, server: ChatServer) -> None:
+def test_orphans_stay_and_are_reported_unless_they_are_pruned(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server, "{order: input}", "abcd")
     cli("run", "job.yaml")
     write_job(cli, server, "{order: input}", "db")

@@ -216,7 +216,7 @@ def test_a_costly_failure_counts_by_the_providers_word() -> None:
     for outcome in outcomes:
         admission.reserve(one, 0)
         admission.settled(one, outcome, 1)
-    assert (one.cost, budget.cost.known, budget.untold) == (0.4, 0.4, 0)
+    assert (one.cost, budget.cost.known, budget.unreported) == (0.4, 0.4, 0)
 
 
 # Currencies

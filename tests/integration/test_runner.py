@@ -1,4 +1,4 @@
-"""The engine in virtual time: hours of back-off in milliseconds, on trio's mock clock."""
+"""The engine in virtual time: hours of backoff in milliseconds, on trio's mock clock."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_every_request_gets_one_result() -> None:
     assert bench.diary.done == bench.sink.results
 
 
-def test_only_the_pilot_goes_before_the_endpoint_has_shown_that_it_works() -> None:
+def test_only_one_request_is_sent_before_the_endpoint_has_proven_that_it_works() -> None:
     bench = Bench({"m": always(1, OK)}, {"m": requests(30)}, limit=8)
     bench.play()
     times = [at - bench.diary.sent[0][0] for at, _ in bench.diary.sent]
@@ -64,7 +64,7 @@ def test_an_endpoint_that_will_not_have_us_costs_one_request(failure: Failure) -
     assert held.exit_code == 7
 
 
-def test_one_endpoint_held_leaves_the_others_alone() -> None:
+def test_a_parked_endpoint_does_not_affect_the_others() -> None:
     scripts = {"bad": always(0.1, Failure("auth", "wrong key", http_status=401)), "good": always(1, OK)}
     bench = Bench(scripts, {"bad": requests(50, "bad"), "good": requests(50, "good")})
     bench.play()
@@ -104,7 +104,7 @@ def test_a_failure_keeps_its_history_and_the_longest_partial_text() -> None:
     assert (result.error.runs, result.error.retryable) == (3, False)
 
 
-def test_an_outage_in_the_middle_is_charged_to_nobody() -> None:
+def test_an_outage_in_the_middle_is_not_charged_to_requests() -> None:
     begin, end = 100.0, 100.0 + 7200
 
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
@@ -126,7 +126,7 @@ def test_an_outage_in_the_middle_is_charged_to_nobody() -> None:
     assert len(during) <= 500
 
 
-def test_an_outage_longer_than_the_limit_stops_the_run_with_the_rest_pending() -> None:
+def test_an_outage_longer_than_the_limit_stops_the_run_with_the_others_pending() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         if request.id in {"m-0", "m-1"}:
             return 1, OK
@@ -147,14 +147,14 @@ def test_a_snapshot_is_taken_about_once_a_second_and_no_more_often() -> None:
     assert {snapshot.in_flight for snapshot in bench.diary.snapshots[1:-1]} == {4}
 
 
-def test_draining_lets_what_is_under_way_finish() -> None:
+def test_draining_lets_requests_in_flight_finish() -> None:
     bench = Bench({"m": always(10, OK)}, {"m": requests(100)}, limit=4)
     bench.play(then=lambda it: it.run.drain(), after=15)
     assert len(bench.sink.results) == 5
     assert len(bench.diary.sent) == 5
 
 
-def test_cancelling_drops_what_is_under_way_and_writes_what_has_finished() -> None:
+def test_cancelling_drops_requests_in_flight_and_writes_finished_results() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         return (1, OK) if request.id in {"m-0", "m-1"} else (3600, OK)
 
@@ -181,7 +181,7 @@ def test_a_full_disk_stops_the_run() -> None:
     assert len(bench.diary.sent) < 20
 
 
-def test_running_out_of_descriptors_narrows_the_queue_and_charges_nobody() -> None:
+def test_running_out_of_descriptors_lowers_the_limit_and_charges_no_request() -> None:
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
         crowded = bench.scheduler.in_flight > 4
         return (0, Failure("fd_limit", "too many open files")) if crowded else (1, OK)
@@ -228,7 +228,7 @@ def test_a_slow_disk_holds_the_attempts_back_and_then_lets_all_of_them_go_on() -
     ],
     ids=lambda failure: failure.message,
 )
-def test_what_is_no_chat_server_fails_the_pilot_and_spares_the_others(failure: Failure) -> None:
+def test_another_kind_of_server_fails_the_first_request_only(failure: Failure) -> None:
     bench = Bench({"m": always(0.1, failure)}, {"m": requests(1000)})
     bench.play()
     (result,) = bench.sink.results
@@ -240,7 +240,7 @@ def test_what_is_no_chat_server_fails_the_pilot_and_spares_the_others(failure: F
     assert held.exit_code == 7
 
 
-def test_a_server_that_wants_to_be_left_alone_for_a_year_is_out_for_this_run() -> None:
+def test_a_server_that_asks_to_wait_for_a_year_is_parked_for_this_run() -> None:
     busy = Failure("http_429", "not today", http_status=429, retry_after=31536000)
     bench = Bench({"m": always(0.1, busy)}, {"m": requests(10)})
     bench.play()
@@ -295,7 +295,7 @@ def test_a_queue_that_reads_past_rows_lets_the_others_go_on() -> None:
     assert len(bench.sink.results) == 6
 
 
-def test_inputs_that_change_while_the_job_runs_end_it_after_what_is_under_way() -> None:
+def test_inputs_that_change_while_the_job_runs_end_it_after_the_requests_in_flight() -> None:
     def vanishing() -> Iterator[Request]:
         yield from requests(5)
         raise JobFileError([Mistake("six.txt", 0, 0, "", "there is no such file")])

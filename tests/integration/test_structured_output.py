@@ -1,4 +1,4 @@
-"""Answers that are not what the job wants: asked again with what is wrong, in the end kept as they were."""
+"""Answers that do not match the response format: sent again with the errors, and finally kept as they are."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One model on two real servers, of which one dies in the middle."""
+"""One model on two real servers, one of which dies during the run."""
 
 from __future__ import annotations
 
@@ -40,11 +40,11 @@ def job(**address: object) -> dict[str, Any]:
     }
 
 
-async def test_what_a_dying_server_leaves_is_served_by_the_other(folder: Path) -> None:
+async def test_requests_of_a_dying_server_are_served_by_the_other(folder: Path) -> None:
     dying = anyio.Event()
 
     def mortal(request: Received) -> Script:
-        """Ten answers; then it dies with something under way."""
+        """Ten answers; then the server dies with requests in flight."""
         if request.number <= 10:
             return answer("Hello")
         dying.set()

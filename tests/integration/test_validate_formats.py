@@ -48,7 +48,7 @@ def test_people_read_it_on_standard_error(cli: Cli, form: str) -> None:
     assert ended.stderr.splitlines() == FORMATS[form]
 
 
-def test_full_is_what_nobody_has_to_ask_for(cli: Cli) -> None:
+def test_full_is_the_default(cli: Cli) -> None:
     assert cli("validate", "job.yaml").stderr.splitlines() == FORMATS["full"]
 
 

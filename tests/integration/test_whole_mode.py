@@ -1,4 +1,4 @@
-"""``mode: whole`` and ``keep_alive: false``, and what becomes of a request whose connection had died."""
+"""``mode: whole`` and ``keep_alive: false``, and requests whose connection was lost."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome, Reply, Request
-from batch.results.export.json_rows import openai_batch
+from batch.results.export import openai_batch
 from batch.testing import (
     DONE,
     LAST_CHUNK,
@@ -201,7 +201,7 @@ async def test_a_proxy_that_always_says_so_is_asked_no_third_time() -> None:
 @pytest.mark.parametrize("death", [[Cut()], [Reset()]], ids=["closed", "reset"])
 @pytest.mark.usefixtures("both_paths")
 async def test_what_a_server_may_have_processed_counts(kind: Any, death: Script) -> None:
-    """The request went out on a kept connection, which died without a word."""
+    """The request was sent on a pooled connection, which was lost without a response."""
     async with FaultServer(GOOD, death, GOOD) as server:
         outcomes = await ask(server.url, kind, 2)
     assert [text_of(outcome) for outcome in outcomes] == ["Hello"] * 2
@@ -323,7 +323,7 @@ async def main():
 anyio.run(main, backend_options={"use_uvloop": UVLOOP})
 """
 STREAMS = 12
-"""Enough for streams to rest between two reads, so that nobody reads them when the process goes on."""
+"""Enough for streams to be paused between two reads, so that data is unread when the process continues."""
 TRICKLE: Script = [
     Send(head()),
     *(action for _ in range(30) for action in (Send(chunk(delta("a"))), Pause(0.05))),
@@ -359,7 +359,7 @@ async def test_what_came_while_the_process_was_stopped_is_read_before_its_deadli
 def test_an_openai_batch_line_has_its_error_in_one_place() -> None:
     result = failed("a", "idle_timeout")
     assert result.error is not None
-    unanswered = openai_batch(result)
+    unanswered = openai_batch.row(result)
     assert (unanswered["response"], unanswered["error"]["code"]) == (None, "idle_timeout")
-    answered = openai_batch(replace(result, error=replace(result.error, http_status=422)))
+    answered = openai_batch.row(replace(result, error=replace(result.error, http_status=422)))
     assert (answered["error"], answered["response"]["status_code"]) == (None, 422)

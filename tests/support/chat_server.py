@@ -1,4 +1,4 @@
-"""A small loopback server of both dialects that remembers what it was asked."""
+"""A small loopback server of both dialects that records its requests."""
 
 from __future__ import annotations
 

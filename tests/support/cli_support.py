@@ -77,7 +77,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 @pytest.fixture
 def server() -> Iterator[ChatServer]:
-    """A chat server, as it comes."""
+    """A chat server with default settings."""
     with served(ChatServer()) as running:
         yield running
 

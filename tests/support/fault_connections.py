@@ -1,4 +1,4 @@
-"""The fault matrix, rows 1 to 14: connections that fail, break or fall silent. Typed by hand."""
+"""The fault matrix, rows 1 to 14: connections that fail, break or stall. Typed by hand."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The fault matrix, rows 15 to 29: what the body of a response may hold. Typed by hand."""
+"""The fault matrix, rows 15 to 29: the possible contents of a response body. Typed by hand."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def ending(text: str, reason: str) -> bytes:
 
 
 def beside(reason: str) -> bytes:
-    """All that is said, the finish reason beside the last of it."""
+    """All output, with the finish reason in the last event."""
     return delta("Hel") + ending("lo €", reason)
 
 

@@ -1,4 +1,4 @@
-"""How a fault is staged: replies that are cut at a named position, framings, cases and rows."""
+"""Construction of faults: replies that are cut at a named position, framings, cases and rows."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ _TO = {
 
 @dataclass(frozen=True, slots=True)
 class Framing:
-    """How bytes come: how many at a time, and with which line ends."""
+    """How bytes arrive: how many at a time, and with which line ends."""
 
     name: str
     step: int | None = None
@@ -138,7 +138,7 @@ def each(positions: Iterable[int], make: Callable[[int], Case]) -> list[Case]:
 
 
 def broken_off(script: Script) -> Script:
-    """A reply with the end of its body missing, and the connection broken."""
+    """A reply with a missing end of its body, and a lost connection."""
     (reply,) = (action.data for action in script if isinstance(action, Send))
     head, _, body = reply.partition(b"\r\n\r\n")
     return [Send(head.replace(b"content-length: ", b"content-length: 9") + b"\r\n\r\n" + body), Reset()]

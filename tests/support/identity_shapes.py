@@ -18,7 +18,6 @@ from pyarrow.parquet import write_table
 from batch.inputs import JobSource
 from batch.inputs.bad_rows import NOBODY
 from batch.jobfile import load
-from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -313,7 +312,7 @@ def identities(folder: Path, shape: Shape) -> list[list[str | None]]:
     path = folder / shape.name
     if shape.says:
         path.write_text(json.dumps(shape.says), encoding="utf-8")
-    source = JobSource(load(path, overrides=shape.flags), shape.identities, CANONICAL)
+    source = JobSource(load(path, overrides=shape.flags), shape.identities)
     return [
         [request.id, None if request.target == NOBODY else request.fingerprint]
         for request in source.requests()

@@ -15,14 +15,9 @@ if TYPE_CHECKING:
     from batch.records import Request
 
 
-def canonical(model: str) -> str:
-    """The name without its alias."""
-    return {"llama-3.3-70b": "llama"}.get(model, model)
-
-
 def source_of(job: JobFile, identities: Mapping[str, Mapping[str, str]] | None = None) -> JobSource:
     """The source of a job."""
-    return JobSource(job, identities or {}, {"autonomous": canonical, "openai": canonical})
+    return JobSource(job, identities or {})
 
 
 def source(path: Path, flags: Mapping[str, object] | None = None, *, allow: Sequence[Path] = ()) -> JobSource:
@@ -31,7 +26,7 @@ def source(path: Path, flags: Mapping[str, object] | None = None, *, allow: Sequ
 
 
 def by_id(requests: JobSource) -> dict[str, Request]:
-    """All requests; none may share an id."""
+    """Return all requests; their ids must be unique."""
     everything = list(requests.requests())
     result = {request.id: request for request in everything}
     assert len(result) == len(everything)

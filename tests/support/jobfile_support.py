@@ -7,12 +7,18 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.errors import JobFileError, ModelNotFoundError
+from batch.errors import JobFileError
 from batch.jobfile import JobFile, load
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from pathlib import Path
+
+AUTONOMOUS = (
+    "llama, qwen_coder, hermes, vision, summary, "
+    "llama-3.3-70b, qwen-2.5-coder-32b, hermes-3, llama-3.2-90b, llama-3.2-70b"
+)
+"""The names that a mistake lists where AutonomousAI has no such model."""
 
 HEAD = "provider: openai\nbase_url: http://localhost:8000/v1\nmodel: m\n"
 """Three lines that make any prompt a job."""
@@ -37,14 +43,3 @@ def mistakes_of(call: Callable[[], object]) -> list[str]:
         call()
     named = [str(m).replace(m.path, m.path.rpartition("/")[2], 1) for m in caught.value.mistakes]
     return [text.removeprefix("job.yaml:").lstrip() for text in named]
-
-
-def known_models() -> dict[str, Callable[[str], object]]:
-    """A provider that has two models."""
-
-    def canonical(name: str) -> str:
-        if name not in ("llama", "summary"):
-            raise ModelNotFoundError(f"no model `{name}`; there are llama, summary")
-        return name
-
-    return {"autonomous": canonical}

@@ -1,8 +1,8 @@
-"""Runs in processes of their own that die when they are told to, and what they acknowledged before that.
+"""Runs in separate processes that are killed on command, and the results that they acknowledged before.
 
-The processes are forked from one that has imported everything, so that a life costs no start of Python.
-What a run acknowledges goes through a pipe of its own: ``on_result`` writes the id there, and nothing that
-is under test has a part in it.
+The processes are forked from one that has imported everything, so that no life has to start Python. A run
+acknowledges results through a pipe of its own: ``on_result`` writes the id there, and no code under test is
+involved.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ def owner(job: Path) -> str | None:
 
 
 def whole_lines(output: Path) -> list[Result]:
-    """The results in an output file, without a torn last line; fails where a whole line is not a result."""
+    """Return the results in an output file without a partial last line; other lines must be results."""
     if not output.exists():
         return []
     *lines, _torn = output.read_bytes().split(b"\n")

@@ -1,4 +1,4 @@
-"""What the tests of the embedded endpoint share: a server on loopback and engines to put behind it."""
+"""Shared helpers for tests of the embedded endpoint: a server on loopback and engines behind it."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ async def client(engine: Engine, *, loopback_only: bool = True) -> AsyncIterator
 
 
 class TalkativeEngine:
-    """Says "again" until nobody listens."""
+    """Sends "again" until the client disconnects."""
 
     name = "talkative"
     served_by = "talkative"

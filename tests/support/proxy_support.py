@@ -1,4 +1,4 @@
-"""A small HTTP proxy that opens tunnels, and remembers who asked for what."""
+"""A small HTTP proxy that opens tunnels and records its requests."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
 """What the chunks of an answer amount to: the second part of the reference decoder.
 
-``Answer.take`` is told each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
+``Answer.take`` receives each chunk, in order; ``Answer.verdict`` gives the result. The readings of what the
 specification leaves open are listed in ``reference_stream``.
 """
 
@@ -16,12 +16,12 @@ from tests.support.reference_reasons import COMPLETE, LENGTH, class_of_failure, 
 
 
 class NoAnswerError(ValueError):
-    """The body is no answer; the text says why."""
+    """The body is not an answer; the text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Expected:
-    """The verdicts that are right, none where there is no answer, and what a right answer holds."""
+    """The correct verdicts (none without an answer), and the contents of a correct answer."""
 
     verdicts: frozenset[str]
     text: str = ""
@@ -32,7 +32,7 @@ class Expected:
 
 @dataclass
 class Said:
-    """What one source (the deltas, or one whole message) has said."""
+    """The output of one source: the deltas, or one whole message."""
 
     text: list[str] = field(default_factory=list)
     refusal: list[str] = field(default_factory=list)
@@ -40,7 +40,7 @@ class Said:
     reasoned: bool = False
 
     def size(self) -> tuple[int, int, int, bool]:
-        """Something that changes whenever anything is said."""
+        """A value that changes with any output."""
         return len(self.text), len(self.refusal), self.calls.pieces, self.reasoned
 
 
@@ -116,7 +116,7 @@ class Answer:
             raise NoAnswerError("an error without choices")
 
     def _choice(self, choice: dict[str, Any]) -> bool:
-        """Read one choice; say whether the model has said anything in it."""
+        """Read one choice; return whether it has model output."""
         delta = _typed(choice.get("delta"), dict, "delta") or {}
         message = _typed(choice.get("message"), dict, "message") or {}
         before = self.deltas.size()
@@ -128,7 +128,7 @@ class Answer:
         return self._message(message) or has_said if message else has_said
 
     def _message(self, message: dict[str, Any]) -> bool:
-        """Read a whole message; say whether it says anything new."""
+        """Read a whole message; return whether it adds anything."""
         said = Said()
         nothing = said.size()
         _say(message, said)
@@ -145,7 +145,7 @@ class Answer:
         )
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
-        """The text that deltas and whole messages agree on."""
+        """Return the text on which deltas and whole messages agree."""
         spoken = [deltas if each == without_thinking(deltas) else each for each in messages if each]
         if not spoken:
             return deltas
@@ -275,7 +275,7 @@ def _content(content: Any) -> tuple[str, str, bool]:
 
 
 def _typed(value: Any, kind: type, name: str) -> Any:
-    """The value; ``None`` where it is of a wrong type and says nothing."""
+    """Return the value; ``None`` if it has a wrong type and no meaning."""
     if isinstance(value, kind):
         return value
     if value:

@@ -23,7 +23,7 @@ class Call(NamedTuple):
 
 
 class _Open:
-    """A call whose pieces may not all have come."""
+    """A call that may be incomplete."""
 
     def __init__(self) -> None:
         self.id: Any = None
@@ -120,7 +120,7 @@ class Calls:
 
 
 def _begins_another(call: _Open, piece: dict[str, Any]) -> bool:
-    """Whether a piece without an id is the first of another call."""
+    """Whether a part without an id is the first of another call."""
     function = piece.get("function")
     if not isinstance(function, dict) or not function.get("name") or not call.name:
         return False

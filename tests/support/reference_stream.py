@@ -1,4 +1,4 @@
-"""A slow and simple decoder of answers, to compare the real one with: ``expected`` gives the right verdict.
+"""A slow and simple decoder of answers, as a reference: ``expected`` returns the correct verdict.
 
 It is written from the specification and shares no code with ``batch.wire``. It reads the whole body at once,
 line by line and event by event, with the ``json`` module. It has two parts: this module reads the events, and

@@ -1,4 +1,4 @@
-"""A disk in memory that can be full, fail, and lose its power between any two operations.
+"""A simulated disk that can be full, fail, and lose power between any two operations.
 
 What has not been synced may or may not survive: names and contents are lost or kept independently of
 each other, as on a real file system, and so are the blocks of a content: a later one may be there when an
@@ -31,7 +31,7 @@ BLOCK = 100
 
 
 class PowerCutError(Exception):
-    """The power is gone; whatever was running sees nothing of what comes after."""
+    """The power has failed; the running code sees nothing of what follows."""
 
 
 @dataclass(eq=False, slots=True)
@@ -57,7 +57,7 @@ class _File:
 
 
 class SimulatedDisk:
-    """A ``FileSystem``. ``operations`` counts what changes something or waits for the disk.
+    """A ``FileSystem``. ``operations`` counts operations that change something or wait for the disk.
 
     ``errors`` are raised by the operations they are named for, ``error_at`` by the operation of that number
     and no other; ``capacity`` is in bytes over all files; the power fails before operation number
@@ -87,7 +87,7 @@ class SimulatedDisk:
         return {path.name for path in self._names}
 
     def restart(self, fate: Callable[[], Fate]) -> None:
-        """The machine comes up again after a power cut."""
+        """Start the machine again after a power failure."""
         for path in sorted(self._names.keys() | self._durable_names.keys()):
             if fate() != "lost":
                 self._settle(path)
@@ -99,7 +99,7 @@ class SimulatedDisk:
         self.forget_process()
 
     def forget_process(self) -> None:
-        """The process that had files open is gone, and the machine is not."""
+        """Kill the process with open files, but not the machine."""
         self._open.clear()
 
     def make_directories(self, path: Path) -> None:

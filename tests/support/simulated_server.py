@@ -1,4 +1,4 @@
-"""A server with so much capacity and no more, and a client that always has something to send.
+"""A simulated server with a fixed capacity, and a client that always has requests to send.
 
 Both live in virtual time, which is an argument: eleven minutes of hundreds of streams take about a second.
 """
@@ -76,7 +76,7 @@ class SimulatedServer:
         self._busy_until: list[float] = []
 
     def answer(self, now: float) -> tuple[float, Outcome]:
-        """How long the answer to a request that comes now takes, and what it is."""
+        """Return the duration and the kind of the answer to a request that arrives now."""
         busy = self._busy_until
         while busy and busy[0] <= now:
             heapq.heappop(busy)
@@ -120,7 +120,7 @@ class Trace:
 
 
 def simulate(server: SimulatedServer, capacity: ConcurrencyLimiter, seconds: int) -> Trace:
-    """Send whenever a slot is free, for so many seconds."""
+    """Send whenever a slot is free, for a number of seconds."""
     trace = Trace()
     under_way: list[tuple[float, int, float, Outcome]] = []
     numbers = itertools.count()

@@ -51,7 +51,7 @@ def name(chance: Random, events: Events) -> None:
 
 
 def insert_raw(chance: Random, events: Events) -> None:
-    """Comments, pings, blank data, fields that nobody knows, and what is no JSON."""
+    """Comments, pings, blank data, unknown fields, and invalid JSON."""
     events.insert(chance.randrange(len(events) + 1), Sent(raw=chance.choice(RAW)))
 
 
@@ -84,7 +84,7 @@ def insert_finish(chance: Random, events: Events) -> None:
 
 
 def insert_message(chance: Random, events: Events) -> None:
-    """A whole message: what was said so far, or something else."""
+    """A whole message: the output so far, or other output."""
     said = "".join(_content(event) for event in events)
     text = chance.choice((said, said[:-3], said + "!", "Else.", "", None))
     finish = chance.choice(("stop", None))
@@ -110,7 +110,7 @@ def insert_function_call(chance: Random, events: Events) -> None:
 
 
 def insert_other(chance: Random, events: Events) -> None:
-    """Something said in another choice, or the usage."""
+    """Output of another choice, or the usage."""
     other = {
         "index": chance.choice((1, 2, "1", "0", 0.0, -1, None)),
         "delta": {"content": "No."},

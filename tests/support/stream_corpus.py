@@ -1,4 +1,4 @@
-"""Short answers in the shapes that real servers send, with what each of them says.
+"""Short answers in the shapes of real servers, with their contents.
 
 The envelopes are those of the servers that a shape is named after: which fields they add, what stands in the
 first and in the last event, where the usage comes, and whether they send ``[DONE]``.

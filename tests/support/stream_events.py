@@ -1,4 +1,4 @@
-"""What the corpus of streams is written with: events, answers, and chunks as servers shape them."""
+"""Building blocks of the stream corpus: events, answers, and chunks in the shapes of servers."""
 
 from __future__ import annotations
 

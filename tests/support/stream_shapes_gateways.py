@@ -1,4 +1,4 @@
-"""Streams of gateways and hosted models, with what each of them says."""
+"""Streams of gateways and hosted models, with their contents."""
 
 from __future__ import annotations
 

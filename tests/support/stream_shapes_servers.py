@@ -1,4 +1,4 @@
-"""Streams of OpenAI and of the servers that people run themselves, with what each of them says."""
+"""Streams of OpenAI and of self-hosted servers, with their contents."""
 
 from __future__ import annotations
 

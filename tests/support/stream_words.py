@@ -1,4 +1,4 @@
-"""What the damage to streams is made of: finish reasons, errors, names, values of wrong types, raw lines."""
+"""Building blocks of damage to streams: finish reasons, errors, names, values of wrong types, raw lines."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Both ways of a request through aiohttp: the fast one, and the one by its public interface."""
+"""Both paths of a request through aiohttp: the fast one, and the public interface."""
 
 from __future__ import annotations
 

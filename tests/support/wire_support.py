@@ -1,4 +1,4 @@
-"""Bodies as servers send them, ways to feed them to a decoder, and how many cases a fuzzer draws."""
+"""Bodies as servers send them, ways to feed them to a decoder, and the number of cases of a fuzzer."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Make a failing body smaller: without events, without values in their JSON, with shorter texts."""
+"""Minimizes a failing body: removes events and JSON values, and shortens texts."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def smallest(body: bytes, fails: Callable[[bytes], bool]) -> bytes:
-    """A small body for which ``fails`` still holds; the body itself where nothing smaller does."""
+    """Return a small body for which ``fails`` still holds; the body itself if no smaller one does."""
     body = _plainer(body, fails)
     shrunk = True
     while shrunk:

@@ -44,7 +44,7 @@ Decide: TypeAlias = Callable[[Iterable[bytes], End], Outcome]
 
 
 class Finding(NamedTuple):
-    """Where the decoder is wrong: ``kind`` and ``why`` name the sort of error."""
+    """An error of the decoder: ``kind`` and ``why`` name its class."""
 
     kind: str
     why: str
@@ -67,7 +67,7 @@ class Finding(NamedTuple):
 
 
 def decide(parts: Iterable[bytes], end: End) -> Outcome:
-    """What the project makes of a body that comes in these parts."""
+    """Return the decoder's outcome for a body in these parts."""
     decoder = ReplyDecoder("text/event-stream")
     decoder.framed = end == "marked"
     try:
@@ -79,7 +79,7 @@ def decide(parts: Iterable[bytes], end: End) -> Outcome:
 
 
 def judge(case: Case, decide: Decide = decide) -> Finding | str:
-    """The finding that a case is, or the word under which it is counted."""
+    """Return the finding of a case, or the word under which it is counted."""
     try:
         outcome = decide([case.body], case.end)
     except Exception as error:  # noqa: BLE001
@@ -135,7 +135,7 @@ def _feedings(body: bytes, seed: int) -> Iterable[list[bytes]]:
 
 
 def examine(seeds: range, decide: Decide = decide) -> tuple[Counter[str], list[Finding]]:
-    """Try the cases of these seeds; give the counts, and the first finding of each sort."""
+    """Run the cases of these seeds; return the counts, and the first finding of each class."""
     counts: Counter[str] = Counter()
     found: dict[tuple[str, str], Finding] = {}
     for seed in seeds:
@@ -153,7 +153,7 @@ def examine(seeds: range, decide: Decide = decide) -> tuple[Counter[str], list[F
 
 
 def minimised(finding: Finding, decide: Decide = decide) -> Finding:
-    """The finding with the smallest body that is still of its sort."""
+    """Return the finding of the same class with the smallest body."""
     if "split" in finding.kind:
         return finding
 
@@ -168,7 +168,7 @@ def minimised(finding: Finding, decide: Decide = decide) -> Finding:
 
 
 def campaign(count: int, seed: int, processes: int) -> tuple[Counter[str], list[Finding]]:
-    """Try so many cases in several processes. The seeds of the cases begin at ``seed`` times 10⁹."""
+    """Run cases in several processes. The seeds of the cases begin at ``seed`` times 10⁹."""
     first = seed * 10**9
     blocks = [range(start, min(start + BLOCK, first + count)) for start in range(first, first + count, BLOCK)]
     counts: Counter[str] = Counter()

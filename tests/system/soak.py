@@ -36,7 +36,7 @@ FLAT = 6 * 2**20
 """Bytes that memory may grow between the second and the last quarter, beside what each result takes."""
 
 PER_RESULT = 60
-"""Bytes that a result may take for good: its place in the index, and what the allocator rounds up."""
+"""Bytes of memory that a result may keep: its place in the index, and what the allocator retains."""
 
 SETTINGS: dict[str, Any] = {
     "provider": "openai",
@@ -52,7 +52,7 @@ SETTINGS: dict[str, Any] = {
 
 @dataclass
 class Soaked:
-    """What a soak came to. ``wrong`` are sentences; there are none after a good one."""
+    """The result of a soak. ``wrong`` are error messages; it is empty after a success."""
 
     requests: int
     seconds: float
@@ -75,7 +75,7 @@ class Soaked:
 
 
 class Sampler(threading.Thread):
-    """Takes the resident memory of this process while a run goes on."""
+    """Samples the resident memory of this process during a run."""
 
     def __init__(self, every: float) -> None:
         super().__init__(daemon=True)
@@ -100,7 +100,7 @@ def resident() -> int:
 
 
 def descriptors() -> set[str]:
-    """What the open descriptors of this process lead to."""
+    """Return the targets of the open descriptors of this process."""
     found = set()
     for descriptor in os.listdir("/proc/self/fd"):
         try:
@@ -111,13 +111,13 @@ def descriptors() -> set[str]:
 
 
 def quarters_of(samples: list[int]) -> list[int]:
-    """The most of each quarter."""
+    """Return the maximum of each quarter."""
     size = max(1, len(samples) // 4)
     return [max(samples[start : start + size], default=0) for start in range(0, 4 * size, size)]
 
 
 def soak(folder: Path, requests: int, seed: int = 1, faults: float = FAULTS) -> Soaked:
-    """Run so many requests in a folder and judge what came out."""
+    """Run ``requests`` requests in a folder and judge the results."""
     rows = {f"row-{number}": f"prompt {number}" for number in range(requests)}
     with (folder / "rows.jsonl").open("w", encoding="utf-8") as file:
         file.writelines(json.dumps({"id": name, "prompt": prompt}) + "\n" for name, prompt in rows.items())
@@ -165,7 +165,7 @@ def settled(server: SoakServer) -> dict[str, Any]:
 
 
 def judged(output: Path, rows: dict[str, str]) -> list[str]:
-    """What is wrong with the results: every row must be answered, rightly, on one line."""
+    """Return the errors in the results: every row must have one line with the right answer."""
     left = dict(rows)
     wrong = []
     with output.open("rb") as lines:
@@ -180,7 +180,7 @@ def judged(output: Path, rows: dict[str, str]) -> list[str]:
 
 
 def grown(samples: list[int], requests: int) -> list[str]:
-    """How far memory is not flat; a short run says nothing of that."""
+    """Return how much memory grows; a short run is not conclusive."""
     _, second, _, last = quarters_of(samples)
     allowed = FLAT + PER_RESULT * requests // 2
     return [f"memory grew by {last - second} bytes, {allowed} are allowed"] if last - second > allowed else []

@@ -1,4 +1,4 @@
-"""The answers of the soak: each is a function of its prompt and carries a checksum of its own."""
+"""The answers of the soak: each is a function of its prompt and contains a checksum."""
 
 from __future__ import annotations
 

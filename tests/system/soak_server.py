@@ -1,4 +1,4 @@
-"""A fast server for the soak, in a process of its own. One request in twenty meets a fault, of 14 kinds.
+"""A fast server for the soak in a separate process. One request in twenty gets a fault, of 14 kinds.
 
 Which request meets which fault follows from a seed, the prompt and how often it has been asked, so that a
 soak can be repeated. The server speaks as much HTTP as the client needs: POST, a content length, keep-alive.
@@ -32,7 +32,7 @@ _NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Soak:
-    """What all connections share: the seed, the share of faults, and the counts."""
+    """The state that all connections share: the seed, the share of faults, and the counts."""
 
     def __init__(self, seed: int, share: float) -> None:
         self.faults: Counter[str] = Counter()

@@ -1,4 +1,4 @@
-"""Lives of a result log on a disk that fails in every way: what was called durable is there in the next life.
+"""Lives of a result log on a disk with all kinds of faults: durable results survive every one.
 
 Some here; for a campaign: ``PROMPTJOBS_DISK_CASES=20000 python -m pytest tests/system/test_disk_faults.py``.
 """
@@ -49,7 +49,7 @@ CASES = settings(
 
 @dataclass(frozen=True)
 class Life:
-    """What one run writes, what the disk does meanwhile, and how the run ends.
+    """One life: what a run writes, what the disk does, and how the run ends.
 
     Operations of the disk count from the beginning of this life. ``job`` are the ids that a finished output
     is put in order by.
@@ -90,7 +90,7 @@ earlier_files = st.lists(
 
 
 class Promises:
-    """What the log has called durable, by id: the version, and those that were only tried since."""
+    """The acknowledged results by id: the durable version, and later attempted versions."""
 
     def __init__(self) -> None:
         self._version = 0
@@ -161,7 +161,7 @@ def superseded_on(disk: SimulatedDisk) -> list[Result]:
 
 
 def prepare(disk: SimulatedDisk, life: Life) -> None:
-    """Let the disk do in this life what it is to do."""
+    """Configure the disk for this life."""
     disk.error_at, disk.errors, disk.capacity = {}, {}, None
     disk.longest_write = life.longest_write
     if life.trouble in ("killed", "power"):
@@ -175,7 +175,7 @@ def prepare(disk: SimulatedDisk, life: Life) -> None:
 
 
 async def live(disk: SimulatedDisk, life: Life, promises: Promises) -> None:
-    """One run, from opening the log to the end that this life has."""
+    """One run, from opening the log to the end of this life."""
     log = ResultLog.open(PATH, files=disk)
     promises.check(results_on(disk), superseded_on(disk))
     for batch in life.batches:
@@ -247,7 +247,7 @@ async def live_all(disk: SimulatedDisk, all_lives: list[Life], fate: Callable[[]
 @pytest.mark.slow
 @CASES
 @given(start=earlier_files, all_lives=st.lists(lives, min_size=1, max_size=5), data=st.data())
-def test_no_disk_makes_the_log_break_its_promise(
+def test_acknowledged_results_survive_any_disk_fault(
     start: bytes, all_lives: list[Life], data: st.DataObject
 ) -> None:
     disk = SimulatedDisk()

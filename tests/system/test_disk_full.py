@@ -1,4 +1,4 @@
-"""A disk that is really full: a small one, mounted for the test alone. Exit 74; then space; then the rest."""
+"""A full disk: a small one, mounted for the test. Exit code 74; then free space; then a complete run."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.anyio
 
 MOUNTS = ["unshare", "--user", "--map-root-user", "--mount", "sh", "-ec"]
-"""A shell that may mount what it likes, and that nobody else sees."""
+"""A shell in its own mount namespace."""
 
 ROWS = {f"row-{number}": f"number {number}" for number in range(100)}
 TEXT = "word " * 500
 
 
 def can_mount() -> bool:
-    """Whether this machine lets us have a disk of our own."""
+    """Whether this machine allows a mount for the test."""
     try:
         return (
             subprocess.run(

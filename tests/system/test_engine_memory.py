@@ -1,4 +1,4 @@
-"""Memory does not know how long a job is, but for the bookkeeping of ids."""
+"""Memory does not depend on the length of a job, except for the index of ids."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def run(rows: int, *more: str) -> dict[str, float]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("more", "ending"), [([], "succeeded"), (["fail"], "failed")])
-def test_a_long_job_takes_no_more_memory_than_a_short_one(more: list[str], ending: str) -> None:
+def test_a_long_job_needs_no_more_memory_than_a_short_one(more: list[str], ending: str) -> None:
     few, many = run(FEW, *more), run(ROWS, *more)
     assert (few[ending], many[ending]) == (FEW, ROWS)
     assert many["peak"] - few["peak"] <= 32 * 2**20 + ID * (ROWS - FEW)

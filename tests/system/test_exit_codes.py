@@ -1,4 +1,4 @@
-"""Every exit code of the contract, from the real command; and the same command, once mended, goes on to 0."""
+"""Every exit code of the contract, from the real command; after a repair, the same command ends with 0."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ class Task:
 
     @property
     def summary(self) -> dict[str, Any] | None:
-        """What the last run came to, if it got so far."""
+        """Return the summary of the last run, if it got so far."""
         path = self.output.with_name("job.jsonl.summary.json")
         return json.loads(path.read_text()) if path.exists() else None
 
@@ -212,7 +212,7 @@ async def internal_error(task: Task) -> int:
 
 
 class Way(NamedTuple):
-    """A way to an exit code, and whether anything may have been sent by then."""
+    """A scenario for an exit code, and whether anything may have been sent."""
 
     code: int
     come_to: Callable[[Task], Awaitable[int]]

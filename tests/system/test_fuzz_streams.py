@@ -56,7 +56,7 @@ def test_a_seed_gives_the_same_case_again() -> None:
 def reference(
     tamper: Callable[[bytes], bytes] = bytes, verdict: str | None = None
 ) -> Callable[[Iterable[bytes], End], Outcome]:
-    """A decoder that is right but for what ``tamper`` does to the body, and for the verdict that it gives."""
+    """A correct decoder except for the effect of ``tamper`` on the body, and for its verdict."""
 
     def decide(parts: Iterable[bytes], end: End) -> Outcome:
         right = expected(tamper(b"".join(parts)), confirmed=end == "marked")
@@ -72,7 +72,7 @@ def reference(
     return decide
 
 
-def test_a_decoder_that_is_right_gives_no_findings() -> None:
+def test_a_correct_decoder_gives_no_findings() -> None:
     assert examine(range(300), reference())[1] == []
 
 
@@ -120,5 +120,5 @@ def test_a_finding_is_made_small() -> None:
     assert minimised(finding._replace(body=stream), deaf).body == b"\n\n".join(small)
 
 
-def test_what_cannot_be_made_smaller_stays() -> None:
+def test_a_minimal_finding_is_not_changed() -> None:
     assert smallest(b"data: x\n\n", lambda body: body == b"data: x\n\n") == b"data: x\n\n"

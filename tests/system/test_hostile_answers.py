@@ -1,4 +1,4 @@
-"""Answers that are meant to do harm: each is one line of the output, and none reaches a terminal as it is.
+"""Malicious answers: each is one line of the output, and none reaches a terminal unescaped.
 
 Nor what is written for people to look at: the log and the summary beside the output.
 """
@@ -83,7 +83,7 @@ def refused(received: Received) -> Script:
 
 
 @pytest.mark.parametrize("text", ["", " ", " a  b ", "a \0b", HARM["all of it at once"]])
-def test_a_fault_server_says_what_it_is_told(text: str) -> None:
+def test_a_fault_server_plays_its_script(text: str) -> None:
     (send,) = answer(text)
     assert isinstance(send, Send)
     body = send.data.partition(b"\r\n\r\n")[2].split(b"\r\n", 1)[1]

@@ -1,4 +1,4 @@
-"""A job of any length: read as a stream, in memory that does not grow with it."""
+"""A job of any length is read as a stream, in constant memory."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ def traced() -> Iterator[Callable[[], int]]:
         tracemalloc.stop()
 
 
-def test_streaming_needs_no_memory_for_what_has_passed(long_job: JobSource) -> None:
+def test_streaming_needs_no_memory_for_past_rows(long_job: JobSource) -> None:
     stream = long_job.requests()
     assert len(list(islice(stream, 1000))) == 1000
     with traced() as peak:
@@ -57,7 +57,7 @@ def test_streaming_needs_no_memory_for_what_has_passed(long_job: JobSource) -> N
     assert sum(1 for _ in stream) == ROWS - 51_000
 
 
-def test_the_check_remembers_under_a_hundred_bytes_a_row(tmp_path: Path) -> None:
+def test_the_check_stores_less_than_a_hundred_bytes_per_row(tmp_path: Path) -> None:
     job = _job(tmp_path, ROWS // 2)
     with traced() as peak:
         plan = check(job)
@@ -65,7 +65,7 @@ def test_the_check_remembers_under_a_hundred_bytes_a_row(tmp_path: Path) -> None
     assert peak() / plan.total < 100
 
 
-def test_rows_without_ids_cost_under_a_hundred_bytes_each() -> None:
+def test_rows_without_ids_need_less_than_a_hundred_bytes_each() -> None:
     ordinals = Ordinals()
     with traced() as peak:
         length = sum(len(ordinals.name(f"{n:032x}"[::-1])) for n in range(ROWS))

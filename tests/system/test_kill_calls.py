@@ -1,4 +1,4 @@
-"""A run that dies at each of its operations on the disk, on a file that needs every kind of mending.
+"""A run that is killed at each of its disk operations, on a file that needs every kind of repair.
 
 It is another job file that wrote the file, and some of its answers are to requests that have changed since.
 """
@@ -48,7 +48,7 @@ def echo(received: Received) -> Script:
 
 @pytest.fixture
 async def damaged(tmp_path: Path) -> bytes:
-    """What an earlier run of half the rows left, failures among it, and what a crash then did to it."""
+    """The output of an earlier run of half the rows, with failures, and the damage of a crash."""
     retries = {"max_attempts": 1}
     async with FaultServer(busy_for_odd_numbers) as server:
         job = write_job(tmp_path, server.url, EARLIER, retries=retries, concurrency=1)
@@ -61,7 +61,7 @@ async def damaged(tmp_path: Path) -> bytes:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("order", "prune"), [("completion", False), ("input", True)])
-async def test_a_death_at_any_operation_loses_nothing(
+async def test_a_kill_at_any_operation_loses_nothing(
     tmp_path: Path, damaged: bytes, order: str, prune: bool
 ) -> None:
     output = tmp_path / "output" / "job.jsonl"
@@ -112,7 +112,7 @@ def check_what_is_left(output: Path, damaged: bytes, acknowledged: list[str], *,
 
 
 def check_what_is_whole(output: Path, order: str, *, prune: bool) -> None:
-    """One success for each row, in the order that was asked for, and nothing left lying about."""
+    """One success for each row, in the requested order, and no leftover files."""
     results = whole_lines(output)
     names = [result.id for result in results]
     wanted = [*ROWS] if prune else [*ROWS, ORPHAN]

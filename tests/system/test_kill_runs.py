@@ -1,4 +1,4 @@
-"""Runs killed at random moments: nothing acknowledged is lost, no id comes twice, and the next run completes.
+"""Runs killed at random moments: acknowledged results are never lost or duplicated; the next run completes.
 
 Every second run takes over the output of another job file, in which a third of the answers are to requests
 that have changed since: these answers are kept, each once.
@@ -46,7 +46,7 @@ DURABILITIES: tuple[Durability, ...] = ("fsync", "fsync", "flush")
 
 
 class Moment(NamedTuple):
-    """When to kill: some seconds after the server has seen so many requests."""
+    """When to kill: some seconds after the server has received a number of requests."""
 
     requests: int
     delay: float
@@ -65,7 +65,7 @@ def some_moment(random: Random, *, is_second_night: bool) -> Moment:
 
 
 class Echo:
-    """Answers each request after 10 ms, and pulls a trigger at a moment of its counting.
+    """Answers each request after 10 ms, and triggers at a counted moment.
 
     The answer is the prompt and, where ``length`` is large, something for long writes.
     """
@@ -93,7 +93,7 @@ class Echo:
 
 
 class RunStatistics:
-    """What came of the kills."""
+    """The results of the kills."""
 
     def __init__(self) -> None:
         self.kills = self.within = self.acknowledged = self.unacknowledged = self.torn = self.too_late = 0
@@ -103,7 +103,7 @@ class RunStatistics:
         return (
             f"{self.kills} runs killed, {self.within} of them between the first and the last append; "
             f"{self.acknowledged} acknowledged results, all there; {self.unacknowledged} there that were not "
-            f"acknowledged yet; {self.torn} torn lines; {self.too_late} runs ended before their kill; "
+            f"acknowledged yet; {self.torn} partial lines; {self.too_late} runs ended before their kill; "
             f"{self.second_nights} took over the output of another job, of which {self.moving} died with "
             f"superseded answers in both files and {self.moved} with them in the second"
         )

@@ -1,4 +1,4 @@
-"""Two runs on one output: one runs, the other is told who does, ends at once and touches nothing.
+"""Two runs on one output: one runs; the other reports the holder, ends at once and changes nothing.
 
 Some here; for the full count: ``PROMPTJOBS_RACES=100 python -m pytest tests/system/test_lock_runs.py``.
 """
@@ -59,9 +59,9 @@ def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
 
 
 def check_what_it_was_told(stderr: str, pid: int | str) -> None:
-    """Who holds the output: process, host, start."""
+    """Return the holder of the lock: process, host, start."""
     assert re.fullmatch(
-        rf"promptjobs: \S+/output/job\.jsonl is held by another run \(process {pid} on "
+        rf"promptjobs: \S+/output/job\.jsonl is locked by another run \(process {pid} on "
         rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)\n",
         stderr,
     )
@@ -89,7 +89,7 @@ async def test_the_second_run_touches_nothing(
 
 
 @pytest.mark.parametrize("race", range(RACES // 2))
-async def test_of_two_that_start_together_one_runs(
+async def test_of_two_runs_that_start_together_one_runs(
     promptjobs: Command, tmp_path: Path, server: Withholding, race: int
 ) -> None:
     write_job(tmp_path, f"{server.url}/v1", ROWS)
@@ -104,6 +104,6 @@ async def test_of_two_that_start_together_one_runs(
         tasks.start_soon(run)
         tasks.start_soon(run)
     assert [code for code, _ in ended] == [75, 0]
-    assert "is held by another run" in ended[0][1]
+    assert "is locked by another run" in ended[0][1]
     assert sorted(result.id for result in whole_lines(tmp_path / "output" / "job.jsonl")) == sorted(ROWS)
     assert len(server.seen) == len(ROWS)

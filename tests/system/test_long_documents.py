@@ -1,6 +1,6 @@
 """A document of 20,000 words through ``jobs/map.yaml`` and ``jobs/reduce.yaml``, by the real command.
 
-What the command sends is told from what a server receives; that it ends well, from the embedded endpoint.
+A server records what the command sends; the embedded endpoint shows that the job succeeds.
 """
 
 from __future__ import annotations
@@ -214,7 +214,7 @@ async def test_a_document_with_a_failed_chunk_is_not_reduced_silently(promptjobs
         assert summariser.prompts == [chunks[1], reduces[1]]
 
 
-async def test_a_document_that_grows_or_shrinks_is_reduced_anew_with_what_has_changed(
+async def test_a_document_that_grows_or_shrinks_is_reduced_again(
     promptjobs: Command,
 ) -> None:
     text = long_text(1_000)

@@ -1,4 +1,4 @@
-"""A server that echoes a key, in whatever form and wherever: the key reaches no file and no screen."""
+"""A server that echoes a key in any form and place: the key reaches no file and no terminal."""
 
 from __future__ import annotations
 
@@ -254,7 +254,7 @@ async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs
 
 
 @pytest.mark.parametrize("form", FORMS)
-def test_each_form_is_taken_out_and_the_rest_stays(form: str) -> None:
+def test_each_form_is_removed_and_other_text_stays(form: str) -> None:
     text = f"Before ({FORMS[form]}) after."
     reply = Credentials(KEY).redacted(Reply(text, Verdict.COMPLETE))
     assert reply.redacted
@@ -273,7 +273,7 @@ CLEAN: dict[str, str] = {
 
 
 @pytest.mark.parametrize("name", CLEAN)
-def test_other_texts_stay_as_they_are(name: str) -> None:
+def test_other_texts_are_not_changed(name: str) -> None:
     reply = Reply(CLEAN[name], Verdict.COMPLETE, reasoning=CLEAN[name], served_by="m")
     assert Credentials(KEY).redacted(reply) is reply
     cut = Reply(CLEAN[name], Verdict.LENGTH)
@@ -287,12 +287,12 @@ def test_other_texts_stay_as_they_are(name: str) -> None:
         ({"x-title": "a summariser of documents"}, "I am a summariser of documents."),
     ],
 )
-def test_a_header_that_is_no_secret_is_not_taken_out(headers: Mapping[str, str], text: str) -> None:
+def test_a_header_that_is_not_secret_is_not_redacted(headers: Mapping[str, str], text: str) -> None:
     reply = Reply(text, Verdict.COMPLETE)
     assert Credentials(KEY, headers).redacted(reply) is reply
 
 
-async def test_secrets_that_are_words_are_taken_out_of_messages_alone() -> None:
+async def test_secrets_that_are_words_are_redacted_only_in_messages() -> None:
     known = Credentials("ollama", {}, ("hunter2",))
     reply = Reply("ollama runs here, said hunter2.", Verdict.COMPLETE)
     assert known.redacted(reply) is reply
@@ -306,7 +306,7 @@ def test_tokens_with_their_bytes_go_where_the_text_held_a_key() -> None:
     assert (reply.text, reply.logprobs) == ("…", None)
 
 
-def test_an_answer_whose_finish_reason_is_not_known_is_searched_as_any_other() -> None:
+def test_an_answer_with_an_unknown_finish_reason_is_searched_too() -> None:
     answer = Reply(f"It is {KEY}.", Verdict.COMPLETE, reasoning=f"Hm, {KEY}?")
     failure = Failure(
         "unknown_finish", "no word of ours", finished=True, partial_text=answer.text, answer=answer

@@ -1,4 +1,4 @@
-"""Signals while nothing is being sent: the command says what stopped it, loses nothing, and goes on later."""
+"""Signals while nothing is sent: the command reports the signal, loses nothing, and can be resumed."""
 
 from __future__ import annotations
 

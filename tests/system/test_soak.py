@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 REQUESTS = 3000
 
 
-def test_every_answer_is_right_whatever_fails(tmp_path: Path) -> None:
+def test_every_answer_is_right_despite_faults(tmp_path: Path) -> None:
     soaked = soak(tmp_path, REQUESTS)
     assert soaked.wrong == []
     assert soaked.server["faults"].keys() == set(KINDS)
@@ -32,7 +32,7 @@ def test_every_answer_is_right_whatever_fails(tmp_path: Path) -> None:
     assert len(judged(output, rows)) == 1
 
 
-def test_an_answer_knows_its_prompt() -> None:
+def test_an_answer_identifies_its_prompt() -> None:
     text = "".join(pieces("prompt 7"))
     assert is_right("prompt 7", text)
     assert not is_right("prompt 77", text)

@@ -56,8 +56,8 @@ class ContextLimit:
                 yield (
                     f"{target.too_long} of {target.requests} requests to {name} may be too long for the "
                     f"embedded model, which takes {CONTEXT} tokens for prompt and answer together; the "
-                    f"longest, {target.longest}, has about {target.most:.0f} and {target.answer} for its answer; "
-                    f"{self._way_out(target.answer)}"
+                    f"longest, {target.longest}, has about {target.most:.0f} and {target.answer} for its "
+                    f"answer; {self._way_out(target.answer)}"
                 )
 
     def _way_out(self, answer: int) -> str:

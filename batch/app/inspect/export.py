@@ -6,6 +6,7 @@ import os
 from collections import Counter
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from secrets import token_hex
 from typing import TYPE_CHECKING, BinaryIO, TypeAlias
 
@@ -15,10 +16,11 @@ from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
 from batch.errors import OutputWriteError, UsageError
 from batch.inputs.readers.table_files import Table, tables
+from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.paths import real
 from batch.results.contents import holds_results
-from batch.results.export.json_rows import NotTextError
-from batch.results.export.registry import is_for_test, needs_messages, writer
+from batch.results.export.protocol import NotTextError
+from batch.results.export.registry import format_of
 from batch.results.filesystem import reason
 from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
@@ -29,7 +31,7 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import JobFile
     from batch.records import JSONObject, Result
-    from batch.results.export.registry import Write
+    from batch.results.export.protocol import ExportFormat, Write
 
     Answer: TypeAlias = tuple[Result, Sequence[JSONObject] | None]
 
@@ -52,18 +54,18 @@ class Exported:
 class Exporter:
     """Writes answers in one format; with ``keep_failed`` failed ones too, where the format has room for them.
 
-    ``test_share`` of the files' answers go to a second file.
+    ``test_share`` of the files' answers go to a second file. Raises ``UsageError`` for an unknown format.
     """
 
     def __init__(self, form: str, *, keep_failed: bool = False, test_share: float = 0.0) -> None:
-        self._form = form
-        self._keep_failed = keep_failed and not needs_messages(form)
+        self._format = format_of(form)
+        self._keep_failed = keep_failed and not self._format.NEEDS_MESSAGES
         self._test_share = test_share
         self.exported = Exported()
 
     def to_stream(self, answers: Iterator[Answer], stream: BinaryIO) -> None:
         """Write all of them there. Raises ``UsageError`` where none can be written, and ``OSError``."""
-        with writer(self._form, stream) as write:
+        with self._format.writer(stream) as write:
             self._pour(answers, write, write)
         stream.flush()
 
@@ -80,7 +82,7 @@ class Exporter:
             _check_replaceable(name, read)
         try:
             with ExitStack() as stack:
-                writes = [stack.enter_context(_file_writer(self._form, name)) for name in names]
+                writes = [stack.enter_context(_file_writer(self._format, name)) for name in names]
                 self._pour(answers, writes[0], writes[-1])
         except OSError as error:
             raise OutputWriteError(f"{path} could not be written: {reason(error)}") from error
@@ -106,7 +108,7 @@ class Exporter:
     def _why_not(self, result: Result, messages: Sequence[JSONObject] | None) -> str:
         if result.status == "failed" and not self._keep_failed:
             return "failed"
-        return NO_MESSAGES if messages is None and needs_messages(self._form) else ""
+        return NO_MESSAGES if messages is None and self._format.NEEDS_MESSAGES else ""
 
     def of_output(self, output: Path) -> Iterator[Answer]:
         """The results of a file, in its order. Raises ``UsageError`` where it cannot be read."""
@@ -135,7 +137,7 @@ class Exporter:
 def sources(job: JobFile) -> list[Path]:
     """The files that a job's answers come from, but for documents."""
     files = [path for path in (job.path, job.output, job.rows) if path]
-    if job.inputs is not None and job.inputs.kind != "files":
+    if job.inputs is not None and job.inputs.kind != DOCUMENTS:
         found = tables(job.inputs, job.output)
         files += [table.path for table in found if isinstance(table, Table)]
     return files
@@ -153,15 +155,21 @@ def _check_replaceable(path: Path, read: Collection[Path]) -> None:
 
 
 @contextmanager
-def _file_writer(form: str, path: Path) -> Iterator[Write]:
+def _file_writer(form: ExportFormat, path: Path) -> Iterator[Write]:
     """A writer to a new file, which takes the place of ``path`` at the end and not before."""
     path = real(path)  # replacing a link would leave the file behind it as it was
     part = path.with_name(f"{path.name}.{token_hex(4)}.part")  # the plain name may be somebody's download
     with part.open("xb") as stream:
         try:
-            with writer(form, stream) as write:
+            with form.writer(stream) as write:
                 yield write
             stream.close()
             os.replace(part, path)
         finally:
             part.unlink(missing_ok=True)
+
+
+def is_for_test(request_id: str, share: float) -> bool:
+    """Whether a result belongs to the part for testing: by its id alone, so that it stays where it is."""
+    digest = blake2b(request_id.encode(), digest_size=8, person=b"split").digest()
+    return int.from_bytes(digest) < share * 2**64

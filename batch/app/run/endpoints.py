@@ -15,8 +15,6 @@ from yarl import URL
 from batch.app.setup import trust
 from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
-from batch.local_model.parent import started
-from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.providers.timeouts import Timeouts
@@ -33,6 +31,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
     from batch.protocols import Provider
+    from batch.providers.client import HttpClient
     from batch.records import Outcome, Request
 
 
@@ -150,6 +149,8 @@ class Endpoints:
         return EmbeddedEndpoint(speaking(endpoint.base_url + dialect.EMBEDDED_PATH, credentials), child)
 
     async def _client(self, proxy: str | None, *, keep_alive: bool) -> HttpClient:
+        from batch.providers.client import HttpClient  # noqa: PLC0415 - aiohttp is slow to load
+
         if (proxy, keep_alive) not in self._clients:
             client = HttpClient(
                 self._timeouts, proxy=proxy, keep_alive=keep_alive, finish_reasons=self._finish_reasons
@@ -158,6 +159,8 @@ class Endpoints:
         return self._clients[proxy, keep_alive]
 
     async def _engine(self, engine: str) -> tuple[Endpoint, Process]:
+        from batch.local_model.parent import started  # noqa: PLC0415 - most runs have another endpoint
+
         if engine not in self._engines:
             context = started(engine, cache=self._cache, progress=self._progress)
             self._engines[engine] = await self._stack.enter_async_context(context)

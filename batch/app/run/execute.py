@@ -12,22 +12,26 @@ import anyio
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
+from batch.app.run import summary
+from batch.app.run.engine import send
 from batch.app.run.event_log_reporter import RunLog
 from batch.app.run.finalize import finish, publish
+from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_statistics import Statistics
-from batch.app.run.session import Session
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
 from batch.app.run.summary import Beginning
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
-from batch.events import ProcessEnding, RunStarted
+from batch.events import ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
+from batch.results.replaced import Replaced
+from batch.results.result_line import stored
 from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
 
@@ -38,6 +42,7 @@ if TYPE_CHECKING:
     from batch.app.run.output_claim import Claim
     from batch.app.run.request_feed import RequestFeed
     from batch.app.setup.environment import Environment
+    from batch.errors import PromptJobsError
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
@@ -67,9 +72,8 @@ async def execute(
             try:
                 with signals.stoppable(UNSENT):
                     log = stack.enter_context(await _opened(job, options))
-                    prepared = await _prepared(job, log, run_log, observers, options)
-                session = Session(job, environment, observers, statistics, options, signals)
-                return await _carried_out(prepared, session, signals, options)
+                    prepared = await _prepared(job, log, run_log, observers, statistics, options)
+                return await _carried_out(prepared, environment, signals)
             except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
                 raise explained(error, run_log) from error.__cause__
 
@@ -88,6 +92,8 @@ class _Prepared:
     log: ResultLog
     run_log: RunLog
     observers: Observers
+    statistics: Statistics
+    options: RunOptions
     begun: Beginning
     claim: Claim
     source: JobSource
@@ -120,9 +126,31 @@ class _Prepared:
         """Lines of requests that the job does not have; none are known before all of the job is."""
         return self.feed.plan.orphans(self.lines) if self.feed.is_whole else 0
 
+    async def summarize(
+        self, outcome: RunOutcome, orphans: int, error: PromptJobsError | None = None
+    ) -> Summary:
+        """Publish the summary of the run, and return it; ``error`` is what ended it early."""
+        built = summary.build(
+            self.job,
+            self.feed.plan,
+            self.statistics,
+            outcome,
+            self.begun,
+            orphans=orphans,
+            fail_fast=self.options.fail_fast,
+            error=error,
+        )
+        await publish(built, self.job.output, self.observers)
+        return built
+
 
 async def _prepared(
-    job: JobFile, log: ResultLog, run_log: RunLog, observers: Observers, options: RunOptions
+    job: JobFile,
+    log: ResultLog,
+    run_log: RunLog,
+    observers: Observers,
+    statistics: Statistics,
+    options: RunOptions,
 ) -> _Prepared:
     begun = await anyio.to_thread.run_sync(Beginning.of, job)
     for notice in log.notices:
@@ -140,52 +168,59 @@ async def _prepared(
     plan = feed.plan
     selected = plan.total - plan.left_out.total()
     observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
-    return _Prepared(job, log, run_log, observers, begun, claimed, source, feed, lines, told)
+    return _Prepared(
+        job, log, run_log, observers, statistics, options, begun, claimed, source, feed, lines, told
+    )
 
 
-async def _carried_out(run: _Prepared, session: Session, signals: Signals, options: RunOptions) -> Summary:
-    job, observers, plan, begun = run.job, run.observers, run.feed.plan, run.begun
-    is_pruned = False
+async def _carried_out(run: _Prepared, environment: Environment, signals: Signals) -> Summary:
+    outcome, is_pruned = RunOutcome(), False
     try:
         if run.log.is_restated:
             await run.record()
-            observers.warn(written_again(await run.log.write_restated()))
-        session.count_from(run.log)
-        if plan.to_send and options.limit != 0:
-            await session.send(run.feed, run.log, run.record)
+            run.observers.warn(written_again(await run.log.write_restated()))
+        run.feed.plan.replaced = Replaced(run.log.contents.index)
+        outcome = await send(
+            run.job,
+            run.feed,
+            run.log,
+            run.observers,
+            environment=environment,
+            options=run.options,
+            signals=signals,
+            ready=run.record,
+        )
+        outcome.check()
         with signals.stoppable(UNFINISHED):
-            if not session.told_twice:  # else the next run does the rest
-                await _count_the_rest(run, session)
+            if not outcome.must_end_now:  # else the next run does the rest
+                await _count_the_rest(run)
                 await run.take_over()
-                is_pruned = await _finished(run, options)
+                is_pruned = await _finished(run)
     except Exception as caught:  # noqa: BLE001 - the summary is left whatever it was
         error = explained(caught, run.run_log)
-        if session.has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
-            summary = session.summary(plan, begun, run.orphans, error)
-            await publish(summary, job.output, observers)
-            error.exit_code = summary.exit_code
+        has_sent = run.statistics.attempts > 0
+        if has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
+            error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
-    summary = session.summary(plan, begun, 0 if is_pruned else run.orphans)
-    await publish(summary, job.output, observers)
-    return summary
+    return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 
-async def _finished(run: _Prepared, options: RunOptions) -> bool:
+async def _finished(run: _Prepared) -> bool:
     """Leave the output as the job asks for it, and return whether it was pruned."""
-    job, log = run.job, run.log
+    job, log, prune = run.job, run.log, run.options.prune
     keep = job.on_change != "replace"
-    is_pruned = await finish(log, run.source, job.order, run.observers, prune=options.prune, keep=keep)
+    is_pruned = await finish(log, run.source, job.order, run.observers, prune=prune, keep=keep)
     if text := run.feed.closing_notice(log.kept):
         run.observers.inform(text)
     return is_pruned
 
 
-async def _count_the_rest(run: _Prepared, session: Session) -> None:
+async def _count_the_rest(run: _Prepared) -> None:
     """Come to know all of a job that was not gone through beforehand."""
 
     async def write(results: Sequence[Result]) -> None:
         await run.record()
-        await session.write(run.log, results)
+        run.observers.emit(ResultsDurable(await stored(run.log, results)))
 
     await run.feed.finish(write)
     if (growth := run.feed.growth()) is not None:

@@ -176,7 +176,7 @@ class Allowance:
     """How many requests may be sent, over all targets; ``None``: no limit. ``used_up``: it cut something."""
 
     def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
-        self._left = limit
+        self._limit = self._left = limit
         self._clock = clock
         self.used_up = limit == 0
 
@@ -188,6 +188,11 @@ class Allowance:
             yield request
             if self.used_up:
                 return
+
+    @property
+    def reached(self) -> str | None:
+        """The limit in words, once it has cut something."""
+        return f"--limit: {self._limit} requests were sent" if self.used_up else None
 
     def takes_one(self) -> bool:
         """Whether one more may be sent."""

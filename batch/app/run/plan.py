@@ -21,7 +21,6 @@ from batch.local_model.engine_identity import identity
 from batch.scheduling.reference_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
 from batch.scheduling.selection import EVERYTHING, Selection, matches
-from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -29,6 +28,7 @@ if TYPE_CHECKING:
     from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
     from batch.records import Known, Request
+    from batch.results.replaced import Replaced
 
 
 _HAS_LINE = frozenset({State.CHANGED, State.DONE})
@@ -46,7 +46,8 @@ class Plan:
     ``repeats``: some differ in nothing but their ordinal. ``superseding`` counts the requests to be sent that
     have a succeeded line: those that have changed, and those that are ``forced``. ``failed_codes`` counts all
     requests that have failed. ``left_out`` are those that would be sent if the ``selection`` took them.
-    ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet.
+    ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet. ``replaced`` counts
+    the results that the run has replaced.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -60,6 +61,7 @@ class Plan:
     failed_codes: Counter[str] = field(default_factory=Counter)
     left_out: Counter[State] = field(default_factory=Counter)
     unmatched: set[str] = field(init=False)
+    replaced: Replaced | None = None
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     of_documents: bool = False
     changes: Changes = field(default_factory=Changes)
@@ -162,7 +164,7 @@ class Plan:
 def open_source(job: JobFile) -> JobSource:
     """The job's requests. The embedded engine and its weights are a part of their identity."""
     identities = {model.id: identity(model.engine) for model in job.models if model.engine}
-    return JobSource(job, identities, CANONICAL)
+    return JobSource(job, identities)
 
 
 def draw_up(

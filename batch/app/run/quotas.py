@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.setup.price_tables import price_of
@@ -17,21 +18,35 @@ if TYPE_CHECKING:
     from batch.scheduling.admission import Admission
 
 
+@dataclass(frozen=True, slots=True)
+class Spending:
+    """What the attempts of a run cost, in the currency of the job.
+
+    ``cost`` is the sum, as far as it is known; ``None`` where a model has neither a price nor a provider that
+    states costs. ``provider_cost`` is the part of it that providers have stated; ``None`` where they have
+    stated nothing. ``unmetered`` counts the attempts that are not in ``cost``, since their cost is unknown.
+    """
+
+    cost: float | None = None
+    provider_cost: float | None = None
+    unmetered: int = 0
+
+
 class Quotas:
-    """The run's budget over ``models``, those that it sends to. ``currency`` is that of its costs."""
+    """The run's budget over ``models``, those that it sends to."""
 
     def __init__(self, job: JobFile, models: Iterable[Model]) -> None:
         limits = job.limits
         self.budget = Budget(tokens=limits.tokens, cost=limits.cost, failures=_failure_limit(limits))
-        self.currency = job.currency
+        self._currency = job.currency
         self._limited = any(limit is not None for limit in (limits.tokens, limits.cost, limits.failures))
-        self._prices = {model.id: price_of(model, self.currency) for model in models}
+        self._prices = {model.id: price_of(model, self._currency) for model in models}
         self._admissions: dict[str, Quota | ProviderCosts] = {}
 
     def admission(self, model: Model) -> Admission:
         """What stands before the model's attempts. What providers state as their costs is in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
-        price, is_usd = self._prices[model.id], self.currency == USD
+        price, is_usd = self._prices[model.id], self._currency == USD
         if self._limited or price is not None or rates != Rates():
             quota = Quota(self.budget, rates, price, takes_provider_costs=is_usd)
             self._admissions[model.id] = quota
@@ -40,24 +55,13 @@ class Quotas:
             return UnlimitedAdmission()
         return self._admissions.setdefault(model.id, ProviderCosts(self.budget))
 
-    @property
-    def cost(self) -> float | None:
-        """What all attempts cost, as far as it is known; ``None`` where a model has neither a price nor a
-        provider that states costs."""
+    def spending(self) -> Spending:
+        """What the run has spent by now."""
         if not self._prices or not all(map(self._is_known, self._prices)):
-            return None
-        return round(self.budget.cost.known, 9)
-
-    @property
-    def provider_cost(self) -> float | None:
-        """The part of ``cost`` that providers have stated; ``None`` where they have stated nothing."""
-        stated = self.budget.provider_cost
-        return None if stated is None or self.cost is None else round(stated, 9)
-
-    @property
-    def unmetered(self) -> int:
-        """Attempts that are not in ``cost``, because it is not known what they took."""
-        return 0 if self.cost is None else self.budget.untold
+            return Spending()
+        budget = self.budget
+        stated = None if budget.provider_cost is None else round(budget.provider_cost, 9)
+        return Spending(round(budget.cost.known, 9), stated, budget.unreported)
 
     def _is_known(self, target: str) -> bool:
         admission = self._admissions.get(target)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import platform
+import signal
 import time
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -15,15 +16,17 @@ from typing import TYPE_CHECKING
 from batch._version import __version__
 from batch.app.run.timestamps import utc_now
 from batch.app.run.totals import totals
+from batch.exit_codes import exit_code
 from batch.records import SCHEMA_VERSION, Summary
+from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.app.run.outcome import RunOutcome
     from batch.app.run.plan import Plan
-    from batch.app.run.quotas import Quotas
     from batch.app.run.run_statistics import Statistics
-    from batch.app.run.totals import Replaced
+    from batch.errors import PromptJobsError
     from batch.jobfile.job import JobFile
 
 _PACKAGES = ("aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "uvloop", "xllamacpp")
@@ -70,54 +73,87 @@ def sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class SummaryBuilder:
-    """What has been counted: by the plan what there was to do, by the statistics what was done."""
+def build(
+    job: JobFile,
+    plan: Plan,
+    statistics: Statistics,
+    outcome: RunOutcome,
+    begun: Beginning,
+    *,
+    orphans: int,
+    fail_fast: bool,
+    error: PromptJobsError | None = None,
+) -> Summary:
+    """Return the summary of a run that ends now; ``error`` is what ended it early.
 
-    job: JobFile
-    plan: Plan
-    statistics: Statistics
-    quotas: Quotas
-    checks: int
-    held_back: str | None = None
-    replaced: Replaced | None = None
+    The plan has counted what there was to do, the statistics what was done.
+    """
+    counts = totals(plan, statistics)
+    unselected = plan.left_out[State.NEW] + plan.left_out[State.CHANGED]
+    pending = plan.to_do - statistics.succeeded - statistics.failed
+    has_failed = fail_fast and statistics.failed > 0
+    spending = outcome.spending
+    return Summary(
+        schema_version=SCHEMA_VERSION,
+        name=job.name,
+        output=str(job.output),
+        exit_code=exit_code(
+            failed=counts.failed > 0,
+            parkings=[parking for _, parking in outcome.parkings],
+            out_of_budget=bool((pending and outcome.limits) or unselected),
+            signal=outcome.signal,
+            error=None if error is None else error.exit_code,
+            pending=bool(pending or unselected or plan.changes.is_partial),
+        ),
+        total=plan.total,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        pending=counts.pending,
+        sent=statistics.succeeded + statistics.failed,
+        attempts=statistics.attempts,
+        prompt_tokens=statistics.prompt_tokens,
+        completion_tokens=statistics.completion_tokens,
+        cost=spending.cost,
+        unmetered=spending.unmetered,
+        seconds=round(begun.seconds, 3),
+        reasons=_reasons(plan, outcome, pending, error, has_failed_fast=has_failed),
+        orphans=orphans,
+        resumed=plan.settled,
+        codes=dict(counts.codes),
+        latency=statistics.latency.percentiles(),
+        first_byte=statistics.first_byte.percentiles(),
+        started_at=begun.at,
+        ended_at=utc_now(),
+        job_sha256=begun.job_sha256,
+        versions=begun.versions,
+        checks=outcome.checks,
+        failures=statistics.failures,
+        held_back=outcome.held_back,
+        currency=job.currency,
+        provider_cost=spending.provider_cost,
+        cached_tokens=statistics.cached_tokens,
+        cache_write_tokens=statistics.cache_write_tokens,
+        reasoning_tokens=statistics.reasoning_tokens,
+    )
 
-    def summary(self, begun: Beginning, *, exit_code: int, reasons: list[str], orphans: int) -> Summary:
-        """The summary of a run that ends now."""
-        plan, statistics = self.plan, self.statistics
-        counts = totals(plan, statistics, self.replaced)
-        return Summary(
-            schema_version=SCHEMA_VERSION,
-            name=self.job.name,
-            output=str(self.job.output),
-            exit_code=exit_code,
-            total=plan.total,
-            succeeded=counts.succeeded,
-            failed=counts.failed,
-            pending=counts.pending,
-            sent=statistics.succeeded + statistics.failed,
-            attempts=statistics.attempts,
-            prompt_tokens=statistics.prompt_tokens,
-            completion_tokens=statistics.completion_tokens,
-            cost=self.quotas.cost,
-            unmetered=self.quotas.unmetered,
-            seconds=round(begun.seconds, 3),
-            reasons=reasons,
-            orphans=orphans,
-            resumed=plan.settled,
-            codes=dict(counts.codes),
-            latency=statistics.latency.percentiles(),
-            first_byte=statistics.first_byte.percentiles(),
-            started_at=begun.at,
-            ended_at=utc_now(),
-            job_sha256=begun.job_sha256,
-            versions=begun.versions,
-            checks=self.checks,
-            failures=statistics.failures,
-            held_back=self.held_back,
-            currency=self.quotas.currency,
-            provider_cost=self.quotas.provider_cost,
-            cached_tokens=statistics.cached_tokens,
-            cache_write_tokens=statistics.cache_write_tokens,
-            reasoning_tokens=statistics.reasoning_tokens,
-        )
+
+def _reasons(
+    plan: Plan, outcome: RunOutcome, pending: int, error: PromptJobsError | None, *, has_failed_fast: bool
+) -> list[str]:
+    """Say why requests are pending, the run stopped or ended in an error."""
+    reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in outcome.parkings]
+    if pending:
+        reasons += outcome.limits
+        if outcome.signal is not None:
+            reasons.append(f"{signal.Signals(outcome.signal).name}: the run was told to stop")
+        if has_failed_fast:
+            reasons.append("--fail-fast: a request has failed")
+    if unselected := plan.left_out[State.NEW] + plan.left_out[State.CHANGED]:
+        reasons.append(f"pending requests that were not selected: {unselected}")
+    if pending or plan.changes.is_partial:
+        reasons += plan.changes.reasons()
+    if error is not None:
+        reasons.append(str(error))
+    elif pending and not reasons:
+        reasons.append(f"{pending} requests have not been sent; run it again")
+    return reasons

@@ -12,7 +12,6 @@ from batch.scheduling.resume import State
 if TYPE_CHECKING:
     from batch.app.run.plan import Plan
     from batch.app.run.run_statistics import Statistics
-    from batch.results.index import Index
 
 
 class Totals(Struct, frozen=True):
@@ -27,27 +26,9 @@ class Totals(Struct, frozen=True):
     codes: Counter[str]
 
 
-class Replaced:
-    """Counts the lines that new lines of the same requests have replaced since it was made."""
-
-    def __init__(self, index: Index) -> None:
-        self._index = index
-        self._successes = index.replaced_successes
-        self._failures = index.replaced_failures.copy()
-
-    @property
-    def successes(self) -> int:
-        """Replaced lines that had succeeded."""
-        return self._index.replaced_successes - self._successes
-
-    @property
-    def failures(self) -> Counter[str]:
-        """Replaced lines that had failed, by their codes."""
-        return self._index.replaced_failures - self._failures
-
-
-def totals(plan: Plan, statistics: Statistics, replaced: Replaced | None) -> Totals:
+def totals(plan: Plan, statistics: Statistics) -> Totals:
     """Add this run's results to what the output held before, without what they have replaced."""
+    replaced = plan.replaced
     successes, failures = (replaced.successes, replaced.failures) if replaced else (0, Counter[str]())
     succeeded = plan.states[State.DONE] - successes + statistics.succeeded
     codes = plan.failed_codes - failures + statistics.codes

@@ -14,7 +14,6 @@ from batch.errors import JobFileError, Mistake
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
 from batch.results.contents import holds_results
-from batch.wire.dialects.registry import CANONICAL
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -45,7 +44,6 @@ def load_job(
             Path.cwd(),
             overrides=overrides,
             allow=trees,
-            known_models=CANONICAL,
             has_price=has_price,
             home=home,
         )
@@ -64,7 +62,6 @@ def load_job(
         overrides=overrides,
         flags=flags,
         allow=trees,
-        known_models=CANONICAL,
         has_price=has_price,
         home=home,
     )

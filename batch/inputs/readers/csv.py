@@ -24,18 +24,19 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batch.inputs.readers.row import Read
+    from batch.jobfile import Inputs
+
+NAME = "csv"
+ENDINGS = (".csv", ".tsv", ".txt")
+HAS_HEADER = True
 
 _BLOCK = 2**20
 _MOST_COLUMNS = 10_000
 _MOST_BLANK = 10_000  # rows without text that are held until it is known whether they are the last
 
 
-def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
-
-    ``may_be_empty``: whether a table without rows is no mistake. The file is read twice: once in blocks, to
-    know its encoding, then row by row.
-    """
+def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
+    """The rows of the file, which is read twice: once in blocks, to know its encoding, then row by row."""
     name = str(path)
     try:
         with open_regular(path) as file:
@@ -53,7 +54,7 @@ def csv_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) ->
                 yield Note(name, "has NUL characters, which stay in the texts")
             file.seek(0)
             with io.TextIOWrapper(file, encoding.name, newline="") as text:
-                yield from _table(name, CsvRecords(text), id_field, may_be_empty=may_be_empty)
+                yield from _table(name, CsvRecords(text), inputs.id_field, may_be_empty=may_be_empty)
     except OSError as error:
         yield Mistake(name, 0, 0, "", reason(error))
     except UnicodeDecodeError:

@@ -16,17 +16,11 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from unicodedata import category
 
+from batch.files import encoding_by_mark
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-# The four bytes of UTF-32 begin with the two of UTF-16.
-_MARKS = (
-    (codecs.BOM_UTF8, "utf-8-sig"),
-    (codecs.BOM_UTF32_LE, "utf-32"),
-    (codecs.BOM_UTF32_BE, "utf-32"),
-    (codecs.BOM_UTF16_LE, "utf-16"),
-    (codecs.BOM_UTF16_BE, "utf-16"),
-)
 _NAMES = {"cp1252": "Windows-1252", "utf-16-le": "UTF-16", "utf-16-be": "UTF-16"}
 _NOT_WINDOWS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x81\x8d\x8f\x90\x9d]")
 _WIDE = {"utf-16-le": 1, "utf-16-be": 0}  # which byte of an ASCII character is NUL
@@ -90,9 +84,8 @@ def _takes(decoder: codecs.IncrementalDecoder, block: bytes, *, final: bool = Fa
 
 
 def _by_its_beginning(block: bytes) -> Encoding | None:
-    for mark, name in _MARKS:
-        if block.startswith(mark):
-            return Encoding(name)
+    if (name := encoding_by_mark(block)) is not None:
+        return Encoding(name)
     sample = block[:_SAMPLE]
     if len(sample) < _LEAST:
         return None

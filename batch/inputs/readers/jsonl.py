@@ -13,21 +13,25 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.inputs.readers.row import Read
+    from batch.jobfile import Inputs
 
 
-def jsonl_rows(
-    path: Path, id_field: str | None, *, may_be_empty: bool = False, each: bool = False
-) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
+NAME = "jsonl"
+ENDINGS = (".jsonl", ".ndjson", ".json")
+HAS_HEADER = False
 
-    ``may_be_empty``: whether a file without rows is no mistake. ``each``: whether a line that is wrong as
-    all others probably are (NaN) is a bad row, and not a mistake about the whole file.
+
+def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
+    """The rows of the file.
+
+    Where the job skips bad rows, a line that is wrong as all others probably are (NaN) is one of them, and
+    not a mistake about the whole file.
     """
     name = str(path)
     is_empty = True
     notes: list[str] = []
-    ids = RowIds(name, id_field)
-    for number, line, value in objects(path, notes=notes, each=each):
+    ids = RowIds(name, inputs.id_field)
+    for number, line, value in objects(path, notes=notes, each=inputs.skips):
         if is_empty:
             is_empty = False
             for note in notes:

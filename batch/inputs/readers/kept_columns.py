@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import did_you_mean, shown
 from batch.errors import Mistake
+from batch.inputs.readers.registry import reader_of
 from batch.inputs.readers.row import BadRow, Note, Row
+from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.nulls import is_null
 
 if TYPE_CHECKING:
@@ -16,10 +18,6 @@ if TYPE_CHECKING:
 
     from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
-
-
-_ONE_HEADER = ("csv", "parquet")
-"""Kinds of files whose rows all have the same columns."""
 
 
 class _UnkeepableError(ValueError):
@@ -34,6 +32,7 @@ def kept(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
     skips bad rows, which has sent the others by then.
     """
     missing, known = dict.fromkeys(inputs.keep), dict[str, None]()
+    has_header = inputs.kind != DOCUMENTS and reader_of(inputs.kind).HAS_HEADER
     for row in rows:
         if not isinstance(row, Row):
             yield row
@@ -41,12 +40,12 @@ def kept(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
         if missing:
             known |= dict.fromkeys(row.variables)
             missing = {name: None for name in missing if name not in row.variables}
-            if missing and inputs.table is not None and inputs.kind in _ONE_HEADER:
+            if missing and inputs.table is not None and has_header:
                 break
         yield _with_columns(row, inputs.keep)
     for name in missing if known else ():
         mistake = _no_column(name, known, inputs)
-        is_late = inputs.skips and inputs.kind not in _ONE_HEADER
+        is_late = inputs.skips and not has_header
         yield Note(mistake.path, f"keeps a column that no row has: {shown(name)}") if is_late else mistake
 
 

@@ -21,6 +21,11 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
     from batch.inputs.readers.row import Read
+    from batch.jobfile import Inputs
+
+NAME = "parquet"
+ENDINGS = (".parquet", ".parq", ".pq")
+HAS_HEADER = True
 
 _BATCH = 1000
 """Rows that are held at once."""
@@ -31,11 +36,8 @@ _LEAST = 12  # bytes: both magics and the footer's length
 _AGAIN = "write or copy the file again"
 
 
-def parquet_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False) -> Iterator[Read]:
-    """The rows of the file. ``id_field`` names the column of the id; see ``row_id``.
-
-    ``may_be_empty``: whether a table without rows is no mistake.
-    """
+def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
+    """The rows of the file, a batch of them in memory at a time."""
     name = str(path)
     try:
         import pyarrow as pa  # noqa: PLC0415 - large, and an extra
@@ -50,7 +52,7 @@ def parquet_rows(path: Path, id_field: str | None, *, may_be_empty: bool = False
                 yield mistake
                 return
             is_empty = True
-            for item in _rows(name, file, id_field):
+            for item in _rows(name, file, inputs.id_field):
                 is_empty = False
                 yield item
             if is_empty and not may_be_empty:

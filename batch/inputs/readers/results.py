@@ -32,7 +32,12 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.inputs.readers.row import Read
+    from batch.jobfile import Inputs
     from batch.records import Result
+
+NAME = "results"
+ENDINGS = (".jsonl",)
+HAS_HEADER = False
 
 MAX_LINE = 128 * 2**20
 """The longest line of results that is read."""
@@ -85,17 +90,17 @@ _ABSENT = object()
 _NUMBER = re.compile(r"([0-9]+)")
 
 
-def result_rows(path: Path, group_by: Sequence[str]) -> Iterator[Read]:
+def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
     """The rows of a file of results. Of each result a few hundred bytes are held, but not its text."""
     name = str(path)
     try:
         with open_regular(path) as file:
             found, bad = entries(file, name)
             yield from bad
-            if not found and not bad:
+            if not found and not bad and not may_be_empty:
                 yield Mistake(name, 0, 0, "", "has no results", "run the job that writes it first")
-            elif group_by:
-                yield from _groups(file, name, found, group_by)
+            elif inputs.group_by:
+                yield from _groups(file, name, found, inputs.group_by)
             else:
                 yield from _rows(file, name, found)
     except OSError as error:

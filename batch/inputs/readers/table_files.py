@@ -1,4 +1,4 @@
-"""The files that ``inputs.csv``, ``jsonl`` and ``parquet`` name: one, several, or the parts in a folder."""
+"""The files of rows that ``inputs`` names: one, several, or the parts in a folder."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from batch.inputs.readers.file_selection import (
     walker_of,
 )
 from batch.inputs.readers.globs import could_match
+from batch.inputs.readers.registry import reader_of
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
@@ -27,11 +28,6 @@ if TYPE_CHECKING:
     from batch.inputs.readers.globs import Walker
     from batch.jobfile import Inputs
 
-_ENDINGS = {
-    "csv": (".csv", ".tsv", ".txt"),
-    "jsonl": (".jsonl", ".ndjson", ".json"),
-    "parquet": (".parquet", ".parq", ".pq"),
-}
 _PARTITION = re.compile(r"([^=/]+)=([^/]*)\Z")
 _NULL = "__HIVE_DEFAULT_PARTITION__"
 
@@ -112,7 +108,7 @@ def _found(pattern: str, inputs: Inputs) -> tuple[list[Table], list[Path]]:
 
 def _is_marker(name: str, kind: str) -> bool:
     """Whether a name is that of no rows, such as ``_SUCCESS``."""
-    return name.startswith("_") and not name.lower().endswith(_ENDINGS[kind])
+    return name.startswith("_") and not name.lower().endswith(reader_of(kind).ENDINGS)
 
 
 def _parts(folder: Path, kind: str, walker: Walker) -> list[Table]:
@@ -120,7 +116,7 @@ def _parts(folder: Path, kind: str, walker: Walker) -> list[Table]:
     found = [path for path in walker.find(folder, "**/*") if not os.path.isdir(path)]
     names = {path: path.relative_to(folder).parts for path in found}
     rows = [path for path in found if not any(name.startswith(("_", ".")) for name in names[path])]
-    known = [path for path in rows if path.name.lower().endswith(_ENDINGS[kind])]
+    known = [path for path in rows if path.name.lower().endswith(reader_of(kind).ENDINGS)]
     return [Table(path, _partition(names[path][:-1])) for path in sorted(known or rows)]
 
 

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, get_args
+from typing import TYPE_CHECKING
 
-from batch.jobfile.job import InputKind, Inputs, Split
+from batch.jobfile.job import DOCUMENTS, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
 from batch.jobfile.patterns import is_one_file, pattern_complaint
+from batch.jobfile.schema.inputs_spec import ROW_KEYS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -17,8 +18,7 @@ if TYPE_CHECKING:
     from batch.jobfile.schema.inputs_spec import InputsSpec
     from batch.jobfile.syntax.tree import Tree
 
-_KINDS: tuple[InputKind, ...] = get_args(InputKind)
-_TABLES = _KINDS[1:]
+_KINDS = (DOCUMENTS, *ROW_KEYS)
 _NAMED = {"files": "a document's id is its path", "results": "a result has the id of its request"}
 
 
@@ -29,7 +29,7 @@ def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: B
 
 def table_of(spec: InputsSpec | None) -> str | None:
     """The path of the file of rows, as it is written; ``None`` where it is no single one."""
-    written = (getattr(spec, kind) for kind in _TABLES) if spec else ()
+    written = (getattr(spec, kind) for kind in ROW_KEYS) if spec else ()
     found = next((paths for paths in written if paths is not None), None)
     if isinstance(found, list):
         return found[0] if len(found) == 1 else None
@@ -46,7 +46,7 @@ class _Reader:
     def read(self) -> Inputs:
         spec = self.spec
         kind = self._kind()
-        table = None if kind == "files" else self._table(kind)
+        table = None if kind == DOCUMENTS else self._table(kind)
         patterns: tuple[str, ...] = ()
         if table is None and kind != "results":
             patterns = tuple(getattr(spec, kind) or ())
@@ -55,7 +55,7 @@ class _Reader:
         return Inputs(
             self.bounds.base,
             self.bounds.trees,
-            patterns if kind == "files" else (),
+            patterns if kind == DOCUMENTS else (),
             kind,
             table,
             id_field=spec.id_field,
@@ -63,14 +63,14 @@ class _Reader:
             group_by=tuple(spec.group_by or ()),
             split=self._split(),
             places=places,
-            tables=patterns if kind != "files" else (),
+            tables=patterns if kind != DOCUMENTS else (),
             keep=tuple(spec.keep or ()),
             keep_place=self.tree.places.value(("inputs", "keep")),
             on_empty=spec.on_empty,
             follow_symlinks=spec.follow_symlinks,
         )
 
-    def _kind(self) -> InputKind:
+    def _kind(self) -> str:
         """What is read; the first of what is written, where that is more than one thing."""
         raw = self.tree.value["inputs"]
         written = [kind for kind in _KINDS if raw.get(kind) is not None]
@@ -78,13 +78,13 @@ class _Reader:
             known = ", ".join(f"`{kind}`" for kind in _KINDS[:-1])
             hint = f"write {known} or `{_KINDS[-1]}`"
             self.findings.at_key(("inputs",), "nothing to read", hint)
-            return "files"
+            return DOCUMENTS
         for kind in written[1:]:
             self.findings.at_key(("inputs", kind), f"stands beside `{written[0]}`", "keep one of them")
         self._check_settings(written[0])
         return written[0]
 
-    def _check_settings(self, kind: InputKind) -> None:
+    def _check_settings(self, kind: str) -> None:
         """What stands beside a kind of inputs that has no use for it."""
         if kind in _NAMED and self.spec.id_field is not None:
             self.findings.at_key(("inputs", "id_field"), f"is for rows; {_NAMED[kind]}")
@@ -101,14 +101,14 @@ class _Reader:
             self.findings.at_value(("inputs", "split", "overlap"), "must be less than `tokens`")
         return Split(spec.tokens, spec.overlap)
 
-    def _check_patterns(self, kind: InputKind, patterns: tuple[str, ...]) -> None:
+    def _check_patterns(self, kind: str, patterns: tuple[str, ...]) -> None:
         for index, pattern in enumerate(patterns):
             if complaint := pattern_complaint(pattern, self.bounds):
                 self.findings.at_value(("inputs", kind, index), *complaint)
         if patterns and all(pattern.startswith("!") for pattern in patterns):
             self.findings.at_value(("inputs", kind), "nothing to read", "write a pattern without `!`, too")
 
-    def _table(self, kind: InputKind) -> Path | None:
+    def _table(self, kind: str) -> Path | None:
         """The one file of rows; ``None`` where it is a folder or a pattern, or where several are written."""
         written: str | list[str] | None = getattr(self.spec, kind)
         at = ("inputs", kind)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +19,7 @@ from batch.jobfile.resolve.limits import (
     has_own_price,
 )
 from batch.jobfile.resolve.matrix import matrix_of
-from batch.jobfile.resolve.model_defaults import KnownModels, Models
+from batch.jobfile.resolve.model_defaults import Models
 from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
 from batch.jobfile.resolve.prompts import JobTexts, prompts_of
 from batch.jobfile.resolve.row_models import row_models
@@ -39,7 +39,7 @@ _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 class Setting:
     """Where a job stands: its file or folder, its bounds, those of its settings, and who knows what.
 
-    ``known_models`` says how unknown model names are found out, ``has_price`` whether a price is known.
+    ``has_price`` says whether a price is known.
     """
 
     path: Path
@@ -47,7 +47,6 @@ class Setting:
     default_name: str
     settings_bounds: Bounds
     settings: Path | None = None
-    known_models: KnownModels = field(default_factory=dict)
     has_price: HasPrice = has_own_price
 
 
@@ -119,7 +118,6 @@ class _Resolver:
             self.tree,
             self.findings,
             self.setting.settings_bounds,
-            self.setting.known_models,
             "openai" if survey and survey.batch and not survey.own else None,
         )
         models = resolver.of_job()

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING
 
 from batch.checking.formats import format_complaint
 from batch.diagnostics import At, Complaint, Findings, Place, shown
@@ -25,15 +24,12 @@ from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
 from batch.wire.dialects.registry import dialect_of, names
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from batch.jobfile.job import ProviderName
     from batch.jobfile.schema.job_spec import JobSpec
     from batch.jobfile.syntax.tree import Tree
-
-KnownModels: TypeAlias = Mapping[str, Callable[[str], object]]
-"""For a provider, what raises ``ModelNotFoundError`` for a name that it does not have."""
 
 _CHECKS: Mapping[str, Callable[[str], Complaint | None]] = {
     "base_url": base_url_complaint,
@@ -62,7 +58,6 @@ class Models:
     tree: Tree
     findings: Findings
     bounds: Bounds
-    known: KnownModels
     provider: ProviderName | None = None
     _said: set[tuple[At, str]] = field(default_factory=set)
 
@@ -166,7 +161,7 @@ class Models:
 
     def _check_name(self, entry: _Entry, provider: ProviderName) -> None:
         try:
-            self.known.get(provider, str)(entry.spec.model)
+            dialect_of(provider).canonical(entry.spec.model)
         except ModelNotFoundError as error:
             if entry.place:
                 self.findings.at_place(entry.place, "model", str(error))

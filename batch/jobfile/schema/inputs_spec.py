@@ -21,6 +21,10 @@ class SplitSpec(Spec):
     )
 
 
+class _OfRows:
+    """Marks a key that names files of rows: it is the name of a reader (``inputs.readers.registry``)."""
+
+
 class InputsSpec(Spec):
     """Documents or tables whose values fill the prompts."""
 
@@ -30,23 +34,23 @@ class InputsSpec(Spec):
         "`path`, `name` and `stem`.",
         examples=[["documents/**/*.txt", "!documents/drafts/**"]],
     )
-    csv: Texts | None = Field(
+    csv: Annotated[Texts | None, _OfRows] = Field(
         default=None,
         description="A CSV file with a header, or patterns. Each column becomes a variable; all values are "
         "text.",
         examples=["rows.csv"],
     )
-    jsonl: Texts | None = Field(
+    jsonl: Annotated[Texts | None, _OfRows] = Field(
         default=None,
         description="A JSON Lines file, or patterns. Each key becomes a variable.",
         examples=[["a.jsonl", "b/*.jsonl"]],
     )
-    parquet: Texts | None = Field(
+    parquet: Annotated[Texts | None, _OfRows] = Field(
         default=None,
         description="A Parquet file, or patterns (extra `parquet`). Each column becomes a variable.",
         examples=["rows.parquet"],
     )
-    results: Text | None = Field(
+    results: Annotated[Text | None, _OfRows] = Field(
         default=None,
         description="The output file of another job. The variables are `text`, `id`, `metadata` and the "
         "fields of `metadata`.",
@@ -89,6 +93,10 @@ class InputsSpec(Spec):
         "`chunks` number and count them.",
         examples=[{"tokens": 2000, "overlap": 100}],
     )
+
+
+ROW_KEYS = tuple(name for name, field in InputsSpec.model_fields.items() if _OfRows in field.metadata)
+"""The keys that name files of rows, in their order."""
 
 
 class MatrixSpec(Spec):

@@ -11,7 +11,7 @@ import msgspec
 
 from batch.diagnostics import kind, shown
 from batch.errors import Mistake
-from batch.files import MAX_BYTES, open_regular, reason
+from batch.files import MAX_BYTES, open_regular, reason, wide_encoding_by_mark
 from batch.jobfile.syntax.file_kinds import HEAD, foreign
 from batch.jobfile.syntax.json_damage import damage_of
 from batch.jobfile.syntax.yaml_guard import MAX_DEPTH
@@ -22,15 +22,7 @@ if TYPE_CHECKING:
     from typing import BinaryIO
 
 _BOM = b"\xef\xbb\xbf"
-_OTHER_ENCODING = (b"\xff\xfe", b"\xfe\xff")
 _SAMPLE = 2**16
-# The four bytes of UTF-32 begin with the two of UTF-16.
-_MARKS = (
-    (b"\xff\xfe\x00\x00", "utf-32"),
-    (b"\x00\x00\xfe\xff", "utf-32"),
-    (b"\xff\xfe", "utf-16"),
-    (b"\xfe\xff", "utf-16"),
-)
 # Which of the first four bytes are not NUL, where the first two characters are ASCII (RFC 4627, section 3).
 _BY_NULS = {
     b"\1\0\1\0": "utf-16-le",
@@ -134,10 +126,7 @@ def _recoded(file: BinaryIO, head: bytes, notes: list[str] | None) -> BinaryIO |
 
 def _wide(head: bytes) -> str | None:
     """The encoding of a file whose characters take two or four bytes: JSON begins with an ASCII one."""
-    for mark, encoding in _MARKS:
-        if head.startswith(mark):
-            return encoding
-    return _BY_NULS.get(bytes(byte != 0 for byte in head[:4]))
+    return wide_encoding_by_mark(head) or _BY_NULS.get(bytes(byte != 0 for byte in head[:4]))
 
 
 def _lines(file: BinaryIO | _Recoded) -> Iterator[tuple[int, bytes]]:
@@ -237,14 +226,14 @@ def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) ->
     except UnicodeDecodeError as whole:
         column = len(line[: whole.start].decode(errors="replace")) + 1
     hint = "save the file as UTF-8"
-    if number == 1 and line.startswith(_OTHER_ENCODING):
-        return Mistake(path, number, 1, "", "is in UTF-16", hint)
+    if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
+        return Mistake(path, number, 1, "", f"is in {encoding.upper()}", hint)
     return Mistake(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
 
 
 def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Mistake:
-    if number == 1 and line.startswith(_OTHER_ENCODING):
-        return Mistake(path, number, 1, "", "is in UTF-16", "save the file as UTF-8")
+    if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
+        return Mistake(path, number, 1, "", f"is in {encoding.upper()}", "save the file as UTF-8")
     text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
     if text == "Input data was truncated":
         if _is_json(line):

@@ -1,1 +1,1 @@
-"""Results in other forms: one module a family of formats."""
+"""Export of results: one module a format."""

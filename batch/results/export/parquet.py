@@ -1,4 +1,4 @@
-"""Results as a Parquet file, through pyarrow (extra ``parquet``), which is imported when it is asked for."""
+"""Export to a Parquet file with pyarrow (extra ``parquet``), which is imported on first use."""
 
 from __future__ import annotations
 
@@ -10,16 +10,20 @@ from batch.errors import UsageError
 from batch.results.export.table import COLUMNS, row
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Iterator
 
     from batch.records import Result
+    from batch.results.export.protocol import Messages, Write
+
+NAME = "parquet"
+NEEDS_MESSAGES = False
 
 ROW_GROUP = 10_000
-"""Rows of one row group: what is held in memory at a time."""
+"""Number of rows of a row group, which is kept in memory until it is written."""
 
 
 def pyarrow() -> tuple[Any, Any]:
-    """The library and its Parquet part. Raises ``UsageError`` where it is not installed."""
+    """Return ``pyarrow`` and ``pyarrow.parquet``. Raises ``UsageError`` if pyarrow is not installed."""
     try:
         return import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError:
@@ -27,8 +31,8 @@ def pyarrow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def parquet_writer(stream: BinaryIO) -> Iterator[Callable[[Result], None]]:
-    """Takes results one by one, and leaves a whole file in the stream at the end."""
+def writer(stream: BinaryIO) -> Iterator[Write]:
+    """Yield a function that adds one result; on exit the stream contains a complete file."""
     arrow, parquet = pyarrow()
     schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
     gathered: list[dict[str, Any]] = []
@@ -38,7 +42,7 @@ def parquet_writer(stream: BinaryIO) -> Iterator[Callable[[Result], None]]:
             writer.write_table(arrow.Table.from_pylist(gathered, schema=schema))
             gathered.clear()
 
-        def add(result: Result) -> None:
+        def add(result: Result, messages: Messages) -> None:  # noqa: ARG001 - a table has no conversations
             gathered.append(row(result))
             if len(gathered) >= ROW_GROUP:
                 flush()

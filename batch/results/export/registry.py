@@ -1,55 +1,34 @@
-"""Writing results in another form: what goes where, one result at a time."""
+"""Registry of the export formats, by name. A format is imported on first use."""
 
 from __future__ import annotations
 
-from contextlib import contextmanager
-from hashlib import blake2b
-from typing import TYPE_CHECKING, BinaryIO, TypeAlias
+from importlib import import_module
+from typing import TYPE_CHECKING, cast
 
-from batch.codec import encode_line
-from batch.results.export.json_rows import WITH_MESSAGES, Messages, openai_batch
-from batch.results.export.parquet import parquet_writer
-from batch.results.export.table import csv_header, csv_line
+from batch.errors import UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from batch.results.export.protocol import ExportFormat
 
-    from batch.records import Result
-
-    Write: TypeAlias = Callable[[Result, Messages], None]
-
-FORMATS = (*WITH_MESSAGES, "csv", "parquet", "openai-batch")
-
-
-def needs_messages(form: str) -> bool:
-    """Whether the format holds what was asked, too."""
-    return form in WITH_MESSAGES
-
-
-@contextmanager
-def writer(form: str, stream: BinaryIO) -> Iterator[Write]:
-    """Takes results with the messages that they answer, in one of ``FORMATS``.
-
-    Raises ``UsageError`` where a library is missing, ``OSError``, and for single results ``NotTextError``.
-    """
-    if form == "parquet":
-        with parquet_writer(stream) as add:
-            yield lambda result, _: add(result)
-    elif form == "csv":
-        stream.write(csv_header())
-        yield lambda result, _: _put(stream, csv_line(result))
-    elif form in WITH_MESSAGES:
-        shape = WITH_MESSAGES[form]
-        yield lambda result, messages: _put(stream, encode_line(shape(result, messages)))
-    else:
-        yield lambda result, _: _put(stream, encode_line(openai_batch(result)))
+MODULES: dict[str, str] = {
+    "messages": "batch.results.export.messages",
+    "sharegpt": "batch.results.export.sharegpt",
+    "completion": "batch.results.export.completion",
+    "csv": "batch.results.export.csv",
+    "parquet": "batch.results.export.parquet",
+    "openai-batch": "batch.results.export.openai_batch",
+}
+"""Name → module. This is the one line that a new format needs besides its module."""
 
 
-def _put(stream: BinaryIO, line: bytes) -> None:
-    stream.write(line)
+def names() -> list[str]:
+    """Return the names of all formats, in the order of the registry."""
+    return list(MODULES)
 
 
-def is_for_test(request_id: str, share: float) -> bool:
-    """Whether a result belongs to the part for testing: by its id alone, so that it stays where it is."""
-    digest = blake2b(request_id.encode(), digest_size=8, person=b"split").digest()
-    return int.from_bytes(digest) < share * 2**64
+def format_of(name: str) -> ExportFormat:
+    """Return the format of that name. Raises ``UsageError``, which lists the known formats."""
+    module = MODULES.get(name)
+    if module is None:
+        raise UsageError(f"unknown export format {name!r}; known: {', '.join(names())}")
+    return cast("ExportFormat", import_module(module))

@@ -1,10 +1,7 @@
-"""Results as the rows of a table, for CSV and Parquet: the same columns of the same types in every file."""
+"""Export as table rows, for CSV and Parquet: every file has the same columns with the same types."""
 
 from __future__ import annotations
 
-import csv
-import io
-import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from msgspec import UnsetType
@@ -13,8 +10,6 @@ from batch.codec import encode_json
 from batch.records import Usage
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from batch.records import Result
 
 Told = TypeVar("Told")
@@ -50,12 +45,9 @@ COLUMNS: dict[str, str] = {
 }
 """The columns and their types, by pyarrow's names. ``parsed``, ``tool_calls`` and ``metadata`` are JSON."""
 
-_STARTS_A_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
-_NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
-
 
 def row(result: Result) -> dict[str, Any]:
-    """The result's cells; ``None`` where there is nothing."""
+    """Return the cells of a result by column name; ``None`` for a missing value."""
     usage, error = result.usage or Usage(), result.error
     return {
         "id": result.id,
@@ -89,32 +81,9 @@ def row(result: Result) -> dict[str, Any]:
 
 
 def told(value: Told | UnsetType) -> Told | None:
-    """The value of a field that is absent from lines without one."""
+    """Return the value of an optional field, ``None`` if the line does not have it."""
     return None if isinstance(value, UnsetType) else value
 
 
 def _json(value: object) -> str | None:
     return None if value is None else encode_json(value).decode()
-
-
-def csv_header() -> bytes:
-    """The first line of a CSV file (RFC 4180, UTF-8)."""
-    return _csv_line(COLUMNS)
-
-
-def csv_line(result: Result) -> bytes:
-    """The line of a result, in which no cell starts a formula."""
-    return _csv_line(row(result).values())
-
-
-def _csv_line(cells: Iterable[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
-    return line.getvalue().encode()
-
-
-def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: where it would start one, after an apostrophe."""
-    if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
-        return "'" + cell
-    return cell

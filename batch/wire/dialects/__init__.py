@@ -1,1 +1,1 @@
-"""The dialects of endpoints: one module each, with names, paths and bodies of requests."""
+"""The dialects of endpoints: one module each, with model names, paths and request bodies."""

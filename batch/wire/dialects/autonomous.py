@@ -1,8 +1,8 @@
 """The AutonomousAI dialect: its models, their paths, and the body of a request.
 
-The messages travel as standard base64 of their JSON. Only ``aiAgent`` tells the two models apart
-that share a path. Sampling parameters are no part of the known protocol: those that a job sets go along
-as further top-level fields, for a server that knows them.
+The messages are sent as standard base64 of their JSON. Only ``aiAgent`` distinguishes the two models that
+share a path. Sampling parameters are not part of the known protocol: parameters of a job are sent as
+additional top-level fields, for a server that supports them.
 """
 
 from __future__ import annotations
@@ -51,21 +51,21 @@ _RESERVED = frozenset({"messages", "threadId", "stream", "aiAgent"})
 
 
 def canonical(name: str) -> str:
-    """The canonical name of a model or alias; the empty string is the default model.
+    """Return the canonical name of a model or alias; the empty string is the default model.
 
-    Raises ``ModelNotFoundError``, listing what there is.
+    Raises ``ModelNotFoundError``, which lists the models.
     """
     return canonical_name(name, MODELS, ALIASES, DEFAULT_MODEL, "AutonomousAI")
 
 
 def url(base_url: str, model: str) -> str:
-    """Where requests for a canonical model go. The query of the base URL stays at the end."""
+    """Return the URL for requests to a canonical model. The query of the base URL stays at the end."""
     address, mark, query = base_url.partition("?")
     return address.rstrip("/") + MODELS[model] + mark + query
 
 
 def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
-    """The headers of every request, before those that the job file sets."""
+    """Return the headers of every request, without those of the job file."""
     return {
         "accept": "text/event-stream" if stream else "application/json",
         "accept-encoding": "identity",
@@ -91,11 +91,11 @@ def encode(
     stream: bool,
     with_optional: bool = True,  # noqa: ARG001 - the protocol has no optional fields
 ) -> bytes:
-    """The JSON body of one request to a canonical model.
+    """Return the JSON body of one request to a canonical model.
 
-    The messages are JSON in ASCII under their base64, as the protocol's own client sends them. A server in
-    JavaScript may read them as ``JSON.parse(atob(messages))``, to which an ``é`` in UTF-8 is two characters.
-    ``thread_id`` names the conversation on the server: two requests must never share one.
+    The messages are JSON in ASCII under their base64, as the protocol's own client sends them. A JavaScript
+    server may read them as ``JSON.parse(atob(messages))``, which turns an ``é`` in UTF-8 into two characters.
+    ``thread_id`` is the conversation on the server: two requests must never share one.
     """
     encoded = encode_json(messages)
     if not encoded.isascii():
@@ -112,5 +112,5 @@ def encode(
 
 
 def refuses_optional(failure: Failure, *, stream: bool) -> bool:  # noqa: ARG001 - there is nothing to refuse
-    """No failure says that an optional field is refused: the protocol has none."""
+    """Return ``False``: the protocol has no optional fields."""
     return False

@@ -1,8 +1,8 @@
-"""The usual way to send an API key."""
+"""Authentication with a bearer token."""
 
 from __future__ import annotations
 
 
 def bearer_headers(api_key: str) -> dict[str, str]:
-    """The header of a bearer token."""
+    """Return the header of a bearer token."""
     return {"authorization": f"Bearer {api_key}"}

@@ -1,4 +1,4 @@
-"""The names of a provider's models: their own, their aliases, and the default for no name at all."""
+"""Model names of a provider: canonical names, aliases, and the default."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 def canonical_name(
     name: str, models: Collection[str], aliases: Mapping[str, str], default: str, provider: str
 ) -> str:
-    """An alias's target, or the name itself; the default for the empty string.
+    """Return the target of an alias, or the name itself; the default for the empty string.
 
-    Raises ``ModelNotFoundError``, listing what the provider has.
+    Raises ``ModelNotFoundError``, which lists the models of the provider.
     """
     model = aliases.get(name, name) or default
     if model not in models:

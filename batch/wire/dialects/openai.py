@@ -1,4 +1,4 @@
-"""The OpenAI dialect: chat completions as vLLM, llama.cpp, Ollama, gateways and OpenAI speak them."""
+"""The OpenAI dialect: chat completions of vLLM, llama.cpp, Ollama, gateways and OpenAI."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ _NOT_PARAMETERS = RESERVED | {"extra_body"}
 
 
 def canonical(name: str) -> str:
-    """The name as it stands: each server has models of its own."""
+    """Return the name unchanged: each server has models of its own."""
     return name
 
 
 def url(base_url: str, model: str = "") -> str:  # noqa: ARG001 - the body names the model
-    """Where chat completions are asked for. The query of the base URL stays at the end."""
+    """Return the URL for chat completions. The query of the base URL stays at the end."""
     address, mark, query = base_url.partition("?")
     return address.rstrip("/") + "/chat/completions" + mark + query
 
 
 def headers(user_agent: str, *, stream: bool = True) -> dict[str, str]:
-    """The headers of every request, before the key and those that the job file sets."""
+    """Return the headers of every request, without the key and the headers of the job file."""
     return {
         "accept": "text/event-stream" if stream else "application/json",
         "accept-encoding": "identity",
@@ -60,11 +60,11 @@ def encode(
     stream: bool = True,
     with_optional: bool = True,
 ) -> bytes:
-    """The JSON body of one request.
+    """Return the JSON body of one request.
 
-    Parameters are passed through untouched; ``extra_body``, as the SDKs know it, is merged into the top
-    level. Neither replaces what is ``RESERVED``. ``with_optional`` asks for the usage chunk of a
-    stream, which some servers refuse.
+    Parameters are passed through unchanged; ``extra_body``, as in the SDKs, is merged into the top level.
+    Neither replaces what is ``RESERVED``. ``with_optional`` requests the usage chunk of a stream, which some
+    servers reject.
     """
     body: dict[str, object] = {"model": model, "messages": list(messages), "stream": stream}
     if stream and with_optional:
@@ -78,8 +78,8 @@ def encode(
 
 
 def refuses_optional(failure: Failure, *, stream: bool = True) -> bool:
-    """Whether the server refused the request because of ``stream_options``.
+    """Whether the server rejected the request because of ``stream_options``.
 
-    Servers have no common code for an unknown field; the one thing they share is that the message names it.
+    Servers have no common code for an unknown field; they only have in common that the message names it.
     """
     return stream and failure.http_status in (400, 422) and "stream_options" in failure.message

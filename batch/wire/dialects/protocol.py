@@ -1,11 +1,12 @@
-"""What a dialect is: the names, addresses, headers and bodies of the requests to one kind of endpoint.
+"""The protocol of dialects: names, URLs, headers and bodies of the requests to one kind of endpoint.
 
-A dialect is a module that has the members of ``Dialect``, and one line in ``registry``. It does no I/O.
+A dialect is a module with the members of ``Dialect``, and one line in ``registry``. It does no I/O.
 
-Replies are no part of it yet. ``wire.reply_decoder`` decodes those of every dialect, streamed or whole, reads
-their usage (``wire.usage``) and classifies their errors (``wire.error_classification``): it understands chat
-completions, the shape in which all dialects are answered today. A dialect with replies of another shape
-needs a decoder of its own, which ``providers.client.HttpClient`` has to make in place of ``ReplyDecoder``.
+Replies are not part of it yet. ``wire.reply_decoder`` decodes the replies of every dialect, streamed or
+whole, reads their usage (``wire.usage``) and classifies their errors (``wire.error_classification``). It
+understands chat completions, the shape of the replies of all dialects today. A dialect with replies of
+another shape needs a decoder of its own, which ``providers.client.HttpClient`` has to use in place of
+``ReplyDecoder``.
 """
 
 from __future__ import annotations
@@ -19,15 +20,15 @@ if TYPE_CHECKING:
 
 
 class Dialect(Protocol):
-    """The members that a dialect's module must have."""
+    """The members that the module of a dialect must have."""
 
     @property
     def NAME(self) -> str:  # noqa: N802 - a constant of the module, as are the next ones
-        """The name that job files have under ``provider``, and that the registry has."""
+        """The name of the dialect, under ``provider`` in job files and in the registry."""
 
     @property
     def MODELS(self) -> Collection[str] | None:  # noqa: N802
-        """The canonical names of the models; ``None`` where any name may be a model's."""
+        """The canonical names of the models; ``None`` if any name may be a model's."""
 
     @property
     def ALIASES(self) -> Mapping[str, str]:  # noqa: N802
@@ -35,34 +36,34 @@ class Dialect(Protocol):
 
     @property
     def DEFAULT_URL(self) -> str | None:  # noqa: N802
-        """The base URL of a job that names none; ``None`` where a job must name one."""
+        """The base URL for a job without one; ``None`` if a job must have one."""
 
     @property
     def URL_HINT(self) -> str:  # noqa: N802
-        """What to write where a job must name a base URL and does not. It may be empty."""
+        """A hint for a job that must have a base URL and does not. It may be empty."""
 
     @property
     def EMBEDDED_PATH(self) -> str | None:  # noqa: N802
-        """What follows the embedded endpoint's origin in a base URL; ``None`` if it lacks the dialect."""
+        """The path after the embedded endpoint's origin in a base URL; ``None`` if it lacks the dialect."""
 
     @property
     def HAS_LISTED_PRICES(self) -> bool:  # noqa: N802
-        """Whether the ``prices`` extra may list what its models cost, by base URL and name."""
+        """Whether the ``prices`` extra may list the prices of its models, by base URL and name."""
 
     def canonical(self, name: str) -> str:
-        """The canonical name of a model or alias. Raises ``ModelNotFoundError``, listing what there is."""
+        """Return the canonical name of a model or alias. Raises ``ModelNotFoundError``."""
 
     def url(self, base_url: str, model: str) -> str:
-        """Where requests for a canonical model go. The query of the base URL stays at the end."""
+        """Return the URL for requests to a canonical model. The query of the base URL stays at the end."""
 
     def headers(self, user_agent: str, *, stream: bool) -> Mapping[str, str]:
-        """The headers of every request except the key, with names in lower case.
+        """Return the headers of every request except the key, with names in lower case.
 
-        They ask for no compression. Those of the key and of the job file replace them.
+        They request no compression. The headers of the key and of the job file replace them.
         """
 
     def key_headers(self, api_key: str) -> Mapping[str, str]:
-        """The headers that carry the API key, with names in lower case; empty if the dialect takes no key."""
+        """Return the headers with the API key, with names in lower case; empty if no key is needed."""
 
     def encode(
         self,
@@ -74,12 +75,12 @@ class Dialect(Protocol):
         stream: bool,
         with_optional: bool,
     ) -> bytes:
-        """The body of one request to a canonical model.
+        """Return the body of one request to a canonical model.
 
-        ``params`` go along unchanged, but replace no field of the dialect's own. ``thread_id`` is unique to
-        the request, for a server that keeps conversations. Without ``with_optional`` the body lacks the
-        fields that some servers refuse.
+        ``params`` are included unchanged, but replace no field of the dialect. ``thread_id`` is unique to the
+        request, for a server that keeps conversations. Without ``with_optional``, the body lacks the fields
+        that some servers reject.
         """
 
     def refuses_optional(self, failure: Failure, *, stream: bool) -> bool:
-        """Whether the failure says that a field is refused which ``with_optional`` adds to such a request."""
+        """Whether the server rejected a field that ``with_optional`` adds to such a request."""

@@ -34,7 +34,7 @@ class Watched(JobSource):
     """Tells when nobody reads it any more."""
 
     def __init__(self, job: JobFile) -> None:
-        super().__init__(job, {}, {"openai": str})
+        super().__init__(job, {})
         self.left = threading.Event()
 
     def trace(

@@ -1,4 +1,4 @@
-"""Answers whose check could take for ever: which they are, and what becomes of them within a bound."""
+"""Answers whose check could take very long: how they are recognized, and their bounded check."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 import trio.testing
 
 from batch.checking.checker import Checker
-from batch.checking.cost import MOST_STEPS, is_cheap, is_plain, weight_of
+from batch.checking.cost import MAX_STEPS, is_cheap, is_plain, weight_of
 from batch.checking.formats import format_complaint
 from batch.checking.messages import CheckRequest, CheckResult
 from batch.checking.process import CheckingProcess
@@ -90,7 +90,7 @@ def test_the_weight_of_an_exploding_schema_is_found_at_once() -> None:
         (None, '{"a": 1}', True),
         (None, " " * 70_000, False),
         ({"type": "array", "items": {"type": "integer"}}, "[1, 2, 3]", True),
-        ({"type": "array", "items": {"type": "integer"}}, f"[{'1,' * (MOST_STEPS // 4)}1]", False),
+        ({"type": "array", "items": {"type": "integer"}}, f"[{'1,' * (MAX_STEPS // 4)}1]", False),
         ({"type": "string"}, '"' + "long " * 10_000 + '"', True),
         (MAIL, '"a"', False),
     ],
@@ -160,7 +160,7 @@ ANSWERS: list[tuple[Any, str, CheckResult]] = [
 
 
 @pytest.mark.parametrize(("value", "text", "said"), ANSWERS)
-async def test_what_is_said_of_an_answer(value: Any, text: str, said: CheckResult) -> None:
+async def test_the_validation_results_of_an_answer(value: Any, text: str, said: CheckResult) -> None:
     async with Checker() as checker:
         assert await checker.check(text, schema(value)) == said
 
@@ -176,20 +176,20 @@ ENDLESS: list[tuple[str, Any, str]] = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("value", "text"), [case[1:] for case in ENDLESS], ids=[case[0] for case in ENDLESS])
-async def test_an_endless_check_ends_and_the_next_one_is_served(value: Any, text: str) -> None:
+async def test_an_endless_check_ends_and_the_next_one_runs(value: Any, text: str) -> None:
     async with Checker() as checker:
         assert await checker.check(text, schema(value)) == SLOW
         assert await checker.check('"a@b.c"', schema(MAIL)) == FINE
 
 
-async def test_a_check_that_needs_too_much_memory_ends_and_the_next_one_is_served() -> None:
+async def test_a_check_that_needs_too_much_memory_ends_and_the_next_one_runs() -> None:
     async with Checker() as checker:
         said = await checker.check("[" + "[]," * 10_000_000 + "1]", schema({"uniqueItems": True}))
         assert said == CheckResult("took more than 512 MiB of memory", is_judged=False)
         assert await checker.check('"a@b.c"', schema(MAIL)) == FINE
 
 
-async def test_the_loop_and_other_checks_go_on_beside_a_slow_one() -> None:
+async def test_a_slow_check_does_not_block_the_loop_and_other_checks() -> None:
     served: list[str] = []
     three = anyio.Event()
 
@@ -223,7 +223,7 @@ async def test_a_cancelled_check_leaves_no_process_and_no_thread() -> None:
         os.kill(number, 0)
 
 
-def test_the_death_of_the_process_costs_one_check() -> None:
+def test_a_killed_process_fails_one_check() -> None:
     with CheckingProcess() as process:
         task = CheckRequest("answer", json.dumps(schema(MAIL)).encode(), b'"a@b.c"')
         assert process.check(task) == FINE
@@ -231,7 +231,7 @@ def test_the_death_of_the_process_costs_one_check() -> None:
         os.kill(process._process.pid, signal.SIGKILL)
         process._process.wait()
         said = process.check(task)
-        assert said == CheckResult("ended the process that does it (exit code -9)", is_judged=False)
+        assert said == CheckResult("ended the checking process (exit code -9)", is_judged=False)
         assert process.check(task) == FINE
 
 

@@ -25,7 +25,7 @@ def _summaries(folder: Path, **changes: Any) -> dict[str, str]:
     job = {
         "provider": "openai",
         "base_url": "http://h/v1",
-        "model": "m",
+        "model": "llama",
         "prompt": "Sum up: {{ text }}",
         "inputs": {"files": ["documents/*.txt"]},
         **changes,
@@ -86,7 +86,7 @@ def test_what_shapes_the_answer_changes_every_fingerprint(change: dict[str, Any]
         {"headers": {"X-Team": "b"}},
         {"output": {"path": "r.jsonl"}},
         {"inputs": {"files": ["documents/c.txt", "documents/*.txt"]}},
-        {"model": {"id": "mine", "model": "m"}},
+        {"model": {"id": "mine", "model": "llama"}},
     ],
 )
 def test_where_and_how_it_is_asked_changes_none(change: dict[str, Any], folder: Path) -> None:

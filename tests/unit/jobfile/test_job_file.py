@@ -158,8 +158,8 @@ def test_flags_stand_in_for_what_is_written(tmp_path: Path) -> None:
 
 
 def test_a_models_flag_replaces_all_models(tmp_path: Path) -> None:
-    text = "provider: autonomous\nmodels: [a, b]\nprompt: x\n"
-    assert [model.id for model in job(tmp_path, text, {"model": "c"}).models] == ["c"]
+    text = "provider: autonomous\nmodels: [llama, vision]\nprompt: x\n"
+    assert [model.id for model in job(tmp_path, text, {"model": "hermes"}).models] == ["hermes"]
 
 
 def test_a_flag_mends_what_the_file_has_wrong(tmp_path: Path) -> None:

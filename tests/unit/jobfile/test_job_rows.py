@@ -11,7 +11,7 @@ from batch.errors import Mistake
 from batch.files import MAX_BYTES
 from batch.jobfile import JobFile, load
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
-from tests.support.jobfile_support import known_models, mistakes_of, write
+from tests.support.jobfile_support import AUTONOMOUS, mistakes_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,7 +27,7 @@ BATCH_LINE = (
 
 def rows_job(folder: Path, text: str, flags: Mapping[str, object] = SOMEWHERE) -> JobFile:
     """The job of a JSONL text with settings from flags."""
-    return load(write(folder, text, "rows.jsonl"), overrides=flags, known_models=known_models())
+    return load(write(folder, text, "rows.jsonl"), overrides=flags)
 
 
 BAD_ROWS = [
@@ -241,7 +241,7 @@ def test_an_openai_batch_file_is_for_openai(tmp_path: Path) -> None:
     assert mistakes_of(
         lambda: rows_job(tmp_path, BATCH_LINE, {"base_url": "local", "provider": "autonomous"})
     ) == [
-        "rows.jsonl:1:1: model: no model `gpt-4o-mini`; there are llama, summary",
+        "rows.jsonl:1:1: model: AutonomousAI has no model 'gpt-4o-mini'; it has " + AUTONOMOUS,
         "rows.jsonl:1:1: a line of an OpenAI Batch file needs `provider: openai`",
     ]
 

@@ -27,7 +27,8 @@ from batch.events import (
     Snapshot,
     Tick,
 )
-from batch.progress import BarReporter, LineReporter
+from batch.progress.bar import BarReporter
+from batch.progress.lines import LineReporter
 from batch.progress.meter import Numbers, line
 from batch.records import Failure, Request
 from tests.support.results_support import failed, succeeded

@@ -30,7 +30,9 @@ from batch.events import (
     Snapshot,
     Tick,
 )
-from batch.progress import BarReporter, LineReporter, formatting
+from batch.progress import formatting
+from batch.progress.bar import BarReporter
+from batch.progress.lines import LineReporter
 from batch.records import Failure, Request, Usage
 from tests.support.results_support import failed, hostile_text, succeeded
 

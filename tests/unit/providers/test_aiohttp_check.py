@@ -1,4 +1,4 @@
-"""An aiohttp that is not known is found out before anything is sent, and still works."""
+"""An unknown aiohttp is detected before anything is sent, and still works."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture
 def unchecked() -> Iterator[None]:
-    """As in a process that has opened no client yet."""
+    """The state of a process that has opened no client yet."""
     aiohttp_check.mismatch.cache_clear()
     yield
     aiohttp_check.mismatch.cache_clear()
 
 
 def wrong(*_: Any, **__: Any) -> None:
-    """In place of a method that does something else now."""
+    """Replaces a method with changed behavior."""
 
 
 async def opened() -> type:
@@ -47,18 +47,18 @@ async def opened() -> type:
 
 
 @pytest.mark.usefixtures("unchecked")
-async def test_this_aiohttp_is_known() -> None:
+async def test_this_aiohttp_passes_the_check() -> None:
     assert aiohttp_check.mismatch() == ""
     assert aiohttp_check.notice() is None
     assert await opened() is Connections
 
 
 class OtherReader(aiohttp.StreamReader):
-    """A parser that makes other readers, whose class is left alone."""
+    """A parser that creates readers of another class, which is not replaced."""
 
 
 def read_as_other(self: ResponseHandler, message: Any, size: int = 0) -> None:
-    """Take in a head; the body's reader is of another class."""
+    """Receive a head; the body's reader is of another class."""
     message[1].__class__ = OtherReader
     ResponseHandler.feed_data(self, message, size)
 
@@ -94,8 +94,8 @@ async def test_a_private_part_that_has_changed_is_found(
         found = aiohttp_check.mismatch()
     assert found != ""
     assert aiohttp_check.notice() == (
-        f"aiohttp {aiohttp.__version__} is newer than this version of promptjobs knows: "
-        "using its public interface, which is slower"
+        f"this version of promptjobs supports aiohttp {aiohttp.__version__} only partly: "
+        "requests use its public interface, which is slower"
     )
     assert await opened() is PublicConnections
     async with FaultServer(GOOD) as server:
@@ -113,11 +113,11 @@ async def test_a_run_says_once_that_it_is_slower_and_completes(promptjobs: Comma
         (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
         ended = await promptjobs("run", "job.yaml", env=hidden(promptjobs.environment))
     assert ended.code == 0, ended.stderr
-    assert ended.stderr.count("using its public interface, which is slower") == 1
+    assert ended.stderr.count("requests use its public interface, which is slower") == 1
 
 
-async def test_a_limit_that_is_over_as_a_read_ends_makes_the_next_one_late() -> None:
-    """The cancellation comes too late for this read, and there is no second one."""
+async def test_a_timeout_that_expires_as_a_read_ends_fails_the_next_read() -> None:
+    """The cancellation arrives too late for this read, and there is no second one."""
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(), loop.time())
     alarm = Alarm(Watch(loop), deadlines)

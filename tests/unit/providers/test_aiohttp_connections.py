@@ -1,4 +1,4 @@
-"""Connections and the bodies that come over them: nothing lost, nothing kept that is not due."""
+"""Connections and their bodies: no data is lost, and no unusable connection is pooled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from yarl import URL
 
-from batch.providers.aiohttp_transport import GREEDY, Body, Connector, Line
+from batch.providers.aiohttp_transport import LARGE_READ, Body, Connector, Line
 from batch.providers.http1 import Route
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def anyio_backend() -> str:
 
 
 class Wire(asyncio.Transport):
-    """A transport that knows whether it is read from, and hands over what the test says."""
+    """A transport that records whether it is read, and delivers the test's data."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ SIZES = st.lists(st.integers(1, 40), min_size=1, max_size=6)
     reads=SIZES | st.just([10_000]),
     followed=st.booleans(),
 )
-def test_a_body_comes_whole_however_it_is_framed_and_cut(
+def test_a_body_arrives_completely_for_any_framing_and_split(
     body: bytes, framing: str, chunks: list[int], reads: list[int], followed: bool
 ) -> None:
     async def receive() -> bytes:
@@ -123,7 +123,7 @@ def test_a_body_comes_whole_however_it_is_framed_and_cut(
     assert asyncio.run(receive()) == body
 
 
-async def test_what_nobody_reads_is_held_back_and_comes_once_it_is_read() -> None:
+async def test_unread_data_is_buffered_and_arrives_when_it_is_read() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(HEAD + b"connection: close\r\n\r\n")
     body = await head(line)
@@ -137,7 +137,7 @@ async def test_what_nobody_reads_is_held_back_and_comes_once_it_is_read() -> Non
     assert wire.is_read
 
 
-async def test_a_body_that_has_ended_holds_nothing_back() -> None:
+async def test_a_body_that_has_ended_buffers_nothing() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(framed(b"x" * 2**20, "length", cycle([1])))
     assert len((await head(line)).take()) == 2**20
@@ -145,22 +145,22 @@ async def test_a_body_that_has_ended_holds_nothing_back() -> None:
     assert not line.should_close
 
 
-async def test_whoever_sends_much_at_once_lets_the_others_go_first() -> None:
+async def test_a_connection_with_a_large_read_lets_the_others_go_first() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(HEAD + b"connection: close\r\n\r\n")
     body = await head(line)
     line.follow(lambda: None)
     states = []
-    for size in (GREEDY - 1, GREEDY):
+    for size in (LARGE_READ - 1, LARGE_READ):
         line.data_received(b"x" * size)
         states.append(wire.is_read)
     await asyncio.sleep(0)
     assert [*states, wire.is_read] == [True, False, True]
-    assert len(body.take()) == 2 * GREEDY - 1
+    assert len(body.take()) == 2 * LARGE_READ - 1
 
 
 @pytest.mark.parametrize("followed", [True, False])
-async def test_what_came_before_a_connection_broke_is_given_before_the_break(followed: bool) -> None:
+async def test_data_before_a_lost_connection_is_returned_before_the_failure(followed: bool) -> None:
     line, _ = connected(asyncio.get_running_loop())
     line.data_received(HEAD + b"content-length: 10\r\n\r\nabc")
     body = await head(line)
@@ -178,7 +178,7 @@ async def test_what_came_before_a_connection_broke_is_given_before_the_break(fol
 
 
 @pytest.mark.parametrize("surplus", [b"X", b"}\n\n", b"H", b"\r\n", HEAD])
-async def test_a_body_with_more_behind_it_than_was_announced_is_as_whole_in_one_read_as_in_two(
+async def test_a_body_with_excess_bytes_is_equally_complete_in_one_read_or_two(
     surplus: bytes,
 ) -> None:
     answer = framed(b"Hello", "length", cycle([1]))
@@ -191,7 +191,7 @@ async def test_a_body_with_more_behind_it_than_was_announced_is_as_whole_in_one_
         assert body.is_eof()
 
 
-async def test_a_head_that_is_none_ends_the_connection_once() -> None:
+async def test_an_invalid_head_ends_the_connection_once() -> None:
     line, wire = connected(asyncio.get_running_loop())
     line.data_received(b"SSH-2.0-server\r\n\r\nmore")
     assert wire.is_closing()
@@ -200,10 +200,10 @@ async def test_a_head_that_is_none_ends_the_connection_once() -> None:
 
 
 @pytest.mark.parametrize("connector", [Connector, aiohttp.TCPConnector])
-async def test_an_aiohttp_that_makes_other_connections_is_refused_loudly(
+async def test_an_aiohttp_with_other_connections_raises_an_error(
     connector: type[aiohttp.TCPConnector],
 ) -> None:
-    """``Connector`` sets a private name; one that it no longer heeds must not go unnoticed."""
+    """``Connector`` sets a private attribute; the test detects if aiohttp ignores it."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if await reader.readline():

@@ -1,4 +1,4 @@
-"""AutonomousAI in the shape that its callers know, against a recording server and the embedded endpoint."""
+"""AutonomousAI by its generator interface, against a recording server and the embedded endpoint."""
 
 from __future__ import annotations
 
@@ -147,7 +147,7 @@ async def test_stream_yields_the_pieces_as_they_come_and_else_the_whole(server: 
     ],
     ids=ascii,
 )
-async def test_the_messages_travel_as_base64_of_their_json(server: Recorder, text: str) -> None:
+async def test_the_messages_are_sent_as_base64_of_their_json(server: Recorder, text: str) -> None:
     messages: list[JSONObject] = [
         {"role": "system", "content": "Be brief."},
         {"role": "user", "content": text},
@@ -161,13 +161,13 @@ async def test_the_messages_travel_as_base64_of_their_json(server: Recorder, tex
 
 
 @pytest.mark.parametrize("text", ["half \ud83d of a pair", "\ude00", "\ud83d\ude00", "a\udcffb"], ids=ascii)
-async def test_half_of_a_surrogate_pair_is_no_reason_to_crash(server: Recorder, text: str) -> None:
+async def test_half_of_a_surrogate_pair_does_not_raise(server: Recorder, text: str) -> None:
     await ask("llama", [{"role": "user", "content": text}], stream=True, base_url=server.url)
     (sent,) = server.prompts
     assert "\ufffd" in sent or sent == "😀"
 
 
-async def test_each_call_is_a_conversation_of_its_own_unless_told_otherwise(server: Recorder) -> None:
+async def test_each_call_is_a_conversation_of_its_own_by_default(server: Recorder) -> None:
     for _ in range(3):
         await ask("llama", base_url=server.url)
     for _ in range(2):
@@ -232,7 +232,7 @@ async def test_every_header_can_be_set_and_a_key_shown(server: Recorder) -> None
 
 @asynccontextmanager
 async def proxy(passed: list[tuple[str, str]]) -> AsyncIterator[str]:
-    """A proxy for plain HTTP; ``passed`` hears of the URL and the credentials of each request."""
+    """A proxy for plain HTTP; ``passed`` records the URL and the credentials of each request."""
 
     async def forward(request: web.BaseRequest) -> web.StreamResponse:
         passed.append((str(request.url), request.headers.get("proxy-authorization", "")))
@@ -257,7 +257,7 @@ async def test_a_proxy_is_used_and_shown_its_password(server: Recorder) -> None:
     assert passed == [(f"{server.url}/api/v1/ai/chat-hermes", f"Basic {credentials}")]
 
 
-async def test_a_proxy_that_is_not_there_is_named_without_its_password(server: Recorder) -> None:
+async def test_an_unreachable_proxy_is_named_without_its_password(server: Recorder) -> None:
     with pytest.raises(AttemptError) as caught:
         await ask("hermes", proxy="http://me:sesame@127.0.0.1:9", base_url=server.url)
     assert caught.value.failure.code == "connect"
@@ -269,7 +269,7 @@ async def test_a_proxy_that_is_not_there_is_named_without_its_password(server: R
 
 
 class Cut(ChatServer):
-    """Says half of an answer and hangs up."""
+    """Sends half of an answer and closes the connection."""
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         response = web.StreamResponse(headers={"content-type": "text/event-stream"})
@@ -280,7 +280,7 @@ class Cut(ChatServer):
         return response
 
 
-async def test_a_cut_stream_is_an_error_that_keeps_what_came() -> None:
+async def test_a_truncated_stream_is_an_error_that_keeps_its_text() -> None:
     async with serving(Cut()) as server:
         answer = AutonomousAI.create_async_generator("llama", HELLO, stream=True, base_url=server.url)
         assert await anext(answer) == "half an ans"
@@ -299,7 +299,7 @@ async def test_a_refusal_is_an_error_with_the_servers_words(server: Recorder) ->
 
 
 class Endless(ChatServer):
-    """Talks until the client hangs up."""
+    """Sends output until the client disconnects."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -316,7 +316,7 @@ class Endless(ChatServer):
             return response
 
 
-async def test_a_generator_that_is_left_hangs_up() -> None:
+async def test_closing_a_generator_closes_its_connection() -> None:
     server = Endless()
     async with serving(server):
         answer = AutonomousAI.create_async_generator("llama", HELLO, stream=True, base_url=server.url)

@@ -1,4 +1,4 @@
-"""When a stream may rest between two reads, and that nothing is lost or late because of it."""
+"""Read coalescing: which streams are paused, and that no data is lost or late because of it."""
 
 from __future__ import annotations
 
@@ -14,7 +14,14 @@ from yarl import URL
 from batch.providers.aiohttp_transport import Body
 from batch.providers.attempt import Attempt
 from batch.providers.client import HttpClient
-from batch.providers.read_coalescing import FAST, FEW, LONGEST, TICK, ReadCoalescer, how_long
+from batch.providers.read_coalescing import (
+    FAST_READ,
+    MAX_PAUSE,
+    MIN_STREAMS,
+    TICK,
+    ReadCoalescer,
+    pause_length,
+)
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply
 from batch.wire.reply_decoder import ReplyDecoder
@@ -37,7 +44,7 @@ def anyio_backend() -> str:
 
 
 class Line(asyncio.ReadTransport):
-    """A transport that knows only whether it is read from."""
+    """A transport that records whether it is read."""
 
     def __init__(self, *, closing: bool = False) -> None:
         super().__init__()
@@ -62,22 +69,24 @@ class Line(asyncio.ReadTransport):
 @pytest.mark.parametrize(
     ("streams", "read", "age", "left", "rests"),
     [
-        (FEW, 200, 10.0, 100.0, True),
-        (FEW, 200, 10.0, math.inf, True),
-        (FEW - 1, 200, 10.0, 100.0, False),  # few streams cost little
-        (FEW, FAST, 10.0, 100.0, False),  # it flows fast
-        (FEW, 200, 0.0, 100.0, False),  # it has only begun
-        (FEW, 200, TICK, 100.0, True),
-        (FEW, 200, 0.9 * TICK, 100.0, False),  # longer than its age
-        (FEW, 200, 10.0, 4 * TICK, True),
-        (FEW, 200, 10.0, 3.9 * TICK, False),  # its deadline is near
-        (FEW, 200, 10.0, -1.0, False),  # or over
+        (MIN_STREAMS, 200, 10.0, 100.0, True),
+        (MIN_STREAMS, 200, 10.0, math.inf, True),
+        (MIN_STREAMS - 1, 200, 10.0, 100.0, False),  # few streams cost little
+        (MIN_STREAMS, FAST_READ, 10.0, 100.0, False),  # it flows fast
+        (MIN_STREAMS, 200, 0.0, 100.0, False),  # it has only begun
+        (MIN_STREAMS, 200, TICK, 100.0, True),
+        (MIN_STREAMS, 200, 0.9 * TICK, 100.0, False),  # longer than its age
+        (MIN_STREAMS, 200, 10.0, 4 * TICK, True),
+        (MIN_STREAMS, 200, 10.0, 3.9 * TICK, False),  # its deadline is near
+        (MIN_STREAMS, 200, 10.0, -1.0, False),  # or over
     ],
 )
-async def test_who_rests(streams: int, read: int, age: float, left: float, rests: bool) -> None:
-    gatherer, line = ReadCoalescer(), Line()
-    gatherer.streams = streams
-    gatherer.rest(line, read=read, age=age, left=left)
+async def test_which_streams_are_paused(
+    streams: int, read: int, age: float, left: float, rests: bool
+) -> None:
+    coalescer, line = ReadCoalescer(), Line()
+    coalescer.streams = streams
+    coalescer.pause(line, read=read, age=age, left=left)
     assert line.is_read != rests
 
 
@@ -91,39 +100,39 @@ async def test_who_rests(streams: int, read: int, age: float, left: float, rests
         (0.4, math.inf, 0.1),
         (0.8, math.inf, 0.2),  # then for a quarter of that
         (1.0, math.inf, 0.25),
-        (4 * LONGEST, math.inf, LONGEST),
-        (1000.0, math.inf, LONGEST),
+        (4 * MAX_PAUSE, math.inf, MAX_PAUSE),
+        (1000.0, math.inf, MAX_PAUSE),
         (1000.0, 0.4, 0.1),
         (0.1, 0.2, 0.05),
         (10.0, -1.0, -0.25),
     ],
 )
-def test_how_long_a_stream_rests(age: float, left: float, seconds: float) -> None:
-    assert how_long(age, left) == pytest.approx(seconds)
+def test_how_long_a_stream_is_paused(age: float, left: float, seconds: float) -> None:
+    assert pause_length(age, left) == pytest.approx(seconds)
 
 
-async def test_a_rest_ends_and_the_ticker_with_it() -> None:
-    gatherer, lines = ReadCoalescer(), [Line() for _ in range(3)]
-    gatherer.streams = FEW
+async def test_a_pause_ends_and_the_ticker_with_it() -> None:
+    coalescer, lines = ReadCoalescer(), [Line() for _ in range(3)]
+    coalescer.streams = MIN_STREAMS
     loop = asyncio.get_running_loop()
     began = loop.time()
     for line, age in zip(lines, [4 * TICK, 8 * TICK, 1000.0], strict=True):
-        gatherer.rest(line, read=1, age=age, left=math.inf)
+        coalescer.pause(line, read=1, age=age, left=math.inf)
     with anyio.fail_after(10):
         for line in lines:
             await line.resumed.wait()
-    assert loop.time() - began >= LONGEST - TICK
+    assert loop.time() - began >= MAX_PAUSE - TICK
     again = Line()
-    gatherer.rest(again, read=1, age=1000.0, left=math.inf)
+    coalescer.pause(again, read=1, age=1000.0, left=math.inf)
     with anyio.fail_after(10):
         await again.resumed.wait()
 
 
-async def test_a_line_that_closes_is_left_alone() -> None:
-    gatherer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
-    gatherer.streams = FEW
+async def test_a_closing_connection_is_not_paused() -> None:
+    coalescer, closed, closing, open_line = ReadCoalescer(), Line(closing=True), Line(), Line()
+    coalescer.streams = MIN_STREAMS
     for line in (closed, closing, open_line):
-        gatherer.rest(line, read=1, age=1000.0, left=math.inf)
+        coalescer.pause(line, read=1, age=1000.0, left=math.inf)
     assert closed.is_read
     closing.close()
     with anyio.fail_after(10):
@@ -147,7 +156,7 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 
 async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
-    """What ``FEW`` streams at once come to."""
+    """The outcomes of ``MIN_STREAMS`` streams at once."""
     server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
     outcomes: list[Outcome] = []
     async with server, HttpClient(timeouts, tls=TRUSTING) as client:
@@ -161,13 +170,13 @@ async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[O
 
         with anyio.fail_after(60):
             async with anyio.create_task_group() as tasks:
-                for _ in range(FEW):
+                for _ in range(MIN_STREAMS):
                     tasks.start_soon(ask)
     return outcomes
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "tls"])
-async def test_streams_that_trickle_are_read_a_few_times_and_whole(
+async def test_slow_streams_are_read_a_few_times_and_completely(
     monkeypatch: pytest.MonkeyPatch, tls: bool
 ) -> None:
     reads = 0
@@ -181,26 +190,26 @@ async def test_streams_that_trickle_are_read_a_few_times_and_whole(
     monkeypatch.setattr(ReplyDecoder, "feed", counting)
     outcomes = await answers("/", Timeouts(), tls=tls)
     expected = "".join(f"{number} " for number in range(EVENTS))
-    assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == [expected] * FEW
-    assert FEW <= reads < FEW * EVENTS / 2
+    assert [outcome.text for outcome in outcomes if isinstance(outcome, Reply)] == [expected] * MIN_STREAMS
+    assert MIN_STREAMS <= reads < MIN_STREAMS * EVENTS / 2
 
 
-async def test_a_rest_weakens_no_limit() -> None:
+async def test_a_pause_weakens_no_timeout() -> None:
     outcomes = await answers("/stall", Timeouts(idle=0.3))
     for outcome in outcomes:
         assert isinstance(outcome, Failure)
         assert outcome.code == "idle_timeout"
-        assert outcome.total < EVENTS / 2 * PACE + 0.3 + LONGEST + 2.0  # the last term is for a busy machine
+        assert outcome.total < EVENTS / 2 * PACE + 0.3 + MAX_PAUSE + 2.0  # the last term is for load
         assert outcome.partial_text == "".join(f"{number} " for number in range(EVENTS // 2))
 
 
-async def test_a_stream_that_goes_on_never_meets_a_limit_that_is_hardly_longer_than_a_rest() -> None:
+async def test_a_continuous_stream_never_exceeds_a_timeout_that_is_hardly_longer_than_a_pause() -> None:
     outcomes = await answers("/", Timeouts(idle=0.4))
-    assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+    assert [type(outcome) for outcome in outcomes] == [Reply] * MIN_STREAMS
 
 
-async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
-    """What only the collector can free piles up until it comes: with a thousand streams, megabytes."""
+async def test_an_attempt_leaves_no_reference_cycles() -> None:
+    """Garbage in reference cycles accumulates until a collection: megabytes for a thousand streams."""
     gc.collect()
     gc.disable()
     try:
@@ -208,5 +217,5 @@ async def test_an_exchange_leaves_nothing_to_the_collector() -> None:
         left = sum(isinstance(one, Attempt | ReplyDecoder | Body) for one in gc.get_objects())
     finally:
         gc.enable()
-    assert [type(outcome) for outcome in outcomes] == [Reply] * FEW
+    assert [type(outcome) for outcome in outcomes] == [Reply] * MIN_STREAMS
     assert left == 0

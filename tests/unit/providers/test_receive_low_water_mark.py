@@ -1,4 +1,4 @@
-"""A connection that rests: little is left in the kernel, much or the end is told at once."""
+"""A paused connection: a few bytes stay in the kernel, many bytes or the end are reported at once."""
 
 from __future__ import annotations
 
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 
 pytestmark = [
     pytest.mark.anyio,
-    pytest.mark.skipif(
-        sys.platform != "linux", reason="elsewhere a transport is paused, and told of nothing"
-    ),
+    pytest.mark.skipif(sys.platform != "linux", reason="elsewhere the whole transport is paused"),
 ]
 
 
@@ -30,29 +28,29 @@ def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, bool]]
     return "asyncio", {"use_uvloop": request.param}
 
 
-class Ear(asyncio.Protocol):
-    """What it was told, and when it was told something."""
+class Receiver(asyncio.Protocol):
+    """The data that it received, and when."""
 
     def __init__(self) -> None:
         self.heard = bytearray()
         self.has_ended = False
-        self.told = asyncio.Event()
+        self.changed = asyncio.Event()
         self.reads = 0
 
     def data_received(self, data: bytes) -> None:
         self.heard += data
         self.reads += 1
-        self.told.set()
+        self.changed.set()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self.has_ended = True
-        self.told.set()
+        self.changed.set()
 
 
 @asynccontextmanager
 async def line(
     context: ssl.SSLContext | None,
-) -> AsyncIterator[tuple[asyncio.Transport, Ear, asyncio.StreamWriter]]:
+) -> AsyncIterator[tuple[asyncio.Transport, Receiver, asyncio.StreamWriter]]:
     """A connection, and the writer of its other end."""
     writers: asyncio.Queue[asyncio.StreamWriter] = asyncio.Queue()
 
@@ -63,7 +61,7 @@ async def line(
     async with server:
         port = server.sockets[0].getsockname()[1]
         transport, ear = await asyncio.get_running_loop().create_connection(
-            Ear, "127.0.0.1", port, ssl=context
+            Receiver, "127.0.0.1", port, ssl=context
         )
         writer = await writers.get()
         with anyio.fail_after(20):
@@ -76,39 +74,39 @@ TRANSPORTS = pytest.mark.parametrize("context", [None, TRUSTING], ids=["plain", 
 
 
 @TRANSPORTS
-async def test_little_waits_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
+async def test_a_few_bytes_wait_until_the_connection_is_woken(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer), line(context) as (_, other, to_other):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         for _ in range(20):
             writer.write(b"word ")
-            other.told.clear()
+            other.changed.clear()
             to_other.write(b"word ")  # what is sent later, and arrives
-            await other.told.wait()
+            await other.changed.wait()
         assert ear.reads == 0
         read_coalescing.wake(transport)
         while len(ear.heard) < 100:
-            ear.told.clear()
-            await ear.told.wait()
+            ear.changed.clear()
+            await ear.changed.wait()
         assert bytes(ear.heard) == b"word " * 20
-        ear.told.clear()
+        ear.changed.clear()
         writer.write(b"more")
-        await ear.told.wait()
+        await ear.changed.wait()
         assert ear.heard.endswith(b"more")
 
 
 @TRANSPORTS
-async def test_much_is_told_at_once(context: ssl.SSLContext | None) -> None:
+async def test_many_bytes_are_reported_at_once(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
-        writer.write(b"x" * 2 * read_coalescing.FAST)
-        await ear.told.wait()
-        assert len(ear.heard) >= read_coalescing.FAST - 1024
+        read_coalescing.pause(transport)
+        writer.write(b"x" * 2 * read_coalescing.FAST_READ)
+        await ear.changed.wait()
+        assert len(ear.heard) >= read_coalescing.FAST_READ - 1024
 
 
 @TRANSPORTS
-async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | None) -> None:
+async def test_the_end_is_reported_with_the_data_before_it(context: ssl.SSLContext | None) -> None:
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         writer.write(b"last")
         writer.close()
         if context is not None:
@@ -116,18 +114,18 @@ async def test_the_end_is_told_with_what_came_before(context: ssl.SSLContext | N
                 transport
             )  # TLS says goodbye in a record, which is little, and waits like any other
         while not ear.has_ended:
-            ear.told.clear()
-            await ear.told.wait()
+            ear.changed.clear()
+            await ear.changed.wait()
         assert bytes(ear.heard) == b"last"
 
 
 @TRANSPORTS
 async def test_a_connection_that_has_gone_says_so(context: ssl.SSLContext | None) -> None:
-    """The gatherer asks before it wakes: by then the descriptor may be another connection's."""
+    """The coalescer checks a transport before it wakes it: its descriptor may have been reused."""
     async with line(context) as (transport, ear, writer):
-        read_coalescing.rest(transport)
+        read_coalescing.pause(transport)
         writer.transport.abort()
         while not ear.has_ended:
-            ear.told.clear()
-            await ear.told.wait()
+            ear.changed.clear()
+            await ear.changed.wait()
         assert transport.is_closing()

@@ -1,4 +1,4 @@
-"""The limits of time mean what they say: which clock runs when, what feeds it, what it says in the end."""
+"""Timeouts: which one applies when, what resets it, and its message."""
 
 from __future__ import annotations
 
@@ -31,14 +31,14 @@ REQUEST = Request("a", "f", "m", "m", ({"role": "user", "content": "?"},))
 # The state machine, in numbers
 
 
-def test_the_limits_follow_one_another() -> None:
+def test_the_timeouts_follow_one_another() -> None:
     deadlines = Deadlines(LIMITS, 1000)
     assert deadlines.due == 1001
     deadlines.connected(1000.5)
     assert deadlines.due == 1010.5
-    deadlines.said(1004)
+    deadlines.received(1004)
     assert (deadlines.due, deadlines.first_byte) == (1009, 4)
-    deadlines.said(1008)
+    deadlines.received(1008)
     assert (deadlines.due, deadlines.first_byte) == (1013, 4)
     deadlines.finished(1009)
     assert deadlines.due == 1011
@@ -50,7 +50,7 @@ def test_the_total_limit_is_over_everything() -> None:
     deadlines = Deadlines(Timeouts(connect=1, first_byte=10, idle=5, total=12), 0)
     deadlines.connected(1)
     assert deadlines.due == 11
-    deadlines.said(10)
+    deadlines.received(10)
     assert deadlines.due == 12
 
 
@@ -65,7 +65,7 @@ def test_no_limit_is_no_limit() -> None:
     deadlines = Deadlines(Timeouts(connect=None, first_byte=None, idle=None), 0)
     assert deadlines.due == math.inf
     deadlines.connected(1)
-    deadlines.said(10**9)
+    deadlines.received(10**9)
     assert deadlines.due == math.inf
 
 
@@ -77,12 +77,16 @@ def test_by_default_an_answer_may_take_as_long_as_it_flows() -> None:
     ("steps", "code", "message"),
     [
         ([], "connect", "no connection within 1 s (timeouts.connect)"),
-        (["connected"], "first_byte_timeout", "nothing was said within 10 s (timeouts.first_byte)"),
-        (["connected", "said"], "idle_timeout", "nothing more was said within 5 s (timeouts.idle)"),
-        (["connected", "said", "finished"], "truncated", "the body did not end within 2 s (timeouts.finish)"),
+        (["connected"], "first_byte_timeout", "no model output within 10 s (timeouts.first_byte)"),
+        (["connected", "received"], "idle_timeout", "no further model output within 5 s (timeouts.idle)"),
+        (
+            ["connected", "received", "finished"],
+            "truncated",
+            "the body did not end within 2 s (timeouts.finish)",
+        ),
     ],
 )
-def test_what_is_over_says_its_phase_and_how_long_that_was(steps: list[str], code: str, message: str) -> None:
+def test_an_expired_timeout_names_its_phase_and_length(steps: list[str], code: str, message: str) -> None:
     deadlines = Deadlines(LIMITS, 0)
     for step in steps:
         getattr(deadlines, step)(0)
@@ -97,11 +101,11 @@ def test_the_total_limit_says_so_too() -> None:
 def test_the_time_of_a_slow_reader_is_not_the_server_s() -> None:
     deadlines = Deadlines(LIMITS, 0)
     deadlines.connected(0)
-    deadlines.said(1)
+    deadlines.received(1)
     deadlines.paused(1000)
     assert deadlines.due == 1006
-    deadlines.said(1001)
-    deadlines.said(1098)
+    deadlines.received(1001)
+    deadlines.received(1098)
     assert deadlines.due == 1100, "nor is it counted in the total"
 
 
@@ -131,7 +135,7 @@ async def test_the_alarm_stays_silent_while_they_move_away_and_once_it_is_droppe
     alarm = Alarm(Watch(loop), deadlines)
     alarm.set(lambda: None)
     for _ in range(8):
-        deadlines.said(loop.time())
+        deadlines.received(loop.time())
         alarm.moved()
         await anyio.sleep(TICK / 2)
     assert not alarm.has_rung
@@ -191,7 +195,7 @@ def code_of(outcome: Outcome) -> str:
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
 @pytest.mark.parametrize(
-    "said",
+    "output",
     [
         delta("a"),
         delta(reasoning_content="a"),
@@ -201,8 +205,8 @@ def code_of(outcome: Outcome) -> str:
     ],
     ids=["text", "reasoning_content", "reasoning", "refusal", "tool calls"],
 )
-async def test_whatever_the_model_says_stops_the_first_clock_and_feeds_the_second(said: bytes) -> None:
-    piece = Send(chunk(said))
+async def test_any_model_output_ends_first_byte_and_resets_idle(output: bytes) -> None:
+    piece = Send(chunk(output))
     slow: list[Action] = [piece, Pause(TICK)] * 6
     limits = Timeouts(first_byte=4 * TICK, idle=4 * TICK)
     end = Send(chunk(delta("!") + finish()) + LAST_CHUNK)
@@ -213,9 +217,9 @@ async def test_whatever_the_model_says_stops_the_first_clock_and_feeds_the_secon
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
-@pytest.mark.parametrize("said", [b": ping\n\n", delta(""), b"event: ping\ndata: {}\n\n", b"x"], ids=repr)
-async def test_nothing_else_does(said: bytes) -> None:
-    drip = Drip(chunk(said), TICK / 10)
+@pytest.mark.parametrize("output", [b": ping\n\n", delta(""), b"event: ping\ndata: {}\n\n", b"x"], ids=repr)
+async def test_other_data_resets_no_timeout(output: bytes) -> None:
+    drip = Drip(chunk(output), TICK / 10)
     limits = Timeouts(first_byte=TICK, idle=TICK)
     assert code_of(await ask(limits, Send(head()), drip)) == "first_byte_timeout"
     assert code_of(await ask(limits, Send(head() + chunk(delta("a"))), drip)) == "idle_timeout"
@@ -242,7 +246,7 @@ async def test_a_whole_reply_has_until_the_first_limit() -> None:
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
-async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
+async def test_an_endless_name_lookup_is_a_failed_connection(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async def hangs(*_: object, **__: object) -> None:
@@ -257,7 +261,7 @@ async def test_a_name_that_is_looked_up_for_ever_is_a_connection_that_fails(
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("both_paths")
-async def test_whoever_reads_a_generator_slowly_meets_no_limit() -> None:
+async def test_a_slow_reader_of_a_generator_exceeds_no_timeout() -> None:
     script: Script = [
         Send(head() + chunk(delta("a"))),
         Pause(TICK),

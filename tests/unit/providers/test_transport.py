@@ -1,4 +1,4 @@
-"""Connections: how many, for how long, and what they carry to whom."""
+"""Connections: their number, their lifetime, and what they carry."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ async def test_a_connection_is_kept_whatever_the_answer_was(script: Script) -> N
         assert (len(server.requests), server.connections) == (3, 1)
 
 
-async def test_nobody_but_the_scheduler_bounds_the_connections() -> None:
+async def test_only_the_scheduler_limits_the_connections() -> None:
     together = 150
     arrived = anyio.Event()
 
@@ -122,15 +122,15 @@ async def test_a_generator_that_is_left_early_closes_its_connection() -> None:
                 await anyio.lowlevel.checkpoint()
 
 
-@pytest.mark.parametrize("unasked", [answer("of nobody"), status(408)], ids=["an answer", "408"])
-async def test_what_comes_on_an_idle_connection_answers_no_request(unasked: Script) -> None:
+@pytest.mark.parametrize("unasked", [answer("unrequested"), status(408)], ids=["an answer", "408"])
+async def test_data_on_an_idle_connection_answers_no_request(unasked: Script) -> None:
     async with FaultServer([*GOOD, Pause(0.02), *unasked]) as server:
         connections, route = Connections(Connector()), Route(URL(server.url), {})
         connection = await connections.open(route)
         response = await route.post(connection, b"")
         while await response.content.readany():
             pass
-        connections.give_back(route, connection, is_answered=True)
+        connections.release(route, connection, is_answered=True)
         with anyio.fail_after(5):
             while connection.protocol is not None and not connection.protocol.should_close:
                 await anyio.lowlevel.checkpoint()
@@ -150,7 +150,7 @@ async def test_the_answer_to_a_cancelled_request_is_not_the_next_one_s() -> None
         assert server.connections == 2
 
 
-async def test_a_reused_connection_that_answered_in_part_is_not_asked_twice() -> None:
+async def test_a_request_is_not_repeated_after_a_partial_response_on_a_reused_connection() -> None:
     half: Script = [Send(b"HTTP/1.1 200 OK\r\ncontent-"), Cut()]
     async with FaultServer(GOOD, half, GOOD) as server, HttpClient(PATIENT) as client:
         await endpoint(client, server.url).complete(REQUEST)
@@ -159,7 +159,7 @@ async def test_a_reused_connection_that_answered_in_part_is_not_asked_twice() ->
         assert (outcome.code, len(server.requests)) == ("truncated", 2)
 
 
-async def test_a_fresh_connection_that_dies_is_not_asked_a_second_time_for_free() -> None:
+async def test_a_request_is_not_repeated_uncounted_after_a_new_connection_was_lost() -> None:
     async with FaultServer(GOOD, [Cut()], [Cut()], GOOD) as server, HttpClient(PATIENT) as client:
         await endpoint(client, server.url).complete(REQUEST)
         outcome = await endpoint(client, server.url).complete(REQUEST)
@@ -201,7 +201,7 @@ async def test_a_redirect_is_never_followed(code: int) -> None:
         assert other.connections == 0
 
 
-async def test_the_environment_s_proxies_are_not_ours(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_proxies_of_the_environment_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
         monkeypatch.setenv(name, "http://127.0.0.1:9")
     async with FaultServer(GOOD) as server:
@@ -215,7 +215,7 @@ def bomb(pattern: bytes, mebibytes: int) -> bytes:
 
 
 @pytest.mark.parametrize("pattern", [b"x", b"\n", b": ping\n\n", b"data: {}\n\n"], ids=repr)
-async def test_a_decompression_bomb_goes_off_in_a_small_room(pattern: bytes) -> None:
+async def test_a_decompression_bomb_is_limited(pattern: bytes) -> None:
     gzip = head(200, content_type="text/event-stream", content_encoding="gzip", connection="close")
     script: Script = [Send(gzip + bomb(b"data: " + pattern if pattern == b"x" else pattern, 50)), Cut()]
     async with FaultServer(script) as server:
@@ -231,7 +231,7 @@ async def test_a_decompression_bomb_goes_off_in_a_small_room(pattern: bytes) -> 
     assert peak < 12 * 2**20
 
 
-async def test_a_bomb_in_an_error_s_body_goes_off_in_a_small_room_too() -> None:
+async def test_a_decompression_bomb_in_an_error_body_is_limited_too() -> None:
     async with FaultServer(status(500, bomb(b"x", 240), content_encoding="gzip")) as server:
         await ask(server.url)
         tracemalloc.start()
@@ -297,8 +297,8 @@ def beside(text: str) -> bytes:
     return event({"choices": [{"index": 0, "delta": {"content": text}, "finish_reason": "stop"}]})
 
 
-async def test_an_endpoint_that_went_on_after_a_finish_reason_is_waited_for_from_then_on() -> None:
-    """A finish reason and then silence is a whole answer, but not where more has come after one."""
+async def test_after_output_behind_a_finish_reason_the_endpoint_is_waited_for() -> None:
+    """A finish reason followed by silence is a complete answer, unless output has followed one before."""
     silent: Script = [Send(head() + chunk(delta("Hel") + finish())), Stall()]
     goes_on = [Send(head() + chunk(beside("Hel") + beside("lo") + DONE) + LAST_CHUNK)]
     limits = Timeouts(connect=10, first_byte=10, idle=0.1, finish=0.05)

@@ -1,4 +1,4 @@
-"""A request as it is on the wire: written here, byte for byte, over the connections that aiohttp makes."""
+"""The bytes of a request, written here, over aiohttp's connections."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def anyio_backend() -> str:
 
 @asynccontextmanager
 async def recorder(answer: bytes = ANSWER) -> AsyncIterator[tuple[URL, list[list[bytes]]]]:
-    """A server that keeps what it is sent: for each connection the requests that came over it."""
+    """A server that records the requests of each connection."""
     connections: list[list[bytes]] = []
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -113,20 +113,20 @@ async def test_a_header_of_the_job_cannot_change_how_the_body_is_framed(name: st
 
 @pytest.mark.parametrize("end", ["\r", "\n", "\0"])
 @pytest.mark.parametrize("place", ["name", "value"])
-async def test_a_header_that_would_end_its_line_is_refused(end: str, place: str) -> None:
+async def test_a_header_with_a_line_end_is_refused(end: str, place: str) -> None:
     header = {f"x{end}y": "1"} if place == "name" else {"x": f"1{end}evil: 2"}
-    with pytest.raises(ValueError, match="one line"):
+    with pytest.raises(ValueError, match="line end"):
         Route(URL("http://127.0.0.1/"), header)
 
 
 @pytest.mark.parametrize("status", ["100 Continue", "103 Early Hints"])
-async def test_provisional_answers_are_passed_over(status: str) -> None:
+async def test_provisional_responses_are_skipped(status: str) -> None:
     async with recorder(f"HTTP/1.1 {status}\r\n\r\n".encode() + ANSWER) as (url, _):
         outcomes = await ask(url, {}, b"", b"")
     assert [type(outcome) for outcome in outcomes] == [Reply, Reply]
 
 
-async def test_an_upgrade_that_nobody_asked_for_is_a_failure() -> None:
+async def test_an_unrequested_upgrade_is_a_failure() -> None:
     answer = b"HTTP/1.1 101 Switching Protocols\r\nupgrade: websocket\r\nconnection: upgrade\r\n\r\n"
     async with recorder(answer) as (url, _):
         outcome = (await ask(url, {}, b""))[0]

@@ -1,4 +1,4 @@
-"""Secrets reach whom they are for, and no file, no log and no screen."""
+"""Secrets reach only their endpoint: no file, no log and no terminal."""
 
 from __future__ import annotations
 
@@ -93,13 +93,13 @@ async def test_no_secret_is_in_an_outcome_a_log_or_a_repr(
         assert not any(secret in text for text in shown)
 
 
-async def test_a_short_key_does_not_eat_the_answer() -> None:
+async def test_a_short_key_does_not_redact_the_answer() -> None:
     async with FaultServer(answer("I run on ollama.")) as server, HttpClient(PATIENT) as client:
         provider = openai_endpoint(client, server.url, Credentials("ollama"))
         assert text_of(await provider.complete(REQUEST)) == "I run on ollama."
 
 
-async def test_a_key_that_a_server_echoes_is_in_no_file_and_on_no_screen(promptjobs: Command) -> None:
+async def test_an_echoed_key_reaches_no_file_and_no_terminal(promptjobs: Command) -> None:
     echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
     async with FaultServer(status(422, echo)) as server:
         job = {

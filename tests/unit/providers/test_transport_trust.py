@@ -1,4 +1,4 @@
-"""Proxies, certificates and limits: over what a request travels, and whom it trusts."""
+"""Proxies, certificates and limits: the routes of a request and its trusted servers."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ async def test_a_tunnel_does_not_weaken_the_certificate_s_check() -> None:
 # Certificates and limits of the whole command
 
 
-async def test_a_custom_authority_is_trusted_by_the_variable_that_everybody_knows(
+async def test_a_custom_authority_is_trusted_by_the_usual_variable(
     promptjobs: Command, tmp_path: Path
 ) -> None:
     CA.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
@@ -94,7 +94,7 @@ async def test_a_custom_authority_is_trusted_by_the_variable_that_everybody_know
         assert (ended.code, len(server.requests)) == (0, 1)
 
 
-async def test_with_few_descriptors_a_run_gets_through_on_fewer_connections(promptjobs: Command) -> None:
+async def test_with_few_descriptors_a_run_completes_on_fewer_connections(promptjobs: Command) -> None:
     slow: Script = [Send(head()), Pause(0.05), Send(chunk(delta("Hello") + finish())), Cut()]
     job: dict[str, Any] = {
         "provider": "openai",

@@ -1,4 +1,4 @@
-"""The order of a finished file and what is pruned from it; nothing is rewritten without need."""
+"""The order of a finished file and its pruning; nothing is rewritten without need."""
 
 from __future__ import annotations
 
@@ -75,7 +75,9 @@ async def test_the_lines_that_are_left(order: Order, prune: bool, lines: str, jo
 
 @pytest.mark.parametrize("prune", [False, True])
 @pytest.mark.parametrize("order", ["completion", "input"])
-async def test_a_file_that_is_as_asked_is_not_rewritten(order: Order, prune: bool, tmp_path: Path) -> None:
+async def test_a_file_in_the_requested_state_is_not_rewritten(
+    order: Order, prune: bool, tmp_path: Path
+) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(content("abd"))
     inode = path.stat().st_ino
@@ -84,7 +86,7 @@ async def test_a_file_that_is_as_asked_is_not_rewritten(order: Order, prune: boo
     assert path.stat().st_ino == inode
 
 
-async def test_the_job_is_only_read_where_it_matters() -> None:
+async def test_the_job_is_only_read_if_it_is_needed() -> None:
     disk, job = held("aba"), iter("ab")
     with ResultLog.open(PATH, files=disk) as log:
         await log.finish(job)
@@ -121,7 +123,7 @@ async def test_a_rewriting_that_is_cancelled_leaves_the_file_as_it_was() -> None
     assert disk.names() == {PATH.name}
 
 
-async def test_somebody_elses_change_to_the_file_is_never_copied_into_a_new_one() -> None:
+async def test_another_programs_change_to_the_file_is_never_copied_into_a_new_one() -> None:
     disk = held("cab")
     with ResultLog.open(PATH, files=disk) as log:
         disk.put(PATH, content("c")[:-3])
@@ -149,7 +151,7 @@ def test_each_id_is_left_with_its_latest_line(lines: str, job: list[str], order:
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
-def test_a_power_cut_leaves_the_old_file_or_the_new(data: st.DataObject) -> None:
+def test_a_power_failure_leaves_the_old_file_or_the_new(data: st.DataObject) -> None:
     lines, job = "cxabya", "abc"
     whole = held(lines)
     anyio.run(lambda: finish(whole, job, order="input", prune=True))

@@ -1,4 +1,4 @@
-"""Outputs that other programs have saved again, copied or replaced: nothing in them is lost."""
+"""Outputs that other programs have saved, copied or replaced: no result is lost."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ UNCHANGED = {
 
 
 @pytest.mark.parametrize("content", HARMLESS.values(), ids=HARMLESS)
-def test_what_an_editor_changes_loses_nothing(content: bytes) -> None:
+def test_changes_by_an_editor_lose_nothing(content: bytes) -> None:
     disk = held(content)
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + B + C
@@ -80,7 +80,7 @@ def test_what_an_editor_changes_loses_nothing(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", UNCHANGED.values(), ids=UNCHANGED)
-async def test_white_space_around_a_line_is_no_damage(content: bytes) -> None:
+async def test_white_space_around_a_line_is_not_damage(content: bytes) -> None:
     disk = held(content)
     log = ResultLog.open(PATH, files=disk)
     assert (disk.content(PATH), log.notices) == (content, [])
@@ -106,15 +106,15 @@ def test_readers_find_the_same_results(content: bytes, tmp_path: Path) -> None:
     assert path.read_bytes() == content
 
 
-def test_the_last_line_gets_the_line_end_that_it_lacks() -> None:
+def test_a_missing_last_line_end_is_added() -> None:
     disk = held(A + B_BODY)
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + B
-    assert log.notices == ["results.jsonl: the last line is whole but had no line end, which it has now"]
+    assert log.notices == ["results.jsonl: added the missing line end of the last line; no results were lost"]
     assert log.known("b") is not None
 
 
-async def test_a_file_cut_between_carriage_return_and_line_feed_goes_on() -> None:
+async def test_a_file_cut_between_carriage_return_and_line_feed_can_be_resumed() -> None:
     disk = held(A_BODY + b"\r\n" + B_BODY + b"\r")
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A_BODY + b"\r\n" + B_BODY + b"\r\n"
@@ -123,7 +123,7 @@ async def test_a_file_cut_between_carriage_return_and_line_feed_goes_on() -> Non
     assert disk.content(PATH) == C + B_BODY + b"\r\n" + A_BODY + b"\r\n"
 
 
-async def test_what_follows_a_line_without_its_end_is_a_line_of_its_own() -> None:
+async def test_a_result_after_a_line_without_its_end_is_a_line_of_its_own() -> None:
     disk = held(A_BODY)
     log = ResultLog.open(PATH, files=disk)
     await log.write([succeeded("b")])
@@ -132,10 +132,10 @@ async def test_what_follows_a_line_without_its_end_is_a_line_of_its_own() -> Non
 
 
 def test_damage_among_changed_line_ends_is_still_damage() -> None:
-    disk = held(A_BODY + b"\rrubble\r" + B_BODY + b"\r" + C_BODY[:40])
+    disk = held(A_BODY + b"\rdamaged\r" + B_BODY + b"\r" + C_BODY[:40])
     log = ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + B
-    assert disk.content(CORRUPT) == b"rubble\n"
+    assert disk.content(CORRUPT) == b"damaged\n"
     assert len(log.notices) == 2
     assert log.known("c") is None
 
@@ -174,13 +174,13 @@ NEWER = {
     "much newer": A + of_version(1000) + C,
     "after carriage returns": A_BODY + b"\r" + of_version(2)[:-1] + b"\r" + C_BODY,
     "glued": A_BODY + of_version(2) + C,
-    "after damage": A + b"rubble\n" + of_version(2) + C[:50],
+    "after damage": A + b"damaged\n" + of_version(2) + C[:50],
     "after a byte order mark": BOM + of_version(2) + A,
 }
 
 
 @pytest.mark.parametrize("content", NEWER.values(), ids=NEWER)
-def test_results_of_a_newer_version_are_left_alone(content: bytes) -> None:
+def test_results_of_a_newer_version_are_not_changed(content: bytes) -> None:
     disk = held(content)
     with pytest.raises(ForeignOutputError, match=r"results\.jsonl: line \d .*newer promptjobs"):
         ResultLog.open(PATH, files=disk)
@@ -189,14 +189,14 @@ def test_results_of_a_newer_version_are_left_alone(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("content", NEWER.values(), ids=NEWER)
-def test_readers_do_not_leave_out_results_of_a_newer_version(content: bytes, tmp_path: Path) -> None:
+def test_readers_do_not_skip_results_of_a_newer_version(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(content)
     with pytest.raises(ForeignOutputError, match="newer promptjobs"):
         ResultReader(path)
 
 
-def test_a_result_of_a_newer_version_is_not_taken_for_none(tmp_path: Path) -> None:
+def test_a_result_of_a_newer_version_is_not_taken_for_a_foreign_line(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(A + of_version(2) + C)
     with pytest.raises(ForeignOutputError, match="line 2 was written by a newer promptjobs"):
@@ -211,16 +211,16 @@ def test_what_is_not_newer_is_damage(damage: bytes) -> None:
     assert disk.content(CORRUPT) == damage
 
 
-def test_versions_inside_an_answer_say_nothing() -> None:
+def test_versions_inside_an_answer_are_ignored() -> None:
     nested = encode_result(succeeded("n", '}{"schema_version":2}\r{"schema_version": 9,'))
-    disk = held(A + nested + b"rubble\n")
+    disk = held(A + nested + b"damaged\n")
     ResultLog.open(PATH, files=disk)
     assert disk.content(PATH) == A + nested
     assert decode_result(nested).text == '}{"schema_version":2}\r{"schema_version": 9,'
 
 
 @pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
-def test_an_output_that_was_saved_as_utf_16_says_the_way_out(encoding: str) -> None:
+def test_the_error_for_an_output_in_utf_16_explains_the_conversion(encoding: str) -> None:
     content = (A + B).decode().encode(encoding)
     disk = held(content)
     with pytest.raises(ForeignOutputError, match=r"saved as UTF-16 .* `iconv -f UTF-16 -t UTF-8"):
@@ -278,7 +278,7 @@ async def test_a_copy_is_noticed_before_the_output_is_put_in_order(tmp_path: Pat
     assert path.read_bytes() == left
 
 
-async def test_an_empty_file_that_was_there_is_no_replacement(tmp_path: Path) -> None:
+async def test_an_existing_empty_file_is_not_a_replacement(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.touch()
     with ResultLog.open(path) as log:
@@ -287,7 +287,7 @@ async def test_an_empty_file_that_was_there_is_no_replacement(tmp_path: Path) ->
     assert path.read_bytes() == A
 
 
-async def test_another_name_of_the_same_file_is_no_replacement(tmp_path: Path) -> None:
+async def test_another_name_of_the_same_file_is_not_a_replacement(tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     path.write_bytes(A)
     with ResultLog.open(path) as log:

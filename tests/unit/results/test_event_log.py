@@ -1,4 +1,4 @@
-"""The log beside an output: one line an event, bounded in size, and never in the way of a run."""
+"""The event log of an output: one line for each event, bounded in size, and never an obstacle for a run."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ AT = datetime(2026, 11, 22, 3, 0, 0, 120_000, UTC)
 
 
 class Events:
-    """A log beside ``results.jsonl`` at three in the morning."""
+    """The log of ``results.jsonl`` at three in the morning."""
 
     def __init__(self, folder: Path, largest: int = 1_000_000) -> None:
         self.output = folder / "results.jsonl"
@@ -63,7 +63,7 @@ def test_whatever_is_quoted_stays_on_its_line(tmp_path: Path, text: str) -> None
     events.log.path.unlink()
 
 
-def test_a_run_goes_on_in_the_log_of_the_one_before(events: Events, tmp_path: Path) -> None:
+def test_a_run_appends_to_the_log_of_the_previous_one(events: Events, tmp_path: Path) -> None:
     for run in ("first", "second"):
         again = Events(tmp_path)
         again.log.write("start", run)
@@ -71,7 +71,7 @@ def test_a_run_goes_on_in_the_log_of_the_one_before(events: Events, tmp_path: Pa
     assert [line.split()[-1] for line in events.text.splitlines()] == ["first", "second"]
 
 
-def test_nothing_is_glued_to_a_torn_line(events: Events) -> None:
+def test_nothing_is_appended_to_a_partial_line(events: Events) -> None:
     events.log.path.write_text("2026-11-22T02:00:00.120Z retry   row-5: ht")
     with events.log:
         events.log.write("start", "again")
@@ -93,7 +93,7 @@ def test_two_files_of_bounded_size_are_kept(tmp_path: Path) -> None:
     assert numbers == list(range(numbers[0], 100))
 
 
-def test_it_is_no_more_open_to_others_than_the_results(events: Events) -> None:
+def test_its_permissions_are_no_wider_than_those_of_the_results(events: Events) -> None:
     events.output.touch()
     events.output.chmod(0o600)
     events.log.write("start", "")
@@ -102,7 +102,7 @@ def test_it_is_no_more_open_to_others_than_the_results(events: Events) -> None:
 
 
 @pytest.mark.parametrize("kind", ["a directory", "a pipe", "a link into nowhere"])
-def test_a_log_that_cannot_be_written_is_told_of_once(events: Events, kind: str) -> None:
+def test_a_log_that_cannot_be_written_is_reported_once(events: Events, kind: str) -> None:
     if kind == "a directory":
         events.log.path.mkdir()
     elif kind == "a pipe":
@@ -116,7 +116,7 @@ def test_a_log_that_cannot_be_written_is_told_of_once(events: Events, kind: str)
     assert "results.jsonl.log cannot be written" in trouble
 
 
-def test_a_pipe_that_is_read_is_still_no_log(events: Events) -> None:
+def test_a_pipe_with_a_reader_is_not_a_log_either(events: Events) -> None:
     os.mkfifo(events.log.path)
     reader = os.open(events.log.path, os.O_RDONLY | os.O_NONBLOCK)
     try:

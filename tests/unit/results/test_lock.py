@@ -1,4 +1,4 @@
-"""One run at a time: a second process is told who holds the output, and a dead one holds nothing."""
+"""One run at a time: a second process reports the holder of the output, and a dead process holds nothing."""
 
 from __future__ import annotations
 
@@ -47,18 +47,18 @@ def output(tmp_path: Path) -> Path:
     return tmp_path / "output" / "results.jsonl"
 
 
-def test_a_second_run_is_told_who_holds_the_output(output: Path) -> None:
+def test_a_second_run_reports_which_run_has_locked_the_output(output: Path) -> None:
     with another_process(output) as holder, pytest.raises(OutputLockedError) as caught:
         OutputLock(output).acquire()
     assert re.fullmatch(
-        rf"{re.escape(str(output))} is held by another run \(process {holder.pid} on "
+        rf"{re.escape(str(output))} is locked by another run \(process {holder.pid} on "
         rf"{re.escape(socket.gethostname())}, since \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00\)",
         str(caught.value),
     )
     assert caught.value.exit_code == 75
 
 
-def test_being_refused_does_not_disturb_the_holder(output: Path) -> None:
+def test_a_refused_lock_does_not_affect_the_holder(output: Path) -> None:
     with another_process(output):
         for _ in range(3):
             with pytest.raises(OutputLockedError, match=r"process \d+ on"):
@@ -100,14 +100,14 @@ def test_other_outputs_are_free(output: Path) -> None:
 
 
 @pytest.mark.parametrize("text", [b"", b'{"pid":', b"\xff\xfe", b'{"pid":"x"}'])
-def test_a_holder_that_has_not_signed_holds_all_the_same(text: bytes, output: Path) -> None:
+def test_a_holder_without_a_record_holds_the_lock(text: bytes, output: Path) -> None:
     with OutputLock(output):
         output.with_name("results.jsonl.lock").write_bytes(text)
-        with pytest.raises(OutputLockedError, match=r"is held by another run$"):
+        with pytest.raises(OutputLockedError, match=r"is locked by another run$"):
             OutputLock(output).acquire()
 
 
-def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
+def test_a_holders_record_cannot_write_to_the_terminal(output: Path) -> None:
     with OutputLock(output):
         lock_file = output.with_name("results.jsonl.lock")
         lock_file.write_text('{"pid": 1, "host": "\\u001b[2Jgone", "started": "now"}')
@@ -116,14 +116,14 @@ def test_a_signature_cannot_write_to_the_terminal(output: Path) -> None:
     assert str(caught.value).endswith(r"another run (process 1 on \x1b[2Jgone, since now)")
 
 
-def test_an_output_where_no_lock_can_be_made_is_an_error_of_writing(tmp_path: Path) -> None:
+def test_an_output_that_cannot_be_locked_is_a_write_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputWriteError, match="cannot be locked: Not a directory"):
         OutputLock(tmp_path / "file" / "results.jsonl").acquire()
 
 
 @pytest.mark.parametrize("is_known", [True, False])
-def test_a_lock_file_of_somebody_else_is_named_with_its_owner(
+def test_the_lock_file_of_another_user_is_reported_with_its_owner(
     output: Path, monkeypatch: pytest.MonkeyPatch, is_known: bool
 ) -> None:
     def refuse(*_: object) -> None:

@@ -1,4 +1,4 @@
-"""Two job files never overwrite each other's output; nobody is locked out who has a right to it."""
+"""Two job files never overwrite each other's output, and no job is locked out of its own."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_a_jsonl_job_is_refused_as_well(cli: Cli, server: ChatServer, first: Pat
     assert tree(cli.folder) == before
 
 
-def test_adoption_takes_it_over_and_says_so(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_adoption_takes_the_output_over_and_reports_it(cli: Cli, server: ChatServer, first: Path) -> None:
     second = write_job(cli, server, "second.yaml", "goodbye")
     ended = cli("run", "second.yaml", "-q", "--adopt")
     assert ended.code == 0
@@ -146,7 +146,7 @@ def test_adoption_is_an_option_of_the_library(
 # Those who are not locked out
 
 
-def test_the_same_job_goes_on_without_a_word(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_the_same_job_resumes_without_a_notice(cli: Cli, server: ChatServer, first: Path) -> None:
     before = record(cli)
     for name in ("first.yaml", "./first.yaml", str(first)):
         ended = cli("run", name, "-q")
@@ -176,7 +176,7 @@ def in_a_linked_folder(first: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", [rewritten, behind_a_link, in_a_linked_folder])
-def test_the_same_job_file_is_known_again(
+def test_the_same_job_file_is_recognized(
     change: Callable[[Path], Path], cli: Cli, server: ChatServer, first: Path
 ) -> None:
     ended = cli("run", str(change(first)), "-q", "-o", OUTPUT)
@@ -206,7 +206,7 @@ def turned_into_a_folder(first: Path) -> Path:
 
 
 @pytest.mark.parametrize("change", [renamed, moved_to_another_folder, deleted, turned_into_a_folder])
-def test_a_job_file_that_is_gone_holds_nothing(
+def test_a_removed_job_file_owns_no_output(
     change: Callable[[Path], Path], cli: Cli, server: ChatServer, first: Path
 ) -> None:
     path = change(first)
@@ -235,7 +235,7 @@ def test_a_new_file_in_place_of_a_renamed_one_is_another_job(
     assert is_refused(cli("run", str(path)), first)
 
 
-def test_an_inode_that_is_used_again_makes_no_other_job_the_same(
+def test_a_reused_inode_does_not_make_another_job_the_owner(
     cli: Cli, server: ChatServer, first: Path
 ) -> None:
     content, inode = first.read_bytes(), first.stat().st_ino
@@ -261,7 +261,7 @@ def test_a_copied_project_is_a_project_of_its_own(cli: Cli, server: ChatServer, 
     assert (ended.code, ended.stderr) == (0, "")
 
 
-def test_a_copied_output_goes_on_under_its_new_name(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_a_copied_output_can_be_resumed_under_its_new_name(cli: Cli, server: ChatServer, first: Path) -> None:
     seen = len(server.seen)
     second = write_job(cli, server, "second.yaml", output="copy.jsonl")
     shutil.copy(cli.folder / OUTPUT, cli.folder / "copy.jsonl")
@@ -278,7 +278,7 @@ def test_a_copied_output_goes_on_under_its_new_name(cli: Cli, server: ChatServer
     assert len(server.seen) == seen, "what it has is not sent again"
 
 
-def test_another_mount_path_locks_nobody_out(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_another_mount_path_does_not_lock_the_job_out(cli: Cli, server: ChatServer, first: Path) -> None:
     found = record(cli)
     inside = {"output": "/data/out.jsonl", "written": "/work/first.yaml", "real": "/work/first.yaml"}
     (cli.folder / "out.jsonl.job.json").write_text(
@@ -303,13 +303,13 @@ def test_an_output_without_a_record_is_taken_over(cli: Cli, server: ChatServer, 
     "text",
     [b"", b"{", b"[]", b'{"schema_version": 2}', b"\xff\xfe", b'{"name": 1, "output": "o"}', b"[" * 100_000],
 )
-def test_a_damaged_record_is_none(text: bytes, cli: Cli, server: ChatServer, first: Path) -> None:
+def test_a_damaged_record_is_ignored(text: bytes, cli: Cli, server: ChatServer, first: Path) -> None:
     (cli.folder / "out.jsonl.job.json").write_bytes(text)
     write_job(cli, server, "second.yaml", "goodbye")
     assert cli("run", "second.yaml", "-q").code == 0
 
 
-def test_a_record_behind_a_link_is_none(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_a_record_behind_a_link_is_ignored(cli: Cli, server: ChatServer, first: Path) -> None:
     secret = cli.folder / "secret"
     secret.write_bytes((cli.folder / "out.jsonl.job.json").read_bytes())
     (cli.folder / "out.jsonl.job.json").unlink()
@@ -321,7 +321,7 @@ def test_a_record_behind_a_link_is_none(cli: Cli, server: ChatServer, first: Pat
     assert record(cli)["real"] == str(second)
 
 
-def test_what_a_record_says_cannot_write_to_the_terminal(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_the_text_of_a_record_cannot_write_to_the_terminal(cli: Cli, server: ChatServer, first: Path) -> None:
     found = record(cli) | {"real": "/\x1b[2J\0", "written": None, "relative": None, "name": "\x1b[2J"}
     (cli.folder / "out.jsonl.job.json").write_text(json.dumps(found))
     write_job(cli, server, "second.yaml", "goodbye")
@@ -330,7 +330,7 @@ def test_what_a_record_says_cannot_write_to_the_terminal(cli: Cli, server: ChatS
     assert "\x1b" not in ended.stderr
 
 
-def test_an_output_that_was_deleted_holds_nothing(cli: Cli, server: ChatServer, first: Path) -> None:
+def test_a_deleted_output_has_no_owner(cli: Cli, server: ChatServer, first: Path) -> None:
     (cli.folder / OUTPUT).unlink()
     second = write_job(cli, server, "second.yaml", "goodbye")
     ended = cli("run", "second.yaml", "-q")

@@ -1,4 +1,4 @@
-"""What ``status`` says of an output file: each request once, by its latest line."""
+"""The statistics of an output in ``status``: each request once, by its latest line."""
 
 from __future__ import annotations
 
@@ -55,14 +55,14 @@ def test_costs_are_added_up_where_they_are_known() -> None:
     assert (counts.cost, counts.priced, counts.unpriced) == (0.375, 2, 1)
 
 
-def test_damage_is_counted_and_left_as_it_is() -> None:
+def test_damage_is_counted_and_not_changed() -> None:
     line = encode_result(succeeded("a"))
     counts = counted(line + b"\0\0\n" + encode_result(failed("b", "empty")) + line[:-9])
     assert (counts.succeeded, counts.failed) == (1, {"empty": 1})
     assert (counts.unreadable, counts.torn) == (1, True)
 
 
-def test_files_of_somebody_else_are_not_counted(tmp_path: Path) -> None:
+def test_files_of_another_program_are_not_counted(tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
     path.write_text("a,b\n1,2\n")
     with pytest.raises(ForeignOutputError, match=r"table\.csv"):

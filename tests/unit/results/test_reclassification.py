@@ -1,4 +1,4 @@
-"""Stored lines that are read again by their finish reason: earlier versions' outputs, words added later."""
+"""Reclassification of stored lines by finish reason: outputs of earlier versions, and words added later."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ DONE_IS_COMPLETE = Restate(FinishReasons(complete=frozenset({"done"}), length=fr
         ("other", "failed", None, "unknown_finish"),
     ],
 )
-def test_a_stored_success_is_what_its_finish_reason_says(
+def test_a_stored_success_is_reclassified_by_its_finish_reason(
     word: str | None, status: str, verdict: str | None, code: str | None
 ) -> None:
     stored = replace(succeeded("a", "Half"), finish_reason=word)
@@ -56,13 +56,13 @@ def test_a_stored_success_is_what_its_finish_reason_says(
     assert stated.error is None or stated.error.retryable
 
 
-def test_a_stored_answer_that_was_cut_at_its_limit_and_says_nothing() -> None:
+def test_a_stored_answer_that_was_cut_at_its_limit_without_output() -> None:
     stated = DONE_IS_COMPLETE(replace(succeeded("a", ""), finish_reason="length", verdict=Verdict.LENGTH))
     assert stated.error is not None
     assert (stated.error.code, stated.error.retryable) == ("empty_length", False)
 
 
-def test_where_the_job_does_not_accept_answers_cut_at_their_limit() -> None:
+def test_if_the_job_does_not_accept_answers_cut_at_their_limit() -> None:
     stored = replace(succeeded("a"), finish_reason="MAX_TOKENS")
     stated = Restate(accepts_length=False)(stored)
     assert stated.error is not None
@@ -79,7 +79,7 @@ def unknown(word: str, **fields: Any) -> Any:
 @pytest.mark.parametrize(
     ("word", "verdict"), [("done", "complete"), ("Done", "complete"), ("full", "length")]
 )
-def test_a_failure_whose_word_is_known_by_now_is_an_answer(word: str, verdict: str) -> None:
+def test_a_failure_whose_finish_reason_is_now_known_is_an_answer(word: str, verdict: str) -> None:
     call = {"id": "a", "function": {"name": "f", "arguments": "{}"}}
     stated = DONE_IS_COMPLETE(unknown(word, reasoning="Hm.", tool_calls=[call], usage=Usage(3, 5, 8)))
     assert (stated.status, stated.verdict, stated.text) == ("succeeded", verdict, "All of it.")
@@ -95,14 +95,14 @@ def test_a_failure_whose_word_is_known_by_now_is_an_answer(word: str, verdict: s
         (Restate(FinishReasons(length=frozenset({"full"})), accepts_length=False), "full", True),
     ],
 )
-def test_a_failure_that_stays_one(restate: Restate, word: str, retryable: bool) -> None:
+def test_a_failure_that_remains_a_failure(restate: Restate, word: str, retryable: bool) -> None:
     stated = restate(unknown(word))
     assert stated.error is not None
     assert (stated.status, stated.error.retryable) == ("failed", retryable)
 
 
 @pytest.mark.parametrize("line", [failed("a"), failed("a", "truncated"), succeeded("a")])
-def test_other_lines_are_left_alone(line: Any) -> None:
+def test_other_lines_are_not_changed(line: Any) -> None:
     assert DONE_IS_COMPLETE(line) is line
 
 
@@ -110,7 +110,7 @@ def test_other_lines_are_left_alone(line: Any) -> None:
 
 
 @pytest.mark.anyio
-async def test_lines_are_written_again_once_and_survive_a_run_that_dies_before_its_end(
+async def test_lines_are_rewritten_once_and_survive_a_killed_run(
     tmp_path: Path,
 ) -> None:
     path = tmp_path / "out.jsonl"
@@ -170,7 +170,7 @@ OTHER = "f" * 32
     ids=["half", "half changed", "cut", "cut changed", "word", "word changed", "unknown", "whole"],
 )
 @pytest.mark.parametrize("dies", [False, True])
-async def test_only_what_is_read_as_an_answer_is_kept_when_it_is_superseded_and_once(
+async def test_only_reclassified_answers_are_kept_once_when_superseded(
     tmp_path: Path, stored: Result, newer: Result | None, kept: list[tuple[str, str, str]], dies: bool
 ) -> None:
     path = tmp_path / "out.jsonl"
@@ -228,7 +228,7 @@ def stored(cli: Cli) -> dict[str, Any]:
 
 
 def as_an_earlier_version(cli: Cli, reasons: dict[str, str]) -> None:
-    """Give stored successes other finish reasons, and take out the keys that came later."""
+    """Give stored successes other finish reasons, and remove the keys of later versions."""
     lines = stored(cli)
     for name, reason in reasons.items():
         lines[name]["finish_reason"] = reason
@@ -239,7 +239,7 @@ def as_an_earlier_version(cli: Cli, reasons: dict[str, str]) -> None:
     (cli.folder / "output" / "job.jsonl").write_text(text)
 
 
-def test_a_run_sends_broken_off_answers_again_and_says_so_before(cli: Cli, server: ChatServer) -> None:
+def test_a_run_announces_and_resends_broken_off_answers(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url)
     assert cli("run", "job.yaml").code == 0
     as_an_earlier_version(cli, {"a": "error", "b": "SAFETY", "c": "MAX_TOKENS", "d": "eos"})
@@ -273,7 +273,9 @@ def test_a_run_sends_broken_off_answers_again_and_says_so_before(cli: Cli, serve
     assert cli("check", "job.yaml").code == 0
 
 
-def test_nothing_is_sent_for_answers_whose_word_the_job_has_since_added(cli: Cli, server: ChatServer) -> None:
+def test_nothing_is_sent_for_answers_with_a_finish_reason_that_the_job_has_added(
+    cli: Cli, server: ChatServer
+) -> None:
     server.finish_reason = "done"
     write_job(cli, server.url, "concurrency: 1\n")
     assert cli("run", "job.yaml").code != 0
@@ -293,7 +295,7 @@ def test_nothing_is_sent_for_answers_whose_word_the_job_has_since_added(cli: Cli
     assert cli("check", "job.yaml").code == 0
 
 
-def test_the_words_are_no_part_of_a_requests_identity(cli: Cli, server: ChatServer) -> None:
+def test_finish_reasons_are_not_part_of_a_requests_identity(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url)
     assert cli("run", "job.yaml").code == 0
     write_job(cli, server.url, "finish_reasons: {complete: [done], length: full}\n")
@@ -308,9 +310,7 @@ def change_prompt(cli: Cli) -> None:
     (cli.folder / "job.yaml").write_text(text.replace("'about {{", "'all about {{"))
 
 
-def test_a_half_answer_that_counted_as_one_is_not_kept_as_a_superseded_answer(
-    cli: Cli, server: ChatServer
-) -> None:
+def test_a_partial_answer_is_not_kept_as_a_superseded_answer(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url)
     assert cli("run", "job.yaml").code == 0
     as_an_earlier_version(cli, {"a": "error", "b": "error", "c": "MAX_TOKENS"})
@@ -376,7 +376,7 @@ def test_status_show_and_export_read_earlier_versions_as_a_run_does(cli: Cli, se
         (cli.folder / "answers.jsonl").unlink()
 
 
-def test_an_output_without_its_job_says_nothing_of_words_that_the_job_may_know(
+def test_without_its_job_an_output_keeps_answers_with_unknown_finish_reasons(
     cli: Cli, server: ChatServer
 ) -> None:
     write_job(cli, server.url)

@@ -1,4 +1,4 @@
-"""The index of the result log behaves as a dict would, in a fraction of its memory."""
+"""The index of the result log behaves like a dict, in a fraction of its memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ puts = st.lists(st.none() | st.tuples(st.integers(0, 200).map(str), known), max_
 
 
 def indexed(entries: list[tuple[str, Known] | None]) -> Index:
-    """``None`` is a line that nobody can read."""
+    """``None`` is an unreadable line."""
     index = Index()
     for entry in entries:
         index.put_unreadable() if entry is None else index.put(*entry)
@@ -59,7 +59,7 @@ def test_any_text_is_an_id(request_id: str) -> None:
 
 
 @given(hostile_text | st.sampled_from(["A" * 32, "0 " * 16, " " * 32, "0" * 31 + "x"]))
-def test_a_fingerprint_that_we_would_not_write_matches_nothing(fingerprint: str) -> None:
+def test_a_fingerprint_in_another_format_matches_nothing(fingerprint: str) -> None:
     index = indexed([("a", Known(fingerprint, succeeded=True))])
     assert index.get("a") == Known("", succeeded=True)
 

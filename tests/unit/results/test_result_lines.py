@@ -1,4 +1,4 @@
-"""What the line of a request keeps of its last outcome, and what is asked for once more."""
+"""The result line of a request: what it keeps of the last outcome, and which requests are sent again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def line_of(failure: Failure, task: Task, keep: Keep = Keep()) -> Result:  # noq
     ],
     ids=str,
 )
-def test_log_probabilities_are_kept_where_the_request_asked_for_them(params: Any, kept: Any) -> None:
+def test_log_probabilities_are_kept_if_the_request_asked_for_them(params: Any, kept: Any) -> None:
     task = work_of(**params)
     assert result_line.succeeded(task, ANSWER, Keep(), at="now").logprobs == kept
     assert line_of(UNKNOWN, task).logprobs == kept
@@ -77,7 +77,7 @@ def test_the_target_is_named() -> None:
     assert result_line.refused(task.request, "no", "now").target == "target"
 
 
-def test_an_answer_with_an_unknown_word_is_kept_whole() -> None:
+def test_an_answer_with_an_unknown_finish_reason_is_kept_completely() -> None:
     task = work_of()
     task.partial_text = "a longer text that an earlier attempt had left"
     line = line_of(UNKNOWN, task)
@@ -105,7 +105,7 @@ def test_the_finish_reason_of_a_failure_is_kept_where_the_answer_had_ended() -> 
         ("fail", {"max_tokens": 5}, [], None),
     ],
 )
-def test_an_answer_that_never_began_is_asked_for_once_more_with_a_larger_limit(
+def test_an_answer_that_never_began_is_requested_once_more_with_a_larger_limit(
     on_length: OnLength, params: Any, failures: list[str], limit: int | None
 ) -> None:
     task = work_of(**params)
@@ -117,6 +117,6 @@ def test_an_answer_that_never_began_is_asked_for_once_more_with_a_larger_limit(
     assert sent == (None if limit is None else [limit])
 
 
-def test_other_failures_are_left_as_they_are() -> None:
+def test_other_failures_are_not_changed() -> None:
     task = work_of(max_tokens=5)
     assert Acceptance("retry").judge(task, UNKNOWN) is UNKNOWN

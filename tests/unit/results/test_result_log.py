@@ -1,4 +1,4 @@
-"""The result log: what was acknowledged stays, what was torn goes, and there is one line per id."""
+"""The result log: acknowledged lines stay, partial lines are removed, and each id has one line."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def held(content: bytes) -> SimulatedDisk:
 # What a run leaves, the next one finds
 
 
-def test_an_opening_that_is_given_up_mends_nothing() -> None:
+def test_an_aborted_opening_repairs_nothing() -> None:
     class GivenUpError(Exception):
         pass
 
@@ -97,7 +97,7 @@ async def test_a_run_that_writes_nothing_leaves_no_file(tmp_path: Path) -> None:
     assert names_in(tmp_path) == []
 
 
-async def test_flushing_is_enough_where_it_is_asked_for() -> None:
+async def test_flush_durability_does_not_sync() -> None:
     disk = held(lines("a"))
     disk.errors["sync"] = errno.EIO
     with ResultLog.open(PATH, durability="flush", files=disk) as log:
@@ -163,7 +163,7 @@ def test_a_file_cut_at_any_byte_keeps_its_whole_lines() -> None:
         assert len(log.notices) == (not whole[:length].endswith(b"\n") and length > 0)
 
 
-async def test_what_a_cut_has_taken_runs_again() -> None:
+async def test_requests_of_removed_partial_lines_are_sent_again() -> None:
     names = [f"{number:02}" for number in range(50)]
     whole = lines(*names)
     for length in range(0, len(whole), 41):  # no divisor of a line's length, so that all of it is hit
@@ -174,15 +174,15 @@ async def test_what_a_cut_has_taken_runs_again() -> None:
         assert disk.content(PATH) == whole
 
 
-async def test_unreadable_lines_are_set_aside() -> None:
+async def test_unreadable_lines_are_moved() -> None:
     bad = [b"\0\0\0\0\n", b"not a result\n", b'{"schema_version":1,"id":"x"\xff}\n', b"\n"]
     disk = held(lines("a") + bad[0] + lines("b") + b"".join(bad[1:]) + lines("a", "c") + b"{")
     disk.put(CORRUPT, b"earlier\n")
     with ResultLog.open(PATH, files=disk) as log:
         assert [bool(log.known(name)) for name in "abcx"] == [True, True, True, False]
         assert [notice.split(":")[1] for notice in log.notices] == [
-            " the last line was torn and has been cut off (1 bytes); its request runs again",
-            " 3 unreadable lines moved to results.jsonl.corrupt; what they answered runs again",
+            " removed a partial last line (1 bytes); its request is sent again",
+            " 3 unreadable lines moved to results.jsonl.corrupt; their requests are sent again",
         ]
         await log.write([succeeded("x")])
         await log.finish()
@@ -201,7 +201,7 @@ async def test_unreadable_lines_are_set_aside() -> None:
         pytest.param(b"\x1f\x8b\x08\x00" * 50, id="a compressed file"),
     ],
 )
-def test_a_file_of_somebody_else_is_left_alone(content: bytes) -> None:
+def test_a_file_of_another_program_is_not_changed(content: bytes) -> None:
     disk = held(content)
     with pytest.raises(ForeignOutputError, match=r"results\.jsonl"):
         ResultLog.open(PATH, files=disk)
@@ -210,7 +210,7 @@ def test_a_file_of_somebody_else_is_left_alone(content: bytes) -> None:
 
 
 @pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo], ids=["a directory", "a pipe"])
-def test_what_is_no_regular_file_is_refused_at_once(make: object, tmp_path: Path) -> None:
+def test_a_file_that_is_not_regular_is_refused_at_once(make: object, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     assert callable(make)
     make(path)
@@ -263,7 +263,7 @@ async def test_a_finished_log_takes_no_more() -> None:
     assert disk.content(PATH) == lines("a")
 
 
-# Somebody else
+# Another program
 
 MEDDLING = {
     "removes it": Path.unlink,
@@ -293,9 +293,7 @@ async def test_nothing_counts_that_is_not_in_the_file(
 
 
 @pytest.mark.parametrize("meddle", MEDDLING.values(), ids=MEDDLING)
-async def test_a_run_whose_file_has_gone_does_not_end_well(
-    meddle: Callable[[Path], object], tmp_path: Path
-) -> None:
+async def test_a_run_whose_file_was_removed_fails(meddle: Callable[[Path], object], tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
     (tmp_path / "b").write_bytes(b"theirs")
     with ResultLog.open(path) as log:
@@ -346,7 +344,7 @@ async def test_a_full_disk_ends_the_run_and_loses_nothing(room: int) -> None:
     ("operation", "content"),
     [("sync", lines("a")), ("write", lines("a")), ("create", b""), ("sync", b""), ("replace", b"")],
 )
-async def test_an_error_takes_back_what_it_did_not_acknowledge(operation: str, content: bytes) -> None:
+async def test_an_error_truncates_unacknowledged_results(operation: str, content: bytes) -> None:
     disk = held(content)
     with ResultLog.open(PATH, files=disk) as log:
         disk.errors[operation] = errno.EIO
@@ -356,7 +354,7 @@ async def test_an_error_takes_back_what_it_did_not_acknowledge(operation: str, c
     assert disk.names() == {PATH.name}
 
 
-async def test_where_the_cut_fails_too_the_next_run_mends_it() -> None:
+async def test_the_next_run_repairs_the_file_if_the_truncation_fails_too() -> None:
     disk = held(lines("a"))
     disk.capacity = len(lines("a")) + 100
     log = ResultLog.open(PATH, files=disk)
@@ -381,7 +379,7 @@ async def test_compaction_on_a_full_disk_leaves_the_file_as_it_was() -> None:
 
 @contextmanager
 def small_files(limit: int) -> Iterator[None]:
-    """The kernel lets no file of this process grow beyond so many bytes, not even one that pytest writes."""
+    """Limit the size of files of this process, by the kernel, also for files that pytest writes."""
     old = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, old[1]))
     try:

@@ -1,4 +1,4 @@
-"""What a run leaves beside its output: the summary for programs, and the log of what happened and why."""
+"""The sidecar files of a run: the summary for programs, and the log of events and their reasons."""
 
 from __future__ import annotations
 
@@ -41,9 +41,7 @@ def events(cli: Cli) -> list[tuple[str, str]]:
     return [(match[1], match[2]) for match in found if match]
 
 
-def test_the_summary_of_a_run_that_was_stopped_and_of_the_one_that_went_on(
-    cli: Cli, server: ChatServer
-) -> None:
+def test_the_summaries_of_a_stopped_run_and_of_its_resumption(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 10)
     first = cli("run", "job.yaml", "--limit", "4", "--json")
     assert summary(cli) == first.summary
@@ -90,7 +88,7 @@ def test_a_run_whose_endpoint_refuses_the_key_leaves_its_summary(cli: Cli) -> No
         assert "wrong-key" not in beside(cli, ending).read_text(encoding="utf-8")
 
 
-def test_what_lets_nothing_be_sent_leaves_the_earlier_summary(cli: Cli, server: ChatServer) -> None:
+def test_a_run_that_sends_nothing_keeps_the_earlier_summary(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 1)
     cli("run", "job.yaml")
     before = summary(cli)
@@ -101,7 +99,7 @@ def test_what_lets_nothing_be_sent_leaves_the_earlier_summary(cli: Cli, server: 
     assert events(cli)[-1][1].startswith("JobFileError")
 
 
-def test_an_output_that_breaks_is_in_the_summary_where_that_can_be_written(
+def test_a_write_error_of_the_output_is_in_the_summary_if_that_can_be_written(
     cli: Cli, server: ChatServer
 ) -> None:
     write_job(cli, server.url, 3)
@@ -116,7 +114,7 @@ def test_an_output_that_breaks_is_in_the_summary_where_that_can_be_written(
     assert [kind for kind, _ in events(cli)] == ["open", "start", "reason", "end"]
 
 
-def test_the_log_tells_why_while_the_run_was_silent(cli: Cli, server: ChatServer) -> None:
+def test_the_log_has_the_reason_while_the_run_was_silent(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server.url, 2)
     assert cli("run", "job.yaml", "-q") == cli("run", "job.yaml", "-q")
     output = beside(cli, "")
@@ -131,7 +129,7 @@ def test_the_log_tells_why_while_the_run_was_silent(cli: Cli, server: ChatServer
     ]
     run = told[7:]
     assert run[0][1].startswith(f"promptjobs {__version__}, process ")
-    assert "the last line was torn" in run[1][1]
+    assert "removed a partial last line" in run[1][1]
     assert "1 unreadable line moved to job.jsonl.corrupt" in run[2][1]
     assert run[3] == ("start", "2 requests, 1 of them need nothing more")
     assert run[4] == ("failed", "row-1: bad_request: HTTP 400: not today")

@@ -1,4 +1,4 @@
-"""Succeeded results that newer ones replace are kept beside the output, each once, whatever ends the run."""
+"""Succeeded results that newer ones replace are kept once in a sidecar file, whatever ends the run."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ async def test_a_succeeded_result_moves_when_another_takes_its_place() -> None:
     assert log.kept == 1
 
 
-async def test_it_moves_where_a_failure_takes_its_place() -> None:
+async def test_it_moves_when_a_failure_takes_its_place() -> None:
     disk = held(early("a"))
     with ResultLog.open(PATH, files=disk) as log:
         await log.write([failed("a")])
@@ -75,7 +75,7 @@ async def test_it_moves_where_a_failure_takes_its_place() -> None:
     assert disk.content(SUPERSEDED) == early("a")
 
 
-async def test_it_is_dropped_where_that_is_asked_for() -> None:
+async def test_it_is_removed_on_request() -> None:
     disk = held(early("a"))
     log = await supersede(disk, "a", keep=False)
     assert disk.content(PATH) == late("a")
@@ -108,21 +108,21 @@ async def test_the_order_of_the_output_changes_nothing_of_it() -> None:
 # Pruning
 
 
-async def test_pruning_removes_what_earlier_runs_have_set_aside() -> None:
+async def test_pruning_removes_superseded_results_of_earlier_runs() -> None:
     disk = held(early("a"), superseded=early("x"))
-    disk.put(CORRUPT, b"rubble\n")
+    disk.put(CORRUPT, b"damaged\n")
     await supersede(disk, "", prune=True)
     assert disk.content(PATH) == early("a")
     assert disk.names() == {PATH.name}
 
 
-async def test_pruning_keeps_what_this_run_has_set_aside() -> None:
-    disk = held(early("a") + b"rubble\n" + early("z"), superseded=early("x"))
+async def test_pruning_keeps_superseded_results_of_this_run() -> None:
+    disk = held(early("a") + b"damaged\n" + early("z"), superseded=early("x"))
     disk.put(CORRUPT, b"earlier\n")
     await supersede(disk, "a", prune=True)
     assert disk.content(PATH) == late("a")
     assert disk.content(SUPERSEDED) == early("a")
-    assert disk.content(CORRUPT) == b"earlier\nrubble\n"
+    assert disk.content(CORRUPT) == b"earlier\ndamaged\n"
     await supersede(disk, "", prune=True)
     assert disk.names() == {PATH.name}
 
@@ -130,7 +130,7 @@ async def test_pruning_keeps_what_this_run_has_set_aside() -> None:
 # Deaths
 
 
-def test_a_death_at_any_operation_loses_no_answer_and_doubles_none() -> None:
+def test_a_kill_at_any_operation_loses_and_duplicates_no_answer() -> None:
     content = early("a") + early("b") + broken("c") + late("a")
     deaths = 0
     for operation in range(1, 100):
@@ -179,7 +179,7 @@ async def test_a_disk_that_fails_meanwhile_leaves_the_output_whole(operation: st
 
 
 @pytest.mark.parametrize("room", [0, 1, 100, len(early("a")), len(early("a")) + 100])
-async def test_a_full_disk_leaves_no_half_answer(room: int) -> None:
+async def test_a_full_disk_leaves_no_partial_answer(room: int) -> None:
     content = early("a") + early("b")
     disk = held(content, superseded=early("x"))
     log = ResultLog.open(PATH, files=disk)
@@ -200,7 +200,7 @@ async def test_a_full_disk_leaves_no_half_answer(room: int) -> None:
         pytest.param(b"", b"", id="empty"),
         pytest.param(early("x")[:-1], early("x"), id="a whole line without its end"),
         pytest.param(early("x") + early("a")[:50], early("x"), id="torn"),
-        pytest.param(early("a")[:50], b"", id="nothing but a torn line"),
+        pytest.param(early("a")[:50], b"", id="only a partial line"),
         pytest.param(early("x") + early("a"), early("x") + early("a"), id="moved already"),
         pytest.param(early("a")[:-1], early("a"), id="moved already, but for the line end"),
         pytest.param(
@@ -208,7 +208,7 @@ async def test_a_full_disk_leaves_no_half_answer(room: int) -> None:
         ),
     ],
 )
-async def test_what_the_file_ends_in_is_mended(found: bytes, left: bytes) -> None:
+async def test_the_end_of_the_file_is_repaired(found: bytes, left: bytes) -> None:
     disk = held(early("a") + late("a"), superseded=found)
     await supersede(disk, "")
     moved = b"" if early("a") in left and len(left) < 5000 else early("a")
@@ -226,7 +226,7 @@ async def test_a_long_answer_is_found_at_the_end_of_the_file() -> None:
 # Files of others
 
 
-async def test_a_file_of_another_program_is_left_alone() -> None:
+async def test_a_file_of_another_program_is_not_changed() -> None:
     disk = held(early("a"), superseded=b"shopping list\n")
     with pytest.raises(ForeignOutputError, match="its first line is not a result"):
         check_superseded(disk, PATH)
@@ -257,7 +257,7 @@ async def test_a_link_is_not_followed(has_target: bool, tmp_path: Path) -> None:
 async def test_no_sidecar_is_written_through_a_link(name: str, tmp_path: Path) -> None:
     path, target = tmp_path / "results.jsonl", tmp_path / "profile"
     told: list[str] = []
-    path.write_bytes(early("a") + b"rubble\n" + early("b"))
+    path.write_bytes(early("a") + b"damaged\n" + early("b"))
     path.with_name(name).symlink_to(target)
     if name.endswith("corrupt"):
         with pytest.raises(OutputWriteError, match="is a symbolic link"):
@@ -265,7 +265,9 @@ async def test_no_sidecar_is_written_through_a_link(name: str, tmp_path: Path) -
     else:
         with EventLog(path, wall=lambda: datetime.now(UTC), on_trouble=told.append) as events:
             events.write("open", "hello")
-        assert told == [f"{path}.log cannot be written, and is left as it is: {name} is a symbolic link"]
+        assert told == [
+            f"{path}.log cannot be written; later events are not logged: {name} is a symbolic link"
+        ]
     assert not target.exists()
 
 
@@ -282,7 +284,7 @@ def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o600, 0o640, 0o664])
 async def test_sidecars_have_the_mode_of_the_output(mode: int, tmp_path: Path) -> None:
     path = tmp_path / "results.jsonl"
-    path.write_bytes(early("a") + b"rubble\n" + early("b"))
+    path.write_bytes(early("a") + b"damaged\n" + early("b"))
     path.chmod(mode)
     corrupt, superseded = (tmp_path / f"results.jsonl{end}" for end in (".corrupt", ".superseded.jsonl"))
     superseded.write_bytes(early("x"))

@@ -1,4 +1,4 @@
-"""Limits before a queue: what cannot go stays at the head, and nothing of its queue overtakes it."""
+"""Admission control of a queue: a request that is not admitted stays at the head, and none overtakes it."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CUT = Failure("truncated", "cut", first_byte=0.1)
 
 
 class Ledger:
-    """A gate that follows a rule and keeps books."""
+    """An admission control that follows a rule and records its calls."""
 
     closed = False
 
@@ -49,7 +49,7 @@ class Ledger:
 
 
 class Budget(Ledger):
-    """At most so many attempts under way or done."""
+    """At most ``size`` attempts in flight or done."""
 
     def __init__(self, attempts: int) -> None:
         super().__init__(lambda task, now: math.inf if len(self.reserved) >= attempts else now)
@@ -75,7 +75,7 @@ def taken(it: TargetQueue, now: float) -> list[str]:
     return names
 
 
-def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
+def test_a_waiting_request_stays_at_the_head_until_its_time() -> None:
     ledger = Ledger(lambda task, now: 10.0 if task.request.id == "m2" else now)
     it = proven(queue(ledger))
     assert taken(it, 0) == ["m1"]
@@ -85,7 +85,7 @@ def test_what_must_wait_stays_at_the_head_until_its_time() -> None:
     assert ledger.reserved == ["m0", "m1", "m2", "m3", "m4"], "asking reserves nothing"
 
 
-def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
+def test_admission_applies_to_retries_like_first_attempts() -> None:
     ledger = Ledger(lambda task, now: now if not task.failures else 30.0)
     it = proven(queue(ledger, total=3))
     first = it.take(0)
@@ -97,7 +97,7 @@ def test_a_retry_passes_the_gate_like_a_first_attempt() -> None:
     assert taken(it, 30) == ["m1", "m2"]
 
 
-def test_the_gate_hears_of_every_attempt_and_every_result() -> None:
+def test_the_admission_control_receives_every_attempt_and_every_result() -> None:
     ledger = Ledger(lambda task, now: now)
     it = proven(queue(ledger))
     task = it.take(0)
@@ -124,7 +124,7 @@ def test_a_limit_that_only_a_settlement_can_lift_waits_for_it() -> None:
     assert taken(it, 1) == ["m2", "m3", "m4", "m5"]
 
 
-def test_a_limit_that_nothing_under_way_can_lift_stops_all_queues() -> None:
+def test_a_limit_that_no_request_in_flight_can_lift_stops_all_queues() -> None:
     scheduler = Scheduler([queue(Budget(3)), queue(Budget(100), "n", total=1)], limit=8)
     under_way = []
     for now in range(10):
@@ -132,13 +132,13 @@ def test_a_limit_that_nothing_under_way_can_lift_stops_all_queues() -> None:
             under_way.append(task)
         if scheduler.over:
             break
-        assert not scheduler.limited, "what is under way ends first"
+        assert not scheduler.limited, "requests in flight end first"
         scheduler.settle(under_way.pop(), OK, now)
     assert scheduler.limited
     assert scheduler.over
 
 
-def test_a_gate_that_closes_stops_all_queues_and_lets_what_is_under_way_end() -> None:
+def test_a_closed_admission_control_stops_all_queues_and_lets_requests_in_flight_finish() -> None:
     ledger = Ledger(lambda task, now: now)
     scheduler = Scheduler([proven(queue(ledger)), proven(queue(Ledger(ledger._rule), "n"))], limit=8)
     first, second = scheduler.take(0), scheduler.take(0)

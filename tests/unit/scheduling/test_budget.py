@@ -1,4 +1,4 @@
-"""Budgets: what is in flight is reserved, so that a limit is a limit."""
+"""Budgets: requests in flight are reserved, so that a limit is never exceeded."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_a_price_is_per_million_tokens(price: Price, prompt: int, completion: in
     ],
     ids=lambda value: getattr(value, "code", None),
 )
-def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
+def test_an_attempt_is_charged_its_usage_or_its_reservation_or_nothing(
     outcome: Outcome, known: float, assumed: float
 ) -> None:
     budget = Budget(tokens=10**6)
@@ -103,10 +103,10 @@ def test_an_attempt_takes_its_usage_or_what_was_reserved_or_nothing(
     meter.settled(one, outcome, 1)
     assert (budget.tokens.known, budget.tokens.assumed) == pytest.approx((known, assumed))
     assert budget.cost.assumed == pytest.approx(MOST_COST if assumed else 0)
-    assert budget.untold == bool(assumed)
+    assert budget.unreported == bool(assumed)
 
 
-def test_an_unknown_price_is_not_nothing() -> None:
+def test_an_unknown_price_is_not_zero() -> None:
     budget = Budget()
     meter = Quota(budget, Rates())
     one = task()
@@ -116,7 +116,7 @@ def test_an_unknown_price_is_not_nothing() -> None:
     assert meter.price is None
 
 
-def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_sent() -> None:
+def test_a_retry_with_more_tokens_is_reserved_with_them() -> None:
     meter = Quota(Budget(tokens=10**6), Rates())
     one = task()
     meter.reserve(one, 0)
@@ -130,7 +130,7 @@ def test_a_question_that_is_asked_again_with_more_tokens_is_set_aside_as_it_is_s
 # Stopping
 
 
-def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
+def test_a_request_that_does_not_fit_waits_for_requests_in_flight() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
     first, second = task(1), task(2)
@@ -141,7 +141,7 @@ def test_what_does_not_fit_beside_what_is_in_flight_waits_for_it() -> None:
     assert meter.ready_at(second, 1) == 1
 
 
-def test_what_does_not_fit_alone_ends_the_run_in_words() -> None:
+def test_a_request_that_does_not_fit_alone_ends_the_run_with_a_message() -> None:
     budget = Budget(tokens=MOST + 10)
     meter = Quota(budget, Rates())
     first, second = task(1), task(2, size=0)
@@ -220,7 +220,7 @@ outcomes = st.one_of(
 
 
 class BudgetMachine(RuleBasedStateMachine):
-    """Two models share a budget; the books are kept a second time here."""
+    """Two models share a budget; an independent model of the budget checks it."""
 
     @initialize(tokens=st.integers(0, 3000), cost=st.none() | st.floats(0, 0.02))
     def open(self, tokens: int, cost: float | None) -> None:
@@ -268,13 +268,13 @@ class BudgetMachine(RuleBasedStateMachine):
             return
         held = self.budget.tokens._taken - self._booked()[0]
         assert held == pytest.approx(sum(tokens for _, _, tokens, _ in self.flying), abs=1e-6)
-        assert self.budget.untold >= len(self.flying)
+        assert self.budget.unreported >= len(self.flying)
 
 
 TestBudget = BudgetMachine.TestCase
 
 
-def test_a_queue_and_its_meter_stop_at_the_limit_whatever_fails() -> None:
+def test_a_queue_and_its_quota_stop_at_the_limit_despite_failures() -> None:
     def rows() -> Iterator[Request]:
         yield from (request(number) for number in range(100))
 

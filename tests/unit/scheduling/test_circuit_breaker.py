@@ -1,4 +1,4 @@
-"""The circuit of one endpoint: from each state, by each event, to the next. Typed from the rules by hand."""
+"""The circuit breaker of an endpoint: the next state for each state and event. Typed from the rules."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Endpoint:
         return [type(each).__name__ for each in self.steps]
 
     def __call__(self, *outcomes: Outcome) -> list[str]:
-        """One attempt after the other, each as soon as it may be sent."""
+        """Send one attempt after the other, each as soon as it may be sent."""
         names: list[str] = []
         for outcome in outcomes:
             is_check = self.breaker.wants_check(self.now)
@@ -177,7 +177,7 @@ def test_three_checks_that_fail_otherwise_park_the_endpoint() -> None:
     assert it.breaker.parking.exit_code == 7
 
 
-def test_a_check_that_is_refused_is_sent_again_when_there_is_time() -> None:
+def test_a_refused_check_is_sent_again_when_the_server_has_capacity() -> None:
     it = in_doubt()
     it(replace(SLOW, retry_after=20.0))
     assert not it.breaker.wants_check(19)
@@ -202,7 +202,7 @@ def test_the_number_of_suspects_doubles_with_each_answered_check_and_falls_after
     assert it.breaker.state is State.HALF_OPEN
 
 
-def test_an_answer_to_what_was_sent_before_is_no_proof() -> None:
+def test_an_answer_to_an_earlier_request_is_not_proof() -> None:
     it = proven()
     early = it.send()
     suspect = it.send()
@@ -213,7 +213,7 @@ def test_an_answer_to_what_was_sent_before_is_no_proof() -> None:
 
 
 @pytest.mark.parametrize("failure", [SLOW, REJECTED, CUT_UNSEEN], ids=lambda it: it.code)
-def test_these_prove_nothing(failure: Failure) -> None:
+def test_outcomes_that_are_not_proof(failure: Failure) -> None:
     it = proven()
     it.end(it.send(), BUSY)
     assert "Blamed" not in it(failure)
@@ -248,12 +248,12 @@ def test_connections_that_are_refused_open_the_circuit_without_a_check() -> None
     assert it.end(second, REFUSED) == ["Requeue", "Requeue", "CircuitOpened"]
 
 
-def test_one_alone_does_where_nothing_else_is_in_flight() -> None:
+def test_a_single_refused_connection_opens_the_circuit_if_nothing_else_is_in_flight() -> None:
     it = proven()
     assert it(REFUSED) == ["Requeue", "CircuitOpened"]
 
 
-def test_one_among_answers_is_the_request_s_own() -> None:
+def test_a_single_refused_connection_among_answers_is_charged_to_the_request() -> None:
     it = proven()
     refused, _ = it.send(), it.send()
     assert it.end(refused, REFUSED) == ["Suspend"]
@@ -278,7 +278,7 @@ def test_after_the_time_of_an_outage_the_endpoint_is_parked() -> None:
     assert it.breaker.parking.exit_code == 75
 
 
-def test_an_outage_goes_on_where_only_checks_were_answered() -> None:
+def test_an_outage_continues_if_only_checks_were_answered() -> None:
     it = proven()
     it(REFUSED)
     it(OK)  # the probe

@@ -1,4 +1,4 @@
-"""The table of transitions: each one happens, the circuit changes in no other way, and none is missing."""
+"""The transition table: each transition occurs, and no other."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ OUTCOMES: list[Outcome] = [
 
 
 class Recorded(CircuitBreaker):
-    """A breaker that writes down how its circuit changes."""
+    """A breaker that records its transitions."""
 
     changes: list[tuple[State, Change, State]]
 
@@ -78,12 +78,12 @@ class Endpoint:
         return self
 
     def only_suspects_left(self) -> Endpoint:
-        """Nothing else is left to send."""
+        """Only suspects are left to send."""
         self.breaker.nothing_else(self.now)
         return self
 
     def parked_for_a_page_and_another_works(self) -> Endpoint:
-        """It is parked for what its first request met, and another endpoint of the pool has worked."""
+        """It is parked because of its first request, and another endpoint of the pool has worked."""
         self.breaker.park(Parking("not_sse", "a page"))
         self.breaker.give_another_chance(self.now)
         return self
@@ -134,7 +134,7 @@ def test_the_table_has_these_transitions_and_no_others() -> None:
     assert {(before, change): after for before, change, after, _ in SCENARIOS} == TRANSITIONS
 
 
-def test_an_endpoint_is_parked_over_the_state_of_its_circuit() -> None:
+def test_parking_covers_the_state_of_the_circuit() -> None:
     breaker = Endpoint()(OK).breaker
     breaker.park(Parking("http_429", "later", until=60.0))
     assert (breaker.state, breaker.circuit) == (State.PARKED, State.CLOSED)

@@ -1,4 +1,4 @@
-"""Adaptive concurrency: rule by rule, at its bounds, and against servers of every size."""
+"""Adaptive concurrency: each rule at its bounds, and runs against servers of every capacity."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome
-from batch.scheduling.concurrency import REST, START, AdaptiveLimiter
+from batch.scheduling.concurrency import MIN_PROBE_INTERVAL, START, AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import shows_overload
 from tests.support.simulated_server import (
@@ -68,7 +68,9 @@ CUT = Failure("truncated", "cut")
     ],
     ids=lambda value: value.message if isinstance(value, Failure) else "",
 )
-def test_only_what_fewer_at_once_would_have_spared_is_a_sign(failure: Failure, sign: bool) -> None:
+def test_only_failures_that_a_lower_limit_would_have_avoided_are_congestion_signals(
+    failure: Failure, sign: bool
+) -> None:
     assert shows_overload(failure) is sign
     it = AdaptiveLimiter(16)
     it.settled(failure, started=0, now=1, in_flight=16)
@@ -112,7 +114,7 @@ def test_a_small_limit_is_open_at_once(limit: int) -> None:
     assert Hand(limit).slots == limit
 
 
-def test_the_width_doubles_in_each_round_up_to_the_limit() -> None:
+def test_the_limit_doubles_in_each_round_up_to_the_limit_of_the_job() -> None:
     hand = Hand(limit=100)
     widths = []
     for _ in range(4):
@@ -129,7 +131,7 @@ def test_there_is_no_growth_while_a_slot_is_free() -> None:
 
 
 @given(st.lists(st.sampled_from([REFUSAL, TIMEOUT, CUT]), max_size=50))
-def test_no_failure_ever_widens(failures: list[Failure]) -> None:
+def test_no_failure_raises_the_limit(failures: list[Failure]) -> None:
     hand = Hand()
     hand.rounds(2)
     for failure in failures:
@@ -138,13 +140,13 @@ def test_no_failure_ever_widens(failures: list[Failure]) -> None:
         assert hand.slots <= before
 
 
-def test_a_cut_goes_a_little_below_what_was_too_much() -> None:
+def test_a_cut_goes_a_little_below_the_ceiling() -> None:
     hand = Hand()
     hand.meet_a_ceiling_at(40)
     assert hand.slots == 38
 
 
-def test_a_cut_is_deep_where_most_of_what_was_sent_is_refused() -> None:
+def test_a_cut_is_deep_if_most_requests_were_refused() -> None:
     hand = Hand(start=50)
     widths = []
     for _ in range(5):
@@ -153,7 +155,7 @@ def test_a_cut_is_deep_where_most_of_what_was_sent_is_refused() -> None:
     assert widths == [35, 24, 16, 11, 7]
 
 
-def test_the_refusals_of_one_round_trip_take_what_was_refused_and_at_most_half() -> None:
+def test_the_refusals_of_one_round_trip_cut_at_most_half() -> None:
     hand = Hand(start=50)
     hand.rounds(1)
     assert hand.slots == 100
@@ -167,17 +169,17 @@ def test_the_refusals_of_one_round_trip_take_what_was_refused_and_at_most_half()
     assert hand.slots == 50
 
 
-def test_a_server_that_refuses_one_alone_now_and_then_is_soon_asked_for_two_again() -> None:
+def test_occasional_refusals_of_a_single_request_do_not_keep_the_limit_at_one() -> None:
     hand = Hand()
     for _ in range(30):
         hand.settle(REFUSAL)
     assert hand.slots == 1
-    for _ in range(REST):
+    for _ in range(MIN_PROBE_INTERVAL):
         hand.settle()
     assert hand.slots == 2
 
 
-def test_late_timeouts_of_an_earlier_time_change_nothing() -> None:
+def test_late_timeouts_of_earlier_requests_change_nothing() -> None:
     hand = Hand()
     hand.meet_a_ceiling_at(40)
     before = hand.now - 0.5
@@ -197,7 +199,7 @@ def test_replies_to_what_was_sent_before_the_cut_are_no_reason_to_grow() -> None
     assert hand.slots == 38
 
 
-def test_one_slow_answer_costs_next_to_nothing() -> None:
+def test_one_slow_answer_hardly_changes_the_limit() -> None:
     hand = Hand(limit=64, start=64)
     hand.rounds(5)
     hand.settle(TIMEOUT)
@@ -216,7 +218,7 @@ def test_the_way_back_slows_down_below_the_ceiling() -> None:
     assert widths == [70, 79, 85, 89, 91, 92]
 
 
-def test_the_same_ceiling_met_again_makes_the_rests_longer_up_to_eight_rounds() -> None:
+def test_meeting_the_same_ceiling_again_lengthens_the_probe_interval_up_to_eight_rounds() -> None:
     hand = Hand()
     hand.meet_a_ceiling_at(40)
     rests = []
@@ -254,7 +256,7 @@ def after_a_refusal(limit: int, replies: int) -> int:
 
 
 @pytest.mark.parametrize("limit", [2, 4, 6, 16, 32, 256])
-def test_one_refusal_at_a_limit_that_the_server_has_borne_for_a_round_cuts_nothing(limit: int) -> None:
+def test_one_refusal_at_a_proven_limit_does_not_cut(limit: int) -> None:
     assert after_a_refusal(limit, replies=limit) == limit
 
 
@@ -275,7 +277,7 @@ def test_a_proven_limit_is_cut_by_the_fourth_refusal_in_a_row(limit: int) -> Non
     assert limits[3] < limit
 
 
-def test_where_refusals_at_proven_limits_are_known_to_happen_a_new_limit_bears_one_too() -> None:
+def test_if_random_refusals_are_known_a_new_limit_tolerates_one_too() -> None:
     """Of two queues at 17 of 512, one has seen a refusal at 16 that had nothing to do with the limit."""
     assert refused_beyond_sixteen(known=False) < 17
     assert refused_beyond_sixteen(known=True) == 17
@@ -295,7 +297,7 @@ def refused_beyond_sixteen(*, known: bool) -> int:
     return hand.slots
 
 
-def test_a_refusal_that_takes_longer_than_an_answer_is_never_taken_for_noise() -> None:
+def test_a_slow_refusal_is_never_taken_for_a_random_one() -> None:
     hand = Hand(limit=16)
     hand.rounds(10)
     hand.settle(REFUSAL, began=hand.now - 5)
@@ -313,7 +315,7 @@ def test_a_refusal_that_takes_longer_than_an_answer_is_never_taken_for_noise() -
         max_size=300,
     ),
 )
-def test_the_width_stays_between_one_and_the_limit(
+def test_the_limit_stays_between_one_and_the_limit_of_the_job(
     limit: int, start: int, events: list[tuple[Outcome, int]]
 ) -> None:
     it = AdaptiveLimiter(limit, start=start)
@@ -384,7 +386,7 @@ def test_it_follows_a_server_that_changes_within_a_minute(before: int, after: in
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [4, 32, 256])
 @pytest.mark.parametrize("noise", [0.002, 0.01, 0.03, 0.06])
-def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise: float) -> None:
+def test_random_refusals_hardly_cost_throughput_at_a_capacity(size: int, noise: float) -> None:
     def throughput(capacity: ConcurrencyLimiter, seed: int) -> float:
         server = SimulatedServer(steady(size), Random(seed), noise=noise)
         return simulate(server, capacity, END).throughput(WARM, END)
@@ -398,7 +400,7 @@ def test_random_refusals_cost_next_to_nothing_beside_a_capacity(size: int, noise
 @pytest.mark.slow
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 6, 8, 16])
 @pytest.mark.parametrize("noise", [0.01, 0.03, 0.06])
-def test_random_refusals_cost_next_to_nothing_below_a_small_limit(limit: int, noise: float) -> None:
+def test_random_refusals_hardly_cost_throughput_below_a_small_limit(limit: int, noise: float) -> None:
     """From the first second on, and for as long as a job of some hundred requests takes."""
 
     def throughput(make: Callable[[int], ConcurrencyLimiter]) -> float:
@@ -410,9 +412,7 @@ def test_random_refusals_cost_next_to_nothing_below_a_small_limit(limit: int, no
 
 @pytest.mark.parametrize("noise", [0.0, 0.03, 0.06])
 @pytest.mark.parametrize("before", [16, 128])
-def test_a_server_that_loses_most_of_its_capacity_is_given_way_within_a_few_seconds(
-    before: int, noise: float
-) -> None:
+def test_the_limit_follows_a_large_loss_of_capacity_within_a_few_seconds(before: int, noise: float) -> None:
     change, after = 330, before // 4
     for seed in SEEDS[:4]:
         server = SimulatedServer(changing(before, after, change), Random(seed), noise=noise)

@@ -1,4 +1,4 @@
-"""What a controller of concurrency is asked and told, and what stays above it."""
+"""The calls to a concurrency limiter, and the limits above it."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ REFUSED = Failure("connect", "refused")
 
 
 class Three:
-    """Three slots, whatever happens, and a memory of what was told."""
+    """Always three slots; records the calls."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
@@ -56,7 +56,7 @@ def taken(it: TargetQueue, now: float) -> list[Task]:
     return tasks
 
 
-def test_it_is_told_when_each_attempt_began_and_ended_and_how_many_there_were() -> None:
+def test_it_receives_the_times_and_the_number_of_attempts() -> None:
     it, control = under_control()
     assert control.limit == 8
     (pilot,) = taken(it, 1)

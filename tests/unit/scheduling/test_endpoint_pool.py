@@ -1,4 +1,4 @@
-"""Several endpoints for one model: who is asked, and what becomes of one that is in trouble."""
+"""Several endpoints for one model: the choice of an endpoint, and the handling of failing endpoints."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def names(tasks: list[Task]) -> Counter[str]:
 def settle(
     it: TargetQueue, tasks: list[Task], outcomes: dict[str, Outcome], now: float = 0
 ) -> list[Decision]:
-    """Settle each as its endpoint's outcome says; well where none is said. All that is decided."""
+    """Settle each task with its endpoint's outcome, by default a success; return all decisions."""
     return [each for task in tasks for each in it.settle(task, outcomes.get(task.endpoint, OK), now)]
 
 
@@ -68,12 +68,12 @@ def proven(names: str = "ab", limit: int = 8) -> TargetQueue:
     return it
 
 
-def test_each_has_a_pilot_of_its_own() -> None:
+def test_each_endpoint_has_a_first_request_of_its_own() -> None:
     it = pool("abc")
     assert names(taken(it)) == Counter("abc")
 
 
-def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
+def test_the_least_busy_endpoint_is_chosen_and_all_share_one_limit() -> None:
     it = proven("abc", limit=9)
     tasks = taken(it)
     assert names(tasks) == Counter("aaabbbccc")
@@ -81,7 +81,7 @@ def test_the_least_busy_is_asked_and_all_stay_below_the_one_bound() -> None:
     assert names(taken(it)) == Counter("bbb")
 
 
-def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() -> None:
+def test_a_failing_endpoint_is_probed_and_the_others_serve_its_requests() -> None:
     it = proven()
     tasks = taken(it)
     said = settle(it, [task for task in tasks if task.endpoint == "a"], {"a": REFUSED})
@@ -96,7 +96,7 @@ def test_one_that_goes_out_is_probed_and_the_others_serve_what_it_could_not() ->
     assert not any(task.failures for task in tasks)
 
 
-def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
+def test_after_a_failure_another_endpoint_is_chosen_even_if_it_is_busier() -> None:
     it = proven(limit=4)
     tasks = taken(it)
     mine = next(task for task in tasks if task.endpoint == "a")
@@ -107,7 +107,7 @@ def test_after_a_failure_another_one_is_asked_even_if_it_is_busier() -> None:
 
 
 @pytest.mark.parametrize("failure", [REFUSED, NOT_FOUND, PAGE], ids=lambda failure: str(failure.code))
-def test_one_whose_pilot_finds_nobody_is_probed_once_another_has_worked(failure: Failure) -> None:
+def test_an_unreachable_endpoint_is_probed_once_another_has_worked(failure: Failure) -> None:
     it = pool()
     first, second = taken(it)
     assert kinds(it.settle(first, failure, 0)) == {Requeue: 1, Park: 1}
@@ -125,7 +125,7 @@ def test_one_whose_pilot_finds_nobody_is_probed_once_another_has_worked(failure:
     assert now < 100
 
 
-def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None:
+def test_a_probe_of_such_an_endpoint_is_uncharged_and_announced_once() -> None:
     it = pool("ab", attempts=1, total=10_000)
     first, second = taken(it)
     it.settle(second, OK, 0)
@@ -145,7 +145,7 @@ def test_a_probe_of_such_a_one_is_charged_to_nobody_and_announced_once() -> None
     assert it.parking is None
 
 
-def test_a_key_that_one_refuses_holds_that_one() -> None:
+def test_a_key_that_one_endpoint_rejects_parks_that_endpoint() -> None:
     it = proven()
     tasks = taken(it)
     settle(it, tasks, {"a": WRONG_KEY})
@@ -160,7 +160,7 @@ def test_a_key_that_one_refuses_holds_that_one() -> None:
     [(WRONG_KEY, 7), (REFUSED, 7), (NOT_FOUND, 7), (PAGE, 7)],
     ids=lambda case: str(case)[:20],
 )
-def test_the_target_is_held_when_all_are(failure: Failure, code: int) -> None:
+def test_the_target_is_parked_when_all_endpoints_are(failure: Failure, code: int) -> None:
     it = pool("ab", attempts=1)
     settle(it, taken(it), {"a": failure, "b": failure})
     assert it.over
@@ -168,7 +168,7 @@ def test_the_target_is_held_when_all_are(failure: Failure, code: int) -> None:
     assert it.parking.exit_code == code
 
 
-def test_only_the_last_pilot_fails_for_what_is_no_chat_server() -> None:
+def test_only_the_last_first_request_fails_for_another_kind_of_server() -> None:
     it = pool("abc", attempts=1)
     said = settle(it, taken(it), {"a": PAGE, "b": PAGE, "c": PAGE})
     assert kinds(said) == {Requeue: 2, Park: 3, Failed: 1}
@@ -186,7 +186,7 @@ def test_an_outage_of_all_stops_the_run_as_an_outage() -> None:
     assert 600 <= now <= 700
 
 
-def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -> None:
+def test_an_endpoint_that_asks_to_wait_is_parked_and_its_request_goes_to_another() -> None:
     it = proven()
     tasks = taken(it)
     mine = next(task for task in tasks if task.endpoint == "a")
@@ -195,11 +195,11 @@ def test_one_that_asks_to_be_left_alone_is_and_its_request_goes_on_elsewhere() -
     settle(it, [task for task in tasks if task.endpoint == "b"], {})
     again = taken(it)
     assert mine in again
-    assert names(again) == Counter({"b": 5}), "three of a are still under way"
+    assert names(again) == Counter({"b": 5}), "three of a are still in flight"
     assert it.parking is None
 
 
-def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -> None:
+def test_all_endpoints_that_ask_to_wait_are_parked_until_the_first_accepts_requests() -> None:
     it = proven()
     tasks = taken(it)
     waits: dict[str, Outcome] = {
@@ -217,7 +217,7 @@ def test_all_that_ask_to_be_left_alone_are_left_until_the_first_may_be_asked() -
 
 
 def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds: int) -> Counter[str]:
-    """Let the queue run for some seconds; each attempt takes one. How many attempts each endpoint had."""
+    """Run the queue for some seconds; each attempt takes one second. Return the attempts of each endpoint."""
     counts: Counter[str] = Counter()
     for now in range(seconds):
         tasks = taken(it, now)
@@ -227,7 +227,7 @@ def lasting(it: TargetQueue, outcome: Callable[[Task, float], Outcome], seconds:
     return counts
 
 
-def test_one_that_fails_fast_does_not_draw_everything_to_itself() -> None:
+def test_an_endpoint_that_fails_fast_does_not_attract_all_requests() -> None:
     it = proven(limit=16)
     gone = 0
 

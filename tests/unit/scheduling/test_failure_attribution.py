@@ -1,4 +1,4 @@
-"""Whose fault it is: documents never stop other documents, and a broken endpoint costs a handful of requests.
+"""Attribution of failures: documents never stop other documents, and a broken endpoint costs few requests.
 
 Whole runs in virtual time. The rules are those of ``docs/faults.md``, "Whose fault".
 """
@@ -36,7 +36,7 @@ SLOW_DOWN = Failure("http_429", "slow down", http_status=429)
 
 
 def rows(count: int) -> list[Request]:
-    """Requests with the fingerprints that real ones have: as good as random."""
+    """Requests with realistic, practically random fingerprints."""
     return [
         replace(each, fingerprint=hashlib.sha256(each.id.encode()).hexdigest()) for each in requests(count)
     ]
@@ -110,7 +110,7 @@ def test_a_tenth_of_the_documents_fails_alone(where: str, failure: Failure) -> N
 
 @pytest.mark.parametrize("limit", [1, 64])
 @pytest.mark.parametrize("limiter", [FixedLimiter, AdaptiveLimiter])
-def test_at_any_width(limit: int, limiter: Callable[[int], ConcurrencyLimiter]) -> None:
+def test_at_any_concurrency(limit: int, limiter: Callable[[int], ConcurrencyLimiter]) -> None:
     job = Job(named(range(300, 400)), SERVER_ERROR, count=1000, limit=limit, limiter=limiter)
     assert Counter(job.statuses) == {"succeeded": 900, "failed": 100}
     assert job.sent_for_good_ones <= 900 * 1.03
@@ -138,7 +138,7 @@ def test_a_job_that_is_not_planned_finds_a_good_document_by_reading_on() -> None
     assert Counter(job.statuses) == {"succeeded": 54, "failed": 6}
 
 
-def test_culprits_are_named() -> None:
+def test_requests_at_fault_are_named() -> None:
     job = Job(named([10, 20]), FLAGGED, count=60)
     assert [said for said in job.diary.notices if "at fault" in said] == [
         "m works: these requests are at fault: m-10",
@@ -231,8 +231,8 @@ def test_a_job_with_a_single_request_follows_the_table_of_retries() -> None:
 # Earlier runs
 
 
-def test_a_request_that_an_earlier_run_has_left_answered_clears_the_first_suspect() -> None:
-    """The only new document is refused: what worked yesterday tells that it is the document's fault."""
+def test_a_request_answered_by_an_earlier_run_clears_the_first_suspect() -> None:
+    """The only new document is refused: a request of an earlier run shows that the document is at fault."""
     yesterday = rows(1)[0]
 
     def script(request: Request, attempt: int) -> tuple[float, Reply | Failure]:
@@ -320,7 +320,7 @@ def test_another_endpoint_is_tried_before_a_suspect_fails() -> None:
     assert Counter(bench.statuses) == {"succeeded": 60}
 
 
-def test_a_word_that_no_list_has_parks_the_target_on_its_first_request_or_the_third_time() -> None:
+def test_an_unknown_finish_reason_parks_the_target_on_its_first_request_or_the_third_time() -> None:
     unknown = Failure("unknown_finish", "what is `fini`?", first_byte=0.1, partial_text="Hello")
     first = Bench({"m": always(1, unknown)}, {"m": rows(100)})
     first.play()

@@ -1,4 +1,4 @@
-"""The table of failure codes: it names all codes that the package produces and no others, and is true."""
+"""The table of failure codes: it is complete, has no unused codes, and is correct."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ PLACES = {
 
 
 def words(node: ast.expr) -> Iterator[str]:
-    """The codes that an expression may be."""
+    """Return the possible codes of an expression."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):
         if re.fullmatch(r"[a-z][a-z0-9_]+", node.value):
             yield node.value
@@ -64,7 +64,7 @@ def words(node: ast.expr) -> Iterator[str]:
 
 
 def called_with(node: ast.Call) -> Iterator[str]:
-    """The codes that a failure is made with."""
+    """Return the codes with which a failure is constructed."""
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
     if name in MAKERS:
         for argument in [*node.args[:2], *(each.value for each in node.keywords if each.arg == "code")]:
@@ -72,7 +72,7 @@ def called_with(node: ast.Call) -> Iterator[str]:
 
 
 def in_place(node: ast.AST) -> Iterator[str]:
-    """The codes that a function returns, or a mapping holds."""
+    """Return the codes that a function returns or a mapping contains."""
     for each in ast.walk(node):
         if isinstance(each, ast.Return) and each.value is not None:
             yield from words(each.value)
@@ -89,7 +89,7 @@ def name_of(node: ast.AST) -> str:
 
 
 def in_the_source() -> set[str]:
-    """The codes that the package writes out where it makes a failure."""
+    """Return the literal codes with which the package constructs failures."""
     found: set[str] = set()
     for path in sorted(PACKAGE.rglob("*.py")):
         where = path.relative_to(PACKAGE).as_posix()
@@ -104,7 +104,7 @@ def in_the_source() -> set[str]:
 
 
 def by_status() -> set[str]:
-    """The codes that a status alone leads to."""
+    """Return the codes that follow from a status alone."""
     now = datetime(2026, 1, 1, tzinfo=UTC)
     codes = {from_status(status, {}, b"", now).code for status in (204, *range(300, 600))}
     return {failure_code(code).name for code in codes}
@@ -185,7 +185,7 @@ KINDS: dict[str, Kind] = {
 
 
 @pytest.mark.parametrize("name", FAILURE_CODES)
-def test_what_a_code_without_a_status_says_of_the_endpoint(name: str) -> None:
+def test_what_a_code_without_a_status_shows_about_the_endpoint(name: str) -> None:
     assert kind_of(Failure(name, "")) is KINDS.get(name, Kind.OWN)
 
 

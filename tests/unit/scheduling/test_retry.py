@@ -1,4 +1,4 @@
-"""What becomes of each code of the fault matrix, and when: the table is typed from the matrix by hand."""
+"""The decision for each failure code, and its time: the table is typed from the matrix by hand."""
 
 from __future__ import annotations
 
@@ -40,12 +40,12 @@ RETRIED = [
 
 
 @pytest.mark.parametrize("code", RETRIED)
-def test_a_passing_trouble_is_retried_within_the_budget(code: str) -> None:
+def test_a_temporary_failure_is_retried_up_to_max_attempts(code: str) -> None:
     assert fate(Failure(code, "")) == ("R", 5, code)
 
 
 @pytest.mark.parametrize("code", ["protocol", "bad_event", "encoding"])
-def test_what_a_server_does_twice_it_will_go_on_doing(code: str) -> None:
+def test_failures_that_are_retried_only_once(code: str) -> None:
     assert fate(Failure(code, "")) == ("R", 2, code)
 
 
@@ -54,7 +54,7 @@ def test_an_empty_body_is_retried_but_an_empty_answer_only_once() -> None:
     assert fate(Failure("empty", "", finished=True)) == ("R", 2, "empty")
 
 
-def test_another_trouble_between_does_not_make_it_a_second_time() -> None:
+def test_another_failure_in_between_does_not_count_as_a_repetition() -> None:
     protocol = Failure("protocol", "")
     assert isinstance(decide(POLICY, protocol, NOW, lambda: 0, earlier=["truncated", "http_500"]), Retry)
     assert decide(POLICY, protocol, NOW, lambda: 0, earlier=["protocol", "http_500"]) == Fail(
@@ -75,31 +75,31 @@ def test_another_trouble_between_does_not_make_it_a_second_time() -> None:
         "empty_length",
     ],
 )
-def test_what_would_give_the_same_again_fails_now(code: str) -> None:
+def test_permanent_failures_are_not_retried(code: str) -> None:
     assert fate(Failure(code, "")) == ("F", 1, code)
 
 
 @pytest.mark.parametrize("code", ["tls", "auth", "quota", "proxy_auth"])
 @pytest.mark.parametrize("proven", [True, False])
-def test_an_endpoint_that_will_not_have_us_is_held(code: str, proven: bool) -> None:
+def test_an_endpoint_that_rejects_all_requests_is_parked(code: str, proven: bool) -> None:
     assert fate(Failure(code, "no"), proven=proven) == ("H", 1, code)
     parking = decide(POLICY, Failure(code, "no"), NOW, lambda: 0, proven=proven)
     assert parking == Parking(code, "no", until=None, exit_code=7)
 
 
 @pytest.mark.parametrize("status", [404, 405])
-def test_a_wrong_address_is_held_as_long_as_nothing_spoke_for_it(status: int) -> None:
+def test_a_wrong_address_is_parked_unless_it_has_worked(status: int) -> None:
     failure = Failure("bad_request", "no", http_status=status)
     assert fate(failure, proven=False) == ("H", 1, "bad_request")
     assert fate(failure, proven=True) == ("F", 1, "bad_request")
 
 
 @pytest.mark.parametrize("status", [400, 413, 415, 422])
-def test_a_refused_request_speaks_for_the_address(status: int) -> None:
+def test_a_refused_request_confirms_the_address(status: int) -> None:
     assert fate(Failure("bad_request", "no", http_status=status), proven=False) == ("F", 1, "bad_request")
 
 
-def test_a_connection_that_is_refused_at_once_speaks_against_the_address() -> None:
+def test_an_immediately_refused_connection_suggests_a_wrong_address() -> None:
     assert fate(Failure("connect", "refused"), proven=False) == ("H", 1, "connect")
 
 
@@ -113,7 +113,7 @@ def test_a_connection_that_is_refused_at_once_speaks_against_the_address() -> No
     ],
     ids=lambda value: str(value)[:40],
 )
-def test_the_server_s_own_word_is_obeyed_but_for_holds(
+def test_x_should_retry_is_obeyed_except_for_parking(
     failure: Failure, expected: tuple[str, int, str]
 ) -> None:
     assert fate(failure) == expected
@@ -141,13 +141,13 @@ def decided(retry_after: float | None, random: float, code: str = "http_429", **
         (None, 0.0, Retry(NOW)),
     ],
 )
-def test_retry_after_is_never_undercut_and_beyond_the_patience_parks_the_endpoint(
+def test_retry_after_is_always_observed_and_beyond_the_longest_wait_parks_the_endpoint(
     retry_after: float | None, random: float, expected: Retry | Parking
 ) -> None:
     assert decided(retry_after, random) == expected
 
 
-def test_a_quota_is_waited_for_where_it_comes_back_soon() -> None:
+def test_a_quota_that_recovers_soon_is_waited_for() -> None:
     assert decided(30, 0.0, "quota") == Parking("quota", "no", until=NOW + 30)
     assert decided(1800, 0.0, "quota") == Parking("quota", "no", until=NOW + 1800)
     assert decided(1801, 0.0, "quota") == Parking("quota", "no", until=None)
@@ -155,7 +155,7 @@ def test_a_quota_is_waited_for_where_it_comes_back_soon() -> None:
 
 
 @pytest.mark.parametrize(("retry_after", "until"), [(7200, NOW + 7200), (7201, None)])
-def test_a_quota_is_waited_for_where_it_comes_back_within_the_time_of_the_run(
+def test_a_quota_that_recovers_within_the_time_of_the_run_is_waited_for(
     retry_after: float, until: float | None
 ) -> None:
     policy = RetryPolicy(deadline=NOW + 7200)
@@ -164,7 +164,7 @@ def test_a_quota_is_waited_for_where_it_comes_back_within_the_time_of_the_run(
 
 
 @given(st.floats(0, 1800), st.floats(0, 1, exclude_max=True))
-def test_nobody_comes_back_earlier_than_asked_nor_more_than_a_fifth_later(
+def test_retries_are_never_earlier_than_asked_nor_more_than_a_fifth_later(
     seconds: float, random: float
 ) -> None:
     decision = decided(seconds, random)

@@ -1,4 +1,4 @@
-"""Trouble is not met by a storm: what retries may be of all attempts, and how fast they may follow."""
+"""The retry budget prevents retry storms: it bounds the share and the rate of retries."""
 
 from __future__ import annotations
 
@@ -39,21 +39,21 @@ def test_a_round_of_retries_is_free(limit: int, size: int) -> None:
 def test_a_reply_pays_for_some_and_time_for_a_few() -> None:
     budget = RetryBudget(10)
     spend_all(budget, 0)
-    budget.replied()
+    budget.replied(0)
     assert spend_all(budget, 0) == REPLY_PAYS
     assert budget.ready_at(0) == pytest.approx(1 / PACE)
     assert spend_all(budget, 0.5) == pytest.approx(PACE / 2, abs=1)
 
 
-def test_what_is_saved_up_is_bounded() -> None:
+def test_saved_retries_are_bounded() -> None:
     budget = RetryBudget(20)
     for _ in range(1000):
-        budget.replied()
+        budget.replied(0)
     assert spend_all(budget, 10**6) == 20
 
 
 @given(st.integers(1, 100), st.lists(st.tuples(st.floats(0, 2), st.booleans())))
-def test_never_more_than_is_paid_for_and_never_later_than_promised(
+def test_retries_never_exceed_the_budget_nor_the_promised_time(
     limit: int, steps: list[tuple[float, bool]]
 ) -> None:
     budget, now, spent, replies = RetryBudget(limit), 0.0, 0, 0
@@ -61,15 +61,15 @@ def test_never_more_than_is_paid_for_and_never_later_than_promised(
         now += seconds
         if reply:
             replies += 1
-            budget.replied()
+            budget.replied(now)
         at = budget.ready_at(now)
         assert now <= at <= now + 1 / PACE
-        assert budget.spend(at), "at that time, and not just after it: nobody else may move the clock"
+        assert budget.spend(at), "at that time, and not just after it: no other event may advance the clock"
         spent, now = spent + 1, at
         assert spent <= max(10, limit) + REPLY_PAYS * replies + PACE * now + 1e-6
 
 
-def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
+def test_rounding_never_delays_a_retry() -> None:
     budget, now, chance = RetryBudget(10), 0.0, random.Random(1).random
     for _ in range(10_000):
         now += chance() / 10
@@ -83,7 +83,7 @@ def test_no_rounding_comes_between_a_retry_and_its_time() -> None:
 def played(
     outcome: Callable[[Task, float], Outcome], seconds: float, limit: int = 64
 ) -> list[tuple[float, bool]]:
-    """When the attempts of a queue went out, each lasting a twentieth of a second, and whether as a retry."""
+    """Return when the attempts of a queue were sent, each lasting 50 ms, and whether each is a retry."""
     rows = (Request(str(number), "f", "m", "m", ()) for number in range(10**6))
     it = TargetQueue("m", rows, limit=limit, policy=RetryPolicy(), outage=60, random=random.Random(7).random)
     sent: list[tuple[float, bool]] = []
@@ -103,29 +103,29 @@ def played(
     return sent
 
 
-def test_where_everything_fails_the_queue_slows_to_a_walk() -> None:
+def test_if_all_requests_fail_the_queue_slows_down() -> None:
     sent = played(lambda task, now: OK if now < 1 else CUT, 300)
     minute = [at for at, _ in sent if 60 <= at < 120]
     assert len(minute) / 60 < 1.5 * PACE
     assert len(minute) > 60, "but goes on"
 
 
-def test_a_server_that_fails_now_and_then_is_asked_as_fast_as_without_it() -> None:
+def test_occasional_failures_do_not_slow_the_queue() -> None:
     chance = random.Random(3).random
     sent = played(lambda task, now: CUT if chance() < 0.1 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
     assert 0.08 < sum(again for _, again in sent) / len(sent) < 0.12
 
 
-def test_where_a_third_fails_new_requests_go_as_fast_as_without_it() -> None:
-    """Waiting retries hold no slots; nor do they hold back what could be sent in their place."""
+def test_new_requests_are_not_slowed_if_a_third_fails() -> None:
+    """Waiting retries occupy no slots, and do not block other requests."""
     chance = random.Random(4).random
     sent = played(lambda task, now: CUT if chance() < 0.3 else OK, 20)
     assert len(sent) > 0.9 * 64 * 20 * 20
 
 
 def test_a_burst_of_failures_is_not_answered_by_a_burst_of_retries() -> None:
-    """All fail for ten seconds; in no second after that do more retries go than replies have paid for."""
+    """All attempts fail for ten seconds; after that, retries never exceed what replies have paid for."""
     sent = played(lambda task, now: CUT if 10 < now < 20 else OK, 40)
     during = [at for at, again in sent if again and 12 < at < 20]
     assert len(during) <= 8 * PACE + 10

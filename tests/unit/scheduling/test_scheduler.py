@@ -1,6 +1,6 @@
-"""A scheduler over queues, pools, gates and shared budgets, whatever happens, in whatever order.
+"""A scheduler over queues, pools, admission controls and shared budgets, with random events in random order.
 
-Nothing is lost, nothing is under way twice, no bound is exceeded, and there is always a next time to look.
+No request is lost or in flight twice, no limit is exceeded, and there is always a next time to look.
 """
 
 from __future__ import annotations
@@ -52,56 +52,56 @@ FATAL: list[Outcome] = [
 ]
 
 
-class Purse:
-    """What all gates of a run share: attempts under way and done may not exceed ``size``."""
+class SharedBudget:
+    """The budget of all admission controls: attempts in flight and done may not exceed ``size``."""
 
     def __init__(self, size: int) -> None:
         self.size = size
-        self.set_aside = 0
+        self.reserved = 0
         self.spent = 0
 
 
-class Toll:
-    """A gate that lets one through every ``pause`` seconds, and takes one from the purse.
+class TimedAdmission:
+    """An admission control that admits one request every ``pause`` seconds, charged to the shared budget.
 
-    A failed attempt gives it back, so that what is under way may make room for what waits.
+    A failed attempt is refunded, so that attempts in flight may make room for waiting requests.
     """
 
     closed = False
 
-    def __init__(self, purse: Purse, pause: float) -> None:
-        self._purse = purse
+    def __init__(self, budget: SharedBudget, pause: float) -> None:
+        self._budget = budget
         self._pause = pause
         self._next = 0.0
 
     def ready_at(self, task: Task, now: float) -> float:
-        full = self._purse.spent + self._purse.set_aside >= self._purse.size
+        full = self._budget.spent + self._budget.reserved >= self._budget.size
         return math.inf if full else self._next
 
     def reserve(self, task: Task, now: float) -> None:
         assert self.ready_at(task, now) <= now
         assert task.reservation is None, "what is reserved is given back first"
         self._next = now + self._pause
-        self._purse.set_aside += 1
+        self._budget.reserved += 1
         task.reservation = 1
 
     def settled(self, task: Task, outcome: Outcome, now: float) -> None:
         assert task.reservation == 1
         task.reservation = None
-        self._purse.set_aside -= 1
-        self._purse.spent += isinstance(outcome, Reply)
+        self._budget.reserved -= 1
+        self._budget.spent += isinstance(outcome, Reply)
 
     def failed(self) -> None:
         return
 
 
 def name_of(task: Task) -> str:
-    """What an attempt is called in the books: a check is none of its request's."""
+    """Return the key of an attempt in the records: a check does not count for its request."""
     return f"check of {task.endpoint}" if task.is_check else task.request.id
 
 
 class SchedulerMachine(RuleBasedStateMachine):
-    """Takes and settles as the runner would, and keeps books of its own."""
+    """Takes and settles tasks like the runner, and keeps its own records."""
 
     @initialize(
         totals=st.lists(st.integers(0, 60), min_size=1, max_size=3),
@@ -111,7 +111,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         attempts=st.integers(1, 6),
         chance=st.floats(0, 0.99),
         pause=st.sampled_from([0.0, 0.5, 40.0]),
-        purse=st.sampled_from([0, 5, 40, 10**6]),
+        budget=st.sampled_from([0, 5, 40, 10**6]),
         adaptive=st.booleans(),
     )
     def open(
@@ -124,7 +124,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         attempts: int,
         chance: float,
         pause: float,
-        purse: int,
+        budget: int,
         adaptive: bool,
     ) -> None:
         self.totals, self.limit, self.bound = totals, limit, bound
@@ -134,18 +134,18 @@ class SchedulerMachine(RuleBasedStateMachine):
         self.waiting: dict[str, float] = {}
         self.done: Counter[str] = Counter()
         self.probed: dict[str, float] = {}
-        self.purse = Purse(purse)
+        self.budget = SharedBudget(budget)
         self.scheduler = Scheduler(
             [
                 TargetQueue(
-                    f"lane{index}",
-                    self._requests(f"lane{index}", total),
+                    f"queue{index}",
+                    self._requests(f"queue{index}", total),
                     limit=limit,
                     policy=RetryPolicy(max_attempts=attempts),
                     outage=3600,
                     random=lambda: chance,
                     limiter=AdaptiveLimiter if adaptive else FixedLimiter,
-                    admission=Toll(self.purse, pause),
+                    admission=TimedAdmission(self.budget, pause),
                     endpoints=[f"{index}.{number}" for number in range(pools[index])],
                 )
                 for index, total in enumerate(totals)
@@ -165,13 +165,13 @@ class SchedulerMachine(RuleBasedStateMachine):
         if task is None:
             return False
         name = name_of(task)
-        assert name not in self.flying, "nothing is under way twice"
+        assert name not in self.flying, "no request is in flight twice"
         assert name not in self.done, "what has ended stays ended"
-        assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
+        assert self.waiting.pop(name, 0.0) <= self.now, "no request is sent before its time"
         self.flying[name] = task
         queue = next(each for each in self.scheduler.queues if each.name == task.queue)
         endpoint = queue.pool.by_name[task.endpoint]
-        assert endpoint.parking is None, "who is held is left alone"
+        assert endpoint.parking is None, "a parked endpoint is sent nothing"
         if endpoint.state is State.CLOSED:
             assert endpoint.in_flight <= endpoint.slots(self.now)
         if endpoint.state is State.OPEN:
@@ -189,7 +189,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         self._note(decisions)
 
     def _reviewed(self) -> bool:
-        """Carry out what a review decides; whether the run is over then."""
+        """Carry out the decisions of a review; return whether the run is over then."""
         self._note(self.scheduler.review(self.now))
         return self.scheduler.over
 
@@ -241,7 +241,7 @@ class SchedulerMachine(RuleBasedStateMachine):
     @invariant()
     def bounds_hold(self) -> None:
         assert self.scheduler.in_flight == len(self.flying) <= self.bound
-        assert self.purse.set_aside == len(self.flying)
+        assert self.budget.reserved == len(self.flying)
         for queue in self.scheduler.queues:
             mine = [task for task in self.flying.values() if task.queue == queue.name]
             assert queue.in_flight == len(mine) <= self.limit
@@ -256,7 +256,7 @@ class SchedulerMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_goes_on_or_is_over(self) -> None:
-        """With nothing under way there is a time at which the next request goes out: no hang, no spin."""
+        """With nothing in flight there is a time at which the next request is sent."""
         for _ in range(60):
             if self.flying or self.scheduler.over:
                 return
@@ -271,7 +271,7 @@ class SchedulerMachine(RuleBasedStateMachine):
         raise AssertionError("nothing goes out at the time that was promised")
 
     def teardown(self) -> None:
-        """Let all endpoints work from now on: everything ends, once, but for what a hold or a limit stops."""
+        """Let all endpoints work: every request ends once, except those that a parking or a limit stops."""
         if not hasattr(self, "scheduler"):
             return
         for _ in range(40 * (sum(self.totals) + 50)):
@@ -290,7 +290,7 @@ class SchedulerMachine(RuleBasedStateMachine):
             stopped = queue.parking is not None and queue.parking.until is None
             assert ended == total or stopped or self.scheduler.limited, "nothing is lost"
         if self.scheduler.limited:
-            assert self.purse.spent == self.purse.size, "a limit stops nothing before it is reached"
+            assert self.budget.spent == self.budget.size, "a limit stops nothing before it is reached"
 
 
 SchedulerMachine.TestCase.settings = settings(

@@ -1,4 +1,4 @@
-"""What the engine tells of itself when it is asked."""
+"""Snapshots of the engine."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def queue(
 
 
 def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
-    """One attempt after the other, a second each; then how it stands."""
+    """Send one attempt after the other, each for a second; return the snapshot."""
     now = 0.0
     for outcome in outcomes:
         task = scheduler.take(now)
@@ -79,11 +79,11 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     ],
     ids=["pilot", "proven", "retry", "parked", "held", "out"],
 )
-def test_what_is_allowed_what_waits_and_what_is_parked(outcomes: list[Outcome], expected: Snapshot) -> None:
+def test_limits_waiting_requests_and_parked_endpoints(outcomes: list[Outcome], expected: Snapshot) -> None:
     assert after(Scheduler([queue()], limit=8), *outcomes) == expected
 
 
-def test_what_is_under_way_is_counted_over_all_queues_below_the_bound_of_the_run() -> None:
+def test_requests_in_flight_are_counted_over_all_queues_below_the_limit_of_the_run() -> None:
     scheduler = Scheduler([queue("m"), queue("n")], limit=6)
     assert after(scheduler, OK, OK).allowed == 6
     taken = 0
@@ -92,7 +92,7 @@ def test_what_is_under_way_is_counted_over_all_queues_below_the_bound_of_the_run
     assert (snapshot(scheduler, 2.0).in_flight, taken) == (6, 6)
 
 
-def test_a_queue_that_waits_for_its_gate_is_limited() -> None:
+def test_a_queue_that_waits_for_admission_is_limited() -> None:
     scheduler = Scheduler([queue(admission=Ledger(lambda task, now: 30.0 if now else now))], limit=8)
     assert not after(scheduler, OK).is_limited
     assert scheduler.take(1.0) is None
@@ -124,14 +124,14 @@ def test_a_queue_that_is_over_allows_nothing() -> None:
     ],
     ids=lambda value: value.code if isinstance(value, Failure) else "",
 )
-def test_it_says_which_failures_hold_a_queue_back(failure: Failure, reason: str | None) -> None:
+def test_it_names_the_failures_that_limit_a_queue(failure: Failure, reason: str | None) -> None:
     scheduler = Scheduler([queue(limiter=AdaptiveLimiter)], limit=8)
     held_back = after(scheduler, OK, failure).held_back
     assert held_back == (None if reason is None else HeldBack(4, reason))
     assert congestion(scheduler, 100.0, seconds=100.0) == reason
 
 
-def test_a_queue_that_is_back_at_the_limit_of_the_job_is_not_held_back() -> None:
+def test_a_queue_that_is_back_at_the_limit_of_the_job_is_not_limited() -> None:
     scheduler = Scheduler([queue(total=60, limiter=AdaptiveLimiter)], limit=8)
     now, refused = 0.0, False
     while (tasks := _all(scheduler, now)) or not scheduler.over:

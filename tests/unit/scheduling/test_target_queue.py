@@ -1,4 +1,4 @@
-"""A queue, whatever happens on its endpoint, in whatever order."""
+"""A queue with random events on its endpoint in random order."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ FATAL: list[Outcome] = [
 
 
 def name_of(task: Task) -> str:
-    """What an attempt is called in the books: a check is none of its request's."""
+    """Return the key of an attempt in the records: a check does not count for its request."""
     return "check" if task.is_check else task.request.id
 
 
@@ -59,8 +59,8 @@ def request(number: int) -> Request:
     return Request(str(number), "f", "m", "m", ())
 
 
-class LaneMachine(RuleBasedStateMachine):
-    """Takes and settles as the runner would, and keeps books of its own."""
+class QueueMachine(RuleBasedStateMachine):
+    """Takes and settles tasks like the runner, and keeps its own records."""
 
     @initialize(
         total=st.integers(0, 150),
@@ -102,9 +102,9 @@ class LaneMachine(RuleBasedStateMachine):
         task = self.queue.take(self.now)
         if task is not None:
             name = name_of(task)
-            assert name not in self.flying, "nothing is under way twice"
+            assert name not in self.flying, "no request is in flight twice"
             assert name not in self.done, "what has ended stays ended"
-            assert self.waiting.pop(name, 0.0) <= self.now, "nobody goes before his time"
+            assert self.waiting.pop(name, 0.0) <= self.now, "no request is sent before its time"
             self.flying[name] = task
 
     @rule()
@@ -168,7 +168,7 @@ class LaneMachine(RuleBasedStateMachine):
 
     @invariant()
     def it_goes_on_or_is_over(self) -> None:
-        """With nothing under way there is a time at which the next request goes out: no hang, no spin."""
+        """With nothing in flight there is a time at which the next request is sent."""
         queue, now = self.queue, self.now
         if self.flying:
             return
@@ -192,7 +192,7 @@ class LaneMachine(RuleBasedStateMachine):
         raise AssertionError("nothing goes out at the time that was promised")
 
     def teardown(self) -> None:
-        """Let the endpoint work from now on: everything ends, once, unless the queue was stopped for good."""
+        """Let the endpoint work: every request ends once, unless the queue was stopped for the run."""
         if not hasattr(self, "queue"):
             return
         for _ in range(50 * (self.total + 10)):
@@ -215,10 +215,10 @@ class LaneMachine(RuleBasedStateMachine):
             assert self.done == Counter(str(number) for number in range(self.total)), "nothing is lost"
 
 
-LaneMachine.TestCase.settings = settings(
+QueueMachine.TestCase.settings = settings(
     max_examples=int(os.environ.get("PROMPTJOBS_FUZZ", "300")) // 3, stateful_step_count=60, deadline=None
 )
-TestTargetQueue = LaneMachine.TestCase
+TestTargetQueue = QueueMachine.TestCase
 
 
 def queue(total: int = 1000, limit: int = 20, attempts: int = 8) -> TargetQueue:

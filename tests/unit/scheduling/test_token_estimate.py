@@ -1,4 +1,4 @@
-"""How many tokens a request will take: a guess at first, and soon better."""
+"""Token estimates: a guess at first, which improves with reports."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def test_the_longest_answer_is_what_the_parameters_say(params: dict[str, Any], l
     assert Estimator().estimate(request("?", **params)).longest == limit
 
 
-def test_the_answer_to_expect_is_the_longest_until_answers_have_come() -> None:
+def test_the_expected_answer_is_the_longest_until_answers_have_arrived() -> None:
     estimator = Estimator()
     assert estimator.estimate(request("?")).completion == COMPLETION
     capped = estimator.estimate(request("?", max_tokens=4000))
@@ -107,7 +107,7 @@ def test_an_estimator_follows_a_change_within_a_hundred_answers() -> None:
     ],
     ids=str,
 )
-def test_what_a_total_has_beyond_prompt_and_answer_is_answer(
+def test_tokens_of_a_total_beyond_prompt_and_answer_count_as_answer(
     usage: Usage, tokens: tuple[int | None, int | None]
 ) -> None:
     assert tokens_of(usage) == tokens

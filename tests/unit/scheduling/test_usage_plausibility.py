@@ -1,4 +1,4 @@
-"""Which counts of tokens are too small for a text: what servers count honestly never is."""
+"""Implausibly small token counts: correct counts are never rejected."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import time
 import pytest
 
 from batch.records import Failure, Outcome, Reply, Request, Usage, Verdict
-from batch.scheduling.belief import believed, is_too_small
+from batch.scheduling.usage_plausibility import believed, is_too_small
 
 ENGLISH = "The river rose in the night and took the old bridge with it. " * 20
 GERMAN = "Donaudampfschifffahrtsgesellschaftskapitän Rechtsschutzversicherungsgesellschaften " * 20
@@ -39,7 +39,7 @@ BASE64 = "TWFuIGlzIGRpc3Rpbmd1aXNoZWQsIG5vdCBvbmx5IGJ5IGhpcyByZWFzb24sIGJ1dCAuLi
         ("", 0),
     ],
 )
-def test_what_a_tokenizer_makes_of_a_text_is_believed(text: str, honest: int) -> None:
+def test_real_token_counts_are_plausible(text: str, honest: int) -> None:
     assert not is_too_small(honest, [text])
 
 
@@ -71,7 +71,7 @@ def reply(**said: object) -> Reply:
     ],
     ids=["text", "reasoning", "refusal", "tool call", "half a text", "an answer of unknown end"],
 )
-def test_all_that_a_model_has_said_counts(outcome: Outcome) -> None:
+def test_all_model_output_counts(outcome: Outcome) -> None:
     assert believed(Usage(260, 1, 261), REQUEST, outcome) == (260, None)
     assert believed(Usage(260, 270, 530), REQUEST, outcome) == (260, 270)
 
@@ -81,11 +81,11 @@ def test_a_prompt_of_a_page_has_more_than_a_token(request_: Request) -> None:
     assert believed(Usage(1, 2, 3), request_, reply(text="Yes.")) == (None, 2)
 
 
-def test_where_nothing_is_reported_nothing_is_believed() -> None:
+def test_missing_counts_are_unknown() -> None:
     assert believed(None, REQUEST, reply(text="Yes.")) == (None, None)
 
 
-def test_pictures_say_nothing_of_the_tokens_of_a_prompt() -> None:
+def test_pictures_do_not_count_for_the_tokens_of_a_prompt() -> None:
     picture = {"type": "image_url", "image_url": {"url": "data:image/png;base64," + BASE64 * 10}}
     request = Request("a", "f", "m", "m", ({"role": "user", "content": [picture]},))
     assert believed(Usage(85, 2, 87), request, reply(text="Yes.")) == (85, 2)

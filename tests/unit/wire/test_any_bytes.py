@@ -1,4 +1,4 @@
-"""Any body at all, in any pieces: one outcome, and never a crash."""
+"""Any body in any pieces: exactly one outcome, and never an exception."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ bodies = st.lists(st.sampled_from(TOKENS) | odd_events | st.binary(max_size=3), 
 @given(pieces(bodies), st.sampled_from(["", "text/event-stream", "application/json"]))
 @example([b"\xef", b"\xbb\xbf\n", MESSAGE], "")
 @example([b" \xef\xbb\xbf", MESSAGE], "")
-def test_fuzz_any_body_has_one_outcome_however_it_comes(parts: list[bytes], content_type: str) -> None:
+def test_fuzz_any_body_has_one_outcome_for_any_split(parts: list[bytes], content_type: str) -> None:
     whole_body = b"".join(parts)
     outcome = decoded(parts, content_type)
     assert repr(outcome) == repr(decoded([whole_body], content_type))
@@ -68,7 +68,7 @@ def test_fuzz_any_body_has_one_outcome_however_it_comes(parts: list[bytes], cont
 
 @FUZZ
 @given(pieces(bodies))
-def test_fuzz_a_break_never_makes_an_answer_out_of_less(parts: list[bytes]) -> None:
+def test_fuzz_a_broken_connection_never_makes_a_partial_answer_complete(parts: list[bytes]) -> None:
     decoder = ReplyDecoder("text/event-stream")
     try:
         for part in parts:
@@ -91,8 +91,8 @@ def mutated(chance: random.Random) -> bytes:
     return bytes(body)
 
 
-def test_fuzz_seeded_streams_with_damage_have_one_outcome_however_they_come() -> None:
-    """Cheap cases, and so many: a million take a few minutes."""
+def test_fuzz_seeded_streams_with_damage_have_one_outcome_for_any_split() -> None:
+    """The number of cheap cases: a million take a few minutes."""
     for seed in range(FUZZ.max_examples):
         chance = random.Random(seed)
         body = mutated(chance)

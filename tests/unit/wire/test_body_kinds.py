@@ -1,4 +1,4 @@
-"""Bodies of every kind: whole replies, pages, texts, streams without a label, and far too much."""
+"""Bodies of every kind: whole replies, pages, plain texts, streams without a content type, oversized ones."""
 
 from __future__ import annotations
 
@@ -105,12 +105,14 @@ def test_a_text_that_holds_no_event_is_no_stream(body: bytes, content_type: str)
     ],
     ids=repr,
 )
-def test_a_stream_is_known_by_its_events_and_not_by_its_label(before: bytes, content_type: str) -> None:
+def test_a_stream_is_recognized_by_its_events_not_by_its_content_type(
+    before: bytes, content_type: str
+) -> None:
     for parts in ([before + GOOD], one_by_one(before + GOOD)):
         assert decoded(parts, content_type) == Reply("Hello", Verdict.COMPLETE, "stop")
 
 
-def test_a_labelled_stream_that_only_pings_was_cut() -> None:
+def test_an_event_stream_with_only_pings_is_truncated() -> None:
     assert failure(b": ping\n\n: ping\n\n").code == "truncated"
 
 
@@ -118,7 +120,7 @@ def test_a_labelled_stream_that_only_pings_was_cut() -> None:
 
 
 @pytest.mark.parametrize("before", [b"", HELLO, HELLO + finish()], ids=["first", "later", "after the finish"])
-def test_an_event_beyond_its_cap(before: bytes) -> None:
+def test_an_event_beyond_its_size_limit(before: bytes) -> None:
     outcome = decoded([before, b"data: " + b"a" * 2**21], max_event=2**20)
     assert isinstance(outcome, Failure)
     assert outcome.code == "too_large"
@@ -128,7 +130,7 @@ def test_an_event_beyond_its_cap(before: bytes) -> None:
 @pytest.mark.parametrize(
     "lot", [b"data: " + b"x" * 5000, b"data: " + b"x" * 5000 + b"\n\n", b": x\n\n" * 999]
 )
-def test_a_cap_is_met_where_it_is_met_however_the_bytes_come(lot: bytes) -> None:
+def test_a_size_limit_applies_at_the_same_place_for_any_split(lot: bytes) -> None:
     for before, code in ((HELLO, "too_large"), (HELLO + finish(), "too_large"), (GOOD, None)):
         for parts in ([before + lot], [before, lot], one_by_one(before + lot)):
             outcome = decoded(parts, max_event=4000, max_body=4000)
@@ -140,7 +142,7 @@ def test_a_cap_is_met_where_it_is_met_however_the_bytes_come(lot: bytes) -> None
 @pytest.mark.parametrize(
     "piece", [b": ping\n\n", b"\n", b"[1]", b"{", delta("x"), b"data: x\n"], ids=lambda piece: repr(piece[:9])
 )
-def test_a_body_beyond_its_cap(piece: bytes) -> None:
+def test_a_body_beyond_its_size_limit(piece: bytes) -> None:
     outcome = decoded([piece * 100] * 1000, max_body=10_000, max_event=10_000)
     assert isinstance(outcome, Failure)
     assert outcome.code == "too_large"

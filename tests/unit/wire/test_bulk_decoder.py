@@ -1,4 +1,4 @@
-"""A run of events decoded in one go is what they are one by one, or it is not taken at all."""
+"""Bulk decoding of events gives the same result as decoding them one by one, or is refused."""
 
 from __future__ import annotations
 
@@ -106,14 +106,14 @@ def test_a_plain_run_is_decoded_in_one_go(events: bytes) -> None:
 
 
 @pytest.mark.parametrize("events", REFUSED.values(), ids=REFUSED)
-def test_anything_else_is_left_to_the_slow_way(events: bytes) -> None:
+def test_any_other_run_takes_the_general_path(events: bytes) -> None:
     assert decoded_run(events) is None
     assert texts_of(events) is None
 
 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
-def test_fuzz_a_run_is_never_something_else_than_its_events(events: bytes) -> None:
+def test_fuzz_a_run_decodes_to_the_same_as_its_events(events: bytes) -> None:
     run = decoded_run(events)
     assert run is None or run == one_by_one(events)
 
@@ -124,7 +124,7 @@ NOT_ONE_VALUE = [b"{} {}", b'{"x":[{}', b"{}]}", b'{"x":"}', b'{"}']
 
 @FUZZ
 @given(st.lists(st.sampled_from(WHOLE + NOT_ONE_VALUE), min_size=1))
-def test_fuzz_two_values_in_one_event_never_make_up_for_half_of_one_in_others(values: list[bytes]) -> None:
+def test_fuzz_two_values_in_one_event_never_compensate_for_split_ones(values: list[bytes]) -> None:
     events = b"\n\n".join(b"data: " + value for value in values)
     assert (decoded_run(events) is not None) == all(value in WHOLE for value in values)
 
@@ -140,6 +140,11 @@ BRINGS_TEXT = {
         b'null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}'
     ),
     "after the model's name": b'{"model":"m","choices":[{"delta":{"content":"a"}}]}',
+    "with further keys in the choice": (
+        b'{"choices":[{"index":0,"delta":{"content":"a"},"stop_reason":null,"token_ids":[1],"x":{"y":1}}]}'
+    ),
+    "with further keys in the delta": b'{"choices":[{"delta":{"content":"a","annotations":[],"x":1}}]}',
+    "with a role of another type": b'{"choices":[{"delta":{"content":"a","role":1}}]}',
 }
 BRINGS_MORE = {
     "a finish": b'{"choices":[{"delta":{"content":"a"},"finish_reason":"stop"}]}',
@@ -151,6 +156,14 @@ BRINGS_MORE = {
     "a refusal": b'{"choices":[{"delta":{"content":"a","refusal":"b"}}]}',
     "a tool call": b'{"choices":[{"delta":{"content":"a","tool_calls":[]}}]}',
     "another choice": b'{"choices":[{"index":1,"delta":{"content":"a"}}]}',
+    "logprobs": b'{"choices":[{"delta":{"content":"a"},"logprobs":{"content":[]}}]}',
+    "an error in the choice": b'{"choices":[{"delta":{"content":"a"},"error":{"code":"x"}}]}',
+    "an error in the delta": b'{"choices":[{"delta":{"content":"a","error":{"code":"x"}}}]}',
+    "a text in the choice": b'{"choices":[{"delta":{"content":"a"},"text":"b"}]}',
+    "a function call": b'{"choices":[{"delta":{"content":"a","function_call":{"name":"f"}}}]}',
+    "a message beside the delta": b'{"choices":[{"delta":{"content":"a"},"message":{"content":"b"}}]}',
+    "usage in the choice": b'{"choices":[{"delta":{"content":"a"},"usage":{"prompt_tokens":1}}]}',
+    "usage in a field of its own": b'{"choices":[{"delta":{"content":"a"}}],"x_groq":{"usage":{}}}',
     "two choices": b'{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}',
     "no choice": b'{"choices":[]}',
     "a message": b'{"choices":[{"message":{"content":"a"}}]}',
@@ -161,17 +174,18 @@ BRINGS_MORE = {
 
 @pytest.mark.parametrize("value", BRINGS_TEXT.values(), ids=BRINGS_TEXT)
 def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
-    said = decode(value).choices[0].delta.content  # type: ignore[index, union-attr]
-    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == [said, "a"]
+    texts = ["a"] if value == BRINGS_TEXT["empty"] else ["a", "a"]
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == texts
+    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) == texts
 
 
 @pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)
-def test_a_run_that_brings_more_is_not_read_as_texts(value: bytes) -> None:
+def test_a_run_with_other_content_is_not_decoded_as_texts(value: bytes) -> None:
     assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) is None
     assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) is None
 
 
-def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() -> None:
+def test_a_run_with_an_unknown_model_name_is_not_decoded_as_texts() -> None:
     named = b"data: " + BRINGS_TEXT["after the model's name"]
     assert texts_of(named, model_is_known=False) is None
     assert texts_of(PLAIN, model_is_known=False) == ["a"]
@@ -179,7 +193,7 @@ def test_a_run_with_the_models_name_is_not_read_as_texts_before_that_is_known() 
 
 @FUZZ
 @given(st.lists(st.sampled_from(SCRAPS), max_size=12).map(b"".join))
-def test_fuzz_the_insides_of_events_are_all_of_them(events: bytes) -> None:
+def test_fuzz_the_insides_of_events_are_complete(events: bytes) -> None:
     insides = bulk_decoder.insides(events)
     assert insides is None or bulk_decoder.outsides(insides) == events
 

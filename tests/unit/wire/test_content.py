@@ -1,4 +1,4 @@
-"""Nothing that a model says is lost, doubled or mixed up, whatever the form in which it comes."""
+"""No model output is lost, duplicated or mixed up, in any form in which it arrives."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from tests.support.wire_support import (
 @pytest.mark.parametrize(
     "odd", [7, 0, 1.5, True, False, {"text": "x"}, {}, [7], [{"text": 7}], [[]]], ids=repr
 )
-def test_words_of_a_wrong_type_fail_the_attempt(field: str, odd: Any) -> None:
+def test_output_of_a_wrong_type_fails_the_attempt(field: str, odd: Any) -> None:
     for before in (b"", HELLO, HELLO * 20):
         body = before + delta(**{"content": None, field: odd}) + delta("!") + finish() + DONE
         assert failure(body).code == "bad_event"
@@ -65,7 +65,7 @@ def test_words_of_a_wrong_type_fail_the_attempt(field: str, odd: Any) -> None:
     ],
     ids=repr,
 )
-def test_an_event_whose_words_cannot_be_read_fails_the_attempt(odd: bytes) -> None:
+def test_an_event_with_unreadable_output_fails_the_attempt(odd: bytes) -> None:
     for body in (HELLO + odd + finish() + DONE, odd + HELLO + finish() + DONE, HELLO + finish() + odd + DONE):
         for parts in ([body], one_by_one(body)):
             assert getattr(decoded(parts), "code", None) == "bad_event"
@@ -100,7 +100,7 @@ def test_content_in_parts(parts: list[Any], text: str, reasoning: str | None) ->
     [[7], [True], [{"text": 7}], [{"type": "text", "content": "a"}], [{"type": "x", "value": "a"}]],
     ids=repr,
 )
-def test_parts_whose_words_would_be_lost(parts: list[Any]) -> None:
+def test_parts_whose_output_would_be_lost(parts: list[Any]) -> None:
     assert failure(delta(parts) + finish() + DONE).code == "bad_event"
 
 
@@ -138,7 +138,7 @@ def after(message: Any, reason: str | None = "stop") -> bytes:
         (HELLO + finish() + after({"content": "Hello"}), "Hello"),
     ],
 )
-def test_a_whole_message_says_nothing_twice(body: bytes, text: str) -> None:
+def test_a_whole_message_does_not_duplicate_output(body: bytes, text: str) -> None:
     for parts in ([body + DONE], one_by_one(body + DONE)):
         outcome = decoded(parts)
         assert isinstance(outcome, Reply)
@@ -151,7 +151,7 @@ def test_a_whole_message_that_contradicts_its_deltas(content: str) -> None:
     assert (outcome.code, outcome.partial_text) == ("bad_event", "Hello")
 
 
-def test_reasoning_refusals_and_calls_are_not_said_twice_either() -> None:
+def test_reasoning_refusals_and_calls_are_not_duplicated_either() -> None:
     calls = [{"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}]
     body = delta("42", reasoning="Hm.", refusal="No.", tool_calls=calls)
     again = after({"content": "42", "reasoning": "Hm.", "refusal": "No.", "tool_calls": calls})
@@ -166,7 +166,7 @@ def test_reasoning_refusals_and_calls_are_not_said_twice_either() -> None:
 
 
 @pytest.mark.parametrize("index", [0, 0.0, "0", None])
-def test_the_choice_that_was_asked_for(index: Any) -> None:
+def test_the_requested_choice(index: Any) -> None:
     body = event({"choices": [{"index": index, "delta": {"content": "Hello"}}]}) + finish()
     assert reply(body + DONE).text == "Hello"
 
@@ -186,7 +186,7 @@ def test_another_choice_is_not_mixed_in(index: Any) -> None:
     "said",
     [{"delta": {"content": "a"}}, {"message": {"content": "a"}}, {"text": "a"}, {"finish_reason": "stop"}],
 )
-def test_a_choice_whose_index_is_no_number_may_be_the_one_that_was_asked_for(index: Any, said: Any) -> None:
+def test_a_choice_with_an_invalid_index_may_be_the_requested_one(index: Any, said: Any) -> None:
     for choices in ([{"index": index, **said}], [{"index": 0}, {"index": index, **said}]):
         for body in (
             delta("Hel") + event({"choices": choices}) + finish() + DONE,
@@ -196,22 +196,22 @@ def test_a_choice_whose_index_is_no_number_may_be_the_one_that_was_asked_for(ind
 
 
 @pytest.mark.parametrize("index", [True, False, "", "x", [], {}])
-def test_a_choice_without_words_does_no_harm_whatever_its_index(index: Any) -> None:
+def test_a_choice_without_output_is_ignored_whatever_its_index(index: Any) -> None:
     empty = event({"choices": [{"index": index, "delta": {}, "finish_reason": None}]})
     assert reply(delta("Hel") + empty + delta("lo") + finish() + DONE).text == "Hello"
 
 
 @pytest.mark.parametrize("index", ["00", -0.0, 0.0])
-def test_zero_in_its_other_spellings(index: Any) -> None:
+def test_other_forms_of_the_index_zero(index: Any) -> None:
     assert reply(event({"choices": [{"index": index, "delta": {"content": "a"}}]}) + finish()).text == "a"
 
 
-def test_several_choices_without_an_index_have_that_of_their_place() -> None:
+def test_choices_without_an_index_have_the_index_of_their_position() -> None:
     choices = [{"message": {"content": text}, "finish_reason": "stop"} for text in ("first", "second")]
     assert reply(json.dumps({"choices": choices}).encode()).text == "first"
 
 
-def test_two_choices_that_claim_to_be_the_same_are_not_mixed() -> None:
+def test_two_choices_with_the_same_index_are_not_mixed() -> None:
     choices = [{"index": 0, "message": {"content": text}, "finish_reason": "stop"} for text in ("a", "b")]
     assert failure(json.dumps({"choices": choices}).encode()).code == "bad_event"
 
@@ -347,7 +347,7 @@ def test_a_closing_tag_alone(text: str, answer: str, reasoning: str | None) -> N
     assert reply(b"".join(map(delta, text)) + finish()) == expected
 
 
-def test_nothing_but_reasoning_is_no_answer() -> None:
+def test_reasoning_alone_is_not_an_answer() -> None:
     assert failure(delta("Okay.\n</think>\n") + finish() + DONE).code == "empty"
     assert failure(delta("Okay.\n</think>\n") + finish("length") + DONE).code == "empty_length"
 
@@ -383,7 +383,7 @@ def test_log_probabilities_of_the_older_form_and_of_a_whole_reply() -> None:
     assert reply(json.dumps({"choices": [choice]}).encode()).logprobs == {"content": [token("a")]}
 
 
-def test_log_probabilities_that_are_nested_too_deeply_are_left_out() -> None:
+def test_log_probabilities_that_are_nested_too_deeply_are_ignored() -> None:
     deep: Any = []
     for _ in range(100):
         deep = [deep]
@@ -391,7 +391,7 @@ def test_log_probabilities_that_are_nested_too_deeply_are_left_out() -> None:
     assert (reply(body).text, reply(body).logprobs) == ("a", None)
 
 
-def test_a_field_under_our_own_name_means_nothing_else() -> None:
+def test_a_field_with_an_internal_name_is_ignored() -> None:
     odd = {"index": 0, "delta": {"content": "Hello"}, "choice.odd": {"text": "no", "error": None}}
     decoder = ReplyDecoder("text/event-stream")
     decoder.feed(event({"choices": [odd]}) + finish() + DONE)
@@ -410,7 +410,7 @@ def test_a_part_that_cannot_be_read_fails_the_answer(part: Any) -> None:
 
 @pytest.mark.parametrize("index", [1.5, True, "a", [0], {}], ids=repr)
 @pytest.mark.parametrize("call_id", ["c", None])
-def test_a_tool_call_whose_index_is_no_whole_number_fails_the_answer(index: Any, call_id: str | None) -> None:
+def test_a_tool_call_with_a_fractional_index_fails_the_answer(index: Any, call_id: str | None) -> None:
     call = {"index": index, "id": call_id, "function": {"name": "f", "arguments": "{}"}}
     body = event({"choices": [{"delta": {"tool_calls": [call]}}]}) + finish("tool_calls") + DONE
     assert failure(body).code == "bad_event"

@@ -1,4 +1,4 @@
-"""What a server says in two ways, or says beside an error: no answer comes of it. Typed by hand."""
+"""Contradictory responses and errors in addition to an answer: they give no answer. Typed by hand."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def message(text: str | None, **fields: Any) -> bytes:
     ],
     ids=str,
 )
-def test_an_error_beside_choices_is_one_at_every_place_and_split(value: Any) -> None:
+def test_an_error_next_to_choices_counts_at_every_place_and_split(value: Any) -> None:
     for body in (event(value), LONG + event(value) + LONG, HELLO + event(value)):
         for parts in ([body + finish() + DONE], one_by_one(body + finish() + DONE)):
             outcome = decoded(parts)
@@ -77,7 +77,7 @@ def test_the_usage_that_groq_sends_in_a_field_of_its_own_counts() -> None:
         (delta("<think>Hm.</think>42") + message("42"), "42"),
     ],
 )
-def test_what_deltas_and_messages_both_say_is_said_once(body: bytes, text: str) -> None:
+def test_output_in_both_deltas_and_messages_counts_once(body: bytes, text: str) -> None:
     for parts in ([body + finish() + DONE], one_by_one(body + finish() + DONE)):
         outcome = decoded(parts)
         assert isinstance(outcome, Reply)
@@ -110,7 +110,7 @@ def test_a_failure_is_not_forgotten(word: str, code: str) -> None:
         assert failure(HELLO + finish(word) + later + DONE).code == code
 
 
-def test_an_unknown_word_gives_way() -> None:
+def test_a_known_finish_reason_replaces_an_unknown_one() -> None:
     assert reply(HELLO + finish("done") + delta("!") + finish() + DONE).text == "Hello!"
 
 
@@ -157,7 +157,7 @@ def call(arguments: Any = None, name: Any = None, **fields: Any) -> bytes:
         delta(content=[{"type": {"a": 1}, "text": "a"}]),
     ],
 )
-def test_what_does_not_fit_together_is_no_answer(body: bytes) -> None:
+def test_contradictory_parts_are_not_an_answer(body: bytes) -> None:
     for parts in ([body + finish() + DONE], one_by_one(body + finish() + DONE)):
         outcome = decoded(parts)
         assert isinstance(outcome, Failure)
@@ -177,7 +177,7 @@ def test_whole_calls_with_one_index_and_no_ids_stay_apart() -> None:
 @pytest.mark.parametrize(
     "pieces", [[{}], [{"index": 0}], [{"index": 0, "type": "function"}], [{"function": {}}]]
 )
-def test_a_call_that_says_nothing_is_none(pieces: Any) -> None:
+def test_an_empty_call_is_ignored(pieces: Any) -> None:
     assert failure(delta(tool_calls=pieces) + finish("tool_calls") + DONE).code == "empty"
     assert failure(whole({"content": None, "tool_calls": pieces})).code == "empty"
     assert reply(HELLO + delta(tool_calls=pieces) + finish() + DONE).tool_calls is None

@@ -1,4 +1,4 @@
-"""How an answer ends: by a word that says so, which counts only where nothing contradicts it."""
+"""The end of an answer: a finish reason counts only if nothing contradicts it."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ LAST = delta("Hel") + beside("lo")
 def outcome_of(
     body: bytes, end: str, *, framed: bool = True, is_early: bool = False, step: int | None = None
 ) -> Outcome:
-    """What becomes of a body that is then ``closed`` in order or ``cut``."""
+    """Return the outcome of a body that is then ``closed`` regularly or ``cut``."""
     decoder = ReplyDecoder("text/event-stream", is_early=is_early)
     decoder.framed = framed
     try:
@@ -138,7 +138,7 @@ def test_the_words_of_the_job() -> None:
         assert decoder.close() == Reply("Hello", verdict, word)
 
 
-def test_an_unknown_word_leaves_the_whole_answer_and_says_what_to_do() -> None:
+def test_an_unknown_finish_reason_keeps_the_answer_and_gives_a_hint() -> None:
     call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
     body = delta("<think>Hm.</think>Hello", tool_calls=[call]) + finish("done") + TOLD + DONE
     outcome = failure(body)
@@ -153,7 +153,7 @@ def test_an_unknown_word_leaves_the_whole_answer_and_says_what_to_do() -> None:
 
 @pytest.mark.parametrize("body", [EACH, LAST], ids=["each", "last"])
 @pytest.mark.parametrize("step", [None, 1])
-def test_a_reason_beside_words_holds_only_where_the_body_ends_in_order(body: bytes, step: int | None) -> None:
+def test_a_finish_reason_with_output_is_final_only_at_a_regular_end(body: bytes, step: int | None) -> None:
     assert summary(outcome_of(body + DONE, "closed", step=step)) == ("complete", "Hello")
     assert summary(outcome_of(body + DONE, "cut", step=step)) == ("complete", "Hello")
     assert summary(outcome_of(body, "closed", step=step)) == ("complete", "Hello")
@@ -223,7 +223,7 @@ def test_how_an_answer_ends(body: bytes, done: str, closed: str, cut: str) -> No
 @pytest.mark.parametrize(
     "body", [EACH, LAST, EACH + finish(), LAST + finish() + DONE, HELLO + finish() + DONE]
 )
-def test_no_prefix_is_taken_for_more_than_it_says(body: bytes) -> None:
+def test_no_prefix_is_taken_for_a_complete_answer(body: bytes) -> None:
     """Cut at every byte: only a finish reason without words, or ``[DONE]``, makes an answer of it."""
     for at in range(len(body)):
         outcome = outcome_of(body[:at], "cut")
@@ -232,7 +232,7 @@ def test_no_prefix_is_taken_for_more_than_it_says(body: bytes) -> None:
             assert at >= len(body) - len(finish() + DONE)
 
 
-def test_an_endpoint_that_went_on_after_a_finish_reason_is_not_believed_the_next_time() -> None:
+def test_after_output_behind_a_finish_reason_the_endpoints_next_reason_is_provisional() -> None:
     decoder = ReplyDecoder("text/event-stream")
     decoder.feed(delta("Hel") + finish())
     assert (decoder.finished, decoder.message.finish.is_early) == (True, False)
@@ -243,7 +243,7 @@ def test_an_endpoint_that_went_on_after_a_finish_reason_is_not_believed_the_next
     assert summary(outcome_of(HELLO + finish() + DONE, "cut", is_early=True)) == ("complete", "Hello")
 
 
-def test_a_tool_call_beside_its_finish_reason() -> None:
+def test_a_tool_call_with_its_finish_reason() -> None:
     call = {"index": 0, "id": "a", "function": {"name": "f", "arguments": "{}"}}
     body = event({"choices": [{"delta": {"tool_calls": [call]}, "finish_reason": "tool_calls"}]})
     assert isinstance(outcome_of(body, "closed"), Reply)

@@ -1,4 +1,4 @@
-"""From a status and a body to a code: never by the wording of a message."""
+"""Classification of errors by status and body, never by the wording of a message."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_statuses_with_a_name(code: str, statuses: list[int]) -> None:
     "status",
     [408, 409, 425, 429, 500, 501, 502, 503, 504, 505, 507, 520, 521, 522, 523, 524, 529, 530, 599, 999],
 )
-def test_statuses_that_pass_keep_their_number(status: int) -> None:
+def test_temporary_statuses_keep_their_number(status: int) -> None:
     assert refused(status).code == f"http_{status}"
 
 
@@ -67,7 +67,7 @@ def test_statuses_that_pass_keep_their_number(status: int) -> None:
     ],
     ids=str,
 )
-def test_a_used_up_quota_is_told_by_its_code_and_not_by_its_message(error: Any, code: str) -> None:
+def test_a_used_up_quota_is_recognized_by_its_code_and_not_by_its_message(error: Any, code: str) -> None:
     assert refused(429, {"error": error}).code == code
 
 
@@ -116,11 +116,11 @@ def test_a_deeply_nested_error_does_no_harm(depth: int) -> None:
     assert refused(400, body).code == "bad_request"
 
 
-def test_half_a_surrogate_pair_in_a_message_can_be_written_down() -> None:
+def test_half_a_surrogate_pair_in_a_message_can_be_encoded() -> None:
     assert refused(400, b'{"error": "a\\ud83db"}').message == "HTTP 400: a\ufffdb"
 
 
-def test_what_the_headers_say_goes_along() -> None:
+def test_the_failure_has_the_wait_of_the_headers() -> None:
     failure = refused(503, retry_after="7", x_should_retry="false")
     assert (failure.retry_after, failure.should_retry) == (7.0, False)
     assert (refused(503).retry_after, refused(503).should_retry) == (None, None)
@@ -139,7 +139,7 @@ def test_what_the_headers_say_goes_along() -> None:
     ],
     ids=str,
 )
-def test_an_overload_inside_a_stream_is_told_by_its_code_and_not_by_its_message(
+def test_an_overload_inside_a_stream_is_recognized_by_its_code_and_not_by_its_message(
     error: Any, overloaded: bool
 ) -> None:
     assert from_event(error).overloaded is overloaded

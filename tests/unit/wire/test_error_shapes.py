@@ -1,4 +1,4 @@
-"""An error is an error in whatever shape a server tells of it, and its words and its code are kept."""
+"""Errors are recognized in any shape that servers use, and their message and code are kept."""
 
 from __future__ import annotations
 
@@ -121,7 +121,7 @@ def test_an_error_that_ends_the_body_without_an_empty_line(body: bytes) -> None:
     assert failure(HELLO + finish() + body).code == "api_error"
 
 
-def test_an_error_is_the_same_however_the_bytes_come() -> None:
+def test_an_error_is_the_same_for_any_split() -> None:
     body = HELLO + named('{"message": "é", "code": 503}')
     assert len({repr(decoded(parts)) for parts in every_feeding(body)}) == 1
 
@@ -152,7 +152,7 @@ def test_a_whole_body_without_an_answer(value: Any, message: str) -> None:
 @pytest.mark.parametrize(
     "said", [{"message": "in the queue"}, {"msg": "wait"}, {"reason": "x", "type": "ping"}]
 )
-def test_a_remark_is_an_error_only_where_no_finish_reason_comes(said: Any) -> None:
+def test_a_possible_error_is_an_error_only_without_a_finish_reason(said: Any) -> None:
     assert reply(HELLO + event(said) + finish() + DONE) == Reply("Hello", Verdict.COMPLETE, "stop")
     for end in (DONE, b"", event({"usage": {"prompt_tokens": 3}})):
         outcome = failure(HELLO + event(said) + end)
@@ -195,7 +195,7 @@ def test_what_only_looks_like_an_error(odd: bytes) -> None:
     ],
     ids=str,
 )
-def test_it_is_told_by_its_code(
+def test_it_is_recognized_by_its_code(
     error: Any, should_retry: bool | None, overloaded: bool, about_request: bool
 ) -> None:
     outcome = failure(HELLO + event({"error": error}))
@@ -238,7 +238,7 @@ def test_an_invalid_answer_that_the_server_found(error: Any, text: str | None) -
     ],
     ids=str,
 )
-def test_whose_trouble_a_status_tells_of(status: int, body: Any, code: str) -> None:
+def test_the_cause_that_a_status_indicates(status: int, body: Any, code: str) -> None:
     assert from_status(status, CIMultiDict(), json.dumps(body).encode(), NOW).code == code
 
 
@@ -332,7 +332,7 @@ def test_a_used_up_rate_limit_is_a_wait(headers: dict[str, str], wait: float | N
     assert from_status(503, CIMultiDict(headers), b"", NOW).retry_after is None
 
 
-def test_nothing_else_is_said_in_a_delta_of_an_error() -> None:
+def test_a_delta_with_an_error_has_no_other_output() -> None:
     outcome = failure(
         delta("Hel") + event({"choices": [{"delta": {"content": "lo"}, "error": {"message": "m"}}]})
     )

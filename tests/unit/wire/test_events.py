@@ -1,4 +1,4 @@
-"""Single events: odd ones that cost nothing, broken ones, and those that tell of an error."""
+"""Single events: unusual ones that do no harm, damaged ones, and events with errors."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ from tests.support.wire_support import (
         pytest.param(event({"choices": [{"index": "1", "delta": {"content": "no"}}]}), id='index: "1"'),
         pytest.param(event({"choices": [{"index": True, "delta": {}}]}), id="index: true, no words"),
         pytest.param(event({"choices": [{"index": 1.0, "delta": {"content": 7}}]}), id="index: 1.0"),
-        pytest.param(event({"message": "position 3 in the queue"}), id="a remark"),
+        pytest.param(event({"message": "position 3 in the queue"}), id="a possible error"),
         pytest.param(event({"status": "processing"}), id="a status"),
         pytest.param(event({}), id="an empty object"),
         pytest.param(event({"choices": None}), id="choices: null"),
@@ -72,7 +72,7 @@ from tests.support.wire_support import (
         pytest.param(b'data: {"choices":\ndata: []}\n\n', id="JSON on two lines"),
     ],
 )
-def test_an_odd_event_costs_nothing(odd: bytes) -> None:
+def test_an_unusual_event_does_no_harm(odd: bytes) -> None:
     for body in (odd + GOOD, delta("Hel") + odd + delta("lo") + finish() + DONE, HELLO + odd + finish()):
         assert reply(body) == Reply("Hello", Verdict.COMPLETE, "stop")
 
@@ -128,7 +128,7 @@ def test_an_event_that_cannot_be_read_is_a_failure(bad: bytes, code: str) -> Non
     ],
     ids=str,
 )
-def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str, final: bool) -> None:
+def test_an_error_event_is_a_failure_at_any_place(error: Any, message: str, final: bool) -> None:
     for before, said in ((b"", None), (delta("Hel"), "Hel"), (HELLO + finish(), "Hello")):
         outcome = failure(before + event({"error": error}) + DONE)
         assert (outcome.code, outcome.message) == ("api_error", message)
@@ -146,7 +146,7 @@ def test_an_error_event_is_a_failure_wherever_it_comes(error: Any, message: str,
     ],
     ids=str,
 )
-def test_a_used_up_quota_is_told_as_one_where_nothing_has_been_said(error: Any) -> None:
+def test_a_used_up_quota_is_classified_as_a_quota_before_any_output(error: Any) -> None:
     for body in (
         event({"error": error}),
         b"event: error\n" + event(error),
@@ -174,7 +174,7 @@ def test_what_is_no_quota(error: Any) -> None:
 @pytest.mark.parametrize(
     "before", [b"", HELLO, HELLO * 20, HELLO + finish()], ids=["", "run", "long", "finish"]
 )
-def test_an_overload_that_is_told_inside_an_answer_is_known_as_one(before: bytes) -> None:
+def test_an_overload_reported_inside_an_answer_is_recognized(before: bytes) -> None:
     assert failure(before + event({"error": {"type": "overloaded_error"}}) + DONE).overloaded
     assert not failure(before + event({"error": {"type": "server_error"}}) + DONE).overloaded
 

@@ -1,4 +1,4 @@
-"""What a reply holds beside its text: reasoning, refusals, tool calls, usage, and every character whole."""
+"""The fields of a reply besides its text: reasoning, refusals, tool calls, usage, and complete characters."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def test_thinking_at_the_beginning_of_a_text_is_reasoning(
     assert reply(body) == Reply(answer, Verdict.COMPLETE, "stop", reasoning=reasoning)
 
 
-def test_no_reasoning_is_lost_where_it_comes_both_ways() -> None:
+def test_reasoning_in_both_forms_is_kept() -> None:
     body = delta("<think>b</think>42", reasoning="a") + finish()
     assert reply(body).reasoning == "a\nb"
 
@@ -93,7 +93,7 @@ def test_tool_calls_are_joined_by_index() -> None:
     assert reply(body).finish_reason == "tool_calls"
 
 
-def test_tool_calls_without_an_index_are_told_apart_by_their_ids() -> None:
+def test_tool_calls_without_an_index_are_distinguished_by_their_ids() -> None:
     first = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     second = {"id": "b", "type": "function", "function": {"name": "g", "arguments": {"é": 1}}}
     expected = [made("a", "f", "{}"), made("b", "g", '{"é": 1}')]
@@ -102,7 +102,7 @@ def test_tool_calls_without_an_index_are_told_apart_by_their_ids() -> None:
     assert reply(whole({"content": None, "tool_calls": [first, second]})).tool_calls == expected
 
 
-def test_pieces_with_neither_index_nor_id_go_on_with_the_call_before() -> None:
+def test_parts_without_index_and_id_continue_the_previous_call() -> None:
     pieces = [
         {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{"}},
         {"function": {"arguments": "}"}},
@@ -127,7 +127,7 @@ def test_pieces_with_neither_index_nor_id_go_on_with_the_call_before() -> None:
     ],
     ids=str,
 )
-def test_odd_pieces_of_tool_calls_do_no_harm(odd: list[Any]) -> None:
+def test_unusual_parts_of_tool_calls_do_no_harm(odd: list[Any]) -> None:
     good = call(0, id="a", type="function", function={"name": "f", "arguments": "{}"})
     for body in (delta(tool_calls=[good]) + delta(tool_calls=odd), delta(tool_calls=[*odd, good])):
         calls = reply(body + finish("tool_calls")).tool_calls or []
@@ -180,7 +180,7 @@ def test_arguments_for_a_function_without_a_name_are_no_answer(function: dict[st
         pytest.param(whole({"content": "Hello"}, usage=USAGE), id="in a whole reply"),
     ],
 )
-def test_usage_is_found_wherever_it_comes(body: bytes) -> None:
+def test_usage_is_found_at_any_place(body: bytes) -> None:
     assert reply(body).usage == Usage(3, 5, 8)
 
 
@@ -207,21 +207,21 @@ def test_usage_is_found_wherever_it_comes(body: bytes) -> None:
 def test_false_usage_is_unknown_and_smaller_usage_replaces_none(
     told: list[dict[str, int]], kept: Usage | None, is_beside: bool
 ) -> None:
-    """Zeros beside an answer let a run spend without end; a last chunk that counts anew forgot the rest."""
+    """Zeros with an answer would disable a budget; a last chunk that restarts the count would lose tokens."""
     first = {"choices": [{"delta": {"content": "Hello"}}]} | ({"usage": told[0]} if is_beside else {})
     rest = told[1:] if is_beside else told
     body = event(first) + b"".join(event({"choices": [], "usage": each}) for each in rest) + finish() + DONE
     assert reply(body).usage == kept
 
 
-def test_an_answer_that_was_broken_off_took_something_too() -> None:
+def test_a_broken_off_answer_has_usage_too() -> None:
     nothing = {"prompt_tokens": 0, "completion_tokens": 0, "total_tokens": 0}
     body = HELLO + event({"choices": [{"finish_reason": "error"}], "usage": nothing}) + DONE
     assert failure(body).usage is None
 
 
 @pytest.mark.parametrize("odd", [-1, 10**30, 2**63, "5", None, [], 1e999, math.nan, True])
-def test_a_count_that_nobody_can_have_counted_is_left_out(odd: Any) -> None:
+def test_an_impossible_count_is_ignored(odd: Any) -> None:
     body = HELLO + event({"usage": {"prompt_tokens": odd, "completion_tokens": 5}}) + finish()
     assert reply(body).usage == Usage(None, 5, None)
 

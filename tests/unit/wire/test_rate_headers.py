@@ -1,4 +1,4 @@
-"""What a server says of its rate limit in its headers: read, carried along, and kept to."""
+"""Rate limits in response headers: parsed, carried along, and observed."""
 
 from __future__ import annotations
 
@@ -92,7 +92,7 @@ def test_reading(headers: dict[str, str], expected: Rate | None) -> None:
     | st.from_regex(r"(\d+[hms]{1,2})+", fullmatch=True)
     | st.from_regex(r"\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)?", fullmatch=True),
 )
-def test_fuzz_nothing_in_them_breaks_anything(remaining: str, reset: str) -> None:
+def test_fuzz_no_rate_header_raises(remaining: str, reset: str) -> None:
     for names in (REQUESTS, TOKENS, CLAUDE):
         read = rate(CIMultiDict(dict(zip(names, (remaining, reset), strict=True))), NOW)
         assert read is None or (read.remaining >= 0 and 0 <= read.seconds < math.inf)
@@ -100,7 +100,7 @@ def test_fuzz_nothing_in_them_breaks_anything(remaining: str, reset: str) -> Non
 
 @pytest.mark.anyio
 @pytest.mark.parametrize("code", [200, 429])
-async def test_outcomes_of_both_kinds_carry_them(code: int) -> None:
+async def test_replies_and_failures_have_the_rate(code: int) -> None:
     headers = {REQUESTS[0]: "3", REQUESTS[1]: "40s", "content_type": "application/json"}
     async with FaultServer(status(code, json.dumps(WHOLE).encode(), **headers)) as server:
         outcome = await ask(server.url)
@@ -115,12 +115,12 @@ async def test_outcomes_of_both_kinds_carry_them(code: int) -> None:
 OPEN = -math.inf
 
 
-def told(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
-    """After reports at 10 s: what was left, and how many were under way."""
-    announced = ServerRateLimit()
+def report(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
+    """Return the limit after reports at 10 s: what was left, and how many were in flight."""
+    rate_limit = ServerRateLimit()
     for remaining, in_flight in reports:
-        announced.told(Rate(remaining, seconds), now=10, in_flight=in_flight)
-    return announced
+        rate_limit.report(Rate(remaining, seconds), now=10, in_flight=in_flight)
+    return rate_limit
 
 
 @pytest.mark.parametrize(
@@ -129,51 +129,51 @@ def told(*reports: tuple[int, int], seconds: float = 30) -> ServerRateLimit:
         ([], False),
         ([(0, 1)], True),
         ([(1, 1)], False),
-        ([(5, 6)], True),  # what is under way may not be in it
+        ([(5, 6)], True),  # requests in flight may not be in it
         ([(6, 6)], False),
         ([(6, 6), (0, 5)], True),
         ([(0, 2), (9, 1)], True),  # an older report that comes later
-        ([(3, 9), (9, 3)], False),  # but less is under way by now
+        ([(3, 9), (9, 3)], False),  # but fewer are in flight by now
     ],
 )
 def test_an_endpoint_is_closed_while_it_may_have_nothing_left(
     reports: list[tuple[int, int]], closed: bool
 ) -> None:
-    assert told(*reports).closed_until == (10 + 30 + LATE if closed else OPEN)
+    assert report(*reports).closed_until == (10 + 30 + LATE if closed else OPEN)
 
 
 def test_each_request_uses_one_up() -> None:
-    announced = told((3, 1))
+    rate_limit = report((3, 1))
     closed = []
     for _ in range(3):
-        announced.sent(11)
-        closed.append(announced.closed_until > OPEN)
+        rate_limit.sent(11)
+        closed.append(rate_limit.closed_until > OPEN)
     assert closed == [False, False, True]
 
 
-def test_after_a_reset_no_more_go_than_were_ever_left_until_a_new_report() -> None:
-    announced = told((3, 1), (0, 1))
+def test_after_a_reset_the_largest_reported_number_is_the_limit_until_a_new_report() -> None:
+    rate_limit = report((3, 1), (0, 1))
     for _ in range(4):
-        assert announced.closed_until <= 41
-        announced.sent(41)
-    assert announced.closed_until == 41 + LONGEST
-    announced.told(Rate(7, 20), now=42, in_flight=4)
-    assert announced.closed_until == OPEN
+        assert rate_limit.closed_until <= 41
+        rate_limit.sent(41)
+    assert rate_limit.closed_until == 41 + LONGEST
+    rate_limit.report(Rate(7, 20), now=42, in_flight=4)
+    assert rate_limit.closed_until == OPEN
 
 
 @pytest.mark.parametrize("seconds", [0.0, LONGEST + 1, 1e18])
 def test_a_reset_that_is_over_or_far_away_closes_nothing(seconds: float) -> None:
-    assert told((0, 1), seconds=seconds).closed_until == OPEN
+    assert report((0, 1), seconds=seconds).closed_until == OPEN
 
 
 def test_without_reports_nothing_is_ever_closed() -> None:
-    announced = ServerRateLimit()
+    rate_limit = ServerRateLimit()
     for now in range(1000):
-        announced.sent(now)
-    assert announced.closed_until == OPEN
+        rate_limit.sent(now)
+    assert rate_limit.closed_until == OPEN
 
 
-def test_a_refusal_with_nothing_left_is_of_the_rate_and_not_of_too_many_at_once() -> None:
+def test_a_refusal_with_nothing_left_is_a_rate_limit_and_not_congestion() -> None:
     refusal = Failure("http_429", "slow", http_status=429)
     assert shows_overload(refusal)
     assert shows_overload(replace(refusal, rate=Rate(1, 30)))
@@ -184,14 +184,14 @@ def test_a_refusal_with_nothing_left_is_of_the_rate_and_not_of_too_many_at_once(
 
 
 class Limited:
-    """A server that lets some requests through, refuses the others with 429, and says what is left."""
+    """A server that admits some requests, refuses the others with 429, and reports what is left."""
 
     def __init__(self, seconds: float) -> None:
         self._seconds = seconds
         self.refused = 0
 
     def take(self, now: float) -> tuple[bool, int, float]:
-        """Whether a request goes through, how many are left after it, and when there are more again."""
+        """Return whether a request is admitted, how many are left after it, and when the limit is reset."""
         raise NotImplementedError
 
     def script(self, request: Request, attempt: int) -> tuple[float, Outcome]:
@@ -203,7 +203,7 @@ class Limited:
 
 
 class Window(Limited):
-    """So many in each minute of its own."""
+    """A number of requests in each minute of its own clock."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         super().__init__(seconds)
@@ -218,7 +218,7 @@ class Window(Limited):
 
 
 class Leaky(Limited):
-    """A bucket of so many that fills evenly in a minute."""
+    """A bucket that is refilled evenly in a minute."""
 
     def __init__(self, limit: int, seconds: float) -> None:
         super().__init__(seconds)
@@ -236,7 +236,7 @@ class Leaky(Limited):
 @pytest.mark.parametrize("seconds", [0.5, 3.0, 20.0])
 @pytest.mark.parametrize("limit", [20, 300])
 @pytest.mark.parametrize("kind", [Window, Leaky])
-def test_a_server_that_announces_its_rate_is_used_to_the_full_and_refuses_next_to_nothing(
+def test_a_reported_rate_limit_is_fully_used_with_few_refusals(
     kind: type[Window | Leaky], limit: int, seconds: float
 ) -> None:
     server = kind(limit, seconds)

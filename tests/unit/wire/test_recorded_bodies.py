@@ -1,4 +1,4 @@
-"""Bodies that real servers have sent, each with what it is: typed by hand."""
+"""Bodies recorded from real servers, with their outcomes: typed by hand."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def test_each_file_has_a_row() -> None:
 
 
 @pytest.mark.parametrize("name", STREAMS)
-def test_a_stream_is_what_it_is_however_it_comes(name: str) -> None:
+def test_a_recorded_stream_has_its_outcome_for_any_split(name: str) -> None:
     body = (CASES / f"{name}.sse").read_bytes()
     right = STREAMS[name]
     for parts in ([body], one_by_one(body), [body.replace(b"\n", b"\r\n")]):
@@ -97,7 +97,7 @@ def test_a_stream_is_what_it_is_however_it_comes(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", [name for name, right in STREAMS.items() if isinstance(right, Answer)])
-def test_an_answer_that_is_cut_before_its_finish_is_none(name: str) -> None:
+def test_an_answer_that_is_cut_before_its_finish_reason_is_a_failure(name: str) -> None:
     body = (CASES / f"{name}.sse").read_bytes()
     for end in range(body.rindex(b'"finish_reason"')):
         decoder = ReplyDecoder("text/event-stream")

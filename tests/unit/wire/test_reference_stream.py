@@ -1,4 +1,4 @@
-"""The reference decoder itself: what each body amounts to, typed by hand."""
+"""The reference decoder itself: the verdict on each body, typed by hand."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HELLO = delta("Hel") + delta("lo")
 
 
 @pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
-def test_each_shape_of_the_corpus_says_what_it_was_written_to_say(shape: Shape) -> None:
+def test_each_shape_of_the_corpus_has_its_expected_verdict(shape: Shape) -> None:
     got = expected(body(shape))
     assert got.verdicts == (frozenset() if shape.verdict == "failed" else {shape.verdict})
     if got.verdicts:

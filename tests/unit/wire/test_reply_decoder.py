@@ -1,4 +1,4 @@
-"""When the body of a response is an answer, and when it is not."""
+"""Which bodies of responses are answers, and which are not."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import pytest
 
 from batch.records import Failure, Outcome, Reply, Verdict
 from batch.wire.reply_decoder import ReplyDecoder
-from batch.wire.text import MANY, condense
+from batch.wire.text import JOIN_FROM, condense
 from tests.support.wire_support import (
     DONE,
     GOOD,
@@ -32,7 +32,7 @@ def test_a_stream_of_deltas_is_a_reply() -> None:
     assert reply(GOOD) == Reply(text="Hello", verdict=Verdict.COMPLETE, finish_reason="stop")
 
 
-def test_it_is_the_same_reply_however_the_bytes_come() -> None:
+def test_a_reply_is_the_same_for_any_split() -> None:
     body = delta("é\u2028𝄞 data: [DONE]") + delta("日本") + finish("length") + DONE
     expected = Reply("é\u2028𝄞 data: [DONE]日本", Verdict.LENGTH, "length")
     assert all(decoded(parts) == expected for parts in every_feeding(body))
@@ -49,7 +49,7 @@ def test_it_is_the_same_reply_however_the_bytes_come() -> None:
         pytest.param(finish(None) + DONE, Verdict.UNVERIFIED, None, id="[DONE] alone"),
         pytest.param(finish("") + DONE, Verdict.UNVERIFIED, None, id="an empty reason"),
         pytest.param(finish("function_call"), Verdict.COMPLETE, "function_call", id="a function call"),
-        pytest.param(finish("eos"), Verdict.COMPLETE, "eos", id="a reason that nobody knows"),
+        pytest.param(finish("eos"), Verdict.COMPLETE, "eos", id="an unknown reason"),
         pytest.param(b"data:[DONE]\n\n", Verdict.UNVERIFIED, None, id="[DONE] without a space"),
         pytest.param(b"data: [DONE] \n\n", Verdict.UNVERIFIED, None, id="[DONE] with a space behind"),
         pytest.param(b"data: [DONE]", Verdict.UNVERIFIED, None, id="[DONE] without a line end"),
@@ -78,7 +78,7 @@ def test_what_ends_a_reply(end: bytes, verdict: Verdict, reason: str | None) -> 
         pytest.param(HELLO + b": ping\n\n", id="after a comment"),
     ],
 )
-def test_a_stream_without_an_end_is_cut_and_keeps_what_was_said(body: bytes) -> None:
+def test_a_stream_without_an_end_is_truncated_and_keeps_its_output(body: bytes) -> None:
     assert failure(body).code == "truncated"
     assert (failure(body).partial_text or "").startswith("Hello")
 
@@ -91,12 +91,12 @@ def test_no_prefix_of_a_stream_is_taken_for_an_answer() -> None:
     assert {decoded([body[:cut]]).__class__ for cut in range(whole_at, len(body) + 1)} == {Reply}
 
 
-def test_the_word_done_inside_a_text_ends_nothing() -> None:
+def test_done_inside_a_text_does_not_end_the_stream() -> None:
     body = delta("[DONE]") + delta("\ndata: [DONE]\n\n") + delta("!") + finish()
     assert reply(body).text == "[DONE]\ndata: [DONE]\n\n!"
 
 
-def test_the_text_may_hold_what_looks_like_the_protocol() -> None:
+def test_the_text_may_contain_protocol_syntax() -> None:
     text = 'data: {"choices": []}\r\n\r\nevent: error\n: ping\n\n'
     assert reply(delta(text) + finish()).text == text
 
@@ -122,7 +122,7 @@ def test_a_finished_answer_without_words_is_empty(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("content_type", ["", "text/event-stream", "application/json", "text/html"])
-def test_no_body_at_all_is_empty_too_but_nobody_said_it_was_finished(content_type: str) -> None:
+def test_a_missing_body_is_empty_too_but_not_finished(content_type: str) -> None:
     outcome = failure(b"", content_type)
     assert (outcome.code, outcome.finished) == ("empty", False)
 
@@ -164,7 +164,7 @@ def test_a_connection_that_breaks_after_the_finish_reason_leaves_a_reply() -> No
 
 
 @pytest.mark.parametrize("body", [b"", HELLO, HELLO + finish()[:-9], HELLO + b"data: [DO", MESSAGE[:-1]])
-def test_before_it_the_break_has_the_last_word(body: bytes) -> None:
+def test_a_connection_that_breaks_before_the_finish_reason_is_a_failure(body: bytes) -> None:
     outcome = cut(body)
     assert isinstance(outcome, Failure)
     assert (outcome.code, outcome.message) == ("idle_timeout", "silence")
@@ -206,4 +206,4 @@ def test_a_long_text_is_not_copied_each_time_it_is_condensed() -> None:
         condense(parts)
         copied += sum(map(len, parts)) if len(parts) < before else 0
     assert "".join(parts) == "ab" * 100_000
-    assert copied < 100_000 * 2 * MANY
+    assert copied < 100_000 * 2 * JOIN_FROM

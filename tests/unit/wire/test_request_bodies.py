@@ -1,4 +1,4 @@
-"""What goes out: names, addresses, headers and bodies of both dialects."""
+"""Requests: names, URLs, headers and bodies of both dialects."""
 
 from __future__ import annotations
 
@@ -50,13 +50,13 @@ def test_a_name_or_an_alias_leads_to_a_model_and_its_path(name: str, model: str,
 
 
 @pytest.mark.parametrize("name", ["gpt-4", "LLAMA", " llama", "llama-3.3-70b "])
-def test_an_unknown_model_is_told_what_there_is(name: str) -> None:
+def test_the_error_for_an_unknown_model_lists_the_models(name: str) -> None:
     with pytest.raises(ModelNotFoundError) as caught:
         autonomous.canonical(name)
     assert all(known in str(caught.value) for known in ("qwen_coder", "llama-3.2-90b", repr(name)))
 
 
-def test_the_messages_travel_as_base64_of_their_json() -> None:
+def test_the_messages_are_sent_as_base64_of_their_json() -> None:
     encoded = sent()["messages"]
     assert json.loads(base64.b64decode(encoded, validate=True)) == MESSAGES
     assert b"\\u00e9\\ud834\\udd1e" in base64.b64decode(encoded), "ASCII, as the original client sends"
@@ -77,12 +77,12 @@ def test_the_body_has_the_protocol_s_fields(model: str, stream: bool) -> None:
     assert (body["threadId"], body["stream"], body["aiAgent"]) == ("t-1", stream, model)
 
 
-def test_sampling_parameters_go_along_at_the_top() -> None:
+def test_sampling_parameters_are_top_level_fields() -> None:
     body = sent({"temperature": 0, "max_tokens": 9, "stop": ["x"], "top_p": None})
     assert (body["temperature"], body["max_tokens"], body["stop"], body["top_p"]) == (0, 9, ["x"], None)
 
 
-def test_no_parameter_takes_the_place_of_a_field() -> None:
+def test_no_parameter_replaces_a_field() -> None:
     params = {"messages": "x", "threadId": "x", "stream": False, "aiAgent": "x"}
     assert sent(params) == sent()
 
@@ -105,7 +105,7 @@ def test_the_headers_are_the_protocol_s_and_name_the_sender() -> None:
 
 
 @pytest.mark.parametrize("base_url", ["http://h/v1", "http://h/v1/", "http://h/v1//"])
-def test_completions_are_asked_for_below_the_base_url(base_url: str) -> None:
+def test_completions_are_requested_below_the_base_url(base_url: str) -> None:
     assert openai.url(base_url) == "http://h/v1/chat/completions"
 
 
@@ -126,7 +126,7 @@ def test_the_body_streams_and_asks_for_the_usage() -> None:
     }
 
 
-def test_it_can_be_asked_again_without_the_usage() -> None:
+def test_the_usage_can_be_omitted_from_the_request() -> None:
     assert "stream_options" not in json.loads(openai.encode("m", MESSAGES, {}, with_optional=False))
 
 

@@ -1,4 +1,4 @@
-"""Server-sent events, byte by byte, as the WHATWG standard has them.
+"""Server-sent events, byte by byte, by the WHATWG standard.
 
 The vectors are typed from the rules of the standard (HTML, section 9.2), the fuzzer compares with a second
 decoder that goes by them line by line.
@@ -163,21 +163,21 @@ def test_fuzz_any_bytes_in_any_pieces_decode_by_the_standard(parts: list[bytes])
         pytest.param(b": " + b"a" * 200, id="a comment that never ends"),
     ],
 )
-def test_an_event_beyond_its_cap_is_refused_however_it_comes(body: bytes) -> None:
+def test_an_event_beyond_its_size_limit_is_refused_for_any_split(body: bytes) -> None:
     for parts in every_feeding(body):
         decoder = EventDecoder(max_event=100)
         with pytest.raises(EventTooLargeError, match="100 bytes"):
             list(map(decoder.feed, parts))
 
 
-def test_the_cap_is_for_an_event_and_not_for_the_stream() -> None:
+def test_the_size_limit_is_for_an_event_and_not_for_the_stream() -> None:
     body = b"data: aaaaaaaaaa\n\n" * 100
     decoder = EventDecoder(max_event=100)
     assert decoder.feed(body) == [b"a" * 10] * 100
 
 
 def test_an_event_of_a_megabyte_in_small_pieces_takes_linear_time() -> None:
-    """Each piece is looked at once: a quadratic decoder would copy 512 GiB."""
+    """Each piece is read once: a quadratic decoder would copy 512 GiB."""
     decoder = EventDecoder()
     decoder.feed(b"data: ")
     for _ in range(2**20):
@@ -185,7 +185,7 @@ def test_an_event_of_a_megabyte_in_small_pieces_takes_linear_time() -> None:
     assert decoder.feed(b"\n\n") == [b"a" * 2**20]
 
 
-def test_what_came_before_an_event_that_is_too_large_is_given_first() -> None:
+def test_events_before_one_that_is_too_large_are_returned_first() -> None:
     huge = b"data: " + b"a" * 200
     decoder = EventDecoder(max_event=100)
     assert decoder.feed(b"data: a\n\n" + huge) == [b"a"]

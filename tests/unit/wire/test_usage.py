@@ -1,4 +1,4 @@
-"""Reports of usage in the shapes that servers send them: cached, written and reasoning tokens, and costs."""
+"""Usage reports in the shapes of real servers: cached, written and reasoning tokens, and costs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ODD = ["64", 64.5, -1, True, float("nan"), float("inf"), 10**18, None, [], {}, "
 
 
 def in_every_place(usage: Any) -> list[bytes]:
-    """Bodies with the report before, beside and after the finish reason, in a choice and in a whole reply."""
+    """Bodies with the report before, with and after the finish reason, in a choice and in a whole reply."""
     last = {"index": 0, "delta": {}, "finish_reason": "stop"}
     return [
         event({"choices": [], "usage": usage}) + HELLO + finish() + DONE,
@@ -84,19 +84,19 @@ SHAPES = [
 
 
 @pytest.mark.parametrize(("more", "usage"), SHAPES)
-def test_cached_written_and_reasoning_tokens_are_read_wherever_they_stand(
+def test_cached_written_and_reasoning_tokens_are_read_from_every_place(
     more: dict[str, Any], usage: Usage
 ) -> None:
     for body in in_every_place(MAIN | more):
         assert reply(body).usage == usage
 
 
-def test_anthropics_own_names_count_what_is_cached_beside_the_input() -> None:
+def test_anthropics_input_tokens_exclude_cached_tokens() -> None:
     said = {"input_tokens": 10, "output_tokens": 20, "cache_read_input_tokens": 64}
     assert reply(HELLO + event({"usage": said}) + finish()).usage == Usage(74, 20, None, cached_tokens=64)
 
 
-def test_the_responses_apis_names_count_it_inside() -> None:
+def test_the_responses_apis_input_tokens_include_cached_tokens() -> None:
     said = {
         "input_tokens": 90,
         "input_tokens_details": {"cached_tokens": 64},
@@ -110,7 +110,7 @@ def test_the_responses_apis_names_count_it_inside() -> None:
 
 @pytest.mark.parametrize("odd", ODD)
 @pytest.mark.parametrize("key", ["cached_tokens", "prompt_cache_hit_tokens", "cache_read_input_tokens"])
-def test_a_detail_that_is_no_count_is_left_out(key: str, odd: Any) -> None:
+def test_an_invalid_detail_count_is_ignored(key: str, odd: Any) -> None:
     said = MAIN | {key: odd, "prompt_tokens_details": {"cached_tokens": odd, "cache_write_tokens": odd}}
     assert reply(HELLO + event({"usage": said}) + finish()).usage == PLAIN
 
@@ -133,13 +133,13 @@ def test_of_several_reports_the_largest_of_each_number_counts() -> None:
     assert told.cost == 0.5
 
 
-def test_an_error_inside_the_usage_is_one_beside_words_and_without() -> None:
+def test_an_error_inside_the_usage_counts_with_and_without_output() -> None:
     usage = {"error": {"message": "out of memory", "code": "oom"}, "prompt_tokens": 3}
     for choice in ({"index": 0, "delta": {"content": "Hel"}}, {"index": 0, "delta": {}}):
         assert failure(event({"choices": [choice], "usage": usage}) + HELLO + finish()).server_code == "oom"
 
 
-def test_usage_beside_an_error_is_kept() -> None:
+def test_usage_with_an_error_is_kept() -> None:
     body = HELLO + event({"error": {"message": "no", "code": 500}, "usage": MAIN | {"cost": 0.25}})
     outcome = failure(body)
     assert (outcome.usage, outcome.cost) == (PLAIN, 0.25)
@@ -179,7 +179,7 @@ COSTS = [
 
 
 @pytest.mark.parametrize(("more", "cost"), COSTS)
-def test_the_providers_cost_is_read_wherever_it_stands(more: dict[str, Any], cost: float | None) -> None:
+def test_the_providers_cost_is_read_from_every_place(more: dict[str, Any], cost: float | None) -> None:
     for body in in_every_place(MAIN | more):
         found = reply(body)
         assert found.cost == (None if cost is None else pytest.approx(cost))

@@ -1,7 +1,7 @@
-"""Whether token counts can be true beside the texts that they are about.
+"""Plausibility check of reported token counts against the texts that they describe.
 
-Servers report 0 or 1 token for an answer of a page, count anew with every event, or leave out of the prompt
-what they had in a cache. A limit that believed them would not hold.
+Some servers report 0 or 1 token for an answer of a page, restart the count with every event, or omit cached
+tokens from the prompt. A token limit that trusted such counts would be exceeded.
 """
 
 from __future__ import annotations
@@ -18,33 +18,35 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Outcome, Request, Usage
 
 BYTES_PER_TOKEN = 10
-"""More bytes of text than any tokenizer puts into one token on average: English takes 4 to 5, vocabularies
-with tokens of several words 7. Only blanks, and runs of a character or a few marks, take more: they do not
-count."""
+"""More bytes of text than any tokenizer puts into one token on average.
+
+English takes 4 to 5, vocabularies with multi-word tokens 7. Only white space and repeated characters or
+punctuation take more; they are not counted.
+"""
 
 SLACK = 16
-"""Bytes of text about which nothing is concluded: one token may be a long one."""
+"""Bytes of text that are allowed in addition: a single token may be long."""
 
 SAMPLE = 200_000
-"""Characters of one text that are looked at."""
+"""Maximum number of characters of one text that are examined."""
 
 _RUNS = re.compile(r"\s{2,}|(\S)\1{3,}|(\W{2,4}?)\2{3,}")
 
 
 def believed(usage: Usage | None, request: Request, outcome: Outcome) -> tuple[int | None, int | None]:
-    """Return the tokens of prompt and answer; ``None`` for one that is missing or too small to be true."""
+    """Return the prompt and completion tokens; ``None`` for a count that is missing or implausibly small."""
     if usage is None:
         return None, None
     prompt, completion = tokens_of(usage)
     if prompt is not None and is_too_small(prompt, _texts(request.messages)):
         prompt = None
-    if completion is not None and is_too_small(completion, _said(outcome)):
+    if completion is not None and is_too_small(completion, _output_texts(outcome)):
         completion = None
     return prompt, completion
 
 
 def is_too_small(tokens: int, texts: Iterable[str]) -> bool:
-    """Whether texts of such length cannot have so few tokens."""
+    """Whether ``tokens`` is too small for texts of this length."""
     most = tokens * BYTES_PER_TOKEN + SLACK
     found = list(texts)
     if sum(map(_bytes, found)) <= most:
@@ -65,11 +67,11 @@ def _texts(messages: Iterable[JSONObject]) -> Iterator[str]:
                 yield text
 
 
-def _said(outcome: Outcome) -> Iterator[str]:
-    """All that the model has said, as far as it is kept."""
+def _output_texts(outcome: Outcome) -> Iterator[str]:
+    """Yield all model output that was kept."""
     if isinstance(outcome, Failure):
         if outcome.answer is not None:
-            yield from _said(outcome.answer)
+            yield from _output_texts(outcome.answer)
         elif outcome.partial_text:
             yield outcome.partial_text
         return

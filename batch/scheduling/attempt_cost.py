@@ -1,4 +1,4 @@
-"""What the attempts of one request have cost, and who says so."""
+"""The cost of the attempts of one request, and the source of that figure."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ if TYPE_CHECKING:
 
 
 def charge(task: Task, cost: float | None, *, by_provider: bool) -> None:
-    """Add the cost of one attempt; ``None``: not known, and so the sum is not known either.
+    """Add the cost of one attempt. ``None``: the cost is unknown, so the sum becomes unknown too.
 
-    ``by_provider``: the provider itself has stated it. Without a price, the sum begins with the first such
-    statement.
+    ``by_provider``: the provider has reported the cost. Without a price in the job, the sum starts with the
+    first reported cost.
     """
     if cost is None:
         task.cost, task.is_cost_unknown = None, True
@@ -27,7 +27,7 @@ def charge(task: Task, cost: float | None, *, by_provider: bool) -> None:
 
 
 def cost_source(task: Task) -> str | UnsetType:
-    """Return "provider" or "mixed"; ``UNSET`` where the provider has stated nothing."""
+    """Return "provider" or "mixed"; ``UNSET`` if the provider has reported no cost."""
     if task.cost is None or not task.has_provider_cost:
         return UNSET
     return "mixed" if task.has_computed_cost else "provider"

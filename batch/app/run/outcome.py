@@ -1,0 +1,36 @@
+"""What is known of a run once it has stopped sending."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from batch.app.run.quotas import Spending
+
+if TYPE_CHECKING:
+    from batch.scheduling.retry import Parking
+
+
+@dataclass(frozen=True, slots=True)
+class RunOutcome:
+    """Why a run has stopped sending, and what it spent. The default values say that nothing was sent.
+
+    ``parkings`` names the targets that were parked for the rest of the run. ``limits`` are sentences about
+    the limits that were reached. ``signal`` is the number of the signal that stopped the run;
+    ``must_end_now``: a second one has come. ``held_back`` is the code of the failures that limited the
+    concurrency for most of the run. ``error`` ended the run early.
+    """
+
+    parkings: tuple[tuple[str, Parking], ...] = ()
+    limits: tuple[str, ...] = ()
+    signal: int | None = None
+    must_end_now: bool = False
+    checks: int = 0
+    held_back: str | None = None
+    spending: Spending = Spending()  # noqa: RUF009 - frozen
+    error: Exception | None = None
+
+    def check(self) -> None:
+        """Raise the error that ended the run early, if one did."""
+        if self.error is not None:
+            raise self.error

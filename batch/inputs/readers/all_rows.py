@@ -1,0 +1,58 @@
+"""From what a job's ``inputs`` say to their rows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from batch.errors import Mistake
+from batch.inputs.readers.documents import documents
+from batch.inputs.readers.kept_columns import kept
+from batch.inputs.readers.registry import reader_of
+from batch.inputs.readers.row import Row
+from batch.inputs.readers.split import chunked
+from batch.inputs.readers.table_files import Table, tables
+from batch.jobfile.job import DOCUMENTS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from batch.inputs.readers.row import Read
+    from batch.jobfile import Inputs
+
+
+def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
+    """The rows in their order, lazily; ``output`` is the job's own, which is never an input."""
+    rows = _rows(inputs, output)
+    if inputs.split is not None:
+        rows = chunked(rows, inputs.split)
+    return kept(rows, inputs) if inputs.keep else rows
+
+
+def _rows(inputs: Inputs, output: Path) -> Iterator[Read]:
+    if inputs.kind == DOCUMENTS:
+        return documents(inputs, output)
+    if inputs.table is not None:
+        return reader_of(inputs.kind).rows(inputs.table, inputs, may_be_empty=False)
+    return _several(inputs, output)
+
+
+def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
+    """The rows of all files; one of them may have none, but not all."""
+    is_empty, reader = True, reader_of(inputs.kind)
+    for table in tables(inputs, output):
+        if not isinstance(table, Table):
+            is_empty = False
+            yield table
+            continue
+        for item in reader.rows(table.path, inputs, may_be_empty=True):
+            is_empty = False
+            yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
+    if is_empty:
+        place = inputs.places[0]
+        yield Mistake(place.path, place.line, place.column, f"inputs.{inputs.kind}", "the files have no rows")
+
+
+def _in_partition(row: Row, table: Table) -> Row:
+    """The row with the columns that the folders' names say."""
+    return Row(row.id, {**table.partition, **row.variables}, row.metadata, row.path, row.line)

@@ -1,0 +1,26 @@
+"""``{"prompt", "completion"}``: two texts."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+from batch.results.export.json_rows import answer_of, json_lines, text
+
+if TYPE_CHECKING:
+    from contextlib import AbstractContextManager
+
+    from batch.records import JSONObject, Result
+    from batch.results.export.protocol import Messages, Write
+
+NAME = "completion"
+NEEDS_MESSAGES = True
+
+
+def row(result: Result, messages: Messages) -> JSONObject:
+    """The messages, joined by empty lines, and the answer. Raises ``NotTextError``."""
+    return {"prompt": "\n\n".join(map(text, messages)), "completion": answer_of(result)}
+
+
+def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
+    """Take results with the messages that they answer."""
+    return json_lines(stream, row)
