@@ -6,12 +6,13 @@ from functools import partial
 
 import click
 
+from batch.cli.console import option
 from batch.cli.run import command as run
 from batch.cli.selectors import code_option
 
 assert run.callback is not None  # noqa: S101 - a decorated function has one
 
-command = code_option(
+command = code_option(option)(
     click.Command(
         "retry",
         params=list(run.params),

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batch.cli.console import option
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+F = TypeVar("F")
 
 
 class PerLine(click.ParamType[str]):
@@ -42,12 +45,14 @@ def _correction(code: str) -> str:
     return did_you_mean(code, FAILURE_CODES)
 
 
-code_option = option(
-    "--code",
-    "codes",
-    multiple=True,
-    type=ErrorCode(),
-    metavar="CODE",
-    help="Select requests that have failed with this error code, or with one that matches a pattern such as "
-    "'http_5*'. Can be repeated.",
-)
+def code_option(make: Callable[..., Callable[[F], F]]) -> Callable[[F], F]:
+    """Return the decorator for ``--code``; ``make`` is ``option`` or ``click.option``."""
+    return make(
+        "--code",
+        "codes",
+        multiple=True,
+        type=ErrorCode(),
+        metavar="CODE",
+        help="Select requests that have failed with this error code, or with one that matches a pattern such "
+        "as 'http_5*'. Can be repeated.",
+    )

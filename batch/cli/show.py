@@ -27,23 +27,23 @@ _NO_MESSAGES = (
 @click.command("show")
 @job_flags
 @click.argument("ids", metavar="[ID]...", nargs=-1)
-@option("--failed", is_flag=True, help="List only failed requests.")
-@code_option
-@option(
+@click.option("--failed", is_flag=True, help="List only failed requests.")
+@code_option(click.option)  # no environment variables: those of `run` and `retry` would select rows here
+@click.option(
     "--grep",
     metavar="TEXT",
     default="",
     help="List only requests with this text in their ID, answer or error message. Upper and lower case are "
     "the same.",
 )
-@option(
+@click.option(
     "--status",
     "statuses",
     multiple=True,
     type=click.Choice(["succeeded", "failed", "pending"]),
     help="List only requests with this status. Can be repeated.",
 )
-@option(
+@click.option(
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",

@@ -170,6 +170,13 @@ def test_ids_and_filters_exclude_each_other(cli: Cli) -> None:
         assert (ended.code, "give no IDs" in ended.stderr) == (2, True)
 
 
+def test_the_variables_of_other_commands_select_no_rows(cli: Cli) -> None:
+    write(cli.folder)
+    variables = {"PROMPTJOBS_LIMIT": "1", "PROMPTJOBS_CODE": "http_500", "PROMPTJOBS_FAILED": "1"}
+    assert len(as_json(cli)) == len(cli("show", "out.jsonl", "--json", **variables).stdout.splitlines()) == 5
+    assert cli("show", "out.jsonl", "a.txt", **variables).code == 0
+
+
 def test_several_ids_are_shown_one_after_the_other(cli: Cli) -> None:
     write(cli.folder)
     shown = listed(cli, "a.txt", "c.txt")
