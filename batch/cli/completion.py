@@ -21,7 +21,10 @@ def command(shell: str) -> int:
       zsh   promptjobs completion zsh > "${fpath[1]}/_promptjobs"
       fish  promptjobs completion fish > ~/.config/fish/completions/promptjobs.fish
 
-    They take effect in a new shell; bash must be 4.4 or newer. For this shell only: eval "$(promptjobs completion bash)"
+    They take effect in a new shell; bash must be 4.4 or newer. For this shell only:
+
+    \b
+      eval "$(promptjobs completion bash)"
     """
     from click.shell_completion import get_completion_class
 
