@@ -1,4 +1,4 @@
-"""promptjobs: the batch runner for prompts that people leave alone overnight.
+"""promptjobs: a batch runner for prompts that runs unattended.
 
 ::
 
@@ -6,7 +6,7 @@
 
     summary = batch.run("jobs/summarise.yaml")
 
-The public names are loaded when they are first used, so that importing the package costs next to nothing.
+The public names are loaded on first use, so importing the package is cheap.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batch.app.setup.load_job import Job, load_job
     from batch.errors import (
         AttemptError,
+        Diagnostic,
         JobFileError,
         LocalModelError,
         Mistake,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
         PromptJobsError,
         UsageError,
     )
-    from batch.providers.autonomous import AutonomousAI
+    from batch.providers.autonomous_provider import AutonomousAI
     from batch.providers.generator_api import FinishReason
     from batch.records import Reply, Request, Result, Summary, Usage, Verdict
 
@@ -40,6 +41,7 @@ _HOMES = {
     "batch.app.api": ("arun", "run", "stream"),
     "batch.errors": (
         "AttemptError",
+        "Diagnostic",
         "JobFileError",
         "LocalModelError",
         "Mistake",
@@ -49,7 +51,7 @@ _HOMES = {
         "PromptJobsError",
         "UsageError",
     ),
-    "batch.providers.autonomous": ("AutonomousAI",),
+    "batch.providers.autonomous_provider": ("AutonomousAI",),
     "batch.providers.generator_api": ("FinishReason",),
     "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
 }
@@ -58,6 +60,7 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = [
     "AttemptError",
     "AutonomousAI",
+    "Diagnostic",
     "FinishReason",
     "Job",
     "JobFileError",

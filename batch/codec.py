@@ -1,9 +1,8 @@
-"""The one place where results become lines of the output file, and lines become results again.
+"""Encode results as lines of the output file, and decode them. No other module does this.
 
-A line is one JSON object in UTF-8 that ends in ``\\n``, with its keys in the order of
-``records.Result`` and ``null`` rather than absent. No character inside it ends a line for any reader:
-U+2028, U+2029 and U+0085, which JSON allows as they are, are written as escapes. Text from a model may
-hold surrogates without their partner, which UTF-8 cannot express; they become U+FFFD.
+A line is one JSON object in UTF-8 that ends in ``\\n``. Its keys are in the order of ``records.Result``, with
+``null`` rather than absent. No character inside it is a line end for any reader: U+2028, U+2029 and U+0085
+are escaped. Unpaired surrogates, which UTF-8 cannot express, become U+FFFD.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ class _Version(msgspec.Struct):
     schema_version: int | None = None
 
 
-MOST_BRACKETS = 400
-"""Opening brackets of a line that cannot be nested too deeply to be read."""
+MAX_BRACKETS = 400
+"""A line with fewer opening brackets than this cannot be nested too deeply to be decoded."""
 
 _encoder = msgspec.json.Encoder()
 _decoder = msgspec.json.Decoder(Result)
@@ -38,40 +37,40 @@ _versions = msgspec.json.Decoder(_Version)
 
 
 def encode_result(result: Result) -> bytes:
-    """One result as one line of the output file, its ``\\n`` included.
+    """Encode one result as one line of the output file, including ``\\n``.
 
-    Never fails on text, whatever it holds. Raises ``TypeError`` where ``parsed``, ``tool_calls`` or
-    ``metadata`` hold something that JSON has no form for.
+    Never fails on text. Raises ``TypeError`` if ``parsed``, ``tool_calls`` or ``metadata`` hold something
+    that JSON cannot represent.
     """
     return encode_line(result)
 
 
 def encode_results(results: Sequence[Result]) -> list[bytes]:
-    """One line for each result. Raises ``UnencodableError`` that says which of them have none."""
+    """Encode one line for each result. Raises ``UnencodableError`` with the results that fail."""
     try:
         return [_readable_line(result) for result in results]
-    except Exception:  # noqa: BLE001 - which of them it was, and what of the others, is found out below
-        raise UnencodableError(dict(_troubles(results))) from None
+    except Exception:  # noqa: BLE001 - the failing results are determined below
+        raise UnencodableError(dict(_encoding_errors(results))) from None
 
 
-def _troubles(results: Sequence[Result]) -> Iterator[tuple[int, str]]:
+def _encoding_errors(results: Sequence[Result]) -> Iterator[tuple[int, str]]:
     for position, result in enumerate(results):
         try:
             _readable_line(result)
-        except Exception as error:  # noqa: BLE001 - an encoder calls what it is given, which may raise anything
+        except Exception as error:  # noqa: BLE001 - the encoder may run foreign code, which may raise anything
             yield position, f"the result cannot be written as JSON: {one_line(error)}"
 
 
 def _readable_line(result: Result) -> bytes:
-    """The line of a result, which can be read again: what is nested deeply can only be written."""
+    """Encode a result, and check that it can be decoded: deep nesting can be written but not read."""
     line = encode_result(result)
-    if len(line) > 2 * MOST_BRACKETS and line.count(b"{") + line.count(b"[") > MOST_BRACKETS:
+    if len(line) > 2 * MAX_BRACKETS and line.count(b"{") + line.count(b"[") > MAX_BRACKETS:
         decode_result(line)
     return line
 
 
 def encode_line(value: Any) -> bytes:
-    """The value as one line of JSON, whatever its texts hold; raises as ``encode_json`` does."""
+    """Encode the value as one line of JSON. Raises what ``encode_json`` raises."""
     line = encode_json(value)
     if not line.isascii():
         for character, escape in _LINE_ENDS:
@@ -80,7 +79,7 @@ def encode_line(value: Any) -> bytes:
 
 
 def encode_json(value: Any) -> bytes:
-    """The value as JSON in UTF-8. Never fails on text; raises ``TypeError`` where JSON has no form for it."""
+    """Encode the value as JSON in UTF-8. Never fails on text; raises ``TypeError`` for other types."""
     try:
         return _encoder.encode(value)
     except UnicodeEncodeError:
@@ -88,10 +87,10 @@ def encode_json(value: Any) -> bytes:
 
 
 def decode_result(line: bytes) -> Result:
-    """The result that a line holds; white space around it, such as its ``\\n``, is ignored.
+    """Decode the result of a line; surrounding white space is ignored.
 
-    Raises ``ValueError`` (mostly its subclass ``msgspec.DecodeError``) for a line that is not a result of
-    this schema version: torn, malformed, not UTF-8, nested too deeply, or with a field of a wrong type.
+    Raises ``ValueError`` (mostly its subclass ``msgspec.DecodeError``) if the line is not a result of this
+    schema version: truncated, malformed, not UTF-8, nested too deeply, or with a field of an invalid type.
     """
     try:
         result = _decoder.decode(line)
@@ -116,9 +115,9 @@ def newer_version(line: bytes) -> int | None:
 
 
 def known(result: Result, *, restated: bool = False) -> Known:
-    """What a line says about its request: all that a later run needs to know of it.
+    """Return what a line says about its request: everything that a later run needs to know.
 
-    ``restated``: the line itself says otherwise.
+    ``restated``: the status of the line differs from that of its finish reason.
     """
     error = result.error
     has_succeeded = result.status == "succeeded"
@@ -128,7 +127,7 @@ def known(result: Result, *, restated: bool = False) -> Known:
 
 
 def well_formed(text: str) -> str:
-    """The text as a line holds it: surrogate pairs joined, lone surrogates replaced by U+FFFD."""
+    """Return the text as a line holds it: surrogate pairs joined, unpaired surrogates replaced by U+FFFD."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,25 +1,25 @@
-"""Every error that promptjobs raises on purpose.
+"""The errors that promptjobs raises.
 
 ::
 
     PromptJobsError
-    ├── UsageError               wrong usage: nothing was sent                       exit 2
-    │   ├── JobFileError         the job file's mistakes, all of them
+    ├── UsageError               invalid usage: nothing was sent                     exit 2
+    │   ├── JobFileError         all errors in the job file and its inputs
     │   ├── ModelNotFoundError   a model name that the provider does not have
-    │   ├── UntrustedKeyError    a key would go to an origin it is not trusted for
+    │   ├── UntrustedKeyError    a key would be sent to an origin that is not trusted for it
     │   ├── ForeignOutputError   the output file was not written by promptjobs, or by a newer version
     │   └── OutputOfAnotherJobError   another job file wrote the output
     ├── OutputLockedError        another run holds the output                        exit 75
     ├── OutputWriteError         a result could not be written                       exit 74
-    ├── UnencodableError         results that have no form in JSON; only these are at fault
-    ├── InternalError            a fault of promptjobs itself                        exit 70
-    ├── InputsChangedError       the source of requests failed while the job ran         exit 1
+    ├── UnencodableError         results that JSON cannot represent
+    ├── InternalError            a bug in promptjobs                                 exit 70
+    ├── InputsChangedError       the source of requests failed while the job ran     exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
-    ├── StoppedError             a signal came while nothing was being sent          exit 129, 130, 143
+    ├── StoppedError             a signal arrived while nothing was being sent       exit 129, 130, 143
     └── AttemptError             one attempt failed; carries a ``records.Failure``
 
-An attempt's failure travels through the engine as a value (``records.Failure``); ``AttemptError``
-exists for the generator interface of the providers, where a caller expects an exception.
+The engine passes an attempt's failure as a value (``records.Failure``). ``AttemptError`` is for the generator
+interface of the providers, where callers expect an exception.
 """
 
 from __future__ import annotations
@@ -34,24 +34,24 @@ if TYPE_CHECKING:
 
 
 class PromptJobsError(Exception):
-    """The root of the tree. ``exit_code`` is what the command line returns for it."""
+    """The base class of all errors. ``exit_code`` is the exit code of the command line."""
 
     exit_code = 1
 
 
 class UsageError(PromptJobsError):
-    """Something in what the user asked for is wrong; nothing was sent."""
+    """The usage or the job file is invalid; nothing was sent."""
 
     exit_code = 2
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Mistake:
-    """One mistake in a job file or in one of its inputs.
+class Diagnostic:
+    """One error in a job file or in one of its inputs.
 
-    ``line`` and ``column`` count from 1; 0 means that the place has no line (a flag, a whole file).
-    ``where`` is the dotted place in the file (``models[1].params.temperature``), ``what`` says what is
-    wrong, ``hint`` what to do about it, empty where there is nothing useful to say.
+    ``line`` and ``column`` count from 1; 0 means that the place has no line (a flag, a whole file). ``where``
+    is the dotted path in the file (``models[1].params.temperature``). ``what`` describes the error, ``hint``
+    the fix; ``hint`` may be empty.
     """
 
     path: str
@@ -68,28 +68,41 @@ class Mistake:
         return f"{place}:{where} {self.what}{hint}"
 
 
-class JobFileError(UsageError):
-    """A job file with mistakes. ``mistakes`` holds them in the order of the file.
+Mistake = Diagnostic
+"""The earlier name of ``Diagnostic``."""
 
-    Of too many to be read, the last says how many are left out; ``count`` is that of all.
+
+class JobFileError(UsageError):
+    """A job file with errors. ``diagnostics`` holds them in the order of the file.
+
+    If there are too many, the last one states how many are omitted; ``count`` is the number of all.
+    ``notices`` are sentences about what is allowed but probably not intended.
     """
 
-    def __init__(self, mistakes: Sequence[Mistake], count: int | None = None) -> None:
-        self.mistakes = tuple(mistakes)
-        self.count = len(self.mistakes) if count is None else count
-        super().__init__("\n".join(str(mistake) for mistake in self.mistakes))
+    def __init__(
+        self, diagnostics: Sequence[Diagnostic], count: int | None = None, notices: Sequence[str] = ()
+    ) -> None:
+        self.notices = tuple(notices)
+        self.diagnostics = tuple(diagnostics)
+        self.count = len(self.diagnostics) if count is None else count
+        super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
+
+    @property
+    def mistakes(self) -> tuple[Diagnostic, ...]:
+        """The earlier name of ``diagnostics``."""
+        return self.diagnostics
 
 
 class ModelNotFoundError(UsageError):
-    """A model name that the provider does not know; the message lists those it does."""
+    """The provider does not have this model; the message lists its models."""
 
 
 class UntrustedKeyError(UsageError):
-    """A key is named for an origin that it was never trusted for."""
+    """A key would be sent to an origin that the user has not trusted for it."""
 
 
 class ForeignOutputError(UsageError):
-    """The output is left as it is: it does not begin with a result, or holds results of a newer version."""
+    """The output does not begin with a result, or holds results of a newer version. It was not changed."""
 
 
 class OutputOfAnotherJobError(UsageError):
@@ -103,13 +116,13 @@ class OutputLockedError(PromptJobsError):
 
 
 class OutputWriteError(PromptJobsError):
-    """A result could not be written. What was acknowledged before is on disk."""
+    """A result could not be written. Results that were reported before are on disk."""
 
     exit_code = 74
 
 
 class UnencodableError(PromptJobsError):
-    """Results that cannot be written as JSON. ``why`` says it for each, by its position among those given."""
+    """Results that cannot be written as JSON. ``why`` maps their positions to the reasons."""
 
     def __init__(self, why: Mapping[int, str]) -> None:
         self.why = why
@@ -117,23 +130,23 @@ class UnencodableError(PromptJobsError):
 
 
 class InternalError(PromptJobsError):
-    """A fault of promptjobs itself. The cause is its ``__cause__``; what was answered before is on disk."""
+    """A bug in promptjobs. ``__cause__`` is the original exception; earlier answers are on disk."""
 
     exit_code = 70
 
 
 class InputsChangedError(PromptJobsError):
-    """The source of requests failed while the job ran. What was sent by then is finished."""
+    """The source of requests failed while the job ran. Requests that were sent by then are finished."""
 
 
 class LocalModelError(PromptJobsError):
-    """The embedded endpoint could not be started; the message says how to mend it."""
+    """The embedded endpoint could not be started; the message says how to fix it."""
 
     exit_code = 7
 
 
 class StoppedError(PromptJobsError):
-    """A signal has ended the command while nothing was being sent. What was written stays."""
+    """A signal ended the command while nothing was being sent. Everything that was written stays."""
 
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code
@@ -141,26 +154,26 @@ class StoppedError(PromptJobsError):
 
 
 class AttemptError(PromptJobsError):
-    """One attempt failed. ``failure`` says how, and holds the partial text."""
+    """One attempt failed. ``failure`` has the code, the message and the partial text."""
 
     def __init__(self, failure: Failure) -> None:
         self.failure = failure
         super().__init__(f"{failure.code}: {failure.message}")
 
 
-_LONGEST = 300
+_MAX_LENGTH = 300
 
 
 def one_line(error: BaseException) -> str:
-    """The type of an exception and what it says, in one line of a bounded length.
+    """Return the type and message of an exception in one line of bounded length.
 
-    Of a group it is the first one in it. An exception whose text cannot be had is only named.
+    For a group, use its first exception. If the message cannot be read, return only the type.
     """
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     try:
         text = " ".join(str(error).split())
-    except Exception:  # noqa: BLE001 - a foreign exception may be as broken as what raised it
+    except Exception:  # noqa: BLE001 - the `__str__` of a foreign exception may fail, too
         text = ""
     name = type(error).__name__
-    return f"{name}: {text}"[:_LONGEST] if text else name
+    return f"{name}: {text}"[:_MAX_LENGTH] if text else name

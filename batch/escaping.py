@@ -1,7 +1,7 @@
-"""Making text from models and servers fit to be shown on a terminal.
+"""Escape text from models and servers so that a terminal can display it safely.
 
-Such text may hold anything: sequences that move the cursor, rename the window or write to the clipboard,
-characters that turn the reading direction around, line breaks that forge a log line.
+Such text may contain anything: sequences that move the cursor, rename the window or write to the clipboard,
+characters that reverse the reading direction, line breaks that forge a log line.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ DEFAULT_LIMIT = 300
 
 
 def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
-    """The text on one line, with every invisible character written out (``\\x1b``, ``\\u202e``, ``\\n``).
+    """Return the text on one line, with every invisible character escaped (``\\x1b``, ``\\u202e``, ``\\n``).
 
-    Letters, marks, symbols and spaces of every script stay. At most ``limit`` characters are returned; an
-    ellipsis as the last of them says that something has been cut.
+    Letters, marks, symbols and spaces of every script stay. At most ``limit`` characters are returned; a
+    final ellipsis shows that text was truncated.
     """
     if len(text) <= limit and text.isprintable():
         return text
@@ -31,9 +31,9 @@ def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
 
 
 def escape_json(text: str) -> str:
-    """JSON of the same value in which every invisible character but line breaks is written as ``\\uXXXX``.
+    """Escape every invisible character but line breaks in JSON text as ``\\uXXXX``.
 
-    Such a character can only stand inside a string there, so nothing is lost.
+    In JSON, such a character can only be inside a string, so the value stays the same.
     """
     if text.isprintable():
         return text
@@ -53,7 +53,7 @@ def _is_visible(character: str) -> bool:
 
 
 def _cut(pieces: list[str], limit: int) -> str:
-    """As many whole pieces as leave room for the ellipsis."""
+    """Return as many whole pieces as leave room for the ellipsis."""
     while pieces and sum(map(len, pieces)) >= limit:
         pieces.pop()
     return "".join(pieces) + "…"

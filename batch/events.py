@@ -1,4 +1,4 @@
-"""What happens in a run, as values. Observers (``protocols``) are called with each of them."""
+"""The events of a run, as values. The runner calls its observers (``protocols``) with each of them."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ if TYPE_CHECKING:
 
 
 class Parked(Struct, frozen=True):
-    """An endpoint that gets no requests, or only probes, for the reason ``code``.
+    """An endpoint that gets no requests, or only probes, because of ``code``.
 
-    ``seconds`` are those until it gets requests again; ``None``: not in this run. While the circuit
-    ``is_open`` it is probed, for that long at most.
+    ``seconds`` is the time until it gets requests again; ``None``: not in this run. While the circuit
+    ``is_open``, it is probed for at most that time.
     """
 
     name: str
@@ -27,13 +27,13 @@ class Parked(Struct, frozen=True):
 
 
 UNPROVEN = "unproven"
-"""Why fewer requests are in flight than the job allows: the endpoint has not given its first answer yet."""
+"""A reason why fewer requests are in flight than the job allows: the endpoint has not answered yet."""
 
 
 class HeldBack(Struct, frozen=True):
-    """Fewer requests may be in flight than the job's ``limit``.
+    """The endpoint is limited to fewer requests in flight than the job's ``limit``.
 
-    ``reason`` is ``UNPROVEN``, or the code of the failures that have lowered the limit.
+    ``reason`` is ``UNPROVEN``, or the code of the failures that lowered the limit.
     """
 
     limit: int
@@ -41,10 +41,11 @@ class HeldBack(Struct, frozen=True):
 
 
 class Snapshot(Struct, frozen=True):
-    """Attempts in flight and the limit on them, retries that wait, and parked endpoints.
+    """Attempts in flight and their limit, waiting retries, and parked endpoints.
 
-    ``is_limited``: some model's next request waits for a budget or a rate, the job's or the server's own.
-    ``held_back`` says why ``allowed`` is below the job's limit, where congestion or the first request is why.
+    ``is_limited``: the next request of some model waits for a budget or a rate limit, the job's or the
+    server's. ``held_back`` explains why ``allowed`` is below the job's limit, if congestion or the first
+    request is the cause.
     """
 
     in_flight: int = 0
@@ -56,7 +57,7 @@ class Snapshot(Struct, frozen=True):
 
 
 class Level(Enum):
-    """How much a notice matters. A quiet run shows warnings only; the log has both."""
+    """The severity of a notice. A quiet run shows only warnings; the log contains both."""
 
     INFO = auto()
     WARNING = auto()
@@ -67,16 +68,16 @@ class Event(Struct, frozen=True, gc=False):
 
 
 class DownloadProgressed(Event, frozen=True, gc=False):
-    """``done`` of ``total`` bytes of the embedded model's weights are here; sent from a worker thread."""
+    """``done`` of ``total`` bytes of the model's weights are downloaded; sent from a worker thread."""
 
     done: int
     total: int
 
 
 class RunStarted(Event, frozen=True, gc=False):
-    """The job has ``total`` requests, ``settled`` of them need nothing more.
+    """The job has ``total`` requests; ``settled`` of them need no attempt.
 
-    Unless ``is_whole``, these are only the requests that have been read by now.
+    Unless ``is_whole``, these count only the requests that have been read so far.
     """
 
     total: int
@@ -85,7 +86,7 @@ class RunStarted(Event, frozen=True, gc=False):
 
 
 class PlanGrew(Event, frozen=True, gc=False):
-    """The same numbers, of a job that is read while it runs. ``is_whole``: all of it has been read."""
+    """Updated numbers of a job that is read while it runs. ``is_whole``: all of it has been read."""
 
     total: int
     settled: int
@@ -93,13 +94,13 @@ class PlanGrew(Event, frozen=True, gc=False):
 
 
 class AttemptStarted(Event, frozen=True, gc=False):
-    """An attempt of a request begins."""
+    """An attempt of a request has started."""
 
     request: Request
 
 
 class AttemptFailed(Event, frozen=True, gc=False):
-    """An attempt failed. It is repeated in ``retry_in`` seconds, or not at all."""
+    """An attempt failed. It is retried in ``retry_in`` seconds, or not at all."""
 
     request: Request
     failure: Failure
@@ -113,20 +114,20 @@ class ResultsDurable(Event, frozen=True, gc=False):
 
 
 class Notice(Event, frozen=True, gc=False):
-    """One sentence for a person, such as that an endpoint is parked."""
+    """One sentence for the user, such as that an endpoint is parked."""
 
     message: str
     level: Level = Level.WARNING
 
 
 class Tick(Event, frozen=True, gc=False):
-    """About a second has passed. ``snapshot`` says how the engine is; ``None`` once it has stopped."""
+    """About a second has passed. ``snapshot`` is the state of the engine; ``None`` once it has stopped."""
 
     snapshot: Snapshot | None
 
 
 class ObserverFailed(Event, frozen=True, gc=False):
-    """An observer raised ``error`` for the first time. The run goes on."""
+    """An observer raised ``error`` for the first time. The run continues."""
 
     error: Exception
 
@@ -138,6 +139,6 @@ class RunEnded(Event, frozen=True, gc=False):
 
 
 class ProcessEnding(Event, frozen=True, gc=False):
-    """The process ends at once, whatever it is doing, for the reason ``why``."""
+    """The process ends immediately, because of ``why``."""
 
     why: str

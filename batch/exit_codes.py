@@ -1,4 +1,4 @@
-"""The exit code of a run: the most pressing of its reasons."""
+"""The exit code of a run: that of its most severe reason."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ INTERNAL = 70
 SIGNALLED = 128
 
 _PRESSING = (74, INTERNAL)
-"""Results that could not be written, and a fault of promptjobs itself: they come before a signal."""
+"""Results that could not be written, and internal errors: they take precedence over a signal."""
 
 _OTHERS = (75, 7, BUDGET, 2, SOME_FAILED)
-"""The other codes, the most pressing first."""
+"""The other codes, the most severe first."""
 
 
 class HasExitCode(Protocol):
-    """A reason for which a run ended."""
+    """A reason why a run ended."""
 
     @property
     def exit_code(self) -> int:
@@ -43,7 +43,7 @@ def exit_code(
     error: int | None = None,
     pending: bool = False,
 ) -> int:
-    """Return the exit code of a run: the most pressing of its reasons.
+    """Return the exit code of a run: that of its most severe reason.
 
     ``error`` is the code of an error that ended the run.
     """

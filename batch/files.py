@@ -1,4 +1,4 @@
-"""Opening the user's files: regular ones only, of a bounded size, as UTF-8."""
+"""Open the user's files: only regular files, of bounded size, in UTF-8."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ import re
 import stat
 from typing import TYPE_CHECKING, BinaryIO
 
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 MAX_BYTES = 16 * 2**20
-"""The largest job file and the largest row: 16 MiB."""
+"""The maximum size of a job file and of a row: 16 MiB."""
 
 # The four bytes of UTF-32 begin with the two of UTF-16.
 _MARKS = (
@@ -24,13 +24,13 @@ _MARKS = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
-# What YAML allows in a stream; a NUL is by far the commonest of the others.
+# The characters that YAML does not allow in a stream; NUL is the most common of them.
 _NOT_PRINTABLE = re.compile("[^\t\n\r\x20-\x7e\x85\xa0-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 
 def open_regular(path: Path) -> BinaryIO:
     """Open a regular file for reading. Raises ``OSError``, also for a FIFO, a device or a directory."""
-    # Without O_NONBLOCK, opening a FIFO waits for its writer; and what was opened is what is judged.
+    # Without O_NONBLOCK, opening a FIFO would block. Checking the descriptor avoids a race.
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     try:
         descriptor = os.open(path, flags)
@@ -43,19 +43,19 @@ def open_regular(path: Path) -> BinaryIO:
 
 
 def reason(error: OSError) -> str:
-    """Why a file cannot be read, in words that do not repeat its name."""
+    """Return why a file cannot be read, without repeating its name."""
     if isinstance(error, FileNotFoundError):
         return "no such file"
     return (error.strerror or "cannot be read").lower()
 
 
 def read_text(path: Path) -> str:
-    """A job file's text. Raises ``JobFileError`` where it cannot be read or is no text."""
+    """Return a job file's text. Raises ``JobFileError`` if it cannot be read or is not text."""
     try:
         with open_regular(path) as file:
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise JobFileError([Mistake(str(path), 0, 0, "", reason(error))]) from None
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", reason(error))]) from None
     return decode(data, str(path))
 
 
@@ -71,9 +71,9 @@ def wide_encoding_by_mark(start: bytes) -> str | None:
 
 
 def decode(data: bytes, path: str) -> str:
-    """The bytes as text. Raises ``JobFileError`` for anything but printable UTF-8 within the limit."""
+    """Decode the bytes. Raises ``JobFileError`` for anything but printable UTF-8 within the limit."""
     if len(data) > MAX_BYTES:
-        raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "rows belong into a JSONL file")
+        raise _unreadable(path, f"is larger than {MAX_BYTES >> 20} MiB", "put rows into a JSONL file")
     if (encoding := wide_encoding_by_mark(data)) is not None:
         raise _unreadable(path, f"is in {encoding.upper()}", "save it as UTF-8")
     data = data.removeprefix(codecs.BOM_UTF8)
@@ -83,22 +83,22 @@ def decode(data: bytes, path: str) -> str:
         before = data[: error.start].decode(errors="replace")
         raise _at_end_of(before, path, "not UTF-8", "save the file as UTF-8") from None
     if odd := _NOT_PRINTABLE.search(text):
-        what = f"the character U+{ord(odd.group()):04X} has no place in a job file"
+        what = f"the character U+{ord(odd.group()):04X} is not allowed in a job file"
         raise _at_end_of(text[: odd.start()], path, what, "")
     return text
 
 
 def _unreadable(path: str, what: str, hint: str) -> JobFileError:
-    return JobFileError([Mistake(path, 0, 0, "", what, hint)])
+    return JobFileError([Diagnostic(path, 0, 0, "", what, hint)])
 
 
 def _at_end_of(before: str, path: str, what: str, hint: str) -> JobFileError:
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return JobFileError([Mistake(path, line, column, "", what, hint)])
+    return JobFileError([Diagnostic(path, line, column, "", what, hint)])
 
 
 def is_unicode(text: str) -> bool:
-    """Whether the text can be sent: whether it has no half of a surrogate pair."""
+    """Return whether the text can be sent: it must not contain an unpaired surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:

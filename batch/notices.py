@@ -1,4 +1,4 @@
-"""What a decision of the engine means to a person, in one line."""
+"""One-line descriptions of the engine's decisions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ if TYPE_CHECKING:
     from batch.scheduling.decisions import Decision
 
 NAMED = 5
-"""Requests that a message names; of more, it counts the rest."""
+"""Requests that a message names; it counts the others."""
 
 
 def notice_of(decision: Decision, now: float) -> str | None:
-    """The line, or ``None`` where a person need not know. ``now`` is the engine's time in seconds."""
+    """Return the line, or ``None`` if the user need not know. ``now`` is the engine's time in seconds."""
     if isinstance(decision, Park):
         until = "for this run" if decision.until is None else f"for {decision.until - now:.0f} s"
         return f"{decision.endpoint} is parked {until}: {decision.why}"

@@ -1,4 +1,4 @@
-"""Hands events to observers. No observer can end a run: its first exception is an event of its own."""
+"""Passes events to observers. An observer cannot end a run: its first exception becomes an event."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Observers:
-    """Several observers, called in their order with each event. Cancellation and interrupts pass through."""
+    """Several observers, called in order with each event. Cancellation and interrupts propagate."""
 
     def __init__(self, observers: Iterable[Observer] = ()) -> None:
         self._observe: tuple[Callable[[Event], None], ...] = tuple(each.observe for each in observers)
@@ -26,7 +26,7 @@ class Observers:
         for observe in self._observe:
             try:
                 observe(event)
-            except Exception as error:  # noqa: BLE001 - a progress bar is not worth a run
+            except Exception as error:  # noqa: BLE001 - a failing progress bar must not end a run
                 self._report(error)
 
     def warn(self, message: str) -> None:
@@ -34,11 +34,11 @@ class Observers:
         self.emit(Notice(message))
 
     def inform(self, message: str) -> None:
-        """Emit a notice that a quiet run leaves to the log."""
+        """Emit a notice that a quiet run only logs."""
         self.emit(Notice(message, Level.INFO))
 
     def _report(self, error: Exception) -> None:
         if not self._has_failed:
             self._has_failed = True
             self.emit(ObserverFailed(error))
-            self.warn(f"the progress report failed, and the run goes on: {one_line(error)}")
+            self.warn(f"the progress report failed; the run continues: {one_line(error)}")

@@ -1,7 +1,7 @@
-"""The values that travel through the house: frozen, typed, and without behaviour.
+"""The values that the packages exchange: frozen, typed, without behaviour.
 
-A *request* is sent in one or more *attempts*; an attempt's *outcome* is a ``Reply`` or a ``Failure``;
-a request ends in exactly one ``Result``, which is one line of the output file.
+A *request* is sent in one or more *attempts*. An attempt's *outcome* is a ``Reply`` or a ``Failure``. A
+request ends in exactly one ``Result``, which is one line of the output file.
 """
 
 from __future__ import annotations
@@ -12,29 +12,29 @@ from typing import Any, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 SCHEMA_VERSION: Literal[1] = 1
-"""Version of the result line and of the summary; raised when a field changes its meaning."""
+"""Version of the result line and of the summary; incremented when a field changes its meaning."""
 
 JSONObject: TypeAlias = dict[str, Any]
 """A decoded JSON object. Treated as immutable once it is inside a record."""
 
 
 class Verdict(StrEnum):
-    """How far a reply can be trusted to be the whole answer."""
+    """How certain it is that a reply is complete."""
 
     COMPLETE = "complete"
-    """The server said that it had finished."""
+    """The server reported that the answer is complete."""
     LENGTH = "length"
-    """The server stopped at its limit of tokens; the text is what came until then."""
+    """The server stopped at its token limit; the text is truncated."""
     UNVERIFIED = "unverified"
-    """The stream ended in order, but the server never gave a reason for finishing."""
+    """The stream ended normally, but the server sent no finish reason."""
 
 
 class Usage(Struct, frozen=True, gc=False):
-    """Tokens as the server counted them; ``None`` where it did not say.
+    """Tokens as the server counted them; ``None`` if it did not report them.
 
     ``cached_tokens`` of the prompt were read from a cache, ``cache_write_tokens`` written to one. Both are
     part of ``prompt_tokens``. ``reasoning_tokens`` are mostly part of ``completion_tokens``, but some servers
-    count them in the total alone. These three are absent from a line where the server did not report them.
+    count them in the total alone. These three are omitted from a line if the server did not report them.
     """
 
     prompt_tokens: int | None = None
@@ -48,10 +48,10 @@ class Usage(Struct, frozen=True, gc=False):
 class Request(Struct, frozen=True, gc=False):
     """One prompt for one model.
 
-    ``id`` names its one line in the output; ``fingerprint`` says whether that line is stale. ``target``
-    is the job's name for the model and so for the endpoint that it runs on, ``model`` the name that is
-    sent. ``messages`` are chat messages as ``{"role", "content"}``; ``params`` go into the body as they
-    stand; ``metadata`` is copied to the result.
+    ``id`` identifies its line in the output; ``fingerprint`` shows whether that line is stale. ``target`` is
+    the job's name of the model and its endpoint; ``model`` is the name that is sent. ``messages`` are chat
+    messages as ``{"role", "content"}``. ``params`` are sent unchanged in the body; ``metadata`` is copied to
+    the result.
     """
 
     id: str
@@ -64,9 +64,9 @@ class Request(Struct, frozen=True, gc=False):
 
 
 class Rate(Struct, frozen=True, gc=False):
-    """What an endpoint says of its rate limit: so many requests were left when it took this one.
+    """The rate limit that an endpoint reports: the requests left when it accepted this one.
 
-    In ``seconds`` from the end of the attempt it lets more through.
+    It allows more ``seconds`` after the end of the attempt.
     """
 
     remaining: int
@@ -74,12 +74,12 @@ class Rate(Struct, frozen=True, gc=False):
 
 
 class Reply(Struct, frozen=True, gc=False):
-    """A whole answer. ``first_byte`` and ``total`` are seconds since the attempt began.
+    """A complete answer. ``first_byte`` and ``total`` are seconds since the attempt started.
 
-    ``parsed`` is the value that the text holds, where the job demands one. ``logprobs`` are as the server
-    sends them, joined over its events. ``redacted`` is set where a secret was taken out of what the server
-    said. ``lost`` counts earlier tries of the same attempt, on connections that died: a server may have
-    processed them. ``cost`` is the provider's own statement of what the answer costs, in USD.
+    ``parsed`` is the value of the text, if the job requires one. ``logprobs`` are as the server sends them,
+    joined over its events. ``redacted`` is set if a secret was removed from the server's text. ``lost``
+    counts earlier tries of the same attempt on connections that broke: a server may have processed them.
+    ``cost`` is the cost that the provider states, in USD.
     """
 
     text: str
@@ -101,19 +101,19 @@ class Reply(Struct, frozen=True, gc=False):
 
 
 class Failure(Struct, frozen=True, gc=False):
-    """Why an attempt gave no answer.
+    """Why an attempt failed.
 
-    ``code`` is one of the fault matrix's codes (``docs/faults.md``). ``retry_after`` is the server's own
-    wish in seconds from now; ``should_retry`` its explicit word on whether asking again makes sense;
-    ``finished`` is set where the server held its answer to be complete, ``overloaded`` where an error inside
-    its answer said that it has too much to do.
+    ``code`` is a code of the fault matrix (``docs/faults.md``). ``retry_after`` is the time that the server
+    asks to wait, in seconds from now. ``should_retry`` is its explicit statement whether a retry makes sense.
+    ``finished`` is set if the server considered its answer complete. ``overloaded`` is set if an error inside
+    its answer reports an overload.
 
-    ``server_code`` is the code or type that the server gives its error, empty where there is none.
-    ``error_status`` is the HTTP status that an error inside a 200 response names. ``about_request`` is set
-    where the server's code can only be about this one request, such as a prompt that is too long.
+    ``server_code`` is the code or type of the server's error, empty if there is none. ``error_status`` is the
+    HTTP status that an error inside a 200 response states. ``about_request`` is set if the server's code
+    concerns only this request, such as a prompt that is too long.
 
-    ``finish_reason`` is the server's, where it has sent one. ``answer`` is what the reply would be, where
-    only its finish reason is not known. ``cost`` is the provider's own statement, as in ``Reply``.
+    ``finish_reason`` is the server's, if it sent one. ``answer`` is the reply if only its finish reason is
+    unknown. ``cost`` is the cost that the provider states, as in ``Reply``.
     """
 
     code: str
@@ -171,12 +171,12 @@ class Timings(Struct, frozen=True, gc=False):
 class Result(Struct, frozen=True, gc=False):
     """One line of the output file, keys in this order, ``null`` rather than absent.
 
-    ``messages`` are those that were sent, where the job's ``output.include`` asks for them. ``target`` is the
-    job's id of the model; ``logprobs`` are kept where the request asked for them. ``redacted``: the server
-    has echoed a key or another secret, of which "…" stands here.
+    ``messages`` are those that were sent, if the job's ``output.include`` requests them. ``target`` is the
+    job's id of the model. ``logprobs`` are present if the request asked for them. ``redacted``: the server
+    echoed a key or another secret; "…" replaces it.
 
-    ``cost_source`` is "provider" where the provider itself has said what the attempts cost, and "mixed" where
-    it did so for some of them. It is absent where ``cost`` comes from a price alone, or is unknown.
+    ``cost_source`` is "provider" if the provider stated the cost of all attempts, and "mixed" if it did so
+    for some. It is absent if ``cost`` comes from a price alone, or is unknown.
     """
 
     schema_version: int
@@ -208,10 +208,10 @@ class Result(Struct, frozen=True, gc=False):
 
 
 class Known(Struct, frozen=True, gc=False):
-    """What an earlier run left about one request: enough to decide whether to send it again.
+    """What an earlier run recorded about one request: enough to decide whether to send it again.
 
-    ``code`` is that of the error, empty where it has succeeded. ``restated``: the line says otherwise, but
-    its finish reason decides.
+    ``code`` is that of the error, empty if it succeeded. ``restated``: the status of the line differs from
+    that of its finish reason, which decides.
     """
 
     fingerprint: str
@@ -223,7 +223,7 @@ class Known(Struct, frozen=True, gc=False):
 
 
 class Percentiles(Struct, frozen=True, gc=False):
-    """Seconds that half, nine tenths and 99 hundredths of all stay within, to about 3 %."""
+    """The 50th, 90th and 99th percentile in seconds, accurate to about 3 %."""
 
     p50: float
     p90: float
@@ -231,20 +231,23 @@ class Percentiles(Struct, frozen=True, gc=False):
 
 
 class Summary(Struct, frozen=True, gc=False):
-    """What a run came to. Counts are requests; ``total = succeeded + failed + pending``.
+    """The result of a run. Counts are requests; ``total = succeeded + failed + pending``.
 
-    ``sent`` counts the requests that this run finished, ``attempts`` the tries that it made for them.
-    ``cost`` is what these cost, ``null`` where a price is not known; it leaves out the ``unmetered`` ones, of
-    which no server has told what they took. ``seconds`` is its wall time. ``exit_code`` is what the command
-    line returns, ``reasons`` say in words why anything is pending. ``orphans`` are lines that the output
-    holds besides, of requests that the job no longer has. ``resumed`` are the requests that an earlier run
-    had settled, and ``codes`` counts the failed ones by their error's code. ``latency`` and ``first_byte``
-    are those of this run's successes, of the last attempt of each. ``job_sha256`` is that of the job file,
-    ``null`` where there is none; times are UTC. ``checks`` are attempts that served to tell whether an
-    endpoint or the requests were at fault. ``failures`` are the first requests that failed in this run, with
-    their codes. ``held_back`` is the code of the failures, such as ``http_429``, that kept the requests in
-    flight below the job's limit for most of the run; else ``null``. ``currency`` is that of ``cost``.
-    ``provider_cost`` is the part of ``cost`` that providers have stated themselves, ``null`` where none has.
+    ``sent`` counts the requests that this run finished, ``attempts`` their attempts. ``cost`` is the cost of
+    these, ``null`` if a price is unknown. It excludes the ``unmetered`` attempts, for which no server
+    reported usage. ``seconds`` is the wall time. ``exit_code`` is that of the command line; ``reasons``
+    explain why requests are pending.
+
+    ``orphans`` are lines of requests that the job no longer has. ``resumed`` counts the requests that an
+    earlier run had settled. ``codes`` counts the failed requests by error code. ``failures`` are the first
+    requests that failed in this run, with their codes. ``latency`` and ``first_byte`` are those of this run's
+    successes, of the last attempt of each.
+
+    ``job_sha256`` is that of the job file, ``null`` if there is none; times are UTC. ``checks`` are attempts
+    that determined whether an endpoint or the requests caused failures. ``held_back`` is the code of the
+    failures, such as ``http_429``, that kept the requests in flight below the job's limit for most of the
+    run; else ``null``. ``currency`` is that of ``cost``. ``provider_cost`` is the part of ``cost`` that
+    providers stated, ``null`` if none did.
     """
 
     schema_version: int

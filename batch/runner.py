@@ -22,7 +22,7 @@ from batch.errors import (
     one_line,
 )
 from batch.events import AttemptFailed, AttemptStarted, ResultsDurable, Tick
-from batch.failure_codes import INVALID_OUTPUT
+from batch.failure_codes import INTERNAL_ERROR, INVALID_OUTPUT
 from batch.notices import notice_of
 from batch.records import Failure, Mishap, Reply
 from batch.results import result_line
@@ -218,7 +218,9 @@ class Run:
 
     def _judged(self, task: Task, outcome: object) -> Outcome | Unchecked:
         if isinstance(outcome, Failure):
-            return self._acceptance.judge(task, charged(outcome, task.failures))
+            if outcome.code == INTERNAL_ERROR:
+                outcome = charged(outcome, task.failures)
+            return self._acceptance.judge(task, outcome)
         if not (isinstance(outcome, Reply) and isinstance(outcome.text, str)):
             return charged(no_outcome(outcome), task.failures)
         try:

@@ -1,7 +1,7 @@
-"""Structured answers: what a ``response_format`` demands, and what of an answer does not meet it.
+"""Structured answers: the requirements of a ``response_format``, and how an answer violates them.
 
-JSON Schema is judged by jsonschema (extra ``schema``), which is imported when a job first asks for it. A
-``$ref`` may lead to places in the schema itself; none is ever fetched.
+jsonschema (extra ``schema``) validates JSON Schema; it is imported when a job first needs it. A ``$ref`` may
+point to places in the schema itself; nothing is ever fetched.
 """
 
 from __future__ import annotations
@@ -20,26 +20,26 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     Check: TypeAlias = Callable[[Any], list[str]]
-    """What is wrong with a value, in words."""
+    """Returns the errors of a value as messages."""
 
-_MOST_COMPLAINTS = 3
-_LONGEST_COMPLAINT = 200
-_DEEPEST = 200
-"""Levels of nesting of a value: results are encoded and read again, which has a limit, too."""
+_MAX_PROBLEMS = 3
+_MAX_PROBLEM_LENGTH = 200
+_MAX_DEPTH = 200
+"""The maximum nesting of a value: results are encoded and decoded again, which has a limit, too."""
 
 _FENCE = "```"
 _TYPES = ("text", "json_object", "json_schema")
 
 
-class Invalid(ValueError):  # noqa: N818 - it is an answer's fault, and nothing that went wrong here
-    """An answer that is not what was demanded; the message says why, for the model to read."""
+class Invalid(ValueError):  # noqa: N818 - it describes the answer, not an error of the program
+    """An answer that does not meet the requirements; the message explains why, for the model."""
 
 
-def format_complaint(response_format: object) -> tuple[str, str] | None:
-    """What is wrong with a response format, and a hint.
+def format_problem(response_format: object) -> tuple[str, str] | None:
+    """Return what is invalid in a response format, and a hint.
 
-    A type that is not known here is not judged, since servers have some of their own, unless it looks as if
-    one of those was meant whose answers are checked.
+    Unknown types are accepted, since servers have types of their own, unless one looks like a typo of a type
+    that is checked.
     """
     if not isinstance(response_format, dict) or not isinstance(response_format.get("type"), str):
         return (
@@ -47,7 +47,7 @@ def format_complaint(response_format: object) -> tuple[str, str] | None:
             "write `{type: json_object}` or `{type: json_schema, …}`",
         )
     if response_format["type"] != "json_schema":
-        return _type_complaint(response_format["type"])
+        return _type_problem(response_format["type"])
     schema = _schema_of(response_format)
     if not isinstance(schema, dict):
         return (
@@ -56,25 +56,25 @@ def format_complaint(response_format: object) -> tuple[str, str] | None:
         )
     if find_spec("jsonschema") is None:
         return "needs jsonschema to check the answers", "pip install 'promptjobs[schema]'"
-    return _schema_complaint(schema)
+    return _schema_problem(schema)
 
 
-def _type_complaint(name: str) -> tuple[str, str] | None:
+def _type_problem(name: str) -> tuple[str, str] | None:
     close = () if name in _TYPES else get_close_matches(name[:100].lower(), _TYPES, n=1)
     return ("answers of this type are not checked", f"did you mean `{close[0]}`?") if close else None
 
 
 class Demand:
-    """What one response format demands of answers. ``schema`` is ``None`` where any object will do."""
+    """The requirements of one response format. ``schema`` is ``None`` if any object is valid."""
 
     def __init__(self, schema: Any) -> None:
         self.schema = schema
 
     def value_of(self, text: str) -> Any:
-        """The value that an answer holds. Raises ``Invalid`` where it holds none, or a wrong one."""
+        """Return the value of an answer. Raises ``Invalid`` if it has none, or an invalid one."""
         value = decoded(text)
-        if complaints := self._check(value):
-            raise Invalid("; ".join(complaints))
+        if problems := self._check(value):
+            raise Invalid("; ".join(problems))
         return value
 
     @cached_property
@@ -83,30 +83,30 @@ class Demand:
 
 
 def demand_of(response_format: Mapping[str, Any]) -> Demand | None:
-    """What the format demands; ``None`` where it demands nothing that is checked here."""
+    """Return the requirements of the format; ``None`` if it has none that are checked here."""
     return _demand(msgspec.json.encode(response_format, order="sorted"))
 
 
 def parsed(text: str, response_format: Mapping[str, Any]) -> Any:
-    """The value that an answer holds, or ``None`` where the format demands none. Raises ``Invalid``."""
+    """Return the value of an answer, or ``None`` if the format requires none. Raises ``Invalid``."""
     demand = demand_of(response_format)
     return None if demand is None else demand.value_of(text)
 
 
 def decoded(text: str) -> Any:
-    """The value that an answer holds as JSON, whatever it should be. Raises ``Invalid``."""
+    """Decode the JSON value of an answer. Raises ``Invalid``."""
     try:
         value = msgspec.json.decode(_unwrapped(text))
     except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
         raise Invalid(f"it is not JSON: {error}") from None
-    if text.count("[") + text.count("{") > _DEEPEST and _is_deep(value):
-        raise Invalid(f"it is nested more than {_DEEPEST} levels deep")
+    if text.count("[") + text.count("{") > _MAX_DEPTH and _is_deep(value):
+        raise Invalid(f"it is nested more than {_MAX_DEPTH} levels deep")
     return value
 
 
 def _is_deep(value: Any) -> bool:
     level = [value]
-    for _ in range(_DEEPEST + 1):
+    for _ in range(_MAX_DEPTH + 1):
         level = [part for outer in level for part in _inside(outer)]
         if not level:
             return False
@@ -118,9 +118,9 @@ def _inside(value: Any) -> Iterable[Any]:
 
 
 def _unwrapped(text: str) -> str:
-    """What stands inside a fence, since models like to wrap what they were asked for.
+    """Return the content of a code fence, which models often add.
 
-    This looks at both ends and no further: an answer may be white space without end.
+    Only the two ends are examined: an answer may be endless white space.
     """
     head, line_end, rest = text.strip().removeprefix(_FENCE).partition("\n")
     is_fenced = text.lstrip().startswith(_FENCE) and head.strip().lower() in ("", "json")
@@ -129,7 +129,7 @@ def _unwrapped(text: str) -> str:
 
 @lru_cache(maxsize=256)
 def _demand(encoded: bytes) -> Demand | None:
-    """Made once, since all answers of a job share a few."""
+    """Cached, since all answers of a job share a few formats."""
     response_format = msgspec.json.decode(encoded)
     if response_format.get("type") == "json_object":
         return Demand(None)
@@ -144,22 +144,22 @@ def _schema_check(schema: Any) -> Check:
 
     def check(value: Any) -> list[str]:
         try:
-            return [_in_words(error) for error in islice(validator.iter_errors(value), _MOST_COMPLAINTS)]
+            return [_in_words(error) for error in islice(validator.iter_errors(value), _MAX_PROBLEMS)]
         except RecursionError:
             return ["it is nested too deeply"]
-        except referencing.exceptions.Unresolvable as error:  # such as an anchor that is not there
-            return [f"the schema itself leads nowhere: {error}"[:_LONGEST_COMPLAINT]]
+        except referencing.exceptions.Unresolvable as error:  # such as a missing anchor
+            return [f"a reference in the schema has no target: {error}"[:_MAX_PROBLEM_LENGTH]]
 
     return check
 
 
 def _is_object(value: Any) -> list[str]:
-    return [] if isinstance(value, dict) else ["it is no JSON object"]
+    return [] if isinstance(value, dict) else ["it is not a JSON object"]
 
 
 def _in_words(error: Any) -> str:
     where = str(error.json_path)
-    return f"{where}: {error.message}"[:_LONGEST_COMPLAINT]
+    return f"{where}: {error.message}"[:_MAX_PROBLEM_LENGTH]
 
 
 def _schema_of(response_format: Mapping[str, Any]) -> Any:
@@ -172,7 +172,7 @@ def _validator_class(schema: Any) -> Any:
     return validators.validator_for(schema, default=validators.Draft202012Validator)
 
 
-def _schema_complaint(schema: dict[str, Any]) -> tuple[str, str] | None:
+def _schema_problem(schema: dict[str, Any]) -> tuple[str, str] | None:
     jsonschema = import_module("jsonschema")
     validator = _validator_class(schema)
     patterns = jsonschema.FormatChecker(formats=["regex"])
@@ -181,10 +181,10 @@ def _schema_complaint(schema: dict[str, Any]) -> tuple[str, str] | None:
         return f"not a JSON Schema: {_in_words(error)}", ""
     for reference in _references(schema):
         if not reference.startswith("#"):
-            what = f"`$ref` leads out of the schema, to {reference[:80]!r}"
-            return what, "nothing is fetched; write it into `$defs`"
+            what = f"`$ref` points outside the schema: {reference[:80]!r}"
+            return what, "nothing is fetched; move it to `$defs`"
         if reference.startswith("#/") and not _leads_somewhere(schema, reference):
-            return f"`$ref` leads nowhere: {reference[:80]!r}", ""
+            return f"`$ref` has no target: {reference[:80]!r}", ""
     return None
 
 
@@ -205,7 +205,7 @@ def _leads_somewhere(schema: Any, pointer: str) -> bool:
 
 
 def step_into(schema: Any, step: str) -> tuple[Any] | None:
-    """What one step of a JSON pointer in a URL leads to, RFC 6901; ``None`` where it leads nowhere."""
+    """Return the target of one step of a JSON pointer (RFC 6901) in a URL; ``None`` if there is none."""
     name = unquote(step).replace("~1", "/").replace("~0", "~")
     if isinstance(schema, list) and name.isdecimal() and len(name) < 10 and int(name) < len(schema):
         return (schema[int(name)],)

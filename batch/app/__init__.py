@@ -1,1 +1,1 @@
-"""Wiring the parts for one job: names, keys, paths and processes are resolved here."""
+"""Wires the parts for one job: resolves names, keys, paths and processes."""

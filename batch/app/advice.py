@@ -1,4 +1,4 @@
-"""What a person should know of where a job's requests go and with which keys, before anything is sent."""
+"""Warnings about where a job's requests go and which keys they use, before anything is sent."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 
 def advice(job: JobFile, environment: Environment) -> list[str]:
-    """Return a sentence for each key file that others can read, and for each proxy that requests go through.
+    """Return a warning for each key file that other users can read, and a notice for each proxy.
 
-    Variables that are not set and key files that are missing are left to the run, which may have others.
+    Unset variables and missing key files are not reported: a run may happen in another environment.
     """
     targets = [member for model in job.models for member in members(model).values()]
     return list(dict.fromkeys(text for target in targets for text in _of(target, environment)))
@@ -38,7 +38,7 @@ def _of(model: Model, environment: Environment) -> Iterator[str]:
 
 
 def _proxy(model: Model, environment: Environment) -> Iterator[str]:
-    """Name the proxy of the job file or the environment. Raises ``PromptJobsError`` where it is refused."""
+    """Describe the proxy of the job file or the environment. Raises ``PromptJobsError`` if it is rejected."""
     if "$" in (model.base_url or "") or "$" in (model.proxy or ""):
         return
     base_url = environment.base_url(model)

@@ -1,4 +1,4 @@
-"""The library's calls: run a job from Python, with the promises of the command and without printing."""
+"""The library's functions: run a job from Python, with the guarantees of the command, without printing."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 
 
 class Options(TypedDict, total=False):
-    """What a call may say besides the job; the command's flags of the same names do the same.
+    """Options of a call; they do the same as the command's flags of the same names.
 
-    ``settings`` is a YAML file for a JSONL job, ``overrides`` are dotted keys in place of those written,
-    ``allow`` further trees that paths may lead into. ``limit`` is the number of requests to send at most,
-    ``max_duration`` is in seconds. ``adopt`` takes over an output that another job file wrote.
+    ``settings`` is a YAML file for a JSONL job. ``overrides`` are dotted keys that replace those in the file.
+    ``allow`` are further directories that paths may point into. ``limit`` is the maximum number of requests
+    to send, ``max_duration`` is in seconds. ``adopt`` takes over an output that another job file wrote.
     """
 
     settings: str | Path | None
@@ -44,18 +44,18 @@ class Options(TypedDict, total=False):
 
 
 def run(job: Job, **options: Unpack[Options]) -> Summary:
-    """Run a job to its end and return what it came to.
+    """Run a job to its end and return its summary.
 
     ``job`` is a path, a mapping with the keys of a job file (its paths are relative to the current
-    directory), or a loaded ``JobFile``; for ``options`` see ``Options``. A run that ends early is no
-    exception: see the summary's ``exit_code`` and ``reasons``. Raises ``JobFileError`` and its relatives
-    before anything is sent, ``OutputLockedError`` where another run holds the output, and
-    ``OutputWriteError`` where results can't be written. Not to be called from a running event loop.
+    directory), or a loaded ``JobFile``; for ``options`` see ``Options``. A run that ends early raises
+    nothing: see the summary's ``exit_code`` and ``reasons``. Raises ``JobFileError`` and related errors
+    before anything is sent, ``OutputLockedError`` if another run holds the output, and ``OutputWriteError``
+    if results cannot be written. Do not call it from a running event loop.
     """
     return anyio.run(lambda: arun(job, **options))
 
 
-async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt one is an error
+async def arun(  # noqa: PLR0913 - explicit keywords, so that a misspelled one is an error
     job: Job,
     *,
     on_result: Callable[[Result], None] | None = None,
@@ -69,10 +69,10 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
     prune: bool = False,
     adopt: bool = False,
 ) -> Summary:
-    """The same in a running event loop (asyncio's or uvloop's).
+    """Run a job in a running event loop (asyncio's or uvloop's).
 
-    ``on_result`` is called with each result once it is durable; it must return at once. What it raises ends
-    no run: the first exception is left in the output's log.
+    ``on_result`` is called with each result once it is durable; it must return quickly. An exception that it
+    raises does not end the run; the first is logged.
     """
     loaded = load_job(job, settings=settings, overrides=overrides, allow=allow)
     options = RunOptions(limit, max_duration, fail_fast, durability, prune=prune, adopt=adopt)
@@ -81,7 +81,7 @@ async def arun(  # noqa: PLR0913 - what ``Options`` holds, so that a misspelt on
 
 
 class _OnResult:
-    """An observer that passes each durable result to a function, and nothing else."""
+    """An observer that only passes each durable result to a function."""
 
     def __init__(self, on_result: Callable[[Result], None]) -> None:
         self._on_result = on_result
@@ -95,8 +95,8 @@ class _OnResult:
 async def stream(job: Job, **options: Unpack[Options]) -> AsyncGenerator[Result, None]:
     """Run a job and yield each result once it is durable; results of earlier runs are not repeated.
 
-    The run does not wait for a slow reader. Leaving the loop early stops the run as a second signal would,
-    at once: what is under way stays pending. Raises what ``arun`` raises.
+    The run does not wait for a slow reader. Leaving the loop early stops the run immediately, like a second
+    signal: requests in flight stay pending. Raises what ``arun`` raises.
     """
     send, receive = anyio.create_memory_object_stream["Result"](math.inf)
 
@@ -112,7 +112,7 @@ async def stream(job: Job, **options: Unpack[Options]) -> AsyncGenerator[Result,
     finally:
         task.cancel()
         with anyio.CancelScope(shield=True):
-            await asyncio.wait([task])  # it still hands over what had finished
+            await asyncio.wait([task])  # it still delivers finished results
         receive.close()
-        with suppress(asyncio.CancelledError):  # the run's own, which has just been asked for
+        with suppress(asyncio.CancelledError):  # the cancellation of the run that was requested above
             task.result()

@@ -1,4 +1,4 @@
-"""The embedded endpoint in the foreground, for ``promptjobs serve``."""
+"""Run the embedded endpoint in the foreground, for ``promptjobs serve``."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def engine_of(name: str) -> str:
-    """``llama``, ``extractive``, or the absolute path of a file typed by the user. Raises ``UsageError``."""
+    """Return ``llama``, ``extractive``, or the absolute path of a file. Raises ``UsageError``."""
     if name in ENGINES:
         return name
     if not Path(name).is_file():
@@ -36,7 +36,7 @@ async def serve(
     announce: Callable[[Endpoint], None],
     progress: Callable[[int, int], None],
 ) -> None:
-    """Serve until a signal. Without ``auth``, no client needs a key.
+    """Serve until a signal. Without ``auth``, clients need no key.
 
     Raises ``UsageError`` and ``LocalModelError``.
     """

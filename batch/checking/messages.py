@@ -25,12 +25,12 @@ class CheckRequest(Struct, frozen=True):
 
 
 class CheckResult(Struct, frozen=True):
-    """The result of a check. ``complaint`` says what is invalid, empty if nothing is; ``hint`` what to do.
+    """The result of a check. ``problem`` says what is invalid, empty if nothing is; ``hint`` what to do.
 
     ``is_judged`` is ``False`` if the check did not finish: too much time or memory, or an exception.
     """
 
-    complaint: str = ""
+    problem: str = ""
     hint: str = ""
     is_judged: bool = True
 

@@ -17,7 +17,7 @@ import msgspec
 
 from batch.checking.messages import MEMORY, SECONDS, CheckRequest, CheckResult, unfinished
 from batch.errors import one_line
-from batch.structured_output import Invalid, format_complaint, parsed
+from batch.structured_output import Invalid, format_problem, parsed
 
 if TYPE_CHECKING:
     from typing import BinaryIO
@@ -57,7 +57,7 @@ def _checked(task: CheckRequest) -> CheckResult:
     try:
         response_format = msgspec.json.decode(task.response_format)
         if task.kind == "format":
-            return CheckResult(*(format_complaint(response_format) or ()))
+            return CheckResult(*(format_problem(response_format) or ()))
         return _judged(task.text.decode("utf-8", "surrogatepass"), response_format)
     except MemoryError:
         return unfinished(f"took more than {MEMORY >> 20} MiB of memory")

@@ -1,4 +1,4 @@
-"""The command line: argv, printing and exit codes, and no logic. One module a command."""
+"""The command line: arguments, printing and exit codes, without logic. One module per command."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import click
 
 from batch._version import __version__
 from batch.cli import streams
-from batch.cli.console import report_error, say, say_traceback
+from batch.cli.console import print_message, print_traceback, report_error
 from batch.cli.help import HelpContext, unknown_command
 from batch.errors import InternalError, PromptJobsError, one_line
 
@@ -32,7 +32,7 @@ COMMANDS = (
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is asked for, so that help comes at once."""
+    """Imports a command's module when the command is used, so that help is fast."""
 
     context_class = HelpContext
 
@@ -72,15 +72,15 @@ def main() -> None:
     """The entry point of ``promptjobs`` and ``python -m batch``."""
     try:
         streams.open_missing()
-        code = _ended()
+        code = _run_command()
         streams.settle()
     except KeyboardInterrupt:
         code = 130
     sys.exit(code)
 
 
-def _ended() -> int:
-    """Run the command that the arguments name, and return its exit code; every error is told by then."""
+def _run_command() -> int:
+    """Run the command that the arguments name, report errors, and return its exit code."""
     try:
         return commands.main(prog_name="promptjobs", standalone_mode=False) or 0
     except click.exceptions.Exit as error:
@@ -93,15 +93,15 @@ def _ended() -> int:
     except PromptJobsError as error:
         report_error(error)
         return error.exit_code
-    except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
-        return _unforeseen(error)
+    except Exception as error:  # noqa: BLE001 - report any exception in one sentence
+        return _report_unexpected(error)
 
 
-def _unforeseen(error: Exception) -> int:
-    """Report an error that no command expects, and return its exit code."""
+def _report_unexpected(error: Exception) -> int:
+    """Report an unexpected error, and return its exit code."""
     if isinstance(error, OSError) and error.errno in (errno.EMFILE, errno.ENFILE):
-        say("promptjobs: this process may have no more open files; raise the limit, see `ulimit -n`")
+        print_message("promptjobs: the open-file limit is reached; raise it, see `ulimit -n`")
     else:
-        say_traceback(error)
-        say(f"promptjobs: internal error: {one_line(error)}")
+        print_traceback(error)
+        print_message(f"promptjobs: internal error: {one_line(error)}")
     return InternalError.exit_code

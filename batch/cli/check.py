@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, tell
+from batch.cli.console import option, print_json, print_line
 from batch.cli.job_options import job_flags, load
 
 if TYPE_CHECKING:
@@ -34,9 +34,9 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     if as_json:
         print_json(_for_programs(found))
     else:
-        for line in _in_words(found):
-            tell(line)
-    return 0 if found.is_sound else 1
+        for line in _print_text(found):
+            print_line(line)
+    return 0 if found.is_valid else 1
 
 
 def _kinds(found: Audit) -> dict[str, Ids]:
@@ -53,7 +53,7 @@ def _for_programs(found: Audit) -> JSONObject:
     return {
         "schema_version": 1,
         "output": str(found.output),
-        "sound": found.is_sound,
+        "sound": found.is_valid,
         "requests": found.requests,
         "succeeded": found.succeeded,
         "failed": found.failed,
@@ -63,7 +63,7 @@ def _for_programs(found: Audit) -> JSONObject:
     }
 
 
-def _in_words(found: Audit) -> Iterator[str]:
+def _print_text(found: Audit) -> Iterator[str]:
     yield f"output      {found.output}"
     yield f"requests    {found.requests}"
     yield f"succeeded   {found.succeeded}"
@@ -75,7 +75,7 @@ def _in_words(found: Audit) -> Iterator[str]:
             yield f"{name:<12}{ids.number}: {', '.join(ids.first)}{more}"
     if found.damaged:
         yield f"damaged     {found.damaged}"
-    if found.is_sound:
+    if found.is_valid:
         yield "every request has exactly one result or error"
     else:
-        yield "`promptjobs run` brings what is missing or stale, and clears the rest away"
+        yield "`promptjobs run` sends missing and stale requests and removes the other lines"

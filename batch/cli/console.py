@@ -1,6 +1,6 @@
-"""Printing for people: on stderr, escaped, coloured only where that is wanted.
+"""Print messages on stderr, escaped, and colored only if the user wants that.
 
-Durations on the command line, written as in job files.
+Durations on the command line are written as in job files.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 _RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
-LONGEST = 1000
-"""Characters of one line."""
+MAX_LINE = 1000
+"""The maximum length of a line, in characters."""
 
 
 def option(*names: str, **settings: Any) -> Callable[[F], F]:
@@ -34,12 +34,12 @@ def option(*names: str, **settings: Any) -> Callable[[F], F]:
 
 
 def is_fancy(stream: TextIO) -> bool:
-    """Whether the stream is a terminal that can move its cursor."""
+    """Return whether the stream is a terminal that can move its cursor."""
     return stream.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
 
 
 def has_colour(stream: TextIO) -> bool:
-    """Whether to colour: ``NO_COLOR`` and ``FORCE_COLOR`` are obeyed, a terminal decides else."""
+    """Return whether to use colors: by ``NO_COLOR`` and ``FORCE_COLOR``, else if it is a terminal."""
     if os.environ.get("NO_COLOR"):
         return False
     if os.environ.get("FORCE_COLOR"):
@@ -52,46 +52,48 @@ def counted(number: int, what: str) -> str:
     return f"{number} {what}{'s' * (number != 1)}"
 
 
-def say(text: str) -> None:
-    """A line for a person, on stderr; whatever it quotes is made harmless."""
-    to_stderr(escape(text, limit=LONGEST))
+def print_message(text: str) -> None:
+    """Print a message on stderr, escaped."""
+    to_stderr(escape(text, limit=MAX_LINE))
 
 
-def say_traceback(error: BaseException) -> None:
-    """Where an exception came from, on stderr."""
+def print_traceback(error: BaseException) -> None:
+    """Print the traceback of an exception on stderr."""
     import traceback
 
     for line in "".join(traceback.format_exception(error)).splitlines():
-        say(line)
+        print_message(line)
 
 
-def tell(text: str, limit: int = LONGEST) -> None:
-    """A line of what was asked for, on stdout; whatever it quotes is made harmless."""
+def print_line(text: str, limit: int = MAX_LINE) -> None:
+    """Print a line of the command's result on stdout, escaped."""
     emit(escape(text, limit=limit))
 
 
 def emit(text: str) -> None:
-    """Text on stdout, as it is. Raises ``OutputWriteError``; nobody reading ends the command."""
+    """Print text on stdout, unescaped. Raises ``OutputWriteError``; a closed pipe ends the command."""
     with to_stdout():
         print(text)
 
 
 def print_json(value: object) -> None:
-    """The value as JSON on stdout, with every invisible character written as JSON's own escape."""
+    """Print the value as JSON on stdout, with every invisible character escaped."""
     from batch.codec import encode_json
 
     emit(escape_json(encode_json(value).decode()))
 
 
 def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> None:
-    """An error's message: one line, or one line a mistake; or ``lines``, which are harmless already."""
-    mistakes = [str(mistake) for mistake in error.mistakes] if isinstance(error, JobFileError) else []
-    plainly = mistakes or f"promptjobs: {error}".split("\n")
+    """Print the message of an error, one line per diagnostic; or ``lines``, which are escaped already."""
+    diagnostics = (
+        [str(diagnostic) for diagnostic in error.diagnostics] if isinstance(error, JobFileError) else []
+    )
+    texts = diagnostics or f"promptjobs: {error}".split("\n")
     red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
-    for line in lines or [escape(line, limit=LONGEST) for line in plainly]:
+    for line in lines or [escape(line, limit=MAX_LINE) for line in texts]:
         to_stderr(f"{red}{line}{plain}")
     if isinstance(error, JobFileError):
-        say(f"{counted(error.count, 'mistake')}; nothing was sent")
+        print_message(f"{counted(error.count, 'error')}; nothing was sent")
 
 
 class Duration(click.ParamType[float]):
@@ -100,7 +102,7 @@ class Duration(click.ParamType[float]):
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Seconds."""
+        """Return the duration in seconds."""
         from batch.jobfile.schema.types import seconds
 
         if isinstance(value, int | float):
@@ -108,7 +110,7 @@ class Duration(click.ParamType[float]):
         try:
             return seconds(str(value))
         except ValueError:
-            self.fail(f"{value!r} is no duration; write 90s, 500ms, 5m or 2h", param, ctx)
+            self.fail(f"{value!r} is not a duration; write 90s, 500ms, 5m or 2h", param, ctx)
 
 
 DURATION = Duration()

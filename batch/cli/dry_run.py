@@ -1,11 +1,11 @@
-"""``promptjobs run --dry-run``: what a run would do, in words and as JSON."""
+"""``promptjobs run --dry-run``: what a run would do, as text and as JSON."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from batch.cli import money
-from batch.cli.console import LONGEST, counted, emit, print_json, say
+from batch.cli.console import MAX_LINE, counted, emit, print_json, print_message
 from batch.cli.message_text import words_of
 from batch.codec import encode_json
 from batch.escaping import escape
@@ -20,37 +20,39 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.records import JSONObject, Request
 
-_MOST_LINES = 40
-"""Lines of a message that are shown of the first request."""
+_MAX_LINES = 40
+"""Lines of a message of the first request that are shown."""
 
 
 def dry_run(jobs: Sequence[JobFile], options: RunOptions, *, as_json: bool) -> int:
     """Print what running these jobs would do."""
     from batch.app.inspect.dry_run import preview
-    from batch.app.run.sequence import written_by
+    from batch.app.run.several_jobs import written_by
     from batch.app.setup.price_tables import prices_of
 
     incomplete: list[JobFile] = []
     for job in jobs:
         source = written_by(job, incomplete)
         if source is not None:
-            say(f"{job.path}: what it sends depends on the results of {source.path}, which is not complete")
+            print_message(
+                f"{job.path}: what it sends depends on the results of {source.path}, which is not complete"
+            )
             incomplete.append(job)
             continue
         view = preview(job, prices_of(job), options.sending, options.selection)
         for notice in view.notices:
-            say(notice)
+            print_message(notice)
         if as_json:
             print_json(for_programs(view))
         else:
-            emit("\n".join(in_words(view)))
+            emit("\n".join(print_text(view)))
         if view.plan.to_send:
             incomplete.append(job)
     return 0
 
 
 def for_programs(view: Preview) -> JSONObject:
-    """Everything, for programs."""
+    """Return everything as JSON values."""
     plan = view.plan
     return {
         "schema_version": 1,
@@ -90,9 +92,9 @@ def _request(request: Request) -> JSONObject:
     }
 
 
-def in_words(view: Preview) -> list[str]:
-    """The same for people, fit for a terminal."""
-    return [escape(line, limit=LONGEST) for line in _lines(view)]
+def print_text(view: Preview) -> list[str]:
+    """Return the lines to print."""
+    return [escape(line, limit=MAX_LINE) for line in _lines(view)]
 
 
 def _lines(view: Preview) -> Iterator[str]:
@@ -104,13 +106,14 @@ def _lines(view: Preview) -> Iterator[str]:
     yield f"requests   {plan.total}"
     yield f"done       {states[State.DONE]}"
     if states[State.GIVEN_UP] and State.GIVEN_UP not in plan.sending:
-        yield f"given up   {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
+        yield f"skipped    {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
     yield f"to send    {plan.to_send.total()}"
     why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
     for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP, State.DONE):
         number = states[where] - view.refused[where] - plan.left_out[where]
         if number and where in plan.sending:
-            yield f"  {where.replace('_', ' '):<9}{number}{_of(why.get(where))}"
+            label = "skipped" if where is State.GIVEN_UP else where.value
+            yield f"  {label:<9}{number}{_of(why.get(where))}"
     if plan.left_out:
         yield f"left out   {plan.left_out.total()}, not selected"
     if plan.superseding:
@@ -118,9 +121,9 @@ def _lines(view: Preview) -> Iterator[str]:
     if plan.to_refuse:
         yield f"bad rows   {plan.to_refuse}, to be recorded as failed"
     for target, load in view.loads.items():
-        yield f"model      {target}: {_load_in_words(load, view.job.currency)}"
+        yield f"model      {target}: {_load_text(load, view.job.currency)}"
     if view.first is not None:
-        yield from _request_in_words(view.first)
+        yield from _request_text(view.first)
 
 
 def _of(counts: Counter[str] | None) -> str:
@@ -129,19 +132,19 @@ def _of(counts: Counter[str] | None) -> str:
     return " (" + ", ".join(f"{what} {number}" for what, number in counts.most_common()) + ")"
 
 
-def _load_in_words(load: Load, currency: str) -> str:
+def _load_text(load: Load, currency: str) -> str:
     out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
     cost = "cost unknown" if load.cost is None else f"at most {load.cost:.6g}{money.label(currency)} in cost"
     return f"{counted(load.requests, 'request')}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
 
 
-def _request_in_words(request: Request) -> Iterator[str]:
+def _request_text(request: Request) -> Iterator[str]:
     yield f"first      {request.id} to {request.target}"
     for message in request.messages:
         lines = words_of(message.get("content")).splitlines() or [""]
         yield f"  {message.get('role')}: {lines[0]}"
-        yield from (f"    {line}" for line in lines[1:_MOST_LINES])
-        if len(lines) > _MOST_LINES:
-            yield f"    … and {len(lines) - _MOST_LINES} more lines"
+        yield from (f"    {line}" for line in lines[1:_MAX_LINES])
+        if len(lines) > _MAX_LINES:
+            yield f"    … and {len(lines) - _MAX_LINES} more lines"
     if request.params:
         yield f"  params: {encode_json(request.params).decode()}"

@@ -1,4 +1,4 @@
-"""Mistakes in a job file as people, programs and GitHub read them."""
+"""Formats for the errors in a job file: text, text with source lines, GitHub annotations."""
 
 from __future__ import annotations
 
@@ -12,62 +12,62 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch.errors import Mistake
+    from batch.errors import Diagnostic
 
-_LONGEST = 1000
-_WIDEST = 100
+_MAX_LENGTH = 1000
+_MAX_WIDTH = 100
 """Characters of a source line that are shown."""
 
-# A line may hold the very secret that should not have been written: such a line is not repeated.
+# A line may contain the secret that must not be there: do not print it.
 _MAY_HOLD_A_SECRET = re.compile(r"auth|api.?key|cookie|secret|passw|credential|://|\bsk-", re.IGNORECASE)
 _SECRET_PLACES = re.compile(r"(?:.*\.)?(?:headers|proxy|base_urls?|api_key\w*)\b", re.IGNORECASE)
 
 
-def concise(mistakes: Iterable[Mistake]) -> list[str]:
-    """``path:line:column: where: what; hint``, a line each."""
-    return [escape(str(mistake), limit=_LONGEST) for mistake in mistakes]
+def concise(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """Return ``path:line:column: where: what; hint``, one line per error."""
+    return [escape(str(diagnostic), limit=_MAX_LENGTH) for diagnostic in diagnostics]
 
 
-def full(mistakes: Iterable[Mistake], sources: Mapping[str, Sequence[str]]) -> list[str]:
-    """The same, each followed by its line of the file and a caret below the place.
+def full(diagnostics: Iterable[Diagnostic], sources: Mapping[str, Sequence[str]]) -> list[str]:
+    """Return the same, each followed by its source line and a caret below the place.
 
-    ``sources`` holds the lines of the files that may be quoted, by the path that the mistakes give.
+    ``sources`` maps the paths in the diagnostics to the lines of files that may be quoted.
     """
-    return [line for mistake in mistakes for line in _with_source(mistake, sources)]
+    return [line for diagnostic in diagnostics for line in _with_source(diagnostic, sources)]
 
 
-def _with_source(mistake: Mistake, sources: Mapping[str, Sequence[str]]) -> Iterator[str]:
-    yield from concise([mistake])
-    lines = sources.get(mistake.path, ())
-    if not 1 <= mistake.line <= len(lines):
+def _with_source(diagnostic: Diagnostic, sources: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    yield from concise([diagnostic])
+    lines = sources.get(diagnostic.path, ())
+    if not 1 <= diagnostic.line <= len(lines):
         return
-    line = lines[mistake.line - 1]
-    if _MAY_HOLD_A_SECRET.search(line) or _SECRET_PLACES.match(mistake.where):
+    line = lines[diagnostic.line - 1]
+    if _MAY_HOLD_A_SECRET.search(line) or _SECRET_PLACES.match(diagnostic.where):
         return
-    start = max(0, mistake.column - 1 - _WIDEST // 2) if len(line) > _WIDEST else 0
-    before, after = line[start : mistake.column - 1], line[mistake.column - 1 : start + _WIDEST]
-    number, shown = f"{mistake.line:>5} | ", escape(before, limit=_LONGEST)
-    yield number + shown + escape(after, limit=_LONGEST)
+    start = max(0, diagnostic.column - 1 - _MAX_WIDTH // 2) if len(line) > _MAX_WIDTH else 0
+    before, after = line[start : diagnostic.column - 1], line[diagnostic.column - 1 : start + _MAX_WIDTH]
+    number, shown = f"{diagnostic.line:>5} | ", escape(before, limit=_MAX_LENGTH)
+    yield number + shown + escape(after, limit=_MAX_LENGTH)
     yield " " * len(number + shown) + "^"
 
 
-def as_github(mistakes: Iterable[Mistake]) -> list[str]:
-    """GitHub's workflow commands, which mark the lines of a pull request."""
-    return [_annotation(mistake) for mistake in mistakes]
+def as_github(diagnostics: Iterable[Diagnostic]) -> list[str]:
+    """Return GitHub workflow commands, which annotate the lines of a pull request."""
+    return [_annotation(diagnostic) for diagnostic in diagnostics]
 
 
-def _annotation(mistake: Mistake) -> str:
-    properties = {"file": mistake.path}
-    if mistake.line:
-        properties |= {"line": str(mistake.line), "col": str(mistake.column)}
-    said = ",".join(f"{name}={_escaped_property(value)}" for name, value in properties.items())
-    where = f"{mistake.where}: " if mistake.where else ""
-    hint = f"; {mistake.hint}" if mistake.hint else ""
-    return f"::error {said}::{_escaped_data(where + mistake.what + hint)}"
+def _annotation(diagnostic: Diagnostic) -> str:
+    properties = {"file": diagnostic.path}
+    if diagnostic.line:
+        properties |= {"line": str(diagnostic.line), "col": str(diagnostic.column)}
+    attributes = ",".join(f"{name}={_escaped_property(value)}" for name, value in properties.items())
+    where = f"{diagnostic.where}: " if diagnostic.where else ""
+    hint = f"; {diagnostic.hint}" if diagnostic.hint else ""
+    return f"::error {attributes}::{_escaped_data(where + diagnostic.what + hint)}"
 
 
 def _escaped_data(text: str) -> str:
-    return escape(text.replace("%", "%25"), limit=_LONGEST)
+    return escape(text.replace("%", "%25"), limit=_MAX_LENGTH)
 
 
 def _escaped_property(text: str) -> str:
@@ -75,7 +75,7 @@ def _escaped_property(text: str) -> str:
 
 
 def sources(paths: Iterable[Path | None]) -> dict[str, list[str]]:
-    """The lines of the YAML files among ``paths``, as far as they can be read. Rows are not quoted."""
+    """Return the lines of the readable YAML files among ``paths``. Rows are not quoted."""
     return {str(path): lines for path in paths if path is not None and (lines := _lines(path))}
 
 
@@ -85,7 +85,7 @@ def _lines(path: Path) -> list[str]:
     if path.suffix not in (".yaml", ".yml"):
         return []
     try:
-        # YAML's own line ends: its marks count these and no others.
+        # The line ends of YAML: its positions count these and no others.
         return re.split(r"\r\n|[\r\n\x85\u2028\u2029]", read_text(path))
     except JobFileError:
         return []

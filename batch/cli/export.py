@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import counted, option, say
+from batch.cli.console import counted, option, print_message
 from batch.cli.job_options import NewFile, is_results, job_changes, load
 from batch.cli.streams import to_stdout
 from batch.results.export.registry import names
@@ -55,18 +55,20 @@ def command(
     elif test_share is not None:
         raise click.UsageError("--test-share writes two files: name one with --to")
     elif sys.stdout.isatty():
-        raise click.UsageError("answers do not belong on a terminal: name a file with --to, or redirect them")
+        raise click.UsageError(
+            "this format cannot be printed on a terminal; use --to FILE, or redirect the output"
+        )
     else:
         with to_stdout():
             exporter.to_stream(_answers(exporter, jobfile, job)[0], sys.stdout.buffer)
         files = []
-    for line in _in_words(exporter.exported, files):
-        say(line)
+    for line in _print_text(exporter.exported, files):
+        print_message(line)
     return 0
 
 
 def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Iterator[Answer], list[Path]]:
-    """The answers, and the files that they come from."""
+    """Return the answers, and the files that they come from."""
     from batch.app.inspect.export import sources
 
     if is_results(path):
@@ -76,7 +78,7 @@ def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Itera
     return exporter.of_job(loaded), sources(loaded) + settings
 
 
-def _in_words(exported: Exported, files: Iterable[Path]) -> Iterator[str]:
+def _print_text(exported: Exported, files: Iterable[Path]) -> Iterator[str]:
     parts = f" ({exported.for_test} for testing)" if exported.for_test else ""
     where = f" to {' and '.join(map(str, files))}" if files else ""
     yield f"{counted(exported.written, 'result')} written{where}{parts}"

@@ -1,8 +1,8 @@
-"""Sparing Python's cyclic garbage collector work that finds nothing: a quarter of a run of short replies.
+"""Make Python's cyclic garbage collector run less often: it took a quarter of a run with short replies.
 
-A run makes many small objects and frees them by counting. By default the collector looks at the young ones
-every 700, and now and then at all that the program's libraries made when they were imported. Only the
-command changes this, since the process is its own; a program that uses the library keeps what it has.
+A run creates many small objects, and reference counting frees them. By default the collector scans young
+objects every 700 allocations, and sometimes everything that the libraries created on import. Only the command
+changes this, because it owns its process; a program that uses the library keeps its settings.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ YOUNG = 10_000
 """New objects until the collector looks for cycles among them."""
 
 
-def spare() -> None:
-    """Leave what is there now out of collections, and collect less often."""
+def reduce_collections() -> None:
+    """Exclude all current objects from collections, and collect less often."""
     gc.freeze()
     gc.set_threshold(YOUNG, *gc.get_threshold()[1:])

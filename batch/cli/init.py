@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from batch.cli.console import option, say
+from batch.cli.console import option, print_message
 from batch.errors import UsageError
 
 SERVERS = ("local", "openai", "ollama", "vllm", "llama.cpp")
@@ -31,20 +31,22 @@ def command(directory: Path, server: str) -> int:
     overwritten. promptjobs.schema.json is written next to it, so that editors can check and complete the job
     file.
     """
-    from batch.jobfile.init_template import SCHEMA_FILE, starter
+    from batch.jobfile.init_template import SCHEMA_FILE, job_template
     from batch.jobfile.schema.json_schema import json_schema
 
     path = directory / "job.yaml"
     try:
         directory.mkdir(parents=True, exist_ok=True)
         with path.open("x", encoding="utf-8") as file:
-            file.write(starter(server))
-        # Another schema of that name may be an older version's: the job file's first line wants this one.
+            file.write(job_template(server))
+        # An existing schema may be an older version's; the job file's first line needs this version.
         schema = json.dumps(json_schema(), indent=2) + "\n"
         (directory / SCHEMA_FILE).write_text(schema, encoding="utf-8")
     except FileExistsError:
-        raise UsageError(f"{path} is there already; it was left as it is") from None
+        raise UsageError(f"{path} already exists and was not changed") from None
     except OSError as error:
         raise UsageError(f"{path} cannot be written: {error.strerror}") from None
-    say(f"wrote {path}; put texts into {directory / 'documents'} and run it with: promptjobs run {path}")
+    print_message(
+        f"wrote {path}; put texts into {directory / 'documents'} and run it with: promptjobs run {path}"
+    )
     return 0

@@ -1,4 +1,4 @@
-"""The flags that choose and change a job; several commands share them."""
+"""The flags that select and change a job; several commands share them."""
 
 from __future__ import annotations
 
@@ -23,17 +23,19 @@ F = TypeVar("F", bound="Callable[..., Any]")
 
 
 class Setting(click.ParamType[str]):
-    """``KEY=VALUE``; in the environment, one a line."""
+    """``KEY=VALUE``; in the environment, one per line."""
 
     name = "setting"
     envvar_list_splitter = "\n"
 
 
-FILE = click.Path(path_type=Path, readable=False)  # what cannot be read is a mistake like others
+FILE = click.Path(
+    path_type=Path, readable=False
+)  # a value that cannot be parsed is reported like other errors
 
 
 class NewFile(click.ParamType[Path | None]):
-    """A file to be written. For ``-`` it fails with ``dash``, or is none where that is empty."""
+    """A file to be written. For ``-`` it fails with the message ``dash``, or is ``None`` if that is empty."""
 
     name = "file"
 
@@ -41,7 +43,7 @@ class NewFile(click.ParamType[Path | None]):
         self._dash = dash
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path | None:
-        """Its path."""
+        """Return the path."""
         text = os.fspath(value)
         if text == "-":
             if self._dash:
@@ -64,12 +66,12 @@ class NewFile(click.ParamType[Path | None]):
 
 
 ROWS = (".jsonl", ".ndjson")
-"""How job files that hold one request a line are called."""
+"""The suffixes of job files that hold one request per line."""
 
 _OUTPUT = option(
     "-o",
     "--output",
-    type=NewFile(dash="results go to a file, from which the next run goes on; name one"),
+    type=NewFile(dash="results must be written to a file, so that the next run can resume; name one"),
     metavar="FILE",
     help="The output file to use instead of the job's own.",
 )
@@ -108,12 +110,12 @@ def job_flags(function: F) -> F:
 
 
 def job_changes(function: F) -> F:
-    """The same without ``--output``, for a command that writes elsewhere."""
+    """Add the same flags without ``--output``, for a command that writes elsewhere."""
     return _with_flags(click.argument("jobfile", type=FILE)(function), _CHANGES)
 
 
 def jobs_flags(function: F) -> F:
-    """The same for several job files, which the command passes on to ``load_all``."""
+    """Add the same flags for several job files, which the command passes to ``load_all``."""
     files = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
     return _with_flags(files(function), (_OUTPUT, *_CHANGES))
 
@@ -125,20 +127,20 @@ def _with_flags(function: F, flags: Sequence[Callable[[Any], Any]]) -> F:
 
 
 def is_results(path: Path) -> bool:
-    """Whether a path that may name a job file or an output is an output."""
+    """Return whether a path that may be a job file or an output is an output."""
     from batch.results.contents import holds_results, is_output
 
     try:
         return os.path.isfile(path) and (is_output if path.suffix == ".jsonl" else holds_results)(path)
     except OSError:
-        return False  # who reads it as a job file says why that cannot be
+        return False  # reading it as a job file reports the reason
 
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
-    """The checked jobs behind the flags. Raises ``JobFileError`` with the mistakes of all."""
+    """Load and check the jobs that the flags select. Raises ``JobFileError`` with the errors of all."""
     if len(jobfiles) == 1:
         return [load(jobfiles[0], **flags)]
-    from batch.app.run.sequence import check_outputs, together
+    from batch.app.run.several_jobs import check_outputs, together
 
     if flags["output"] is not None:
         raise click.UsageError("--output names one file, and several job files write one each")
@@ -148,7 +150,7 @@ def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
 
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
-    """Settings in a file of their own are for the JSONL files among several."""
+    """Pass a separate settings file only to the JSONL files among several."""
     return flags if path.suffix.lower() in ROWS else flags | {"settings": None}
 
 
@@ -164,7 +166,7 @@ def load(
     allow_path: tuple[Path, ...],
     more: dict[str, object] | None = None,
 ) -> JobFile:
-    """The checked job behind the flags; ``more`` are further keys that flags stand for."""
+    """Load and check the job that the flags select; ``more`` are keys set by further flags."""
     from batch.app.setup.load_job import load_job
 
     overrides: dict[str, object] = dict(map(_setting, settings_list))
@@ -181,7 +183,7 @@ def load(
 
 
 def _flag(key: str) -> str:
-    """The flag that stands for a key: ``--max-attempts`` for ``retries.max_attempts``."""
+    """Return the flag that sets a key: ``--max-attempts`` for ``retries.max_attempts``."""
     return _OTHERWISE_CALLED.get(key, "--" + key.rpartition(".")[2].replace("_", "-"))
 
 
@@ -189,7 +191,7 @@ _OTHERWISE_CALLED = {"output.path": "--output", "limits.cost": "--max-cost", "li
 
 
 def _setting(text: str) -> tuple[str, object]:
-    """``params.temperature=0.2`` as a dotted key and a value, written as in a job file."""
+    """Parse ``params.temperature=0.2`` into a dotted key and a value, as in a job file."""
     from batch.jobfile.syntax.tree import from_yaml
 
     key, equals, value = text.partition("=")

@@ -1,4 +1,4 @@
-"""What a message says, as people read it."""
+"""The content of a message as text."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from batch.codec import encode_json
 
 
 def words_of(content: object) -> str:
-    """Text as it is, an image by its address or its kind and size, and anything else as JSON."""
+    """Return text unchanged, an image as its address or its type and size, and anything else as JSON."""
     if isinstance(content, str):
         return content
     return "\n".join(map(_part, content)) if isinstance(content, list) else encode_json(content).decode()

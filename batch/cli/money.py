@@ -1,4 +1,4 @@
-"""Tokens and money in words."""
+"""Tokens and costs as text."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ class Tokens(Protocol):
 
 
 def tokens(counts: Tokens) -> str:
-    """Return the tokens in words: ``90 in (64 cached), 20 out (12 reasoning)``."""
+    """Return the tokens as text: ``90 in (64 cached), 20 out (12 reasoning)``."""
     of_prompt = {"cached": counts.cached_tokens, "written to a cache": counts.cache_write_tokens}
     inside, outside = _parts(of_prompt), _parts({"reasoning": counts.reasoning_tokens})
     return f"{counts.prompt_tokens} in{inside}, {counts.completion_tokens} out{outside}"
 
 
 def label(currency: str | None) -> str:
-    """Return the currency behind an amount; US dollars, the default, are not named."""
+    """Return the currency to print after an amount; empty for US dollars, the default."""
     return f" {currency}" if currency not in (None, _USUAL) else ""
 
 
 def cost(summary: Summary) -> str:
-    """Return what a run cost, in words for its last line; empty where that is not known."""
+    """Return the cost of a run as text for its last line; empty if it is unknown."""
     if summary.cost is None or not summary.attempts:
         return ""
     unmetered = f" and {summary.unmetered} of unknown cost" if summary.unmetered else ""

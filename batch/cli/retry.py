@@ -10,7 +10,7 @@ from batch.cli.console import option
 from batch.cli.run import command as run
 from batch.cli.selectors import code_option
 
-assert run.callback is not None  # noqa: S101 - a decorated function has one
+assert run.callback is not None  # noqa: S101 - a decorated function has a docstring
 
 command = code_option(option)(
     click.Command(

@@ -12,13 +12,21 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import gc_tuning, money
-from batch.cli.console import DURATION, has_colour, is_fancy, option, print_json, say, say_traceback
+from batch.cli.console import (
+    DURATION,
+    has_colour,
+    is_fancy,
+    option,
+    print_json,
+    print_message,
+    print_traceback,
+)
 from batch.cli.job_options import jobs_flags, load_all
 from batch.cli.selectors import PerLine
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
@@ -141,7 +149,7 @@ def command(
     Several job files run in the given order. A job runs only if the job before it is complete, so a job can
     read the results of an earlier one. All job files are checked before the first request is sent.
     """
-    from batch.app.run.interrupt import ended_by_signals
+    from batch.app.run.process_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
         from batch.app.run.open_file_limit import check_limit, raise_limit
@@ -178,26 +186,30 @@ def command(
             return print_dry_run(loaded, options, as_json=as_json)
         here = Environment.current()
         if len(loaded) > 1:
-            from batch.app.run.sequence import check_addresses, check_inputs
+            from batch.app.run.several_jobs import check_addresses, check_inputs
 
             check_inputs(loaded)
             check_addresses(loaded, here)
-        gc_tuning.spare()
+        gc_tuning.reduce_collections()
         bar = not (no_progress or verbose)
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
-        for position, job in enumerate(loaded, 1):
+
+        def run(job: JobFile) -> Summary:
             summary = _execute(job, here, reporter(), options, verbose=verbose)
             _print(summary, as_json=as_json, quiet=quiet)
-            if summary.exit_code:
-                return _left_out(loaded[position:], job, summary)
+            return summary
+
+        return _run_in_order(loaded, run)
+
+
+def _run_in_order(jobs: Sequence[JobFile], run: Callable[[JobFile], Summary]) -> int:
+    """Run the jobs up to the first one that is not complete; return the exit code of the last one."""
+    for position, job in enumerate(jobs, 1):
+        if exit_code := run(job).exit_code:
+            for other in jobs[position:]:
+                print_message(f"{other.path} was not run: {job.path} is not complete")
+            return exit_code
     return 0
-
-
-def _left_out(others: Sequence[JobFile], incomplete: JobFile, summary: Summary) -> int:
-    """Say that the other jobs were not run; return the exit code."""
-    for other in others:
-        say(f"{other.path} was not run: {incomplete.path} is not complete")
-    return summary.exit_code
 
 
 def _execute(
@@ -217,10 +229,10 @@ def _execute(
         return anyio.run(execute, job, here, (reporter,), options, backend_options=loop)
     except InternalError as error:
         if verbose and error.__cause__ is not None:
-            say_traceback(error.__cause__)
+            print_traceback(error.__cause__)
         raise
     finally:
-        with suppress(Exception):  # a bar that cannot be drawn hides no summary
+        with suppress(Exception):  # if the bar cannot be drawn, still print the summary
             reporter.close()
 
 
@@ -238,11 +250,11 @@ def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
     if as_json:
         print_json(summary)
     if not quiet or summary.exit_code:
-        for line in _in_words(summary):
-            say(line)
+        for line in _print_text(summary):
+            print_message(line)
 
 
-def _in_words(summary: Summary) -> list[str]:
+def _print_text(summary: Summary) -> list[str]:
     parts = [f"{summary.succeeded} succeeded"]
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
@@ -260,7 +272,7 @@ def _in_words(summary: Summary) -> list[str]:
 
 
 def _failures(summary: Summary) -> list[str]:
-    """The first requests that failed in this run, by name."""
+    """Return the first requests that failed in this run."""
     if not summary.failures:
         return []
     named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
@@ -280,7 +292,7 @@ def _orphans(number: int) -> list[str]:
     if not number:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
-    return [f"  {lines} that the job no longer has; `--prune` drops them"]
+    return [f"  {lines} that the job no longer has; `--prune` removes them"]
 
 
 def _relative(path: str) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch.cli.console import is_fancy, option, say
+from batch.cli.console import is_fancy, option, print_message
 
 if TYPE_CHECKING:
     from batch.local_model.endpoint import Endpoint
@@ -65,26 +65,26 @@ def command(engine: str, host: str, port: int, api_key_env: str | None, no_auth:
 
 
 def _announce(endpoint: Endpoint) -> None:
-    say(f"{endpoint.model} answers at {endpoint.base_url}  (Ctrl-C stops it)")
-    say(f"  OpenAI dialect:       base URL {endpoint.base_url}/v1")
-    say(f"  AutonomousAI dialect: base URL {endpoint.base_url}")
+    print_message(f"{endpoint.model} is running at {endpoint.base_url}  (press Ctrl-C to stop)")
+    print_message(f"  OpenAI dialect:       base URL {endpoint.base_url}/v1")
+    print_message(f"  AutonomousAI dialect: base URL {endpoint.base_url}")
 
 
 def _announce_with_key(endpoint: Endpoint) -> None:
-    """A key that was made for this one run has to be told to whoever started it."""
+    """Print the address, and the random key that was created for this run."""
     _announce(endpoint)
-    say(f"  API key:              {endpoint.api_key}")
+    print_message(f"  API key:              {endpoint.api_key}")
 
 
 class _Progress:
-    """The download of the weights, said every ten percent."""
+    """Prints the progress of the download every ten percent."""
 
     def __init__(self) -> None:
-        self._said = -1
+        self._last_tenth = -1
 
     def __call__(self, done: int, total: int) -> None:
         tenth = 10 * done // total
-        if tenth > self._said:
-            self._said = tenth
+        if tenth > self._last_tenth:
+            self._last_tenth = tenth
             end = "\r" if is_fancy(sys.stderr) and tenth < 10 else "\n"
-            print(f"fetching the model's weights: {tenth * 10} %", file=sys.stderr, end=end, flush=True)
+            print(f"downloading the model's weights: {tenth * 10} %", file=sys.stderr, end=end, flush=True)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, tell
+from batch.cli.console import option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 from batch.cli.selectors import code_option
 
@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result, Usage
 
 _NO_MESSAGES = (
-    "messages   not in this line; name the job file in place of the output, or say "
-    "`output: {include: [messages]}` in it for lines to come"
+    "messages   not in this line; use the job file instead of the output, or set "
+    "`output: {include: [messages]}` in it for later lines"
 )
 
 
@@ -80,7 +80,7 @@ def command(
         )
     for number, request_id in enumerate(ids):
         if number and not as_json:
-            tell("")
+            print_line("")
         _show(_shown(jobfile, request_id, job), as_json=as_json)
     return 0
 
@@ -97,8 +97,8 @@ def _show(shown: Shown, *, as_json: bool) -> None:
             }
         )
         return
-    for line in _in_words(shown):
-        tell(line, limit=sys.maxsize - 1)
+    for line in _print_text(shown):
+        print_line(line, limit=sys.maxsize - 1)
 
 
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
@@ -107,13 +107,13 @@ def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
     return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
 
 
-def _in_words(shown: Shown) -> Iterator[str]:
+def _print_text(shown: Shown) -> Iterator[str]:
     result = shown.result
     yield f"id         {shown.id}"
     if result is None:
         yield "status     pending"
     else:
-        stale = "; stale: the job now asks something else" if shown.stale else ""
+        stale = "; stale: the request has changed since" if shown.stale else ""
         yield f"status     {result.status}{stale}"
         yield from _facts(result)
     yield from _messages(shown.messages)
@@ -174,12 +174,12 @@ def _outcome(result: Result) -> Iterator[str]:
     if result.error is not None:
         yield from _text("error", f"{result.error.code}: {result.error.message}")
         yield "history"
-        for mishap in result.error.history:
-            yield f"  {mishap.at}  {mishap.code}: {mishap.message}"
+        for attempt in result.error.history:
+            yield f"  {attempt.at}  {attempt.code}: {attempt.message}"
 
 
 def _text(name: str, content: object) -> Iterator[str]:
-    """Text as it is, line by line; anything else as JSON."""
+    """Return the lines of text, or of anything else as JSON."""
     from batch.codec import encode_json
 
     yield name

@@ -6,7 +6,7 @@ import sys
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
-from batch.cli.console import counted, emit, has_colour, print_json, say, tell
+from batch.cli.console import counted, emit, has_colour, print_json, print_line, print_message
 from batch.cli.job_options import is_results, load
 from batch.cli.result_table import table, tokens
 
@@ -45,13 +45,13 @@ def show(
         for row in rows:
             print_json(_for_programs(row))
         if listing.left_out:
-            say(_left_out(listing))
+            print_message(_left_out(listing))
         return 0
     width = get_terminal_size((_WIDTH, 24)).columns
     for line in table(rows, width, colour=has_colour(sys.stdout)):
         emit(line)
     for line in _in_words(listing):
-        tell(line)
+        print_line(line)
     return 0
 
 

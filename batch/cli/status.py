@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from batch.cli import money
-from batch.cli.console import counted, option, print_json, tell
+from batch.cli.console import counted, option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 
 if TYPE_CHECKING:
@@ -35,8 +35,8 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     if as_json:
         print_json(_for_programs(status))
     else:
-        for line in _in_words(status):
-            tell(line)
+        for line in _print_text(status):
+            print_line(line)
     return 0
 
 
@@ -88,7 +88,7 @@ def _states(plan: Plan) -> dict[str, int]:
     }
 
 
-def _in_words(status: JobStatus) -> Iterator[str]:
+def _print_text(status: JobStatus) -> Iterator[str]:
     counts, plan = status.counts, status.plan
     yield f"output     {status.output}"
     yield f"running    {_running(status)}"
@@ -105,7 +105,7 @@ def _in_words(status: JobStatus) -> Iterator[str]:
         yield f"cost       {counts.cost:.6g}{money.label(status.currency)}{unknown}{source}"
     if status.orphans:
         yield f"orphans    {counted(status.orphans, 'line')} of requests that the job no longer has"
-    yield from _rubble(counts)
+    yield from _damaged_lines(counts)
 
 
 def _requests(plan: Plan) -> Iterator[str]:
@@ -143,8 +143,8 @@ def _running(status: JobStatus) -> str:
     return "no" if status.holder is None else f"yes, {described(status.holder)}"
 
 
-def _rubble(counts: Statistics) -> Iterator[str]:
+def _damaged_lines(counts: Statistics) -> Iterator[str]:
     if counts.superseded:
-        yield f"superseded {counted(counts.superseded, 'line')}; cleared away by the next run"
+        yield f"superseded {counted(counts.superseded, 'line')}; removed by the next run"
     if counts.unreadable or counts.torn:
-        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; mended by the next run"
+        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; repaired by the next run"

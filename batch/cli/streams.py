@@ -1,4 +1,4 @@
-"""Standard streams that are closed, full, or read by nobody: they end no run, and hide not how it ended."""
+"""Standard streams that are closed, full, or no longer read. They must not end a run or hide how it ended."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 READER_GONE = 141
-"""What a shell makes of a command that nobody reads any more, as with ``| head``."""
+"""The exit code of a command whose output pipe was closed, as with ``| head`` (128 + SIGPIPE)."""
 
 
 def open_missing() -> None:
-    """Open those that are closed on the null device: no file or socket may get their number."""
+    """Open closed standard streams on the null device, so that no file or socket gets their number."""
     for number, name in enumerate(("stdin", "stdout", "stderr")):
         try:
             os.fstat(number)
         except OSError:
-            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is this one
-            os.set_inheritable(null, True)  # noqa: FBT003 - it takes no keywords
+            null = os.open(os.devnull, os.O_RDWR)  # the lowest free number, which is `number`
+            os.set_inheritable(null, True)  # noqa: FBT003 - the function takes no keyword arguments
             setattr(sys, name, os.fdopen(number, "w" if number else "r", encoding="utf-8", closefd=False))
 
 
 @contextmanager
 def to_stdout() -> Iterator[None]:
-    """Around what writes to standard output: ends the command where nobody reads that.
+    """Guard writing to standard output: end the command if the reader has closed the pipe.
 
-    Raises ``OutputWriteError`` where it cannot be written for another reason.
+    Raises ``OutputWriteError`` if it cannot be written for another reason.
     """
     try:
         yield
@@ -47,7 +47,7 @@ def to_stdout() -> Iterator[None]:
 
 
 def to_stderr(line: str) -> None:
-    """Write a line for a person, who may have gone."""
+    """Write a line to stderr; ignore that it may be closed."""
     try:
         print(line, file=sys.stderr, flush=True)
     except OSError:
@@ -55,7 +55,7 @@ def to_stderr(line: str) -> None:
 
 
 def settle() -> None:
-    """Nothing more will be written: let go what standard error does not take."""
+    """Flush standard error at the end; drop what it does not accept."""
     try:
         sys.stderr.flush()
     except OSError:
@@ -63,7 +63,7 @@ def settle() -> None:
 
 
 def _drop(stream: TextIO) -> None:
-    """Let go what the stream has buffered: Python would try it again at its end, and exit with 120."""
+    """Drop what the stream has buffered: otherwise Python would flush it at exit, and exit with 120."""
     null = os.open(os.devnull, os.O_WRONLY)
     os.dup2(null, stream.fileno())
     os.close(null)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from batch.cli.console import say, tell
+from batch.cli.console import print_line, print_message
 
 
 @click.command("trust")
@@ -26,14 +26,16 @@ def command(key: str | None, origin: str | None, remove: bool) -> int:
         raise click.UsageError("--remove takes a KEY and an ORIGIN")
     if key is None:
         for name, where in [*trust.WELL_KNOWN.items(), *trust.recorded(store)]:
-            tell(f"{name}  {where}")
+            print_line(f"{name}  {where}")
         return 0
     if origin is None:
         raise click.UsageError("name the origin too, such as https://llm.example.org")
     name = trust.key_name(key, is_new=not remove)
     if remove:
         found = trust.forget(store, name, origin)
-        say(f"{name} is no longer trusted for {origin}" if found else f"{name} was not trusted for {origin}")
+        print_message(
+            f"{name} is no longer trusted for {origin}" if found else f"{name} was not trusted for {origin}"
+        )
         return 0
-    say(f"{name} may now go to {trust.record(store, name, origin)}")
+    print_message(f"{name} is now trusted for {trust.record(store, name, origin)}")
     return 0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from batch.cli import error_formats as written
-from batch.cli.console import counted, emit, option, print_json, report_error, say
+from batch.cli.console import counted, emit, option, print_json, print_message, report_error
 from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import JobFileError
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from batch.errors import Mistake
+    from batch.errors import Diagnostic
 
 
 @click.command("validate")
@@ -33,41 +33,45 @@ def command(
 ) -> int:
     """Check job files and their inputs; report every error and send nothing."""
     from batch.app.advice import advice
-    from batch.app.run.sequence import check_inputs
+    from batch.app.run.several_jobs import check_inputs
     from batch.app.setup.environment import Environment
 
     try:
         jobs = load_all(jobfiles, **job)
-        counts = check_inputs(jobs, say)
+        counts = check_inputs(jobs, print_message)
     except JobFileError as error:
         _report(error, output_format, [*jobfiles, job["settings"]])
+        for text in error.notices:
+            print_message(text)
         return error.exit_code
     for text in dict.fromkeys(text for each in jobs for text in advice(each, Environment.current())):
-        say(text)
+        print_message(text)
     if output_format == "json":
         _print_json((), dict(zip(map(str, jobfiles), counts, strict=True)))
     for loaded, count in zip(jobs, counts, strict=True):
-        say(f"{loaded.path}: no mistakes; {_in_words(count)}")
+        print_message(f"{loaded.path}: no errors; {_print_text(count)}")
     return 0
 
 
-def _in_words(count: Mapping[str, int] | None) -> str:
+def _print_text(count: Mapping[str, int] | None) -> str:
     if count is None:
-        return "its requests come from another job's results"
+        return "its requests depend on another job's results"
     models = ", ".join(f"{name} {number}" for name, number in count.items())
     return f"{counted(sum(count.values()), 'request')} ({models})"
 
 
 def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> None:
     if form == "json":
-        _print_json(error.mistakes, {})
+        _print_json(error.diagnostics, {})
     elif form == "github":
-        emit("\n".join(written.as_github(error.mistakes)))
+        emit("\n".join(written.as_github(error.diagnostics)))
     elif form == "full":
-        report_error(error, written.full(error.mistakes, written.sources(paths)))
+        report_error(error, written.full(error.diagnostics, written.sources(paths)))
     else:
         report_error(error)
 
 
-def _print_json(mistakes: tuple[Mistake, ...], requests: Mapping[str, Mapping[str, int] | None]) -> None:
-    print_json({"schema_version": 1, "mistakes": mistakes, "requests": requests})
+def _print_json(
+    diagnostics: tuple[Diagnostic, ...], requests: Mapping[str, Mapping[str, int] | None]
+) -> None:
+    print_json({"schema_version": 1, "mistakes": diagnostics, "requests": requests})

@@ -1,16 +1,16 @@
-"""A set of places in a job, in one bit each."""
+"""A set of positions in a job, one bit each."""
 
 from __future__ import annotations
 
 
 class Bitset:
-    """Numbers from 0 on, most of them smaller than the number of members times a few."""
+    """A set of numbers from 0 on; memory is proportional to the largest one."""
 
     def __init__(self) -> None:
         self._bits = bytearray()
 
     def add(self, number: int) -> None:
-        """Make the number a member."""
+        """Add the number."""
         byte = number >> 3
         if byte >= len(self._bits):
             self._bits.extend(bytes(byte + 1 - len(self._bits)))

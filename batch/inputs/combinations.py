@@ -16,17 +16,17 @@ if TYPE_CHECKING:
 
 
 class Combination(Struct, frozen=True, gc=False):
-    """One combination of the matrix. ``parts`` are its values as they stand in an id."""
+    """One combination of the matrix. ``parts`` are its values as they appear in an id."""
 
     parts: tuple[str, ...] = ()
     variables: JSONObject = {}
 
 
 def named(matrix: Sequence[JSONObject]) -> list[Combination]:
-    """The combinations with their names; without a matrix a single one, which has neither.
+    """Return the combinations with their names; without a matrix, a single one without variables.
 
-    A name holds the values of the keys in which combinations differ, and where that leaves two of them the
-    same (because keys are left out of some), the keys as well.
+    A name contains the values of the keys in which combinations differ. If two would still be equal (because
+    some lack keys), it contains the keys as well.
     """
     if not matrix:
         return [Combination()]
@@ -34,7 +34,7 @@ def named(matrix: Sequence[JSONObject]) -> list[Combination]:
     names = [tuple(part(each[key]) for key in keys if key in each) for each in matrix]
     if len(set(names)) < len(names):
         names = [tuple(f"{key}={part(each[key])}" for key in keys if key in each) for each in matrix]
-    counts = Counter(names)  # the text "1" and the number 1 read alike
+    counts = Counter(names)  # the text "1" and the number 1 look the same
     names = [
         name if counts[name] == 1 else (*name, digest(each)[:8])
         for name, each in zip(names, matrix, strict=True)

@@ -1,10 +1,10 @@
-"""Ids that are composed of parts, so that two questions never share one.
+"""Ids that are composed of parts, unique for each request.
 
-An id joins the parts of a question by ``/``: its row's id, its prompt, its model, its place in the matrix,
-its sample. Since parts may hold a ``/`` themselves, two questions can come to the same text: the row ``a``
-for the model ``b/c``, and the row ``a/b`` for the model ``c``. Then the one whose row has the longer id keeps
-the text, and the other's ends in ``~`` and eight digits of a digest of its parts. Which one that is does not
-depend on the order of the rows.
+An id joins the parts of a request by ``/``: its row's id, its prompt, its model, its matrix values, its
+sample. Since parts may contain a ``/`` themselves, two requests can have the same text: the row ``a`` for the
+model ``b/c``, and the row ``a/b`` for the model ``c``. Then the one whose row has the longer id keeps the
+text, and the other's ends in ``~`` and eight digits of a digest of its parts. The result does not depend on
+the order of the rows.
 """
 
 from __future__ import annotations
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
 Suffix: TypeAlias = tuple[str, ...]
-"""The parts of an id after that of its row, but for the sample."""
+"""The parts of an id after that of its row, without the sample."""
 
 RowIds: TypeAlias = "Iterable[tuple[str, Iterable[Suffix] | None]]"
-"""The id of each row with the suffixes that it has; ``None``: all."""
+"""The id of each row with its suffixes; ``None``: all."""
 
 
 class Composed:
-    """Composes the ids of a job, whose rows have these ``suffixes``, listed only where they are needed.
+    """Composes the ids of a job, whose rows have these ``suffixes``, listed only if they are needed.
 
-    ``is_plain``: no part holds a ``/``, and all suffixes have as many parts, so that no two ids are equal.
-    ``is_unique``: the parts joined by ``/`` are the id.
-    ``rows`` reads the ids of rows that hold a ``/``; it is called once, and only where ids could be equal.
+    ``is_plain``: no part contains a ``/``, and all suffixes have the same number of parts, so that no two ids
+    are equal. ``is_unique``: the parts joined by ``/`` are the id. ``rows`` reads the ids of rows that
+    contain a ``/``; it is called once, and only if ids could be equal.
     """
 
     def __init__(
@@ -51,12 +51,12 @@ class Composed:
         self._there: set[tuple[str, str]] | None = None
 
     def prepare(self) -> None:
-        """Read what is needed of the rows, which takes a while where it is needed at all."""
+        """Read what is needed of the rows, which can take a while."""
         if self._rivals and self._there is None:
             self._there = set(self._among(self._rows()))
 
     def name(self, row: str, suffix: Suffix, sample: int) -> str:
-        """The id of a question; ``row`` is empty where there are no rows."""
+        """Return the id of a request; ``row`` is empty if there are no rows."""
         parts = [row, *suffix] if row else [*suffix]
         if self._samples > 1:
             parts.append(str(sample))
@@ -66,7 +66,7 @@ class Composed:
         return marked(name, (row, *suffix))
 
     def could_be(self, name: str) -> bool:
-        """Whether some row could have the id ``name`` for one of its questions."""
+        """Return whether some row could have the id ``name`` for one of its requests."""
         if self._samples > 1:
             name, _, sample = name.rpartition("/")
             if not (sample.isdecimal() and 1 <= int(sample) <= self._samples):
@@ -89,7 +89,7 @@ class Composed:
         return any((f"{row}/{more}", rest) in there for more, rest in rivals)
 
     def _among(self, rows: RowIds) -> Iterator[tuple[str, str]]:
-        """Rows, each with the text of a suffix, whose ids could also be those of another row."""
+        """Yield rows, each with the text of a suffix, whose ids could also be those of another row."""
         wanted = defaultdict(set)
         for rivals in self._rivals.values():
             for more, rest in rivals:
@@ -103,12 +103,12 @@ class Composed:
 
 
 def marked(name: str, parts: object) -> str:
-    """An id that another question has, made one of its own by a digest of its parts."""
+    """Make an id unique by a digest of its parts."""
     return f"{name}~{digest(parts)[:8]}"
 
 
 def _later(texts: dict[Suffix, str]) -> set[Suffix]:
-    """Of suffixes with the same text all but the first in their own order."""
+    """Return all but the first of the suffixes with the same text, in order."""
     same = defaultdict(list)
     for suffix, text in texts.items():
         same[text].append(suffix)
@@ -116,7 +116,7 @@ def _later(texts: dict[Suffix, str]) -> set[Suffix]:
 
 
 def _rivals(texts: dict[Suffix, str]) -> dict[Suffix, list[tuple[str, str]]]:
-    """For each suffix that ends in another one: what stands before that, and the other one's text."""
+    """Return, for each suffix that ends in another one, the part before that and the other one's text."""
     known = set(texts.values())
     rivals = {}
     for suffix, text in texts.items():
@@ -129,7 +129,7 @@ def _rivals(texts: dict[Suffix, str]) -> dict[Suffix, list[tuple[str, str]]]:
 
 
 def _splits(text: str) -> Iterator[tuple[str, str]]:
-    """The text in two, at each ``/``."""
+    """Split the text in two, at each ``/``."""
     at = text.find("/")
     while at >= 0:
         yield text[:at], text[at + 1 :]

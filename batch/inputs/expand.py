@@ -1,4 +1,4 @@
-"""What a job asks, before it is known of whom: rows filled into prompts, or the rows of a JSONL job.
+"""The prompts of a job before targets are assigned: rows filled into prompts, or the rows of a JSONL job.
 
 A draft becomes one request for each of its targets.
 """
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 from batch.diagnostics import shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
 from batch.inputs.identity import digest
@@ -19,6 +19,7 @@ from batch.inputs.images import ImageError, with_images
 from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
+from batch.inputs.template_variables import unused
 from batch.jobfile.job import DOCUMENTS, targets_of
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
@@ -33,12 +34,12 @@ if TYPE_CHECKING:
 
 
 class Draft(Struct, frozen=True, gc=False):
-    """One question. ``targets`` are positions in the job's models.
+    """One filled prompt. ``targets`` are indexes of the job's models.
 
-    ``stem`` holds the parts of its id that come before the model's: those of its row and of its prompt. It
-    is ``None`` where the row brings no id, so that only the content can name the request. ``variant`` holds
-    those that come after the model's, from the matrix. ``number`` is its place in the job, the same at every
-    reading as long as the inputs do not change.
+    ``stem`` holds the parts of its id that come before the model's: those of its row and of its prompt. It is
+    ``None`` if the row has no id, so that the id depends on the content alone. ``variant`` holds the parts
+    after the model's, from the matrix. ``number`` is its position in the job, the same at every reading while
+    the inputs do not change.
     """
 
     stem: tuple[str, ...] | None
@@ -54,11 +55,11 @@ class Draft(Struct, frozen=True, gc=False):
 
 def drafts(
     job: JobFile, marks: Container[int] | None = None
-) -> Iterator[Draft | BadRow | Mistake | Note | None]:
-    """All questions of the job in its order: by row, by prompt, and by combination of the matrix.
+) -> Iterator[Draft | BadRow | Diagnostic | Note | None]:
+    """Yield all drafts of the job in its order: by row, by prompt, and by combination of the matrix.
 
-    ``marks`` are the numbers of those that are wanted; in place of each other comes ``None``, which is
-    cheaper: nothing is rendered.
+    ``marks`` are the numbers of the requested ones; ``None`` is yielded for each other, which is cheaper:
+    nothing is rendered.
     """
     if job.rows is not None:
         return _from_job_rows(job, job.rows, marks)
@@ -67,23 +68,23 @@ def drafts(
 
 def _from_job_rows(
     job: JobFile, path: Path, marks: Container[int] | None
-) -> Iterator[Draft | BadRow | Mistake | None]:
+) -> Iterator[Draft | BadRow | Diagnostic | None]:
     positions = {model.id: index for index, model in enumerate(job.models)}
     for row in job_rows(path, job.system, marks):
-        if row is None or isinstance(row, Mistake):
+        if row is None or isinstance(row, Diagnostic):
             yield row
             continue
         names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
         targets = [positions[name] for name in names]
         if not targets:
-            what = "a model that was not there when the job was read"
-            yield Mistake(str(path), row.line, 1, "model", what, "the file has changed; start again")
+            what = "a model that was not in the file when the job was read"
+            yield Diagnostic(str(path), row.line, 1, "model", what, "the file has changed; start again")
         stem = None if row.id is None else (row.id,)
         try:
             messages = with_images(row.messages, row.images, job.bounds) if row.images else row.messages
         except ImageError as error:
-            mistake = Mistake(str(path), row.line, 1, f"images[{error.index}]", error.what, error.hint)
-            yield BadDraft(mistake, row.id, stem, (), targets)
+            diagnostic = Diagnostic(str(path), row.line, 1, f"images[{error.index}]", error.what, error.hint)
+            yield BadDraft(diagnostic, row.id, stem, (), targets)
             continue
         yield Draft(stem, (), messages, row.params, row.metadata, targets, str(path), row.line, row.line)
 
@@ -94,7 +95,7 @@ def _ids(models: Sequence[Model]) -> tuple[str, ...]:
 
 def _from_prompts(
     job: JobFile, marks: Container[int] | None
-) -> Iterator[Draft | BadRow | Mistake | Note | None]:
+) -> Iterator[Draft | BadRow | Diagnostic | Note | None]:
     numbers = count()
     on_empty = "error" if job.inputs is None else job.inputs.on_empty
     sends_empty = on_empty == "send"
@@ -103,14 +104,14 @@ def _from_prompts(
     forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
     variables = frozenset(name for each in job.matrix for name in each)
     targets = range(len(job.models))
-    for row in _input_rows(job):
+    for row in _with_notes(job, _input_rows(job)):
         if not isinstance(row, Row):
-            if isinstance(row, BadRow):  # the rows after it keep their numbers
+            if isinstance(row, BadRow):  # the following rows keep their numbers
                 for _ in forms:
                     next(numbers)
             yield row
         elif variables and (clash := variables & row.variables.keys()):
-            yield _clash(min(clash), row)
+            yield _name_clash(min(clash), row)
             return
         else:
             for (template, name), combination in forms:
@@ -128,9 +129,20 @@ def _from_prompts(
                         yield _unfilled(template, name, row, combination, targets, error)
 
 
-def _clash(name: str, row: Row) -> Mistake:
-    what = f"`{shown(name)}` is a variable of the matrix and a column, too"
-    return row.mistake(f"matrix.{shown(name)}", what, "rename one")
+def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read]:
+    """Yield the rows, and before the first one notices about its variables that no prompt uses."""
+    for row in rows:
+        if isinstance(row, Row):
+            yield from unused(job, row)
+            yield row
+            break
+        yield row
+    yield from rows
+
+
+def _name_clash(name: str, row: Row) -> Diagnostic:
+    what = f"`{shown(name)}` is both a matrix variable and a column"
+    return row.diagnostic(f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(
@@ -159,7 +171,7 @@ def _filled(
 
 
 def _stem(row: Row, name: tuple[str, ...]) -> tuple[str, ...] | None:
-    """The parts of an id that a row and a prompt give."""
+    """Return the parts of an id that a row and a prompt contribute."""
     if row.id:
         return (row.id, *name)
     return None if row.id is None else name
@@ -173,14 +185,14 @@ def _unfilled(
     targets: Sequence[int],
     error: RenderError,
 ) -> BadRow:
-    mistake = row.mistake(template.prompt.where, error.what, error.hint)
-    row_name = place_of(mistake) if row.id is None else row.id
+    diagnostic = row.diagnostic(template.prompt.where, error.what, error.hint)
+    row_name = place_of(diagnostic) if row.id is None else row.id
     bad_id = "/".join((row_name, *name, *combination.parts))
-    return BadDraft(mistake, bad_id, _stem(row, name), combination.parts, targets)
+    return BadDraft(diagnostic, bad_id, _stem(row, name), combination.parts, targets)
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:
-    """The rows of the job's inputs; without inputs a single empty one, which has an id of no parts."""
+    """Yield the rows of the job's inputs; without inputs a single empty one, whose id has no parts."""
     if job.inputs is not None:
         rows = read_rows(job.inputs, job.output)
         return without_repeats(rows) if job.inputs.skips else rows
@@ -189,7 +201,7 @@ def _input_rows(job: JobFile) -> Iterator[Read]:
 
 
 def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
-    """What may follow a row's id in those of its questions, but for the sample."""
+    """Yield what may follow a row's id in the ids of its requests, without the sample."""
     models = [(model.id,) for model in job.models]
     if job.rows is not None:
         yield from [(), *models] if len(models) > 1 else [()]
@@ -200,7 +212,7 @@ def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:
 
 
 def reads_apart(job: JobFile) -> bool:
-    """Whether all ``suffixes`` have as many parts, and none of these holds a ``/``."""
+    """Return whether all ``suffixes`` have the same number of parts, and none of these contains a ``/``."""
     variants = [each.parts for each in named(job.matrix)]
     parts = [*prompt_names(job.prompts), *(model.id for model in job.models), *chain.from_iterable(variants)]
     lengths = set(map(len, variants))
@@ -208,9 +220,9 @@ def reads_apart(job: JobFile) -> bool:
 
 
 def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | None]]:
-    """Ids of rows that may read like a question's, with what may follow them; ``None``: all ``suffixes``."""
+    """Yield ids of rows that may look like a request's id, with suffixes; ``None``: all ``suffixes``."""
     if job.rows is not None:
-        # Most ids are cleared without a look at the whole row: a composed one has a `/`.
+        # A composed id has a `/`, so most ids need no look at the whole row.
         composed = {
             number
             for number, _, value in objects(job.rows)
@@ -221,14 +233,14 @@ def row_ids(job: JobFile) -> Iterator[tuple[str, Sequence[tuple[str, ...]] | Non
                 names = job.default_targets if row.model is None else _ids(targets_of(row.model, job.models))
                 yield row.id, [(name,) for name in names] if len(names) > 1 else [()]
     elif job.inputs is not None and not (job.inputs.kind == DOCUMENTS and len(job.inputs.files) == 1):
-        # Below one folder no document has the name of a folder that holds others.
+        # In one folder, no document has the name of a subfolder.
         for read in read_rows(job.inputs, job.output):
             if isinstance(read, Row) and read.id is not None:
                 yield read.id, None
 
 
 def prompt_names(prompts: Sequence[Prompt]) -> list[str]:
-    """Each prompt's part of an id: its own, or the start of its content's digest; none where it is alone."""
+    """Return each prompt's part of an id: its own id, or a digest; none for a single prompt."""
     if len(prompts) == 1:
         return [""]
     return [prompt.id if prompt.id is not None else _content_name(prompt) for prompt in prompts]

@@ -1,6 +1,6 @@
-"""What makes a result stale: the fingerprint of all that shapes an answer.
+"""Fingerprints: a result is stale if the fingerprint of its request has changed.
 
-Names for requests whose rows bring no id: the fingerprint, and an ordinal among equals.
+Also names for requests whose rows have no id: the fingerprint, and an ordinal among equals.
 """
 
 from __future__ import annotations
@@ -24,17 +24,18 @@ def fingerprint(
     sample: int = 1,
     identity: Mapping[str, str] | None = None,
 ) -> str:
-    """32 hexadecimal digits that change with the question and with nothing else.
+    """Return 32 hexadecimal digits that depend on the content of the request alone.
 
-    ``model`` is the canonical name. ``identity`` is what an embedded endpoint answers with, such as its
-    engine and the hash of its weights. The host, the place in the job and the run's settings are left out.
+    ``model`` is the canonical name. ``identity`` describes what an embedded endpoint answers with, such as
+    its engine and the hash of its weights. The host, the position in the job and the run's settings are not
+    included.
     """
     value = (dialect, model, messages, _plain(params) if params else {}, sample, identity)
-    return blake2b(_encode(value), digest_size=16).hexdigest()  # as ``digest``: this runs for every row
+    return blake2b(_encode(value), digest_size=16).hexdigest()  # inlined `digest`: this runs for every row
 
 
 def _plain(value: Any) -> Any:
-    """Numbers as JSON Schema has them: ``1.0`` is ``1``, however somebody has written it."""
+    """Normalize numbers as JSON Schema does: ``1.0`` is ``1``, however it was written."""
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, dict):
@@ -45,16 +46,16 @@ def _plain(value: Any) -> Any:
 
 
 def digest(value: object) -> str:
-    """The same for any JSON value: BLAKE2b of its JSON with sorted keys, 16 bytes in hexadecimal."""
+    """Return the same for any JSON value: BLAKE2b of its JSON with sorted keys, 16 bytes in hexadecimal."""
     return blake2b(_encode(value), digest_size=16).hexdigest()
 
 
 SHORT_BITS = 60
-"""Digits kept of a digest: as many as fit the smallest of Python's integers of that size (32 bytes)."""
+"""Bits kept of a digest: as many as fit the smallest Python integers of that size (32 bytes)."""
 
 
 def short(hexadecimal: str) -> int:
-    """The first 60 bits of a digest in hexadecimal."""
+    """Return the first 60 bits of a hexadecimal digest."""
     return int(hexadecimal[: SHORT_BITS // 4], 16)
 
 
@@ -66,7 +67,7 @@ class Ordinals:
         self._repeated: dict[int, int] = {}
 
     def name(self, fingerprint: str) -> str:
-        """The fingerprint for the first of its kind, with ``-2``, ``-3`` for those after it."""
+        """Return the fingerprint for the first of its kind, with ``-2``, ``-3`` for later ones."""
         key = short(fingerprint)
         if key not in self._seen:
             self._seen.add(key)
@@ -75,11 +76,11 @@ class Ordinals:
         return f"{fingerprint}-{ordinal}"
 
 
-_LONGEST_PART = 60
+_MAX_PART = 60
 
 
 def part(value: Any) -> str:
-    """A value as it stands in an id: short text, numbers, true and false as they are, else a digest."""
+    """Return a value as it appears in an id: short text, numbers, true and false unchanged, else a digest."""
     text = value if isinstance(value, str) else encode(value).decode()
-    reads_well = 0 < len(text) <= _LONGEST_PART and text.isprintable() and not isinstance(value, list | dict)
+    reads_well = 0 < len(text) <= _MAX_PART and text.isprintable() and not isinstance(value, list | dict)
     return text if reads_well else digest(value)[:8]

@@ -1,7 +1,7 @@
-"""Images for vision models, as parts of the last thing that the user says.
+"""Images for vision models, as parts of the last user message.
 
-A path leads into the job's trees, symlinks resolved, to a regular file, whose bytes travel as a ``data:``
-URL. An http or https URL is passed on as it stands: whoever answers may fetch it, this program never does.
+A path must point into the job's directories, symlinks resolved, to a regular file, whose bytes are sent as a
+``data:`` URL. An http or https URL is passed on unchanged: the server may fetch it, this program never does.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ if TYPE_CHECKING:
     from batch.records import JSONObject
 
 MAX_BYTES = 20 * 2**20
-"""The largest image: 20 MiB, which is what the larger services take."""
+"""The maximum size of an image: 20 MiB, the limit of the larger services."""
 
 _URLS = ("https://", "http://", "data:image/")
 
 
 class ImageError(ValueError):
-    """The image ``index`` cannot be sent. ``what`` is wrong, and ``hint`` may be empty."""
+    """The image ``index`` cannot be sent. ``what`` is the error; ``hint`` may be empty."""
 
     def __init__(self, index: int, what: str, hint: str = "") -> None:
         self.index = index
@@ -38,10 +38,10 @@ class ImageError(ValueError):
 def with_images(
     messages: Sequence[JSONObject], images: Sequence[str], bounds: Bounds
 ) -> tuple[JSONObject, ...]:
-    """The messages, with images added to the last one of the user's. Raises ``ImageError``."""
+    """Return the messages, with images added to the last user message. Raises ``ImageError``."""
     at = next((at for at in reversed(range(len(messages))) if messages[at].get("role") == "user"), None)
     if at is None:
-        raise ImageError(0, "no message of the user's to go with")
+        raise ImageError(0, "no user message to add the image to")
     content = messages[at]["content"]
     parts = list(content) if isinstance(content, list) else [{"type": "text", "text": content}]
     for index, image in enumerate(images):
@@ -64,12 +64,14 @@ def _url(index: int, image: str, bounds: Bounds) -> str:
     if len(data) > MAX_BYTES:
         raise ImageError(index, f"{shown(image)}: larger than {MAX_BYTES >> 20} MiB")
     if (kind := kind_of(data)) is None:
-        raise ImageError(index, f"{shown(image)}: not an image", "PNG, JPEG, GIF and WebP are known")
+        raise ImageError(
+            index, f"{shown(image)}: not an image", "supported formats are PNG, JPEG, GIF and WebP"
+        )
     return f"data:{kind};base64,{b64encode(data).decode()}"
 
 
 def kind_of(data: bytes) -> str | None:
-    """The media type of an image, by how its file begins."""
+    """Return the media type of an image, by its first bytes."""
     if data.startswith(b"\x89PNG\r\n\x1a\n"):
         return "image/png"
     if data.startswith(b"\xff\xd8\xff"):

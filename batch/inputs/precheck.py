@@ -1,13 +1,14 @@
-"""One pass over a whole job before anything is sent: every bad row, every duplicate id, and the counts."""
+"""One pass over a whole job before anything is sent: invalid rows, duplicate ids, and the counts."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import MistakeList, shown
-from batch.errors import Mistake
+from batch.diagnostics import DiagnosticList, shown
+from batch.errors import Diagnostic
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.template_variables import unknown_in_documents
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -21,27 +22,29 @@ _SHORT = (1 << SHORT_BITS) - 1
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """How many requests a job has, in all and for each of its targets; and the bad rows that it skips."""
+    """The number of requests of a job, in total and per target, and the invalid rows that it skips."""
 
     total: int
     by_target: Mapping[str, int]
-    skipped: tuple[Mistake, ...] = ()
+    skipped: tuple[Diagnostic, ...] = ()
 
 
 def check(source: JobSource, each: Callable[[Request, Origin], object] | None = None) -> Checked:
-    """Read all requests once, and show each to ``each`` with where it came from.
+    """Read all requests once, and pass each to ``each`` with its origin.
 
-    Raises ``JobFileError`` with all mistakes in rows and ids.
+    Raises ``JobFileError`` with all errors in rows and ids.
 
-    Samples are only counted where nobody asks to be shown them: their ids differ in the last part alone.
+    Without ``each``, samples are only counted: their ids differ in the last part alone.
     """
-    mistakes, skipped = MistakeList(), MistakeList()
+    diagnostics, skipped = DiagnosticList(), DiagnosticList()
     counts = dict.fromkeys(source.targets, 0)
     ids = _Ids()
     step = source.job.samples if each is None else 1
+    has_read = False
     for item in source.trace(samples=each is not None):
-        if isinstance(item, Mistake):
-            mistakes.append(item)
+        has_read = has_read or not (isinstance(item, Diagnostic) and item.where.startswith("inputs."))
+        if isinstance(item, Diagnostic):
+            diagnostics.append(item)
             continue
         request, origin = item
         if origin.bad is None:
@@ -51,17 +54,19 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
         if each is not None:
             each(request, origin)
         ids.add(request.id)
+    if diagnostics and not has_read:  # no prompt was filled, which would have found these
+        for diagnostic in unknown_in_documents(source.job):
+            diagnostics.append(diagnostic)
     if suspects := ids.repeated():
-        _name_duplicates(source, suspects, mistakes)
-    mistakes.raise_if_any()
-    return Checked(sum(counts.values()), counts, skipped.error().mistakes if skipped else ())
+        _name_duplicates(source, suspects, diagnostics)
+    diagnostics.raise_if_any()
+    return Checked(sum(counts.values()), counts, skipped.error().diagnostics if skipped else ())
 
 
 class _Ids:
-    """Ids, of each of which 60 bits of a hash are remembered.
+    """Ids, of which 60 bits of a hash each are kept.
 
-    Those whose hash comes twice are to be looked at again, since two ids are not equal because their hashes
-    are.
+    Those whose hash occurs twice must be compared, since equal hashes do not mean equal ids.
     """
 
     def __init__(self) -> None:
@@ -75,7 +80,7 @@ class _Ids:
         self._seen.add(key)
 
     def repeated(self) -> set[int]:
-        """The hashes that have come more than once; all others are forgotten."""
+        """Return the hashes that have occurred more than once; forget all others."""
         self._seen.clear()
         return self._repeated
 
@@ -84,18 +89,18 @@ def _key(request_id: str) -> int:
     return hash(request_id) & _SHORT
 
 
-def _name_duplicates(source: JobSource, suspects: set[int], mistakes: MistakeList) -> None:
+def _name_duplicates(source: JobSource, suspects: set[int], diagnostics: DiagnosticList) -> None:
     first: dict[str, Origin] = {}
     for item in source.trace():
-        if isinstance(item, Mistake) or _key(item[0].id) not in suspects:
+        if isinstance(item, Diagnostic) or _key(item[0].id) not in suspects:
             continue
         request, origin = item
         if request.id in first:
-            mistakes.append(_duplicate(request.id, origin, first[request.id]))
+            diagnostics.append(_duplicate(request.id, origin, first[request.id]))
         first.setdefault(request.id, origin)
 
 
-def _duplicate(request_id: str, origin: Origin, first: Origin) -> Mistake:
-    there = f"line {first.line}" if first.path == origin.path and first.line else first.path
-    what = f"a second request with the id {shown(request_id)}; the first is from {there}"
-    return Mistake(origin.path, origin.line, 1 if origin.line else 0, "", what, "ids must be unique")
+def _duplicate(request_id: str, origin: Origin, first: Origin) -> Diagnostic:
+    there = f"on line {first.line}" if first.path == origin.path and first.line else f"in {first.path}"
+    what = f"duplicate id {shown(request_id)}; the first is {there}"
+    return Diagnostic(origin.path, origin.line, 1 if origin.line else 0, "", what, "ids must be unique")

@@ -1,4 +1,4 @@
-"""Prompts as compiled templates: filled with a row's variables, they are the messages that are sent."""
+"""Prompts as compiled templates: filled with a row's variables, they are the messages to send."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from batch.diagnostics import did_you_mean, shown
 from batch.files import is_unicode
 from batch.inputs.images import ImageError, with_images
 from batch.jobfile.nulls import EmptyValueError, UnprintableError
-from batch.jobfile.templates import MOST, environment
+from batch.jobfile.templates import MAX_LENGTH, environment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +26,7 @@ _UNDEFINED = re.compile(r"'(.*)' is undefined\Z", re.DOTALL)
 
 
 class RenderError(ValueError):
-    """A row that a prompt cannot be filled with. ``what`` is wrong, and ``hint`` may be empty."""
+    """A row that cannot be filled into a prompt. ``what`` is the error; ``hint`` may be empty."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what = what
@@ -48,13 +48,13 @@ class PromptTemplate:
         self._roles = [message.role for message in prompt.messages]
         contents = [message.content for message in prompt.messages]
         self._texts = [_Text(text, sends_empty=sends_empty) for text in (*contents, *prompt.images)]
-        # What speaks for itself; instructions alone ask nothing.
+        # Messages with content of their own; instructions alone are not a prompt.
         self._asking = [index for index, role in enumerate(self._roles) if role not in _INSTRUCTIONS]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
-        """The messages for one row. What the variables hold is never a template.
+        """Return the messages for one row. The values of variables are never templates.
 
-        Raises ``RenderError``, and of it ``EmptyPromptError`` unless empty prompts are sent.
+        Raises ``RenderError``, and its subclass ``EmptyPromptError`` unless empty prompts are sent.
         """
         try:
             texts = [text.filled(variables) for text in self._texts]
@@ -72,9 +72,9 @@ class PromptTemplate:
         for text in texts:
             size += len(text)
             if not (text.isascii() or is_unicode(text)):
-                raise RenderError("the template gives half of a surrogate pair")
-        if size > MOST:
-            raise RenderError(f"the template gives more than {MOST >> 20} MiB")
+                raise RenderError("the rendered prompt contains an unpaired surrogate")
+        if size > MAX_LENGTH:
+            raise RenderError(f"the rendered prompt is larger than {MAX_LENGTH >> 20} MiB")
         if not self._sends_empty:
             self._refuse_blank(texts)
         messages = tuple([{"role": role, "content": text} for role, text in zip(self._roles, texts)])  # noqa: B905
@@ -85,7 +85,7 @@ class PromptTemplate:
         for index in self._asking:
             if texts[index] and not texts[index].isspace():
                 return
-        if self._asking and len(texts) == len(self._roles):  # an image may stand alone
+        if self._asking and len(texts) == len(self._roles):  # an image without text is a valid prompt
             raise EmptyPromptError("the prompt is blank for this row", _ON_EMPTY)
 
     def _with_images(self, messages: tuple[JSONObject, ...], images: list[str]) -> tuple[JSONObject, ...]:
@@ -96,11 +96,11 @@ class PromptTemplate:
 
 
 class _Text:
-    """The template of one message; one of nothing but text and names is filled at a tenth of the cost."""
+    """The template of one message; one with only text and names is filled at a tenth of the cost."""
 
     def __init__(self, content: str, *, sends_empty: bool) -> None:
         self._template = environment(sends_empty=sends_empty).from_string(content)
-        # Copying the chain that the globals come in would be most of a rendering.
+        # Copying the chain of globals would be most of the rendering time.
         self._template.globals = dict(self._template.globals)
         self._pieces = _pieces(environment().parse(content))
 
@@ -109,12 +109,12 @@ class _Text:
             try:
                 return "".join([text if name is None else variables[name] for text, name in self._pieces])
             except (KeyError, TypeError):
-                pass  # a name that is no column, or a value that is no text
+                pass  # a missing column, or a value that is not text
         return self._template.render(variables)
 
 
 def _pieces(template: nodes.Template) -> list[tuple[str, str | None]] | None:
-    """Texts, and names that stand for one; ``None`` where the template does more than to print those."""
+    """Return texts, and names that stand for one; ``None`` if the template does more than print them."""
     pieces: list[tuple[str, str | None]] = []
     for output in template.body:
         for node in output.nodes if isinstance(output, nodes.Output) else [output]:

@@ -1,4 +1,4 @@
-"""The requests of a job: a lazy stream that can be read as often as needed, whole or for one target."""
+"""The requests of a job: a lazy stream that can be read repeatedly, whole or for one target."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.errors import JobFileError, Mistake
-from batch.inputs.bad_rows import NOBODY, BadIds, Origin, PlaceIds, gone, place_of, refused
+from batch.errors import Diagnostic, JobFileError
+from batch.inputs.bad_rows import NO_TARGET, BadIds, Origin, PlaceIds, gone, place_of, refused
 from batch.inputs.composed_ids import Composed
 from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.identity import Ordinals, fingerprint
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from batch.inputs.readers.row import Read
     from batch.jobfile import JobFile, Model
 
-_LONE = "prompt"
+_DEFAULT_NAME = "prompt"
 
 
 class _Target(Struct, frozen=True):
-    """One model with all that its requests share. ``twin`` is equal for targets that answer alike."""
+    """One model with all that its requests share. ``key`` is equal for targets whose answers are equal."""
 
     id: str
     dialect: str
@@ -37,7 +37,7 @@ class _Target(Struct, frozen=True):
     identity: Mapping[str, str] | None
 
     @property
-    def twin(self) -> tuple[object, ...]:
+    def key(self) -> tuple[object, ...]:
         identity = None if self.identity is None else tuple(sorted(self.identity.items()))
         return self.dialect, self.model, identity
 
@@ -45,14 +45,14 @@ class _Target(Struct, frozen=True):
 class JobSource:
     """The requests of one job, as ``protocols.Source``.
 
-    ``identities`` says for a target on the embedded endpoint what answers there; it enters the fingerprint.
+    ``identities`` maps targets on the embedded endpoint to what answers there; the fingerprint contains it.
     """
 
     def __init__(self, job: JobFile, identities: Mapping[str, Mapping[str, str]]) -> None:
         self.job = job
         self._targets = [_target(model, identities) for model in job.models]
-        lone = job.prompts[0].id if len(job.prompts) == 1 else None
-        self._lone = lone or _LONE
+        only_id = job.prompts[0].id if len(job.prompts) == 1 else None
+        self._default_name = only_id or _DEFAULT_NAME
         self._skips = job.inputs is not None and job.inputs.skips
         self._has_rows = job.inputs is not None or job.rows is not None
         self._composed = Composed(
@@ -67,7 +67,7 @@ class JobSource:
         return tuple(target.id for target in self._targets)
 
     def prepare(self) -> None:
-        """Read what the ids need to be known of the rows, so that no later call takes long for it."""
+        """Read what ids depend on, so that later calls are fast."""
         self._composed.prepare()
 
     @property
@@ -77,48 +77,47 @@ class JobSource:
 
     @property
     def notices(self) -> list[str]:
-        """What a person should know of the files that have been read so far, though nothing is wrong."""
-        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
+        """Notices about the job file, and about the files that have been read so far."""
+        return [*self.job.notices, *(_notice(what, list(paths)) for what, paths in self._notes.items())]
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
-        """All requests in the job's order, by row, prompt and model; or only those of one target.
+        """Yield all requests in the job's order, by row, prompt and model; or only those of one target.
 
-        With ``on_bad_row: skip`` a bad row is a request to ``NOBODY``. Raises ``JobFileError`` at the first
-        row that is wrong, which ``check`` tells beforehand.
+        With ``on_bad_row: skip`` an invalid row is a request to ``NO_TARGET``. Raises ``JobFileError`` at the
+        first invalid row, which ``check`` reports beforehand.
         """
         for item in self.trace(target):
-            if isinstance(item, Mistake):
+            if isinstance(item, Diagnostic):
                 raise JobFileError([item])
             yield item[0]
 
     def trace(
         self, target: str | None = None, *, samples: bool = True
-    ) -> Iterator[tuple[Request, Origin] | Mistake]:
-        """The same with where each came from, and with mistakes in place of what is wrong.
+    ) -> Iterator[tuple[Request, Origin] | Diagnostic]:
+        """Yield the same with their origins, and errors for what is invalid.
 
-        Without ``samples`` only the first of each question's samples.
+        Without ``samples``, only the first sample of each draft.
         """
         samples_each = self.job.samples if samples else 1
         return (
             item for item in self._walk(target, None, samples_each, self._bad(target)) if item is not None
         )
 
-    def walk(self, target: str) -> Iterator[tuple[Request, Origin] | Mistake | None]:
-        """As ``trace``, with ``None`` for each draft that brings the target nothing.
+    def walk(self, target: str) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
+        """Yield as ``trace`` does, with ``None`` for each draft without a request for the target.
 
-        A bad row that is skipped comes at every target, and not at the first alone.
+        An invalid row that is skipped is yielded for every target, not only for the first.
         """
         return self._walk(target, None, self.job.samples, self._bad(None))
 
     def cursor(
         self, target: str, marks: Container[int] | None = None
-    ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
-        """The requests of one target once more, after the job was checked.
+    ) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
+        """Yield the requests of one target once more, after the job was checked.
 
-        As ``walk``, but where rows were checked, one that has gone bad meanwhile is a request that is not
-        sent (``Origin.bad``), with the ids that it had. With ``marks`` only drafts with these numbers are
-        looked at, which is right where no two requests have equal names without their ordinals
-        (``Ordinals``).
+        As ``walk``, but if rows were checked, one that has become invalid is a request that is not sent
+        (``Origin.bad``), with its former ids. With ``marks``, only drafts with these numbers are examined,
+        which is correct if no two requests have equal names without their ordinals (``Ordinals``).
         """
         return self._walk(target, marks, self.job.samples, partial(self._gone, target))
 
@@ -127,10 +126,10 @@ class JobSource:
         target: str | None,
         marks: Container[int] | None,
         samples: int,
-        bad: Callable[[BadRow], Iterator[tuple[Request, Origin] | Mistake | None]],
-    ) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        bad: Callable[[BadRow], Iterator[tuple[Request, Origin] | Diagnostic | None]],
+    ) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
         ordinals = Ordinals() if marks is None else None
-        wanted = self._wanted(target)
+        indexes = self._target_indexes(target)
         for draft in drafts(self.job, marks):
             if not isinstance(draft, Draft):
                 if isinstance(draft, Note):
@@ -142,7 +141,7 @@ class JobSource:
                 continue
             found = False
             for index in draft.targets:
-                if index not in wanted:
+                if index not in indexes:
                     continue
                 for sample in range(1, samples + 1):
                     request = self._request(draft, self._targets[index], sample, ordinals)
@@ -154,13 +153,13 @@ class JobSource:
 
     def _bad(
         self, target: str | None
-    ) -> Callable[[BadRow], Iterator[tuple[Request, Origin] | Mistake | None]]:
-        """What becomes of bad rows: errors, or requests that are not sent, which go with the first target."""
+    ) -> Callable[[BadRow], Iterator[tuple[Request, Origin] | Diagnostic | None]]:
+        """Yield errors for invalid rows, or requests that are not sent, which belong to the first target."""
         ids, is_first = BadIds(self._composed, self._places), target in (None, self._targets[0].id)
 
-        def of(row: BadRow) -> Iterator[tuple[Request, Origin] | Mistake | None]:
+        def of(row: BadRow) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
             if not self._skips:
-                yield row.mistake
+                yield row.diagnostic
                 return
             if not self._places.is_read:
                 yield from self._places.read(self._rows_of_places())
@@ -169,8 +168,8 @@ class JobSource:
         return of
 
     def _refused(self, row: BadRow, ids: BadIds) -> tuple[Request, Origin]:
-        """A bad row as a request that is not sent, which goes with the first target."""
-        place, is_own = place_of(row.mistake), len(self._targets) == 1 and self.job.samples == 1
+        """Return an invalid row as a request that is not sent, which belongs to the first target."""
+        place, is_own = place_of(row.diagnostic), len(self._targets) == 1 and self.job.samples == 1
         if isinstance(row, BadDraft):
             has_id = row.stem is not None
             name = self._name(row.stem, row, self._targets[0], 1) if is_own and row.stem else row.id or place
@@ -185,28 +184,31 @@ class JobSource:
         inputs = self.job.inputs
         return iter(()) if inputs is None or self.of_documents else read_rows(inputs, self.job.output)
 
-    def _gone(self, target: str, row: BadRow) -> Iterator[tuple[Request, Origin] | Mistake]:
-        """The requests that a row was, which has gone bad since it was checked.
+    def _gone(self, target: str, row: BadRow) -> Iterator[tuple[Request, Origin] | Diagnostic]:
+        """Yield the requests of a row that has become invalid since it was checked.
 
-        Without an id it is an error and no more. Of a whole document there is one item, with its own id.
+        A row without an id is only an error. For a whole document there is one item, with its own id.
         """
         if not isinstance(row, BadDraft):
-            yield row.mistake if row.id is None else gone(row.id, NOBODY, "", row.mistake)
+            yield row.diagnostic if row.id is None else gone(row.id, NO_TARGET, "", row.diagnostic)
         elif row.stem is None:
-            yield row.mistake
+            yield row.diagnostic
         else:
             for to in (self._targets[index] for index in row.targets):
                 for sample in range(1, self.job.samples + 1) if to.id == target else ():
                     name = self._name(row.stem, row, to, sample)
-                    yield gone(name, to.id, to.model, row.mistake)
+                    yield gone(name, to.id, to.model, row.diagnostic)
 
-    def _wanted(self, target: str | None) -> set[int]:
-        """The targets to look at. Twins may share a fingerprint, which names requests without an id: so the
-        twins of a target are counted along with it."""
+    def _target_indexes(self, target: str | None) -> set[int]:
+        """Return the indexes of the targets to examine.
+
+        Targets with the same key may share a fingerprint, which names requests without an id. So all of them
+        are counted together.
+        """
         if target is None:
             return set(range(len(self._targets)))
-        twins = {each.twin for each in self._targets if each.id == target}
-        return {index for index, each in enumerate(self._targets) if each.twin in twins}
+        keys = {each.key for each in self._targets if each.id == target}
+        return {index for index, each in enumerate(self._targets) if each.key in keys}
 
     def _request(self, draft: Draft, target: _Target, sample: int, ordinals: Ordinals | None) -> Request:
         params = {**target.params, **draft.params} if draft.params else target.params
@@ -221,7 +223,7 @@ class JobSource:
         return Request(name, mark, target.id, target.model, draft.messages, params, metadata)
 
     def _name(self, stem: tuple[str, ...], draft: Draft | BadDraft, target: _Target, sample: int) -> str:
-        """The id: row, prompt, model, matrix, sample; what there is only one of is left out."""
+        """Return the id: row, prompt, model, matrix, sample; parts with only one value are omitted."""
         if self._composed.is_unique:
             parts = [*stem]
             if len(draft.targets) > 1:
@@ -229,14 +231,14 @@ class JobSource:
             parts += draft.variant
             if self.job.samples > 1:
                 parts.append(str(sample))
-            return "/".join(parts) or self._lone
+            return "/".join(parts) or self._default_name
         row, prompt = (stem[0], stem[1:]) if self._has_rows else ("", stem)
         model = (target.id,) if len(draft.targets) > 1 else ()
-        return self._composed.name(row, (*prompt, *model, *draft.variant), sample) or self._lone
+        return self._composed.name(row, (*prompt, *model, *draft.variant), sample) or self._default_name
 
 
 def _params_of(sample: int, params: JSONObject) -> JSONObject:
-    """A seed belongs to the first sample, and the next ones to those after it: equal seeds, equal answers."""
+    """Give the first sample the seed, and later ones the next: equal seeds mean equal answers."""
     seed = params.get("seed")
     return {**params, "seed": seed + sample - 1} if isinstance(seed, int) else params
 

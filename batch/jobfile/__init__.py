@@ -1,14 +1,13 @@
-"""Job files: text becomes a ``JobFile``, or every mistake in it with its line.
+"""Job files: text becomes a ``JobFile``, or a list of all errors with their lines.
 
-Bytes are read and decoded (``files``), judged as YAML events (``events``), composed to a plain tree with
-the places of its values (``trees``), checked for shape (``schema``, ``explain``), and resolved to what is
-meant (``resolve``, ``models``, ``prompts``). A JSONL job file is read as a stream (``jsonl``, ``rows``,
-``survey``).
+``files`` reads and decodes the bytes. ``syntax`` checks the YAML events, composes a plain tree with the
+places of its values, and reads JSONL job files as streams. ``schema`` checks names and types, and ``resolve``
+applies defaults and reads prompt files.
 """
 
 from __future__ import annotations
 
-from batch.jobfile.init_template import starter
+from batch.jobfile.init_template import job_template
 from batch.jobfile.job import Inputs, JobFile, Message, Model, Prompt, Retries, Timeouts
 from batch.jobfile.load import load, load_mapping
 
@@ -20,7 +19,7 @@ __all__ = [
     "Prompt",
     "Retries",
     "Timeouts",
+    "job_template",
     "load",
     "load_mapping",
-    "starter",
 ]

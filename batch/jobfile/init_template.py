@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 SCHEMA_FILE = "promptjobs.schema.json"
-"""The JSON Schema that stands beside the job file, for editors; ``promptjobs schema`` prints it."""
+"""The JSON Schema next to the job file, for editors; ``promptjobs schema`` prints it."""
 
 _HEAD = """\
 # yaml-language-server: $schema={schema}
@@ -91,7 +91,7 @@ _SYSTEM = {"local": "Summarise the text by quoting its two or three most importa
 _CONCURRENCY = {"local": 2, "openai": 8, "ollama": 2, "vllm": 32, "llama.cpp": 2}
 
 
-def starter(server: str = SERVERS[0]) -> str:
+def job_template(server: str = SERVERS[0]) -> str:
     """Return a commented job file for one of ``SERVERS``. Raise ``KeyError`` for another one."""
     body = _BODY.format(system=_SYSTEM.get(server, _SUMMARISE), concurrency=_CONCURRENCY[server])
     return _HEAD.format(schema=SCHEMA_FILE) + _ENDPOINTS[server] + body

@@ -1,6 +1,6 @@
-"""A job, checked and resolved: what the rest of the house works with.
+"""A checked and resolved job: what the other packages work with.
 
-Which of some models a row of a JSONL job means.
+Also determines which of the models a row of a JSONL job means.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ DOCUMENTS = "files"
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    """Requests and tokens a minute; ``None``: no limit."""
+    """Requests and tokens per minute; ``None``: no limit."""
 
     rpm: float | None = None
     tpm: float | None = None
@@ -41,10 +41,10 @@ USD = "USD"
 
 @dataclass(frozen=True, slots=True)
 class TokenPrice:
-    """What a million tokens of prompts and of answers cost, in ``currency`` (ISO 4217).
+    """The price of a million tokens of prompts and of answers, in ``currency`` (ISO 4217).
 
     ``cached_input`` and ``cache_write`` are the prices of prompt tokens that were read from or written to a
-    cache, ``None``: that of ``input``.
+    cache; ``None``: that of ``input``.
     """
 
     input: float
@@ -59,13 +59,13 @@ class Model:
     """A model on an endpoint. The job's defaults are merged in.
 
     ``id`` is unique in the job and names the target; ``model`` is the name as written. ``base_url`` is
-    ``local``, an http(s) URL, or ``None`` for the provider's own. ``base_urls`` are http(s) URLs in its
-    place where several endpoints serve the model. ``headers``, ``proxy`` and addresses may hold
-    ``${NAME}`` references, which only ``app`` expands. ``engine`` is set where ``base_url`` is ``local``:
-    ``llama``, ``extractive`` or the absolute path of a GGUF file.
+    ``local``, an http(s) URL, or ``None`` for the provider's own. ``base_urls`` are http(s) URLs in its place
+    if several endpoints serve the model. ``headers``, ``proxy`` and addresses may contain ``${NAME}``
+    references, which only ``app`` expands. ``engine`` is set if ``base_url`` is ``local``: ``llama``,
+    ``extractive`` or the absolute path of a GGUF file.
 
-    ``env_proxy``: where there is no ``proxy``, that of the environment may be used. ``mode`` says how an
-    answer is asked for, and ``keep_alive`` whether a connection serves several requests.
+    ``env_proxy``: without a ``proxy``, that of the environment may be used. ``mode`` selects a stream or a
+    whole response, and ``keep_alive`` whether a connection serves several requests.
     """
 
     id: str
@@ -97,9 +97,9 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked: chat messages as templates, the system message first, and ``images``, templates as well.
+    """A prompt: chat messages as templates, the system message first, and ``images``, also templates.
 
-    ``where``, ``line`` and ``column`` say where the job file has it; they are no part of its meaning.
+    ``where``, ``line`` and ``column`` are its place in the job file; they are not part of its content.
     """
 
     id: str | None
@@ -113,7 +113,7 @@ class Prompt:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """How long texts are cut: the tokens of a chunk at most, and how many of them repeat the one before."""
+    """How long texts are split: the maximum tokens of a chunk, and the overlap with the previous one."""
 
     tokens: int
     overlap: int = 0
@@ -121,16 +121,17 @@ class Split:
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """What the prompts are filled with: documents (``files``, glob patterns), or the rows of a ``table``.
+    """The inputs of the prompts: documents (``files``, glob patterns), or the rows of a ``table``.
 
-    Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are refused.
-    ``id_field`` is the column that holds a row's id; ``None``: ``id``, where there is one. ``on_bad_row``:
-    whether a bad row stops the job before anything is sent, or is recorded as failed. ``group_by`` names the
-    fields of metadata that make one row of several results; ``split`` makes several rows of one.
-    ``tables`` are patterns, in place of ``table``, of several files of rows. ``places`` says for each pattern
-    of documents or tables where it is written; one that begins with ``!`` excludes what it matches.
-    ``keep`` names the columns that are copied to each result's metadata. ``on_empty``: whether a blank
-    document or prompt and a null that is printed are an error, skip the row, or are sent as empty text.
+    Patterns are relative to ``base``, the job file's folder. Files outside all of ``trees`` are rejected.
+    ``id_field`` is the column that holds a row's id; ``None``: ``id``, if there is one. ``on_bad_row``:
+    whether an invalid row stops the job before anything is sent, or is recorded as failed.
+
+    ``group_by`` names the metadata fields that group several results into one row; ``split`` makes several
+    rows of one. ``tables`` are patterns of several files of rows, instead of ``table``. ``places`` has the
+    place of each pattern of documents or tables; one that begins with ``!`` excludes its matches. ``keep``
+    names the columns that are copied to each result's metadata. ``on_empty``: whether a blank document or
+    prompt and a printed null are an error, skip the row, or are sent as empty text.
     """
 
     base: Path
@@ -151,15 +152,15 @@ class Inputs:
 
     @property
     def skips(self) -> bool:
-        """Whether a bad row is recorded as failed while the others are sent."""
+        """Whether an invalid row is recorded as failed while the others are sent."""
         return self.on_bad_row == "skip"
 
 
 @dataclass(frozen=True, slots=True)
 class Retries:
-    """How often one request is sent, and the back-off between (seconds).
+    """How often one request is sent, and the backoff between attempts (seconds).
 
-    ``validation_retries`` are for answers that are not what the response format demands.
+    ``validation_retries`` are for answers that do not match the response format.
     """
 
     max_attempts: int = 8
@@ -170,7 +171,7 @@ class Retries:
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Limits in seconds; ``total`` is ``None`` where an answer may take as long as it flows."""
+    """Limits in seconds; ``total`` is ``None`` if an answer may take any time while output arrives."""
 
     connect: float = 10.0
     first_byte: float = 300.0
@@ -190,7 +191,7 @@ class Failures:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Where one run stops; ``None``: it does not. ``time`` is in seconds, ``cost`` in the prices' money."""
+    """Limits of one run; ``None``: no limit. ``time`` is in seconds, ``cost`` in the prices' currency."""
 
     cost: float | None = None
     tokens: int | None = None
@@ -205,16 +206,17 @@ def currency_of(models: Iterable[Model]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class JobFile:
-    """A job without mistakes.
+    """A valid job.
 
-    A YAML job has ``prompts`` and perhaps ``inputs``, and ``matrix``, the variables of each combination.
-    Every question is asked ``samples`` times. A JSONL job has ``rows``, the file to be streamed;
-    ``system``, which stands before the messages of every row without a system message of its own; and
-    ``default_targets``, the ids of the models that a row without a model goes to.
-    ``order`` is that of the output's lines, ``include`` what they hold besides the answer (``messages``).
-    ``on_change`` says what happens to the succeeded answer of a request that has changed.
-    ``path`` is the job file, or the folder that a mapping's paths are relative to; ``bounds`` say which files
-    it may name.
+    A YAML job has ``prompts`` and optional ``inputs``, and ``matrix``, the variables of each combination.
+    Every prompt is sent ``samples`` times. A JSONL job has ``rows``, the file to be streamed; ``system``, the
+    system message for rows without one; and ``default_targets``, the ids of the models for rows without a
+    model.
+
+    ``order`` is that of the output's lines, ``include`` what they contain besides the answer (``messages``).
+    ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
+    job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
+    name. ``notices`` are sentences about what is allowed in the file but probably not intended.
     """
 
     name: str
@@ -241,6 +243,7 @@ class JobFile:
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
+    notices: tuple[str, ...] = field(default=(), compare=False)
 
     @property
     def currency(self) -> str:
@@ -249,6 +252,6 @@ class JobFile:
 
 
 def targets_of(name: str, models: Sequence[Model]) -> tuple[Model, ...]:
-    """The model of that id, or else those of that model name."""
+    """Return the model with that id, or else those with that model name."""
     by_id = tuple(model for model in models if model.id == name)
     return by_id or tuple(model for model in models if model.model == name)

@@ -1,4 +1,4 @@
-"""Reading a job: from a YAML file, from a JSONL file with settings, or from a mapping in memory."""
+"""Load a job: from a YAML file, from a JSONL file with settings, or from a mapping in memory."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import Findings
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 from batch.files import read_text
 from batch.jobfile.paths import bounds_of
 from batch.jobfile.resolve.job_file import Setting, resolve
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
 
 _ROWS = (".jsonl", ".ndjson")
-# A flag for one of these stands in for the whole group.
+# A flag for one of these replaces the whole group.
 _GROUPS = (("model", "models"), ("prompt", "messages", "prompts"), ("api_key_env", "api_key_file"))
 
 
@@ -35,14 +35,14 @@ def load(
     has_price: HasPrice = has_own_price,
     home: Path | None = None,
 ) -> JobFile:
-    """Read the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
+    """Load the job file at ``path``: YAML, or JSONL with the keys of ``settings`` (a YAML file).
 
-    ``overrides`` are dotted keys that stand in for those written (``{"params.temperature": 0.2}``); a value
-    that is a ``Path`` is trusted to lead anywhere. ``flags`` names the flag of such a key where that is not
-    ``--set``. ``allow`` adds trees that paths may lead into. ``has_price`` says whether it is known what a
-    model costs. ``home`` is the user's home folder, which is never the root of a job in ``jobs/``.
+    ``overrides`` are dotted keys that replace those in the file (``{"params.temperature": 0.2}``); a value
+    that is a ``Path`` may point anywhere. ``flags`` names the flag of such a key if it is not ``--set``.
+    ``allow`` adds directories that paths may point into. ``has_price`` returns whether the price of a model
+    is known. ``home`` is the user's home folder, which is never the root of a job in ``jobs/``.
 
-    Raises ``JobFileError`` with all mistakes.
+    Raises ``JobFileError`` with all errors.
     """
     bounds = bounds_of(path.parent, allow, home)
     if path.suffix.lower() in _ROWS:
@@ -51,7 +51,7 @@ def load(
         return _load_rows(setting, _Overrides(overrides or {}, flags or {}))
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
-        raise JobFileError([Mistake(str(settings), 0, 0, "", what, f"move them into {path.name}")])
+        raise JobFileError([Diagnostic(str(settings), 0, 0, "", what, f"move them into {path.name}")])
     tree = from_yaml(read_text(path), str(path))
     findings = _Overrides(overrides or {}, flags or {}).put_into(tree)
     setting = Setting(path, bounds, path.stem, bounds, has_price=has_price)
@@ -67,9 +67,9 @@ def load_mapping(
     has_price: HasPrice = has_own_price,
     home: Path | None = None,
 ) -> JobFile:
-    """The same for a mapping with the keys of a YAML job file; its paths are relative to the folder ``base``.
+    """Load a mapping with the keys of a YAML job file; its paths are relative to the folder ``base``.
 
-    Raises ``JobFileError`` with all mistakes; their path is ``job``.
+    Raises ``JobFileError`` with all errors; their path is ``job``.
     """
     tree = from_mapping(job, "job")
     findings = _Overrides(overrides or {}, {}).put_into(tree)
@@ -89,13 +89,13 @@ def _load_rows(setting: Setting, overrides: _Overrides) -> JobFile:
 
 @dataclass(frozen=True, slots=True)
 class _Overrides:
-    """Values in place of those written, and the flags that they come from."""
+    """Values that replace those in the file, and the flags that they come from."""
 
     values: Mapping[str, object]
     flags: Mapping[str, str]
 
     def put_into(self, tree: Tree) -> Findings:
-        """Change the tree; the findings are those of doing so."""
+        """Apply the overrides to the tree; return the errors of doing so."""
         findings = Findings(tree.places)
         for key, value in self.values.items():
             for group in _GROUPS:

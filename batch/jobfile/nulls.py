@@ -1,4 +1,4 @@
-"""Null and NaN in templates: found before they become the words ``None`` and ``nan``."""
+"""Detect null and NaN in templates before they become the words ``None`` and ``nan``."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TEXT_FILTERS = (
     "wordcount",
     "wordwrap",
 )
-"""Jinja's filters that make text of what they are given."""
+"""Jinja's filters that convert their input to text."""
 
 
 class UnprintableError(TemplateRuntimeError):
-    """A value that is no text, such as an address in memory. ``hint`` says what is meant."""
+    """A value that is not text, such as an object's memory address. ``hint`` is the fix."""
 
     def __init__(self, what: str, hint: str) -> None:
         self.hint = hint
@@ -43,7 +43,7 @@ class UnprintableError(TemplateRuntimeError):
 
 
 class EmptyValueError(UnprintableError):
-    """Null or NaN where text is printed. ``column`` names the variable, where one holds it."""
+    """Null or NaN where text is printed. ``column`` names the variable, if one holds it."""
 
     def __init__(self, column: str) -> None:
         name = column.strip("`") or "x"
@@ -52,7 +52,7 @@ class EmptyValueError(UnprintableError):
 
 
 class Unreadable:
-    """A value of an input that cannot be read. ``what`` says what it is; to print it is an error."""
+    """An input value that cannot be read. ``what`` describes it; printing it is an error."""
 
     def __init__(self, what: str) -> None:
         self.what = what
@@ -62,12 +62,12 @@ class Unreadable:
 
 
 def is_null(value: object) -> bool:
-    """Whether a value is null or NaN."""
+    """Return whether a value is null or NaN."""
     return value is None or (isinstance(value, float) and value != value)  # noqa: PLR0124 - NaN
 
 
 def guarded(filters: Mapping[str, Any], *, sends_empty: bool) -> dict[str, Any]:
-    """The filters that make text of a value, which look for nulls first."""
+    """Return the filters that convert to text, wrapped so that they detect nulls first."""
     result = {name: _guard(filters[name], sends_empty=sends_empty) for name in _TEXT_FILTERS}
     result["join"] = _join_guard(filters["join"], sends_empty=sends_empty)
     result["default"] = result["d"] = _default_guard(filters["default"])
@@ -84,7 +84,7 @@ def _checked(value: Any, *, sends_empty: bool) -> Any:
 
 
 def _guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[..., Any]:
-    at = 1 if hasattr(function, "jinja_pass_arg") else 0  # such a filter has its surroundings first
+    at = 1 if hasattr(function, "jinja_pass_arg") else 0  # such a filter takes the context first
 
     @wraps(function)
     def guard(*args: Any, **options: Any) -> Any:
@@ -95,7 +95,7 @@ def _guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[..., 
 
 
 def _join_guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[..., Any]:
-    """``join``, which is given many values, or an attribute of each."""
+    """Guard ``join``, which takes many values, or an attribute of each."""
 
     @wraps(function)
     def guard(context: Any, values: Any, d: str = "", attribute: str | int | None = None) -> Any:
@@ -110,7 +110,7 @@ def _join_guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[
 
 
 def _default_guard(function: Callable[..., Any]) -> Callable[..., Any]:
-    """``default``, which stands in for null and NaN as well."""
+    """Guard ``default``, which replaces null and NaN as well."""
 
     @wraps(function)
     def guard(value: Any, default_value: Any = "", boolean: bool = False) -> Any:
@@ -120,7 +120,7 @@ def _default_guard(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _format_guard(function: Callable[..., Any], *, sends_empty: bool) -> Callable[..., Any]:
-    """``format``, whose further values are put into the first."""
+    """Guard ``format``, which inserts further values into the first."""
 
     @wraps(function)
     def guard(pattern: str, *args: Any, **options: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Where a job file's paths may lead."""
+"""The directories that a job file's paths may point into."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ if TYPE_CHECKING:
 
 
 class OutsideError(ValueError):
-    """A path that leads out of every tree the job may use, or that is no path at all."""
+    """A path outside of every allowed directory, or an invalid path."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """A job file's folder, which its paths are relative to, and the trees that they stay in.
+    """A job file's folder, which its paths are relative to, and the directories that they must stay in.
 
-    All are absolute and free of symlinks. The first tree is the job's root.
+    All are absolute and free of symlinks. The first directory is the job's root.
     """
 
     base: Path
@@ -31,51 +31,52 @@ class Bounds:
         return self.trees[0]
 
     def resolve(self, written: str | Path, *, trusted: bool = False, hidden: bool = False) -> Path:
-        """The absolute path, symlinks resolved.
+        """Return the absolute path, symlinks resolved.
 
-        A ``trusted`` path may lead anywhere. ``hidden`` allows a path that is hidden below the root.
-        Raises ``OutsideError`` where the path leads out of the trees, or is hidden.
+        A ``trusted`` path may point anywhere. ``hidden`` allows a path that is hidden below the root. Raises
+        ``OutsideError`` if the path is outside the directories, or hidden.
         """
         try:
             path = real(self.base / written)
         except ValueError:  # a NUL
             raise OutsideError("not a path") from None
-        complaint = None if trusted else path_complaint(path, self.trees, hidden=hidden)
-        if complaint is not None:
-            raise OutsideError(complaint)
+        problem = None if trusted else path_problem(path, self.trees, hidden=hidden)
+        if problem is not None:
+            raise OutsideError(problem)
         return path
 
-    def complaint(self, resolved: Path, *, hidden: bool = False) -> str | None:
-        """Say why a resolved path is not allowed; ``None`` where it is."""
-        return path_complaint(resolved, self.trees, hidden=hidden)
+    def problem(self, resolved: Path, *, hidden: bool = False) -> str | None:
+        """Return why a resolved path is not allowed; ``None`` if it is."""
+        return path_problem(resolved, self.trees, hidden=hidden)
 
 
-def path_complaint(resolved: Path, trees: Sequence[Path], *, hidden: bool = False) -> str | None:
-    """Say why a resolved path is not allowed; ``None`` where it is.
+def path_problem(resolved: Path, trees: Sequence[Path], *, hidden: bool = False) -> str | None:
+    """Return why a resolved path is not allowed; ``None`` if it is.
 
-    The first of ``trees`` is the job's root. What is hidden below it (``.env``, ``.git/config``) is not for
-    a job file to name, unless ``hidden`` allows it. In the other trees, which the user allows, any path is.
+    The first of ``trees`` is the job's root. A job file cannot name hidden files below it (``.env``,
+    ``.git/config``), unless ``hidden`` allows it. In the other directories, which the user allows, any path
+    is valid.
     """
     root, *others = trees
     if any(resolved.is_relative_to(tree) for tree in others):
         return None
     if not resolved.is_relative_to(root):
-        return f"leads out of {root}"
+        return f"is outside {root}"
     if not hidden and any(part.startswith(".") for part in resolved.relative_to(root).parts):
         return f"is hidden below {root}"
     return None
 
 
 def real(path: Path) -> Path:
-    """The absolute path, symlinks resolved. Unlike ``Path.resolve`` it never raises for circular links."""
+    """Return the absolute path, symlinks resolved. Unlike ``Path.resolve``, never raise for cycles."""
     return Path(os.path.realpath(path))
 
 
 def side_files(output: Path) -> list[Path]:
-    """The symlinks beside an output that its log, its lock, its summary or another side file would be."""
+    """Return the symlinks at the paths of an output's log, lock, summary and other side files."""
     try:
         entries = list(os.scandir(output.parent))
-    except OSError:  # the folder is not there yet
+    except OSError:  # the folder does not exist yet
         return []
     return [
         Path(entry) for entry in entries if entry.name.startswith(f"{output.name}.") and entry.is_symlink()
@@ -85,8 +86,8 @@ def side_files(output: Path) -> list[Path]:
 def bounds_of(folder: Path, allow: Sequence[Path] = (), home: Path | None = None) -> Bounds:
     """Return the bounds of a job file in ``folder``.
 
-    The root is the folder, or its parent where the folder is called ``jobs``; but never ``/`` or the
-    user's ``home``, which hold more than any job needs.
+    The root is the folder, or its parent if the folder is called ``jobs``; but never ``/`` or the user's
+    ``home``, which contain more than any job needs.
     """
     base = real(folder)
     parent = base.parent

@@ -1,4 +1,4 @@
-"""The language of prompts: Jinja2 in its sandbox, undefined names are errors, data is never a template."""
+"""Prompt templates: sandboxed Jinja2; undefined names are errors, data is never a template."""
 
 from __future__ import annotations
 
@@ -23,34 +23,32 @@ if TYPE_CHECKING:
     from jinja2 import Environment
     from jinja2.runtime import Context
 
-MOST = 128 * 2**20
-"""Characters of a rendered text: the largest document and as much again."""
+MAX_LENGTH = 128 * 2**20
+"""Maximum number of characters of a rendered text: twice the largest document."""
 
 PRINTED = " printed"
-"""The filter that judges what is printed. No template can name it."""
+"""The filter that checks what is printed. No template can name it."""
 
-_MOST_BITS = 10_000
+_MAX_BITS = 10_000
 
 
 @pass_context
 def _printable(context: Context, value: object) -> object:
-    """The value, unless it is null or what is left of a forgotten ``()`` or ``|join``."""
+    """Return the value, unless it is null, or the result of a missing ``()`` or ``|join``."""
     if isinstance(value, str | Undefined):
         return value
     if is_null(value):
         raise EmptyValueError(_column(context, value))
     if callable(value):
-        name = getattr(value, "__name__", None) or getattr(value, "name", "…")  # the latter of a macro
-        what = f"the template prints `{name}` itself, and not what it gives"
+        name = getattr(value, "__name__", None) or getattr(value, "name", "…")  # the latter is a macro
+        what = f"the template prints `{name}` itself, not its result"
         raise UnprintableError(what, f"write `{name}()`; or `['{name}']` for a key of that name")
     if isinstance(value, Iterator):
-        what = "the template prints a list that is yet to be made"
+        what = "the template prints a generator, not a list"
         raise UnprintableError(what, "end it with `|join(', ')` or `|list`")
     if isinstance(value, bytes):
         hint = f"leave the column {column} out" if (column := _column(context, value)) else ""
-        raise UnprintableError(
-            "the template prints bytes, which are no text", hint or "leave that column out"
-        )
+        raise UnprintableError("the template prints bytes, not text", hint or "leave that column out")
     if isinstance(value, Unreadable):
         column = _column(context, value)
         raise UnprintableError(f"column {column}: {value.what}" if column else value.what, "leave it out")
@@ -59,12 +57,12 @@ def _printable(context: Context, value: object) -> object:
 
 @pass_context
 def _printable_or_empty(context: Context, value: object) -> object:
-    """The same with nothing in place of each null."""
+    """Return the same, with an empty text for each null."""
     return "" if is_null(value) else _printable(context, value)
 
 
 def _column(context: Context, value: object) -> str:
-    """The variable that holds the value itself, if any does."""
+    """Return the variable that holds this very value, if any."""
     names = [name for name, held in context.parent.items() if held is value]
     return f"`{names[0]}`" if len(names) == 1 else ""
 
@@ -77,27 +75,27 @@ class _Sandbox(ImmutableSandboxedEnvironment):
     def _generate(
         self, source: nodes.Template, name: str | None, filename: str | None, defer_init: bool = False
     ) -> str:
-        """The template's code. What ``~`` joins is printed, so that it is judged as what is printed."""
+        """Return the template's code. Operands of ``~`` are checked like printed values."""
         for joined in source.find_all(nodes.Concat):
             joined.nodes = [nodes.Filter(each, PRINTED, [], [], None, None) for each in joined.nodes]
         return super()._generate(source, name, filename, defer_init)
 
     def call_binop(self, context: Context, operator: str, left: Any, right: Any) -> Any:
-        """The result, unless it would be a number or a text beyond all measure."""
+        """Return the result, unless it would be too large a number or text."""
         if operator == "**" and isinstance(left, int) and isinstance(right, int):
-            if left.bit_length() * right > _MOST_BITS:
-                raise TemplateRuntimeError("a power beyond all measure")
+            if left.bit_length() * right > _MAX_BITS:
+                raise TemplateRuntimeError("a power that is too large")
         elif operator == "*" and (
-            _length(left) * _times(right) > MOST or _length(right) * _times(left) > MOST
+            _length(left) * _times(right) > MAX_LENGTH or _length(right) * _times(left) > MAX_LENGTH
         ):
-            raise TemplateRuntimeError("a text beyond all measure")
+            raise TemplateRuntimeError("a text that is too long")
         elif operator == "%" and isinstance(left, str):
             _check_inserted(right)
         return super().call_binop(context, operator, left, right)
 
 
 def _check_inserted(values: object) -> None:
-    """Raise ``EmptyValueError`` where null would be put into a text."""
+    """Raise ``EmptyValueError`` if null would be inserted into a text."""
     if any(map(is_null, values if isinstance(values, tuple) else (values,))):
         raise EmptyValueError("")
 
@@ -112,28 +110,45 @@ def _times(value: object) -> int:
 
 @cache
 def environment(*, sends_empty: bool = False) -> Environment:
-    """The environment of prompts. Null and NaN are errors, or with ``sends_empty`` print nothing."""
+    """Return the environment of prompts. Null and NaN are errors, or with ``sends_empty`` print nothing."""
     printable = _printable_or_empty if sends_empty else _printable
     result = _Sandbox(
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,
-        # Neither the optimiser nor a finalizer that needs no context: both would evaluate constants while
-        # compiling, and `{{ 9**9**9 }}` would hang a mere check of the file.
+        # Neither the optimizer nor a finalizer without context: both would evaluate constants while
+        # compiling, and `{{ 9**9**9 }}` would block a mere check of the file.
         optimized=False,
         finalize=printable,
     )
-    # Without Jinja's own globals a forgotten column called `dict` or `joiner` is an error, as any other.
+    # Without Jinja's globals, a missing column called `dict` or `joiner` is an error like any other.
     result.globals = {"range": result.globals["range"]}
-    # A prompt is rendered at every reading, and must come out the same, or nothing is ever done.
+    # A prompt must render the same each time; otherwise no result would ever match its request.
     del result.filters["random"]
     result.filters |= guarded(result.filters, sends_empty=sends_empty)
     result.filters[PRINTED] = printable
     return result
 
 
-def syntax_complaint(source: str) -> tuple[str, int] | None:
-    """What is wrong with a template's syntax, and on which of its lines (from 1)."""
+def names_in(source: str) -> tuple[frozenset[str], frozenset[str]]:
+    """Return the variables that a template uses, and those of them that it requires.
+
+    A variable that the template tests with ``is defined``, or gives a default, is not required. A template
+    with invalid syntax uses none.
+    """
+    try:
+        syntax = environment().parse(source)
+    except (TemplateSyntaxError, RecursionError):
+        return frozenset(), frozenset()
+    used = frozenset(meta.find_undeclared_variables(syntax)) - environment().globals.keys()
+    tests = [each.node for each in syntax.find_all(nodes.Test) if each.name in ("defined", "undefined")]
+    defaults = [each.node for each in syntax.find_all(nodes.Filter) if each.name in ("default", "d")]
+    optional = {node.name for node in (*tests, *defaults) if isinstance(node, nodes.Name)}
+    return used, used - optional
+
+
+def syntax_problem(source: str) -> tuple[str, int] | None:
+    """Return the syntax error of a template, and its line (from 1)."""
     try:
         syntax = environment().parse(source)
         if any(True for _ in meta.find_referenced_templates(syntax)):

@@ -6,5 +6,5 @@ import os
 
 from batch.local_model.child import main
 
-# Not sys.exit: that would wait for llama.cpp's threads.
+# Not sys.exit, which would wait for llama.cpp's threads.
 os._exit(main())

@@ -1,4 +1,4 @@
-"""What a dialect asks of an engine and what it gets back, whichever of each it is."""
+"""The interface between dialects and engines: a chat and its answer."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Usage
 
 SUMMARY = "summary"
-"""The canonical model that summarises by quoting; the others answer freely."""
+"""The canonical model that summarizes by quoting; the others answer freely."""
 
 
 class ChatError(Exception):
-    """The request cannot be answered, and why: an HTTP status, a message, and a code for programs."""
+    """The request cannot be answered: an HTTP status, a message, and a code for programs."""
 
     def __init__(self, message: str, code: str = "invalid_request", status: int = 400) -> None:
         self.message = message
@@ -24,13 +24,13 @@ class ChatError(Exception):
         super().__init__(message)
 
     def body(self) -> JSONObject:
-        """The error as both dialects tell it."""
+        """Return the error as both dialects report it."""
         kind = "invalid_request_error" if self.status < 500 else "server_error"
         return {"error": {"message": self.message, "type": kind, "code": self.code}}
 
 
 class Part(Struct, frozen=True):
-    """One part of a message; only parts of text are understood."""
+    """One part of a message; only text parts are supported."""
 
     type: str
     text: str = ""
@@ -43,7 +43,7 @@ class Message(Struct, frozen=True):
     content: str | list[Part] | None = None
 
     def text(self) -> str:
-        """The content as one string. Raises ``ChatError`` for anything but text."""
+        """Return the content as one string. Raises ``ChatError`` for anything but text."""
         if isinstance(self.content, str):
             return self.content
         parts = self.content or []
@@ -53,7 +53,7 @@ class Message(Struct, frozen=True):
 
 
 class Sampling(Struct, frozen=True, omit_defaults=True):
-    """The parameters that an engine may obey, by OpenAI's names; ``None`` where the request has none."""
+    """The parameters that an engine may use, by OpenAI's names; ``None`` if the request has none."""
 
     temperature: float | None = None
     top_p: float | None = None
@@ -82,18 +82,18 @@ class Chat(Struct, frozen=True):
 
 
 class Ending(Struct, frozen=True):
-    """How an answer ended, and what it took."""
+    """How an answer ended, and its usage."""
 
     finish_reason: Literal["stop", "length"]
     usage: Usage
 
 
 OnDelta: TypeAlias = Callable[[str], bool]
-"""Takes the next piece of the answer; says whether anybody still wants the rest."""
+"""Takes the next piece of the answer; returns whether the rest is still needed."""
 
 
 class Engine(Protocol):
-    """Answers chats. ``answer`` may be called from as many threads at once as ``parallel`` says."""
+    """Answers chats. ``answer`` may be called from ``parallel`` threads at once."""
 
     @property
     def name(self) -> str:
@@ -102,7 +102,7 @@ class Engine(Protocol):
 
     @property
     def served_by(self) -> str:
-        """The name of the model that answers, as replies give it."""
+        """The name of the model that answers, as in replies."""
         ...
 
     @property
@@ -111,8 +111,8 @@ class Engine(Protocol):
         ...
 
     def answer(self, chat: Chat, on_delta: OnDelta) -> Ending:
-        """Answer in pieces, and block until the end, or until nobody wants the rest.
+        """Answer in pieces, and block until the end, or until the rest is no longer needed.
 
-        Raises ``ChatError``, before the first piece where the request itself is at fault.
+        Raises ``ChatError``; before the first piece if the request itself is invalid.
         """
         ...

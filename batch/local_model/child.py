@@ -1,14 +1,14 @@
 """The process of the embedded endpoint: ``python -m batch.local_model --engine …``.
 
-It belongs to a parent that holds a pipe to its standard input, and lives by these rules:
+It belongs to a parent that holds a pipe to its standard input, and follows these rules:
 
-1. Once it accepts requests, it says so in one JSON line on standard output (``endpoint``); if it cannot
-   start, that line says why, and the exit code is 1.
-2. It ends at SIGTERM, at once, by the signal's default action: llama.cpp hangs when it is taken down in
+1. Once it accepts requests, it prints one JSON line on standard output (``endpoint``). If it cannot start,
+   that line contains the error, and the exit code is 1.
+2. It ends at SIGTERM, immediately, by the signal's default action: llama.cpp hangs if it is shut down in
    order while it answers.
-3. It ignores SIGINT, which a terminal sends to the whole process group: the parent still wants its answers.
-4. It ends when its standard input does: then the parent is gone, however it died. A process that the parent
-   has forked may hold that pipe open, so that on Linux the kernel is asked to tell, too.
+3. It ignores SIGINT, which a terminal sends to the whole process group: the parent still needs its answers.
+4. It ends when its standard input does: then the parent has ended. Another child process of the parent may
+   hold that pipe open, so on Linux the kernel also sends a signal.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _PR_SET_PDEATHSIG = 1
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Serve until killed; returns only where it could not start."""
+    """Serve until killed; return only if the endpoint could not start."""
     args = _parser().parse_args(argv)
     _tie_to_parent()
     given = os.environ.pop(KEY_VARIABLE, "")
@@ -59,9 +59,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def load(engine: str, weights: Path | None) -> tuple[Engine, str | None]:
-    """The engine by its name or GGUF path, ready to answer, and the hash of the file it has loaded.
+    """Load the engine by its name or GGUF path; return it and the hash of the loaded file.
 
-    Engine ``llama`` takes the default weights from ``weights``, and no others. Raises ``LocalModelError``.
+    Engine ``llama`` uses the default weights from ``weights``, and no others. Raises ``LocalModelError``.
     """
     if engine == "extractive":
         return ExtractiveEngine(), None
@@ -114,15 +114,15 @@ def _tie_to_parent() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     if sys.platform == "linux":
-        _be_told_of_death(os.getppid())
+        _request_death_signal(os.getppid())
     threading.Thread(target=_end_with_stdin, name="parent-watch", daemon=True).start()
 
 
-def _be_told_of_death(parent: int) -> None:
-    """Have the kernel signal the parent's death, and end with it.
+def _request_death_signal(parent: int) -> None:
+    """Request a signal from the kernel when the parent ends, and end with it.
 
-    The signal comes at the end of the parent's *thread* that started this process, too, hence the look at
-    who the parent is.
+    The signal is also sent at the end of the parent's *thread* that started this process, so check whether
+    the parent still runs.
     """
 
     def end_if_orphan(_signal: int, _frame: object) -> None:
@@ -140,7 +140,7 @@ def _end_with_stdin() -> None:
 
 
 def _claimed_stdout() -> BinaryIO:
-    """Standard output for the one line alone; whatever else writes there goes to standard error."""
+    """Reserve standard output for the one line; other output goes to standard error."""
     claimed = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     return claimed

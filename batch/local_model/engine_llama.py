@@ -1,6 +1,6 @@
 """The engine with a real language model, run by llama.cpp inside this process.
 
-Only ``summary`` is held to a grammar; the other models answer freely, each with the same weights.
+Only ``summary`` uses a grammar; the other models answer freely, with the same weights.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 CONTEXT = 4096
-"""Tokens that a conversation and its answer may have together."""
+"""The maximum tokens of a conversation and its answer together."""
 _PARALLEL = 2
-_MOST_CHARACTERS_PER_TOKEN = 16
+_MAX_CHARACTERS_PER_TOKEN = 16
 _SUMMARY_PROMPT = "You summarise a text by quoting its most important sentences."
 
 
 class LlamaEngine:
-    """A GGUF file, loaded. Cannot be unloaded while it answers: it lives as long as its process."""
+    """A loaded GGUF file. It cannot be unloaded while it answers, so it stays until the process ends."""
 
     name = "llama"
     parallel = _PARALLEL
@@ -49,22 +49,22 @@ class LlamaEngine:
 
 
 def request_body(chat: Chat) -> JSONObject:
-    """What llama.cpp is asked. Raises ``ChatError`` for what it must not even be tried with."""
+    """Return the body of the request to llama.cpp. Raises ``ChatError`` if it is certain to fail."""
     messages = [{"role": _role(message), "content": message.text()} for message in chat.messages]
-    if sum(len(message["content"]) for message in messages) > CONTEXT * _MOST_CHARACTERS_PER_TOKEN:
+    if sum(len(message["content"]) for message in messages) > CONTEXT * _MAX_CHARACTERS_PER_TOKEN:
         raise _context_exceeded(f"the messages are longer than {CONTEXT} tokens can be")
     body = {
         "messages": messages,
         "stream": True,
         "stream_options": {"include_usage": True},
-        "cache_prompt": False,  # an answer must not depend on what was asked before
+        "cache_prompt": False,  # an answer must not depend on earlier requests
         **msgspec.to_builtins(chat.sampling),
     }
     return _held_to_quoting(body, chat) if chat.model == SUMMARY else body
 
 
 def _role(message: Message) -> str:
-    """OpenAI's newer name for the system's role is unknown to models' templates."""
+    """Map OpenAI's newer name of the system role, which models' templates do not know."""
     return "system" if message.role == "developer" else message.role
 
 
@@ -80,9 +80,9 @@ def _held_to_quoting(body: JSONObject, chat: Chat) -> JSONObject:
 
 
 class _ChunkReader:
-    """llama.cpp's callback: passes the text on and remembers the end. True stops the generation.
+    """llama.cpp's callback: pass the text on and record the end. Return true to stop the generation.
 
-    It must not raise, since what it raises is lost on the way through llama.cpp.
+    It must not raise: llama.cpp would lose the exception.
     """
 
     def __init__(self, on_delta: OnDelta) -> None:
@@ -103,7 +103,7 @@ class _ChunkReader:
         return False
 
     def ending(self) -> Ending:
-        """How it ended. Raises ``ChatError`` if llama.cpp reported one."""
+        """Return how the answer ended. Raises ``ChatError`` if llama.cpp reported an error."""
         if self._error is not None:
             raise _translated(self._error)
         return Ending("length" if self._finish_reason == "length" else "stop", self._usage)
@@ -128,11 +128,11 @@ def _load(weights: Path) -> Any:
     params.n_ctx = CONTEXT * _PARALLEL
     params.n_parallel = _PARALLEL
     params.verbosity = -1
-    # Reading a prompt gains from every core. Writing a token is so little work that waiting for each other
-    # costs the threads more than they gain.
+    # Reading a prompt benefits from every core. Writing a token is so little work that synchronizing
+    # the threads costs more than they gain.
     params.cpuparams_batch.n_threads = _cores()
     params.cpuparams.n_threads = max(1, _cores() // 2)
-    # llama.cpp opens a port of its own, which nobody here uses: nobody else shall either.
+    # llama.cpp opens a port of its own, which must not be usable: protect it.
     params.hostnames = ["127.0.0.1"]
     params.port = 0
     params.api_keys = [secrets.token_urlsafe(32)]
@@ -145,7 +145,7 @@ def _load(weights: Path) -> Any:
 
 
 def _cores() -> int:
-    """The cores that this process may use."""
+    """Return the number of cores that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -160,10 +160,10 @@ def _import_xllamacpp() -> Any:
 
 def _import_hint(error: ImportError) -> str:
     if isinstance(error, ModuleNotFoundError):
-        return "engine llama needs xllamacpp: pip install 'promptjobs[local]', or say `engine: extractive`"
+        return "engine llama needs xllamacpp: pip install 'promptjobs[local]', or use `engine: extractive`"
     if "libgomp" in str(error):
         return (
             "llama.cpp needs the system library libgomp.so.1: `apt install libgomp1` on Debian and Ubuntu, "
-            "`dnf install libgomp` on Fedora; or say `engine: extractive`"
+            "`dnf install libgomp` on Fedora; or use `engine: extractive`"
         )
-    return f"llama.cpp cannot be loaded: {error}; or say `engine: extractive`"
+    return f"llama.cpp cannot be loaded: {error}; or use `engine: extractive`"

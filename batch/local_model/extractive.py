@@ -1,13 +1,13 @@
-"""A summary by arithmetic: the two or three sentences that stand for a text, word for word.
+"""A summary by arithmetic: the two or three sentences that represent a text, word for word.
 
-Each sentence is a bag of words. The words of the whole text make the centroid; a sentence scores by its
-cosine to it, a little more if it opens the text or closes it. Sentences are picked one by one, each time
-the one that scores best and repeats least what is picked already (maximal marginal relevance, Carbonell
-and Goldstein 1998), and are given in the order of the text.
+Each sentence is a bag of words. The words of the whole text are the centroid. A sentence scores by its cosine
+to it, a little more if it is the first or the last. Sentences are selected one by one, each time the one with
+the best score and the least repetition (maximal marginal relevance, Carbonell and Goldstein 1998), and are
+returned in the order of the text.
 
-There is no list of stop words, since the language is not known: a word that stands in most sentences says
-nothing about any of them, and is left out. Scripts without spaces between words are read in pairs of
-characters. The same text always gives the same summary.
+There is no list of stop words, since the language is unknown: a word in most sentences does not distinguish
+them, and is ignored. Scripts without spaces between words are read in pairs of characters. The same text
+always gives the same summary.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 VERSION = "1"
-"""Raised when a text's summary may change; part of the identity of a request."""
+"""Incremented when a text's summary may change; part of the identity of a request."""
 
 _WORD = re.compile(r"[^\W\d_]+")
 _UNSPACED = re.compile(r"[\u0e00-\u0eff\u3040-\u30ff\u3400-\u9fff]+")
@@ -31,18 +31,18 @@ _RELEVANCE = 0.5
 """Weight of the score against redundancy."""
 _EDGE_BONUS = 0.1
 _FULL_LENGTH = 6
-"""Words from which a sentence counts in full; shorter ones score less in proportion."""
+"""Words from which a sentence counts in full; shorter ones score proportionally less."""
 
 Bag = Counter[str]
 
 
 def summary_length(available: int) -> int:
-    """How many of a text's sentences make its summary: all up to two, two up to five, then three."""
+    """Return how many of a text's sentences make its summary: all up to two, two up to five, then three."""
     return min(available, 2 if available < 6 else 3)
 
 
 def summarise(text: str) -> list[str]:
-    """The sentences of the summary, in the order of the text; empty where the text has none."""
+    """Return the sentences of the summary, in the order of the text; empty if the text has none."""
     found = quotable(text)
     bags = _without_common_words([Counter(_words(sentence)) for sentence in found])
     scores = _scores(bags)
@@ -64,7 +64,7 @@ def _words(sentence: str) -> list[str]:
 
 
 def _without_common_words(bags: Sequence[Bag]) -> list[Bag]:
-    """The bags without words of more than half the sentences, where there are enough to tell."""
+    """Return the bags without words of more than half the sentences, if there are enough sentences."""
     if len(bags) < 4:
         return list(bags)
     spread = Counter(word for bag in bags for word in bag)

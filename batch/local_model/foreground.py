@@ -1,4 +1,4 @@
-"""The embedded endpoint for people: in the foreground, until a signal."""
+"""Run the embedded endpoint in the foreground, until a signal."""
 
 from __future__ import annotations
 
@@ -32,18 +32,17 @@ async def serve(
     announce: Callable[[Endpoint], None],
     progress: Progress,
 ) -> None:
-    """Serve ``engine`` until SIGINT or SIGTERM; ``announce`` is told once it accepts requests.
+    """Serve ``engine`` until SIGINT or SIGTERM; call ``announce`` once it accepts requests.
 
-    Without a ``key``, the endpoint makes a random one; on an address that others can reach, it must be
-    given. Without ``auth`` it asks for none, which is for loopback addresses. Raises ``UsageError`` where
-    the address does not fit, and ``LocalModelError`` where the endpoint cannot start or ends by itself.
+    Without a ``key``, the endpoint creates a random one; on an address that other machines can reach, it is
+    required. Without ``auth``, no key is needed, which is only allowed on loopback addresses. Raises
+    ``UsageError`` for an invalid address, and ``LocalModelError`` if the endpoint cannot start or ends
+    unexpectedly.
     """
     if not auth and not is_loopback(host):
-        raise UsageError(
-            f"{host} can be reached by others: --no-auth is for loopback addresses, such as 127.0.0.1"
-        )
+        raise UsageError(f"{host} is reachable from other machines: --no-auth is only for loopback addresses")
     if not key and not is_loopback(host):
-        raise UsageError(f"{host} can be reached by others: give the key that they are to show")
+        raise UsageError(f"{host} is reachable from other machines: a key is required (`--api-key-env`)")
     error: LocalModelError | None = None
     async with anyio.create_task_group() as tasks:
         await tasks.start(_cancel_at_signal, tasks.cancel_scope)
@@ -56,7 +55,7 @@ async def serve(
             ):
                 announce(endpoint)
                 code = await child.wait()
-                error = LocalModelError(f"the embedded endpoint has ended by itself (exit code {code})")
+                error = LocalModelError(f"the embedded endpoint ended unexpectedly (exit code {code})")
         except LocalModelError as caught:
             error = caught  # raised outside the task group, which would wrap it in a group
         tasks.cancel_scope.cancel()
@@ -67,7 +66,7 @@ async def serve(
 async def _cancel_at_signal(
     scope: anyio.CancelScope, *, task_status: TaskStatus[None] = anyio.TASK_STATUS_IGNORED
 ) -> None:
-    """Cancel the scope at the first signal, also while the endpoint is being started."""
+    """Cancel the scope at the first signal, also while the endpoint is starting."""
     with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
         task_status.started()
         await anext(signals)

@@ -1,9 +1,9 @@
-"""The grammar that makes a small model quote: it may say sentences of the text, and nothing else.
+"""The grammar that makes a small model quote: it may use sentences of the text, and nothing else.
 
-A model of 135 million parameters invents facts freely when it summarises, so it is not asked to write but
-to choose. It also has a strong lead bias: left to choose among all sentences, it copies the first three of
-any text. So the text is cut into as many parts as the summary has sentences (beginning and end, or
-beginning, middle and end), and the model chooses one sentence of each part.
+A model of 135 million parameters often invents facts when it summarizes, so it chooses sentences instead of
+writing. It also has a strong lead bias: from all sentences, it would copy the first three of any text. So the
+text is cut into as many parts as the summary has sentences (beginning and end, or beginning, middle and end),
+and the model chooses one sentence of each part.
 
 The result is in GBNF, llama.cpp's notation. Its size is linear in that of the text.
 """
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def summary_grammar(text: str) -> str | None:
-    """A GBNF grammar for two or three different sentences of ``text`` in its order, spaces between them.
+    """Return a GBNF grammar for two or three different sentences of ``text`` in its order, joined by spaces.
 
-    Where the text has only one sentence, the grammar admits that one; ``None`` where it has none.
+    If the text has only one sentence, the grammar accepts that one; ``None`` if it has none.
     """
     found = quotable(text)
     if not found:
@@ -35,13 +35,13 @@ def summary_grammar(text: str) -> str | None:
 
 
 def parts(found: Sequence[str], count: int) -> list[Sequence[str]]:
-    """The sequence cut into ``count`` runs whose lengths differ by at most one; needs ``count`` items."""
+    """Cut the sequence into ``count`` runs whose lengths differ by at most one; needs ``count`` items."""
     cuts = [len(found) * n // count for n in range(count + 1)]
     return [found[start:end] for start, end in pairwise(cuts)]
 
 
 def literal(text: str) -> str:
-    """A GBNF string literal of exactly this text, in printable ASCII."""
+    """Return a GBNF string literal of exactly this text, in printable ASCII."""
     return '"' + "".join(map(_escaped, text)) + '"'
 
 

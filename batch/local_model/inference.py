@@ -1,4 +1,4 @@
-"""From the event loop to the engine's threads and back: first come, first served."""
+"""Run the engine's threads from the event loop: first come, first served."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ if TYPE_CHECKING:
 
 
 class Inference:
-    """Runs an engine in as many threads as it can use; further chats wait in the order they came."""
+    """Runs an engine in as many threads as it can use; further chats wait in order of arrival."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._threads = ThreadPoolExecutor(engine.parallel, thread_name_prefix="inference")
 
     async def answer(self, chat: Chat, send: Callable[[str], Awaitable[None]]) -> Ending:
-        """Answer a chat, with each piece of text handed to ``send`` as it comes.
+        """Answer a chat, passing each piece of text to ``send``.
 
-        When cancelled, or when ``send`` raises, a chat that waits is dropped and one that is being
-        answered stops at its next piece. Raises ``ChatError``.
+        When cancelled, or when ``send`` raises, a waiting chat is dropped and one that is being answered
+        stops at its next piece. Raises ``ChatError``.
         """
         loop = asyncio.get_running_loop()
         pieces: asyncio.Queue[str | None] = asyncio.Queue()
@@ -45,5 +45,5 @@ class Inference:
             job.cancel()
 
     def close(self) -> None:
-        """Take no more chats and drop those that wait."""
+        """Accept no more chats and drop those that wait."""
         self._threads.shutdown(wait=False, cancel_futures=True)

@@ -1,4 +1,4 @@
-"""Starts the embedded endpoint in a process of its own, and ends it, whatever happens between."""
+"""Start the embedded endpoint in a process of its own, and end it in any case."""
 
 from __future__ import annotations
 
@@ -30,13 +30,16 @@ if TYPE_CHECKING:
 _PATIENCE = 2.0
 """Seconds from SIGTERM to SIGKILL."""
 _MAX_LINE = 64 * 1024
-_LAST_WORDS = 4000
+_STDERR_TAIL = 4000
 """Bytes of the child's standard error that are read for an error message."""
 _ENVIRONMENT = {"OMP_WAIT_POLICY": "PASSIVE"}
-"""Threads of llama.cpp that wait for each other sleep: where they spin instead, as is libgomp's habit, one
-busy neighbour on the machine makes every answer many times slower."""
+"""Makes waiting threads of llama.cpp sleep.
+
+By default libgomp lets them spin, so that one busy neighbor on the machine makes every answer many times
+slower.
+"""
 _BOOT = "import sys; sys.path.append(sys.argv.pop(1)); import batch.local_model.__main__"
-"""Runs the child with the code that runs here, found even in a checkout that is not installed."""
+"""Runs the child with the same code as this process, even in a checkout that is not installed."""
 
 
 @asynccontextmanager
@@ -50,12 +53,12 @@ async def started(
     key: str | None = None,
     auth: bool = True,
 ) -> AsyncIterator[tuple[Endpoint, Process]]:
-    """A running endpoint, and its process for those who must know when it ends.
+    """Run the endpoint in this context, and yield it with its process.
 
-    ``engine`` is ``llama``, ``extractive`` or the absolute path of a GGUF file. The default weights are
-    fetched into ``cache`` where they are missing; ``progress`` hears of it in a worker thread. ``key`` is
-    what clients must show; without one, the endpoint makes a random one. Raises ``LocalModelError`` where
-    it cannot start. Without ``auth`` it asks for no key, on a loopback address only.
+    ``engine`` is ``llama``, ``extractive`` or the absolute path of a GGUF file. Missing default weights are
+    downloaded into ``cache``; ``progress`` is called in a worker thread. ``key`` is what clients must send;
+    without one, the endpoint creates a random one. Raises ``LocalModelError`` if it cannot start. Without
+    ``auth`` it requires no key, on a loopback address only.
     """
     arguments = ["--engine", engine, "--host", host, "--port", str(port)]
     if not auth:
@@ -80,7 +83,7 @@ async def started(
 
 
 async def _weights(cache: Path, progress: Progress) -> Path:
-    """The weights, fetched in a thread that gives up when this task is cancelled."""
+    """Return the weights, downloaded in a thread that stops when this task is cancelled."""
 
     def tick(done: int, total: int) -> None:
         anyio.from_thread.check_cancelled()
@@ -90,35 +93,35 @@ async def _weights(cache: Path, progress: Progress) -> Path:
 
 
 def _command(arguments: list[str]) -> list[str]:
-    """The child's command line; ``-P`` keeps the modules of the current directory out of it."""
+    """Return the child's command line; ``-P`` excludes the modules of the current directory."""
     root = Path(__file__).parent.parent.parent
     return [sys.executable, "-P", "-c", _BOOT, str(root), *arguments]
 
 
 async def _announced(process: Process, stderr: IO[bytes]) -> Endpoint:
-    """The endpoint that the child announces. Raises ``LocalModelError`` if it announces none."""
+    """Return the endpoint that the child announces. Raises ``LocalModelError`` if it announces none."""
     assert process.stdout is not None  # noqa: S101 (asked for a pipe)
     try:
         line = await BufferedByteReceiveStream(process.stdout).receive_until(b"\n", _MAX_LINE)
-        said = decode(line)
+        output = decode(line)
     except (anyio.IncompleteRead, anyio.DelimiterNotFound, msgspec.DecodeError) as error:
         with anyio.move_on_after(_PATIENCE):
-            await process.wait()  # it may still be writing its last words
-        raise LocalModelError(_death_notice(process.returncode, stderr)) from error
-    if isinstance(said, Endpoint):
-        return said
-    raise LocalModelError(said)
+            await process.wait()  # it may still be writing its last output
+        raise LocalModelError(_exit_message(process.returncode, stderr)) from error
+    if isinstance(output, Endpoint):
+        return output
+    raise LocalModelError(output)
 
 
-def _death_notice(code: int | None, stderr: IO[bytes]) -> str:
-    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _LAST_WORDS))
+def _exit_message(code: int | None, stderr: IO[bytes]) -> str:
+    stderr.seek(max(0, stderr.seek(0, os.SEEK_END) - _STDERR_TAIL))
     lines = stderr.read().decode(errors="replace").splitlines()[-10:]
-    said = "; its last words:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
-    return f"the embedded endpoint ended before it was ready (exit code {code}){said}"
+    output = "; its last output:\n" + "\n".join(f"  {line}" for line in lines) if lines else ""
+    return f"the embedded endpoint ended before it was ready (exit code {code}){output}"
 
 
 async def _end(process: Process) -> None:
-    """End the child and wait for it, even where this task is cancelled."""
+    """End the child and wait for it, even if this task is cancelled."""
     with anyio.CancelScope(shield=True):
         with anyio.move_on_after(_PATIENCE), suppress(ProcessLookupError):
             process.terminate()

@@ -1,15 +1,15 @@
-"""Sentences of a plain text, in any language that ends them with a stop.
+"""Split plain text into sentences, in any language that ends them with a stop.
 
-White space is normalised first: a paragraph's runs of it become one space. A blank line ends a sentence
-in any case, so that a heading or an instruction above a text never runs into the text's first sentence.
+White space is normalized first: runs of it within a paragraph become one space. A blank line always ends a
+sentence, so that a heading or an instruction above a text never joins the text's first sentence.
 
-The rules are few and lean towards too long a sentence rather than a broken one, because what is found
-here is quoted word for word:
+The rules are few and prefer too long a sentence to a broken one, because the sentences are quoted word for
+word:
 
 1. A stop is one or more of ``.!?…``, with the quotes and brackets that close after it.
-2. It ends a sentence where a space follows and the next letter is not a small one.
+2. It ends a sentence if a space follows and the next letter is not lower case.
 3. A single full stop does not end one after an abbreviation, an initial, or a number that opens it ("1.").
-4. The full-width stops ``。！？`` end a sentence wherever they stand, with no space asked for.
+4. The full-width stops ``。！？`` always end a sentence, even without a space.
 """
 
 from __future__ import annotations
@@ -39,25 +39,24 @@ _BEFORE_NUMBERS = re.compile(
 
 
 def normalise(text: str) -> str:
-    """The text with every run of white space as one space, and none at its ends."""
+    """Return the text with every run of white space as one space, and none at its ends."""
     return " ".join(text.split())
 
 
 def sentences(text: str) -> list[str]:
-    """All sentences in order, white space normalised; none is empty.
+    """Return all sentences in order, white space normalized; none is empty.
 
-    Joined with single spaces they give ``normalise(text)`` back, but for full-width stops, where the text
-    may have no space between two sentences.
+    Joined with single spaces they equal ``normalise(text)``, except for full-width stops, after which the
+    text may have no space.
     """
     return [sentence for part in _BLANK_LINE.split(text) for sentence in _split(normalise(part))]
 
 
 def quotable(text: str) -> list[str]:
-    """The different sentences that are fit to be quoted, in order.
+    """Return the different sentences that can be quoted, in order.
 
-    What has no stop at its end (headings, lists, an instruction with a colon) is left out where the text
-    has at least two sentences that do; so is what holds control characters. Of sentences that are the
-    same, the first counts.
+    Sentences without a stop (headings, lists, an instruction with a colon) are omitted if the text has at
+    least two with one; so are those with control characters. Of equal sentences, the first counts.
     """
     clean = [s for s in dict.fromkeys(sentences(text)) if not _has_control_characters(s)]
     ended = [s for s in clean if _ENDED.search(s)]
@@ -76,7 +75,7 @@ def _split(paragraph: str) -> list[str]:
 
 
 def _ends_sentence(match: re.Match[str], before: str) -> bool:
-    """Whether a stop ends its sentence; ``before`` is the sentence up to the stop."""
+    """Return whether a stop ends its sentence; ``before`` is the sentence up to the stop."""
     if not match["stop"]:
         return True
     if match["next"] and match["next"].islower():

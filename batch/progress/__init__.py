@@ -1,4 +1,4 @@
-"""How a run tells a person what it does: a bar on a terminal, dated lines elsewhere.
+"""Progress reports of a run: a bar on a terminal, dated lines elsewhere.
 
-Both write to the text stream that they are given, and decide nothing about terminals or colours.
+Both write to the text stream that they are given, and do not decide about terminals or colors.
 """

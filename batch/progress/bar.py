@@ -1,4 +1,4 @@
-"""A tqdm bar on a terminal; trouble is shown above it as it happens."""
+"""A tqdm bar on a terminal; failures are printed above it as they happen."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def _columns(stream: Any) -> int | None:
 
 
 class BarReporter(ProgressObserver):
-    """Shows how far a run is: requests done, failures, ETA, rates, in flight and retries.
+    """Shows the progress of a run: requests done, failures, ETA, rates, in flight and retries.
 
-    ``colour`` paints trouble red. ``clock`` gives seconds on a steady clock.
+    ``colour`` prints failures in red. ``clock`` returns seconds of a monotonic clock.
     """
 
     def __init__(self, stream: TextIO, *, colour: bool, clock: Callable[[], float] = time.monotonic) -> None:
@@ -86,7 +86,7 @@ class BarReporter(ProgressObserver):
             self._bar.update(len(results))
 
     def _refresh(self) -> None:
-        """Bring the numbers up to date, at most once a second."""
+        """Update the numbers, at most once a second."""
         now = self._clock()
         if now - self._shown_at >= 1:
             self._shown_at = now
@@ -125,11 +125,11 @@ class BarReporter(ProgressObserver):
             retries=counters.retries,
             tokens=tokens,
             cost=counters.cost or None,
-            notes=[*formatting.held_back(snapshot), *formatting.trouble(snapshot)],
+            notes=[*formatting.held_back(snapshot), *formatting.failure_counts(snapshot)],
         )
         return meter.line(numbers, columns, plain=plain)
 
-    def _show_trouble(self, text: str) -> None:
+    def _show_failures(self, text: str) -> None:
         _Bar.write(f"{_RED}{text}{_PLAIN}" if self._colour else text, file=self._stream)
 
     def _show_retry(self, text: str) -> None:

@@ -1,4 +1,4 @@
-"""What both reporters do alike: count, and say the first of each kind of trouble at once."""
+"""The common part of both reporters: count, and show the first failure of each kind at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 
 class ProgressObserver(ABC):
-    """An observer that leaves showing things to its subclass. Everything it shows has been escaped."""
+    """An observer whose subclasses display things. Everything it shows has been escaped."""
 
     def __init__(self) -> None:
         self.counters = Counters()
@@ -35,7 +35,7 @@ class ProgressObserver(ABC):
         self._shown: set[tuple[str, str]] = set()
 
     def observe(self, event: Event) -> None:
-        """Count the event, and show what a person should see of it."""
+        """Count the event, and show what the user should see of it."""
         match event:
             case AttemptStarted(request=request):
                 self.counters.sending(request)
@@ -50,7 +50,7 @@ class ProgressObserver(ABC):
             case Notice(message=message, level=level):
                 self._show_notice(escape(message), level)
             case ProcessEnding(why=why):
-                self._show_trouble(escape(why))
+                self._show_failures(escape(why))
             case RunStarted(total=total, settled=settled, is_whole=is_whole):
                 self._start(total, settled, is_whole=is_whole)
             case PlanGrew(total=total, settled=settled, is_whole=is_whole):
@@ -62,7 +62,7 @@ class ProgressObserver(ABC):
 
     @abstractmethod
     def close(self) -> None:
-        """The run is over; harmless the second time."""
+        """Close the report; calling it twice is harmless."""
 
     def _start(self, total: int, settled: int, *, is_whole: bool) -> None:
         self.counters.start(total, settled, is_whole=is_whole)
@@ -73,35 +73,35 @@ class ProgressObserver(ABC):
         for result in results:
             error = result.error
             if error is not None and self._is_first("failed", error.code):
-                self._show_trouble(
+                self._show_failures(
                     f"{escape(result.id)} failed: {escape(error.code)}: {escape(error.message)}"
                 )
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
-        """Show the first failure of each code that is repeated.
+        """Show the first failure of each code that is retried.
 
-        One that is not repeated ends in a result or in a notice, and is shown there.
+        A failure that is not retried ends in a result or in a notice, and is shown there.
         """
         failure = event.failure
         self.counters.failed_attempt(event.request, failure, event.retry_in)
         if event.retry_in is not None and self._is_first("retried", failure.code):
             self._show_retry(
                 f"{escape(event.request.id)}: {escape(failure.code)}: {escape(failure.message)}; "
-                f"trying again in {event.retry_in:.1f} s"
+                f"retrying in {event.retry_in:.1f} s"
             )
 
-    def _show_notice(self, text: str, level: Level) -> None:  # noqa: ARG002 - for those that are quiet
-        self._show_trouble(text)
+    def _show_notice(self, text: str, level: Level) -> None:  # noqa: ARG002 - for the quiet ones
+        self._show_failures(text)
 
     @abstractmethod
     def _refresh(self) -> None:
-        """Bring what is shown up to date, where it is time for that."""
+        """Update the display, if it is due."""
 
     @abstractmethod
     def _show_download(self, done: int, total: int) -> None: ...
 
     @abstractmethod
-    def _show_trouble(self, text: str) -> None: ...
+    def _show_failures(self, text: str) -> None: ...
 
     @abstractmethod
     def _show_retry(self, text: str) -> None: ...
@@ -114,5 +114,5 @@ class ProgressObserver(ABC):
 
 
 def megabytes(done: int, total: int) -> str:
-    """How far a download has come."""
-    return f"fetching the model's weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB"
+    """Return the progress of a download."""
+    return f"downloading the model's weights: {done / 1e6:.0f} of {total / 1e6:.0f} MB"

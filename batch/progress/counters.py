@@ -1,4 +1,4 @@
-"""What a run has come to so far, in numbers; time is an argument."""
+"""The counts of a run so far; time is an argument."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from batch.records import Failure, Request, Result
 
 WINDOW = 60
-"""Samples that a speed is taken over; they are at least a second apart."""
+"""Samples from which a rate is computed; they are at least a second apart."""
 
 
 class Counters:
@@ -35,7 +35,7 @@ class Counters:
 
     @property
     def in_flight(self) -> int:
-        """Attempts under way, and replies on their way to the disk."""
+        """Attempts in flight, and replies that are being written."""
         return len(self._in_flight)
 
     def seconds_left(self, rate: float) -> float | None:
@@ -51,18 +51,18 @@ class Counters:
         self.is_whole = is_whole
 
     def found(self, total: int, already: int, *, is_whole: bool = False) -> None:
-        """The same again, of a job that is read while it runs."""
+        """Update the total, for a job that is read while it runs."""
         self.total, self.is_whole = total, is_whole
         self.done += already - self._already
         self._already = already
 
     def sending(self, request: Request) -> None:
-        """An attempt begins."""
+        """Count the start of an attempt."""
         self.sent += 1
         self._in_flight.add(request.id)
 
     def finished(self, results: Sequence[Result]) -> None:
-        """Results are durable."""
+        """Count durable results."""
         self.done += len(results)
         for result in results:
             self._in_flight.discard(result.id)
@@ -74,7 +74,7 @@ class Counters:
                 self.tokens += result.usage.completion_tokens or 0
 
     def failed_attempt(self, request: Request, failure: Failure, retry_in: float | None) -> None:
-        """An attempt failed."""
+        """Count a failed attempt."""
         self._in_flight.discard(request.id)
         self.retries += retry_in is not None
         if failure.usage is not None and retry_in is not None:
@@ -82,13 +82,13 @@ class Counters:
 
 
 class Speed:
-    """Requests and tokens a second over the last minute or so, in bounded memory."""
+    """Requests and tokens per second over the last minute or so, in bounded memory."""
 
     def __init__(self, now: float, counters: Counters) -> None:
         self._samples = deque([(now, counters.done, counters.tokens)], maxlen=WINDOW)
 
     def sample(self, now: float, counters: Counters) -> tuple[float, float]:
-        """Requests and tokens a second until ``now``, in seconds on any steady clock; 0 at the start."""
+        """Return requests and tokens per second until ``now``, in monotonic seconds; 0 at the start."""
         then, done, tokens = self._samples[0]
         if now - self._samples[-1][0] >= 1:
             self._samples.append((now, counters.done, counters.tokens))

@@ -1,4 +1,4 @@
-"""Numbers of a run in words, the same on a bar and in a line."""
+"""The numbers of a run as text, the same on a bar and in a line."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ if TYPE_CHECKING:
     from batch.events import HeldBack, Parked, Snapshot
     from batch.progress.counters import Counters
 
-MOST_PARKED = 3
-"""Parked endpoints that are named."""
+MAX_PARKED = 3
+"""Parked endpoints that are listed."""
 
 
 def engine(snapshot: Snapshot | None, counters: Counters) -> list[str]:
-    """What is in flight, why no more is, and what was sent again: ``in flight 3 of 8: held back by 429s``."""
+    """Return what is in flight, its limit, and the retries: ``in flight 3 of 8: held back by 429s``."""
     if snapshot is None:
         return [f"in flight {counters.in_flight}", f"retries {counters.retries}"]
     waiting = f" ({snapshot.waiting} waiting)" if snapshot.waiting else ""
@@ -36,20 +36,20 @@ def held_back(snapshot: Snapshot | None) -> list[str]:
 
 
 def congestion(code: str) -> str:
-    """Failures of a code that fewer requests at once could have avoided: ``429s``, ``idle timeouts``."""
+    """Return the plural of a failure code that congestion causes: ``429s``, ``idle timeouts``."""
     return f"{escape(code).removeprefix('http_').replace('_', ' ')}s"
 
 
-def trouble(snapshot: Snapshot | None) -> list[str]:
-    """The endpoints that are parked, and why: ``m parked for 30 s: http_429``."""
+def failure_counts(snapshot: Snapshot | None) -> list[str]:
+    """Return the parked endpoints, and why: ``m parked for 30 s: http_429``."""
     parked = () if snapshot is None else snapshot.parked
-    named = [_parked(each) for each in parked[:MOST_PARKED]]
+    named = [_parked(each) for each in parked[:MAX_PARKED]]
     more = len(parked) - len(named)
     return [*named, f"{more} more parked"] if more else named
 
 
 def cost(counters: Counters) -> list[str]:
-    """What the results cost, where that is known."""
+    """Return the cost of the results, if it is known."""
     return [f"cost {counters.cost:.4g}"] if counters.cost else []
 
 

@@ -1,4 +1,4 @@
-"""Dated lines for logs and cron mails; in quiet mode, a run without trouble says nothing."""
+"""Dated lines for logs and cron mails; in quiet mode, a run without failures prints nothing."""
 
 from __future__ import annotations
 
@@ -19,15 +19,16 @@ if TYPE_CHECKING:
 
 
 def utc_now() -> datetime:
-    """The time that lines are dated with."""
+    """The clock for the dates of lines."""
     return datetime.now(UTC)
 
 
 class LineReporter(ProgressObserver):
-    """Writes one line every ``stats`` seconds, and trouble at once.
+    """Writes one line every ``stats`` seconds, and failures at once.
 
-    ``quiet`` leaves only trouble: the first failure of each kind, notices but no remarks, and at the end how
-    many requests have failed. ``clock`` gives seconds on a steady clock, ``wall`` the time of day in UTC.
+    ``quiet`` prints only warnings and failures: the first failure of each kind, warnings, and at the end the
+    number of failed requests. ``clock`` returns seconds of a monotonic clock, ``wall`` the time of day in
+    UTC.
     """
 
     def __init__(
@@ -58,7 +59,7 @@ class LineReporter(ProgressObserver):
 
     def _show_notice(self, text: str, level: Level) -> None:
         if not (self._quiet and level is Level.INFO):
-            self._show_trouble(text)
+            self._show_failures(text)
 
     def _refresh(self) -> None:
         now = self._clock()
@@ -101,7 +102,7 @@ class LineReporter(ProgressObserver):
             f"{tokens:.0f} tokens/s",
             *formatting.cost(counters),
             *([f"ETA {eta}"] if counters.is_whole else []),
-            *formatting.trouble(snapshot),
+            *formatting.failure_counts(snapshot),
         ]
         return ", ".join(parts)
 
@@ -112,7 +113,7 @@ class LineReporter(ProgressObserver):
     def _show_retry(self, text: str) -> None:
         self._show_progress(text)
 
-    def _show_trouble(self, text: str) -> None:
+    def _show_failures(self, text: str) -> None:
         self._write(text)
 
     def _write(self, text: str) -> None:

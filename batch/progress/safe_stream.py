@@ -1,4 +1,4 @@
-"""A text stream that a long run can rely on."""
+"""A text stream that never raises."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ if TYPE_CHECKING:
 
 
 class SafeStream:
-    """Writes to a text stream as long as that takes anything, and never raises.
+    """Writes to a text stream as long as that works, and never raises.
 
-    A terminal that was closed or a pipe that nobody reads must not end a night's run. Characters that
-    the stream's encoding lacks are written as escapes.
+    A closed terminal or a broken pipe must not end a run. Characters that the stream's encoding lacks are
+    escaped.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -23,7 +23,7 @@ class SafeStream:
         return getattr(self._stream, name)  # tqdm asks for the encoding and the width of the terminal
 
     def write(self, text: str) -> int:
-        """Write all of the text, or none of it once the stream is broken."""
+        """Write all of the text, or nothing once the stream is broken."""
         if not self._broken:
             try:
                 self._stream.write(self._encodable(text))
@@ -32,7 +32,7 @@ class SafeStream:
         return len(text)
 
     def flush(self) -> None:
-        """Hand on what the stream has buffered."""
+        """Flush the stream."""
         if not self._broken:
             try:
                 self._stream.flush()

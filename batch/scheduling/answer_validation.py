@@ -58,9 +58,9 @@ class Acceptance(Struct, frozen=True):
     def conclude(self, task: Task, reply: Reply, checked: CheckResult) -> Outcome:
         """Return what ``judge`` returns, for a reply that has been checked."""
         if not checked.is_judged:
-            return uncheckable(reply, f"checking the answer {checked.complaint}")
-        if checked.complaint:
-            return _invalid(task, reply, checked.complaint)
+            return uncheckable(reply, f"checking the answer {checked.problem}")
+        if checked.problem:
+            return _invalid(task, reply, checked.problem)
         return replace(reply, parsed=decoded(reply.text))
 
     def _judge_failure(self, task: Task, failure: Failure) -> Failure:
@@ -103,12 +103,12 @@ def _judged_by(response_format: JSONObject, task: Task, reply: Reply) -> Outcome
         return _invalid(task, reply, str(error))
 
 
-def _invalid(task: Task, reply: Reply, complaint: str) -> Failure:
+def _invalid(task: Task, reply: Reply, problem: str) -> Failure:
     if reply.verdict is Verdict.LENGTH:
         what = "cut off at the token limit, so the JSON is incomplete"
         return _failure(reply, LENGTH, what, should_retry=False)
-    task.revised = _corrected(task, reply, complaint)
-    return _failure(reply, INVALID_OUTPUT, complaint)
+    task.revised = _corrected(task, reply, problem)
+    return _failure(reply, INVALID_OUTPUT, problem)
 
 
 def _failure(reply: Reply, code: str, message: str, *, should_retry: bool | None = None) -> Failure:
@@ -136,10 +136,10 @@ def _with_more_tokens(request: Request) -> Request | None:
     return replace(request, params={**request.params, **{name: 2 * limit for name, limit in limits.items()}})
 
 
-def _corrected(task: Task, reply: Reply, complaint: str) -> Request:
+def _corrected(task: Task, reply: Reply, problem: str) -> Request:
     """Return the request with the invalid answer and its errors appended; earlier ones are omitted."""
     answer = {"role": "assistant", "content": reply.text}
-    correction = {"role": "user", "content": f"{_CORRECTION}\n\n{complaint}"}
+    correction = {"role": "user", "content": f"{_CORRECTION}\n\n{problem}"}
     return replace(task.to_send, messages=(*task.request.messages, answer, correction))
 
 

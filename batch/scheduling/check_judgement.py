@@ -19,7 +19,7 @@ from batch.scheduling.retry import Parking, status_of, wait
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.endpoint_state import EndpointState
 
 

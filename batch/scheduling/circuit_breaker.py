@@ -20,7 +20,7 @@ from batch.scheduling.trials import Trial, begin_check, is_free, next_trial, tri
 
 if TYPE_CHECKING:
     from batch.records import Outcome, Request
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.retry import Parking
     from batch.scheduling.task import Task
 

@@ -1,8 +1,8 @@
 """The state of one endpoint: the data that the circuit breaker and its rules share.
 
 The rules read and write it. ``trials`` decides what may be sent to an endpoint in doubt.
-``failure_judgement``, ``refusal_judgement`` and ``check_judgement`` decide what a failure means. ``outages``
-opens circuits and parks endpoints.
+``failure_judgement`` and ``check_judgement`` decide what a failure means. ``outages`` opens circuits and
+parks endpoints.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from batch.scheduling.circuit_states import TRANSITIONS, State
 from batch.scheduling.probation import Probation
 from batch.scheduling.server_rate_limit import ServerRateLimit
-from batch.scheduling.suspects import Suspects
+from batch.scheduling.suspect_requests import Suspects
 from batch.scheduling.throttling import Throttling
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from batch.scheduling.circuit_states import Change
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
-    from batch.scheduling.reference_requests import References
+    from batch.scheduling.known_good_requests import References
     from batch.scheduling.retry import Parking, RetryPolicy
     from batch.scheduling.task import Task
 

@@ -1,12 +1,12 @@
-"""Judgement of a failure: caused by the request, by the endpoint, or unknown (rules 1 to 4, 6 and 7)."""
+"""Judgement of a failure: caused by the request, by the endpoint, or unknown (rules 1 to 4, 6 to 8)."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from batch.failure_codes import FD_LIMIT
-from batch.scheduling.breaker_steps import Charge, Delay
 from batch.scheduling.circuit_states import State
+from batch.scheduling.circuit_steps import Charge, Delay, Exhaust
 from batch.scheduling.decisions import Requeue, Suspend
 from batch.scheduling.fault_attribution import SUSPECT, Kind, kind_of
 from batch.scheduling.outages import (
@@ -16,16 +16,16 @@ from batch.scheduling.outages import (
     parking_for,
     probe_failed,
     probe_later,
+    unanswered,
 )
 from batch.scheduling.probation import Verdict
-from batch.scheduling.refusal_judgement import judge_refusal
-from batch.scheduling.retry import has_begun, speaks_of_another_server
-from batch.scheduling.suspects import Suspect
+from batch.scheduling.retry import Parking, has_begun, speaks_of_another_server, status_of, wait
+from batch.scheduling.suspect_requests import Suspect
 from batch.scheduling.trials import begin_check
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.endpoint_state import EndpointState
     from batch.scheduling.task import Task
 
@@ -44,7 +44,7 @@ def judge_failure(
     kind = kind_of(failure)
     endpoint.is_other_server = not endpoint.proven and speaks_of_another_server(failure)
     if kind is Kind.REFUSED:
-        return judge_refusal(endpoint, task, failure, now, is_trial=is_trial)
+        return _refused(endpoint, task, failure, now, is_trial=is_trial)
     if kind is Kind.UNREACHABLE and failure.code == FD_LIMIT and endpoint.in_flight:
         endpoint.ceiling = max(1, endpoint.in_flight)  # what this machine can open
         return [Delay(task, now + endpoint.policy.base, is_refusal=False)]
@@ -110,3 +110,39 @@ def _failed_while_open(
         Requeue(task),
         *(probe_failed(endpoint, failure, now) if is_trial else delay_probe(endpoint, failure, now)),
     ]
+
+
+# Refusals by an overloaded server (rule 8)
+
+
+def _refused(
+    endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
+) -> list[Step]:
+    """Judge a refused request: it waits, uncharged, or fails if the server refuses only this one."""
+    endpoint.refusals.refused(task, now)
+    if status_of(failure) == 503:
+        is_closed = endpoint.refusals.is_closed(task.request.id)
+        if is_closed or endpoint.circuit is not State.CLOSED:
+            return _maintenance(endpoint, task, failure, now, is_trial=is_trial)
+    if endpoint.refusals.last_too_long(now):
+        return [Requeue(task), *park(endpoint, unanswered(endpoint, failure))]
+    if endpoint.refusals.exhaust(task, now):
+        return [Exhaust(task, failure)]
+    verdict = wait(endpoint.policy, failure, task.refusals - 1, now, endpoint.random)
+    if isinstance(verdict, Parking):  # only the endpoint waits; another one may serve the request
+        return [Delay(task, now, is_refusal=True), *park(endpoint, verdict)]
+    if endpoint.circuit is not State.CLOSED:
+        endpoint.trial_at = max(endpoint.trial_at, verdict.at)
+    return [Delay(task, verdict.at, is_refusal=True)]
+
+
+def _maintenance(
+    endpoint: EndpointState, task: Task, failure: Failure, now: float, *, is_trial: bool
+) -> list[Step]:
+    """Handle a server in maintenance: send one probe when the announced time is over."""
+    if endpoint.circuit is State.OPEN:
+        if is_trial:
+            probe_later(endpoint, now)
+            return [Requeue(task), *probe_failed(endpoint, failure, now)]
+        return [Requeue(task), *delay_probe(endpoint, failure, now)]
+    return [Requeue(task), *open_and_release(endpoint, failure, now)]

@@ -20,9 +20,7 @@ def internal_error(error: BaseException) -> Failure:
 
 
 def charged(failure: Failure, earlier: Sequence[str]) -> Failure:
-    """Return the failure; an internal error is retried once, unless ``earlier`` contains one."""
-    if failure.code != INTERNAL_ERROR:
-        return failure
+    """Return an internal error as one that is retried once, unless ``earlier`` contains one."""
     return replace(failure, should_retry=INTERNAL_ERROR not in earlier)
 
 

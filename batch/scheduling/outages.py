@@ -15,7 +15,7 @@ from batch.scheduling.retry import Parking, backoff, not_before
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.endpoint_state import EndpointState
 
 

@@ -13,7 +13,7 @@ from batch.scheduling.fault_attribution import SUSPECT, Kind
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.suspects import Suspects
+    from batch.scheduling.suspect_requests import Suspects
 
 ERRORS = 2
 REJECTIONS = 5

@@ -15,13 +15,13 @@ from batch.failure_codes import UNKNOWN_FINISH, is_unwanted_answer
 from batch.records import Reply
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
-from batch.scheduling.breaker_steps import Charge, Delay, Exhaust
 from batch.scheduling.circuit_breaker import CircuitBreaker
+from batch.scheduling.circuit_steps import Charge, Delay, Exhaust
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.decisions import Failed, Requeue, RetryAt
 from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
 from batch.scheduling.fault_attribution import SUSPECT, kind_of
-from batch.scheduling.reference_requests import References
+from batch.scheduling.known_good_requests import References
 from batch.scheduling.retry import (
     Fail,
     Parking,
@@ -37,10 +37,10 @@ if TYPE_CHECKING:
 
     from batch.records import Failure, Outcome, Request
     from batch.scheduling.admission import Admission
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.decisions import Decision
-    from batch.scheduling.reference_requests import Candidates
+    from batch.scheduling.known_good_requests import Candidates
 
 MIN_AHEAD, MAX_AHEAD = 64, 1024
 """Bounds of ``look_ahead``: enough work at low concurrency, bounded memory at high concurrency."""

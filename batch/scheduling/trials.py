@@ -9,7 +9,7 @@ from batch.scheduling.circuit_states import Change, State
 from batch.scheduling.decisions import CheckStarted
 
 if TYPE_CHECKING:
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.endpoint_state import EndpointState
 
 

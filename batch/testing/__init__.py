@@ -1,7 +1,7 @@
-"""Fakes for testing what talks to language models: a server that misbehaves, and a provider without one.
+"""Fakes for testing clients of language models: a server that injects faults, and a provider without one.
 
-A ``FaultServer`` is a real HTTP server on loopback that plays a script of bytes, pauses and breaks. It speaks
-whatever the script says, so that every fault a network or a server can show is one line::
+A ``FaultServer`` is a real HTTP server on loopback that plays a script of bytes, pauses and cuts. A script
+can contain any bytes, so that every fault of a network or a server is one line::
 
     from batch.testing import Cut, FaultServer, Send, answer, delta, head
 
@@ -9,15 +9,15 @@ whatever the script says, so that every fault a network or a server can show is 
         ...  # run what you want to test against server.url: its first request is cut, its second answered
     assert len(server.requests) == 2
 
-The first request gets the first script, the second the second, and so on; the last script serves all that
-follow. A function from a request to its script decides by what was asked::
+The first request gets the first script, the second the second, and so on; the last script serves all later
+ones. A function from a request to its script can decide by the request::
 
     def script(request: Received) -> Script:
         return status(429, b"", retry_after="1") if request.number < 3 else answer("Hello")
 
     async with FaultServer(script) as server: ...
 
-A ``ScriptedProvider`` stands in for a whole endpoint, without a socket and in virtual time if you like.
+A ``ScriptedProvider`` replaces a whole endpoint, without a socket and optionally in virtual time.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What every dialect must do, as tests to subclass.
+"""Requirements of every dialect, as tests to subclass.
 
 ::
 
@@ -8,7 +8,7 @@
     class TestMyDialect(DialectConformance):
         dialect = my_dialect
 
-pytest collects the tests of the subclass. They use real requests to a server on loopback.
+pytest collects the tests of the subclass. They send real requests to a server on loopback.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ MESSAGES: tuple[JSONObject, ...] = (
     {"role": "user", "content": "Wie heißt »é𝄞«?"},
 )
 BASE_URLS = ("http://h.test", "http://h.test/", "http://h.test/a/v1", "http://h.test/a/v1/")
-UNKNOWN = "a model that nobody has"
+UNKNOWN = "an unknown model"
 OTHER_FAILURES = (
     Failure("connect", "refused"),
     Failure("http_429", "HTTP 429: slow down", http_status=429),
@@ -54,18 +54,18 @@ PATIENT = Timeouts(connect=10, first_byte=10, idle=10)
 class DialectConformance:
     """The tests. ``dialect`` is the module; ``model`` a canonical model, by default the first one.
 
-    ``reply`` gives the bytes of an answer, for a dialect that has a shape of its own.
+    ``reply`` returns the bytes of an answer, for a dialect with a response format of its own.
     """
 
     dialect: Dialect
     model = ""
 
     def reply(self, text: str, *, stream: bool) -> Script:
-        """A whole answer of the server, streamed or not."""
+        """Return a whole answer of the server, streamed or not."""
         return answer(text) if stream else whole(text)
 
     def test_names_lead_to_canonical_names(self) -> None:
-        """A canonical name stands for itself, and an alias for a model that there is."""
+        """A canonical name is its own canonical name, and an alias maps to a known model."""
         dialect, models = self.dialect, self.dialect.MODELS
         _require(dialect.NAME and dialect.NAME.strip() == dialect.NAME, "NAME must be a name")
         for model in models or (self._model,):
@@ -75,7 +75,7 @@ class DialectConformance:
             _require(models is None or model in models, f"{alias!r} stands for no model")
 
     def test_an_unknown_model_is_an_error(self) -> None:
-        """A dialect that lists its models knows no other; one that lists none takes any name."""
+        """A dialect that lists its models accepts no other; one that lists none accepts any name."""
         try:
             name = self.dialect.canonical(UNKNOWN)
         except ModelNotFoundError:
@@ -83,8 +83,8 @@ class DialectConformance:
         else:
             _require(self.dialect.MODELS is None and name == UNKNOWN, "an unknown model must be refused")
 
-    def test_a_job_without_an_address_has_one_or_is_told(self) -> None:
-        """The default is a URL, and without one there is a hint or at least an empty text."""
+    def test_a_job_without_an_address_has_one_or_an_error_says_so(self) -> None:
+        """The default is a URL; without one there is a hint, which may be empty."""
         default = self.dialect.DEFAULT_URL
         _require(default is None or URL(default).scheme in ("http", "https"), "DEFAULT_URL must be http(s)")
         _require(isinstance(self.dialect.URL_HINT, str), "URL_HINT must be a text")
@@ -99,7 +99,7 @@ class DialectConformance:
             _require(queried.endswith("?v=1&x=/"), f"{queried} must end in the query of its base URL")
 
     def test_headers_are_lines_and_hold_no_key(self) -> None:
-        """They name the sender and ask for no compression; only ``key_headers`` hold the key."""
+        """They name the sender and request no compression; only ``key_headers`` contain the key."""
         for stream in (True, False):
             headers = {**self.dialect.headers("tester/1", stream=stream)}
             _require(headers.get("user-agent") == "tester/1", "the user agent must be sent")
@@ -108,7 +108,7 @@ class DialectConformance:
             _require(not headers.keys() & self.dialect.key_headers(KEY).keys(), "the key must come alone")
 
     def test_the_body_depends_on_the_request_alone(self) -> None:
-        """Equal requests have equal bodies, other messages have others, and nothing given is changed."""
+        """Equal requests have equal bodies, other messages have others, and the arguments are not changed."""
         messages, params = list(copy.deepcopy(MESSAGES)), {"temperature": 0, "stop": ["x"]}
         body = self._encode(messages, params)
         _require(body == self._encode(messages, params), "equal requests must have equal bodies")
@@ -118,7 +118,7 @@ class DialectConformance:
         _require(body != self._encode(messages, {}), "the body must hold the parameters")
 
     def test_no_parameter_replaces_a_field_of_the_dialect(self) -> None:
-        """Neither the messages nor the stream are lost by a parameter of their name."""
+        """A parameter of the same name replaces neither the messages nor the stream."""
         for stream in (True, False):
             body = self._encode(MESSAGES, {}, stream=stream)
             for name in _fields(body):
@@ -128,7 +128,7 @@ class DialectConformance:
                 )
 
     def test_only_optional_fields_can_be_refused(self) -> None:
-        """A failure of another kind never says so, and none does where nothing was optional."""
+        """Other failures do not reject optional fields, and without optional fields no failure does."""
         for stream in (True, False):
             full = self._encode(MESSAGES, {}, stream=stream)
             least = self._encode(MESSAGES, {}, stream=stream, with_optional=False)
@@ -139,16 +139,16 @@ class DialectConformance:
                 _require(not refused, f"{failure.message!r} refuses no optional field")
 
     def test_an_answer_comes_back(self) -> None:
-        """Both ways, with the key where the dialect sends it."""
+        """Both modes return the answer, with the key in the dialect's place."""
         for stream in (True, False):
             anyio.run(self._answer_comes_back, stream)
 
     def test_a_key_that_is_echoed_is_removed(self) -> None:
-        """In whatever form the dialect sends it."""
+        """The key is removed in any form in which the dialect sends it."""
         anyio.run(self._echo_is_redacted)
 
     def test_an_answer_that_is_cut_is_none(self) -> None:
-        """At every byte: what comes back is a failure, or the whole answer."""
+        """Cut at any byte, the outcome is a failure or the whole answer."""
         anyio.run(self._cut_at_every_byte)
 
     @property
@@ -203,7 +203,7 @@ class DialectConformance:
 
 
 def _fields(body: bytes) -> list[str]:
-    """The names of a body's fields where it is a JSON object."""
+    """Return the names of a body's fields if it is a JSON object."""
     try:
         value = json.loads(body)
     except ValueError:
@@ -218,6 +218,6 @@ def _require_lines(headers: dict[str, str]) -> None:
 
 
 def _require(condition: object, message: str) -> None:
-    """What ``assert`` does, also where Python leaves assertions out."""
+    """Raise ``AssertionError``, even if Python runs with ``-O``."""
     if not condition:
         raise AssertionError(message)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch.testing.script import Action
 
 MAX_HEAD = 2**20
-"""Bytes that the head of a request may have."""
+"""The maximum bytes of the head of a request."""
 
 BACKLOG = 4096
 """Connections that may wait to be accepted."""
@@ -32,7 +32,7 @@ _GONE = (ConnectionError, asyncio.IncompleteReadError, asyncio.LimitOverrunError
 
 @dataclass(frozen=True, slots=True)
 class Received:
-    """One request as it came; ``number`` counts requests, ``connection`` connections, both from 1.
+    """One received request; ``number`` counts requests, ``connection`` connections, both from 1.
 
     The names of ``headers`` are in lower case.
     """
@@ -46,12 +46,12 @@ class Received:
 
     @property
     def json(self) -> Any:
-        """The body, decoded."""
+        """Return the decoded body."""
         return json.loads(self.body)
 
     @property
     def messages(self) -> list[dict[str, Any]]:
-        """The chat messages, in either dialect."""
+        """Return the chat messages, in either dialect."""
         messages = self.json["messages"]
         return list(json.loads(base64.b64decode(messages)) if isinstance(messages, str) else messages)
 
@@ -60,10 +60,10 @@ Chooser: TypeAlias = Callable[[Received], Script]
 
 
 class FaultServer:
-    """Use as an async context manager, on asyncio. ``url`` is its address, ``requests`` what it has seen.
+    """An async context manager, on asyncio. ``url`` is its address, ``requests`` what it has received.
 
     ``scripts`` are one function from a request to its script, or the scripts of the first request, the
-    second, and so on; the last serves all that follow. ``tls`` makes it an https server. Leaving the context
+    second, and so on; the last serves all later ones. ``tls`` makes it an https server. Leaving the context
     closes every connection, and raises what a function raised.
     """
 
@@ -150,7 +150,7 @@ async def _receive(reader: asyncio.StreamReader) -> tuple[str, str, dict[str, st
 
 
 async def _play(script: Script, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
-    """Play a script to its end; whether the connection is of use after that."""
+    """Play a script to its end; return whether the connection can be reused."""
     for action in script:
         if isinstance(action, Cut):
             return False

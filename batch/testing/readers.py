@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.row import BadRow, Note, Row
 from batch.jobfile.job import Inputs
 
@@ -72,7 +72,10 @@ class ReaderConformance:
         found = [(row.id, row.variables) for row in rows if isinstance(row, Row)]
         _require(found == list(self.expected), f"the rows are {found}")
         for row in rows:
-            _require(isinstance(row, Row) and row.path == str(path) and row.line > 0, f"{row} has no place")
+            _require(
+                isinstance(row, Row) and row.path == str(path) and row.line > 0,
+                f"{row} lacks its path or line",
+            )
 
     def test_a_file_gives_the_same_rows_each_time(self, tmp_path: Path) -> None:
         """A run reads its inputs several times."""
@@ -82,14 +85,15 @@ class ReaderConformance:
     def test_no_file_is_an_error_and_no_exception(self, tmp_path: Path) -> None:
         """It may be gone since the pattern was expanded."""
         found = self._rows(tmp_path / "none", may_be_empty=True)
-        _require([type(item) for item in found] == [Mistake], f"no file must be a mistake, not {found}")
+        is_error = [type(item) for item in found] == [Diagnostic]
+        _require(is_error, f"no file must be an error, not {found}")
 
     def test_hostile_bytes_raise_nothing(self, tmp_path: Path) -> None:
         """A file may hold anything, and may be cut anywhere."""
         cuts = [self.data[:length] for length in range(0, len(self.data), max(1, len(self.data) // 50))]
         for data in (*HOSTILE, *cuts):
             for item in self._rows(self._file(tmp_path, data)):
-                _require(isinstance(item, (Row, BadRow, Mistake, Note)), f"{item!r} is nothing to yield")
+                _require(isinstance(item, (Row, BadRow, Diagnostic, Note)), f"{item!r} is nothing to yield")
 
 
 def _require(condition: bool, message: str) -> None:

@@ -1,4 +1,4 @@
-"""The bytes of replies, for scripts: both dialects answer in the same shape."""
+"""The bytes of replies, for scripts: both dialects answer in the same form."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ DONE = b"data: [DONE]\n\n"
 """The event that ends a stream."""
 
 LAST_CHUNK = b"0\r\n\r\n"
-"""What ends a chunked body."""
+"""The end of a chunked body."""
 
 
 def head(code: int = 200, **headers: str) -> bytes:
-    """Status line and headers (underscores stand for hyphens); by default those of a chunked event stream."""
+    """Return status line and headers (underscores for hyphens); by default of a chunked event stream."""
     lines = {name.replace("_", "-"): value for name, value in headers.items()}
     if not lines:
         lines = {"content-type": "text/event-stream", "transfer-encoding": "chunked"}
@@ -25,42 +25,42 @@ def head(code: int = 200, **headers: str) -> bytes:
 
 
 def chunk(data: bytes) -> bytes:
-    """The data as one HTTP chunk."""
+    """Return the data as one HTTP chunk."""
     return b"%x\r\n%b\r\n" % (len(data), data)
 
 
 def event(value: Any) -> bytes:
-    """A server-sent event that carries a value as JSON."""
+    """Return a server-sent event that carries a value as JSON."""
     return b"data: " + json.dumps(value, ensure_ascii=False).encode() + b"\n\n"
 
 
 def delta(content: str | None = None, **fields: Any) -> bytes:
-    """The event of a piece of text; or of other fields of the message, such as ``reasoning_content``."""
-    said = fields if content is None else {"content": content, **fields}
-    return event({"choices": [{"index": 0, "delta": said, "finish_reason": None}]})
+    """Return the event of a piece of text; or of other message fields, such as ``reasoning_content``."""
+    delta_fields = fields if content is None else {"content": content, **fields}
+    return event({"choices": [{"index": 0, "delta": delta_fields, "finish_reason": None}]})
 
 
 def finish(reason: str | None = "stop") -> bytes:
-    """The event that says why the model has stopped."""
+    """Return the event with the finish reason."""
     return event({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]})
 
 
 def answer(text: str, *, reason: str | None = "stop") -> Script:
-    """A good reply: the text word by word, the finish reason, ``[DONE]``."""
+    """Return a complete reply: the text word by word, the finish reason, ``[DONE]``."""
     words = re.split("(?= )", text)
     body = b"".join(map(delta, words)) + finish(reason) + DONE
     return [Send(head() + chunk(body) + LAST_CHUNK)]
 
 
 def whole(text: str, *, reason: str | None = "stop") -> Script:
-    """A good reply that is not streamed: one JSON object."""
+    """Return a complete reply that is not streamed: one JSON object."""
     message = {"role": "assistant", "content": text}
     reply = {"choices": [{"index": 0, "message": message, "finish_reason": reason}]}
     return status(200, json.dumps(reply).encode(), content_type="application/json")
 
 
 def status(code: int, body: bytes = b"", **headers: str) -> Script:
-    """A whole response with any status, underscores in the headers' names as hyphens."""
+    """Return a whole response with any status, underscores in the headers' names as hyphens."""
     lines = {name.replace("_", "-"): value for name, value in headers.items()}
     return [Send(_head(code, lines | {"content-length": str(len(body))}) + body)]
 

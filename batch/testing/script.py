@@ -1,4 +1,4 @@
-"""What a ``FaultServer`` can do to a connection: a small language of frozen values."""
+"""The actions of a ``FaultServer`` on a connection, as frozen values."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Pause:
 
 @dataclass(frozen=True, slots=True)
 class Drip:
-    """Send the same bytes again and again, every so many seconds, until the client goes away."""
+    """Send the same bytes repeatedly, every so many seconds, until the client disconnects."""
 
     data: bytes
     every: float
@@ -32,7 +32,7 @@ class Drip:
 
 @dataclass(frozen=True, slots=True)
 class Stall:
-    """Do nothing until the client goes away."""
+    """Do nothing until the client disconnects."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,4 +48,4 @@ class Reset:
 Action: TypeAlias = Send | Pause | Drip | Stall | Cut | Reset
 
 Script: TypeAlias = Sequence[Action]
-"""Played from its beginning to its end; after that the connection waits for its next request."""
+"""Played from beginning to end; after that, the connection waits for its next request."""

@@ -232,7 +232,19 @@ def _unwrapped(value: object) -> object:
 
 
 _MAX_WRAPPERS = 4
-_MESSAGES = ("message", "detail", "msg", "error_message", "error_msg", "reason", "title", "errors", "error")
+_MESSAGES = (
+    "message",
+    "detail",
+    "msg",
+    "error_message",
+    "error_msg",
+    "errorMessage",
+    "errorMsg",
+    "reason",
+    "title",
+    "errors",
+    "error",
+)
 
 
 def _message(error: object) -> str:

@@ -11,7 +11,17 @@ import re
 from typing import Any
 
 _ERROR_WORDS = frozenset({"error", "failed", "failure", "exception"})
-_MESSAGE_KEYS = ("message", "msg", "detail", "errors", "error_message", "error_msg", "reason")
+_MESSAGE_KEYS = (
+    "message",
+    "msg",
+    "detail",
+    "errors",
+    "error_message",
+    "error_msg",
+    "errorMessage",
+    "errorMsg",
+    "reason",
+)
 _NUMBER = re.compile(r"[1-9]\d{2,8}", re.ASCII)
 _MIN_STATUS = 400
 
@@ -64,6 +74,13 @@ def _error_without_choices(value: dict[str, Any]) -> Any:
         return value
     if value.get("detail") or value.get("errors"):
         return value
+    return _error_in_status(value.get("base_resp"))
+
+
+def _error_in_status(status: Any) -> Any:
+    """What MiniMax says beside an answer that it does not give; a ``status_code`` of 0 means success."""
+    if isinstance(status, dict) and _is_error_number(status.get("status_code")):
+        return {"code": status["status_code"], "message": status.get("status_msg")}
     return None
 
 

@@ -14,11 +14,12 @@ from msgspec.structs import replace
 from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.wire import bulk_decoder, chat_chunk
+from batch.wire.body_start import BodyKind, body_start
 from batch.wire.error_classification import from_event
 from batch.wire.error_detection import error_in
 from batch.wire.finish_state import FinishState
 from batch.wire.reply_builder import ReplyBuilder, ReportedError
-from batch.wire.sse import BOM, MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
+from batch.wire.sse import MAX_EVENT, ErrorData, EventDecoder, EventTooLargeError
 
 if TYPE_CHECKING:
     from batch.records import Failure, Outcome
@@ -36,7 +37,6 @@ more than 30 000 bytes for the ends of events with a slower method.
 WORTHWHILE = 10
 """Minimum number of events in the middle of a reply for which the text-only path is faster."""
 
-_BLANK = b" \t\r\n"
 _DONE = b"\n\ndata: [DONE]"
 _UNREADABLE = (ReportedError, chat_chunk.WrongTypeError, RecursionError)
 
@@ -151,30 +151,20 @@ class ReplyDecoder:
     # What kind of body it is
 
     def _open(self, data: bytes) -> bytes:
-        """Determine from the first byte that is not white space what kind of body it is.
-
-        Some servers always answer with one JSON object, or with a page. A server may send white space while
-        it computes; one blank is kept for all of it.
-        """
+        """Determine what kind of body it is, and return what is to be decoded now."""
         if data.startswith(b"data:") and not self._head:
             self._opened = True
             return data
-        head = self._head + data
-        if len(head) < len(BOM) and BOM.startswith(head):
-            self._head = head
-            return b""
-        bom = BOM if head.startswith(BOM) else b""
-        start = head[len(bom) :].lstrip(_BLANK)
-        if not start:
-            self._head = bom + (b" " if len(head) > len(bom) else b"")
+        kind, data = body_start(self._head + data)
+        if kind is BodyKind.UNKNOWN:
+            self._head = data
             return b""
         self._opened = True
-        if start.startswith(b"<"):
+        if kind is BodyKind.PAGE:
             raise self._error("not_sse", "the response is a page, not an event stream")
-        if start.startswith((b"{", b"[")):
+        if kind is BodyKind.WHOLE:
             self._whole = bytearray()
-            return start
-        return bom + start
+        return data
 
     def _read_end(self) -> None:
         """Read what can only be read at the end: one whole object, or an event without its empty line."""

@@ -92,7 +92,7 @@ def main(rows: int, *, fail: bool) -> None:
         with (folder / "rows.jsonl").open("w") as file:
             file.writelines(f'{{"id": "row-{n}", "text": "number {n} of many"}}\n' for n in range(rows))
         started, worked = time.perf_counter(), time.process_time()
-        gc_tuning.spare()
+        gc_tuning.reduce_collections()
         loop = {"use_uvloop": find_spec("uvloop") is not None}
         summary = anyio.run(partial(run, folder, fail=fail), backend_options=loop)
     cpu = round(time.process_time() - worked, 3)

@@ -19,7 +19,7 @@ from pathlib import Path
 from random import Random
 from typing import TYPE_CHECKING, Any
 
-from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from tests.support.simulated_server import (
     ERRORS_AND_CUTS,

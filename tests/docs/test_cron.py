@@ -122,7 +122,7 @@ def test_the_crontab_line_is_one() -> None:
     assert example("crontab").count("\n") == 1
 
 
-async def test_a_night_sends_what_is_new_and_says_nothing(home: Home, server: ChatServer) -> None:
+async def test_a_night_sends_what_is_new_and_prints_nothing(home: Home, server: ChatServer) -> None:
     for new in (["Zürich", "bern", "一"], [], ["lugano"], []):
         for name in new:
             home.add(name, f"A text about {name}.")
@@ -186,7 +186,7 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
     assert set(home.statuses().values()) == {"succeeded"}
 
 
-async def test_a_night_without_the_server_makes_a_mail_and_the_next_night_goes_on(
+async def test_a_night_without_the_server_makes_a_mail_and_the_next_night_resumes(
     home: Home, server: ChatServer
 ) -> None:
     server.key = "another key"
@@ -246,7 +246,7 @@ async def serve(home: Home) -> Mail:
     return await _run(service["ExecStart"].split(), env=environment, cwd=Path(service["WorkingDirectory"]))
 
 
-async def test_the_service_runs_the_job_and_goes_on_the_next_night(home: Home, server: ChatServer) -> None:
+async def test_the_service_runs_the_job_and_resumes_the_next_night(home: Home, server: ChatServer) -> None:
     first = await serve(home)
     assert (first.code, len(server.seen)) == (0, 3)
     assert "nightly: 3 succeeded of 3" in first.text

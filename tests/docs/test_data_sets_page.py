@@ -43,6 +43,6 @@ def test_the_job_files_are_some(text: str, tmp_path: Path) -> None:
     assert load_job(tmp_path / "job.yaml").models
 
 
-def test_every_format_is_told_of() -> None:
+def test_every_format_is_documented() -> None:
     section = PAGE.partition("\n## Out\n")[2]
     assert re.findall(r"^\| `([a-z][a-z-]+)` \|", section, re.MULTILINE) == names()

@@ -144,9 +144,7 @@ async def test_a_wrong_endpoint_costs_one_request_and_can_be_corrected(
     assert len(lines(project.output)) == 10
 
 
-async def test_a_killed_run_goes_on_where_it_was(
-    promptjobs: Command, project: Project, server: ChatServer
-) -> None:
+async def test_a_killed_run_resumes(promptjobs: Command, project: Project, server: ChatServer) -> None:
     for number in range(190):
         (project.documents / f"more-{number}.txt").write_text(f"Number {number}.", encoding="utf-8")
     async with await anyio.open_process(
@@ -172,7 +170,7 @@ async def test_a_killed_run_goes_on_where_it_was(
     assert len(server.seen) < 200 + first_run, "what was on disk was not sent again"
 
 
-async def test_a_job_with_six_mistakes_names_all_six_and_sends_nothing(
+async def test_a_job_with_six_errors_names_all_six_and_sends_nothing(
     promptjobs: Command, server: ChatServer
 ) -> None:
     (promptjobs.folder / "job.yaml").write_text(
@@ -188,8 +186,8 @@ async def test_a_job_with_six_mistakes_names_all_six_and_sends_nothing(
     )
     ended = await promptjobs("run", "job.yaml")
     assert ended.code == 2
-    *mistakes, last = ended.stderr.splitlines()
-    assert [mistake.split(": ")[:2] for mistake in mistakes] == [
+    *diagnostics, last = ended.stderr.splitlines()
+    assert [diagnostic.split(": ")[:2] for diagnostic in diagnostics] == [
         ["job.yaml:2:8", "model"],
         ["job.yaml:4:9", "prompt"],
         ["job.yaml:5:14", "concurrency"],
@@ -197,7 +195,7 @@ async def test_a_job_with_six_mistakes_names_all_six_and_sends_nothing(
         ["job.yaml:7:1", "temprature"],
         ["job.yaml:8:18", "timeouts.idle"],
     ]
-    assert last == "6 mistakes; nothing was sent"
+    assert last == "6 errors; nothing was sent"
     assert server.seen == []
 
 
@@ -307,7 +305,7 @@ async def test_a_limit_that_was_not_reached_hides_nothing(
     assert len(lines(project.output)) == 4
 
 
-async def test_what_was_given_up_is_sent_again_only_by_retry(
+async def test_what_was_skipped_is_sent_again_only_by_retry(
     promptjobs: Command, project: Project, server: ChatServer
 ) -> None:
     await promptjobs("run", "job.yaml", "--limit", "9")
@@ -351,7 +349,7 @@ async def test_the_death_of_the_embedded_endpoint_ends_the_run_with_its_name(
             for child in children_of(process.pid):
                 os.kill(child, signal.SIGKILL)
             assert await process.wait() == 7
-            said = await said_until(process, b"the embedded endpoint has died (exit code -9)")
+            said = await said_until(process, b"the embedded endpoint ended unexpectedly (exit code -9)")
     assert said
     assert len(lines(project.output)) < 3010
 

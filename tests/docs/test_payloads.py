@@ -124,7 +124,7 @@ def test_no_prompt_breaks_out_of_its_sandbox(cli: Cli, server: ChatServer) -> No
     ended = cli("run", "job.yaml")
     assert (ended.code, server.seen) == (2, [])
     *lines, last = ended.stderr.splitlines()
-    assert last == f"{len(BREAK_OUTS)} mistakes; nothing was sent"
+    assert last == f"{len(BREAK_OUTS)} errors; nothing was sent"
     for number, line in enumerate(lines):
         assert line.startswith(f"{cli.folder}/rows.jsonl:1:1: prompts[{number}].prompt: ")
 
@@ -158,7 +158,7 @@ def test_no_path_leads_out(place: str, path: str, cli: Cli, server: ChatServer) 
     write_job(cli.folder, server, **{"prompt": "x", **PLACES[place](path)})
     ended = cli("run", "job.yaml")
     assert (ended.code, server.seen) == (2, [])
-    assert "leads out of" in ended.stderr
+    assert "is outside" in ended.stderr
     assert SECRET not in ended.stderr
     assert all(name.startswith(OURS) for name in files_under(cli.folder.parent) - before)
 
@@ -194,8 +194,8 @@ async def test_no_bomb_takes_a_process_much_time_or_memory(promptjobs: Command) 
     )
     said = process.stderr.decode()
     assert process.returncode == 2
-    for name, (_, complaint) in zip(names, BOMBS.values(), strict=True):
-        assert any(line.startswith(f"{name}:") and complaint in line for line in said.splitlines())
+    for name, (_, problem) in zip(names, BOMBS.values(), strict=True):
+        assert any(line.startswith(f"{name}:") and problem in line for line in said.splitlines())
     assert "Traceback" not in said
 
 

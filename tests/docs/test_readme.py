@@ -124,7 +124,7 @@ async def test_the_commands_of_the_readme_write_what_it_says(work: Path, promptj
     assert sum(len(part.read_text(encoding="utf-8").splitlines()) for part in parts) == 20
 
 
-async def test_the_crontab_line_runs_and_says_nothing(work: Path, promptjobs: Command) -> None:
+async def test_the_crontab_line_runs_and_prints_nothing(work: Path, promptjobs: Command) -> None:
     (line,) = blocks("README.md", "crontab")
     command = line.split(None, 5)[5]
     process = await anyio.run_process(command, env=promptjobs.environment, check=False)

@@ -10,7 +10,7 @@ import pytest
 from aiohttp import web
 
 from batch.records import Failure
-from batch.scheduling.concurrency import START, AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import START, AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from tests.support.chat_server import ChatServer, serving
 from tests.support.engine_support import OK, Bench, requests

@@ -211,7 +211,7 @@ def test_changed_requests_that_had_failed_are_worth_a_notice(cli: Cli) -> None:
         assert night.results()["row-0"].status == "failed"
 
 
-def test_a_job_that_is_not_gone_through_beforehand_says_it_at_the_end(cli: Cli) -> None:
+def test_a_job_that_is_read_while_it_runs_reports_it_at_the_end(cli: Cli) -> None:
     with faulty(Quota()) as server:
         night = Night(cli, server)
         night.write(prompts(6), on_bad_row="skip")

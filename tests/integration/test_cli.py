@@ -18,6 +18,7 @@ from batch.cli import COMMANDS
 from batch.wire.dialects import autonomous
 from tests.support.chat_server import ChatServer, serving
 from tests.support.cli_support import Cli, on_terminal, served
+from tests.support.golden_messages import check_words
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -83,7 +84,10 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
         (["run", "--bogus", "job.yaml"], "No such option '--bogus'"),
         (["run", "job.yaml", "-j", "0"], "0 is not in the range"),
         (["run", "job.yaml", "--limit", "-1"], "-1 is not in the range"),
-        (["run", "job.yaml", "--max-duration", "soon"], "'soon' is no duration; write 90s, 500ms, 5m or 2h"),
+        (
+            ["run", "job.yaml", "--max-duration", "soon"],
+            "'soon' is not a duration; write 90s, 500ms, 5m or 2h",
+        ),
         (["run", "job.yaml", "--provider", "other"], "'other' is not one of"),
         (["run", "job.yaml", "--set", "concurrency"], "--set takes KEY=VALUE"),
         (["run", "job.yaml", "--set", "=1"], "--set takes KEY=VALUE"),
@@ -104,45 +108,48 @@ def test_wrong_usage_is_2_and_says_what_is_wrong(
 # validate
 
 
-def test_validate_says_what_a_sound_job_amounts_to(cli: Cli, job: Path, server: ChatServer) -> None:
-    assert said(cli("validate", "job.yaml")) == (0, "job.yaml: no mistakes; 10 requests (llama 10)\n")
+def test_validate_counts_the_requests_of_a_valid_job(cli: Cli, job: Path, server: ChatServer) -> None:
+    code, stderr = said(cli("validate", "job.yaml"))
+    assert code == 0
+    check_words("validate", "a valid job", stderr)
     assert server.seen == []
     assert not (cli.folder / "output").exists()
 
 
-def test_validate_names_every_mistake_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
+def test_validate_names_every_error_on_a_line_of_its_own(cli: Cli, job: Path) -> None:
     job.write_text("provider: autonomous\nmodel: llama\nprompt: hello\ntemperature: 0\nbase_ulr: x\n")
     code, stderr = said(cli("validate", "job.yaml", "--output-format", "concise"))
     assert code == 2
-    assert stderr.splitlines() == [
-        "job.yaml:4:1: temperature: unknown key; parameters stand under `params`",
-        "job.yaml:5:1: base_ulr: unknown key; did you mean `base_url`?",
-        "2 mistakes; nothing was sent",
-    ]
+    first, second, _ = stderr.splitlines()
+    assert first.startswith("job.yaml:4:1: temperature: ")
+    assert second.startswith("job.yaml:5:1: base_ulr: ")
+    check_words("validate", "two unknown keys", stderr)
 
 
 FLAGS = [
-    (["--model", "gpt"], "--model: model: AutonomousAI has no model 'gpt'"),
-    (["--base-url", "nowhere"], "--base-url: base_url: not an http or https URL"),
-    (["-o", "home"], "--output: output.path: the results cannot go into a folder"),
-    (["--set", "model=gpt"], "--set model: model: AutonomousAI has no model 'gpt'"),
+    (["--model", "gpt"], "--model: model: "),
+    (["--base-url", "nowhere"], "--base-url: base_url: "),
+    (["-o", "home"], "--output: output.path: "),
+    (["--set", "model=gpt"], "--set model: model: "),
 ]
 
 
-@pytest.mark.parametrize(("flags", "words"), FLAGS)
-def test_a_mistake_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], words: str) -> None:
+@pytest.mark.parametrize(("flags", "place"), FLAGS)
+def test_an_error_in_a_flag_is_named_by_the_flag(cli: Cli, job: Path, flags: list[str], place: str) -> None:
     (cli.folder / "home").mkdir()
     code, stderr = said(cli("validate", "job.yaml", *flags))
     assert code == 2
-    assert stderr.startswith(words)
+    assert stderr.startswith(place)
+    check_words("validate", f"an error in {' '.join(flags)}", stderr, cli.folder)
 
 
 def test_validate_reads_the_inputs_too(cli: Cli, job: Path) -> None:
     (cli.folder / "rows.jsonl").write_text('{"id": "a", "word": 1}\n{"id": "a", "word": 2}\nnonsense\n')
     code, stderr = said(cli("validate", "job.yaml"))
     assert code == 2
-    assert "rows.jsonl:2:1: a second request with the id a; the first is from line 1" in stderr
+    assert "rows.jsonl:2:1: " in stderr
     assert "rows.jsonl:3:" in stderr
+    check_words("validate", "errors in rows", stderr, cli.folder)
 
 
 @pytest.mark.parametrize(
@@ -162,7 +169,7 @@ def test_a_parameter_at_the_top_is_sent_to_its_place(cli: Cli, job: Path, parame
     with job.open("a") as file:
         file.write(f"{parameter}: 1\n")
     code, stderr = said(cli("validate", "job.yaml"))
-    assert (code, "parameters stand under `params`" in stderr) == (2, True)
+    assert (code, "write parameters under `params`" in stderr) == (2, True)
 
 
 # A traceback is for programmers
@@ -201,41 +208,40 @@ def test_no_path_gives_a_traceback(cli: Cli, command: str) -> None:
 
 @pytest.mark.parametrize("flag", ["-o", "--output="])
 @pytest.mark.parametrize(
-    ("output", "words"),
-    [
-        ("-", "results go to a file, from which the next run goes on; name one"),
-        ("new/", "'new/' is a folder"),
-    ],
+    "output",
+    ["-", "new/"],
 )
 def test_an_output_that_is_no_file_is_wrong_usage(
-    cli: Cli, job: Path, server: ChatServer, flag: str, output: str, words: str
+    cli: Cli, job: Path, server: ChatServer, flag: str, output: str
 ) -> None:
     before = set(cli.folder.iterdir())
     code, stderr = said(cli("run", "job.yaml", f"{flag}{output}"))
-    assert (code, words in stderr) == (2, True), stderr
+    assert code == 2
+    check_words("run", f"--output {output}", stderr.splitlines()[-1:])
     assert set(cli.folder.iterdir()) == before
     assert server.seen == []
 
 
 @pytest.mark.parametrize(
-    ("output", "code", "words"),
+    ("output", "code"),
     [
-        ("home", 2, "the results cannot go into a folder"),
-        ("rows.jsonl", 2, "the results would overwrite a file of the job"),
-        ("notes.txt", 2, "was not written by promptjobs"),
-        ("/dev/full", 2, "is not a regular file"),
-        ("notes.txt/out.jsonl", 74, "cannot be locked"),
-        ("/proc/nowhere/out.jsonl", 74, "cannot be locked"),
+        ("home", 2),
+        ("rows.jsonl", 2),
+        ("notes.txt", 2),
+        ("/dev/full", 2),
+        ("notes.txt/out.jsonl", 74),
+        ("/proc/nowhere/out.jsonl", 74),
     ],
 )
 def test_an_output_that_cannot_be_is_named(
-    cli: Cli, job: Path, server: ChatServer, output: str, code: int, words: str
+    cli: Cli, job: Path, server: ChatServer, output: str, code: int
 ) -> None:
     (cli.folder / "home").mkdir()
     (cli.folder / "notes.txt").write_text("mine\n")
     ended, stderr = said(cli("run", "job.yaml", "-o", output))
     assert (ended, server.seen) == (code, [])
-    assert words in stderr
+    assert stderr.startswith(("--output: output.path: ", "promptjobs: "))
+    check_words("run", f"an output at {output}", stderr, cli.folder)
     assert (cli.folder / "notes.txt").read_text() == "mine\n"
     assert not (cli.folder / "notes.txt.lock").exists(), "nothing is left beside what is not ours"
 
@@ -243,11 +249,11 @@ def test_an_output_that_cannot_be_is_named(
 # init
 
 
-def test_init_writes_a_job_file_without_mistakes(cli: Cli) -> None:
+def test_init_writes_a_job_file_without_errors(cli: Cli) -> None:
     code, stderr = said(cli("init", "new/folder"))
     path = cli.folder / "new" / "folder" / "job.yaml"
     assert code == 0
-    assert "promptjobs run new/folder/job.yaml" in stderr
+    check_words("init", "a new folder", stderr)
     (path.parent / "documents").mkdir()
     (path.parent / "documents" / "a.txt").write_text("A text.")
     assert said(cli("validate", "new/folder/job.yaml"))[0] == 0
@@ -276,11 +282,14 @@ def test_init_for_an_unknown_server_names_those_that_there_are(cli: Cli) -> None
 
 def test_init_overwrites_nothing(cli: Cli) -> None:
     (cli.folder / "job.yaml").write_text("mine")
-    assert said(cli("init")) == (2, "promptjobs: job.yaml is there already; it was left as it is\n")
+    code, stderr = said(cli("init"))
+    assert code == 2
+    check_words("init", "an existing job file", stderr)
     assert (cli.folder / "job.yaml").read_text() == "mine"
     assert said(cli("init", "job.yaml"))[0] == 2
     code, stderr = said(cli("init", "/proc/nowhere"))
-    assert (code, "cannot be written" in stderr) == (2, True)
+    assert code == 2
+    check_words("init", "a folder that cannot be created", stderr)
 
 
 # models, trust
@@ -290,6 +299,7 @@ def test_models_lists_what_can_be_asked(cli: Cli) -> None:
     ended = cli("models")
     rows = [line.split() for line in ended.stdout.splitlines()]
     assert (ended.code, ended.stderr) == (0, "")
+    check_words("models", "the list", ended.stdout)
     assert [row[0] for row in rows] == list(autonomous.MODELS)
     assert {row[1]: row[0] for row in rows} == autonomous.ALIASES
     assert [row[2] for row in rows] == list(autonomous.MODELS.values())
@@ -304,17 +314,20 @@ def test_trust_lists_and_refuses(cli: Cli) -> None:
     ):
         code, stderr = said(cli("trust", *arguments))
         assert (code, "7163" in stderr) == (2, False)
-    assert said(cli("trust", "A", "https://llm.example/v1")) == (0, "A may now go to https://llm.example\n")
+        check_words("trust", f"invalid: {' '.join(arguments)}", stderr)
+    code, stderr = said(cli("trust", "A", "https://llm.example/v1"))
+    assert code == 0
+    check_words("trust", "a new pair", stderr)
     assert cli("trust").stdout.endswith("A  https://llm.example\n")
-    assert said(cli("trust", "--remove", "A", "https://llm.example"))[0] == 0
-    assert said(cli("trust", "--remove", "A", "https://llm.example")) == (
-        0,
-        "A was not trusted for https://llm.example\n",
-    )
+    for situation in ("a removed pair", "an unknown pair to remove"):
+        code, stderr = said(cli("trust", "--remove", "A", "https://llm.example"))
+        assert code == 0
+        check_words("trust", situation, stderr)
     store = cli.folder / "home" / ".config" / "promptjobs" / "trusted.json"
     store.write_text("nonsense")
     code, stderr = said(cli("trust"))
-    assert (code, "trusted.json cannot be read" in stderr) == (2, True)
+    assert (code, "trusted.json" in stderr) == (2, True)
+    check_words("trust", "a damaged file of pairs", stderr, cli.folder)
 
 
 # status
@@ -350,11 +363,12 @@ def test_status_of_an_output(cli: Cli, job: Path, server: ChatServer) -> None:
     before = output.read_bytes()
     output.write_bytes(before + b'nonsense\n{"torn": ')
     torn = cli("status", "output/job.jsonl")
-    assert counted(torn)["damaged"] == "2 lines; mended by the next run"
+    assert counted(torn)["damaged"].startswith("2 lines")
+    check_words("status", "an output with damaged lines", torn.stdout)
     assert output.read_bytes() == before + b'nonsense\n{"torn": '
 
 
-def test_status_tells_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
+def test_status_distinguishes_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:
     (cli.folder / "list.jsonl").write_text('{"model": "llama", "prompt": "one"}\n')
     flags = ["list.jsonl", "--provider", "autonomous", "--base-url", server.url]
     assert counted(cli("status", *flags))["requests"] == "1"
@@ -374,8 +388,8 @@ def test_status_shows_nothing_raw(cli: Cli, job: Path) -> None:
 def test_run_says_one_line_when_all_is_well(cli: Cli, job: Path) -> None:
     code, stderr = said(cli("run", "job.yaml"))
     assert code == 0
-    assert stderr.splitlines()[-1].startswith("job: 10 succeeded of 10; 10 sent in ")
     assert stderr.endswith("output/job.jsonl\n")
+    check_words("run", "every request has succeeded", stderr.splitlines()[-1:])
 
 
 def test_flags_stand_in_for_what_the_job_file_says(cli: Cli, job: Path, server: ChatServer) -> None:
@@ -423,7 +437,8 @@ def test_a_path_that_leads_out_needs_leave(cli: Cli, server: ChatServer) -> None
     (folder / "rows.jsonl").rename(cli.folder / "rows.jsonl")
     (folder / "job.yaml").write_text((folder / "job.yaml").read_text().replace("rows.jsonl", "../rows.jsonl"))
     code, stderr = said(cli("run", "project/job.yaml"))
-    assert (code, "leads out of" in stderr, server.seen) == (2, True, [])
+    assert (code, "project/job.yaml:5:17: inputs.jsonl: " in stderr, server.seen) == (2, True, [])
+    check_words("run", "an input outside the root", stderr, cli.folder)
     assert said(cli("run", "project/job.yaml", "--allow-path", ".", "-q")) == (0, "")
 
 
@@ -432,7 +447,7 @@ def test_a_limit_is_8_with_the_rest_pending_and_can_be_gone_on_from(
 ) -> None:
     code, stderr = said(cli("run", "job.yaml", "--limit", "4"))
     assert (code, len(server.seen)) == (8, 4)
-    assert "4 succeeded, 6 pending of 10" in stderr
+    check_words("run", "--limit 4 of 10", [line for line in stderr.splitlines() if line[0] in "j "])
     assert said(cli("run", "job.yaml", "--limit", "6", "-q")) == (0, "")
     assert len(server.seen) == ROWS
 
@@ -440,7 +455,8 @@ def test_a_limit_is_8_with_the_rest_pending_and_can_be_gone_on_from(
 def test_no_time_is_8_with_all_of_it_pending(cli: Cli, job: Path) -> None:
     ended = cli("run", "job.yaml", "--max-duration", "0s", "--json", "--set", "timeouts.grace=0")
     assert (ended.code, ended.summary["succeeded"], ended.summary["pending"]) == (8, 0, 10)
-    assert "the time limit of 0 s is reached" in ended.stderr
+    warnings = [line for line in ended.stderr.splitlines() if "time limit" in line]
+    check_words("run", "--max-duration 0s", [line.partition("Z ")[2] or line for line in warnings])
 
 
 def test_the_summary_as_json_is_all_there_is_on_stdout(cli: Cli, job: Path) -> None:
@@ -485,12 +501,12 @@ def harmless(text: str) -> bool:
     return all(character.isprintable() or character == "\n" for character in text)
 
 
-def test_failures_are_1_and_told_even_quietly(cli: Cli) -> None:
+def test_failures_are_1_and_reported_even_quietly(cli: Cli) -> None:
     with served(Refusing()) as server:
         write_job(cli.folder, server.url, more="concurrency: 1\n")
         code, stderr = said(cli("run", "job.yaml", "-q"))
         assert code == 1
-        assert "5 succeeded, 5 failed of 10" in stderr
+        check_words("run", "half of the requests fail", stderr)
         assert stderr.count("HTTP 400: \\x1b[31mred") == 1, "the first of its kind, and no more"
         assert harmless(stderr)
         sent = len(server.seen)
@@ -637,7 +653,7 @@ async def test_serve_answers_until_a_signal(promptjobs: Command, number: signal.
 
 
 @pytest.mark.anyio
-async def test_serve_takes_a_key_of_ones_own_and_tells_nobody(promptjobs: Command) -> None:
+async def test_serve_takes_a_key_from_the_environment_and_does_not_print_it(promptjobs: Command) -> None:
     async with await anyio.open_process(
         promptjobs.arguments("serve", "--engine", "extractive", "--port", "0", "--api-key-env", "MY_KEY"),
         cwd=promptjobs.folder,
@@ -680,9 +696,10 @@ def test_serve_says_plainly_that_an_address_is_not_here(cli: Cli) -> None:
 
 def test_serve_refuses_what_it_cannot_serve(cli: Cli) -> None:
     for arguments, words in [
-        (["--engine", "nothing"], "neither llama nor extractive nor a file"),
-        (["--engine", "extractive", "--host", "0.0.0.0"], "can be reached by others"),
-        (["--engine", "extractive", "--api-key-env", "NOT_SET"], "NOT_SET is named but not set"),
+        (["--engine", "nothing"], "nothing"),
+        (["--engine", "extractive", "--host", "0.0.0.0"], "0.0.0.0"),
+        (["--engine", "extractive", "--api-key-env", "NOT_SET"], "NOT_SET"),
     ]:
         code, stderr = said(cli("serve", *arguments))
         assert (code, words in stderr) == (2, True), stderr
+        check_words("serve", " ".join(arguments), stderr)

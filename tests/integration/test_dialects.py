@@ -85,7 +85,7 @@ def _replaceable(model: str, messages: Any, params: Any, *, stream: bool, **_: o
         ("test_names_lead_to_canonical_names", {"NAME": ""}),
         ("test_an_unknown_model_is_an_error", {"canonical": str}),
         ("test_an_unknown_model_is_an_error", {"MODELS": None}),
-        ("test_a_job_without_an_address_has_one_or_is_told", {"DEFAULT_URL": "ftp://h"}),
+        ("test_a_job_without_an_address_has_one_or_an_error_says_so", {"DEFAULT_URL": "ftp://h"}),
         ("test_requests_go_below_the_base_url", {"url": _no_base_url}),
         ("test_headers_are_lines_and_hold_no_key", {"headers": lambda agent, stream: {"User-Agent": agent}}),
         ("test_headers_are_lines_and_hold_no_key", {"key_headers": lambda key: {"user-agent": key}}),
@@ -95,7 +95,7 @@ def _replaceable(model: str, messages: Any, params: Any, *, stream: bool, **_: o
         ("test_an_answer_comes_back", {"encode": _failing}),
     ],
 )
-def test_a_dialect_that_breaks_a_rule_is_told(check: str, replaced: dict[str, object]) -> None:
+def test_a_dialect_that_breaks_a_rule_fails_its_tests(check: str, replaced: dict[str, object]) -> None:
     with pytest.raises(AssertionError):
         getattr(_of(**replaced), check)()
 
@@ -121,7 +121,7 @@ def test_a_job_that_names_an_unknown_dialect_is_an_error(tmp_path: Path) -> None
     job = {"provider": "opena", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
     with pytest.raises(JobFileError) as caught:
         load_mapping(job, tmp_path)
-    assert [(mistake.where, mistake.what) for mistake in caught.value.mistakes] == [
+    assert [(diagnostic.where, diagnostic.what) for diagnostic in caught.value.diagnostics] == [
         ("provider", "expected `autonomous` or `openai`")
     ]
 
@@ -212,24 +212,24 @@ async def test_its_key_is_kept_out_of_results_in_the_form_in_which_it_is_sent(
 
 
 @pytest.mark.parametrize(
-    ("changed", "mistake"),
+    ("changed", "diagnostic"),
     [
-        ({"base_url": None}, "is missing: `echo` has no default address"),
+        ({"base_url": None}, "is missing; `echo` has no default address"),
         ({"base_url": "local", "api_key_env": None}, "the embedded endpoint does not speak `echo`"),
         ({"models": ["silent"]}, "echo has no model 'silent'; it has loud, soft, fortissimo"),
     ],
     ids=lambda value: str(value)[:30],
 )
 def test_its_own_rules_hold_for_job_files(
-    echo: None, tmp_path: Path, changed: dict[str, object], mistake: str
+    echo: None, tmp_path: Path, changed: dict[str, object], diagnostic: str
 ) -> None:
     job = {key: value for key, value in job_for("http://h", **changed).items() if value is not None}
     with pytest.raises(JobFileError) as caught:
         load_mapping(job, tmp_path)
-    assert [found.what for found in caught.value.mistakes] == [mistake]
+    assert [found.what for found in caught.value.diagnostics] == [diagnostic]
 
 
-def test_editors_are_told_of_it(echo: None) -> None:
+def test_the_schema_for_editors_has_it(echo: None) -> None:
     (choices,) = [part["enum"] for part in _provider_forms(json_schema()) if "enum" in part]
     assert choices == ["autonomous", "echo", "openai"]
 

@@ -16,7 +16,7 @@ from batch.inputs import JobSource
 from batch.jobfile.job import JobFile, Model
 from batch.jobfile.paths import bounds_of
 from batch.records import Failure, Known, Reply, Request
-from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.resume import State, state
 from tests.support.engine_support import OK, Bench, MemorySink, always, requests

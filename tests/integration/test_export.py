@@ -23,6 +23,7 @@ from batch.codec import encode_result
 from batch.records import Usage, Verdict
 from batch.results.export.registry import format_of, names
 from batch.results.export.table import COLUMNS
+from tests.support.golden_messages import check_words
 from tests.support.payloads import FORMULAS
 from tests.support.results_support import failed, hostile_results, succeeded
 
@@ -289,7 +290,8 @@ def conversation(word: str) -> dict[str, Any]:
 def test_a_job_knows_what_was_asked(cli: Cli, server: ChatServer) -> None:
     run_job(cli, server.url)
     ended = export(cli, "job.yaml", "--format", "messages")
-    assert (ended.code, ended.stderr) == (0, "3 results written to exported\n")
+    assert ended.code == 0
+    check_words("export", "three results", ended.stderr)
     assert objects((cli.folder / "exported").read_bytes()) == list(map(conversation, ["one", "two", "three"]))
     assert len(server.seen) == 3
 
@@ -301,11 +303,7 @@ def test_what_the_job_has_changed_or_not_yet_sent_is_left_out_and_counted(
     rows = [{"id": "row-one", "word": "one"}, {"id": "row-two", "word": "2"}, {"id": "new", "word": "new"}]
     (cli.folder / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     ended = export(cli, "job.yaml", "--format", "messages")
-    assert ended.stderr.splitlines() == [
-        "1 result written to exported",
-        "  1 left out: stale",
-        "  1 left out: pending",
-    ]
+    check_words("export", "stale and pending results are left out", ended.stderr)
     assert objects((cli.folder / "exported").read_bytes()) == [conversation("one")]
 
 
@@ -325,7 +323,7 @@ def test_an_output_alone_may_not_know_what_was_asked(cli: Cli, server: ChatServe
     run_job(cli, server.url)
     ended = export(cli, "output/job.jsonl", "--format", "messages")
     assert ended.code == 2
-    assert "name the job file in place of the output" in ended.stderr
+    check_words("export", "an output without messages", ended.stderr, cli.folder)
     assert not (cli.folder / "exported").exists()
     assert not list(cli.folder.glob("*.part"))
 
@@ -341,7 +339,7 @@ def test_failures_are_left_out_and_counted_unless_they_are_asked_for(cli: Cli) -
     output = cli.folder / "out.jsonl"
     output.write_bytes(b"".join(map(encode_result, [succeeded("a"), failed("b"), succeeded("c")])))
     ended = export(cli, "out.jsonl", "--format", "csv")
-    assert ended.stderr == "2 results written to exported\n  1 left out: failed\n"
+    check_words("export", "a failed result is left out", ended.stderr)
     assert [row["id"] for row in rows_of_csv((cli.folder / "exported").read_bytes())] == ["a", "c"]
     assert export(cli, "out.jsonl", "--format", "csv", "--failed").stderr == "3 results written to exported\n"
 
@@ -365,24 +363,41 @@ def test_answers_without_text_are_no_text(cli: Cli) -> None:
 
 
 WRONG = [
-    (["out.jsonl", "--format", "csv", "-o", "out.jsonl"], "would be overwritten by what is read from it"),
-    (["out.jsonl", "--format", "csv", "--test-share", "0.1"], "name one with --to"),
-    (["out.jsonl", "--format", "csv", "--test-share", "1", "-o", "x"], "1.0 is not in the range"),
-    (["out.jsonl", "--format", "xml"], "'xml' is not one of"),
-    (["out.jsonl"], "Missing option '--format'"),
-    (["missing.jsonl", "--format", "csv", "-o", "x"], "there is no such file"),
-    (["out.jsonl", "--format", "csv", "-o", "no/folder/x"], "could not be written"),
-    (["out.jsonl", "--format", "csv", "-o", "."], "is not a regular file; name another one"),
-    (["out.jsonl", "--format", "csv", "-o", "new/"], "is a folder; name a file in it"),
-    (["out.jsonl", "--format", "csv", "-o", "-", "--test-share", "0.1"], "name one with --to"),
+    (["out.jsonl", "--format", "csv", "-o", "out.jsonl"], 2),
+    (["out.jsonl", "--format", "csv", "--test-share", "0.1"], 2),
+    (["missing.jsonl", "--format", "csv", "-o", "x"], 2),
+    (["out.jsonl", "--format", "csv", "-o", "no/folder/x"], 74),
+    (["out.jsonl", "--format", "csv", "-o", "."], 2),
+    (["out.jsonl", "--format", "csv", "-o", "new/"], 2),
+    (["out.jsonl", "--format", "csv", "-o", "-", "--test-share", "0.1"], 2),
 ]
 
 
-@pytest.mark.parametrize(("arguments", "words"), WRONG)
-def test_wrong_usage_says_what_is_wrong(cli: Cli, arguments: list[str], words: str) -> None:
+@pytest.mark.parametrize(("arguments", "code"), WRONG)
+def test_invalid_usage_is_an_error(cli: Cli, arguments: list[str], code: int) -> None:
     (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
     ended = cli("export", *arguments)
-    assert ended.code in (2, 74)
+    assert ended.code == code
+    assert "Traceback" not in ended.stderr
+    usage = ("Usage: ", "Try ")
+    lines = [line for line in ended.stderr.splitlines() if line and not line.startswith(usage)]
+    check_words("export", f"invalid: {' '.join(arguments)}", lines, cli.folder)
+    assert {path.name for path in cli.folder.iterdir()} == {"out.jsonl"}
+
+
+WRONG_OPTIONS = [
+    (["out.jsonl", "--format", "csv", "--test-share", "1", "-o", "x"], "1.0 is not in the range"),
+    (["out.jsonl", "--format", "xml"], "'xml' is not one of"),
+    (["out.jsonl"], "Missing option '--format'"),
+]
+"""What click reports, and its words."""
+
+
+@pytest.mark.parametrize(("arguments", "words"), WRONG_OPTIONS)
+def test_invalid_options_are_errors(cli: Cli, arguments: list[str], words: str) -> None:
+    (cli.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
+    ended = cli("export", *arguments)
+    assert ended.code == 2
     assert words in ended.stderr
     assert "Traceback" not in ended.stderr
     assert {path.name for path in cli.folder.iterdir()} == {"out.jsonl"}
@@ -421,11 +436,11 @@ async def test_answers_do_not_go_to_a_terminal(promptjobs: Command) -> None:
         os.close(ours)
         os.close(theirs)
     assert ended.returncode == 2
-    assert b"answers do not belong on a terminal" in ended.stderr
+    assert b"cannot be printed on a terminal" in ended.stderr
 
 
 @pytest.mark.anyio
-async def test_nobody_is_told_that_nobody_reads(promptjobs: Command) -> None:
+async def test_a_closed_pipe_is_not_reported(promptjobs: Command) -> None:
     lines = encode_result(succeeded("a", "x" * 10_000))
     (promptjobs.folder / "out.jsonl").write_bytes(
         b"".join(lines.replace(b'"a"', b'"%d"' % n) for n in range(99))

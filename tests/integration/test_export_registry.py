@@ -39,10 +39,10 @@ def test_each_format_is_registered_by_its_own_name() -> None:
 
 @pytest.mark.parametrize("name", ["xml", "", "CSV", "csv ", "batch.results.export.csv"])
 def test_no_format_stands_in_for_one_that_is_unknown(name: str) -> None:
-    there = "there is messages, sharegpt, completion, csv, parquet, openai-batch"
+    there = "known: messages, sharegpt, completion, csv, parquet, openai-batch"
     with pytest.raises(UsageError) as caught:
         format_of(name)
-    assert str(caught.value) == f"there is no export format {name!r}; {there}"
+    assert str(caught.value) == f"unknown export format {name!r}; {there}"
     with pytest.raises(UsageError):
         Exporter(name)
 
@@ -77,6 +77,6 @@ def test_what_it_needs_and_an_output_lacks_is_an_error(tsv: None, tmp_path: Path
     output = tmp_path / "out.jsonl"
     output.write_bytes(encode_result(succeeded("a", "The Elbe.")))
     exporter = Exporter("tsv")
-    with pytest.raises(UsageError, match="the lines do not hold the messages"):
+    with pytest.raises(UsageError, match=r"include: \[messages\]"):
         exporter.to_file(exporter.of_output(output), tmp_path / "out.tsv")
     assert [path.name for path in tmp_path.iterdir()] == ["out.jsonl"]

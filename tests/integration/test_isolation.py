@@ -160,7 +160,7 @@ def test_an_observer_that_raises_ends_no_run_and_keeps_no_event_from_others() ->
     bench.run = Run(bench.scheduler, bench.providers, bench.sink, observers, clock=lambda: START)
     bench.play()
     assert len(bench.sink.results) == len(bench.diary.done) == 20
-    assert bench.diary.notices == ["the progress report failed, and the run goes on: OSError: gone"]
+    assert bench.diary.notices == ["the progress report failed; the run continues: OSError: gone"]
     assert broken.kinds > {"AttemptStarted", "AttemptFailed", "ResultsDurable", "ObserverFailed", "Notice"}
 
 

@@ -175,7 +175,7 @@ async def test_what_on_result_raises_is_logged_and_ends_no_run(folder: Path, ser
     summary = await batch.arun(job_for(server.url), on_result=fail)
     assert (summary.exit_code, summary.succeeded) == (0, 10)
     log = (folder / "output" / "words.jsonl.log").read_text(encoding="utf-8")
-    assert log.count("the progress report failed, and the run goes on: ZeroDivisionError: row-") == 1
+    assert log.count("the progress report failed; the run continues: ZeroDivisionError: row-") == 1
     assert log.count(" trace   ZeroDivisionError: row-") == 1
 
 
@@ -244,11 +244,11 @@ async def test_errors_come_as_they_are_and_before_anything_is_sent(folder: Path,
     foreign.parent.mkdir()
     foreign.write_text("somebody else's\n")
     cases: list[tuple[Job, type[Exception], str]] = [
-        ("missing.yaml", JobFileError, "there is no such file"),
+        ("missing.yaml", JobFileError, "no such file"),
         (folder, JobFileError, "is a folder"),
-        ({"prompt": "hello"}, JobFileError, "where prompts go is always said"),
+        ({"prompt": "hello"}, JobFileError, "it has no default"),
         (job_for(server.url, prompt="{{ no_such_column }}"), JobFileError, "no_such_column"),
-        (job_for(server.url, api_key_env="NOT_SET_7163"), UsageError, "NOT_SET_7163 is named but not set"),
+        (job_for(server.url, api_key_env="NOT_SET_7163"), UsageError, "NOT_SET_7163 is not set"),
         (job_for("https://evil.example", api_key_env="OPENAI_API_KEY"), UsageError, "not trusted"),
         (held, OutputLockedError, "another run"),
         (job_for(server.url, name="foreign"), UsageError, "not written by promptjobs"),

@@ -16,13 +16,15 @@ from batch.jobfile import load
 from batch.jobfile.job import Failures, Limits, Model, RateLimits, TokenPrice
 from batch.scheduling.pricing import Price
 from tests.support.chat_server import ChatServer, serving
-from tests.support.jobfile_support import HEAD, job, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 
 if TYPE_CHECKING:
     from tests.conftest import Command
 
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-NEEDS = "needs `max_tokens`: only so it is known what an answer may take; write `params: {max_tokens: 1000}`"
+NEEDS = (
+    "needs `max_tokens`: without it the maximum of an answer is unknown; write `params: {max_tokens: 1000}`"
+)
 NO_PRICE = (
     "needs the price of `m`, which is not known; "
     "write `price: {input: 0.15, output: 0.6}` in the model, per million tokens"
@@ -59,7 +61,7 @@ def test_the_documents_example_is_a_job(tmp_path: Path) -> None:
     assert result.models[0].rate_limits == RateLimits(60, 90_000)
 
 
-ONE_MISTAKE = [
+ONE_ERROR = [
     (
         "limits:\n  tokens: 1000\n",
         f"5:3: limits.tokens: {NEEDS}",
@@ -81,19 +83,19 @@ ONE_MISTAKE = [
     (
         "price: {input: 1, output: 1}\n",
         (
-            "4:1: price: unknown key; a price stands in its model: "
+            "4:1: price: unknown key; a price belongs to a model: "
             "`model: {model: …, price: {input: …, output: …}}`"
         ),
     ),
 ]
 
 
-@pytest.mark.parametrize(("more", "mistake"), ONE_MISTAKE)
-def test_a_limit_that_makes_no_sense_or_cannot_be_kept_is_a_mistake(
-    tmp_path: Path, more: str, mistake: str
+@pytest.mark.parametrize(("more", "diagnostic"), ONE_ERROR)
+def test_a_limit_that_makes_no_sense_or_cannot_be_kept_is_an_error(
+    tmp_path: Path, more: str, diagnostic: str
 ) -> None:
     path = write(tmp_path, HEAD + more + "prompt: x\n")
-    assert mistakes_of(lambda: load(path)) == [mistake]
+    assert diagnostics_of(lambda: load(path)) == [diagnostic]
 
 
 def test_a_bound_is_asked_for_where_one_is_missing_and_nowhere_else(tmp_path: Path) -> None:
@@ -105,8 +107,8 @@ def test_a_bound_is_asked_for_where_one_is_missing_and_nowhere_else(tmp_path: Pa
         limits: {tokens: 100}
         """
     path = write(tmp_path, text)
-    (mistake,) = mistakes_of(lambda: load(path))
-    assert "limits.tokens: needs `max_tokens` for `b`" in mistake
+    (diagnostic,) = diagnostics_of(lambda: load(path))
+    assert "limits.tokens: needs `max_tokens` for `b`" in diagnostic
 
 
 def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
@@ -122,7 +124,7 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
     ]
     path = write(tmp_path, "\n".join(map(json.dumps, rows)), "rows.jsonl")
     assert len(load(path, settings=settings).models) == 2
-    assert mistakes_of(lambda: load(path, settings=settings, overrides={"limits.tokens": 100})) == [
+    assert diagnostics_of(lambda: load(path, settings=settings, overrides={"limits.tokens": 100})) == [
         f"rows.jsonl:3:1: params: `limits.tokens` {NEEDS}, in the row or in the settings"
     ]
 
@@ -259,11 +261,11 @@ async def test_a_limit_of_time_in_the_job_file_ends_with_8(tmp_path: Path, promp
     assert ended.code == 8
     assert "1/10 done, failed 0, in flight 0 of 8 (held back by limits), retries 0" in ended.stderr
     assert (ended.summary["succeeded"], ended.summary["pending"]) == (1, 9)
-    assert ended.summary["reasons"] == ["limits.time: 2 s are over"]
+    assert ended.summary["reasons"] == ["limits.time: 2 s is used up"]
 
 
 @pytest.mark.anyio
-async def test_a_limit_of_tokens_without_max_tokens_is_a_mistake_and_nothing_is_sent(
+async def test_a_limit_of_tokens_without_max_tokens_is_an_error_and_nothing_is_sent(
     tmp_path: Path, promptjobs: Command
 ) -> None:
     async with serving(ChatServer()) as server:
@@ -273,8 +275,8 @@ async def test_a_limit_of_tokens_without_max_tokens_is_a_mistake_and_nothing_is_
         ended = await promptjobs("run", "job.yaml")
     assert ended.code == 2
     assert ended.stderr == (
-        "job.yaml:6:10: limits.tokens: needs `max_tokens`: only so it is known what an answer may take; "
-        "write `params: {max_tokens: 1000}`\n1 mistake; nothing was sent\n"
+        "job.yaml:6:10: limits.tokens: needs `max_tokens`: without it the maximum of an answer is unknown; "
+        "write `params: {max_tokens: 1000}`\n1 error; nothing was sent\n"
     )
     assert server.seen == []
 
@@ -283,10 +285,10 @@ async def test_a_limit_of_tokens_without_max_tokens_is_a_mistake_and_nothing_is_
 @pytest.mark.parametrize(
     ("cost", "stderr"),
     [
-        ("0", "--max-cost: limits.cost: must be more than 0\n1 mistake; nothing was sent\n"),
+        ("0", "--max-cost: limits.cost: must be more than 0\n1 error; nothing was sent\n"),
         (
             "5",
-            f"--max-cost: limits.cost: {NO_PRICE}\n1 mistake; nothing was sent\n",
+            f"--max-cost: limits.cost: {NO_PRICE}\n1 error; nothing was sent\n",
         ),
     ],
 )

@@ -311,7 +311,7 @@ async def test_serving_ends_with_an_error_if_the_endpoint_dies() -> None:
         (child,) = children()
         os.kill(child, signal.SIGKILL)
 
-    with pytest.raises(LocalModelError, match="ended by itself"):
+    with pytest.raises(LocalModelError, match="ended unexpectedly"):
         await serve(
             "extractive", host="127.0.0.1", port=0, key=None, cache=NOWHERE,
             announce=kill_the_child, progress=ignore,

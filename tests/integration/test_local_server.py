@@ -176,7 +176,7 @@ GOOD: dict[str, Any] = {
         {key: value for key, value in GOOD.items() if key != "threadId"},
     ],
 )
-async def test_a_bad_request_is_told_so(body: Any, session: aiohttp.ClientSession) -> None:
+async def test_a_bad_request_gets_an_error(body: Any, session: aiohttp.ClientSession) -> None:
     data = body if isinstance(body, bytes) else json.dumps(body).encode()
     async with session.post(MODELS["summary"], data=data) as response:
         assert response.status == 400
@@ -203,7 +203,7 @@ async def test_a_bad_request_is_told_so(body: Any, session: aiohttp.ClientSessio
         ),
     ],
 )
-async def test_a_bad_completion_is_told_so(
+async def test_a_bad_completion_gets_an_error(
     body: Any, status: int, code: str, session: aiohttp.ClientSession
 ) -> None:
     async with session.post(COMPLETIONS, json=body) as response:
@@ -284,7 +284,7 @@ def test_loopback_is_what_others_cannot_reach(host: str, expected: bool) -> None
     ("method", "path", "status", "code"),
     [("GET", "/nowhere", 404, "http_404"), ("GET", COMPLETIONS, 405, "http_405")],
 )
-async def test_what_is_not_there_is_told_in_json(
+async def test_a_missing_path_is_an_error_in_json(
     method: str, path: str, status: int, code: str, session: aiohttp.ClientSession
 ) -> None:
     async with session.request(method, path) as response:

@@ -54,7 +54,7 @@ def test_orphans_stay_and_are_reported_unless_they_are_pruned(cli: Cli, server: 
     write_job(cli, server, "{order: input}", "db")
     ended = cli("run", "job.yaml", "--json")
     assert (ended.code, ids(cli), ended.summary["orphans"]) == (0, "dbac", 2)
-    assert "2 lines are of requests that the job no longer has; `--prune` drops them" in ended.stderr
+    assert "2 lines are of requests that the job no longer has; `--prune` removes them" in ended.stderr
     ended = cli("run", "job.yaml", "--prune", "--json")
     assert (ended.code, ids(cli), ended.summary["orphans"]) == (0, "db", 0)
     assert "no longer has" not in ended.stderr
@@ -71,7 +71,7 @@ def test_what_cannot_be_read_at_the_end_is_not_pruned(cli: Cli, server: ChatServ
 
     server.before_answer = spoil
     ended = cli("run", "job.yaml", "--prune")
-    assert "neither pruned nor put in order" in ended.stderr
+    assert "neither pruned nor sorted" in ended.stderr
     assert sorted(ids(cli)) == ["a", "b", "c"]
 
 
@@ -95,14 +95,14 @@ def test_messages_are_a_part_of_a_line_where_they_are_asked_for(cli: Cli, server
 
 
 @pytest.mark.parametrize(
-    ("output", "mistake"),
+    ("output", "diagnostic"),
     [
         ("{order: random}", "job.yaml:7:17: output.order: expected `completion` or `input`"),
         ("{include: [prompts]}", "job.yaml:7:20: output.include[0]: expected `messages`"),
     ],
 )
-def test_what_an_output_cannot_be(cli: Cli, server: ChatServer, output: str, mistake: str) -> None:
+def test_what_an_output_cannot_be(cli: Cli, server: ChatServer, output: str, diagnostic: str) -> None:
     write_job(cli, server, output, "a")
     ended = cli("run", "job.yaml")
     assert (ended.code, ended.stdout) == (2, "")
-    assert mistake in ended.stderr
+    assert diagnostic in ended.stderr

@@ -26,7 +26,7 @@ from batch.testing import (
     head,
     status,
 )
-from tests.support.jobfile_support import mistakes_of, write
+from tests.support.jobfile_support import diagnostics_of, write
 from tests.unit.scheduling.test_budget import task
 
 if TYPE_CHECKING:
@@ -228,8 +228,8 @@ def test_two_currencies_in_a_job_are_an_error_at_the_second(tmp_path: Path) -> N
         "  - {model: a, price: {input: 1, output: 1, currency: EUR}}\n"
         "  - {model: b, price: {input: 1, output: 1, currency: USD}}\n"
     )
-    (mistake,) = mistakes_of(lambda: load(write(tmp_path, text)))
-    assert mistake == (
+    (diagnostic,) = diagnostics_of(lambda: load(write(tmp_path, text)))
+    assert diagnostic == (
         "6:55: models[1].price.currency: USD beside prices in EUR; "
         "costs are added up: give all prices in one currency"
     )
@@ -241,8 +241,8 @@ def test_a_currency_is_three_capital_letters(tmp_path: Path, code: str) -> None:
         "provider: openai\nbase_url: http://h/v1\nprompt: x\n"
         f"model: {{model: a, price: {{input: 1, output: 1, currency: {code}}}}}\n"
     )
-    (mistake,) = mistakes_of(lambda: load(write(tmp_path, text)))
-    assert mistake.endswith(
+    (diagnostic,) = diagnostics_of(lambda: load(write(tmp_path, text)))
+    assert diagnostic.endswith(
         "price.currency: not a currency; write its three-letter code, such as `USD` or `EUR`"
     )
 
@@ -259,15 +259,15 @@ def test_a_table_in_dollars_is_no_price_in_another_currency(tmp_path: Path) -> N
         "provider: openai\nbase_url: https://api.openai.com/v1\nprompt: x\nparams: {max_tokens: 5}\n"
         "models: [{model: a, price: {input: 1, output: 1, currency: EUR}}, gpt-4o-mini]\nlimits: {cost: 1}\n"
     )
-    (mistake,) = mistakes_of(lambda: load(write(tmp_path, text), has_price=lambda _: True))
-    assert "needs the price of `gpt-4o-mini`, which is not known" in mistake
+    (diagnostic,) = diagnostics_of(lambda: load(write(tmp_path, text), has_price=lambda _: True))
+    assert "needs the price of `gpt-4o-mini`, which is not known" in diagnostic
 
 
 # What people see
 
 
 @pytest.mark.anyio
-async def test_run_status_show_and_export_tell_tokens_currency_and_who_says_what_it_cost(
+async def test_run_status_show_and_export_print_tokens_currency_and_the_source_of_the_cost(
     tmp_path: Path, promptjobs: Command
 ) -> None:
     report = usage(cost=0.25, prompt_tokens_details={"cached_tokens": 6, "cache_write_tokens": 2})

@@ -13,7 +13,7 @@ from batch.app.run.execute import execute
 from batch.app.run.options import RunOptions
 from batch.app.setup.environment import Environment
 from batch.diagnostics import Place
-from batch.errors import Mistake, UsageError
+from batch.errors import Diagnostic, UsageError
 from batch.inputs.readers import csv, jsonl, registry
 from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.registry import names, reader_of
@@ -67,7 +67,7 @@ def test_each_key_of_rows_in_a_job_file_has_a_reader() -> None:
 def test_no_reader_stands_in_for_one_that_is_unknown(name: str) -> None:
     with pytest.raises(UsageError) as caught:
         reader_of(name)
-    assert str(caught.value) == f"there is no reader {name!r}; there is csv, jsonl, parquet, results"
+    assert str(caught.value) == f"unknown reader {name!r}; known: csv, jsonl, parquet, results"
 
 
 def test_readers_are_imported_when_they_are_named() -> None:
@@ -108,7 +108,7 @@ def test_a_column_that_its_header_lacks_is_an_error_at_the_first_row(piped: None
     (tmp_path / "a.piped").write_text("id|word\na|tree\nb\n")
     inputs = Inputs(tmp_path, (tmp_path,), kind="piped", table=tmp_path / "a.piped", keep=("wort",))
     (found,) = read_rows(inputs, tmp_path / "o")
-    assert isinstance(found, Mistake)
+    assert isinstance(found, Diagnostic)
     assert (found.where, found.what) == ("inputs.keep", "no row has the column `wort`")
 
 

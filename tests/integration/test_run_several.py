@@ -57,7 +57,7 @@ def test_what_is_not_complete_is_the_last(cli: Cli, server: ChatServer, flags: l
     assert not any(prompt.startswith("reduce") for prompt in server.prompts)
 
 
-def test_the_mistakes_of_all_are_named_before_anything_is_sent(cli: Cli, server: ChatServer) -> None:
+def test_the_errors_of_all_are_named_before_anything_is_sent(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, "a", server.url, "prompt: hello\nparmas: {}")
     write_job(cli.folder, "b", server.url, "prompt: hello")
     write_job(cli.folder, "c", server.url, "prompt: '{{ text }'")
@@ -66,7 +66,7 @@ def test_the_mistakes_of_all_are_named_before_anything_is_sent(cli: Cli, server:
     assert ended.stderr.splitlines() == [
         "a.yaml:5:1: parmas: unknown key; did you mean `params`?",
         "c.yaml:4:9: prompt: not a template: unexpected '}'",
-        "2 mistakes; nothing was sent",
+        "2 errors; nothing was sent",
     ]
     assert server.prompts == []
 
@@ -101,8 +101,8 @@ def test_several_are_validated_together(cli: Cli, server: ChatServer) -> None:
     ended = cli("validate", "map.yaml", "reduce.yaml")
     assert (ended.code, ended.stdout) == (0, "")
     assert ended.stderr.splitlines() == [
-        "map.yaml: no mistakes; 2 requests (llama 2)",
-        "reduce.yaml: no mistakes; its requests come from another job's results",
+        "map.yaml: no errors; 2 requests (llama 2)",
+        "reduce.yaml: no errors; its requests depend on another job's results",
     ]
 
 

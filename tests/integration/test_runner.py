@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from batch.errors import InputsChangedError, JobFileError, Mistake, OutputWriteError
+from batch.errors import Diagnostic, InputsChangedError, JobFileError, OutputWriteError
 from batch.records import Failure, Known, Reply, Request, Result
 from tests.support.engine_support import OK, Bench, MemorySink, always, requests
 
@@ -298,10 +298,10 @@ def test_a_queue_that_reads_past_rows_lets_the_others_go_on() -> None:
 def test_inputs_that_change_while_the_job_runs_end_it_after_the_requests_in_flight() -> None:
     def vanishing() -> Iterator[Request]:
         yield from requests(5)
-        raise JobFileError([Mistake("six.txt", 0, 0, "", "there is no such file")])
+        raise JobFileError([Diagnostic("six.txt", 0, 0, "", "no such file")])
 
     bench = Bench({"m": always(1, OK)}, {"m": vanishing()}, limit=2)
     with pytest.raises(ExceptionGroup) as caught:
         bench.play()
-    assert caught.group_contains(InputsChangedError, match=r"six\.txt: there is no such file")
+    assert caught.group_contains(InputsChangedError, match=r"six\.txt: no such file")
     assert len(bench.sink.results) == 5

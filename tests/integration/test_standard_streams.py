@@ -54,12 +54,12 @@ async def test_a_run_needs_no_streams(promptjobs: Command, job: Path, closed: st
 
 
 @with_full_device
-async def test_a_run_needs_nobody_to_talk_to(promptjobs: Command, job: Path) -> None:
+async def test_a_run_needs_no_reader_of_its_streams(promptjobs: Command, job: Path) -> None:
     assert (await code(promptjobs, "run job.yaml", "2>/dev/full"))[0] == 0
 
 
 @with_full_device
-async def test_how_a_run_ended_is_told_to_nobody_too(promptjobs: Command) -> None:
+async def test_the_exit_code_needs_no_reader_of_the_streams(promptjobs: Command) -> None:
     assert (await code(promptjobs, "run missing.yaml", "2>/dev/full"))[0] == 2
 
 
@@ -75,7 +75,7 @@ PRINTING = [
 
 @with_full_device
 @pytest.mark.parametrize("command", [*PRINTING, "status out.jsonl --json", "run job.yaml --dry-run"])
-async def test_what_cannot_be_written_is_said(promptjobs: Command, job: Path, command: str) -> None:
+async def test_what_cannot_be_written_is_reported(promptjobs: Command, job: Path, command: str) -> None:
     (promptjobs.folder / "out.jsonl").write_bytes(encode_result(succeeded("a")))
     ended = await code(promptjobs, command, ">/dev/full")
     assert ended == (74, b"promptjobs: standard output cannot be written: No space left on device\n")

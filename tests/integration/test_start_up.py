@@ -1,4 +1,4 @@
-"""What a run loads that has nothing to send."""
+"""What is loaded by an import, by help, and by a run with nothing to send."""
 
 from __future__ import annotations
 
@@ -22,32 +22,65 @@ prompt: {prompt}
 inputs: {{jsonl: rows.jsonl}}
 """
 
-TO_SEND = {"aiohttp", "batch.providers.client", "batch.providers.attempt", "batch.local_model.parent"}
+TO_SEND = {
+    "aiohttp",
+    "batch.app.run.engine",
+    "batch.local_model.parent",
+    "batch.providers.client",
+    "batch.runner",
+    "batch.scheduling.target_queue",
+    "batch.wire.reply_decoder",
+}
 """What only a run needs that sends something."""
 
 FOR_SOME_JOBS = {"genai_prices", "jsonschema", "kreuzberg", "pyarrow", "tqdm", "xllamacpp"}
 """What only some jobs and terminals need."""
 
 
-def loaded_by(command: Command, *arguments: str) -> set[str]:
-    """Run the command in a process of its own, and return the modules that it has loaded at its end."""
-    code = (
-        "import atexit, sys\n"
-        f"sys.argv = ['promptjobs', *{list(arguments)!r}]\n"
-        "atexit.register(lambda: print(*sys.modules))\n"
-        "from batch.cli import main\n"
-        "main()\n"
-    )
+PACKAGES = {
+    "aiohttp",
+    "anyio",
+    "filelock",
+    "jinja2",
+    "msgspec",
+    "pydantic",
+    "tqdm",
+    "uvloop",
+    "yaml",
+    "yarl",
+}
+"""What an installed promptjobs may import, click aside."""
+
+
+def loaded_by(command: Command, code: str) -> tuple[str, set[str]]:
+    """Run Python code in a process of its own; return what it wrote to stderr, and the modules at its end."""
+    report = "import atexit, sys; atexit.register(lambda: print('', *sys.modules, sep='\\n'))\n"
     ended = subprocess.run(
-        [sys.executable, "-c", code],
+        [sys.executable, "-c", report + code],
         cwd=command.folder,
         env=command.environment,
         capture_output=True,
         text=True,
         check=True,
     )
-    assert "nothing was sent" in ended.stderr
-    return set(ended.stdout.split())
+    return ended.stderr, set(ended.stdout.splitlines())
+
+
+def promptjobs_with(*arguments: str) -> str:
+    """The code of the command."""
+    return f"sys.argv = ['promptjobs', *{arguments!r}]; from batch.cli import main; main()"
+
+
+def test_an_import_of_the_package_loads_nothing_else(promptjobs: Command) -> None:
+    _, loaded = loaded_by(promptjobs, "import batch")
+    assert {name for name in loaded if name.split(".")[0] == "batch"} == {"batch", "batch._version"}
+    assert loaded & (PACKAGES | {"click"}) == set()
+
+
+def test_help_loads_click_and_no_other_package(promptjobs: Command) -> None:
+    _, loaded = loaded_by(promptjobs, promptjobs_with("--help"))
+    assert "click" in loaded
+    assert loaded & (PACKAGES | {"asyncio"}) == set()
 
 
 def test_a_run_with_nothing_to_send_loads_no_http_client(cli: Cli, promptjobs: Command) -> None:
@@ -56,6 +89,7 @@ def test_a_run_with_nothing_to_send_loads_no_http_client(cli: Cli, promptjobs: C
         (cli.folder / "job.yaml").write_text(JOB.format(url=server.url, prompt='"{{ text }}"'))
         assert cli("run", "job.yaml").code == 0
         assert server.answered == 2
-    loaded = loaded_by(promptjobs, "run", "job.yaml")
+    said, loaded = loaded_by(promptjobs, promptjobs_with("run", "job.yaml"))
+    assert "nothing was sent" in said
     assert "batch.results.result_log" in loaded
     assert loaded & (TO_SEND | FOR_SOME_JOBS) == set()

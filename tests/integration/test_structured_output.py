@@ -24,7 +24,7 @@ from batch.scheduling.task import Task
 from batch.testing import FaultServer
 from batch.testing.replies import answer
 from tests.support.engine_support import START, MemorySink
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -224,7 +224,7 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
 # Job files
 
 JOB = HEAD + "prompt: a\n"
-MISTAKES = [
+ERRORS = [
     ("response_format: json\n", "5:18: response_format: expected keys and values, got text"),
     (
         "response_format: {type: json_schema}\n",
@@ -242,7 +242,7 @@ MISTAKES = [
     ),
     (
         "response_format: {type: json_object}\nparams: {response_format: {type: text}}\n",
-        "6:10: params.response_format: stands beside the job's `response_format`; keep one of them",
+        "6:10: params.response_format: cannot be combined with the job's `response_format`; keep one of them",
     ),
     (
         "on_length: again\n",
@@ -252,9 +252,9 @@ MISTAKES = [
 ]
 
 
-@pytest.mark.parametrize(("text", "said"), MISTAKES)
-def test_a_mistake_is_named_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: load(write(tmp_path, JOB + text))) == [said]
+@pytest.mark.parametrize(("text", "said"), ERRORS)
+def test_an_error_is_named_before_anything_is_sent(text: str, said: str, tmp_path: Path) -> None:
+    assert diagnostics_of(lambda: load(write(tmp_path, JOB + text))) == [said]
 
 
 # The command

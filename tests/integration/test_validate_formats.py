@@ -1,4 +1,4 @@
-"""``promptjobs validate``: the same mistakes for people, for programs and for GitHub; never a secret."""
+"""``promptjobs validate``: the same errors for people, for programs and for GitHub; never a secret."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING
 import pytest
 
 from batch.cli.error_formats import as_github, full, sources
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from tests.support.cli_support import Cli
 from tests.support.jobfile_support import HEAD, write
-from tests.unit.jobfile.test_job_file_errors import ONE_MISTAKE
+from tests.unit.jobfile.test_job_file_errors import ONE_ERROR
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 JOB = HEAD + "prompt: hello\ntemperature: 0\nconcurency: 3\n"
-TEMPERATURE = "job.yaml:5:1: temperature: unknown key; parameters stand under `params`"
+TEMPERATURE = "job.yaml:5:1: temperature: unknown key; write parameters under `params`"
 CONCURRENCY = "job.yaml:6:1: concurency: unknown key; did you mean `concurrency`?"
 
 
@@ -35,9 +35,9 @@ FORMATS = {
         CONCURRENCY,
         "    6 | concurency: 3",
         "        ^",
-        "2 mistakes; nothing was sent",
+        "2 errors; nothing was sent",
     ],
-    "concise": [TEMPERATURE, CONCURRENCY, "2 mistakes; nothing was sent"],
+    "concise": [TEMPERATURE, CONCURRENCY, "2 errors; nothing was sent"],
 }
 
 
@@ -55,15 +55,15 @@ def test_full_is_the_default(cli: Cli) -> None:
 def test_of_too_many_all_are_counted(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, HEAD + "prompt: a\n" + "".join(f"key{n}: 1\n" for n in range(250)))
     *lines, rest, last = cli("validate", "--output-format", "concise", "job.yaml").stderr.splitlines()
-    assert (len(lines), rest) == (100, "job.yaml: and 150 more mistakes")
-    assert last == "250 mistakes; nothing was sent"
+    assert (len(lines), rest) == (100, "job.yaml: and 150 more errors")
+    assert last == "250 errors; nothing was sent"
 
 
 def test_github_reads_annotations_on_standard_output(cli: Cli) -> None:
     ended = cli("validate", "job.yaml", "--output-format", "github")
     assert (ended.code, ended.stderr) == (2, "")
     assert ended.stdout.splitlines() == [
-        "::error file=job.yaml,line=5,col=1::temperature: unknown key; parameters stand under `params`",
+        "::error file=job.yaml,line=5,col=1::temperature: unknown key; write parameters under `params`",
         "::error file=job.yaml,line=6,col=1::concurency: unknown key; did you mean `concurrency`?",
     ]
 
@@ -80,7 +80,7 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
                 "column": 1,
                 "where": "temperature",
                 "what": "unknown key",
-                "hint": "parameters stand under `params`",
+                "hint": "write parameters under `params`",
             },
             {
                 "path": "job.yaml",
@@ -127,11 +127,11 @@ QUOTED = [
 def test_the_line_is_quoted_with_a_caret_and_made_harmless(
     text: str, at: tuple[int, int], lines: list[str]
 ) -> None:
-    quoted = full([Mistake("f", *at, "", "wrong")], {"f": text.replace("\u2028", "\n").split("\n")})
+    quoted = full([Diagnostic("f", *at, "", "wrong")], {"f": text.replace("\u2028", "\n").split("\n")})
     assert quoted[1:] == lines
 
 
-@pytest.mark.parametrize("text", [case[0] for case in ONE_MISTAKE if "hidden" in case[0]])
+@pytest.mark.parametrize("text", [case[0] for case in ONE_ERROR if "hidden" in case[0]])
 def test_no_format_repeats_a_secret(cli: Cli, tmp_path: Path, text: str) -> None:
     write(tmp_path, text)
     for form in ("full", "concise", "json", "github"):
@@ -146,15 +146,15 @@ def test_rows_are_not_quoted(tmp_path: Path) -> None:
 
 
 ANNOTATIONS = [
-    (Mistake("a.yaml", 0, 0, "", "is empty"), "::error file=a.yaml::is empty"),
-    (Mistake("a,b:c%.yaml", 1, 2, "k", "w", "h"), "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2::k: w; h"),
+    (Diagnostic("a.yaml", 0, 0, "", "is empty"), "::error file=a.yaml::is empty"),
+    (Diagnostic("a,b:c%.yaml", 1, 2, "k", "w", "h"), "::error file=a%2Cb%3Ac%25.yaml,line=1,col=2::k: w; h"),
     (
-        Mistake("a", 1, 1, "", "100 %\n::error::forged"),
+        Diagnostic("a", 1, 1, "", "100 %\n::error::forged"),
         "::error file=a,line=1,col=1::100 %25\\n::error::forged",
     ),
 ]
 
 
-@pytest.mark.parametrize(("mistake", "annotation"), ANNOTATIONS)
-def test_an_annotation_is_one_line_whatever_it_says(mistake: Mistake, annotation: str) -> None:
-    assert as_github([mistake]) == [annotation]
+@pytest.mark.parametrize(("diagnostic", "annotation"), ANNOTATIONS)
+def test_an_annotation_is_one_line_whatever_it_says(diagnostic: Diagnostic, annotation: str) -> None:
+    assert as_github([diagnostic]) == [annotation]

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from batch.events import Event
     from batch.scheduling.admission import Admission
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
-    from batch.scheduling.reference_requests import Candidates
+    from batch.scheduling.known_good_requests import Candidates
 
 START = "2026-11-22T00:00:00.000Z"
 OK = Reply(text="fine", verdict=Verdict.COMPLETE, finish_reason="stop")

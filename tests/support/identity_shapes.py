@@ -16,7 +16,7 @@ from msgspec import Struct
 from pyarrow.parquet import write_table
 
 from batch.inputs import JobSource
-from batch.inputs.bad_rows import NOBODY
+from batch.inputs.bad_rows import NO_TARGET
 from batch.jobfile import load
 
 if TYPE_CHECKING:
@@ -314,7 +314,7 @@ def identities(folder: Path, shape: Shape) -> list[list[str | None]]:
         path.write_text(json.dumps(shape.says), encoding="utf-8")
     source = JobSource(load(path, overrides=shape.flags), shape.identities)
     return [
-        [request.id, None if request.target == NOBODY else request.fingerprint]
+        [request.id, None if request.target == NO_TARGET else request.fingerprint]
         for request in source.requests()
     ]
 

@@ -1,4 +1,4 @@
-"""Job files for tests: written to a folder, loaded, and their mistakes as short lines."""
+"""Job files for tests: written to a folder, loaded, and their errors as short lines."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ def job(folder: Path, text: str, overrides: Mapping[str, object] | None = None) 
     return load(write(folder, text), overrides=overrides)
 
 
-def mistakes_of(call: Callable[[], object]) -> list[str]:
-    """The mistakes of a call that must fail: no folders, and of ``job.yaml`` not even the name."""
+def diagnostics_of(call: Callable[[], object]) -> list[str]:
+    """The errors of a call that must fail: no folders, and of ``job.yaml`` not even the name."""
     with pytest.raises(JobFileError) as caught:
         call()
-    named = [str(m).replace(m.path, m.path.rpartition("/")[2], 1) for m in caught.value.mistakes]
+    named = [str(m).replace(m.path, m.path.rpartition("/")[2], 1) for m in caught.value.diagnostics]
     return [text.removeprefix("job.yaml:").lstrip() for text in named]

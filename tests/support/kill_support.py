@@ -22,7 +22,7 @@ from batch.app.run.output_claim import owner_of
 from batch.app.setup.load_job import load_job
 from batch.codec import decode_result
 from batch.results.filesystem import Disk
-from batch.results.owner import read_owner, write_owner
+from batch.results.output_owner import read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -90,7 +90,7 @@ BOMBS = {
     "aliases that explode": (_billion_laughs(), "more than 200000 values"),
     "text that explodes": (
         f"a: &a {'x' * 2**20}\nb: &b [{','.join(['*a'] * 60)}]\nc: [{','.join(['*b'] * 60)}]\n",
-        "grow beyond all measure",
+        "expand to too many values",
     ),
     "brackets": ("a: " + "[" * 100_000, "nested more than 100 levels"),
     "braces": ("{a: " * 100_000, "nested more than 100 levels"),
@@ -101,7 +101,7 @@ BOMBS = {
     ),
     "merges in merges": (_chain_of_merges(), "nested more than 100 levels"),
     "a long list": ("a:\n" + "- x\n" * 300_000, "more than 200000 values"),
-    "a huge scalar": ("a: " + "9" * 2**20, "longer than anything counts"),
+    "a huge scalar": ("a: " + "9" * 2**20, "with too many digits"),
     "keys without end": ("? " * 50_000, "nested more than 100 levels"),
 }
 """Job files by name, each with a part of what is said of it."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.row import BadRow, Row, bad_row
 
 if TYPE_CHECKING:
@@ -18,12 +18,12 @@ ENDINGS = (".piped",)
 HAS_HEADER = True
 
 
-def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Row | BadRow | Mistake]:
+def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Row | BadRow | Diagnostic]:
     """Yield the rows of a file."""
     try:
         header, *lines = path.read_text("utf-8").splitlines() or [""]
     except (OSError, UnicodeDecodeError):
-        yield Mistake(str(path), 0, 0, "", "cannot be read")
+        yield Diagnostic(str(path), 0, 0, "", "cannot be read")
         return
     names = header.split("|")
     for number, line in enumerate(lines, 2):
@@ -33,4 +33,4 @@ def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Row | Ba
         else:
             yield Row(values.get(inputs.id_field or "id"), values, {}, str(path), number)
     if not lines and not may_be_empty:
-        yield Mistake(str(path), 0, 0, "", "has no rows")
+        yield Diagnostic(str(path), 0, 0, "", "has no rows")

@@ -248,7 +248,7 @@ async def task(promptjobs: Command) -> AsyncIterator[Task]:
 
 
 @pytest.mark.parametrize("way", WAYS, ids=[f"{way.code} {way.come_to.__name__}" for way in WAYS])
-async def test_every_exit_code_is_reached_and_the_same_command_goes_on(task: Task, way: Way) -> None:
+async def test_every_exit_code_is_reached_and_the_same_command_resumes(task: Task, way: Way) -> None:
     assert await way.come_to(task) == way.code
     kept = [result.id for result in whole_lines(task.output) if result.status == "succeeded"]
     assert way.sends or not task.server.seen
@@ -276,7 +276,7 @@ async def test_an_internal_error_leaves_what_was_answered_a_summary_and_its_trac
     assert [result.status for result in whole_lines(task.output)] == ["succeeded"] * 5
     log = task.output.with_name("job.jsonl.log")
     said = "internal error: ZeroDivisionError: a fault of our own; the traceback is in"
-    rest = "What was answered is written; run the same command to resume"
+    rest = "Finished results are written; run the same command to resume"
     assert task.summary is not None
     assert (task.summary["exit_code"], task.summary["succeeded"], task.summary["pending"]) == (70, 5, 15)
     assert task.summary["reasons"] == [f"{said} {log}. {rest}"]

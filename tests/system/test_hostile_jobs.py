@@ -46,10 +46,10 @@ class Attack:
 ATTACKS: dict[str, Attack] = {
     # Outputs
     "an output that is a start-up file": Attack(
-        HERE + "prompt: hi\noutput: {{path: ../../.bashrc}}\n", 2, "leads out of"
+        HERE + "prompt: hi\noutput: {{path: ../../.bashrc}}\n", 2, "is outside"
     ),
     "an output by an absolute path": Attack(
-        HERE + "prompt: hi\noutput: {{path: '{home}/.profile.jsonl'}}\n", 2, "leads out of"
+        HERE + "prompt: hi\noutput: {{path: '{home}/.profile.jsonl'}}\n", 2, "is outside"
     ),
     "an output that is no result file": Attack(
         HERE + "prompt: hi\noutput: {{path: Makefile}}\n", 2, "must end in `.jsonl`"
@@ -62,56 +62,58 @@ ATTACKS: dict[str, Attack] = {
     ),
     "a hidden output": Attack(HERE + "prompt: hi\noutput: {{path: .envrc.jsonl}}\n", 2, "is hidden"),
     "a hidden output by the job's name": Attack(HERE + "name: .envrc\nprompt: hi\n", 2, "is hidden"),
-    "a name that leads up": Attack(HERE + "name: ../../x\nprompt: hi\n", 2, "no name for a file of results"),
+    "a name that leads up": Attack(
+        HERE + "name: ../../x\nprompt: hi\n", 2, "not a valid name for an output file"
+    ),
     "an output behind a link out": Attack(
         HERE + "prompt: hi\noutput: {{path: out.jsonl}}\n",
         2,
-        "leads out of",
+        "is outside",
         links={"out.jsonl": "../../.bashrc"},
     ),
     "an output in a linked folder": Attack(
         HERE + "prompt: hi\noutput: {{path: results/out.jsonl}}\n",
         2,
-        "leads out of",
+        "is outside",
         links={"results": "../.."},
     ),
     "a log behind a link out": Attack(
         HERE + "prompt: hi\n",
         2,
-        "leads out of",
+        "is outside",
         links={"output/job.jsonl.log": "../../../.bashrc"},
     ),
     "a lock behind a link out": Attack(
         HERE + "prompt: hi\n",
         2,
-        "leads out of",
+        "is outside",
         links={"output/job.jsonl.lock": "../../../.bashrc"},
     ),
     "a summary behind a link out": Attack(
         HERE + "prompt: hi\n",
         2,
-        "leads out of",
+        "is outside",
         links={"output/job.jsonl.summary.json": "../../../new"},
     ),
     "an output that is a terminal": Attack(
-        HERE + "prompt: hi\noutput: {{path: /dev/tty.jsonl}}\n", 2, "leads out of"
+        HERE + "prompt: hi\noutput: {{path: /dev/tty.jsonl}}\n", 2, "is outside"
     ),
     # Roots
     "jobs in the home do not lift the root to it": Attack(
-        HERE + "prompt: file://../notes.txt\n", 2, "leads out of", folder="jobs"
+        HERE + "prompt: file://../notes.txt\n", 2, "is outside", folder="jobs"
     ),
     "and write nothing there": Attack(
-        HERE + "prompt: hi\noutput: {{path: ../notes.jsonl}}\n", 2, "leads out of", folder="jobs"
+        HERE + "prompt: hi\noutput: {{path: ../notes.jsonl}}\n", 2, "is outside", folder="jobs"
     ),
     "jobs in jobs lift the root once": Attack(
-        HERE + "prompt: file://../../notes.txt\n", 2, "leads out of", folder="jobs/jobs"
+        HERE + "prompt: file://../../notes.txt\n", 2, "is outside", folder="jobs/jobs"
     ),
     "jobs in a project lift it to the project": Attack(
-        HERE + "prompt: file://../../../notes.txt\n", 2, "leads out of", folder="work/project/jobs"
+        HERE + "prompt: file://../../../notes.txt\n", 2, "is outside", folder="work/project/jobs"
     ),
     # Prompts from files
-    "a prompt from outside": Attack(HERE + "prompt: file://../../notes.txt\n", 2, "leads out of"),
-    "a prompt by an absolute path": Attack(HERE + "prompt: 'file://{home}/notes.txt'\n", 2, "leads out of"),
+    "a prompt from outside": Attack(HERE + "prompt: file://../../notes.txt\n", 2, "is outside"),
+    "a prompt by an absolute path": Attack(HERE + "prompt: 'file://{home}/notes.txt'\n", 2, "is outside"),
     "a prompt that is hidden": Attack(
         HERE + "prompt: file://.env\n", 2, "is hidden", files={".env": f"KEY={PRIVATE}\n"}
     ),
@@ -119,7 +121,7 @@ ATTACKS: dict[str, Attack] = {
         HERE + "prompt: hi\nsystem: file://.git/config\n", 2, "is hidden", files={".git/config": PRIVATE}
     ),
     "a prompt behind a link": Attack(
-        HERE + "prompt: file://p.txt\n", 2, "leads out of", links={"p.txt": "../../notes.txt"}
+        HERE + "prompt: file://p.txt\n", 2, "is outside", links={"p.txt": "../../notes.txt"}
     ),
     "a prompt behind a link to what is hidden": Attack(
         HERE + "prompt: file://p.txt\n", 2, "is hidden", files={".env": PRIVATE}, links={"p.txt": ".env"}
@@ -132,10 +134,10 @@ ATTACKS: dict[str, Attack] = {
     ),
     # Inputs
     "documents from outside": Attack(
-        HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['../../*.txt']}}\n", 2, "leads out of"
+        HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['../../*.txt']}}\n", 2, "is outside"
     ),
     "documents by an absolute path": Attack(
-        HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['{home}/*.txt']}}\n", 2, "leads out of"
+        HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['{home}/*.txt']}}\n", 2, "is outside"
     ),
     "hidden documents": Attack(
         HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['.ssh/*']}}\n",
@@ -152,7 +154,7 @@ ATTACKS: dict[str, Attack] = {
     "a document behind a link": Attack(
         HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['*.md']}}\n",
         2,
-        "leads out of",
+        "is outside",
         links={"a.md": "../../notes.txt"},
     ),
     "a document behind a link to what is hidden": Attack(
@@ -163,7 +165,7 @@ ATTACKS: dict[str, Attack] = {
         links={"a.md": ".env"},
     ),
     "a table from outside": Attack(
-        HERE + "prompt: '{{{{ q }}}}'\ninputs: {{jsonl: ../../rows.jsonl}}\n", 2, "leads out of"
+        HERE + "prompt: '{{{{ q }}}}'\ninputs: {{jsonl: ../../rows.jsonl}}\n", 2, "is outside"
     ),
     "tables in a hidden folder": Attack(
         HERE + "prompt: '{{{{ q }}}}'\ninputs: {{csv: ['rows.csv', '.cache/*.csv']}}\n",
@@ -207,7 +209,7 @@ ATTACKS: dict[str, Attack] = {
     "but not outside": Attack(
         HERE + "prompt: '{{{{ text }}}}'\ninputs: {{files: ['*.md', '!../../**']}}\n",
         2,
-        "leads out of",
+        "is outside",
         files={"a.md": "a public text"},
     ),
     "a hidden table": Attack(
@@ -216,14 +218,14 @@ ATTACKS: dict[str, Attack] = {
         "is hidden",
         files={".cache/rows.csv": f"q\n{PRIVATE}\n"},
     ),
-    "an image from outside": Attack(HERE + "prompt: hi\nimages: ../../photo.png\n", 2, "leads out of"),
+    "an image from outside": Attack(HERE + "prompt: hi\nimages: ../../photo.png\n", 2, "is outside"),
     "a hidden image": Attack(
         HERE + "prompt: hi\nimages: .thumbs/a.png\n", 2, "is hidden", files={".thumbs/a.png": PNG}
     ),
     "an image that a row names": Attack(
         HERE + "prompt: hi\nimages: '{{{{ i }}}}'\ninputs: {{jsonl: rows.jsonl}}\n",
         2,
-        "leads out of",
+        "is outside",
         files={"rows.jsonl": '{"i": "../../photo.png"}\n'},
     ),
     "an image by a file's URL": Attack(
@@ -243,7 +245,7 @@ ATTACKS: dict[str, Attack] = {
     "a key file for a stranger": Attack(
         EVIL + "api_key_file: my.key\nprompt: hi\n", 2, "is not trusted for", files={"my.key": SECRET}
     ),
-    "a key file from outside": Attack(HERE + "api_key_file: ../../my.key\nprompt: hi\n", 2, "leads out of"),
+    "a key file from outside": Attack(HERE + "api_key_file: ../../my.key\nprompt: hi\n", 2, "is outside"),
     "a key for a proxy that reads along": Attack(
         HERE + "api_key_env: OPENAI_API_KEY\nproxy: '{evil}'\nprompt: hi\n", 2, "is not trusted for"
     ),
@@ -251,7 +253,7 @@ ATTACKS: dict[str, Attack] = {
         EVIL + "prompt: 'my key: ${{OPENAI_API_KEY}} $OPENAI_API_KEY'\n", 0, sent="${OPENAI_API_KEY}"
     ),
     "a header that names another host": Attack(
-        HERE + "headers: {{Host: evil.example}}\nprompt: hi\n", 2, "belongs to the connection"
+        HERE + "headers: {{Host: evil.example}}\nprompt: hi\n", 2, "is set by the client"
     ),
     "a header that ends its line": Attack(
         HERE + 'headers: {{x-a: "1\\r\\nx-b: 2"}}\nprompt: hi\n', 2, "one line without control characters"
@@ -302,12 +304,12 @@ ATTACKS: dict[str, Attack] = {
         HERE + "prompt: hi\nresponse_format: {{type: json_schema, json_schema: "
         "{{name: a, schema: {{$ref: '{evil}/s.json'}}}}}}\n",
         2,
-        "leads out of the schema",
+        "is outside the schema",
     ),
     "rows of a hostile file": Attack(
         '{{"id": "a", "prompt": "file://../../notes.txt", "images": ["../../photo.png"]}}\n',
         2,
-        "leads out of",
+        "is outside",
         name="job.jsonl",
     ),
 }

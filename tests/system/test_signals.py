@@ -37,7 +37,7 @@ MANY = 60_000
 """Rows that take about a second to go through."""
 
 SIGNALS = [signal.SIGINT, signal.SIGTERM]
-UNSENT = "told to stop before anything was sent; the same command goes on"
+UNSENT = "stopped before anything was sent; run the same command to resume"
 
 
 @pytest.fixture
@@ -148,17 +148,17 @@ async def test_while_the_output_is_put_in_order(
     put_results(job, stopped.output)
     before = stopped.output.read_bytes()
     assert await stopped(number, after="start") == 128 + number
-    why = f"{number.name}: told to stop while the output was being finished, in which all answers are"
+    why = f"{number.name}: stopped while the output was being finished; it contains all answers"
     said = [
         line for line in stopped.stderr.splitlines() if "has no record of the job that wrote it" not in line
     ]
-    assert said == [f"promptjobs: {why}; the same command goes on"]
+    assert said == [f"promptjobs: {why}; run the same command to resume"]
     assert stopped.end.startswith(f"exit code {128 + number} ({number.name}) after ")
     assert stopped.output.read_bytes() == before
     assert stopped.beside() - {"job.jsonl.job.json"} == {"job.jsonl.lock", "job.jsonl.summary.json"}
     summary = json.loads(stopped.output.with_name("job.jsonl.summary.json").read_text())
     assert (summary["exit_code"], summary["succeeded"], summary["pending"]) == (128 + number, MANY, 0)
-    assert summary["reasons"] == [f"{why}; the same command goes on"]
+    assert summary["reasons"] == [f"{why}; run the same command to resume"]
     assert (await promptjobs("run", "job.yaml")).code == 0
     assert [result.id for result in whole_lines(stopped.output)] == list(many_rows())
 
@@ -198,11 +198,13 @@ async def test_while_the_inputs_of_several_jobs_are_checked(
 ) -> None:
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"}).rename(cli.folder / "first.yaml")
     write_job(cli.folder, "http://127.0.0.1:9/v1", {"one": "?"})
-    monkeypatch.setattr("batch.app.run.sequence.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM))
+    monkeypatch.setattr(
+        "batch.app.run.several_jobs.check_inputs", lambda _: signal.raise_signal(signal.SIGTERM)
+    )
     before = signal.getsignal(signal.SIGTERM)
     ended = cli("run", "first.yaml", "job.yaml")
     assert (ended.code, ended.stdout) == (143, "")
-    assert ended.stderr == "promptjobs: SIGTERM: told to stop; the same command goes on\n"
+    assert ended.stderr == "promptjobs: SIGTERM: stopped; run the same command to resume\n"
     assert signal.getsignal(signal.SIGTERM) is before
 
 
@@ -221,10 +223,10 @@ async def test_a_second_signal_ends_the_process_whatever_it_waits_for(
     said: list[str] = []
     monkeypatch.setattr("os._exit", codes.append)
     signals = Signals(said.append)
-    with pytest.raises(StoppedError), signals.heard(), signals.stoppable("before anything"):
+    with pytest.raises(StoppedError), signals.handle_signals(), signals.stoppable("before anything"):
         await told(signal.SIGTERM, signal.SIGINT)
     assert codes == [130]
-    assert said == ["SIGINT: told to stop at once; the same command goes on"]
+    assert said == ["SIGINT: stopped at once; run the same command to resume"]
 
 
 async def test_a_signal_between_two_stages_stops_the_next_one() -> None:
@@ -238,13 +240,13 @@ async def test_a_signal_between_two_stages_stops_the_next_one() -> None:
             went_on = True
 
     signals = Signals(pytest.fail)
-    with pytest.raises(StoppedError, match="SIGTERM: told to stop before that"), signals.heard():
+    with pytest.raises(StoppedError, match="SIGTERM: stopped before that"), signals.handle_signals():
         await stages(signals)
     assert not went_on
 
 
 async def test_a_signal_that_comes_too_late_for_a_run_ends_the_command() -> None:
-    with pytest.raises(StoppedError) as caught, ended_by_signals(), Signals(pytest.fail).heard():
+    with pytest.raises(StoppedError) as caught, ended_by_signals(), Signals(pytest.fail).handle_signals():
         await told(signal.SIGTERM)
     assert caught.value.exit_code == 143
 

@@ -1,1 +1,1 @@
-"""What can be said of a job and its output without running it."""
+"""Inspect a job and its output without running it."""

@@ -1,4 +1,4 @@
-"""Whether an output is what its job asks for: each request with exactly one line that answers it."""
+"""Check that an output is complete: each request has exactly one line that answers it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch.records import Request
 
 EXAMPLES = 10
-"""Ids that are named of each kind; the others are only counted."""
+"""Ids that are listed of each kind; the others are only counted."""
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Ids:
     first: list[str] = field(default_factory=list)
 
     def add(self, request_id: str) -> None:
-        """One more."""
+        """Add an id."""
         self.number += 1
         if len(self.first) < EXAMPLES:
             self.first.append(request_id)
@@ -40,11 +40,11 @@ class Ids:
 
 @dataclass(slots=True)
 class Audit:
-    """What was found. ``missing`` requests have no line, ``stale`` ones a line that answers something else.
+    """The findings. ``missing`` requests have no line; ``stale`` ones a line that answers something else.
 
-    ``duplicates`` are the ids of lines that a later one of the same id supersedes, ``orphans`` those of lines
-    whose request the job does not have; ``damaged`` lines are torn or unreadable. ``restated`` lines say
-    otherwise than their finish reason, which counts. Orphans are no fault.
+    ``duplicates`` are the ids of lines that a later line with the same id supersedes. ``orphans`` are the ids
+    of lines whose request the job does not have; they are not an error. ``damaged`` lines are partial or
+    unreadable. ``restated`` lines have a status that contradicts their finish reason, which decides.
     """
 
     output: Path
@@ -64,8 +64,8 @@ class Audit:
         return self.missing.number + self.stale.number
 
     @property
-    def is_sound(self) -> bool:
-        """Whether each request has exactly one result or error, and every line of the file is right."""
+    def is_valid(self) -> bool:
+        """Whether each request has exactly one result or error, and every line is valid."""
         kinds = (self.missing, self.stale, self.duplicates, self.restated)
         return not (self.damaged or any(ids.number for ids in kinds))
 
@@ -73,7 +73,7 @@ class Audit:
 def audit(job: JobFile) -> Audit:
     """Compare a job with its output, which is not changed.
 
-    Raises ``JobFileError``, and ``UsageError`` where the output cannot be read or is none of ours.
+    Raises ``JobFileError``, and ``UsageError`` if the output cannot be read or was not written by promptjobs.
     """
     found = Audit(job.output)
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
@@ -82,7 +82,7 @@ def audit(job: JobFile) -> Audit:
         def see(request: Request, _: Origin) -> None:
             found.requests += 1
             index.claim(request.id)
-            _judge(found, request, state(request, index.get(request.id)))
+            _count(found, request, state(request, index.get(request.id)))
 
         check(open_source(job), see)
         found.damaged = index.unreadable + (lines.contents.torn > 0)
@@ -93,7 +93,7 @@ def audit(job: JobFile) -> Audit:
     return found
 
 
-def _judge(found: Audit, request: Request, where: State) -> None:
+def _count(found: Audit, request: Request, where: State) -> None:
     if where is State.NEW:
         found.missing.add(request.id)
     elif where is State.CHANGED:

@@ -1,6 +1,6 @@
-"""What a run would do, and what it may cost: everything short of sending.
+"""What a run would do and what it may cost, without sending anything.
 
-Nothing is locked and nothing is written; the output is read as it stands.
+Nothing is locked or written; the output is read as it is.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class Load:
-    """What one model would be sent. Tokens are estimated.
+    """What would be sent to one model. Tokens are estimated.
 
-    ``completion_tokens`` are the most that the answers may have; ``unbounded`` of them have no limit and
-    count nothing. ``cost`` is the most that all may cost; ``None`` where prices or limits are unknown.
+    ``completion_tokens`` is the maximum for all answers; ``unbounded`` requests have no limit and are not
+    included. ``cost`` is the maximum for all; ``None`` if prices or limits are unknown.
     """
 
     requests: int = 0
@@ -49,9 +49,9 @@ class Load:
 class Preview:
     """A job, counted by what a run would do with each request, and why.
 
-    ``changed`` counts what differs from the line that is there, ``failed`` and ``given_up`` the codes of
-    those lines. ``refused`` are bad rows that would be recorded as failed, by where they stand: they count in
-    the plan, and are not sent. ``loads`` are by target. ``first`` is the first request that would be sent.
+    ``changed`` counts the parts that differ from the existing line, ``failed`` and ``given_up`` the codes of
+    those lines. ``refused`` are invalid rows that would be recorded as failed, by state: they count in the
+    plan, and are not sent. ``loads`` are by target. ``first`` is the first request that would be sent.
     """
 
     job: JobFile
@@ -71,10 +71,10 @@ def preview(
     sending: frozenset[State] = TO_RUN,
     selection: Selection = EVERYTHING,
 ) -> Preview:
-    """Go through the whole job once; ``prices`` are by target, as far as they are known.
+    """Scan the whole job once; ``prices`` are by target, as far as they are known.
 
-    Raises ``JobFileError`` with every mistake in the job's inputs, and ``UsageError`` where the output
-    cannot be read or is none of ours, or where a selected id does not exist.
+    Raises ``JobFileError`` with all errors in the job's inputs, and ``UsageError`` if the output cannot be
+    read or was not written by promptjobs, or if a selected id does not exist.
     """
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
         viewer = _Viewer(Preview(job, Plan(sending, selection)), lines, prices)
@@ -130,7 +130,7 @@ class _Viewer:
 
 
 def changed_part(request: Request, result: Result | None) -> str:
-    """What of a request is not what its line was the answer to, as far as the line tells."""
+    """Return which part of a request differs from its line, as far as the line shows it."""
     if result is None:
         return "prompt, model or parameters"
     if result.model != request.model:

@@ -1,4 +1,4 @@
-"""Results of a job or of a file as a data set, a table, or OpenAI Batch lines."""
+"""Export the results of a job or of a file as a data set, a table, or OpenAI Batch lines."""
 
 from __future__ import annotations
 
@@ -37,14 +37,14 @@ if TYPE_CHECKING:
 
 NO_MESSAGES = "without their messages"
 _HOW_TO_GET_THEM = (
-    "the lines do not hold the messages that were sent; name the job file in place of the output, or say "
-    "`output: {include: [messages]}` in it before it is run"
+    "the lines do not contain the messages that were sent; use the job file instead of the output, or set "
+    "`output: {include: [messages]}` in it before the run"
 )
 
 
 @dataclass(slots=True)
 class Exported:
-    """Results that were written, and those that were left out, by why."""
+    """The number of results that were written, and of those that were omitted, by reason."""
 
     written: int = 0
     for_test: int = 0
@@ -52,9 +52,9 @@ class Exported:
 
 
 class Exporter:
-    """Writes answers in one format; with ``keep_failed`` failed ones too, where the format has room for them.
+    """Writes answers in one format; with ``keep_failed`` also failed ones, if the format supports that.
 
-    ``test_share`` of the files' answers go to a second file. Raises ``UsageError`` for an unknown format.
+    ``test_share`` of the answers goes to a second file. Raises ``UsageError`` for an unknown format.
     """
 
     def __init__(self, form: str, *, keep_failed: bool = False, test_share: float = 0.0) -> None:
@@ -64,16 +64,16 @@ class Exporter:
         self.exported = Exported()
 
     def to_stream(self, answers: Iterator[Answer], stream: BinaryIO) -> None:
-        """Write all of them there. Raises ``UsageError`` where none can be written, and ``OSError``."""
+        """Write all answers to a stream. Raises ``UsageError`` if none can be written, and ``OSError``."""
         with self._format.writer(stream) as write:
-            self._pour(answers, write, write)
+            self._write_answers(answers, write, write)
         stream.flush()
 
     def to_file(self, answers: Iterator[Answer], path: Path, read: Collection[Path] = ()) -> list[Path]:
-        """Write them to a file, or to two where a share is for testing; which appear whole or not at all.
+        """Write the answers to one file, or to two if a share is for testing; each appears when complete.
 
-        ``read`` are the files that the answers come from. Raises ``UsageError`` where none can be written or
-        where a file with results, or one of those, would be replaced; and ``OutputWriteError``.
+        ``read`` are the files that the answers come from. Raises ``UsageError`` if no answer can be written,
+        or if a result file or one of ``read`` would be replaced; and ``OutputWriteError``.
         """
         names = [path]
         if self._test_share:
@@ -83,12 +83,12 @@ class Exporter:
         try:
             with ExitStack() as stack:
                 writes = [stack.enter_context(_file_writer(self._format, name)) for name in names]
-                self._pour(answers, writes[0], writes[-1])
+                self._write_answers(answers, writes[0], writes[-1])
         except OSError as error:
             raise OutputWriteError(f"{path} could not be written: {reason(error)}") from error
         return names
 
-    def _pour(self, answers: Iterator[Answer], train: Write, test: Write) -> None:
+    def _write_answers(self, answers: Iterator[Answer], train: Write, test: Write) -> None:
         done = self.exported
         for result, messages in answers:
             if why := self._why_not(result, messages):
@@ -111,17 +111,17 @@ class Exporter:
         return NO_MESSAGES if messages is None and self._format.NEEDS_MESSAGES else ""
 
     def of_output(self, output: Path) -> Iterator[Answer]:
-        """The results of a file, in its order. Raises ``UsageError`` where it cannot be read."""
+        """Return the results of a file, in its order. Raises ``UsageError`` if it cannot be read."""
         with reading(output), ResultReader(output, WITHOUT_JOB) as lines:
             for result in lines.results():
                 yield result, result.messages
 
     def of_job(self, job: JobFile) -> Iterator[Answer]:
-        """The results of a job's requests, in the job's order, each with the messages that it answers.
+        """Yield the results of a job's requests, in the job's order, each with the messages that it answers.
 
-        The metadata are the job's: a label that was put right since asks for no new answer.
+        The metadata are the job's: correcting a label requires no new answer.
 
-        Raises ``JobFileError``, and ``UsageError`` where the output cannot be read.
+        Raises ``JobFileError``, and ``UsageError`` if the output cannot be read.
         """
         with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
             for request in open_source(job).requests():
@@ -135,7 +135,7 @@ class Exporter:
 
 
 def sources(job: JobFile) -> list[Path]:
-    """The files that a job's answers come from, but for documents."""
+    """Return the files that a job's answers come from, except documents."""
     files = [path for path in (job.path, job.output, job.rows) if path]
     if job.inputs is not None and job.inputs.kind != DOCUMENTS:
         found = tables(job.inputs, job.output)
@@ -144,9 +144,9 @@ def sources(job: JobFile) -> list[Path]:
 
 
 def _check_replaceable(path: Path, read: Collection[Path]) -> None:
-    """Raise ``UsageError`` unless a file may take the place of what is at ``path``, if anything is."""
+    """Raise ``UsageError`` unless ``path`` is free, or a file that may be replaced."""
     if any(real(path) == real(source) for source in read):
-        raise UsageError(f"{path} would be overwritten by what is read from it")
+        raise UsageError(f"{path} is read by this export and would be overwritten")
     if os.path.exists(path) and not os.path.isfile(path):
         raise UsageError(f"{path} is not a regular file; name another one")
     with reading(path):
@@ -156,9 +156,9 @@ def _check_replaceable(path: Path, read: Collection[Path]) -> None:
 
 @contextmanager
 def _file_writer(form: ExportFormat, path: Path) -> Iterator[Write]:
-    """A writer to a new file, which takes the place of ``path`` at the end and not before."""
-    path = real(path)  # replacing a link would leave the file behind it as it was
-    part = path.with_name(f"{path.name}.{token_hex(4)}.part")  # the plain name may be somebody's download
+    """Open a new file, which replaces ``path`` when it is complete."""
+    path = real(path)  # replacing a symbolic link would not change the file that it points to
+    part = path.with_name(f"{path.name}.{token_hex(4)}.part")  # the plain name may be a file of the user
     with part.open("xb") as stream:
         try:
             with form.writer(stream) as write:

@@ -1,4 +1,4 @@
-"""One request of a job or of an output: what was asked, and what came of it."""
+"""One request of a job or of an output: its messages and its result."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
 class Shown:
     """A request by its ``id``. ``result`` is its latest line, ``None`` while it is pending.
 
-    ``stale``: the line answers other messages, another model or other parameters than the job now asks for.
-    ``messages`` are those that the line answers, or else those of the job; ``None`` where nobody tells them.
+    ``stale``: the line answers other messages, another model or other parameters than the job now has.
+    ``messages`` are those that the line answers, or else the job's; ``None`` if they are unknown.
     """
 
     id: str
@@ -36,7 +36,7 @@ class Shown:
 
 
 def of_output(output: Path, request_id: str) -> Shown:
-    """What a file holds of a request. Raises ``UsageError`` where that is nothing, or cannot be read."""
+    """Return the result of a request in a file. Raises ``UsageError`` if there is none."""
     with reading(output):
         result = find(output, request_id, WITHOUT_JOB)
     if result is None:
@@ -45,21 +45,21 @@ def of_output(output: Path, request_id: str) -> Shown:
 
 
 def of_job(job: JobFile, request_id: str) -> Shown:
-    """What a job asks under an id, and what its output holds of that.
+    """Return the request with this id in a job, and its result in the output.
 
-    A line whose request the job no longer has is shown too. Raises ``JobFileError``, ``UsageError`` where
-    neither has the id, or the output cannot be read.
+    A line whose request the job no longer has is shown, too. Raises ``JobFileError``, and ``UsageError`` if
+    neither has the id or the output cannot be read.
     """
     result = None
-    asked = next((each for each in open_source(job).requests() if each.id == request_id), None)
+    request = next((each for each in open_source(job).requests() if each.id == request_id), None)
     with reading(job.output), suppress(FileNotFoundError):
         result = find(job.output, request_id, restate_of(job))
     if result is None:
-        if asked is None:
+        if request is None:
             raise UsageError(f"neither {job.path} nor its output knows the id {escape(request_id)}")
-        return Shown(request_id, None, asked.messages)
-    if asked is None:
+        return Shown(request_id, None, request.messages)
+    if request is None:
         return Shown(request_id, result, result.messages)
-    is_stale = result.fingerprint != asked.fingerprint
-    messages = asked.messages if result.messages is None or not is_stale else result.messages
+    is_stale = result.fingerprint != request.fingerprint
+    messages = request.messages if result.messages is None or not is_stale else result.messages
     return Shown(request_id, result, messages, is_stale)

@@ -1,11 +1,11 @@
-"""How far a job is, without running it and without touching its output."""
+"""The progress of a job, without running it and without changing its output."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from batch.app.run.plan import Plan, draw_up, open_source
+from batch.app.run.plan import Plan, make_plan, open_source
 from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
 from batch.results.lock import holder
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class JobStatus:
-    """The output's lines, and the job's requests by where they stand (``None`` without a job).
+    """The output's lines, and the job's requests by state (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
     ``holder`` is the process that runs the job now.
@@ -37,19 +37,19 @@ class JobStatus:
 
 
 def of_output(output: Path) -> JobStatus:
-    """What a result file amounts to. Raises ``UsageError`` where it cannot be read, or is none of ours."""
+    """Return the status of a result file. Raises ``UsageError`` if it is unreadable or foreign."""
     with reading(output):
         return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0], holder=holder(output))
 
 
 def of_job(job: JobFile) -> JobStatus:
-    """How far a job is. Raises ``JobFileError``, and ``UsageError`` as ``of_output`` does."""
+    """Return the status of a job. Raises ``JobFileError``, and ``UsageError`` as ``of_output`` does."""
     with reading(job.output):
         try:
             counts, contents = summarise(job.output, restate=restate_of(job))
         except FileNotFoundError:
             counts, contents = Statistics(), Contents()
-    plan = draw_up(open_source(job), contents.index.get)
+    plan = make_plan(open_source(job), contents.index.get)
     return JobStatus(
         job.output,
         counts,

@@ -1,4 +1,4 @@
-"""What a run says of requests that have changed, and of the answers that it replaces."""
+"""Messages about requests that have changed, and about the answers that a run replaces."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def announcement(job: JobFile, plan: Plan) -> str:
-    """Say how many requests have changed and where their answers go; empty where none have."""
+    """Return how many requests have changed and where their answers go; empty if none have."""
     changed = plan.states[State.CHANGED] - plan.left_out[State.CHANGED]
     answers = plan.superseding - plan.forced
     if not changed:
@@ -55,7 +55,7 @@ def announcements(job: JobFile, plan: Plan) -> list[str]:
 
 
 def afterwards(job: JobFile, plan: Plan, kept: int) -> str:
-    """The same of a job that was not planned, once it has run; ``kept`` answers have been set aside."""
+    """Return the same for a job that was read while it ran; ``kept`` answers were moved."""
     changed = plan.states[State.CHANGED] - plan.left_out[State.CHANGED]
     if not changed and not kept and not plan.forced:
         return ""
@@ -70,7 +70,7 @@ def afterwards(job: JobFile, plan: Plan, kept: int) -> str:
 
 
 def refusal(job: JobFile, plan: Plan) -> str:
-    """Why the job does not allow that its succeeded answers are superseded; empty where it does."""
+    """Return why the job does not allow to supersede its succeeded answers; empty if it does."""
     if job.on_change != "refuse" or not plan.superseding:
         return ""
     return (
@@ -80,7 +80,7 @@ def refusal(job: JobFile, plan: Plan) -> str:
 
 
 def refuse_changes(job: JobFile, plan: Plan) -> None:
-    """Raise ``UsageError`` where there is a ``refusal``."""
+    """Raise ``UsageError`` if there is a ``refusal``."""
     if why := refusal(job, plan):
         raise UsageError(why)
 

@@ -1,6 +1,6 @@
-"""Opening the endpoints of a job: one provider for each, one pool of connections a proxy.
+"""Open the endpoints of a job: one provider for each, one connection pool per proxy.
 
-The embedded endpoint as a provider that knows whether its process still lives.
+The embedded endpoint is a provider that checks whether its process is still running.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 
 class EmbeddedEndpoint:
-    """Passes attempts on; a failure after the child's death is said to be just that, and holds the queue."""
+    """Passes attempts on. If the child process has ended, a failure says so and parks the endpoint."""
 
     def __init__(self, provider: Provider, child: Process) -> None:
         self._provider = provider
@@ -48,23 +48,25 @@ class EmbeddedEndpoint:
         code = self._child.returncode
         if code is None or not isinstance(outcome, Failure):
             return outcome
-        died = f"the embedded endpoint has died (exit code {code}); was the machine out of memory?"
-        return msgspec.structs.replace(outcome, code="local_model", message=died)
+        explanation = (
+            f"the embedded endpoint ended unexpectedly (exit code {code}); was the machine out of memory?"
+        )
+        return msgspec.structs.replace(outcome, code="local_model", message=explanation)
 
 
 LOOPBACK = "http://127.0.0.1"
-"""Where the embedded endpoint will be; its port is known once it runs."""
+"""The address of the embedded endpoint; its port is known once it runs."""
 
 
 class Address:
-    """Where a model's requests go, and what they carry; made before anything is sent."""
+    """Where a model's requests go, and their headers and secrets; created before anything is sent."""
 
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
         self.is_local = model.base_url == LOCAL
         self.base_url = LOOPBACK if self.is_local else environment.base_url(model)
         self.proxy = None if self.is_local else environment.proxy(model)
-        self.remarks: list[str] = []
+        self.notices: list[str] = []
         self.warnings: list[str] = []
         readers = [self.base_url]
         if self.proxy and self.base_url.lower().startswith("http:"):
@@ -81,14 +83,14 @@ class Address:
             self.warnings += environment.warnings(model)
 
     def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
-        """Go through the proxy that the environment names, if it names one; return its secrets."""
+        """Use the proxy that the environment names, if any; return its secrets."""
         target = trust.shown(self.base_url, self.model.base_url)
         found = environment.environment_proxy(self.base_url, target)
         if found is None:
             return []
         self.proxy = found.url
         where = trust.origin(found.url)
-        self.remarks.append(f"requests to {target} go through the proxy {where} ({found.variable})")
+        self.notices.append(f"requests to {target} go through the proxy {where} ({found.variable})")
         is_read = self.base_url.lower().startswith("http:")
         if is_read and not environment.has_trusted(found):
             readers.append(found.url)
@@ -97,9 +99,9 @@ class Address:
 
 
 def members(model: Model) -> dict[str, Model]:
-    """The endpoints of a model by name: each as if it were the model's only one.
+    """Return the endpoints of a model by name, each as if it were the model's only one.
 
-    A lone one is called as the model. The names of several hold the addresses as they are written.
+    A single endpoint has the model's name. The names of several include their addresses as written.
     """
     if not model.base_urls:
         return {model.id: model}
@@ -107,7 +109,7 @@ def members(model: Model) -> dict[str, Model]:
 
 
 class Endpoints:
-    """Opens what a run needs, and no more, on an exit stack that closes it again."""
+    """Opens only what a run needs, on an exit stack that closes it again."""
 
     def __init__(
         self,
@@ -126,14 +128,14 @@ class Endpoints:
         self._engines: dict[str, tuple[Endpoint, Process]] = {}
 
     async def open(self, addresses: Mapping[str, Address]) -> dict[str, Provider]:
-        """The providers, named as the addresses. Starts the embedded endpoint where one asks for it."""
+        """Return the providers by the names of the addresses. Starts the embedded endpoint if needed."""
         return {name: await self._provider(address) for name, address in addresses.items()}
 
     async def _provider(self, address: Address) -> Provider:
         model = address.model
         client = await self._client(address.proxy, keep_alive=model.keep_alive)
         dialect = dialect_of(model.provider)
-        speaking = partial(
+        make_provider = partial(
             DialectEndpoint,
             dialect,
             client,
@@ -141,12 +143,12 @@ class Endpoints:
             models=(dialect.canonical(model.model),),
         )
         if not address.is_local:
-            return speaking(address.base_url, address.credentials)
+            return make_provider(address.base_url, address.credentials)
         if dialect.EMBEDDED_PATH is None:
             raise UsageError(f"the embedded endpoint does not speak `{dialect.NAME}`")
         endpoint, child = await self._engine(model.engine or ENGINES[0])
         credentials = replace(address.credentials, api_key=endpoint.api_key)
-        return EmbeddedEndpoint(speaking(endpoint.base_url + dialect.EMBEDDED_PATH, credentials), child)
+        return EmbeddedEndpoint(make_provider(endpoint.base_url + dialect.EMBEDDED_PATH, credentials), child)
 
     async def _client(self, proxy: str | None, *, keep_alive: bool) -> HttpClient:
         from batch.providers.client import HttpClient  # noqa: PLC0415 - aiohttp is slow to load

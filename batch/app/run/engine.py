@@ -22,10 +22,11 @@ from batch.app.run.quotas import Quotas
 from batch.app.run.shutdown import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
 from batch.events import DownloadProgressed, Tick
+from batch.providers import aiohttp_check
 from batch.results.result_line import Keep
 from batch.runner import Run
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.answer_validation import Acceptance
-from batch.scheduling.concurrency import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler
@@ -58,7 +59,7 @@ async def send(
 ) -> RunOutcome:
     """Open the endpoints that are needed, await ``ready``, and send the requests of ``feed``.
 
-    Opens nothing where nothing is to be sent. An error is part of the outcome and is not raised.
+    Opens nothing if there is nothing to send. An error is part of the outcome and is not raised.
     """
     allowance = Allowance(options.limit)
     if not feed.plan.to_send or allowance.used_up:
@@ -71,13 +72,13 @@ async def send(
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers))
             with signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
-                if providers and (text := _slow_transport()):
+                if providers and (text := aiohttp_check.notice()):
                     observers.inform(text)
                 await ready()
             outcome = await build_engine(job, feed, allowance, log, providers, observers, options).run(
                 signals
             )
-    except Exception as error:  # noqa: BLE001 - the caller reports it, with what was known by then
+    except Exception as error:  # noqa: BLE001 - the caller reports it, with what was known so far
         outcome = replace(outcome, error=outcome.error or error)
     return outcome
 
@@ -127,16 +128,16 @@ class Engine:
     _max_duration: float | None
 
     async def run(self, signals: Signals) -> RunOutcome:
-        """Send, until all is done or a signal, a limit or an error ends it. To be called once."""
+        """Send, until everything is done or a signal, a limit or an error ends the run. Call it once."""
         stopper, time = self._stopper, asyncio.get_running_loop().time
         error: Exception | None = None
-        begun = time()
+        run_start = time()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stopper.after_signal)
             if self._max_duration is not None:
                 tasks.start_soon(stopper.after, self._max_duration)
             try:
-                with signals.obeyed(stopper.on_signal):
+                with signals.redirected_to(stopper.on_signal):
                     await self._run.run()
             except Exception as caught:  # noqa: BLE001 - a part of the outcome
                 error = caught
@@ -147,23 +148,23 @@ class Engine:
             parkings=tuple(self._parkings()),
             limits=tuple(self._limits_reached()),
             signal=stopper.signal,
-            must_end_now=stopper.told_twice,
+            must_end_now=stopper.has_second_signal,
             checks=self._scheduler.checks,
-            held_back=self._run.congestion(time() - begun),
+            held_back=self._run.congestion(time() - run_start),
             spending=self._quotas.spending(),
             error=error,
         )
 
     def _parkings(self) -> Iterator[tuple[str, Parking]]:
-        """The queues that are parked for the rest of the run, and why."""
+        """Return the queues that are parked for the rest of the run, and why."""
         for queue in self._scheduler.queues:
             if queue.parking is not None and queue.parking.until is None:
                 yield queue.name, queue.parking
 
     def _limits_reached(self) -> Iterator[str]:
-        """The limits that ended the run, in words."""
+        """Return the limits that ended the run, as text."""
         if self._stopper.out_of_time:
-            yield f"limits.time: {self._max_duration:g} s are over"
+            yield f"limits.time: {self._max_duration:g} s is used up"
         if self._allowance.reached is not None:
             yield self._allowance.reached
         if self._quotas.budget.reached is not None:
@@ -171,7 +172,7 @@ class Engine:
 
 
 def _addresses(job: JobFile, feed: RequestFeed, environment: Environment) -> dict[str, Address]:
-    """The addresses of all targets that have something to send, by the names of their endpoints."""
+    """Return the addresses of all targets that have something to send, by endpoint names."""
     return {
         name: Address(member, environment)
         for model in job.models
@@ -181,18 +182,12 @@ def _addresses(job: JobFile, feed: RequestFeed, environment: Environment) -> dic
 
 
 def _report_addresses(addresses: Iterable[Address], observers: Observers) -> None:
-    """Report each warning and remark about the addresses once."""
+    """Report each warning and notice about the addresses once."""
     found = list(addresses)
     for warning in dict.fromkeys(text for address in found for text in address.warnings):
         observers.warn(warning)
-    for remark in dict.fromkeys(text for address in found for text in address.remarks):
-        observers.inform(remark)
-
-
-def _slow_transport() -> str | None:
-    from batch.providers import aiohttp_check  # noqa: PLC0415 - aiohttp is slow to load
-
-    return aiohttp_check.notice()
+    for notice in dict.fromkeys(text for address in found for text in address.notices):
+        observers.inform(notice)
 
 
 def _report_download(observers: Observers, done: int, total: int) -> None:
@@ -200,11 +195,11 @@ def _report_download(observers: Observers, done: int, total: int) -> None:
 
 
 def _connections(job: JobFile, observers: Observers) -> int:
-    wished = job.concurrency
-    possible = connections(wished)
-    if possible < wished:
+    requested = job.concurrency
+    possible = connections(requested)
+    if possible < requested:
         observers.inform(
-            f"Concurrency limited to {possible} ({wished} requested): open-file limit, see `ulimit -n`."
+            f"Concurrency limited to {possible} ({requested} requested): open-file limit, see `ulimit -n`."
         )
     return possible
 

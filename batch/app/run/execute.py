@@ -1,4 +1,4 @@
-"""Running a job, from the lock on its output to the summary beside it."""
+"""Run a job, from locking its output to writing its summary."""
 
 from __future__ import annotations
 
@@ -13,16 +13,15 @@ import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
 from batch.app.run import summary
-from batch.app.run.engine import send
-from batch.app.run.event_log_reporter import RunLog
 from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
 from batch.app.run.request_feed import feed_of
+from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
-from batch.app.run.summary import Beginning
+from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
@@ -49,44 +48,47 @@ if TYPE_CHECKING:
     from batch.records import Result, Summary
 
 _LOOK_UP_AFTER = 1000
-"""Lines of the output that are read before anybody asks whether they are still wanted."""
+"""Lines of the output that are read between two checks for cancellation."""
 
 
 async def execute(
     job: JobFile, environment: Environment, others: Iterable[Observer], options: RunOptions
 ) -> Summary:
-    """Run what has no success yet, and leave exactly one line per request.
+    """Send every request that has not succeeded yet, and leave exactly one line per request.
 
-    Raises the errors of ``batch.errors`` that end a run before it has begun, or that lose its output.
+    Raises the errors of ``batch.errors`` that prevent a run, or that lose its output.
     """
     others = tuple(others)
     early = Observers(others)  # until there is a log
     signals = Signals(early.warn, options.watchdog)
-    with signals.heard() if options.signals else nullcontext():
-        await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock is left beside it
+    with signals.handle_signals() if options.signals else nullcontext():
+        await anyio.to_thread.run_sync(_refuse, job, options)  # before a lock file is created next to it
         with OutputLock(job.output), RunLog.of(job, early.warn) as run_log, ExitStack() as stack:
             match_sidecars(job.output)
             statistics = Statistics()
             observers = Observers((statistics, run_log, *others))
-            signals.last_words = lambda why: observers.emit(ProcessEnding(why))
+            signals.before_exit = lambda why: observers.emit(ProcessEnding(why))
             try:
                 with signals.stoppable(UNSENT):
-                    log = stack.enter_context(await _opened(job, options))
-                    prepared = await _prepared(job, log, run_log, observers, statistics, options)
-                return await _carried_out(prepared, environment, signals)
-            except Exception as error:  # noqa: BLE001 - whatever it is, a person is told one sentence
+                    log = stack.enter_context(await _open_log(job, options))
+                    prepared = await _prepare(job, log, run_log, observers, statistics, options)
+                return await _execute_prepared(prepared, environment, signals)
+            except Exception as error:  # noqa: BLE001 - report any exception in one sentence
                 raise explained(error, run_log) from error.__cause__
 
 
 def _refuse(job: JobFile, options: RunOptions) -> None:
-    """Raise ``UsageError`` for an output that is not this job's to write to."""
+    """Raise ``UsageError`` for an output that this job may not write to."""
     refuse_foreign(job.output)
     claim(job, adopt=options.adopt)
 
 
 @dataclass(frozen=True, slots=True)
 class _Prepared:
-    """A run before anything is sent; ``lines`` are those that its log had, ``told`` what was said by now."""
+    """A run before anything is sent.
+
+    ``lines`` counts the lines that its log had; ``reported`` are the notices that were reported so far.
+    """
 
     job: JobFile
     log: ResultLog
@@ -94,28 +96,28 @@ class _Prepared:
     observers: Observers
     statistics: Statistics
     options: RunOptions
-    begun: Beginning
+    run_start: RunStart
     claim: Claim
     source: JobSource
     feed: RequestFeed
     lines: int
-    told: list[str]
+    reported: list[str]
 
     async def record(self) -> None:
-        """Record durably which job writes to the output, and say if it takes that over, once.
+        """Record durably which job writes to the output, and report a takeover, once.
 
         Raises ``OutputWriteError``.
         """
         if not self.claim.is_new:
             return
         await anyio.to_thread.run_sync(self.claim.record)
-        if self.claim.told:
-            tell = self.observers.warn if self.claim.is_adopted else self.observers.inform
-            tell(self.claim.told)
+        if self.claim.notice:
+            report = self.observers.warn if self.claim.is_adopted else self.observers.inform
+            report(self.claim.notice)
 
     async def take_over(self) -> None:
         """Record the same for a job that finds all of its results in the output of another."""
-        if self.claim.told and not self.feed.plan.to_do:
+        if self.claim.notice and not self.feed.plan.to_do:
             try:
                 await self.record()
             except OutputWriteError as error:
@@ -123,19 +125,19 @@ class _Prepared:
 
     @property
     def orphans(self) -> int:
-        """Lines of requests that the job does not have; none are known before all of the job is."""
+        """Lines of requests that the job does not have; 0 until all of the job is known."""
         return self.feed.plan.orphans(self.lines) if self.feed.is_whole else 0
 
     async def summarize(
         self, outcome: RunOutcome, orphans: int, error: PromptJobsError | None = None
     ) -> Summary:
-        """Publish the summary of the run, and return it; ``error`` is what ended it early."""
+        """Publish the summary of the run, and return it; ``error`` is the error that ended it early."""
         built = summary.build(
             self.job,
             self.feed.plan,
             self.statistics,
             outcome,
-            self.begun,
+            self.run_start,
             orphans=orphans,
             fail_fast=self.options.fail_fast,
             error=error,
@@ -144,7 +146,7 @@ class _Prepared:
         return built
 
 
-async def _prepared(
+async def _prepare(
     job: JobFile,
     log: ResultLog,
     run_log: RunLog,
@@ -152,10 +154,10 @@ async def _prepared(
     statistics: Statistics,
     options: RunOptions,
 ) -> _Prepared:
-    begun = await anyio.to_thread.run_sync(Beginning.of, job)
+    run_start = await anyio.to_thread.run_sync(RunStart.of, job)
     for notice in log.notices:
         observers.warn(notice)
-    claimed = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
+    output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
     feed = feed_of(job, source, log, options.sending, options.selection)
@@ -164,49 +166,69 @@ async def _prepared(
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
         observers.warn(again)
-    told = _remark(source, observers)
+    reported = _report_notices(source, observers)
     plan = feed.plan
     selected = plan.total - plan.left_out.total()
     observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
     return _Prepared(
-        job, log, run_log, observers, statistics, options, begun, claimed, source, feed, lines, told
+        job,
+        log,
+        run_log,
+        observers,
+        statistics,
+        options,
+        run_start,
+        output_claim,
+        source,
+        feed,
+        lines,
+        reported,
     )
 
 
-async def _carried_out(run: _Prepared, environment: Environment, signals: Signals) -> Summary:
+async def _execute_prepared(run: _Prepared, environment: Environment, signals: Signals) -> Summary:
     outcome, is_pruned = RunOutcome(), False
     try:
         if run.log.is_restated:
             await run.record()
             run.observers.warn(written_again(await run.log.write_restated()))
         run.feed.plan.replaced = Replaced(run.log.contents.index)
-        outcome = await send(
-            run.job,
-            run.feed,
-            run.log,
-            run.observers,
-            environment=environment,
-            options=run.options,
-            signals=signals,
-            ready=run.record,
-        )
+        outcome = await _sent(run, environment, signals)
         outcome.check()
         with signals.stoppable(UNFINISHED):
-            if not outcome.must_end_now:  # else the next run does the rest
+            if not outcome.must_end_now:  # else the next run does it
                 await _count_the_rest(run)
                 await run.take_over()
-                is_pruned = await _finished(run)
-    except Exception as caught:  # noqa: BLE001 - the summary is left whatever it was
+                is_pruned = await _finish_output(run)
+    except Exception as caught:  # noqa: BLE001 - write the summary in any case
         error = explained(caught, run.run_log)
         has_sent = run.statistics.attempts > 0
-        if has_sent or not isinstance(error, UsageError):  # else an earlier run's summary stays
+        if has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
             error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
     return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 
-async def _finished(run: _Prepared) -> bool:
-    """Leave the output as the job asks for it, and return whether it was pruned."""
+async def _sent(run: _Prepared, environment: Environment, signals: Signals) -> RunOutcome:
+    """Send the requests, if there are any. Load the engine and the HTTP client only then."""
+    if not run.feed.plan.to_send and run.options.limit != 0:
+        return RunOutcome()
+    from batch.app.run.engine import send  # noqa: PLC0415 - it takes longer to load than a small job to read
+
+    return await send(
+        run.job,
+        run.feed,
+        run.log,
+        run.observers,
+        environment=environment,
+        options=run.options,
+        signals=signals,
+        ready=run.record,
+    )
+
+
+async def _finish_output(run: _Prepared) -> bool:
+    """Prune and sort the output as the job requires, and return whether it was pruned."""
     job, log, prune = run.job, run.log, run.options.prune
     keep = job.on_change != "replace"
     is_pruned = await finish(log, run.source, job.order, run.observers, prune=prune, keep=keep)
@@ -216,7 +238,7 @@ async def _finished(run: _Prepared) -> bool:
 
 
 async def _count_the_rest(run: _Prepared) -> None:
-    """Come to know all of a job that was not gone through beforehand."""
+    """Read the rest of a job that was not read before the run."""
 
     async def write(results: Sequence[Result]) -> None:
         await run.record()
@@ -224,21 +246,21 @@ async def _count_the_rest(run: _Prepared) -> None:
 
     await run.feed.finish(write)
     if (growth := run.feed.growth()) is not None:
-        _remark(run.source, run.observers, run.told)
+        _report_notices(run.source, run.observers, run.reported)
         run.observers.emit(growth)
 
 
-def _remark(source: JobSource, observers: Observers, told: Sequence[str] = ()) -> list[str]:
-    """Say what is known of the inputs by now, but for what has been ``told``; return all of it."""
+def _report_notices(source: JobSource, observers: Observers, reported: Sequence[str] = ()) -> list[str]:
+    """Report the notices of the inputs that are not in ``reported``; return all of them."""
     notices = source.notices
     for notice in notices:
-        if notice not in told:
+        if notice not in reported:
             observers.inform(notice)
     return notices
 
 
-async def _opened(job: JobFile, options: RunOptions) -> ResultLog:
-    """The log; a long one takes seconds to read, for which it does not hold up the caller's loop."""
+async def _open_log(job: JobFile, options: RunOptions) -> ResultLog:
+    """Open the log in a thread: a long one takes seconds to read and must not block the event loop."""
 
     lines = count(1)
 

@@ -1,7 +1,7 @@
-"""The requests that a plan sends to one target, so that each is known again by its id and content.
+"""The requests that a plan sends to one target, so that each can be recognized by its id and content.
 
-A request takes 12 bytes here. Positions in the inputs are only a hint: an input may change while a run goes
-on, and then another request stands where the planned one stood.
+A request takes 12 bytes here. Positions in the inputs are only a hint: an input may change during a run, and
+then another request is at the planned position.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ _MASK = 2**32 - 1
 
 
 class Match(Enum):
-    """How a request that was read compares with what was planned."""
+    """How a request that was read compares with the plan."""
 
     PLANNED = "planned"
-    """It was planned, with this content, and is taken now."""
+    """It was planned with this content, and is taken now."""
     EDITED = "edited"
-    """It was planned with another content."""
+    """It was planned with other content."""
     OTHER = "other"
-    """It was not planned, or has been taken."""
+    """It was not planned, or was taken before."""
 
 
 class Expected:
-    """Planned requests in their order. With ``keeps_ids`` it can name those that are left."""
+    """Planned requests in order. With ``keeps_ids`` it can list those that remain."""
 
     def __init__(self, *, keeps_ids: bool = False) -> None:
         self._keys = array("q")
@@ -40,22 +40,22 @@ class Expected:
         self._ids: list[str] | None = [] if keeps_ids else None
 
     def add(self, request: Request) -> None:
-        """Expect this request after those before it."""
+        """Add a request at the end."""
         self._keys.append(hash(request.id))
         self._contents.append(_content(request))
         if self._ids is not None:
             self._ids.append(request.id)
 
     def reading(self, left: int) -> Reading:
-        """A new reading of the inputs, in which ``left`` requests are to be found."""
+        """Start a new reading of the inputs, in which ``left`` requests are to be found."""
         return Reading(self._keys, self._contents, self._ids, left)
 
 
 class Reading:
-    """Which planned requests one target has found by now.
+    """The planned requests that one target has found so far.
 
-    As long as it is ``in_order``, only the next planned request is looked for. After ``search`` every request
-    that is left is found wherever it stands. Where the plan has kept no keys, any request is the next one.
+    While it is ``in_order``, only the next planned request is looked for. After ``search``, every remaining
+    request is found at any position. If the plan has kept no keys, any request is the next one.
     """
 
     def __init__(self, keys: array[int], contents: array[int], ids: list[str] | None, left: int) -> None:
@@ -69,16 +69,16 @@ class Reading:
 
     @property
     def in_order(self) -> bool:
-        """Whether all that was read stood where it was planned."""
+        """Whether everything that was read was at its planned position."""
         return self._sorted is None
 
     def search(self) -> None:
-        """From now on find each request that is left by its id."""
+        """From now on, find each remaining request by its id."""
         self._sorted = array("I", sorted(range(self._next, len(self._keys)), key=self._keys.__getitem__))
         self._taken = bytearray(len(self._sorted))
 
     def takes_next(self, request: Request) -> bool:
-        """Whether the request is the next planned one, found now. The quick case of ``match``."""
+        """Return whether the request is the next planned one, found now. The fast path of ``match``."""
         at = self._next
         if self._sorted is not None or at >= len(self._keys) or self._keys[at] != hash(request.id):
             return False
@@ -89,7 +89,7 @@ class Reading:
         return True
 
     def match(self, request: Request) -> Match:
-        """Compare a request with what is expected; one that is ``PLANNED`` counts as found."""
+        """Compare a request with the plan; a ``PLANNED`` one counts as found."""
         if not self._keys:
             self.left -= 1
             return Match.PLANNED
@@ -102,17 +102,17 @@ class Reading:
         return Match.PLANNED
 
     def expects(self, request_id: str) -> bool:
-        """Whether the request of this id is one of those to be found."""
+        """Return whether the request with this id is still to be found."""
         return self._find(request_id) is not None
 
     def take(self, request_id: str) -> None:
-        """Count the request of this id as found, whatever its content."""
+        """Count the request with this id as found, whatever its content."""
         at = self._find(request_id)
         if at is not None:
             self._take(at)
 
     def ids_left(self) -> Iterator[str]:
-        """The ids of those that were not found, as far as ids are kept."""
+        """Return the ids of those that were not found, if ids are kept."""
         if self._ids is None:
             return
         if self._sorted is None:

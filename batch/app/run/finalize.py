@@ -1,4 +1,4 @@
-"""Leaving the output as the job asks for it, and beside it what the run came to."""
+"""Finish the output as the job requires, and write the summary of the run beside it."""
 
 from __future__ import annotations
 
@@ -25,32 +25,32 @@ if TYPE_CHECKING:
 async def finish(
     log: ResultLog, source: Source, order: Order, observers: Observers, *, prune: bool, keep: bool
 ) -> bool:
-    """Close the log, and return whether it was pruned. ``keep``: superseded answers are set aside.
+    """Close the log, and return whether it was pruned. ``keep``: superseded answers are kept elsewhere.
 
-    The job is read once more where its order or its ids matter. Where that fails, as when a document has gone
-    meanwhile, nothing is pruned or put in order: what cannot be read now may still be a part of the job.
-    Raises ``OutputWriteError``.
+    The job is read once more if its order or its ids matter. If that fails, as when a document was deleted
+    meanwhile, nothing is pruned or sorted: what cannot be read now may still be a part of the job. Raises
+    ``OutputWriteError``.
     """
     try:
         await log.finish(_ids(source), order=order, prune=prune, keep=keep)
     except JobFileError as error:
-        observers.warn(f"the output is neither pruned nor put in order, since the job has changed: {error}")
+        observers.warn(f"the output was neither pruned nor sorted, because the job has changed: {error}")
         await log.finish(keep=keep)
         return False
     return prune
 
 
 def _ids(source: Source) -> Iterator[str]:
-    """The ids of the job's requests, read in a worker thread, as long as anybody waits for it."""
+    """Return the ids of the job's requests, read in a worker thread until cancelled."""
     for request in source.requests():
         check_cancelled()
         yield request.id
 
 
 async def publish(summary: Summary, output: Path, observers: Observers) -> None:
-    """Write the summary beside the output and its gist into the log. A failure is told, and no more.
+    """Write the summary beside the output, and a short form into the log. A failure is only reported.
 
-    The summary of an earlier run that sent something stays where this one did not.
+    The summary of an earlier run that sent something stays if this run sent nothing.
     """
     try:
         await anyio.to_thread.run_sync(write_summary, output, summary)

@@ -1,9 +1,9 @@
-"""What has changed in the inputs of a job since the run read them first.
+"""Changes in the inputs of a job since the run first read them.
 
-Nothing here decides what is sent. It collects what the readers of the inputs meet, for the log and for the
-reasons of the summary.
+Nothing here decides what is sent. It collects what the readers find, for the log and for the reasons of the
+summary.
 
-Whether files have changed since they were first looked at, by what the file system says of them.
+File stamps show whether files have changed, by their size and times in the file system.
 """
 
 from __future__ import annotations
@@ -14,20 +14,20 @@ from typing import TYPE_CHECKING, TypeAlias
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.errors import Mistake
+    from batch.errors import Diagnostic
     from batch.records import Result
 
-MOST = 3
-"""Errors that are quoted in the summary; the others are counted."""
+MAX_REASONS = 3
+"""Errors that the summary lists; the others are counted."""
 
 
 class Changes:
     """Changes of the inputs during one run.
 
     ``missing`` counts the planned requests that are no longer in the inputs, ``edited`` those whose content
-    is another one now; both stay pending. ``is_partial``: a part of the inputs could not be read, or changed
-    so often that the run stopped reading. ``record`` takes the failed results of documents and rows that
-    cannot be used any more, and ``notice`` one sentence for the log.
+    has changed; both stay pending. ``is_partial``: a part of the inputs could not be read, or changed so
+    often that the run stopped reading. ``record`` takes the failed results of documents and rows that have
+    become unusable, and ``notice`` one sentence for the log.
     """
 
     def __init__(self) -> None:
@@ -38,27 +38,27 @@ class Changes:
         self.record: Callable[[Result], None] = self.gathered.append
         self.notice: Callable[[str], None] = _ignore
         self._errors: dict[str, None] = {}
-        self._is_told = False
+        self._is_reported = False
 
     def hand_over(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
-        """From now on these take results and sentences, first the results that have gathered."""
+        """Set the receivers of results and sentences; results collected so far are passed on first."""
         for result in self.gathered:
             record(result)
         self.gathered.clear()
         self.record, self.notice = record, notice
 
     def seen(self) -> None:
-        """The inputs are not what they were. Said once in a run."""
-        if not self._is_told:
-            self._is_told = True
-            self.notice("the inputs have changed since the run began; each row is now found by its content")
+        """Report once that the inputs have changed."""
+        if not self._is_reported:
+            self._is_reported = True
+            self.notice("the inputs have changed since the run started; rows are now matched by content")
 
-    def failed(self, error: Mistake) -> None:
-        """Something in the inputs cannot be read any more."""
+    def failed(self, error: Diagnostic) -> None:
+        """Add an error in the inputs."""
         self._errors[str(error)] = None
 
     def reasons(self) -> list[str]:
-        """Why requests are pending, in words."""
+        """Return why requests are pending."""
         parts = []
         if self.missing:
             parts.append(f"{_requests(self.missing)} no longer found in them")
@@ -66,11 +66,13 @@ class Changes:
             parts.append(f"{_requests(self.edited)} found with another content")
         if self.is_partial and not self._errors:
             parts.append("a part of them was not read")
-        reasons = list(self._errors)[:MOST]
-        if len(self._errors) > MOST:
-            reasons.append(f"{len(self._errors) - MOST} more errors in the inputs")
+        reasons = list(self._errors)[:MAX_REASONS]
+        if len(self._errors) > MAX_REASONS:
+            reasons.append(f"{len(self._errors) - MAX_REASONS} more errors in the inputs")
         if parts:
-            reasons.append(f"the inputs changed while the run went on: {', '.join(parts)}; run it again")
+            reasons.append(
+                f"the inputs changed during the run: {', '.join(parts)}; run the same command to resume"
+            )
         return reasons
 
 
@@ -86,18 +88,18 @@ _Stamp: TypeAlias = tuple[int, int, int, int] | None
 
 
 class Stamps:
-    """The files of one reading: inode, size and time of change of each when it was first asked about."""
+    """The stamps of the files of one reading: inode, size and change time when first checked."""
 
     def __init__(self) -> None:
         self._stamps: dict[str, _Stamp] = {}
 
     def changed(self, path: str) -> bool:
-        """Whether the file is another one, or has been written to, since the first call for it."""
+        """Return whether the file was replaced or written to since the first call for it."""
         now = _stamp(path)
         return self._stamps.setdefault(path, now) != now
 
     def any_changed(self) -> bool:
-        """The same for all files that were asked about."""
+        """Return the same for all files that were checked."""
         return any(map(self.changed, list(self._stamps)))
 
 

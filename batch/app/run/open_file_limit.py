@@ -1,4 +1,4 @@
-"""How many connections this process can have, and still open a file beside them."""
+"""The number of connections that this process can open, with files left over."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ if sys.platform != "win32":
     import resource
 
 RESERVE = 16
-"""Descriptors that are left for the results, the lock and the resolver."""
+"""Descriptors that are reserved for the results, the lock and the resolver."""
 
 
 NEEDED = RESERVE + 4
-"""Descriptors that a run needs beside those that are open: its event loop's own, and one connection."""
+"""Descriptors that a run needs in addition to the open ones: its event loop's, and one connection."""
 
 _OFTEN_ALLOWED = 10240
-"""What macOS allows where it says that there is no limit."""
+"""What macOS allows although it reports no limit."""
 
 
 def raise_limit() -> None:
-    """Raise this process's limit of open files as far as it may; for a process of our own."""
+    """Raise this process's open-file limit as far as allowed; for a process of our own."""
     if sys.platform == "win32":
         return
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    for wished in (hard, _OFTEN_ALLOWED):
-        if soft == hard or (soft != resource.RLIM_INFINITY and wished != hard and soft >= wished):
+    for requested in (hard, _OFTEN_ALLOWED):
+        if soft == hard or (soft != resource.RLIM_INFINITY and requested != hard and soft >= requested):
             return
         with suppress(ValueError, OSError):
-            resource.setrlimit(resource.RLIMIT_NOFILE, (wished, hard))
+            resource.setrlimit(resource.RLIMIT_NOFILE, (requested, hard))
             return
 
 
 def check_limit() -> None:
-    """Raise ``UsageError`` where this process may open too few files for any run."""
+    """Raise ``UsageError`` if the open-file limit is too low for any run."""
     if sys.platform == "win32":
         return
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
@@ -49,14 +49,14 @@ def check_limit() -> None:
         )
 
 
-def connections(wished: int) -> int:
-    """As many as wished, as far as the process's limit of open files goes; at least one."""
+def connections(requested: int) -> int:
+    """Return ``requested``, or fewer if the open-file limit requires that; at least one."""
     if sys.platform == "win32":
-        return wished
+        return requested
     limit = resource.getrlimit(resource.RLIMIT_NOFILE)[0]
     if limit == resource.RLIM_INFINITY:
-        return wished
-    return max(1, min(wished, limit - _open_now() - RESERVE))
+        return requested
+    return max(1, min(requested, limit - _open_now() - RESERVE))
 
 
 def _open_now() -> int:

@@ -1,4 +1,4 @@
-"""The options of one run that are no part of the job."""
+"""The options of one run that are not part of the job."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What belongs to one run and not to the job.
+    """Options that belong to one run and not to the job.
 
-    ``limit`` is the number of requests to send at most, ``max_duration`` is in seconds. ``signals``: SIGINT,
-    SIGTERM and SIGHUP stop the run; only for the main thread of a process of our own, which a ``watchdog``
-    may watch. ``retry``: failed requests are sent again, also those that were given up. ``prune``: lines of
-    requests that the job no longer has are dropped from the output, and what earlier runs have set aside is
-    removed. ``adopt``: the output may be one that another job file wrote. ``force``: requests are sent
-    whatever their results are. ``selection`` limits the run to some requests.
+    ``limit`` is the maximum number of requests to send, ``max_duration`` is in seconds. ``signals``: SIGINT,
+    SIGTERM and SIGHUP stop the run; only for the main thread of our own process, which a ``watchdog`` may
+    watch. ``retry``: failed requests are sent again, including those that a run skips. ``prune``: lines of
+    requests that the job no longer has are removed from the output, and so are the files that earlier runs
+    set aside. ``adopt``: the output may be one that another job file wrote. ``force``:
+    requests are sent whatever their results are. ``selection`` limits the run to some requests.
     """
 
     limit: int | None = None

@@ -1,4 +1,4 @@
-"""What is known of a run once it has stopped sending."""
+"""The state of a run once it has stopped sending."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class RunOutcome:
-    """Why a run has stopped sending, and what it spent. The default values say that nothing was sent.
+    """Why a run has stopped sending, and what it spent. The defaults mean that nothing was sent.
 
     ``parkings`` names the targets that were parked for the rest of the run. ``limits`` are sentences about
     the limits that were reached. ``signal`` is the number of the signal that stopped the run;
-    ``must_end_now``: a second one has come. ``held_back`` is the code of the failures that limited the
+    ``must_end_now``: a second one arrived. ``held_back`` is the code of the failures that limited the
     concurrency for most of the run. ``error`` ended the run early.
     """
 
@@ -31,6 +31,6 @@ class RunOutcome:
     error: Exception | None = None
 
     def check(self) -> None:
-        """Raise the error that ended the run early, if one did."""
+        """Raise the error that ended the run early, if there is one."""
         if self.error is not None:
             raise self.error

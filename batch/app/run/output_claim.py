@@ -1,8 +1,8 @@
-"""Whether a job may write to an output, by the record of the job file that wrote it.
+"""Decide whether a job may write to an output, by the record of the job file that wrote it.
 
-A job file is known by its path, and by device and inode while it exists. What the record says of a job file
-counts only as long as that file exists: a project that was copied or moved, a renamed job file, and a
-container that sees other paths all go on. So does a job that is given as a mapping, which has only a name.
+A job file is identified by its path, and by device and inode while it exists. The record of a job file counts
+only as long as that file exists. So a copied or moved project, a renamed job file, and a container with other
+paths all resume. So does a job that is given as a mapping, which has only a name.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError, OutputWriteError
 from batch.results.filesystem import reason
-from batch.results.owner import Owner, owner_path, read_owner, write_owner
+from batch.results.output_owner import Owner, owner_path, read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,14 +27,14 @@ if TYPE_CHECKING:
 class Claim:
     """A job that may write to its output.
 
-    ``told`` says that it takes the output over from another job, empty where it does not; ``is_new`` that the
-    output has no record of this job yet. ``is_adopted``: a person should know.
+    ``notice`` reports a takeover from another job; empty if there is none. ``is_new``: the output has no
+    record of this job yet. ``is_adopted``: the notice is a warning.
     """
 
     output: Path
     owner: Owner
     is_new: bool
-    told: str = ""
+    notice: str = ""
     is_adopted: bool = False
 
     def record(self) -> None:
@@ -50,31 +50,31 @@ class Claim:
 def claim(job: JobFile, *, adopt: bool = False) -> Claim:
     """Look up which job wrote the output.
 
-    ``adopt`` takes it over in any case. Raises ``OutputOfAnotherJobError`` where another job file wrote it
-    which still exists.
+    ``adopt`` takes it over in any case. Raises ``OutputOfAnotherJobError`` if another job file wrote it that
+    still exists.
     """
-    mine, found = owner_of(job), read_owner(job.output)
-    if not _has_results(job.output) or _is_same(mine, found):
-        return Claim(job.output, mine, found != mine)
+    owner, found = owner_of(job), read_owner(job.output)
+    if not _has_results(job.output) or _is_same(owner, found):
+        return Claim(job.output, owner, found != owner)
     if found is None:
-        told = f"{job.output} has no record of the job that wrote it; {_called(mine)} takes it over"
-        return Claim(job.output, mine, is_new=True, told=told)
-    theirs = next((path for path in _candidates(mine, found) if os.path.isfile(path)), None)
-    if theirs is None or mine.real is None:
-        is_known = found.real is not None and found.output == mine.output
-        gone = ", which is not there any more" if theirs is None and is_known else ""
-        told = f"{job.output} was written by {_called(found)}{gone}; {_called(mine)} takes it over"
-        return Claim(job.output, mine, is_new=True, told=told, is_adopted=True)
-    if _is_same_file(theirs, mine.real):
-        told = f"{job.output} was written by {_called(found)}, the same file as {_called(mine)}"
-        return Claim(job.output, mine, is_new=True, told=told)
+        notice = f"{job.output} has no record of the job that wrote it; {_called(owner)} takes it over"
+        return Claim(job.output, owner, is_new=True, notice=notice)
+    other_job = next((path for path in _candidates(owner, found) if os.path.isfile(path)), None)
+    if other_job is None or owner.real is None:
+        is_known = found.real is not None and found.output == owner.output
+        missing = ", which no longer exists" if other_job is None and is_known else ""
+        notice = f"{job.output} was written by {_called(found)}{missing}; {_called(owner)} takes it over"
+        return Claim(job.output, owner, is_new=True, notice=notice, is_adopted=True)
+    if _is_same_file(other_job, owner.real):
+        notice = f"{job.output} was written by {_called(found)}, the same file as {_called(owner)}"
+        return Claim(job.output, owner, is_new=True, notice=notice)
     if not adopt:
         raise OutputOfAnotherJobError(
-            f"{job.output} was written by another job file, {theirs}; name another output (`-o FILE`, "
-            f"`output.path`), or let {mine.written} take it over with `--adopt`"
+            f"{job.output} was written by another job file, {other_job}; name another output (`-o FILE`, "
+            f"`output.path`), or let {owner.written} take it over with `--adopt`"
         )
-    told = f"{job.output} was written by {theirs}; {_called(mine)} takes it over"
-    return Claim(job.output, mine, is_new=True, told=told, is_adopted=True)
+    notice = f"{job.output} was written by {other_job}; {_called(owner)} takes it over"
+    return Claim(job.output, owner, is_new=True, notice=notice, is_adopted=True)
 
 
 def check_claims(jobs: Iterable[JobFile], *, adopt: bool) -> None:
@@ -84,7 +84,7 @@ def check_claims(jobs: Iterable[JobFile], *, adopt: bool) -> None:
 
 
 def owner_of(job: JobFile) -> Owner:
-    """The job as the record has it. A mapping's job has the folder of its paths in place of a file."""
+    """Return the job as the record stores it. For a mapping, the folder of its paths stands for the file."""
     output = os.path.realpath(job.output)
     if not os.path.isfile(job.path):
         return Owner(well_formed(job.name), well_formed(output))
@@ -94,26 +94,26 @@ def owner_of(job: JobFile) -> Owner:
     return Owner(well_formed(job.name), well_formed(output), written, real, relative)
 
 
-def _is_same(mine: Owner, found: Owner | None) -> bool:
-    if found is None or (mine.real is None) != (found.real is None):
+def _is_same(owner: Owner, found: Owner | None) -> bool:
+    if found is None or (owner.real is None) != (found.real is None):
         return False
-    if mine.real is None:
-        return mine.name == found.name
-    if {mine.written, mine.real} & {found.written, found.real}:
+    if owner.real is None:
+        return owner.name == found.name
+    if {owner.written, owner.real} & {found.written, found.real}:
         return True
-    return mine.output != found.output and mine.relative == found.relative
+    return owner.output != found.output and owner.relative == found.relative
 
 
-def _candidates(mine: Owner, found: Owner) -> list[str]:
-    """Where the job file may be that wrote the output.
+def _candidates(owner: Owner, found: Owner) -> list[str]:
+    """Return the paths at which the job file that wrote the output may be.
 
-    An output that was copied or moved with its record knows it only by the way from there, and one that was
-    renamed as well does not know it any more.
+    For an output that was copied or moved with its record, only the relative path is valid. If it was
+    renamed, too, no path is.
     """
-    if mine.output == found.output:
+    if owner.output == found.output:
         paths = [found.real, found.written]
-    elif os.path.basename(mine.output) == os.path.basename(found.output) and found.relative is not None:
-        paths = [os.path.join(os.path.dirname(mine.output), found.relative)]
+    elif os.path.basename(owner.output) == os.path.basename(found.output) and found.relative is not None:
+        paths = [os.path.join(os.path.dirname(owner.output), found.relative)]
     else:
         paths = []
     return [os.path.normpath(path) for path in paths if path is not None and "\0" not in path]

@@ -1,9 +1,8 @@
-"""The planned requests of one target, found again in inputs that may have changed since.
+"""Find the planned requests of one target in inputs that may have changed.
 
-Positions in the inputs are only a hint: they let the reader pass cheaply over what needs nothing. What
-decides is the content. A request is sent when it was planned and has not been sent yet. Where the next
-planned request is not found in its place, the rest is looked for by content. What is left at the end is
-looked for once more from the start.
+Positions in the inputs are only a hint that lets the reader skip finished requests cheaply. The content
+decides: a request is sent if it was planned and has not been sent yet. If the next planned request is not at
+its position, the rest is matched by content. What remains at the end is searched once more from the start.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.run.expected_requests import Match
 from batch.app.run.timestamps import exact_utc_now
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.bad_rows import gone
 from batch.results import result_line
 from batch.scheduling.resume import state
@@ -27,16 +26,16 @@ if TYPE_CHECKING:
     from batch.protocols import Sink
     from batch.records import Request
 
-_GONE = "the document was there when the run began, and is not found any more"
+_GONE = "the document existed when the run started and no longer exists"
 
 
 def pending(
     source: JobSource, target: str, plan: Plan, sink: Sink, clock: Callable[[], float], pause: float
 ) -> Iterator[Request | None]:
-    """The requests of a target that the plan sends.
+    """Yield the requests of a target that the plan sends.
 
-    ``None`` says that reading past the others has taken ``pause`` seconds and is not at its end. What is
-    added to the inputs meanwhile waits for the next run.
+    ``None`` means that reading past the others has taken ``pause`` seconds and has not finished. Requests
+    that are added to the inputs meanwhile wait for the next run.
     """
     if not plan.to_send[target]:
         return
@@ -70,7 +69,7 @@ class _Hint:
 
 
 EVERY_DRAFT = range(2**62)
-"""A hint that costs nothing to ask, for a job of which all is to be sent."""
+"""A container of all drafts, for a job of which everything is sent."""
 
 
 def _hint(marks: Container[int] | None, *, all_new: bool) -> _Hint | range | None:
@@ -80,7 +79,7 @@ def _hint(marks: Container[int] | None, *, all_new: bool) -> _Hint | range | Non
 
 
 class _Search:
-    """One target's way through inputs that may have changed."""
+    """The reading position of one target in inputs that may have changed."""
 
     def __init__(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> None:
         self._source = source
@@ -91,10 +90,10 @@ class _Search:
         self._all_new = plan.sends_all
         self._hint = _hint(plan.marks(target), all_new=self._all_new)
         self._edited = 0
-        self._bad: dict[str, Mistake] = {}
+        self._bad: dict[str, Diagnostic] = {}
 
-    def items(self) -> Iterator[tuple[Request, Origin] | Mistake | None]:
-        """What is read: the inputs once, and once more where not all was found."""
+    def items(self) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
+        """Read the inputs once, and once more if not everything was found."""
         yield from self._source.cursor(self._target, self._hint)
         if self.reading.left:
             self._look_everywhere()
@@ -102,21 +101,21 @@ class _Search:
             yield from self._source.cursor(self._target)
 
     def conclude(self) -> None:
-        """Account for what was not found, now that all has been read."""
+        """Report what was not found, now that everything has been read."""
         changes = self._plan.changes
         for request_id in self.reading.ids_left():
             known = self._sink.known(request_id)
-            if known is None or not known.succeeded:  # an answer to an earlier content is kept
-                self._fail(request_id, self._mistake_of(request_id))
+            if known is None or not known.succeeded:  # keep an answer to an earlier content
+                self._fail(request_id, self._diagnostic_of(request_id))
         edited = min(self._edited, self.reading.left)
         changes.edited += edited
         changes.missing += self.reading.left - edited
 
-    def chosen(self, item: tuple[Request, Origin] | Mistake | None) -> Request | None:
-        """The request, if it is to be sent, though it may not be the one that stood there."""
+    def chosen(self, item: tuple[Request, Origin] | Diagnostic | None) -> Request | None:
+        """Return the request if it is to be sent; it may not be the one planned at this position."""
         if item is None:
             return None
-        if isinstance(item, Mistake):
+        if isinstance(item, Diagnostic):
             self._plan.changes.failed(item)
             return None
         request, origin = item
@@ -146,34 +145,37 @@ class _Search:
         if isinstance(self._hint, _Hint):
             self._hint.void = True
 
-    def _take_bad(self, request: Request, mistake: Mistake) -> None:
-        """A row or document that was good when the plan was drawn up."""
+    def _take_bad(self, request: Request, diagnostic: Diagnostic) -> None:
+        """Report a row or document that was valid when the plan was made."""
         self._look_everywhere()
         if request.target and self.reading.expects(request.id):
-            self._fail(request.id, mistake)
+            self._fail(request.id, diagnostic)
         else:
-            self._bad[request.id] = mistake
+            self._bad[request.id] = diagnostic
 
-    def _fail(self, request_id: str, mistake: Mistake) -> None:
+    def _fail(self, request_id: str, diagnostic: Diagnostic) -> None:
         model = next(model.model for model in self._source.job.models if model.id == self._target)
-        request, _ = gone(request_id, self._target, model, mistake)
+        request, _ = gone(request_id, self._target, model, diagnostic)
         self.reading.take(request_id)
-        self._plan.changes.record(result_line.unreadable(request, str(mistake), exact_utc_now()))
+        self._plan.changes.record(result_line.unreadable(request, str(diagnostic), exact_utc_now()))
 
-    def _mistake_of(self, request_id: str) -> Mistake:
-        """What is wrong with the document of a request: its id begins with that of the document."""
+    def _diagnostic_of(self, request_id: str) -> Diagnostic:
+        """Return the error of a request's document: the id begins with that of the document."""
         parts = request_id.split("/")
         names = ("/".join(parts[:length]) for length in range(len(parts), 0, -1))
         known = (self._bad[name] for name in names if name in self._bad)
-        return next(known, Mistake(request_id, 0, 0, "", _GONE))
+        return next(known, Diagnostic(request_id, 0, 0, "", _GONE))
 
 
 SLICE = 0.002
-"""Seconds for which a cursor reads past what needs nothing before it lets others go on."""
+"""Seconds for which a cursor skips finished requests before it yields to others."""
 
 
 class Allowance:
-    """How many requests may be sent, over all targets; ``None``: no limit. ``used_up``: it cut something."""
+    """The number of requests that may be sent, over all targets; ``None``: no limit.
+
+    ``used_up``: the limit was reached.
+    """
 
     def __init__(self, limit: int | None, clock: Callable[[], float] = perf_counter) -> None:
         self._limit = self._left = limit
@@ -181,7 +183,7 @@ class Allowance:
         self.used_up = limit == 0
 
     def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
-        """The requests of a target to send, as far as the allowance goes (``app.run.pending_requests``)."""
+        """Yield the requests of a target to send, until the allowance is used up."""
         for request in pending(source, target, plan, sink, self._clock, SLICE):
             if request is not None and not self.takes_one():
                 return
@@ -191,11 +193,11 @@ class Allowance:
 
     @property
     def reached(self) -> str | None:
-        """The limit in words, once it has cut something."""
+        """Return the limit as text, once it was reached."""
         return f"--limit: {self._limit} requests were sent" if self.used_up else None
 
     def takes_one(self) -> bool:
-        """Whether one more may be sent."""
+        """Return whether one more may be sent."""
         if self._left is None:
             return True
         self.used_up = self.used_up or self._left <= 0

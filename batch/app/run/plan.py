@@ -1,6 +1,6 @@
-"""What a job amounts to, before anything is sent.
+"""The plan of a run: the state of every request, before anything is sent.
 
-Going through a job in a thread, so that whoever runs it can do other things meanwhile, or give up.
+A thread reads the job, so that the event loop stays free and the caller can cancel.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from batch.inputs.bitset import Bitset
 from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
-from batch.scheduling.reference_requests import Candidates
+from batch.scheduling.known_good_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
 from batch.scheduling.selection import EVERYTHING, Selection, matches
 
@@ -37,17 +37,16 @@ _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
 @dataclass(slots=True)
 class Plan:
-    """The requests of a job, counted by where they stand, and those to be sent by target.
+    """The requests of a job by state, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the bad rows that are yet
-    to be recorded. ``candidates`` are those to begin with, by target.
-    ``of_documents``: each is made of a document, which may be edited while the run goes on. ``changes`` tells
-    what has become of the inputs since.
-    ``repeats``: some differ in nothing but their ordinal. ``superseding`` counts the requests to be sent that
-    have a succeeded line: those that have changed, and those that are ``forced``. ``failed_codes`` counts all
-    requests that have failed. ``left_out`` are those that would be sent if the ``selection`` took them.
-    ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet. ``replaced`` counts
-    the results that the run has replaced.
+    Requests in one of the states ``sending`` are to be sent, as far as the ``selection`` takes them; the
+    others are ``left_out``. ``to_refuse`` counts the invalid rows that are yet to be recorded,
+    ``failed_codes`` all failed requests, by error code. ``candidates`` are those to begin with, by target.
+    ``of_documents``: each request is made of a document, which may be edited during the run. ``changes``
+    collects changes of the inputs. ``repeats``: some requests differ in nothing but their ordinal.
+    ``superseding`` counts the requests to be sent that have a succeeded line: changed ones, and those that
+    are ``forced``. ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet.
+    ``replaced`` counts the results that the run has replaced.
     """
 
     sending: frozenset[State] = TO_RUN
@@ -78,7 +77,7 @@ class Plan:
         )
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
-        """Take in one more request of the job, by what the output knows of it; return where it stands."""
+        """Add a request of the job, with what the output knows of it; return its state."""
         where = state(request, known)
         self.states[where] += 1
         sends = self.sends(request.id, where, known)
@@ -117,11 +116,11 @@ class Plan:
         return self.states[State.NEW] == self.total and not self.left_out
 
     def marks(self, target: str) -> Container[int] | None:
-        """The drafts from which something is to be sent; ``None`` where all have to be looked at."""
+        """Return the drafts from which something is to be sent; ``None`` if all have to be examined."""
         return None if self.repeats else self._marks[target]
 
     def expected(self, target: str) -> Expected:
-        """The requests that are to be sent to the target, as they were when the plan was drawn up."""
+        """Return the requests to be sent to the target, as they were when the plan was made."""
         if target not in self._expected:
             self._expected[target] = Expected(keeps_ids=self.of_documents)
         return self._expected[target]
@@ -152,60 +151,60 @@ class Plan:
         return self.states[State.NEW] + self.states[State.CHANGED]
 
     def orphans(self, lines: int) -> int:
-        """Of so many lines, each of another request: those of requests that the job does not have."""
+        """Return how many of ``lines`` different requests the job does not have."""
         return lines - (self.total - self.states[State.NEW])
 
     @property
     def given_up(self) -> int:
-        """Failed requests that this run leaves alone."""
+        """Failed requests that this run skips."""
         return 0 if State.GIVEN_UP in self.sending else self.states[State.GIVEN_UP]
 
 
 def open_source(job: JobFile) -> JobSource:
-    """The job's requests. The embedded engine and its weights are a part of their identity."""
+    """Open the job's requests. The embedded engine and its weights are a part of their identity."""
     identities = {model.id: identity(model.engine) for model in job.models if model.engine}
     return JobSource(job, identities)
 
 
-def draw_up(
+def make_plan(
     source: JobSource,
     known: Callable[[str], Known | None],
     sending: frozenset[State] = TO_RUN,
     selection: Selection = EVERYTHING,
 ) -> Plan:
-    """Go through the whole job once; ``known`` tells what the output holds of an id.
+    """Scan the whole job once; ``known`` returns what the output holds of an id.
 
-    Raises ``JobFileError`` with every mistake in the job's inputs.
+    Raises ``JobFileError`` with all errors in the job's inputs.
     """
     plan = Plan(sending, selection, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
 
-async def drawn_up(
+async def make_plan_in_thread(
     source: JobSource,
     known: Callable[[str], Known | None],
     sending: frozenset[State],
     selection: Selection = EVERYTHING,
 ) -> Plan:
-    """``draw_up``, which a cancellation ends at the next request.
+    """Run ``make_plan`` in a thread; a cancellation ends it at the next request.
 
-    ``known`` is called in the thread. Raises ``JobFileError`` with every mistake in the job's inputs.
+    ``known`` is called in the thread. Raises ``JobFileError`` with all errors in the job's inputs.
     """
-    is_left = threading.Event()
+    is_cancelled = threading.Event()
 
-    def known_still(request_id: str) -> Known | None:
-        if is_left.is_set():
-            raise _LeftError
+    def known_unless_cancelled(request_id: str) -> Known | None:
+        if is_cancelled.is_set():
+            raise _PlanCancelledError
         return known(request_id)
 
     try:
         return await anyio.to_thread.run_sync(
-            draw_up, source, known_still, sending, selection, abandon_on_cancel=True
+            make_plan, source, known_unless_cancelled, sending, selection, abandon_on_cancel=True
         )
     finally:
-        is_left.set()
+        is_cancelled.set()
 
 
-class _LeftError(Exception):
-    """The plan is no longer wanted. It ends the thread, and no caller sees it."""
+class _PlanCancelledError(Exception):
+    """The plan is no longer needed. It ends the thread, and no caller sees it."""

@@ -1,4 +1,4 @@
-"""What one run may spend and has spent: the admission controls of its models, and what they have measured."""
+"""The limits and the spending of one run: the admission controls of its models, and their measurements."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Spending:
-    """What the attempts of a run cost, in the currency of the job.
+    """The cost of a run's attempts, in the currency of the job.
 
-    ``cost`` is the sum, as far as it is known; ``None`` where a model has neither a price nor a provider that
-    states costs. ``provider_cost`` is the part of it that providers have stated; ``None`` where they have
-    stated nothing. ``unmetered`` counts the attempts that are not in ``cost``, since their cost is unknown.
+    ``cost`` is the known sum; ``None`` if a model has no price and no provider states costs.
+    ``provider_cost`` is the part of it that providers stated; ``None`` if there is none. ``unmetered`` counts
+    the attempts that are not in ``cost``, because their usage is unknown.
     """
 
     cost: float | None = None
@@ -44,7 +44,7 @@ class Quotas:
         self._admissions: dict[str, Quota | ProviderCosts] = {}
 
     def admission(self, model: Model) -> Admission:
-        """What stands before the model's attempts. What providers state as their costs is in USD."""
+        """Return the admission control of the model. Costs that providers state are in USD."""
         rates = Rates(model.rate_limits.rpm, model.rate_limits.tpm)
         price, is_usd = self._prices[model.id], self._currency == USD
         if self._limited or price is not None or rates != Rates():
@@ -56,7 +56,7 @@ class Quotas:
         return self._admissions.setdefault(model.id, ProviderCosts(self.budget))
 
     def spending(self) -> Spending:
-        """What the run has spent by now."""
+        """Return what the run has spent so far."""
         if not self._prices or not all(map(self._is_known, self._prices)):
             return Spending()
         budget = self.budget

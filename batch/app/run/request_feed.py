@@ -1,7 +1,7 @@
-"""Where a run's requests come from: a job that was read before, or one that is read while it runs.
+"""The source of a run's requests: a job that was read before the run, or one that is read during it.
 
-With ``on_bad_row: skip`` the first request goes out at once (``StreamingFeed``). Any other job is planned as
-a whole first (``PlannedFeed``). The engine does not know which of the two it has.
+With ``on_bad_row: skip`` the first request is sent at once (``StreamingFeed``). Any other job is planned as a
+whole first (``PlannedFeed``). The engine does not know which of the two it has.
 """
 
 from __future__ import annotations
@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from batch.app.run.changed_requests import afterwards, announcements, check_sidecar, refuse_changes
-from batch.app.run.plan import Plan, drawn_up
+from batch.app.run.plan import Plan, make_plan_in_thread
 from batch.app.run.selection_check import check_selection
 from batch.app.run.streaming_plan import StreamingPlan
 from batch.app.run.timestamps import exact_utc_now
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 
 class RequestFeed(Protocol):
-    """The requests of one run. ``plan`` counts them, ``is_whole`` says whether that is all of the job."""
+    """The requests of one run. ``plan`` counts them; ``is_whole``: the plan covers the whole job."""
 
     plan: Plan
 
@@ -38,9 +38,9 @@ class RequestFeed(Protocol):
     def is_whole(self) -> bool: ...
 
     async def prepare(self, observers: Observers) -> None:
-        """Read what must be known before anything is sent, and announce what has changed.
+        """Read what must be known before anything is sent, and announce changed requests.
 
-        Raises ``JobFileError`` for errors in the inputs, and ``UsageError`` and ``OutputWriteError`` where
+        Raises ``JobFileError`` for errors in the inputs, and ``UsageError`` and ``OutputWriteError`` if
         answers would be superseded that may not or cannot be.
         """
         ...
@@ -50,23 +50,23 @@ class RequestFeed(Protocol):
         ...
 
     def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
-        """Yield the requests to send to a target, and ``None`` where reading on takes a while."""
+        """Yield the requests to send to a target, and ``None`` if reading on takes a while."""
         ...
 
     def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
-        """From now on ``record`` gets results of requests that cannot be sent, ``notice`` sentences."""
+        """Set the receivers of results of requests that cannot be sent, and of notices."""
         ...
 
     def growth(self) -> PlanGrew | None:
-        """Return how far the job has been read; ``None`` where all of it was read before."""
+        """Return how far the job has been read; ``None`` if all of it was read before."""
         ...
 
     async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Read what no queue has come to, and ``write`` the results of requests that cannot be sent."""
+        """Read what no queue has read, and ``write`` the results of requests that cannot be sent."""
         ...
 
     def closing_notice(self, superseded: int) -> str:
-        """Return what remains to be said at the end; so many ``superseded`` answers have been kept."""
+        """Return the final notice; ``superseded`` answers were kept."""
         ...
 
 
@@ -95,7 +95,7 @@ class PlannedFeed:
 
     async def prepare(self, observers: Observers) -> None:
         """Plan the job, and announce changed requests."""
-        self.plan = await drawn_up(self._source, self._sink.known, self._sending, self._selection)
+        self.plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
         check_selection(self._job, self.plan)
         refuse_changes(self._job, self.plan)
         if self.plan.superseding:
@@ -112,17 +112,17 @@ class PlannedFeed:
         return allowance.pending(self._source, target, self.plan, self._sink)
 
     def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
-        """Documents and rows may have become unusable since."""
+        """Documents and rows may have become unusable."""
         self.plan.changes.hand_over(record, notice)
 
     def growth(self) -> None:
         """The plan does not grow."""
 
     async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Nothing is left to read."""
+        """Do nothing: everything was read before."""
 
-    def closing_notice(self, superseded: int) -> str:  # noqa: ARG002 - it was announced
-        """All was said before."""
+    def closing_notice(self, superseded: int) -> str:  # noqa: ARG002 - changes were announced before
+        """Return nothing: everything was announced before."""
         return ""
 
 
@@ -153,10 +153,10 @@ class StreamingFeed:
     async def prepare(self, observers: Observers) -> None:  # noqa: ARG002 - nothing is known to announce
         """Read to the first request of each target.
 
-        All of the job is read where changes are to be refused, or ids are selected.
+        All of the job is read if changes are refused or ids are selected.
         """
         if self._job.on_change == "refuse" or self._selection.only:
-            plan = await drawn_up(self._source, self._sink.known, self._sending, self._selection)
+            plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
             check_selection(self._job, plan)
             refuse_changes(self._job, plan)
         check_sidecar(self._job)
@@ -171,16 +171,16 @@ class StreamingFeed:
         return self._streaming.requests(target, allowance)
 
     def connect(self, record: Callable[[Result], None], notice: Callable[[str], None]) -> None:
-        """Bad rows have results, too."""
+        """Invalid rows have results, too."""
         self.plan.changes.hand_over(record, notice)
         self._streaming.hand_over(record)
 
     def growth(self) -> PlanGrew:
-        """Return how many requests have been found by now, and how many of them need nothing."""
+        """Return how many requests have been found so far, and how many of them need no attempt."""
         return self._streaming.growth()
 
     async def finish(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Count what no queue has come to."""
+        """Count the requests that no queue has read."""
         await self._streaming.count_the_rest(write)
 
     def closing_notice(self, superseded: int) -> str:
@@ -195,7 +195,7 @@ def feed_of(
     sending: frozenset[State],
     selection: Selection = EVERYTHING,
 ) -> RequestFeed:
-    """Return the feed that fits the job: nothing has to be known beforehand of one that skips bad rows."""
+    """Return the feed for the job: a job that skips invalid rows is not read beforehand."""
     if job.inputs is not None and job.inputs.skips:
         return StreamingFeed(job, source, sink, sending, selection)
     return PlannedFeed(job, source, sink, sending, selection)

@@ -1,6 +1,6 @@
-"""What a run comes to, counted from its events.
+"""Statistics of a run, counted from its events.
 
-How long things took, in a handful of numbers and in bounded memory.
+Durations are kept in a few numbers and in bounded memory.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ if TYPE_CHECKING:
     from batch.records import Result, Usage
 
 SHORTEST = 0.001
-"""Seconds; what is shorter counts as this."""
+"""Seconds; shorter durations count as this."""
 
 WIDTH = 1.05
-"""Each bucket's end over its beginning: a percentile is off by at most half of that, 2.5 %."""
+"""The ratio of a bucket's end to its start: a percentile is off by at most half of that, 2.5 %."""
 
 _BUCKETS = 1 / log(WIDTH)
-"""How many there are until a duration has grown by a factor of e."""
+"""Number of buckets in which a duration grows by a factor of e."""
 
 _LAST = 400  # 1 ms x 1.05 ** 400 is three and a half days
 
 
 class Histogram:
-    """Counts durations in buckets whose ends grow by a constant factor."""
+    """Counts durations in buckets whose bounds grow by a constant factor."""
 
     def __init__(self) -> None:
         self._buckets = [0] * (_LAST + 1)
@@ -40,7 +40,7 @@ class Histogram:
         self._buckets[min(int(log(max(seconds, SHORTEST) / SHORTEST) * _BUCKETS), _LAST)] += 1
 
     def percentiles(self) -> Percentiles | None:
-        """The durations that half, nine tenths and 99 hundredths stay within; ``None`` without any."""
+        """Return the 50th, 90th and 99th percentile; ``None`` without durations."""
         if not any(self._buckets):
             return None
         return Percentiles(self._percentile(0.5), self._percentile(0.9), self._percentile(0.99))
@@ -52,7 +52,7 @@ class Histogram:
 
 
 NAMED = 5
-"""Failed requests that are named; the others are counted."""
+"""Failed requests that are listed; the others are counted."""
 
 
 class Statistics:
@@ -73,7 +73,7 @@ class Statistics:
         self.first_byte = Histogram()
 
     def observe(self, event: Event) -> None:
-        """Count what the event says."""
+        """Count the event."""
         if isinstance(event, AttemptStarted):
             self.attempts += 1
         elif isinstance(event, ResultsDurable):

@@ -1,7 +1,7 @@
-"""Stopping a run before its end: by a signal, or by a limit of time.
+"""Stop a run before its end: by a signal, or by a time limit.
 
-While requests are sent, a signal drains the run (``Stopper``). Before and after that it cancels what the run
-does (``Signals``), and outside of runs it ends the command (``ended_by_signals``).
+While requests are sent, a signal drains the run (``Stopper``). Before and after that, it cancels the run
+(``Signals``); outside of runs, it ends the command (``ended_by_signals``).
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.app.run.interrupt import ended_by_signals, heard_signals, stopped
+from batch.app.run.process_signals import ended_by_signals, handled_signals, stopped
 from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
@@ -27,33 +27,33 @@ if TYPE_CHECKING:
 __all__ = ["UNFINISHED", "UNSENT", "Signals", "Stopper", "ended_by_signals"]
 
 UNSENT = "before anything was sent"
-UNFINISHED = "while the output was being finished, in which all answers are"
+UNFINISHED = "while the output was being finished; it contains all answers"
 
 
 class Signals:
-    """What SIGINT, SIGTERM and SIGHUP do to one run.
+    """The handling of SIGINT, SIGTERM and SIGHUP during one run.
 
-    One cancels what is ``stoppable``, now or as soon as there is anything, unless others see to it
-    (``obeyed``). The next ends the process on the spot, once ``last_words`` has been told what does so: a run
-    survives being killed at any moment, and what waits for a hanging disk cannot be cancelled. SIGHUP only
-    counts as the first: a terminal that is closed may send it twice.
+    The first signal cancels the ``stoppable`` block, now or as soon as there is one, unless signals are
+    ``redirected_to`` another handler. The next ends the process immediately, after calling ``before_exit``
+    with the reason. A run survives being killed at any moment, and waiting for a hanging disk cannot be
+    cancelled. SIGHUP only counts as the first: a terminal that closes may send it twice.
     """
 
-    def __init__(self, last_words: Callable[[str], None], watchdog: Watchdog | None = None) -> None:
-        self.last_words = last_words
+    def __init__(self, before_exit: Callable[[str], None], watchdog: Watchdog | None = None) -> None:
+        self.before_exit = before_exit
         self._watchdog = watchdog
         self._number: int | None = None
         self._scope: anyio.CancelScope | None = None
-        self._obey: Callable[[int], None] = self._stop
+        self._handler: Callable[[int], None] = self._stop
 
     @contextmanager
-    def heard(self) -> Iterator[None]:
-        """Within, signals come here. One that came too late to stop the run goes to who had them before."""
+    def handle_signals(self) -> Iterator[None]:
+        """Handle signals within this context. One that came too late is raised again afterwards."""
         loop = asyncio.get_running_loop()
-        before = {number: signal.getsignal(number) for number in heard_signals()}
+        before = {number: signal.getsignal(number) for number in handled_signals()}
         with self._unwatched():
             for number in before:
-                loop.add_signal_handler(number, self._come, number)
+                loop.add_signal_handler(number, self._on_signal, number)
         try:
             yield
         finally:
@@ -66,7 +66,7 @@ class Signals:
 
     @contextmanager
     def _unwatched(self) -> Iterator[None]:
-        """Within, handlers can be set; then the watchdog counts again what these get."""
+        """Within this context, handlers can be set; afterwards the watchdog counts signals again."""
         if self._watchdog is not None:
             self._watchdog.rest()
         yield
@@ -75,7 +75,7 @@ class Signals:
 
     @contextmanager
     def stoppable(self, when: str) -> Iterator[None]:
-        """Within, a signal cancels; then ``StoppedError`` is raised, which says ``when`` that was."""
+        """Cancel this context on a signal; then raise ``StoppedError``, which states ``when`` it happened."""
         with anyio.CancelScope() as self._scope:
             if self._number is not None:
                 self._scope.cancel()
@@ -85,22 +85,22 @@ class Signals:
             raise stopped(self._number, when)
 
     @contextmanager
-    def obeyed(self, obey: Callable[[int], None]) -> Iterator[None]:
-        """Within, ``obey`` is told each signal's number, and nothing else comes of it."""
-        self._obey = obey
+    def redirected_to(self, handler: Callable[[int], None]) -> Iterator[None]:
+        """Within this context, call only ``handler`` with each signal's number."""
+        self._handler = handler
         try:
             yield
         finally:
-            self._obey = self._stop
+            self._handler = self._stop
 
-    def _come(self, number: int) -> None:
-        self._obey(number)
+    def _on_signal(self, number: int) -> None:
+        self._handler(number)
 
     def _stop(self, number: int) -> None:
         if self._number is not None and _is_repeated(number):
             return
         if self._number is not None:
-            self.last_words(str(stopped(number, "at once")))
+            self.before_exit(str(stopped(number, "at once")))
             os._exit(SIGNALLED + number)
         self._number = number
         if self._scope is not None:
@@ -108,47 +108,47 @@ class Signals:
 
 
 def _is_repeated(number: int) -> bool:
-    """Whether a signal says nothing new where another has come before."""
+    """Return whether a repeated signal has no further effect."""
     return number == getattr(signal, "SIGHUP", None)
 
 
 class Stopper:
-    """Drains a run when it is told to, and remembers why."""
+    """Drains a run when a signal or a time limit requires it, and records why."""
 
     def __init__(self, run: Run, observers: Observers, *, grace: float) -> None:
         self._run = run
         self._observers = observers
         self._grace = grace
-        self._told = anyio.Event()
+        self._signalled = anyio.Event()
         self.signal: int | None = None
-        self.told_twice = False
+        self.has_second_signal = False
         self.out_of_time = False
 
     def on_signal(self, number: int) -> None:
-        """The first one drains; a second SIGINT or SIGTERM stops now."""
+        """Drain at the first signal; stop now at a second SIGINT or SIGTERM."""
         if self.signal is not None:
             if not _is_repeated(number):
-                self.told_twice = True
+                self.has_second_signal = True
                 self._run.cancel()
             return
         self.signal = number
         self._observers.warn(
-            f"{signal.Signals(number).name}: sending nothing more; what is under way has "
-            f"{self._grace:g} s, a second signal stops now"
+            f"{signal.Signals(number).name}: no new requests are sent; requests in flight have "
+            f"{self._grace:g} s to finish; a second signal stops now"
         )
         self._run.drain()
-        self._told.set()
+        self._signalled.set()
 
     async def after_signal(self) -> None:
-        """Once a signal has come, what is under way has ``grace`` seconds."""
-        await self._told.wait()
+        """After the first signal, give requests in flight ``grace`` seconds."""
+        await self._signalled.wait()
         await self._cancel_after(self._grace)
 
     async def after(self, seconds: float) -> None:
-        """Drain once the time is up."""
+        """Drain when the time is up."""
         await anyio.sleep(seconds)
         self.out_of_time = True
-        self._observers.warn(f"the time limit of {seconds:g} s is reached: sending nothing more")
+        self._observers.warn(f"the time limit of {seconds:g} s is reached; no new requests are sent")
         self._run.drain()
         await self._cancel_after(self._grace)
 

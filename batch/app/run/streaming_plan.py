@@ -1,10 +1,10 @@
-"""Jobs that are not gone through beforehand: with ``on_bad_row: skip`` the first request goes out at once.
+"""Jobs that are read while they run: with ``on_bad_row: skip`` the first request is sent at once.
 
-Each queue's reading counts what it passes, so that after the run the plan knows the whole job: what no queue
-has come to is read then. The reading of the first target records the bad rows.
+Each queue counts what it reads; what no queue has read is read after the run, so that the plan then covers
+the whole job. The reading of the first target records the invalid rows.
 
-A table that changes is read again from the start, past what has been counted: a row that was read while
-the file was written may be made of two.
+A table that changes is read again from the start, past what was counted: a row that is read while the file is
+written may be a mixture of two rows.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import anyio.lowlevel
 from batch.app.run.input_changes import Stamps
 from batch.app.run.pending_requests import SLICE
 from batch.app.run.plan import Plan
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 from batch.events import PlanGrew
 from batch.results import result_line
 from batch.scheduling.selection import EVERYTHING
@@ -36,16 +36,16 @@ if TYPE_CHECKING:
     from batch.scheduling.selection import Selection
 
 READINGS = 8
-"""Times that a table is read by one target while it keeps changing; what is left then stays pending."""
+"""Times that one target reads a table that keeps changing; the rest then stays pending."""
 
 BATCH = 1000
-"""Results of bad rows that are written in one go after the run."""
+"""Results of invalid rows that are written at once after the run."""
 
 
 class StreamingPlan:
-    """The requests of a job as they are read. ``plan`` grows with them; ``at`` gives the time for results.
+    """The requests of a job as they are read. ``plan`` grows with them; ``at`` returns the time for results.
 
-    Results of bad rows gather until a run takes them over. ``is_whole``: the plan holds all of the job.
+    Results of invalid rows are collected until a run takes them. ``is_whole``: the plan covers the whole job.
     """
 
     def __init__(
@@ -64,19 +64,19 @@ class StreamingPlan:
         self._at = at
         self._recorder = source.targets[0]
         self._bad: set[str] = set()
-        self._bad_elsewhere: dict[str, Mistake] = {}
+        self._bad_elsewhere: dict[str, Diagnostic] = {}
         self._steps = {target: self._read(source, target) for target in source.targets}
         self._first: dict[str, Request] = {}
 
     def growth(self) -> PlanGrew:
-        """Return how many requests have been found by now, and how many of them need nothing."""
+        """Return how many requests have been found so far, and how many of them need no attempt."""
         plan = self.plan
         return PlanGrew(plan.total - plan.left_out.total(), plan.settled, is_whole=self.is_whole)
 
     async def begin(self) -> None:
-        """Read each target's requests as far as the first that is to be sent.
+        """Read each target's requests up to the first that is to be sent.
 
-        Raises ``JobFileError`` where the inputs cannot be read.
+        Raises ``JobFileError`` if the inputs cannot be read.
         """
         for target, steps in self._steps.items():
             for step in steps:
@@ -86,7 +86,7 @@ class StreamingPlan:
                 await anyio.lowlevel.checkpoint()
 
     def requests(self, target: str, allowance: Allowance) -> Iterator[Request | None]:
-        """What is to be sent to a target, ``None`` now and then. An error in the inputs ends it."""
+        """Yield what is to be sent to a target, and ``None`` now and then. An error in the inputs ends it."""
         first = self._first.pop(target, None)
         try:
             for step in chain([first] if first is not None else (), self._steps[target]):
@@ -97,14 +97,14 @@ class StreamingPlan:
             self._stop_reading(error)
 
     def hand_over(self, record: Callable[[Result], None]) -> None:
-        """From now on ``record`` takes the results of bad rows, those first that have gathered."""
+        """From now on pass the results of invalid rows to ``record``, those collected so far first."""
         for result in self.gathered:
             record(result)
         self.gathered.clear()
         self.record = record
 
     async def count_the_rest(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
-        """Count what no queue has come to, and write the results of its bad rows."""
+        """Count the requests that no queue has read, and write the results of their invalid rows."""
         self.record = self.gathered.append
         began = perf_counter()
         try:
@@ -116,15 +116,15 @@ class StreamingPlan:
             self._stop_reading(error)
         finally:
             await self._write(write)
-        for request_id in self._bad_elsewhere.keys() - self._bad:  # good when the first target came to it
+        for request_id in self._bad_elsewhere.keys() - self._bad:  # valid when the first target read it
             self.plan.changes.failed(self._bad_elsewhere[request_id])
             self.plan.changes.is_partial = True
         self.is_whole = not self.plan.changes.is_partial
 
     def _stop_reading(self, error: JobFileError) -> None:
         self.plan.changes.is_partial = True
-        for mistake in error.mistakes:
-            self.plan.changes.failed(mistake)
+        for diagnostic in error.diagnostics:
+            self.plan.changes.failed(diagnostic)
 
     async def _write(self, write: Callable[[list[Result]], Awaitable[None]]) -> None:
         results = self.gathered.copy()
@@ -135,16 +135,16 @@ class StreamingPlan:
             await anyio.lowlevel.checkpoint()
 
     def _read(self, source: JobSource, target: str) -> Iterator[Request | None]:
-        """Each request that is to be sent, and ``None`` where reading past others has taken a while."""
+        """Yield each request to be sent, and ``None`` if reading past others has taken a while."""
         began = perf_counter()
         counted = array("q")
         for _ in range(1 if source.of_documents else READINGS):
             before = frozenset(counted)
             stamps = Stamps()
             for item in source.walk(target):
-                if self._is_torn(item, source, stamps):
+                if self._is_partial(item, source, stamps):
                     break
-                if isinstance(item, Mistake):
+                if isinstance(item, Diagnostic):
                     raise JobFileError([item])
                 if item is not None and self._takes(*item, target, counted, before):
                     yield item[0]
@@ -158,18 +158,18 @@ class StreamingPlan:
             self.plan.changes.seen()
         self.plan.changes.is_partial = True
 
-    def _is_torn(
-        self, item: tuple[Request, Origin] | Mistake | None, source: JobSource, stamps: Stamps
+    def _is_partial(
+        self, item: tuple[Request, Origin] | Diagnostic | None, source: JobSource, stamps: Stamps
     ) -> bool:
-        """Whether the file was written to since it was opened, so that nothing that it gave last counts."""
+        """Return whether the file was written to since it was opened, so that the last rows do not count."""
         if item is None or source.of_documents:
             return False
-        return stamps.changed(item.path if isinstance(item, Mistake) else item[1].path)
+        return stamps.changed(item.path if isinstance(item, Diagnostic) else item[1].path)
 
     def _takes(
         self, request: Request, origin: Origin, target: str, counted: array[int], before: Container[int]
     ) -> bool:
-        """Count a request, unless it was counted ``before``; whether it is to be sent."""
+        """Count a request, unless it was counted ``before``; return whether it is to be sent."""
         if origin.bad is not None and target != self._recorder:
             self._bad_elsewhere[request.id] = origin.bad
             return False

@@ -1,6 +1,6 @@
-"""What a run came to, put together from those who have counted.
+"""Build the summary of a run from its counters.
 
-What a run was made with, and when it began: the versions at work, the job file's hash.
+It includes the versions in use, the start time and the hash of the job file.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
 
 _PACKAGES = ("aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "uvloop", "xllamacpp")
-"""Those that shape what is sent, how it is read, or what answers."""
+"""The packages that determine what is sent, how it is read, or what answers."""
 
 
 @dataclass(frozen=True, slots=True)
-class Beginning:
-    """What is known of a run when it begins; ``at`` is UTC, ``clock`` the steady clock's seconds."""
+class RunStart:
+    """What is known when a run starts; ``at`` is UTC, ``clock`` the seconds of the monotonic clock."""
 
     at: str
     clock: float
@@ -43,19 +43,19 @@ class Beginning:
     versions: dict[str, str]
 
     @classmethod
-    def of(cls, job: JobFile) -> Beginning:
-        """A run begins now. Reads the job file once, which takes a while where that is large."""
+    def of(cls, job: JobFile) -> RunStart:
+        """Record the start of a run. Reads the job file once, which takes a while if it is large."""
         at, clock = utc_now(), time.monotonic()
         return cls(at, clock, sha256(job.path), versions())
 
     @property
     def seconds(self) -> float:
-        """For how long the run has been going."""
+        """Return the seconds since the run started."""
         return time.monotonic() - self.clock
 
 
 def versions() -> dict[str, str]:
-    """The version of this program, of Python and of the packages that are installed of those that matter."""
+    """Return the versions of this program, of Python and of the relevant installed packages."""
     found = {"promptjobs": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -66,7 +66,7 @@ def versions() -> dict[str, str]:
 
 
 def sha256(path: Path) -> str | None:
-    """The SHA-256 of a file in hexadecimal, as ``sha256sum`` prints it; ``None`` where there is no file."""
+    """Return a file's SHA-256 in hexadecimal, as ``sha256sum`` prints it; ``None`` if there is no file."""
     if not path.is_file():
         return None
     with path.open("rb") as file:
@@ -78,15 +78,15 @@ def build(
     plan: Plan,
     statistics: Statistics,
     outcome: RunOutcome,
-    begun: Beginning,
+    run_start: RunStart,
     *,
     orphans: int,
     fail_fast: bool,
     error: PromptJobsError | None = None,
 ) -> Summary:
-    """Return the summary of a run that ends now; ``error`` is what ended it early.
+    """Return the summary of a run that ends now; ``error`` is the error that ended it early.
 
-    The plan has counted what there was to do, the statistics what was done.
+    The plan counted what there was to do, the statistics what was done.
     """
     counts = totals(plan, statistics)
     unselected = plan.left_out[State.NEW] + plan.left_out[State.CHANGED]
@@ -115,17 +115,17 @@ def build(
         completion_tokens=statistics.completion_tokens,
         cost=spending.cost,
         unmetered=spending.unmetered,
-        seconds=round(begun.seconds, 3),
+        seconds=round(run_start.seconds, 3),
         reasons=_reasons(plan, outcome, pending, error, has_failed_fast=has_failed),
         orphans=orphans,
         resumed=plan.settled,
         codes=dict(counts.codes),
         latency=statistics.latency.percentiles(),
         first_byte=statistics.first_byte.percentiles(),
-        started_at=begun.at,
+        started_at=run_start.at,
         ended_at=utc_now(),
-        job_sha256=begun.job_sha256,
-        versions=begun.versions,
+        job_sha256=run_start.job_sha256,
+        versions=run_start.versions,
         checks=outcome.checks,
         failures=statistics.failures,
         held_back=outcome.held_back,
@@ -140,12 +140,12 @@ def build(
 def _reasons(
     plan: Plan, outcome: RunOutcome, pending: int, error: PromptJobsError | None, *, has_failed_fast: bool
 ) -> list[str]:
-    """Say why requests are pending, the run stopped or ended in an error."""
+    """Return why requests are pending, and why the run stopped or failed."""
     reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in outcome.parkings]
     if pending:
         reasons += outcome.limits
         if outcome.signal is not None:
-            reasons.append(f"{signal.Signals(outcome.signal).name}: the run was told to stop")
+            reasons.append(f"{signal.Signals(outcome.signal).name}: the run was stopped")
         if has_failed_fast:
             reasons.append("--fail-fast: a request has failed")
     if unselected := plan.left_out[State.NEW] + plan.left_out[State.CHANGED]:
@@ -155,5 +155,5 @@ def _reasons(
     if error is not None:
         reasons.append(str(error))
     elif pending and not reasons:
-        reasons.append(f"{pending} requests have not been sent; run it again")
+        reasons.append(f"{pending} requests were not sent; run the same command to resume")
     return reasons

@@ -1,4 +1,4 @@
-"""Dates as results and summaries have them: UTC, ISO 8601."""
+"""Times as in results and summaries: UTC, ISO 8601."""
 
 from __future__ import annotations
 
@@ -20,5 +20,5 @@ def exact_utc_now() -> str:
 
 @lru_cache(maxsize=1)
 def _until_second(epoch: int) -> str:
-    """Without a zone; many a result ends in the same second, and formatting costs more than all else here."""
+    """Cached, without a zone: many results end in the same second, and formatting is expensive."""
     return datetime.fromtimestamp(epoch, UTC).strftime("%Y-%m-%dT%H:%M:%S")

@@ -1,4 +1,4 @@
-"""What ends a run that nobody has foreseen: a fault of promptjobs itself, told in one sentence."""
+"""Unexpected exceptions that end a run: bugs of promptjobs, reported in one sentence."""
 
 from __future__ import annotations
 
@@ -9,13 +9,13 @@ from batch.errors import InternalError, PromptJobsError, one_line
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.app.run.event_log_reporter import RunLog
+    from batch.app.run.run_log import RunLog
 
 
 def explained(caught: Exception, log: RunLog) -> PromptJobsError:
-    """The error that ends the run; of several, one that was raised on purpose.
+    """Return the error that ends the run; of several, a ``PromptJobsError``.
 
-    Anything else is an ``InternalError``, whose traceback is left in the log.
+    Anything else becomes an ``InternalError``, and its traceback is written to the log.
     """
     for error in _leaves(caught):
         if isinstance(error, PromptJobsError):
@@ -23,7 +23,7 @@ def explained(caught: Exception, log: RunLog) -> PromptJobsError:
     where = log.trace(caught)
     internal = InternalError(
         f"internal error: {one_line(caught)}; the traceback is in {where}. "
-        "What was answered is written; run the same command to resume"
+        "Finished results are written; run the same command to resume"
     )
     internal.__cause__ = caught
     return internal

@@ -1,9 +1,9 @@
-"""A second signal ends this process within a second, also while the interpreter is busy in C code.
+"""A second signal ends this process within a second, even if the interpreter is busy in C code.
 
-Python runs its handlers between two bytecodes of the main thread. A computation that is one long call (a
-power of huge numbers in a template, a huge document) lets none run, in whatever thread it is. So the signals
-are counted outside: ``faulthandler`` writes a few lines to a pipe from the signal handler itself, which needs
-no interpreter, and a process at the other end kills this one if it is still there a moment after the second.
+Python runs its handlers between two bytecodes of the main thread. A single long call (a power of huge numbers
+in a template, a huge document) lets none run, in any thread. So another process counts the signals.
+``faulthandler`` writes a few lines to a pipe in the signal handler itself, which needs no interpreter. The
+process at the other end kills this one if it still runs a moment after the second signal.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ from contextlib import suppress
 from typing import Self
 
 GRACE = 0.7
-"""Seconds from the second signal to the end, in which a process that is not stuck ends by itself."""
+"""Seconds from the second signal to the kill, in which a process that is not stuck ends by itself."""
 
 COUNTED = (signal.SIGINT, signal.SIGTERM)
-"""A terminal that is closed may send SIGHUP twice, so that does not count."""
+"""A terminal that closes may send SIGHUP twice, so it is not counted."""
 
 _CODE = """
 import os, select, signal, sys, time
@@ -43,9 +43,9 @@ if os.getppid() == parent:
 
 
 class Watchdog:
-    """The counting process, from ``with`` to its end. Where it cannot be started, there is none.
+    """The counting process, for the duration of the ``with`` block. If it cannot be started, there is none.
 
-    For the main thread of a process of our own. ``watch`` is to be called anew after a handler was set.
+    For the main thread of our own process. Call ``watch`` again after setting a handler.
     """
 
     def __init__(self) -> None:
@@ -71,13 +71,13 @@ class Watchdog:
             self._process = None
 
     def watch(self) -> None:
-        """Count the signals that come from now on; the handlers that are set now get them, too."""
+        """Count signals from now on; the current handlers get them, too."""
         if self._pipe is not None:
             for number in COUNTED:
                 faulthandler.register(number, file=self._pipe, all_threads=False, chain=True)
 
     def rest(self) -> None:
-        """Count no more signals, so that handlers can be set."""
+        """Stop counting signals, so that handlers can be set."""
         if self._pipe is not None:
             for number in COUNTED:
                 faulthandler.unregister(number)

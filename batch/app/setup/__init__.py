@@ -1,1 +1,1 @@
-"""What a run needs before it begins: the job, its keys, prices and proxies."""
+"""What a run needs before it starts: the job, its keys, prices and proxies."""

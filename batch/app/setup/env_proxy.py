@@ -1,8 +1,8 @@
 """The proxy that the environment names for an address: ``HTTPS_PROXY``, ``HTTP_PROXY`` and ``NO_PROXY``.
 
-The names are those of curl and most other programs, in lower case or upper case; lower case goes first. A
-program that is run for a web server must not read ``HTTP_PROXY`` in upper case, which a client of that
-server may set (httpoxy, CVE-2016-5385).
+The names are those of curl and most other programs, in lower or upper case; lower case takes precedence. A
+program that runs for a web server must not read ``HTTP_PROXY`` in upper case, which a client of that server
+can set (httpoxy, CVE-2016-5385).
 """
 
 from __future__ import annotations
@@ -21,16 +21,16 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EnvironmentProxy:
-    """A proxy's URL, which may hold a password, and the variable that names it."""
+    """A proxy's URL, which may contain a password, and the variable that names it."""
 
     url: str = field(repr=False)
     variable: str
 
 
 def proxy_for(base_url: str, variables: Mapping[str, str]) -> EnvironmentProxy | None:
-    """The proxy for requests to an address; ``None``: they go there directly.
+    """Return the proxy for requests to an address; ``None``: they go there directly.
 
-    This machine itself is never asked for through a proxy.
+    Requests to this machine itself never use a proxy.
     """
     target = URL(base_url)
     host = target.host or ""
@@ -63,7 +63,7 @@ def _is_exempt(host: str, port: int | None, entries: list[str]) -> bool:
 
 
 def _matches(host: str, port: int | None, entry: str) -> bool:
-    """Whether an entry means the host: ``*``, a domain with all below it, an address, or a network."""
+    """Return whether an entry matches the host: ``*``, a domain, an address, or a network."""
     if entry == "*":
         return True
     try:

@@ -1,4 +1,4 @@
-"""What the process's surroundings say: the one reader of environment variables, key files and homes."""
+"""The only reader of environment variables, key files and home directories."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ if TYPE_CHECKING:
 _MAX_KEY = 64 * 1024
 
 _RANDOM = 16
-"""Characters from which on a value of letters and digits looks like a key."""
+"""A value of letters and digits of at least this length looks like a key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The variables and the home of one user. ``Environment.current()`` is this process's own."""
+    """The variables and the home of one user. ``Environment.current()`` is that of this process."""
 
     variables: Mapping[str, str]
     home: Path
@@ -51,23 +51,23 @@ class Environment:
 
     @property
     def cache(self) -> Path:
-        """Where weights are kept."""
+        """The folder for weights."""
         return cache_dir(self.variables, self.home, sys.platform)
 
     @property
     def trust_store(self) -> Path:
-        """Where trusted pairs of key and origin are recorded."""
+        """The file of trusted pairs of key and origin."""
         return trust.store(self.variables, self.home)
 
     def expand(self, text: str) -> str:
-        """The text with its ``${NAME}`` references replaced. Raises ``UsageError`` where one is not set."""
+        """Expand the ``${NAME}`` references in the text. Raises ``UsageError`` if one is not set."""
         return REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model) -> str:
-        """The URL that requests go to; a key may only be a part of it where its origin is trusted.
+        """Return the URL that requests go to: the job's, else that of the dialect.
 
-        It is the job's, else that of the dialect.
-        A variable that holds the whole URL is the user's own word on where to send. Raises ``UsageError``.
+        A key may only be a part of it if its origin is trusted. A variable that holds the whole URL is the
+        user's own choice of destination. Raises ``UsageError``.
         """
         written = model.base_url or dialect_of(model.provider).DEFAULT_URL
         if written is None:
@@ -75,26 +75,26 @@ class Environment:
         url = self._url(written)
         address, mark, _ = url.partition("?")
         if mark and "?" not in written and not REFERENCE.fullmatch(written):
-            raise UsageError(f"the address {written} has a `?` in it once its variables are filled in")
+            raise UsageError(f"the address {written} contains `?` after its variables are expanded")
         if call := call_at_end(address):
             raise UsageError(f"the address {written} ends in {call}, which the client adds; leave it out")
         return url
 
     def proxy(self, model: Model) -> str | None:
-        """The model's proxy, references expanded; a password goes only to a proxy trusted for it."""
+        """Return the model's proxy, references expanded; a password is only sent to a trusted proxy."""
         if model.proxy is None:
             return None
         url = self._url(model.proxy)
         if "?" in url:
-            raise UsageError(f"the address {model.proxy} has a `?` in it once its variables are filled in")
+            raise UsageError(f"the address {model.proxy} contains `?` after its variables are expanded")
         return url
 
     def environment_proxy(self, base_url: str, target: str) -> EnvironmentProxy | None:
-        """The proxy that the environment names for an address.
+        """Return the proxy that the environment names for an address.
 
-        It reads all that goes to an ``http`` address, so there the user must have trusted it. ``target`` is
-        the address as a person may see it. Raises
-        ``UntrustedKeyError``, and ``UsageError`` where the variable holds no address.
+        A proxy can read everything that goes to an ``http`` address, so the user must have trusted it.
+        ``target`` is the address as it may be displayed. Raises ``UntrustedKeyError``, and ``UsageError`` if
+        the variable is not an address.
         """
         found = proxy_for(base_url, self.variables)
         if found is None:
@@ -105,12 +105,12 @@ class Environment:
         return found
 
     def has_trusted(self, proxy: EnvironmentProxy) -> bool:
-        """Whether this user has recorded the proxy under its variable, in either spelling."""
+        """Return whether this user has recorded the proxy under its variable, in either spelling."""
         names, where = (proxy.variable.lower(), proxy.variable.upper()), trust.origin(proxy.url)
         return any(name in names and origin == where for name, origin in trust.recorded(self.trust_store))
 
     def warnings(self, model: Model) -> list[str]:
-        """What is unwise about a model's key: a key file that others can read."""
+        """Return warnings about a model's key: a key file that other users can read."""
         if os.name == "posix" and model.api_key_file is not None:
             mode = model.api_key_file.stat().st_mode
             if mode & (stat.S_IRGRP | stat.S_IROTH):
@@ -118,9 +118,9 @@ class Environment:
         return []
 
     def api_key(self, model: Model, readers: Sequence[str]) -> str | None:
-        """The model's key, if it names one that all of ``readers`` (URLs) may be shown.
+        """Return the model's key, if it has one that may be sent to all of ``readers`` (URLs).
 
-        Raises ``UntrustedKeyError``, and ``UsageError`` where the key is not to be found.
+        Raises ``UntrustedKeyError``, and ``UsageError`` if the key is not found.
         """
         if model.api_key_env is not None:
             self._check([model.api_key_env], readers)
@@ -131,14 +131,14 @@ class Environment:
         return None
 
     def headers(self, model: Model, readers: Sequence[str]) -> dict[str, str]:
-        """The model's own headers, references expanded, where ``readers`` (URLs) may be shown them."""
+        """Return the model's headers, expanded, if they may be sent to all of ``readers`` (URLs)."""
         self._check(_names(model.headers.values()), readers)
         return {name: self.expand(value) for name, value in model.headers.items()}
 
     def secrets(self, model: Model) -> list[str]:
-        """The secrets among what the model's headers and addresses refer to, and the passwords in addresses.
+        """Return the secrets that the model's headers and addresses refer to, and passwords in URLs.
 
-        A header such as ``HTTP-Referer: ${SITE}`` holds no secret, and a server may well repeat it.
+        A header such as ``HTTP-Referer: ${SITE}`` holds no secret, and a server may repeat it.
         """
         secret = {n for name, value in model.headers.items() if names_secret(name) for n in _names([value])}
         addresses = [written for written in (model.base_url, model.proxy) if written]
@@ -159,7 +159,7 @@ class Environment:
         url = self.expand(written)
         trust.origin(url, written)
         if "#" in url:
-            raise UsageError(f"the address {written} has a `#` in it once its variables are filled in")
+            raise UsageError(f"the address {written} contains `#` after its variables are expanded")
         if not REFERENCE.fullmatch(written):
             self._check(_names([written]), [url], written)
         return url
@@ -171,28 +171,28 @@ class Environment:
             trust.check(name, url, recorded, written)
 
     def variable(self, name: str) -> str:
-        """The value of a variable that somebody has named. Raises ``UsageError`` where it is not set."""
+        """Return the value of a variable. Raises ``UsageError`` if it is not set."""
         value = self.variables.get(name, "").strip()
         if not value:
-            raise UsageError(f"the environment variable {name} is named but not set")
+            raise UsageError(f"the environment variable {name} is not set")
         if not value.isprintable():
             raise UsageError(f"the environment variable {name} holds a line break or a control character")
         return value
 
 
 def _names(texts: Iterable[str]) -> list[str]:
-    """The variables that some texts refer to."""
+    """Return the variables that some texts refer to."""
     return [name for text in texts for name in REFERENCE.findall(text)]
 
 
 def _looks_random(value: str) -> bool:
-    """Whether a value looks like a key, and not like an address, a name or a sentence."""
+    """Return whether a value looks like a key, and not like an address, a name or a sentence."""
     is_mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return is_mixed and len(value) >= _RANDOM and not any(mark in value for mark in (" ", "://"))
 
 
 def _key_in(path: Path) -> str:
-    """The one line of a key file. Raises ``UsageError``, which repeats nothing of it."""
+    """Return the only line of a key file. Raises ``UsageError``, which repeats nothing of it."""
     try:
         with open_regular(path) as file:
             key = file.read(_MAX_KEY + 1).decode("utf-8-sig").strip()

@@ -1,4 +1,4 @@
-"""From what a caller calls a job to a checked ``JobFile``."""
+"""Load what a caller passes as a job into a checked ``JobFile``."""
 
 from __future__ import annotations
 
@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.app.setup.environment import Environment
 from batch.app.setup.price_tables import has_price
-from batch.errors import JobFileError, Mistake
+from batch.diagnostics import MAX_DIAGNOSTICS, DiagnosticList
+from batch.errors import Diagnostic, JobFileError
+from batch.inputs import further_errors
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
+from batch.jobfile.resolve.job_file import UnsoundJobError
 from batch.results.contents import holds_results
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
 Job: TypeAlias = str | Path | Mapping[str, object] | JobFile
-"""A job file's path, a mapping with the keys of one, or a job that is loaded already."""
+"""A job file's path, a mapping with its keys, or a loaded job."""
 
 
 def load_job(
@@ -30,13 +33,37 @@ def load_job(
     flags: Mapping[str, str] | None = None,
     allow: Sequence[str | Path] = (),
 ) -> JobFile:
-    """Load and check a job; ``flags`` names the flags that ``overrides`` come from, for mistakes.
+    """Load and check a job; ``flags`` maps ``overrides`` to their flags, for error messages.
 
-    Raises ``JobFileError`` with all its mistakes.
+    Raises ``JobFileError`` with all its errors.
     """
     if isinstance(job, JobFile):
         return job
-    trees = [Path(tree) for tree in allow]
+    try:
+        return _load(job, settings, overrides, flags, [Path(tree) for tree in allow])
+    except UnsoundJobError as error:
+        raise _with_further(error) from None
+
+
+def _with_further(error: UnsoundJobError) -> JobFileError:
+    """Add the errors in the inputs and prompts, so that fixing one error does not reveal the next."""
+    if error.count > MAX_DIAGNOSTICS:  # more than anyone reads, and some are only counted
+        return JobFileError(error.diagnostics, error.count, error.notices)
+    found = DiagnosticList()
+    found.extend(error.diagnostics)
+    for diagnostic in further_errors(error.job):
+        found.append(diagnostic)
+    every = found.error()
+    return JobFileError(every.diagnostics, every.count, error.notices)
+
+
+def _load(
+    job: str | Path | Mapping[str, object],
+    settings: str | Path | None,
+    overrides: Mapping[str, object] | None,
+    flags: Mapping[str, str] | None,
+    trees: list[Path],
+) -> JobFile:
     home = Environment.current().home
     if isinstance(job, Mapping):
         return load_mapping(
@@ -49,12 +76,12 @@ def load_job(
         )
     path = Path(job)
     if os.path.isdir(path):  # unlike ``Path.is_dir``, it never raises
-        raise JobFileError([Mistake(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
     if not os.path.lexists(path):
-        raise JobFileError([Mistake(str(path), 0, 0, "", "there is no such file", _hint(path.parent))])
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", "no such file", _hint(path.parent))])
     if _holds_results(path):
-        hint = "`status`, `show` and `export` take such a file"
-        raise JobFileError([Mistake(str(path), 0, 0, "", "holds results, and is no job file", hint)])
+        hint = "use it with `status`, `show` or `export`"
+        raise JobFileError([Diagnostic(str(path), 0, 0, "", "is an output file, not a job file", hint)])
     with_file = None if settings is None else Path(settings)
     return load(
         path,
@@ -68,7 +95,7 @@ def load_job(
 
 
 def _holds_results(path: Path) -> bool:
-    with suppress(OSError):  # loading says why it cannot be read
+    with suppress(OSError):  # loading reports why it cannot be read
         return os.path.isfile(path) and holds_results(path)
     return False
 
@@ -76,5 +103,5 @@ def _holds_results(path: Path) -> bool:
 def _hint(folder: Path) -> str:
     near = sorted(path.name for path in folder.glob("*.yaml")) if os.path.isdir(folder) else []
     if near:
-        return f"in {folder} there is {', '.join(near[:5])}"
-    return "`promptjobs init` writes one to start from"
+        return f"found in {folder}: {', '.join(near[:5])}"
+    return "`promptjobs init` creates one"

@@ -1,7 +1,7 @@
-"""What models cost: as the job file says, or as the tables of the ``prices`` extra have it.
+"""The prices of models: from the job file, or from the tables of the ``prices`` extra.
 
-The tables go by the address that requests are sent to, and never by a model's name alone: what another server
-takes for a model of the same name is not known, and not nothing.
+The tables are looked up by the address that requests are sent to, never by a model's name alone. The price of
+another server for a model of the same name is unknown, and not zero.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
 
 def price_of(model: Model, currency: str = USD) -> Price | None:
-    """What the model costs; ``None`` where that is not known, or not the same at all of its addresses.
+    """Return the model's price; ``None`` if it is unknown, or differs between its addresses.
 
-    ``currency`` is that of the job. The tables are in USD, and say nothing of costs in another.
+    ``currency`` is that of the job. The tables are in USD, and give no costs in another currency.
     """
     if (own := model.price) is not None:
         return Price(own.input, own.output, cached_input=own.cached_input, cache_write=own.cache_write)
@@ -37,18 +37,18 @@ def price_of(model: Model, currency: str = USD) -> Price | None:
 
 
 def has_price(model: Model) -> bool:
-    """Whether it is known what the model costs."""
+    """Return whether the model's price is known."""
     return price_of(model) is not None
 
 
 def prices_of(job: JobFile) -> dict[str, Price]:
-    """The prices of a job's models, by target, as far as they are known."""
+    """Return the known prices of a job's models, by target."""
     prices = {model.id: price_of(model, job.currency) for model in job.models}
     return {target: price for target, price in prices.items() if price is not None}
 
 
 def _may_be_listed(base_url: str) -> bool:
-    """Whether the tables are worth loading, which takes a while."""
+    """Return whether the tables need to be loaded, which takes a while."""
     return base_url.startswith("https://") and "$" not in base_url and find_spec("genai_prices") is not None
 
 
@@ -63,7 +63,7 @@ def _listed(model: str, base_url: str) -> Price | None:
 
 
 def _price(listed: ModelPrice) -> Price | None:
-    """``None`` where a price depends on more than tokens."""
+    """Return ``None`` if a price depends on more than tokens."""
     prompt, answer = listed.input_mtok, listed.output_mtok
     if prompt is None or answer is None or listed.requests_kcount:
         return None
@@ -78,7 +78,7 @@ def _price(listed: ModelPrice) -> Price | None:
 
 
 def _starts(price: Decimal | TieredPrices | None) -> list[int]:
-    """From how many prompt tokens on the price is another."""
+    """Return the numbers of prompt tokens from which another price applies."""
     return [] if price is None or isinstance(price, Decimal) else [tier.start for tier in price.tiers]
 
 
@@ -87,7 +87,7 @@ def _at_or_none(price: Decimal | TieredPrices | None, start: int) -> float | Non
 
 
 def _at(price: Decimal | TieredPrices, start: int) -> float:
-    """The price of a request with more prompt tokens than that."""
+    """Return the price of a request with more prompt tokens than that."""
     if isinstance(price, Decimal):
         return float(price)
     return float(next((tier.price for tier in reversed(price.tiers) if tier.start <= start), price.base))

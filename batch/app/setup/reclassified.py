@@ -1,4 +1,4 @@
-"""Stored lines that a job reads otherwise than they say, by their finish reasons."""
+"""Stored lines whose status contradicts the job's finish reasons."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _RESPONSE_FORMAT = "response_format"
 
 
 def restate_of(job: JobFile) -> Restate:
-    """How the job reads stored lines."""
+    """Return how the job interprets stored lines."""
 
     @cache
     def checks_form() -> bool:
@@ -27,9 +27,9 @@ def restate_of(job: JobFile) -> Restate:
 
 
 def sent_again(codes: Counter[str]) -> str | None:
-    """What is to be said of stored lines that are no whole answers; ``None`` where there are none.
+    """Return a warning about stored lines that are not complete answers; ``None`` if there are none.
 
-    ``codes`` counts lines by the error that they amount to; an empty code is an answer.
+    ``codes`` counts lines by their corrected error; an empty code is an answer.
     """
     wrong = {code: number for code, number in sorted(codes.items()) if code}
     if not wrong:
@@ -43,12 +43,12 @@ def sent_again(codes: Counter[str]) -> str | None:
 
 
 def written_again(number: int) -> str:
-    """What is said of lines that were written again without a request."""
-    return f"{number} stored line{'s' * (number > 1)} restated by the finish reason; nothing is sent for that"
+    """Return a warning about lines that were corrected without a request."""
+    return f"{number} stored line{'s' * (number > 1)} corrected by the finish reason; nothing was sent"
 
 
 def _rows_name_a_format(job: JobFile) -> bool:
-    """Whether a row may bring a response format of its own."""
+    """Return whether rows may have a response format of their own."""
     if job.rows is None:
         return False
     with job.rows.open("rb") as stream:

@@ -1,7 +1,7 @@
-"""Which origin may be shown which key.
+"""Which origin may receive which key.
 
-A job file can come from anywhere, and names both a key and a host. So a key goes only to an origin that
-is trusted for its name: this machine itself, a well-known pair, or a pair that this user has recorded.
+A job file can come from anywhere, and names both a key and a host. So a key is sent only to an origin that is
+trusted for its name: this machine itself, a well-known pair, or a pair that this user has recorded.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*", re.ASCII)
 
 
 def origin(url: str, written: str | None = None) -> str:
-    """Scheme, host and port of an http(s) URL, as one writes an origin.
+    """Return scheme, host and port of an http(s) URL as an origin.
 
-    Raises ``UsageError``. It repeats the text as ``written``, with its references, and never the URL that
-    stands for it, since that may hold a secret.
+    Raises ``UsageError``. The message shows the text as ``written``, with its references, and never the
+    expanded URL, since that may contain a secret.
     """
     try:
         parsed = URL(url)
@@ -52,58 +52,58 @@ def origin(url: str, written: str | None = None) -> str:
     except ValueError:
         pass
     if written in (None, url):
-        raise UsageError(f"{_without_user(url)!r} is no http or https URL")
+        raise UsageError(f"{_without_user(url)!r} is not an http or https URL")
     raise UsageError(
-        f"{_without_user(written or '')!r} is no http or https URL once its variables are filled in"
+        f"{_without_user(written or '')!r} is not an http or https URL after its variables are expanded"
     )
 
 
 def is_loopback(url: str) -> bool:
-    """Whether the URL's host is this machine itself."""
+    """Return whether the URL's host is this machine itself."""
     return loopback.is_loopback(URL(url).host or "")
 
 
 def check(name: str, url: str, recorded: Collection[tuple[str, str]], written: str | None = None) -> None:
-    """Raise ``UntrustedKeyError`` unless the key of this name may go to the URL's origin.
+    """Raise ``UntrustedKeyError`` unless the key of this name may be sent to the URL's origin.
 
-    ``written`` is the URL with its references: what fills them in may itself be the key, and is not shown.
+    ``written`` is the URL with its references: their values may be the key, and are not shown.
     """
     where = origin(url, written)
     if is_loopback(url) or WELL_KNOWN.get(name) == where or (name, where) in recorded:
         return
     place = shown(url, written)
     raise UntrustedKeyError(
-        f"the key {name} is not trusted for {place}; if you want it to go there, "
-        f"say it once: promptjobs trust {shlex.quote(name)} {_quoted(place)}"
+        f"the key {name} is not trusted for {place}; to allow it, "
+        f"run: promptjobs trust {shlex.quote(name)} {_quoted(place)}"
     )
 
 
 def check_reading_proxy(
     variable: str, where: str, target: str, recorded: Collection[tuple[str, str]]
 ) -> None:
-    """Raise ``UntrustedKeyError`` unless the user has trusted a proxy's origin with anything.
+    """Raise ``UntrustedKeyError`` unless the user trusts the proxy's origin with everything.
 
-    ``variable`` is the environment's that names the proxy; ``target`` the origin behind it.
+    ``variable`` is the environment variable that names the proxy; ``target`` the origin behind it.
     """
     if any(pair[1] == where for pair in recorded):
         return
     raise UntrustedKeyError(
         f"{variable} sends requests for {target} through the proxy {where}, which would read the "
-        f"prompts and the key; if you trust it, say it once: promptjobs trust {variable} {where}; "
-        "else write `proxy: null` in the job file, or name the host in NO_PROXY"
+        f"prompts and the key; to allow it, run: promptjobs trust {variable} {where}; "
+        "otherwise write `proxy: null` in the job file, or add the host to NO_PROXY"
     )
 
 
 def shown(url: str, written: str | None) -> str:
-    """A URL's origin for a person; where variables are a part of it, as it is ``written``."""
+    """Return a URL's origin for display; if variables are a part of it, as ``written``."""
     return _origin_as_written(written or "") or origin(url)
 
 
 def key_name(typed: str, *, is_new: bool = True) -> str:
-    """The name under which a key is recorded: a variable's own, a key file's absolute path.
+    """Return the name under which a key is recorded: a variable's name, a key file's absolute path.
 
-    Raises ``UsageError`` for what is neither, and does not repeat it: it may be the key itself. Only a file
-    that is trusted no longer (not ``is_new``) may be gone.
+    Raises ``UsageError`` for anything else, without repeating it: it may be the key itself. Only a file that
+    is no longer to be trusted (not ``is_new``) may be missing.
     """
     if _VARIABLE.fullmatch(typed):
         return typed
@@ -113,21 +113,21 @@ def key_name(typed: str, *, is_new: bool = True) -> str:
 
 
 def store(environ: Mapping[str, str], home: Path) -> Path:
-    """The file in which this user's pairs are recorded."""
+    """Return the file that records this user's pairs."""
     folder = environ.get("XDG_CONFIG_HOME", "")
     base = Path(folder) if os.path.isabs(folder) else home / ".config"
     return base / "promptjobs" / "trusted.json"
 
 
 def recorded(path: Path) -> list[tuple[str, str]]:
-    """The recorded pairs of key name and origin. Raises ``UsageError`` where the file is damaged."""
+    """Return the recorded pairs of key name and origin. Raises ``UsageError`` if the file is damaged."""
     try:
         return msgspec.json.decode(path.read_bytes(), type=list[tuple[str, str]])
     except FileNotFoundError:
         return []
     except (OSError, ValueError) as error:
         raise UsageError(
-            f"{path} cannot be read: {reason(error)}; mend it, or remove it to trust anew"
+            f"{path} cannot be read: {reason(error)}; fix it, or delete it and record the pairs again"
         ) from None
 
 
@@ -141,7 +141,7 @@ def record(path: Path, name: str, url: str) -> str:
 
 
 def forget(path: Path, name: str, url: str) -> bool:
-    """Remove a pair; whether there was one. Raises ``UsageError``."""
+    """Remove a pair; return whether there was one. Raises ``UsageError``."""
     pair = (name, origin(url))
     pairs = recorded(path)
     if pair in pairs:
@@ -150,7 +150,7 @@ def forget(path: Path, name: str, url: str) -> bool:
 
 
 def _write(path: Path, pairs: list[tuple[str, str]]) -> None:
-    """Replace the file in one step."""
+    """Replace the file atomically."""
     new = path.with_suffix(".new")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -161,18 +161,18 @@ def _write(path: Path, pairs: list[tuple[str, str]]) -> None:
 
 
 def _without_user(url: str) -> str:
-    """The URL without what stands before ``@``, which may be a password."""
+    """Return the URL without the part before ``@``, which may be a password."""
     scheme, separator, rest = url.rpartition("://")
     return f"{scheme}{separator}{rest.rpartition('@')[2]}"
 
 
 def _origin_as_written(written: str) -> str | None:
-    """The origin of a URL whose host or port is filled in from a variable; ``None`` for another."""
+    """Return the origin of a URL whose host or port comes from a variable; ``None`` for another."""
     scheme, _, rest = written.partition("://")
     authority = rest.partition("/")[0].rpartition("@")[2]
     return f"{scheme}://{authority}" if "${" in authority else None
 
 
 def _quoted(where: str) -> str:
-    """For a shell, which is to fill in the variables."""
+    """Quote for a shell, which expands the variables."""
     return f'"{where}"' if "${" in where else where

@@ -1,1 +1,1 @@
-"""Readers: one module a format. Each yields rows, and what stands in place of a row."""
+"""Readers: one module per format. Each yields rows, invalid rows, notices, and errors of the inputs."""

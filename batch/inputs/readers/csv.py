@@ -1,7 +1,7 @@
 """``inputs.csv``: a table with a header, whose columns become variables, read as a stream.
 
-Fields are separated by commas, or by semicolons or tabs where the header has more of those. A field in
-quotes may hold any of them, line ends too, and ``""`` for a quote. All values are text.
+Fields are separated by commas, or by semicolons or tabs if the header has more of those. A quoted field may
+contain any of them, line ends too, and ``""`` for a quote. All values are text.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import open_regular, reason
 from batch.inputs.readers.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.readers.csv_records import CsvError, CsvRecords
@@ -31,38 +31,38 @@ ENDINGS = (".csv", ".tsv", ".txt")
 HAS_HEADER = True
 
 _BLOCK = 2**20
-_MOST_COLUMNS = 10_000
-_MOST_BLANK = 10_000  # rows without text that are held until it is known whether they are the last
+_MAX_COLUMNS = 10_000
+_MAX_BLANK = 10_000  # rows without text that are held back until a later row or the end
 
 
 def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
-    """The rows of the file, which is read twice: once in blocks, to know its encoding, then row by row."""
+    """Yield the rows. Read the file twice: in blocks to determine its encoding, then row by row."""
     name = str(path)
     try:
         with open_regular(path) as file:
-            complaint = foreign(file.read(HEAD), "csv")
+            problem = foreign(file.read(HEAD), "csv")
             file.seek(0)
             blocks = _Blocks(file)
-            encoding = None if complaint else encoding_of(blocks)
+            encoding = None if problem else encoding_of(blocks)
             if encoding is None:
-                what, hint = complaint or (NO_TEXT, "save the file as UTF-8")
-                yield Mistake(name, 0, 0, "", what, hint)
+                what, hint = problem or (NO_TEXT, "save the file as UTF-8")
+                yield Diagnostic(name, 0, 0, "", what, hint)
                 return
             if encoding.guessed:
-                yield Note(name, encoding.remark)
+                yield Note(name, encoding.notice)
             elif blocks.has_nul and encoding.name.startswith("utf-8"):
                 yield Note(name, "has NUL characters, which stay in the texts")
             file.seek(0)
             with io.TextIOWrapper(file, encoding.name, newline="") as text:
                 yield from _table(name, CsvRecords(text), inputs.id_field, may_be_empty=may_be_empty)
     except OSError as error:
-        yield Mistake(name, 0, 0, "", reason(error))
+        yield Diagnostic(name, 0, 0, "", reason(error))
     except UnicodeDecodeError:
-        yield Mistake(name, 0, 0, "", NO_TEXT, "save the file as UTF-8")
+        yield Diagnostic(name, 0, 0, "", NO_TEXT, "save the file as UTF-8")
 
 
 class _Blocks:
-    """The blocks of a file. ``has_nul``: whether one of them has had a NUL in it."""
+    """The blocks of a file. ``has_nul``: whether one of them contained a NUL."""
 
     def __init__(self, file: BinaryIO) -> None:
         self.has_nul = False
@@ -75,51 +75,53 @@ class _Blocks:
 
 
 def _table(name: str, records: CsvRecords, id_field: str | None, *, may_be_empty: bool) -> Iterator[Read]:
-    for remark in records.remarks:
-        yield Note(name, remark)
+    for notice in records.notices:
+        yield Note(name, notice)
     if records.first.startswith(('{"', "[{")) or records.first.strip() in ("{", "["):
-        yield Mistake(name, 1, 1, "", "is JSON, not CSV", "`inputs.jsonl` reads JSON Lines")
+        yield Diagnostic(name, 1, 1, "", "is JSON, not CSV", "`inputs.jsonl` reads JSON Lines")
         return
     try:
         line, written = next(records, (0, []))
-        if 1 < len(written) <= _MOST_COLUMNS and not any(map(str.strip, written)):
+        if 1 < len(written) <= _MAX_COLUMNS and not any(map(str.strip, written)):
             yield Note(name, NO_TEXT_ROWS)
             while written and not any(map(str.strip, written)):
                 line, written = next(records, (0, []))
     except CsvError as error:
-        yield Mistake(name, error.line, 1, "", f"in the header: {error.what}", error.hint)
+        yield Diagnostic(name, error.line, 1, "", f"in the header: {error.what}", error.hint)
         return
-    if len(written) > _MOST_COLUMNS:
-        yield Mistake(
-            name, line, 1, "", f"more than {_MOST_COLUMNS} columns", "is the first line the header?"
+    if len(written) > _MAX_COLUMNS:
+        yield Diagnostic(
+            name, line, 1, "", f"more than {_MAX_COLUMNS} columns", "is the first line the header?"
         )
         return
     header = Header.of(written)
-    if mistakes := list(_header_mistakes(name, line, header)):
-        yield from mistakes
+    if diagnostics := list(_header_diagnostics(name, line, header)):
+        yield from diagnostics
         return
-    for remark in header.remarks:
-        yield Note(name, remark)
+    for notice in header.notices:
+        yield Note(name, notice)
     rows = _Rows(name, records, header, id_field)
     yield from rows.read()
     if rows.is_empty and not may_be_empty:
         hint = "the first line is the header, which names the columns"
-        yield Mistake(name, 0, 0, "", "has no rows", hint)
+        yield Diagnostic(name, 0, 0, "", "has no rows", hint)
 
 
-def _header_mistakes(name: str, line: int, header: Header) -> Iterator[Mistake]:
+def _header_diagnostics(name: str, line: int, header: Header) -> Iterator[Diagnostic]:
     seen: dict[str, int] = {}
     for number, column in enumerate(header.columns, header.start + 1):
         if not column:
-            yield Mistake(name, line, 1, "", f"column {number} has no name", "the header names every column")
+            yield Diagnostic(
+                name, line, 1, "", f"column {number} has no name", "the header names every column"
+            )
         elif column in seen:
             what = f"column {number} has the name of column {seen[column]}: {shown(column)}"
-            yield Mistake(name, line, 1, "", what, "give each a name of its own")
+            yield Diagnostic(name, line, 1, "", what, "give each a name of its own")
         seen.setdefault(column, number)
 
 
 class _Rows:
-    """The rows below a header, with what programs add to them taken off and said once."""
+    """The rows below a header. What programs add to them is removed, with one notice each."""
 
     def __init__(self, name: str, records: CsvRecords, header: Header, id_field: str | None) -> None:
         self.is_empty = True
@@ -128,35 +130,35 @@ class _Rows:
         self._header = header
         self._id_field = id_field
         self._has_id = (id_field or DEFAULT_ID) in header.columns
-        self._said: set[str] = set()
+        self._reported: set[str] = set()
         self._blank: list[tuple[int, list[str]]] = []
 
     def read(self) -> Iterator[Read]:
-        """All rows. Those without any text are left out after the last row, and where each has an id."""
+        """Yield all rows. Rows without any text are omitted after the last row, and if each row has an id."""
         while True:
             try:
                 yield from self._sound()
             except CsvError as error:
                 self.is_empty = False
                 if error.fatal:
-                    yield Mistake(self._name, error.line, 1, "", error.what, error.hint)
+                    yield Diagnostic(self._name, error.line, 1, "", error.what, error.hint)
                     return
                 yield bad_row(self._name, error.line, error.what, error.hint)
             else:
                 break
         if self._blank:
-            yield from self._say(NO_TEXT_ROWS)
+            yield from self._notify(NO_TEXT_ROWS)
         if self._records.has_escapes:
-            yield from self._say("has quotes that a backslash escapes, as Spark writes them")
+            yield from self._notify("has quotes that a backslash escapes, as Spark writes them")
 
     def _sound(self) -> Iterator[Read]:
-        """The rows as far as the next that is none. Raises ``CsvError`` there."""
+        """Yield the rows up to the next invalid one. Raises ``CsvError`` there."""
         columns, width = self._header.columns, self._header.plain_width
         name, id_field = self._name, self._id_field
         for line, fields in self._records:
             if not fields[0] and self._is_blank(fields):
                 if self._has_id:
-                    yield from self._say(NO_TEXT_ROWS)
+                    yield from self._notify(NO_TEXT_ROWS)
                 else:
                     self._blank.append((line, fields))
                 continue
@@ -171,40 +173,40 @@ class _Rows:
     def _is_blank(self, fields: list[str]) -> bool:
         if len(fields) == 1 or any(fields):
             return False
-        return self._has_id or len(self._blank) < _MOST_BLANK
+        return self._has_id or len(self._blank) < _MAX_BLANK
 
     def _held_back(self) -> Iterator[Read]:
-        """The rows without text that turn out not to be the last ones."""
+        """Yield the rows without text that are followed by another row."""
         for line, fields in self._blank:
             yield from self._row(line, fields)
         self._blank.clear()
 
     def _row(self, line: int, fields: list[str]) -> Iterator[Read]:
-        """A row whose fields are not simply those that the header names."""
+        """Read a row whose number of fields differs from the header's."""
         header = self._header
         below = fields[header.start : header.end]
         beyond = fields[header.end :]
         if len(below) < len(header.columns) or any(beyond):
-            yield self._misfit(line, fields)
+            yield self._bad_row(line, fields)
             return
         if len(fields) > header.width:
-            yield from self._say("has separators at the ends of rows, which are left out")
+            yield from self._notify("has separators at the ends of rows, which are left out")
         yield _read(self._name, line, dict(zip(header.columns, below, strict=True)), self._id_field)
 
-    def _misfit(self, line: int, fields: list[str]) -> BadRow:
+    def _bad_row(self, line: int, fields: list[str]) -> BadRow:
         expected = self._header.width
         if len(fields) == expected:
             number = next(n for n, field in enumerate(fields, 1) if n > self._header.end and field)
             what = f"column {number} has a value, and no name in the header"
             return bad_row(self._name, line, what, "the header names every column")
         what = f"expected {expected} fields, as the header has, got {len(fields)}"
-        hint = "a text with a separator in it needs quotes around it" if len(fields) > expected else ""
+        hint = "put quotes around a field that contains the separator" if len(fields) > expected else ""
         return bad_row(self._name, line, what, hint)
 
-    def _say(self, remark: str) -> Iterator[Note]:
-        if remark not in self._said:
-            self._said.add(remark)
-            yield Note(self._name, remark)
+    def _notify(self, notice: str) -> Iterator[Note]:
+        if notice not in self._reported:
+            self._reported.add(notice)
+            yield Note(self._name, notice)
 
 
 def _read(name: str, line: int, variables: dict[str, str], id_field: str | None) -> Read:

@@ -1,4 +1,4 @@
-"""The header of a CSV file: which of its columns have names, and which a program has added."""
+"""The header of a CSV file: its named columns, and those that a program has added."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ class Header(NamedTuple):
     columns: list[str]
     start: int
     width: int
-    remarks: list[str]
+    notices: list[str]
 
     @classmethod
     def of(cls, fields: list[str]) -> Header:
-        """The header in the fields of the first row.
+        """Read the header from the fields of the first row.
 
-        Columns without a name are left out where spreadsheets and pandas write such: at the end, and the
-        first ones, which number or name the rows.
+        Columns without a name are omitted where spreadsheets and pandas write them: at the end, and the first
+        ones, which number or name the rows.
         """
         columns = [field.strip() for field in fields]
-        remarks = []
+        notices = []
         while len(columns) > 1 and not columns[-1]:
             columns.pop()
         if len(columns) < len(fields):
-            remarks.append("has columns without a name at the end, which are left out")
+            notices.append("has columns without a name at the end, which are left out")
         start = next((number for number, column in enumerate(columns) if column), 0)
         if start:
             what = "a first column" if start == 1 else f"{start} first columns"
-            remarks.append(f"has {what} without a name, as pandas writes its index, which is left out")
-        return cls(columns[start:], start, len(fields), remarks)
+            notices.append(f"has {what} without a name, as pandas writes its index, which is left out")
+        return cls(columns[start:], start, len(fields), notices)
 
     @property
     def end(self) -> int:
@@ -41,5 +41,5 @@ class Header(NamedTuple):
 
     @property
     def plain_width(self) -> int:
-        """The fields of a row that are the named ones and no others; -1 where some are left out."""
+        """Return the number of fields of a row that has the named ones only; -1 if some are omitted."""
         return self.width if len(self.columns) == self.width else -1

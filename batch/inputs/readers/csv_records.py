@@ -1,4 +1,4 @@
-"""The records of a CSV file, each with the line where it begins, in bounded memory whatever it holds."""
+"""The records of a CSV file, each with its first line, in bounded memory whatever the file contains."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _SEPARATORS = ",;\t"
-_RARE_SEPARATOR = "|"  # only where there is none of the others
+_RARE_SEPARATOR = "|"  # only if the header has none of the others
 _EXCEL = re.compile(r"\"?sep=(.)\"?[,;\t]*\s*\Z", re.IGNORECASE)
 _POWERSHELL = re.compile(r"\"?#TYPE ")
 _ESCAPED_QUOTE = '\\"'
-_SAMPLE = 2**16  # characters of the header, to tell its separator by
+_SAMPLE = 2**16  # characters of the header from which the separator is detected
 
 
 class CsvError(ValueError):
-    """Not a record. ``line`` is where it begins; after a ``fatal`` one nothing can be told of the rest."""
+    """Not a record. ``line`` is where it begins; after a ``fatal`` one the rest cannot be read."""
 
     def __init__(self, line: int, what: str, hint: str = "", *, fatal: bool = False) -> None:
         self.line = line
@@ -34,16 +34,16 @@ class CsvError(ValueError):
 class CsvRecords:
     """The records of an open text file (with ``newline=""``) as an iterator of lines and fields.
 
-    Its ``next`` raises ``CsvError`` for what is no record, and goes on after it. ``first`` is the line of
-    the header. ``remarks`` say which lines before it, of programs for each other, have been left out.
-    ``has_escapes`` is true once a quote has been read that a backslash escapes, as Spark writes it.
+    ``next`` raises ``CsvError`` for an invalid record, and continues after it. ``first`` is the line of the
+    header. ``notices`` report removed lines before it that are meant for other programs. ``has_escapes`` is
+    true once a quote was read that a backslash escapes, as Spark writes it.
     """
 
     def __init__(self, file: TextIO) -> None:
-        # A field may be as long as a row; this limit of the standard library is one for the whole process.
+        # A field may be as long as a row; the standard library has one limit for the whole process.
         csv.field_size_limit(max(csv.field_size_limit(), MAX_BYTES))
         self._lines = _Lines(file)
-        self.remarks: list[str] = []
+        self.notices: list[str] = []
         written = self._left_out()
         self.first = self._lines.peek()
         self._separator = written or _separator(self.first)
@@ -51,15 +51,15 @@ class CsvRecords:
         self.has_escapes = False
 
     def _left_out(self) -> str:
-        """Leave out lines before the header that only one program knows; the separator that they name."""
+        """Skip lines before the header that only one program uses; return the separator that they name."""
         separator = ""
         while True:
             line = self._lines.peek()
             if match := _EXCEL.match(line):
                 separator = match[1]
-                self.remarks.append("has Excel's line `sep=` before the header, which is not a row")
+                self.notices.append("has Excel's line `sep=` before the header, which is not a row")
             elif _POWERSHELL.match(line):
-                self.remarks.append("has PowerShell's line `#TYPE` before the header, which is not a row")
+                self.notices.append("has PowerShell's line `#TYPE` before the header, which is not a row")
             else:
                 return separator
             self._lines.drop()
@@ -76,15 +76,15 @@ class CsvRecords:
                 fields = next(self._reader)
             except _EndlessError:
                 what = f"a row larger than {MAX_BYTES >> 20} MiB"
-                raise CsvError(line, what, "is a quote never closed?", fatal=True) from None
+                raise CsvError(line, what, "is a quote missing?", fatal=True) from None
             except csv.Error:
                 fields = self._unescaped(line)
         return line, fields
 
     def _unescaped(self, line: int) -> list[str]:
-        """The record that is none as it stands, with quotes in place of those that a backslash escapes.
+        """Reread an invalid record, with quotes instead of those that a backslash escapes.
 
-        Raises ``CsvError`` where it is none then, either.
+        Raises ``CsvError`` if it is still invalid.
         """
         if not self._lines.reread(_ESCAPED_QUOTE):
             raise self._error(line)
@@ -99,15 +99,15 @@ class CsvRecords:
     def _error(self, line: int) -> CsvError:
         if self._lines.ended:
             return CsvError(line, "a quote that is opened and never closed", fatal=True)
-        return CsvError(line, "text after a closing quote", "inside quotes a quote is written twice")
+        return CsvError(line, "text after a closing quote", "inside quotes a quote is duplicate key")
 
 
 class _EndlessError(Exception):
-    """A record that has outgrown all measure."""
+    """A record that has exceeded the maximum size."""
 
 
 class _Lines:
-    """The lines of a file, counted; within one record no more than ``MAX_BYTES`` characters of them."""
+    """The lines of a file, counted; within one record at most ``MAX_BYTES`` characters of them."""
 
     def __init__(self, file: TextIO) -> None:
         self.number = 0
@@ -119,7 +119,7 @@ class _Lines:
         self._room = MAX_BYTES
 
     def peek(self) -> str:
-        """The first line that is not blank, which stays the next; or nothing."""
+        """Return the first line that is not blank, without consuming it; or an empty text."""
         if self._peeked:
             return self._peeked
         while (line := self._file.readline(MAX_BYTES)).isspace():
@@ -128,17 +128,17 @@ class _Lines:
         return line
 
     def drop(self) -> None:
-        """Leave out the line that ``peek`` has shown."""
+        """Skip the line that ``peek`` has returned."""
         self._peeked = ""
         self.number += 1
 
     def begin_record(self) -> None:
-        """A record begins with the next line."""
+        """Start a record at the next line."""
         self._room = MAX_BYTES
         self._record.clear()
 
     def reread(self, mark: str) -> bool:
-        """Whether the lines of this record hold the mark; then they come once more."""
+        """Return whether the lines of this record contain the mark; then they are read once more."""
         if not any(mark in line for line in self._record):
             return False
         self._again.extendleft(reversed(self._record))
@@ -167,7 +167,7 @@ class _Lines:
 
 
 def _separator(header: str) -> str:
-    """What the header has most of, outside quotes; commas where there is nothing to tell by."""
+    """Return the most frequent separator in the header, outside quotes; a comma by default."""
     bare = "".join(header[:_SAMPLE].split('"')[::2])
     best = max(_SEPARATORS, key=bare.count)
     return best if best in bare or _RARE_SEPARATOR not in bare else _RARE_SEPARATOR

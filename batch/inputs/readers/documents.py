@@ -2,10 +2,10 @@
 
 A document's id is its path below the fixed part of its pattern (``documents/**/*.txt``: ``a.txt``,
 ``sub/a.txt``), so that a new document never renames another. The variables are ``text``, ``path`` (relative
-to the job file's folder, with ``/``), ``name`` (with its ending) and ``stem`` (without). Text and Markdown
-are taken as they stand; what ``formats`` knows by its ending is turned into text.
+to the job file's folder, with ``/``), ``name`` (with its suffix) and ``stem`` (without). Text and Markdown
+are used unchanged; files with the suffixes in ``MIME_TYPES`` are converted to text.
 
-The ending says what a document is. Nothing that a document names is fetched, and images are not read.
+The suffix determines the format. Nothing that a document links to is fetched, and images are not read.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch.diagnostics import shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import is_unicode, open_regular, reason
 from batch.inputs.readers.encodings import NO_TEXT, decoded
 from batch.inputs.readers.file_selection import (
     ALLOW,
-    complaint_about,
+    document_problem,
     is_excluded,
     is_own,
     matched,
@@ -38,11 +38,13 @@ if TYPE_CHECKING:
     from batch.jobfile import Inputs
 
 MAX_BYTES = 64 * 2**20
-"""The largest document: 64 MiB, far beyond any model's context."""
+"""The maximum size of a document: 64 MiB, far beyond any model's context."""
 
+VARIABLES = ("text", "path", "name", "stem")
+"""What a prompt can use of a document."""
 
 SUPERSEDED = ".jsonl.superseded.jsonl"
-"""How the names of files end that hold superseded answers."""
+"""The end of the names of files that hold superseded answers."""
 
 
 class _Found(NamedTuple):
@@ -51,11 +53,10 @@ class _Found(NamedTuple):
 
 
 def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
-    """The documents in the order of the patterns and of their ids; a mistake in place of each bad one.
+    """Yield the documents in the order of the patterns and of their ids; an error for each invalid one.
 
-    A pattern that is wide enough to match the job's own ``output``, or a file beside it, does not mean it;
-    nor does it mean the superseded answers of another output.
-    A document that several names lead to is read once, under the name that is no link.
+    A wide pattern may match the job's own ``output``, files beside it, or the superseded answers of another
+    output: they are excluded. A document with several names is read once, under the name that is not a link.
     """
     found: list[_Found] = []
     excluded = matched([pattern[1:] for pattern in inputs.files if pattern.startswith("!")], inputs)
@@ -65,16 +66,16 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
         where, place = f"inputs.files[{index}]", inputs.places[index]
         matches, outside = _matches(pattern, inputs)
         for link in outside:
-            what = complaint_about(real(link.path), inputs) or ""
-            yield BadRow(Mistake(str(link.path), 0, 0, where, what, ALLOW), link.id)
+            what = document_problem(real(link.path), inputs) or ""
+            yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
             hint = "patterns are relative to the job file"
-            yield Mistake(place.path, place.line, place.column, where, "no document matches", hint)
+            yield Diagnostic(place.path, place.line, place.column, where, "no document matches", hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
-            if complaint := complaint_about(real(document.path), inputs):
-                yield BadRow(Mistake(str(document.path), 0, 0, where, complaint, ALLOW), document.id)
+            if problem := document_problem(real(document.path), inputs):
+                yield BadRow(Diagnostic(str(document.path), 0, 0, where, problem, ALLOW), document.id)
             elif not is_own(real(document.path), output):
                 found.append(document)
     for document in _with_own_ids(_once(found), inputs.base):
@@ -82,15 +83,15 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
 
 
 def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
-    """The files that the pattern matches, and links to folders outside, by id.
+    """Return the files that the pattern matches, and links to folders outside, by id.
 
-    Hidden ones are only there where the pattern names them.
+    Hidden ones are included only if the pattern names them.
     """
     prefix, rest = fixed_prefix(inputs.base, pattern)
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
     walker = walker_of(inputs, hidden=takes_hidden)
     path = prefix / rest
-    # A name as it stands may only look like a pattern, and may be a link that leads nowhere.
+    # A name may look like a pattern, and may be a broken link.
     paths = {path} if os.path.lexists(path) else walker.find(prefix, rest)
     found = (_Found(path.relative_to(prefix).as_posix(), path) for path in paths)
     files = sorted(
@@ -104,7 +105,7 @@ def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
 
 
 def _once(found: Sequence[_Found]) -> list[_Found]:
-    """Each document once, under the first of its names that is no link, or else the first."""
+    """Return each document once, under its first name that is not a link, or else the first."""
     names: dict[Path, _Found] = {}
     plain: set[Path] = set()
     for document in found:
@@ -126,7 +127,7 @@ def _is_plain(path: Path, resolved: Path) -> bool:
 
 
 def _with_own_ids(found: Sequence[_Found], base: Path) -> Iterator[_Found]:
-    """The documents; one whose id an earlier one has gets its path from the job file's folder as its id."""
+    """Yield the documents; one with a duplicate id gets its path from the job file's folder as its id."""
     taken: set[str] = set()
     own = {document.id for document in found}
     for document in found:
@@ -148,7 +149,7 @@ def _is_hidden(name: str) -> bool:
 def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
     name = os.fsencode(document.path).decode(errors="replace")
     if not is_unicode(document.id):
-        yield BadRow(Mistake(name, 0, 0, "", "a name that is not UTF-8", "rename the document"), name)
+        yield BadRow(Diagnostic(name, 0, 0, "", "a name that is not UTF-8", "rename the document"), name)
         return
     try:
         with open_regular(document.path) as file:
@@ -179,13 +180,13 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
 
 
 def _text(data: bytes, suffix: str) -> tuple[str, str]:
-    """A document's text, and what a person should know of it. Raises ``FormatError``."""
+    """Return a document's text, and a notice or an empty text. Raises ``FormatError``."""
     if suffix in MIME_TYPES:
         return text_of(data, suffix), ""
     if (found := decoded(data)) is None:
         raise FormatError(NO_TEXT, "save the document as UTF-8")
     text, encoding = found
-    return text, encoding.remark if encoding.guessed else ""
+    return text, encoding.notice if encoding.guessed else ""
 
 
 def _row(document: _Found, base: Path, text: str, name: str) -> Row:
@@ -195,7 +196,7 @@ def _row(document: _Found, base: Path, text: str, name: str) -> Row:
 
 
 def _bad(document: _Found, name: str, what: str, hint: str = "") -> BadRow:
-    return BadRow(Mistake(name, 0, 0, "", what, hint), document.id)
+    return BadRow(Diagnostic(name, 0, 0, "", what, hint), document.id)
 
 
 _OFFICE = "application/vnd.openxmlformats-officedocument."
@@ -213,13 +214,13 @@ MIME_TYPES = {
     ".rtf": "application/rtf",
     ".epub": "application/epub+zip",
 }
-"""What is read through kreuzberg, by its ending; everything else is text as it stands."""
+"""The suffixes that kreuzberg reads; all others are read as text."""
 
 
 class FormatError(ValueError):
-    """A document whose text cannot be had. ``what`` is wrong, and ``hint`` may be empty.
+    """A document whose text cannot be read. ``what`` is the error; ``hint`` may be empty.
 
-    ``is_blank``: it can be read, and holds no text.
+    ``is_blank``: it can be read, and contains no text.
     """
 
     def __init__(self, what: str, hint: str = "", *, is_blank: bool = False) -> None:
@@ -230,7 +231,7 @@ class FormatError(ValueError):
 
 
 def text_of(data: bytes, suffix: str) -> str:
-    """The text of a document with one of the endings in ``MIME_TYPES``. Raises ``FormatError``."""
+    """Return the text of a document with a suffix in ``MIME_TYPES``. Raises ``FormatError``."""
     try:
         import kreuzberg  # noqa: PLC0415 - large, and an extra
     except ImportError:
@@ -241,14 +242,14 @@ def text_of(data: bytes, suffix: str) -> str:
     except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
         raise FormatError(f"cannot be read as {suffix[1:].upper()}: {shown(str(error))}") from None
     if not result.content.strip():
-        raise FormatError("has no text", "pages that are images are not read", is_blank=True)
+        raise FormatError("has no text", "images are not read", is_blank=True)
     return str(result.content)
 
 
 @cache
 def _config() -> Any:
-    """Plain text, no cache beside the documents, and no reading of images."""
+    """Configure kreuzberg: plain text, no cache beside the documents, no OCR."""
     from kreuzberg import ExtractionConfig  # noqa: PLC0415
 
-    config: Any = ExtractionConfig  # its type stubs do not know of `disable_ocr`
+    config: Any = ExtractionConfig  # its type stubs lack `disable_ocr`
     return config(use_cache=False, disable_ocr=True)

@@ -1,12 +1,13 @@
-"""In which encoding a text is, by rules that a person can follow.
+"""Determine the encoding of a text, by rules that a user can follow.
 
-1. A byte order mark says it: UTF-8, UTF-16 or UTF-32.
-2. NULs in every other place, of the whole or of the first letters, as ASCII has them in UTF-16: UTF-16
+1. A byte order mark determines it: UTF-8, UTF-16 or UTF-32.
+2. NULs at every other position, of the whole or of the first letters, as ASCII has them in UTF-16: UTF-16
    without its mark.
-3. What is UTF-8 from beginning to end is UTF-8.
-4. What holds neither control characters nor bytes that Windows-1252 leaves open is taken for Windows-1252.
+3. What is valid UTF-8 from beginning to end is UTF-8.
+4. What contains neither control characters nor bytes that Windows-1252 leaves undefined is read as
+   Windows-1252.
 
-The rules 2 and 4 guess, and whoever follows them says so. Anything else is no text.
+Rules 2 and 4 guess; readers that apply them report it. Anything else is not text.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _NOT_WINDOWS = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f\x7f\x81\x8d\x8f\x90\x9
 _WIDE = {"utf-16-le": 1, "utf-16-be": 0}  # which byte of an ASCII character is NUL
 _NO_TEXT_CATEGORIES = ("Cc", "Cn", "Co", "Cs")
 _SAMPLE = 4096
-_LEAST = 8  # bytes, to guess by
+_LEAST = 8  # bytes that are examined
 
 
 class Encoding(NamedTuple):
@@ -36,18 +37,18 @@ class Encoding(NamedTuple):
     guessed: bool = False
 
     @property
-    def remark(self) -> str:
-        """What to say of a guess."""
-        return f"is not UTF-8, and is read as {_NAMES[self.name]}"
+    def notice(self) -> str:
+        """The notice that reports a guess."""
+        return f"is not UTF-8; it is read as {_NAMES[self.name]}"
 
 
-NO_TEXT = "neither UTF-8 nor another encoding that is known here"
+NO_TEXT = "not text in a known encoding"
 
 
 def encoding_of(blocks: Iterable[bytes]) -> Encoding | None:
-    """The encoding of a text that comes in blocks, of which the first holds its beginning.
+    """Return the encoding of a text that is read in blocks, of which the first is its beginning.
 
-    ``None``: it is no text.
+    ``None``: it is not text.
     """
     utf8 = codecs.getincrementaldecoder("utf-8")()
     is_first = is_utf8 = is_windows = True
@@ -65,13 +66,13 @@ def encoding_of(blocks: Iterable[bytes]) -> Encoding | None:
 
 
 def decoded(data: bytes) -> tuple[str, Encoding] | None:
-    """A whole text and the encoding that it was read in; ``None``: it is no text."""
+    """Return a whole text and its encoding; ``None``: it is not text."""
     encoding = encoding_of([data])
     if encoding is None:
         return None
     try:
         return data.decode(encoding.name), encoding
-    except UnicodeDecodeError:  # after a mark that promised something else
+    except UnicodeDecodeError:  # after a byte order mark of another encoding
         return None
 
 
@@ -98,7 +99,7 @@ def _by_its_beginning(block: bytes) -> Encoding | None:
 
 
 def _begins_as(sample: bytes, name: str) -> bool:
-    """Whether a text begins with ASCII in this form of UTF-16, as a header does, and goes on with text."""
+    """Return whether a text begins with ASCII in this form of UTF-16, as a header does, followed by text."""
     start = sample[:_LEAST]
     if start[_WIDE[name] :: 2].strip(b"\0") or 0 in start[1 - _WIDE[name] :: 2]:
         return False

@@ -1,4 +1,4 @@
-"""Which files belong to a job's inputs: excluded ones, those outside its trees, and its own output."""
+"""Which files belong to a job's inputs: not excluded, inside its directories, and not its own output."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 from typing import TYPE_CHECKING
 
 from batch.inputs.readers.globs import Walker
-from batch.jobfile.paths import path_complaint
+from batch.jobfile.paths import path_problem
 from batch.jobfile.patterns import fixed_prefix
 
 if TYPE_CHECKING:
@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 ALLOW = "`--allow-path` allows another folder"
 
 
-def complaint_about(resolved: Path, inputs: Inputs) -> str | None:
-    """Why a resolved path may not be read; ``None`` where it may."""
+def document_problem(resolved: Path, inputs: Inputs) -> str | None:
+    """Return why a resolved path may not be read; ``None`` if it may."""
     if not any(resolved.is_relative_to(tree) for tree in inputs.trees):
-        return "leads out of the job's root"
-    return path_complaint(resolved, inputs.trees)
+        return "is outside the job's root"
+    return path_problem(resolved, inputs.trees)
 
 
 def walker_of(inputs: Inputs, *, hidden: bool) -> Walker:
-    """A walker that stays in what the job may read."""
+    """Return a walker that stays in what the job may read."""
     return Walker(
-        lambda path: complaint_about(path, inputs) is None, follow=inputs.follow_symlinks, hidden=hidden
+        lambda path: document_problem(path, inputs) is None, follow=inputs.follow_symlinks, hidden=hidden
     )
 
 
 def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:
-    """The paths of files and folders that any of the patterns matches, hidden ones too."""
+    """Return the paths of files and folders that any of the patterns matches, hidden ones too."""
     found: set[str] = set()
     for pattern in patterns:
         prefix, rest = fixed_prefix(inputs.base, pattern.rstrip("/"))
@@ -46,7 +46,7 @@ def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:
 
 
 def is_excluded(path: Path, excluded: AbstractSet[str]) -> bool:
-    """Whether a path, or a folder that it is in, is among the excluded ones."""
+    """Return whether a path, or a folder that contains it, is excluded."""
     normal = os.path.normpath(path)
     while normal not in excluded:
         parent = os.path.dirname(normal)
@@ -57,7 +57,7 @@ def is_excluded(path: Path, excluded: AbstractSet[str]) -> bool:
 
 
 def is_own(resolved: Path, output: Path | None) -> bool:
-    """Whether a resolved path is that of the job's output or of a file beside it."""
+    """Return whether a resolved path is that of the job's output or of a file beside it."""
     if output is None or resolved.parent != output.parent:
         return False
     return resolved.name == output.name or resolved.name.startswith(f"{output.name}.")

@@ -1,4 +1,4 @@
-"""Files and folders that match a glob pattern, through symbolic links and without walking in circles."""
+"""Find files and folders that match a glob pattern, through symbolic links and without cycles."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _CASE = re.IGNORECASE if os.name == "nt" else 0
 
 
 class Walker:
-    """Finds what matches patterns. ``holds`` says whether a resolved folder may be entered.
+    """Finds what matches patterns. ``holds`` returns whether a resolved folder may be entered.
 
     ``follow``: whether wildcards match links and what is behind them. ``hidden``: whether they match names
     that begin with a dot. Links to folders that may not be entered are collected in ``outside``.
@@ -33,7 +33,7 @@ class Walker:
         self._hidden = hidden
 
     def find(self, folder: Path, pattern: str) -> set[Path]:
-        """All files, folders and links below ``folder`` that match ``pattern``, which has ``/`` in it."""
+        """Return all files, folders and links below ``folder`` that match ``pattern`` (with ``/``)."""
         return set(self._find(folder, pattern.split("/"), (real(folder),)))
 
     def _find(self, folder: Path, parts: Sequence[str], chain: tuple[Path, ...]) -> Iterator[Path]:
@@ -55,7 +55,7 @@ class Walker:
                 yield from self._find(entry, rest, below)
 
     def _named(self, folder: Path, name: str) -> list[Path]:
-        """The entries of a folder that one part of a pattern matches, however their accents are composed."""
+        """Return the entries of a folder that one part of a pattern matches, in any Unicode normalization."""
         if not has_magic(name):
             if os.path.lexists(folder / name):
                 return [folder / name]
@@ -75,12 +75,12 @@ class Walker:
                     if (self._hidden or not entry.name.startswith("."))
                     and (self._follow or not entry.is_symlink())
                 ]
-        except OSError:  # no folder, or none that may be read
+        except OSError:  # not a folder, or not readable
             return []
         return [folder / name for name in sorted(names)]
 
     def _entered(self, path: Path, chain: tuple[Path, ...]) -> tuple[Path, ...] | None:
-        """The chain below a folder; ``None`` for what is no folder, leads back up, or leads out."""
+        """Return the chain below a folder; ``None`` for a non-folder, a cycle, or a link outside."""
         if not os.path.isdir(path):
             return None
         resolved = real(path) if os.path.islink(path) else chain[-1] / path.name
@@ -93,7 +93,7 @@ class Walker:
 
 
 def could_match(path: Path, base: Path, pattern: str) -> bool:
-    """Whether a file at the absolute ``path`` would match a pattern that is relative to ``base``."""
+    """Return whether a file at the absolute ``path`` would match a pattern that is relative to ``base``."""
     return _fits(path.parts, (base / pattern).parts)
 
 

@@ -11,7 +11,7 @@ _EPOCH = 719_468  # days from 0000-03-01 to 1970-01-01
 
 
 def date_text(days: int) -> str:
-    """The date that is so many days after 1970-01-01, in the proleptic Gregorian calendar."""
+    """Return the date ``day`` days after 1970-01-01, in the proleptic Gregorian calendar."""
     era, day_of_era = divmod(days + _EPOCH, _PER_ERA)
     year_of_era = (day_of_era - day_of_era // 1460 + day_of_era // 36_524 - day_of_era // 146_096) // 365
     day_of_year = day_of_era - (365 * year_of_era + year_of_era // 4 - year_of_era // 100)
@@ -25,20 +25,20 @@ def date_text(days: int) -> str:
 
 
 def time_text(ticks: int, per_second: int) -> str:
-    """The time of day that is so many ticks after midnight."""
+    """Return the time of day so many ticks after midnight."""
     seconds, part = divmod(ticks, per_second)
     text = f"{seconds // 3600:02}:{seconds // 60 % 60:02}:{seconds % 60:02}"
     return text + _fraction(part, per_second)
 
 
 def timestamp_text(ticks: int, per_second: int) -> str:
-    """The time that is so many ticks after 1970-01-01T00:00:00, without a zone."""
+    """Return the time so many ticks after 1970-01-01T00:00:00, without a zone."""
     days, rest = divmod(ticks, _DAY * per_second)
     return f"{date_text(days)}T{time_text(rest, per_second)}"
 
 
 def duration_text(ticks: int, per_second: int) -> str:
-    """The duration as ``P1DT2H3M4.5S``; a negative one has a minus sign before it."""
+    """Return the duration as ``P1DT2H3M4.5S``; a negative one has a minus sign before it."""
     seconds, part = divmod(abs(ticks), per_second)
     days, seconds = divmod(seconds, _DAY)
     pieces = [(seconds // 3600, "H"), (seconds // 60 % 60, "M")]
@@ -50,9 +50,9 @@ def duration_text(ticks: int, per_second: int) -> str:
 
 
 def interval_text(months: int, days: int, nanoseconds: int) -> str:
-    """An interval of months, days and a time, as ``P1M2DT3S``."""
+    """Return an interval of months, days and a time, as ``P1M2DT3S``."""
     clock = duration_text(abs(nanoseconds), 10**9).removeprefix("P") if nanoseconds else ""
-    if clock and not clock.startswith("T"):  # more than a day: hours keep it apart from calendar days
+    if clock and not clock.startswith("T"):  # more than a day: seconds keep it distinct from calendar days
         seconds, part = divmod(abs(nanoseconds), 10**9)
         clock = f"T{seconds}{_fraction(part, 10**9)}S"
     if clock and nanoseconds < 0:
@@ -62,7 +62,7 @@ def interval_text(months: int, days: int, nanoseconds: int) -> str:
 
 
 def _fraction(part: int, per_second: int) -> str:
-    """The part of a second, with as many digits as it needs: none, three, six or nine."""
+    """Return the part of a second, with as many digits as it needs: none, three, six or nine."""
     if not part:
         return ""
     digits = f"{part * (10**9 // per_second):09}"

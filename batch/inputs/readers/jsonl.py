@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, bad_row
 from batch.jobfile.syntax.json_lines import column_of, objects
 
@@ -22,10 +22,10 @@ HAS_HEADER = False
 
 
 def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
-    """The rows of the file.
+    """Yield the rows of the file.
 
-    Where the job skips bad rows, a line that is wrong as all others probably are (NaN) is one of them, and
-    not a mistake about the whole file.
+    If the job skips invalid rows, a line whose error probably repeats in all others (NaN) is an invalid row,
+    and not an error of the whole file.
     """
     name = str(path)
     is_empty = True
@@ -36,11 +36,11 @@ def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
             is_empty = False
             for note in notes:
                 yield Note(name, note)
-        if isinstance(value, Mistake):
+        if isinstance(value, Diagnostic):
             yield BadRow(value) if number else value
             continue
         key = value.get(ids.field)
-        if isinstance(key, str) and key:  # most ids; the others are looked at more closely
+        if isinstance(key, str) and key:  # most ids; the others need a closer look
             yield Row(key, value, {}, name, number)
             continue
         try:
@@ -51,4 +51,4 @@ def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
         if ids.notes:
             yield from ids.take_notes()
     if is_empty and not may_be_empty:
-        yield Mistake(name, 0, 0, "", "has no rows")
+        yield Diagnostic(name, 0, 0, "", "has no rows")

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import did_you_mean, shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.registry import reader_of
 from batch.inputs.readers.row import BadRow, Note, Row
 from batch.jobfile.job import DOCUMENTS
@@ -25,11 +25,11 @@ class _UnkeepableError(ValueError):
 
 
 def kept(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
-    """The rows with the columns ``inputs.keep`` in their metadata, as far as they have them.
+    """Yield the rows with the columns ``inputs.keep`` in their metadata, as far as they have them.
 
-    What the rows' own metadata say under the same name stays. A column that no row has is a mistake: at the
-    first row where all rows have the same columns, else after the last. There it is a note in a job that
-    skips bad rows, which has sent the others by then.
+    Metadata that the rows themselves have under the same name stay. A column that no row has is an error: at
+    the first row if all rows have the same columns, else after the last. A job that skips invalid rows has
+    already sent the others by then, so the error becomes a notice.
     """
     missing, known = dict.fromkeys(inputs.keep), dict[str, None]()
     has_header = inputs.kind != DOCUMENTS and reader_of(inputs.kind).HAS_HEADER
@@ -44,9 +44,10 @@ def kept(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
                 break
         yield _with_columns(row, inputs.keep)
     for name in missing if known else ():
-        mistake = _no_column(name, known, inputs)
+        diagnostic = _no_column(name, known, inputs)
         is_late = inputs.skips and not has_header
-        yield Note(mistake.path, f"keeps a column that no row has: {shown(name)}") if is_late else mistake
+        note = Note(diagnostic.path, f"keeps a column that no row has: {shown(name)}")
+        yield note if is_late else diagnostic
 
 
 def _with_columns(row: Row, names: Sequence[str]) -> Row | BadRow:
@@ -56,21 +57,21 @@ def _with_columns(row: Row, names: Sequence[str]) -> Row | BadRow:
             try:
                 values[name] = _json(row.variables[name])
             except _UnkeepableError:
-                what = f"the column `{shown(name)}` holds what is no text, and `keep` cannot copy it"
-                return BadRow(row.mistake("inputs.keep", what, "leave it out of `keep`"), row.id)
+                what = f"the column `{shown(name)}` holds a value that `keep` cannot copy to JSON"
+                return BadRow(row.diagnostic("inputs.keep", what, "leave it out of `keep`"), row.id)
     return Row(row.id, row.variables, {**values, **row.metadata}, row.path, row.line)
 
 
-def _no_column(name: str, known: Iterable[str], inputs: Inputs) -> Mistake:
+def _no_column(name: str, known: Iterable[str], inputs: Inputs) -> Diagnostic:
     place = inputs.keep_place
     columns = list(known)
     hint = did_you_mean(name, columns) or f"the columns are {', '.join(map(shown, columns[:20]))}"
     what = f"no row has the column `{shown(name)}`"
-    return Mistake(place.path, place.line, place.column, "inputs.keep", what, hint)
+    return Diagnostic(place.path, place.line, place.column, "inputs.keep", what, hint)
 
 
 def _json(value: Any) -> Any:
-    """The value as JSON has it."""
+    """Return the value as JSON."""
     if is_null(value):
         return None
     if isinstance(value, (str, int, float)):

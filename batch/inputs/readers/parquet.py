@@ -1,7 +1,7 @@
 """``inputs.parquet``: a Parquet file whose columns become variables, read in batches through pyarrow.
 
-A row's line, where a mistake names one, is its number in the file. Dates and times become text in the form
-of ISO 8601; numbers, lists and structures stay what they are (``parquet_values``).
+The line of a row, as errors report it, is its number in the file. Dates and times become ISO 8601 text;
+numbers, lists and structures keep their type (``parquet_values``).
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import struct
 from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import open_regular, reason
 from batch.inputs.readers.row import IdError, Row, RowIds, bad_row
 from batch.jobfile.syntax.file_kinds import HEAD, foreign
@@ -32,61 +32,61 @@ _BATCH = 1000
 
 _MAGIC = b"PAR1"
 _ENCRYPTED = b"PARE"
-_LEAST = 12  # bytes: both magics and the footer's length
-_AGAIN = "write or copy the file again"
+_LEAST = 12  # bytes: both magic numbers and the footer's length
+_HINT = "write or copy the file again"
 
 
 def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
-    """The rows of the file, a batch of them in memory at a time."""
+    """Yield the rows of the file; keep one batch of them in memory."""
     name = str(path)
     try:
         import pyarrow as pa  # noqa: PLC0415 - large, and an extra
     except ImportError:
         hint = "pip install 'promptjobs[parquet]'"
-        yield Mistake(name, 0, 0, "", "Parquet needs pyarrow, which is not installed", hint)
+        yield Diagnostic(name, 0, 0, "", "Parquet needs pyarrow, which is not installed", hint)
         return
     failures = (pa.ArrowException, ValueError, ArithmeticError, LookupError, TypeError, NotImplementedError)
     try:
         with open_regular(path) as file:
-            if (mistake := _not_parquet(name, file)) is not None:
-                yield mistake
+            if (diagnostic := _not_parquet(name, file)) is not None:
+                yield diagnostic
                 return
             is_empty = True
             for item in _rows(name, file, inputs.id_field):
                 is_empty = False
                 yield item
             if is_empty and not may_be_empty:
-                yield Mistake(name, 0, 0, "", "has no rows")
+                yield Diagnostic(name, 0, 0, "", "has no rows")
     except OSError as error:
-        if error.errno is None and error.strerror is None and str(error):  # what pyarrow says of a file
+        if error.errno is None and error.strerror is None and str(error):  # pyarrow's errors for a file
             yield _damaged(name, error)
         else:
-            yield Mistake(name, 0, 0, "", reason(error))
+            yield Diagnostic(name, 0, 0, "", reason(error))
     except failures as error:
         yield _damaged(name, error)
 
 
-def _damaged(name: str, error: Exception) -> Mistake:
-    return Mistake(name, 0, 0, "", f"cannot be read as Parquet: {shown(str(error))}", _AGAIN)
+def _damaged(name: str, error: Exception) -> Diagnostic:
+    return Diagnostic(name, 0, 0, "", f"cannot be read as Parquet: {shown(str(error))}", _HINT)
 
 
-def _not_parquet(name: str, file: BinaryIO) -> Mistake | None:
-    """What is wrong with a file that does not begin and end as Parquet does."""
+def _not_parquet(name: str, file: BinaryIO) -> Diagnostic | None:
+    """Return what is wrong with a file that does not begin and end like a Parquet file."""
     head = file.read(HEAD)
     size = file.seek(0, 2)
     file.seek(max(size - len(_MAGIC), 0))
     tail = file.read()
     file.seek(0)
     if not head:
-        return Mistake(name, 0, 0, "", "is empty", _AGAIN)
-    if (complaint := foreign(head, "parquet")) is not None:
-        return Mistake(name, 0, 0, "", *complaint)
+        return Diagnostic(name, 0, 0, "", "is empty", _HINT)
+    if (problem := foreign(head, "parquet")) is not None:
+        return Diagnostic(name, 0, 0, "", *problem)
     if not head.startswith(_MAGIC):
-        return Mistake(name, 0, 0, "", "not a Parquet file", _looks_like(head))
+        return Diagnostic(name, 0, 0, "", "not a Parquet file", _looks_like(head))
     if tail == _ENCRYPTED:
-        return Mistake(name, 0, 0, "", "is an encrypted Parquet file", "write it without encryption")
+        return Diagnostic(name, 0, 0, "", "is an encrypted Parquet file", "write it without encryption")
     if tail != _MAGIC or size < _LEAST:
-        return Mistake(name, 0, 0, "", "is a Parquet file whose end is missing", _AGAIN)
+        return Diagnostic(name, 0, 0, "", "is a Parquet file whose end is missing", _HINT)
     return None
 
 
@@ -105,14 +105,14 @@ def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
     columns = table.schema_arrow.names
     if twice := {column for column in columns if columns.count(column) > 1}:
         what = f"two columns with the name {shown(min(twice))}"
-        yield Mistake(name, 0, 0, "", what, "give each a name of its own")
+        yield Diagnostic(name, 0, 0, "", what, "give each a name of its own")
         return
     intervals = _intervals(table)
     ids = RowIds(name, id_field)
     number = 0
     for batch in _batches(table):
         if isinstance(batch, str):
-            yield Mistake(name, number + 1, 1, "", batch, _AGAIN)
+            yield Diagnostic(name, number + 1, 1, "", batch, _HINT)
             return
         values = [values_of(column) for column in batch.columns]
         for index in (index for index, column in enumerate(columns) if column in intervals):
@@ -126,7 +126,7 @@ def _rows(name: str, file: BinaryIO, id_field: str | None) -> Iterator[Read]:
 
 
 def _batches(table: Any) -> Iterator[Any]:
-    """The batches; in place of one that cannot be read, the last, what is wrong with which column."""
+    """Yield the batches; for one that cannot be read, yield the error and its column, and stop."""
     batches = table.iter_batches(batch_size=_BATCH)
     done = 0
     while True:
@@ -134,15 +134,15 @@ def _batches(table: Any) -> Iterator[Any]:
             batch = next(batches)
         except StopIteration:
             return
-        except Exception as error:  # noqa: BLE001 - pyarrow raises many kinds for damaged pages
-            yield f"{_culprit(table, done)}cannot be read: {shown(str(error))}"
+        except Exception as error:  # noqa: BLE001 - pyarrow raises many types for damaged pages
+            yield f"{_unreadable_row(table, done)}cannot be read: {shown(str(error))}"
             return
         done += batch.num_rows
         yield batch
 
 
-def _culprit(table: Any, done: int) -> str:
-    """The column that cannot be read in the batch after the ``done`` first rows, with a space after it."""
+def _unreadable_row(table: Any, done: int) -> str:
+    """Return the unreadable column in the batch after the first ``done`` rows, with a space after it."""
     for column in table.schema_arrow.names:
         seen = 0
         try:
@@ -156,7 +156,7 @@ def _culprit(table: Any, done: int) -> str:
 
 
 def _intervals(table: Any) -> set[str]:
-    """The columns of Parquet's type INTERVAL, which Arrow has as twelve bytes."""
+    """Return the columns of Parquet's type INTERVAL, which Arrow represents as twelve bytes."""
     leaves = (table.schema.column(index) for index in range(len(table.schema)))
     return {leaf.path for leaf in leaves if leaf.converted_type == "INTERVAL" and leaf.length == 12}
 

@@ -1,8 +1,8 @@
-"""The values of a Parquet column as Python's, with text where Python has no type for them.
+"""Convert the values of a Parquet column to Python's, or to text if Python has no type for them.
 
-Dates and times become ISO 8601 text of any precision and year. Binary columns become text where they are
-UTF-8, since many programs write text so. What cannot be read becomes an ``Unreadable``, which is an error
-only where a prompt prints it.
+Dates and times become ISO 8601 text of any precision and year. Binary columns become text if they are UTF-8,
+since many programs write text that way. A value that cannot be read becomes an ``Unreadable``, which is an
+error only if a prompt prints it.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _FAILURES = (ValueError, ArithmeticError, LookupError, TypeError, NotImplemented
 
 
 def values_of(array: Any) -> list[Any]:
-    """The values of an array of any type; ``None`` for those that are null."""
+    """Return the values of an array of any type; ``None`` for null."""
     kind = array.type
     if (special := _special(kind)) is not None:
         return special(array)
@@ -37,8 +37,8 @@ def values_of(array: Any) -> list[Any]:
 
 
 def _one_by_one(array: Any) -> list[Any]:
-    """The values of an array that cannot be read at once."""
-    if _is_string(array.type):  # bytes that are not UTF-8, from a careless writer
+    """Read an array value by value if it cannot be read at once."""
+    if _is_string(array.type):  # bytes that are not UTF-8
         buffers = [scalar.as_buffer() for scalar in array]
         return [None if buffer is None else _text(buffer.to_pybytes()) for buffer in buffers]
     return _lists(array) if _is_list(array.type) else [_value(scalar) for scalar in array]
@@ -52,7 +52,7 @@ def _value(scalar: Any) -> Any:
 
 
 def _special(kind: Any) -> Callable[[Any], list[Any]] | None:
-    """How the values of a type are read that ``to_pylist`` does not read, or not as text."""
+    """Return the converter of a type that ``to_pylist`` cannot read, or not as text."""
     if isinstance(kind, pa.BaseExtensionType):
         return _uuids if kind.extension_name == "arrow.uuid" else lambda array: values_of(array.storage)
     return next((read for is_kind, read in _SPECIAL if is_kind(kind)), None)
@@ -69,7 +69,7 @@ def _timestamps(array: Any) -> list[Any]:
 
 
 def _timestamp(scalar: Any, unit: str, zone: str | None) -> str | None:
-    """One that no ``datetime`` holds, or whose zone is not known here, in UTC."""
+    """Convert a timestamp that ``datetime`` cannot hold, or whose zone is unknown, in UTC."""
     if not scalar.is_valid:
         return None
     try:
@@ -80,7 +80,7 @@ def _timestamp(scalar: Any, unit: str, zone: str | None) -> str | None:
 
 
 def _nanoseconds(array: Any) -> list[Any]:
-    """As ``datetime`` writes them, with nine digits where they need so many."""
+    """Format like ``datetime``, with nine digits where needed."""
     ticks = array.view(pa.int64()).to_pylist()
     whole = pa.array([tick and tick // 1000 for tick in ticks], pa.int64()).cast(
         pa.timestamp("us", array.type.tz)
@@ -90,7 +90,7 @@ def _nanoseconds(array: Any) -> list[Any]:
 
 
 def _with_digits(text: str | None, tick: int | None) -> str | None:
-    """The text with the digits after the microseconds."""
+    """Return the text with the digits after the microseconds."""
     if text is None or tick is None or not tick % 1000:
         return text
     seconds, rest = text[:19], text[19:]
@@ -117,7 +117,7 @@ def _times(array: Any) -> list[Any]:
 
 
 def _durations(array: Any) -> list[Any]:
-    """A ``timedelta`` where it is exact; else text."""
+    """Return a ``timedelta`` if it is exact; else text."""
     if array.type.unit == "ns":
         return [_nanosecond_duration(tick) for tick in array.view(pa.int64()).to_pylist()]
     try:

@@ -35,6 +35,6 @@ class Reader(Protocol):
         """Yield the rows of a file in their order, lazily.
 
         Raise nothing because of the file: what is wrong with a row is a ``BadRow``, and with the whole file a
-        ``Mistake``. A file without rows is one unless it ``may_be_empty``. The file may be read often, and
+        ``Diagnostic``. A file without rows is one unless it ``may_be_empty``. The file may be read often, and
         must give the same rows each time.
         """

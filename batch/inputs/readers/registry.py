@@ -1,4 +1,4 @@
-"""The readers of rows that there are, by name. Each is imported when a job first names such a file."""
+"""Registry of the readers of rows, by name. A reader is imported when a job first names such a file."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ MODULES: dict[str, str] = {
 
 
 def names() -> list[str]:
-    """The names of all readers, in the order of the registry."""
+    """Return the names of all readers, in the order of the registry."""
     return list(MODULES)
 
 
 def reader_of(name: str) -> Reader:
-    """The reader of that name. Raises ``UsageError``, listing what there is."""
+    """Return the reader of that name. Raises ``UsageError``, which lists the known readers."""
     module = MODULES.get(name)
     if module is None:
-        raise UsageError(f"there is no reader {name!r}; there is {', '.join(names())}")
+        raise UsageError(f"unknown reader {name!r}; known: {', '.join(names())}")
     return cast("Reader", import_module(module))

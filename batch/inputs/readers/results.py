@@ -1,14 +1,12 @@
-"""``inputs.results``: what another job has answered, one row a success, or one for each group of them.
+"""``inputs.results``: the answers of another job, one row per success, or one per group of them.
 
 A row has the variables ``id``, ``text``, ``parsed``, ``model`` and ``metadata``, and each field of the
 metadata by its own name. With ``group_by`` a row has the fields that the group shares and ``items``, the
 group's results with those variables, in the natural order of their ids (2 before 10).
 
-Only successes are rows. Without groups a notice tells how many failures are left out. A group that is not
-whole is a bad row, since nobody would miss what its answer leaves out: one with a failed result in it, or
-with fewer chunks than its document was split into.
-
-What a file of results holds: for each request the line that counts, and what it says of itself.
+Only successes are rows. Without groups, a notice counts the omitted failures. An incomplete group is an
+invalid row, since its answer would silently omit a part: one with a failed result, or with fewer chunks than
+its document was split into.
 """
 
 from __future__ import annotations
@@ -21,7 +19,7 @@ from msgspec import Struct
 
 from batch.codec import decode_result
 from batch.diagnostics import did_you_mean, shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import open_regular, reason
 from batch.inputs.identity import part
 from batch.inputs.readers.row import BadRow, Note, Row, bad_row
@@ -40,11 +38,11 @@ ENDINGS = (".jsonl",)
 HAS_HEADER = False
 
 MAX_LINE = 128 * 2**20
-"""The longest line of results that is read."""
+"""The maximum length of a result line."""
 
 
 class Entry(Struct, frozen=True, gc=False):
-    """One result, without its text. ``code`` is the error's, ``None`` of a success."""
+    """One result, without its text. ``code`` is the error's, ``None`` for a success."""
 
     offset: int
     line: int
@@ -54,7 +52,7 @@ class Entry(Struct, frozen=True, gc=False):
 
 
 def entries(file: BinaryIO, name: str) -> tuple[dict[str, Entry], list[BadRow]]:
-    """The latest result of each id, in the order of the file, and the lines that are no results."""
+    """Return the latest result of each id, in the order of the file, and the lines that are not results."""
     found: dict[str, Entry] = {}
     bad: list[BadRow] = []
     for line, offset, data in _lines(file):
@@ -71,7 +69,7 @@ def entries(file: BinaryIO, name: str) -> tuple[dict[str, Entry], list[BadRow]]:
 
 
 def result_at(file: BinaryIO, offset: int) -> Result:
-    """The result whose line begins at ``offset``. Raises ``ValueError`` where the file has changed."""
+    """Return the result whose line begins at ``offset``. Raises ``ValueError`` if the file has changed."""
     file.seek(offset)
     return decode_result(file.readline(MAX_LINE))
 
@@ -85,33 +83,33 @@ def _lines(file: BinaryIO) -> Iterator[tuple[int, int, bytes]]:
         offset += len(data)
 
 
-_AGAIN = "`run` or `retry` the job that writes it"
+_HINT = "`run` or `retry` the job that writes it"
 _ABSENT = object()
 _NUMBER = re.compile(r"([0-9]+)")
 
 
 def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
-    """The rows of a file of results. Of each result a few hundred bytes are held, but not its text."""
+    """Yield the rows of a result file. Each result takes a few hundred bytes of memory, without its text."""
     name = str(path)
     try:
         with open_regular(path) as file:
             found, bad = entries(file, name)
             yield from bad
             if not found and not bad and not may_be_empty:
-                yield Mistake(name, 0, 0, "", "has no results", "run the job that writes it first")
+                yield Diagnostic(name, 0, 0, "", "has no results", "run the job that writes it first")
             elif inputs.group_by:
                 yield from _groups(file, name, found, inputs.group_by)
             else:
                 yield from _rows(file, name, found)
     except OSError as error:
         hint = "run the job that writes it first" if isinstance(error, FileNotFoundError) else ""
-        yield Mistake(name, 0, 0, "", reason(error), hint)
+        yield Diagnostic(name, 0, 0, "", reason(error), hint)
     except ValueError:
-        yield Mistake(name, 0, 0, "", "has changed while it was read", "is another run writing it?")
+        yield Diagnostic(name, 0, 0, "", "has changed while it was read", "is another run writing it?")
 
 
 def variables_of(result: Result) -> dict[str, Any]:
-    """What a prompt can say of a result."""
+    """Return the variables of a result for a prompt."""
     return {
         **result.metadata,
         "id": result.id,
@@ -123,12 +121,12 @@ def variables_of(result: Result) -> dict[str, Any]:
 
 
 def natural(text: str) -> tuple[str | tuple[int, str], ...]:
-    """A key to sort by as people do, with numbers by their value."""
+    """Return a key for natural sorting, with numbers by their value."""
     return tuple(_value(piece) if index % 2 else piece for index, piece in enumerate(_NUMBER.split(text)))
 
 
 def _value(digits: str) -> tuple[int, str]:
-    """What sorts as the number does. Python makes no number of some thousand digits."""
+    """Return a key that sorts like the number. Python limits the digits of an ``int``."""
     significant = digits.lstrip("0")
     return len(significant), significant
 
@@ -136,7 +134,7 @@ def _value(digits: str) -> tuple[int, str]:
 def _rows(file: BinaryIO, name: str, found: Mapping[str, Entry]) -> Iterator[Read]:
     failed = sum(entry.code is not None for entry in found.values())
     if failed:
-        yield Note(name, f"has {failed} failed results, which are left out; {_AGAIN}")
+        yield Note(name, f"has {failed} failed results, which are left out; {_HINT}")
     for entry in found.values():
         if entry.code is None:
             result = result_at(file, entry.offset)
@@ -157,7 +155,7 @@ def _groups(file: BinaryIO, name: str, found: Mapping[str, Entry], group_by: Seq
         members = {request_id: found[request_id] for request_id in ids}
         first = next(iter(members.values()))
         if (what := _incomplete(members)) is not None:
-            yield BadRow(Mistake(name, first.line, 1, "", f"{shown(group)}: {what}", _AGAIN), group)
+            yield BadRow(Diagnostic(name, first.line, 1, "", f"{shown(group)}: {what}", _HINT), group)
             continue
         shared = {field.rpartition(".")[2]: _field(first.metadata, field) for field in group_by}
         items = [variables_of(result_at(file, entry.offset)) for entry in members.values()]
@@ -165,7 +163,7 @@ def _groups(file: BinaryIO, name: str, found: Mapping[str, Entry], group_by: Seq
 
 
 def _field(metadata: JSONObject, name: str) -> Any:
-    """The metadata's field of that name, or of that way inside (``matrix.tone``)."""
+    """Return the metadata field with that name or dotted path (``matrix.tone``)."""
     value: Any = metadata
     for step in [name] if name in metadata else name.split("."):
         if not isinstance(value, dict) or step not in value:
@@ -181,30 +179,30 @@ def _ungrouped(name: str, entry: Entry, field: str) -> BadRow:
 
 
 def _incomplete(members: Mapping[str, Entry]) -> str | None:
-    """What a group lacks, if anything."""
+    """Return what a group lacks, if anything."""
     failed = [(request_id, entry.code) for request_id, entry in members.items() if entry.code is not None]
     if failed:
         more = f" and {len(failed) - 1} more have failed" if len(failed) > 1 else " has failed"
         return f"{shown(failed[0][0])} ({failed[0][1]}){more}"
     for source, parts in _sources(members.values()).items():
-        if (what := _lacks(parts)) is not None:
+        if (what := _missing_parts(parts)) is not None:
             return what if len(parts) == len(members) else f"{shown(source)}: {what}"
     return None
 
 
 def _sources(entries: Iterable[Entry]) -> dict[str, list[Entry]]:
-    """The results by what they are a part of: a group may hold several documents, or rows."""
+    """Group the results by their source: a group may hold several documents, or rows."""
     sources: dict[str, list[Entry]] = {}
     for entry in entries:
         sources.setdefault(str(entry.metadata.get("path", entry.metadata.get("row"))), []).append(entry)
     return sources
 
 
-def _lacks(parts: Sequence[Entry]) -> str | None:
-    """What is missing of a text that was split.
+def _missing_parts(parts: Sequence[Entry]) -> str | None:
+    """Return what is missing of a split text.
 
-    The latest result knows how many chunks there are now. Those that an edit has left as they were are not
-    asked again, and still say how many there were before.
+    The latest result knows the current number of chunks. Chunks that an edit did not change are not sent
+    again, and still state the earlier number.
     """
     counts = [_whole(entry.metadata.get("chunks")) for entry in parts]
     seen = Counter(_whole(entry.metadata.get("chunk")) for entry in parts)
@@ -213,12 +211,12 @@ def _lacks(parts: Sequence[Entry]) -> str | None:
     if not any(counts):
         return None
     if count is None or None in counts or any(number is not None and number > count for number in seen):
-        return "chunks of different divisions; `--prune` takes out what the job no longer has"
+        return "chunks of different splits; `--prune` removes old ones"
     most = max(seen.values())
     missing = next((number for number in range(1, count + 1) if seen[number] < most), None)
     return None if missing is None else f"no result for chunk {missing} of {count}"
 
 
 def _whole(value: object) -> int | None:
-    """A whole number; ``None`` for what a row of another job may say under the same name."""
+    """Return a whole number; ``None`` for another value under the same name in a row of another job."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None

@@ -1,6 +1,6 @@
-"""What the readers of a job's inputs yield: rows with their ids, and what stands in place of a row.
+"""What the readers of a job's inputs yield: rows with their ids, invalid rows, and notices.
 
-The ids of rows as programs export them: ``1.0`` for ``1``, where a column of numbers has gaps.
+Ids are read as programs export them: ``1.0`` for ``1``, if a column of numbers has gaps.
 """
 
 from __future__ import annotations
@@ -13,24 +13,24 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from msgspec import Struct
 
 from batch.diagnostics import did_you_mean, kind
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SKIPS_EMPTY = "has rows that leave the prompt empty, which are skipped (`on_empty: skip`)"
-"""What to say of a file whose empty rows are skipped."""
+"""The notice for a file whose empty rows are skipped."""
 
 SKIPS_BLANK = "is empty and is skipped (`on_empty: skip`)"
-"""What to say of a blank document that is skipped."""
+"""The notice for a blank document that is skipped."""
 
 
 class Row(Struct, frozen=True, gc=False):
-    """The variables of one document or one row: what a prompt is filled with; and where they were read.
+    """The variables of one document or one row, and their place.
 
-    ``id`` is ``None`` where the row brings none. ``path`` and ``line`` name its place in mistakes; a document
-    has line 0.
+    ``id`` is ``None`` if the row has none. ``path`` and ``line`` are its place in errors; a document has line
+    0.
     """
 
     id: str | None
@@ -39,9 +39,9 @@ class Row(Struct, frozen=True, gc=False):
     path: str
     line: int
 
-    def mistake(self, where: str, what: str, hint: str = "") -> Mistake:
-        """What is wrong with the row, or with what is made of it."""
-        return Mistake(self.path, self.line, 1 if self.line else 0, where, what, hint)
+    def diagnostic(self, where: str, what: str, hint: str = "") -> Diagnostic:
+        """Return an error in the row, or in what is made of it."""
+        return Diagnostic(self.path, self.line, 1 if self.line else 0, where, what, hint)
 
 
 class BadRow(Struct, frozen=True, gc=False):
@@ -50,12 +50,12 @@ class BadRow(Struct, frozen=True, gc=False):
     ``id`` is that of the request that it would have been, as far as it is known.
     """
 
-    mistake: Mistake
+    diagnostic: Diagnostic
     id: str | None = None
 
 
 class BadDraft(BadRow, frozen=True, gc=False):
-    """A row that one prompt cannot be filled with. The fields are those of ``drafts.Draft``."""
+    """A row that cannot be filled into one prompt. The fields are those of ``drafts.Draft``."""
 
     stem: tuple[str, ...] | None = None
     variant: tuple[str, ...] = ()
@@ -63,26 +63,26 @@ class BadDraft(BadRow, frozen=True, gc=False):
 
 
 class Note(Struct, frozen=True, gc=False):
-    """Something about a file that a person should know, though nothing is wrong with it."""
+    """A notice about a file."""
 
     path: str
     what: str
 
 
-Read: TypeAlias = Row | BadRow | Mistake | Note
-"""One thing read. A ``Mistake`` speaks of the inputs as a whole: no row can make up for it."""
+Read: TypeAlias = Row | BadRow | Diagnostic | Note
+"""One item that a reader yields. A ``Diagnostic`` concerns the inputs as a whole and is always an error."""
 
 
 def bad_row(path: str, line: int, what: str, hint: str = "", *, where: str = "", column: int = 1) -> BadRow:
-    """A bad row of a file; ``line`` counts from 1."""
-    return BadRow(Mistake(path, line, column, where, what, hint))
+    """Return an invalid row of a file; ``line`` counts from 1."""
+    return BadRow(Diagnostic(path, line, column, where, what, hint))
 
 
 DEFAULT_ID = "id"
 
 
 class IdError(ValueError):
-    """A row without an id that can be used. ``what`` is wrong, and ``hint`` may be empty."""
+    """A row without a usable id. ``what`` is the error; ``hint`` may be empty."""
 
     def __init__(self, what: str, hint: str = "") -> None:
         self.what = what
@@ -91,9 +91,9 @@ class IdError(ValueError):
 
 
 def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
-    """The id in the column ``id_field``, which every row must have then; else that in ``id``, or ``None``.
+    """Return the id of a row: in the column ``id_field``, if given, else in ``id``; or ``None``.
 
-    Raises ``IdError``.
+    Every row must have ``id_field``. Raises ``IdError``.
     """
     value = row.get(id_field or DEFAULT_ID)
     if value is None:
@@ -112,7 +112,7 @@ _EXACT = 2**53
 
 
 class RowIds:
-    """Reads the ids of one file's rows. ``notes`` has one once an id was read in another form."""
+    """Reads the ids of one file's rows. ``notes`` has an entry once an id was read in another form."""
 
     def __init__(self, path: str, id_field: str | None) -> None:
         self.field = id_field or DEFAULT_ID
@@ -122,7 +122,7 @@ class RowIds:
         self._noted = False
 
     def of(self, row: Mapping[str, Any]) -> str | None:
-        """The id of a row, as ``row_id`` has it. Raises ``IdError``."""
+        """Return the id of a row, as ``row_id`` does. Raises ``IdError``."""
         try:
             return row_id(row, self._id_field)
         except IdError:
@@ -131,7 +131,7 @@ class RowIds:
                 raise
             if not isnan(value) and value != int(value):
                 raise
-        if isnan(value):  # a gap among numbers
+        if isnan(value):  # an empty cell among numbers
             return row_id({self.field: None}, self._id_field)
         if isinstance(value, float) and abs(value) >= _EXACT:
             raise IdError("a number too large to be exact", "write ids as text or as whole numbers")
@@ -142,6 +142,6 @@ class RowIds:
         return str(int(value))
 
     def take_notes(self) -> list[Note]:
-        """The notes, once."""
+        """Return the notes, once."""
         notes, self.notes = self.notes, []
         return notes

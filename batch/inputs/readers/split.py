@@ -1,14 +1,14 @@
-"""Cutting a long text into chunks, where a reader would: at the ends of paragraphs, sentences, lines, words.
+"""Split a long text into chunks at natural boundaries: ends of paragraphs, sentences, lines, words.
 
-A chunk is a span of the text as it stands. Together the spans cover it, in order and without a gap. The
-tokens of a chunk are estimated as everywhere (``scheduling.token_estimate``), from its bytes in UTF-8, so
-that they count up exactly as the text grows.
+A chunk is a span of the unchanged text. Together the spans cover it, in order and without a gap. The tokens
+of a chunk are estimated as elsewhere (``scheduling.token_estimate``), from its bytes in UTF-8, so that they
+grow exactly with the text.
 
-1. A chunk takes as much as its bound allows, and ends at the last end of a paragraph in its second half;
-   else at the last end of a sentence, of a line or of a word that is in it.
-2. A run without any white space that is longer than the bound becomes a chunk by itself, unbroken.
-3. A chunk begins up to ``overlap`` tokens before the end of the one before, at the first beginning of a
-   sentence there, or else of a word. It begins at that end where nothing new would fit in otherwise.
+1. A chunk takes as much as its limit allows, and ends at the last end of a paragraph in its second half; else
+   at the last end of a sentence, of a line or of a word in it.
+2. A run without white space that is longer than the limit becomes an unbroken chunk by itself.
+3. A chunk begins up to ``overlap`` tokens before the end of the previous one, at the first start of a
+   sentence there, or else of a word. It begins at that end if nothing new would fit otherwise.
 
 ``inputs.split``: rows with a long text become several, each with a part of it.
 """
@@ -42,14 +42,14 @@ class Span(NamedTuple):
 
 
 def tokens(text: str) -> float:
-    """The estimated tokens of a text."""
+    """Return the estimated tokens of a text."""
     return len(text.encode()) * PER_BYTE
 
 
 def spans(text: str, size: int, overlap: int = 0) -> list[Span]:
-    """The chunks of a text, of at most ``size`` tokens each, of which ``overlap`` repeat the one before.
+    """Return the chunks of a text: at most ``size`` tokens each, ``overlap`` of them repeated.
 
-    A text that fits is one chunk, also an empty one. ``overlap`` is less than ``size``.
+    A text that fits is one chunk, even if empty. ``overlap`` is less than ``size``.
     """
     room, repeated = int(size / PER_BYTE), int(overlap / PER_BYTE)
     result = [Span(0, _end(text, 0, 0, room))]
@@ -63,13 +63,13 @@ def spans(text: str, size: int, overlap: int = 0) -> list[Span]:
 
 
 def _end(text: str, start: int, done: int, room: int) -> int:
-    """Where a chunk that begins at ``start`` ends, after ``done``; past its bound only within a run."""
+    """Return the end of a chunk that begins at ``start``: after ``done``, beyond its limit only in a run."""
     limit = _forward(text, start, room)
     if limit == len(text):
         return limit
     half = max(done, start + (limit - start) // 2)
     for boundary, after in ((_PARAGRAPH, half), (_SENTENCE, done), (_LINE, done), (_SPACE, done)):
-        # One character more is looked at, to know whether a sentence or a white space ends here.
+        # Include one more character, to know whether a sentence or white space ends here.
         ends = [match.end() for match in boundary.finditer(text, after, limit + 1)]
         if found := [end for end in ends[-2:] if end <= limit]:
             return found[-1]
@@ -78,7 +78,7 @@ def _end(text: str, start: int, done: int, room: int) -> int:
 
 
 def _start(text: str, before: Span, repeated: int) -> int:
-    """Where the chunk after ``before`` begins."""
+    """Return where the chunk after ``before`` begins."""
     earliest = max(before.start + 1, _backward(text, before.end, repeated))
     if earliest < before.end:
         for boundary in (_SENTENCE, _SPACE):
@@ -89,7 +89,7 @@ def _start(text: str, before: Span, repeated: int) -> int:
 
 
 def _forward(text: str, start: int, room: int) -> int:
-    """The last position so that ``room`` bytes hold what is between."""
+    """Return the last position such that the text in between fits ``room`` bytes."""
     window = text[start : start + room]
     if window.isascii():
         return start + len(window)
@@ -97,7 +97,7 @@ def _forward(text: str, start: int, room: int) -> int:
 
 
 def _backward(text: str, end: int, room: int) -> int:
-    """The first position so that ``room`` bytes hold what is between."""
+    """Return the first position such that the text in between fits ``room`` bytes."""
     window = text[max(0, end - room) : end] if room else ""
     if window.isascii():
         return end - len(window)
@@ -105,11 +105,11 @@ def _backward(text: str, end: int, room: int) -> int:
 
 
 def chunked(rows: Iterable[Read], split: Split) -> Iterator[Read]:
-    """The rows, each in chunks of its variable ``text``.
+    """Yield the rows, each in chunks of its variable ``text``.
 
-    A chunk has the variables and the metadata of its row and besides ``chunk`` (from 1) and ``chunks``; its
-    id is the row's with its number, also where there is but one, so that a text that grows renames nothing.
-    The metadata of a chunk name what it is a part of: a document by ``path``, a row by ``row``.
+    A chunk has the variables and the metadata of its row, and ``chunk`` (from 1) and ``chunks``. Its id is
+    the row's with its number, even for a single chunk, so that a growing text renames nothing. The metadata
+    of a chunk name its source: a document by ``path``, a row by ``row``.
     """
     for row in rows:
         if isinstance(row, Row):
@@ -122,7 +122,7 @@ def _chunks(row: Row, split: Split) -> Iterator[Read]:
     text = row.variables.get("text")
     if not isinstance(text, str):
         what = "no text to split: it needs a column `text`"
-        yield BadRow(row.mistake("inputs.split", what), row.id)
+        yield BadRow(row.diagnostic("inputs.split", what), row.id)
         return
     parts = spans(text, split.tokens, split.overlap)
     origin = row.metadata if "path" in row.metadata or row.id is None else {"row": row.id, **row.metadata}

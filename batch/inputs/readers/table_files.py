@@ -7,10 +7,10 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.inputs.readers.file_selection import (
     ALLOW,
-    complaint_about,
+    document_problem,
     is_excluded,
     is_own,
     matched,
@@ -33,17 +33,17 @@ _NULL = "__HIVE_DEFAULT_PARTITION__"
 
 
 class Table(NamedTuple):
-    """A file of rows. ``partition`` holds the columns that the names of its folders say (``year=2026``)."""
+    """A file of rows. ``partition`` holds the columns that its folders define (``year=2026``)."""
 
     path: Path
     partition: Mapping[str, str]
 
 
-def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Mistake]:
-    """The files in the order of the patterns and of their paths, each once; mistakes in place of bad ones.
+def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagnostic]:
+    """Yield the files in the order of the patterns and of their paths, each once; errors for invalid ones.
 
-    Of a folder those with the kind's endings are read, below it as well, in the layout of Spark and DuckDB:
-    names that begin with a dot or an underscore (``_SUCCESS``) are no rows.
+    In a folder and its subfolders, files with the format's suffixes are read, in the layout of Spark and
+    DuckDB: names that begin with a dot or an underscore (``_SUCCESS``) are not rows.
     """
     if inputs.table is not None:
         yield Table(inputs.table, {})
@@ -56,21 +56,21 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Mista
         where, place = f"inputs.{inputs.kind}[{index}]", inputs.places[index]
         found, outside = _found(pattern, inputs)
         for link in outside:
-            yield _refused(link, where, complaint_about(real(link), inputs) or "")
+            yield _refused(link, where, document_problem(real(link), inputs) or "")
         if not found and not outside:
             hint = "patterns are relative to the job file"
-            yield Mistake(place.path, place.line, place.column, where, "no file matches", hint)
+            yield Diagnostic(place.path, place.line, place.column, where, "no file matches", hint)
         for table in found:
             resolved = real(table.path)
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
                 continue
             seen.add(resolved)
-            complaint = complaint_about(resolved, inputs)
-            yield _refused(table.path, where, complaint) if complaint else table
+            problem = document_problem(resolved, inputs)
+            yield _refused(table.path, where, problem) if problem else table
 
 
 def may_read(inputs: Inputs, path: Path) -> bool:
-    """Whether a file of rows, which may not be there yet, would be among the job's."""
+    """Return whether a file of rows, which may not exist yet, would be among the job's."""
     if inputs.table is not None:
         return inputs.table == path
     excludes = [pattern[1:] for pattern in inputs.tables if pattern.startswith("!")]
@@ -83,12 +83,12 @@ def may_read(inputs: Inputs, path: Path) -> bool:
     )
 
 
-def _refused(path: Path, where: str, complaint: str) -> Mistake:
-    return Mistake(str(path), 0, 0, where, complaint, ALLOW)
+def _refused(path: Path, where: str, problem: str) -> Diagnostic:
+    return Diagnostic(str(path), 0, 0, where, problem, ALLOW)
 
 
 def _found(pattern: str, inputs: Inputs) -> tuple[list[Table], list[Path]]:
-    """The files that a pattern matches, and links to folders outside."""
+    """Return the files that a pattern matches, and links to folders outside."""
     prefix, rest = fixed_prefix(inputs.base, pattern.rstrip("/"))
     takes_hidden = any(part.startswith(".") for part in rest.split("/"))
     walker = walker_of(inputs, hidden=takes_hidden)
@@ -99,20 +99,20 @@ def _found(pattern: str, inputs: Inputs) -> tuple[list[Table], list[Path]]:
         if not os.path.isdir(each):
             if each == path or not _is_marker(each.name, inputs.kind):
                 found.append(Table(each, _partition(each.relative_to(prefix).parts[:-1])))
-        elif os.path.islink(each) and complaint_about(real(each), inputs):
+        elif os.path.islink(each) and document_problem(real(each), inputs):
             walker.outside.append(each)
-        elif "**" not in rest:  # else what is below is matched already
+        elif "**" not in rest:  # otherwise the pattern already matches what is below
             found += _parts(each, inputs.kind, walker)
     return found, sorted(set(walker.outside))
 
 
 def _is_marker(name: str, kind: str) -> bool:
-    """Whether a name is that of no rows, such as ``_SUCCESS``."""
+    """Return whether a name marks something other than rows, such as ``_SUCCESS``."""
     return name.startswith("_") and not name.lower().endswith(reader_of(kind).ENDINGS)
 
 
 def _parts(folder: Path, kind: str, walker: Walker) -> list[Table]:
-    """The files in a folder that hold rows."""
+    """Return the files in a folder that hold rows."""
     found = [path for path in walker.find(folder, "**/*") if not os.path.isdir(path)]
     names = {path: path.relative_to(folder).parts for path in found}
     rows = [path for path in found if not any(name.startswith(("_", ".")) for name in names[path])]

@@ -1,1 +1,1 @@
-"""From the file as written to the job that is meant: defaults, files and combinations."""
+"""Resolve the job file as written into the job: defaults, files and combinations."""

@@ -1,4 +1,4 @@
-"""The inputs of a job file: what is read, and whether its settings fit together."""
+"""Resolve the inputs of a job file, and check that their settings are compatible."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.jobfile.job import DOCUMENTS, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
-from batch.jobfile.patterns import is_one_file, pattern_complaint
+from batch.jobfile.patterns import is_one_file, pattern_problem
 from batch.jobfile.schema.inputs_spec import ROW_KEYS
 
 if TYPE_CHECKING:
@@ -23,12 +23,12 @@ _NAMED = {"files": "a document's id is its path", "results": "a result has the i
 
 
 def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: Bounds) -> Inputs | None:
-    """The job's inputs; what is wrong with them goes to ``findings``."""
+    """Return the job's inputs; errors go to ``findings``."""
     return None if spec is None else _Reader(spec, tree, findings, bounds).read()
 
 
 def table_of(spec: InputsSpec | None) -> str | None:
-    """The path of the file of rows, as it is written; ``None`` where it is no single one."""
+    """Return the path of the file of rows, as written; ``None`` if it is not a single file."""
     written = (getattr(spec, kind) for kind in ROW_KEYS) if spec else ()
     found = next((paths for paths in written if paths is not None), None)
     if isinstance(found, list):
@@ -71,7 +71,7 @@ class _Reader:
         )
 
     def _kind(self) -> str:
-        """What is read; the first of what is written, where that is more than one thing."""
+        """Return the kind of inputs; the first one if there are several."""
         raw = self.tree.value["inputs"]
         written = [kind for kind in _KINDS if raw.get(kind) is not None]
         if not written:
@@ -80,18 +80,22 @@ class _Reader:
             self.findings.at_key(("inputs",), "nothing to read", hint)
             return DOCUMENTS
         for kind in written[1:]:
-            self.findings.at_key(("inputs", kind), f"stands beside `{written[0]}`", "keep one of them")
+            self.findings.at_key(
+                ("inputs", kind), f"cannot be combined with `{written[0]}`", "keep one of them"
+            )
         self._check_settings(written[0])
         return written[0]
 
     def _check_settings(self, kind: str) -> None:
-        """What stands beside a kind of inputs that has no use for it."""
+        """Report the settings that do not apply to the kind of inputs."""
         if kind in _NAMED and self.spec.id_field is not None:
             self.findings.at_key(("inputs", "id_field"), f"is for rows; {_NAMED[kind]}")
         if kind != "results" and self.spec.group_by is not None:
             self.findings.at_key(("inputs", "group_by"), "is for `results`")
         if self.spec.group_by is not None and self.spec.split is not None:
-            self.findings.at_key(("inputs", "split"), "stands beside `group_by`", "a group has no `text`")
+            self.findings.at_key(
+                ("inputs", "split"), "cannot be combined with `group_by`", "a group has no `text`"
+            )
 
     def _split(self) -> Split | None:
         spec = self.spec.split
@@ -103,20 +107,20 @@ class _Reader:
 
     def _check_patterns(self, kind: str, patterns: tuple[str, ...]) -> None:
         for index, pattern in enumerate(patterns):
-            if complaint := pattern_complaint(pattern, self.bounds):
-                self.findings.at_value(("inputs", kind, index), *complaint)
+            if problem := pattern_problem(pattern, self.bounds):
+                self.findings.at_value(("inputs", kind, index), *problem)
         if patterns and all(pattern.startswith("!") for pattern in patterns):
             self.findings.at_value(("inputs", kind), "nothing to read", "write a pattern without `!`, too")
 
     def _table(self, kind: str) -> Path | None:
-        """The one file of rows; ``None`` where it is a folder or a pattern, or where several are written."""
+        """Return the only file of rows; ``None`` for a folder, a pattern or several files."""
         written: str | list[str] | None = getattr(self.spec, kind)
         at = ("inputs", kind)
         if isinstance(written, list):
             if len(written) > 1 or not is_one_file(self.bounds.base, written[0]):
                 return None
             written = written[0]
-        if written is None:  # reported for what is wrong with it
+        if written is None:  # reported as invalid before
             return None
         if at in self.tree.trusted:
             return real(self.bounds.base / written)

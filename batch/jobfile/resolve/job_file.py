@@ -1,4 +1,4 @@
-"""From the file as written to the job that is meant; every mistake on the way is collected."""
+"""Resolve the job file as written into the job, and collect every error."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import shown
+from batch.errors import JobFileError
 from batch.jobfile.job import JobFile, Limits, Retries, Timeouts
 from batch.jobfile.paths import Bounds, OutsideError, real, side_files
 from batch.jobfile.resolve.inputs import inputs_of, table_of
@@ -37,9 +38,9 @@ _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """Where a job stands: its file or folder, its bounds, those of its settings, and who knows what.
+    """Where a job comes from: its file or folder, its bounds, and those of its settings.
 
-    ``has_price`` says whether a price is known.
+    ``has_price`` returns whether a price is known.
     """
 
     path: Path
@@ -51,11 +52,20 @@ class Setting:
 
 
 def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | None = None) -> JobFile:
-    """The job. Raises ``JobFileError`` with all that is in ``findings`` by then, if anything is."""
+    """Return the job. Raises ``JobFileError`` with everything in ``findings``, if there is anything."""
     texts = JobTexts(tree, findings, setting.settings_bounds)
     job = _Resolver(validated(tree, findings), tree, findings, setting, texts).job(survey)
-    findings.raise_if_any()
+    if findings:
+        raise UnsoundJobError(findings.error(), job)
     return job
+
+
+class UnsoundJobError(JobFileError):
+    """A job file with errors. ``job`` is the rest of it, in which further errors can be looked for."""
+
+    def __init__(self, error: JobFileError, job: JobFile) -> None:
+        super().__init__(error.diagnostics, error.count, job.notices)
+        self.job = job
 
 
 @dataclass(slots=True)
@@ -69,15 +79,15 @@ class _Resolver:
     def job(self, survey: Survey | None) -> JobFile:
         name = self.spec.name or self.setting.default_name
         rows = None if survey is None else self.setting.path
-        own, brought = self._models(survey)
+        own, from_rows = self._models(survey)
         prompts = self._prompts(survey)
-        limits = self._limits(own + brought, prompts, survey)
+        limits = self._limits(own + from_rows, prompts, survey)
         return JobFile(
             name=name,
             path=self.setting.path,
             root=self.setting.bounds.root,
             bounds=self.setting.bounds,
-            models=own + brought,
+            models=own + from_rows,
             prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
             matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
@@ -97,6 +107,7 @@ class _Resolver:
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
             limits=limits,
+            notices=tuple(dict.fromkeys(self.findings.notices)),
         )
 
     def _limits(
@@ -112,7 +123,7 @@ class _Resolver:
         return limits
 
     def _models(self, survey: Survey | None) -> tuple[tuple[Model, ...], tuple[Model, ...]]:
-        """The models of the job file, and those that only its rows name."""
+        """Return the models of the job file, and those that only its rows name."""
         resolver = Models(
             self.spec,
             self.tree,
@@ -129,7 +140,7 @@ class _Resolver:
     def _check_models_written(self, survey: Survey | None) -> None:
         written = [key for key in ("model", "models") if self.tree.value.get(key) is not None]
         if len(written) == 2:
-            self.findings.at_key(("models",), "stands beside `model`", "keep one of them")
+            self.findings.at_key(("models",), "cannot be combined with `model`", "keep one of them")
         elif not written and survey is None:
             self.findings.at_key((), "no model", "write `model` or `models`")
         elif not written and survey and survey.unnamed:
@@ -141,11 +152,11 @@ class _Resolver:
             return prompts_of(self.spec, self.texts)
         for key in _NOT_BESIDE_ROWS:
             if self.tree.value.get(key) is not None:
-                self.findings.at_key((key,), "a JSONL job file brings its own", "leave it out")
+                self.findings.at_key((key,), "not allowed for a JSONL job file", "leave it out")
         return ()
 
     def _system(self) -> str | None:
-        """The system message of rows, which is no template."""
+        """Return the system message of rows, which is not a template."""
         return None if self.spec.system is None else self.texts.plain(self.spec.system, ("system",))
 
     def _output(self, name: str) -> Path:
@@ -155,7 +166,7 @@ class _Resolver:
         if (written := self.spec.output.path) is not None:
             path = self._path(written, at, self.setting.settings_bounds)
         elif name in (".", "..") or "/" in name or "\\" in name:
-            self.findings.at_value(("name",), "no name for a file of results", "write another")
+            self.findings.at_value(("name",), "not a valid name for an output file", "write another")
             return root
         else:
             at = ("name",)
@@ -167,39 +178,39 @@ class _Resolver:
         return path or root
 
     def _check_is_file(self, written: str, output: Path, at: At) -> bool:
-        """Report an output that is no file; whether it is none."""
+        """Report an output that is not a file; return whether there is an error."""
         if written == "-":
-            self.findings.at_value(at, "the results cannot go to standard output", "name a file")
+            self.findings.at_value(at, "results cannot be written to standard output", "name a file")
         elif output.name.endswith(".jsonl.superseded.jsonl"):
-            what = "such a file holds the superseded answers of another output"
+            what = "this name is reserved for the superseded answers of another output"
             self.findings.at_value(at, what, "name another file")
         elif written.endswith("/") or os.path.isdir(output):
-            self.findings.at_value(at, "the results cannot go into a folder", "name a file")
+            self.findings.at_value(at, "results cannot be written to a folder", "name a file")
         else:
             return False
         return True
 
     def _check_names(self, output: Path, at: At) -> None:
-        """Report an output that is no file of results by its name, or whose side files lead elsewhere.
+        """Report an output whose name is not that of a result file, or whose side files are links elsewhere.
 
-        A job file may come from a stranger. A path that the user has typed is the user's own.
+        A job file may come from a stranger. A path that the user has typed is the user's own choice.
         """
         if at in self.tree.trusted:
             return
         if output.suffix.lower() != ".jsonl":
             self.findings.at_value(at, "the name of an output must end in `.jsonl`", "`-o` takes any name")
         for beside in side_files(output):
-            if what := self.setting.bounds.complaint(real(beside)):
+            if what := self.setting.bounds.problem(real(beside)):
                 self.findings.at_value(at, f"{shown(beside.name)} is a link that {what}", "remove it")
 
     def _check_not_read(self, output: Path, at: At) -> bool:
-        """Report an output that is also read: it would be overwritten, or read for ever."""
+        """Report an output that is also an input: it would be overwritten, or read endlessly."""
         table = table_of(self.spec.inputs)
         read = [self.setting.path, self.setting.settings, table and self.setting.bounds.base / table]
         read += self.texts.files
         is_read = any(path is not None and real(Path(path)) == output for path in read)
         if is_read:
-            self.findings.at_value(at, "the results would overwrite a file of the job", "name another file")
+            self.findings.at_value(at, "the output would overwrite a file of the job", "name another file")
         return is_read
 
     def _path(self, written: str, at: At, bounds: Bounds) -> Path | None:

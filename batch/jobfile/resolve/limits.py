@@ -1,6 +1,6 @@
-"""What limits of tokens and of cost need to be kept: prices, and answers of a bounded length.
+"""Requirements of token and cost limits: known prices, and answers of bounded length.
 
-Both are spent before they are counted. So the most that a request can take must be known before it is sent.
+Tokens and cost are spent before they are counted. So the maximum of a request must be known beforehand.
 """
 
 from __future__ import annotations
@@ -20,21 +20,21 @@ if TYPE_CHECKING:
     from batch.jobfile.syntax.job_rows import Survey
 
 HasPrice: TypeAlias = Callable[[Model], bool]
-"""Whether it is known what a model costs."""
+"""Return whether a model's price is known."""
 
-_WHY = "only so it is known what an answer may take"
+_WHY = "without it the maximum of an answer is unknown"
 _CAP = "write `params: {max_tokens: 1000}`"
 
 
 def has_own_price(model: Model) -> bool:
-    """Whether the job file says what the model costs."""
+    """Return whether the job file states the model's price."""
     return model.price is not None
 
 
 def check_prices(limits: Limits, models: Iterable[Model], has_price: HasPrice, findings: Findings) -> None:
-    """A limit of cost is a mistake where a price is not known: unknown is not nothing.
+    """Report a cost limit for a model whose price is unknown: unknown is not zero.
 
-    Price tables are in USD, and no price in a job of another currency.
+    Price tables are in USD, and do not apply to a job in another currency.
     """
     if limits.cost is None:
         return
@@ -50,7 +50,7 @@ def check_prices(limits: Limits, models: Iterable[Model], has_price: HasPrice, f
 def check_lengths(
     limits: Limits, models: Sequence[Model], prompts: Iterable[Prompt], findings: Findings
 ) -> None:
-    """A limit of tokens or cost is a mistake where an answer may have any length."""
+    """Report a limit of tokens or cost if an answer may have any length."""
     key = _spending(limits)
     if key is None:
         return
@@ -62,7 +62,7 @@ def check_lengths(
 
 
 def check_row_lengths(limits: Limits, models: Sequence[Model], survey: Survey, findings: Findings) -> None:
-    """The same for the rows of a JSONL job."""
+    """Report the same for the rows of a JSONL job."""
     key = _spending(limits)
     if key is None:
         return
@@ -74,7 +74,7 @@ def check_row_lengths(limits: Limits, models: Sequence[Model], survey: Survey, f
 
 
 def _spending(limits: Limits) -> str | None:
-    """The first limit that is spent."""
+    """Return the first limit that is spent."""
     if limits.tokens is not None:
         return "tokens"
     return None if limits.cost is None else "cost"

@@ -22,7 +22,7 @@ MAX_COMBINATIONS = 10_000
 
 
 def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[JSONObject, ...]:
-    """The variables of each combination, in order; none without a matrix. Mistakes go to ``findings``."""
+    """Return the variables of each combination; none without a matrix. Errors go to ``findings``."""
     if spec is None:
         return ()
     axes: dict[str, list[Any]] = spec.__pydantic_extra__ or {}
@@ -31,7 +31,7 @@ def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[
     _check_excluded(axes, spec.exclude, findings)
     count = math.prod(map(len, axes.values())) if axes else 0
     if count + len(spec.include) > MAX_COMBINATIONS:
-        hint = "what there is so much of belongs into a file of rows"
+        hint = "put that many combinations into a file of rows"
         findings.at_key(("matrix",), f"more than {MAX_COMBINATIONS} combinations", hint)
         return ()
     result = combinations(axes, spec.include, spec.exclude)
@@ -44,10 +44,10 @@ def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[
 def combinations(
     axes: Mapping[str, Sequence[Any]], include: Sequence[JSONObject], exclude: Sequence[JSONObject]
 ) -> tuple[JSONObject, ...]:
-    """The combinations of the axes' values, without those that an entry of ``exclude`` matches.
+    """Return the combinations of the axes' values, without those that an entry of ``exclude`` matches.
 
-    An entry of ``include`` adds its further keys to all combinations whose own values it does not
-    contradict; where there is none, it is a combination itself, which later entries leave alone.
+    An entry of ``include`` adds its further keys to all combinations whose own values it does not contradict.
+    If there is none, it becomes a combination itself, which later entries do not change.
     """
     originals = [dict(zip(axes, values, strict=True)) for values in product(*axes.values())] if axes else []
     index = _Index(originals)
@@ -65,7 +65,7 @@ def combinations(
 
 
 class _Index:
-    """Finds combinations by their values, which are equal as JSON, where ``true`` is no ``1``."""
+    """Finds combinations by their values, compared as JSON: ``true`` is not ``1``."""
 
     def __init__(self, combinations: Sequence[JSONObject]) -> None:
         self._all = set(range(len(combinations)))
@@ -75,7 +75,7 @@ class _Index:
                 self._places[key, _written(value)].add(at)
 
     def fitting(self, entry: JSONObject) -> set[int]:
-        """The places of the combinations that have all of the entry's values."""
+        """Return the positions of the combinations that have all of the entry's values."""
         found = [self._places.get((key, _written(value)), set()) for key, value in entry.items()]
         return set.intersection(*sorted(found, key=len)) if found else self._all
 

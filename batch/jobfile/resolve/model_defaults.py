@@ -1,21 +1,21 @@
-"""The models of a job, each with the job's defaults merged in."""
+"""Resolve the models of a job, each with the job's defaults merged in."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.checking.formats import format_complaint
-from batch.diagnostics import At, Complaint, Findings, Place, shown
+from batch.checking.formats import format_problem
+from batch.diagnostics import At, Findings, Place, Problem, shown
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import (
     ENGINES,
     LOCAL,
-    base_url_complaint,
-    header_complaint,
-    proxy_complaint,
-    variable_complaint,
+    base_url_problem,
+    header_problem,
+    proxy_problem,
+    variable_problem,
 )
 from batch.jobfile.job import Model, RateLimits, TokenPrice
 from batch.jobfile.param_checks import check_params
@@ -31,16 +31,16 @@ if TYPE_CHECKING:
     from batch.jobfile.schema.job_spec import JobSpec
     from batch.jobfile.syntax.tree import Tree
 
-_CHECKS: Mapping[str, Callable[[str], Complaint | None]] = {
-    "base_url": base_url_complaint,
-    "proxy": proxy_complaint,
-    "api_key_env": variable_complaint,
+_CHECKS: Mapping[str, Callable[[str], Problem | None]] = {
+    "base_url": base_url_problem,
+    "proxy": proxy_problem,
+    "api_key_env": variable_problem,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class _Entry:
-    """A model as written, and where; ``place`` is set where a row of a JSONL job has named it."""
+    """A model as written, and its place; ``place`` is set if a row of a JSONL job names it."""
 
     spec: ModelSpec
     at: At
@@ -49,9 +49,9 @@ class _Entry:
 
 @dataclass(slots=True)
 class Models:
-    """Resolves the models of one job; what is wrong with them goes to ``findings``.
+    """Resolves the models of one job; errors go to ``findings``.
 
-    ``provider`` is the provider that the rows imply where none is written.
+    ``provider`` is the provider that the rows imply if none is written.
     """
 
     spec: JobSpec
@@ -59,10 +59,10 @@ class Models:
     findings: Findings
     bounds: Bounds
     provider: ProviderName | None = None
-    _said: set[tuple[At, str]] = field(default_factory=set)
+    _reported: set[tuple[At, str]] = field(default_factory=set)
 
     def of_job(self) -> tuple[Model, ...]:
-        """The models that the job file names."""
+        """Return the models that the job file names."""
         self._check_endpoint(self.spec, ())
         self._check_format()
         entries = self._entries()
@@ -75,12 +75,12 @@ class Models:
         return tuple(model for model in models if model is not None)
 
     def of_rows(self, names: Mapping[str, Place]) -> tuple[Model, ...]:
-        """Models that only rows name, with the job's defaults."""
+        """Return the models that only rows name, with the job's defaults."""
         specs = [_Entry(ModelSpec(model=name), (), place) for name, place in names.items()]
         return tuple(model for entry in specs if (model := self._resolve(entry)) is not None)
 
     def _check_currency(self, entries: Iterable[_Entry]) -> None:
-        """Costs of a job are added up, so that two currencies are an error."""
+        """Report two currencies: costs of a job are summed."""
         priced = [(entry.spec.price.currency, entry) for entry in entries if entry.spec.price is not None]
         for currency, entry in priced:
             if currency != priced[0][0]:
@@ -127,14 +127,15 @@ class Models:
         )
 
     def _rate_limits(self, own: EndpointSpec) -> RateLimits:
-        """Those of the model, and the job's where it has none of the kind."""
-        ours, jobs = own.rate_limits, self.spec.rate_limits
+        """Return the model's rate limits, and the job's for those that it does not have."""
+        own_limits, job_limits = own.rate_limits, self.spec.rate_limits
         return RateLimits(
-            rpm=jobs.rpm if ours.rpm is None else ours.rpm, tpm=jobs.tpm if ours.tpm is None else ours.tpm
+            rpm=job_limits.rpm if own_limits.rpm is None else own_limits.rpm,
+            tpm=job_limits.tpm if own_limits.tpm is None else own_limits.tpm,
         )
 
     def _address(self, own: EndpointSpec, at: At) -> tuple[ProviderName | None, str | None]:
-        """Where the requests of a model go: its provider and its address, its own or the job's.
+        """Return the provider and the address of a model, its own or the job's.
 
         A model with several addresses needs no other.
         """
@@ -142,22 +143,26 @@ class Models:
         provider = own.provider or self.spec.provider or self.provider
         base_url = None if pool else own.base_url or self.spec.base_url
         if provider is None:
-            what = "is missing: where prompts go is always said"
-            self._lacks(at, "provider", what, "write " + " or ".join(f"`{name}`" for name in names()))
+            what = "is missing; it has no default"
+            self._report_missing(
+                at, "provider", what, "write " + " or ".join(f"`{name}`" for name in names())
+            )
             return None, base_url
         dialect = dialect_of(provider)
         if base_url is None and not pool and dialect.DEFAULT_URL is None:
-            self._lacks(at, "base_url", f"is missing: `{provider}` has no default address", dialect.URL_HINT)
+            self._report_missing(
+                at, "base_url", f"is missing; `{provider}` has no default address", dialect.URL_HINT
+            )
         elif base_url == LOCAL and dialect.EMBEDDED_PATH is None:
             key = (*at, "base_url") if self._is_written(at, "base_url") else ("base_url",)
-            self._say_once(key, f"the embedded endpoint does not speak `{provider}`", "")
+            self._report_once(key, f"the embedded endpoint does not speak `{provider}`", "")
         return provider, base_url
 
-    def _lacks(self, at: At, key: str, what: str, hint: str) -> None:
-        """Say once what is missing: in the model where it has a provider of its own, else in the job."""
+    def _report_missing(self, at: At, key: str, what: str, hint: str) -> None:
+        """Report once what is missing: in the model if it has its own provider, else in the job."""
         if self._is_written(at, key) or self._is_written((), key):
-            return  # written, and reported for what is wrong with it
-        self._say_once((*at, key) if self._is_written(at, "provider") else (key,), what, hint)
+            return  # reported as invalid before
+        self._report_once((*at, key) if self._is_written(at, "provider") else (key,), what, hint)
 
     def _check_name(self, entry: _Entry, provider: ProviderName) -> None:
         try:
@@ -171,40 +176,42 @@ class Models:
                 self.findings.at_value(entry.at, str(error))
 
     def _check_endpoint(self, spec: EndpointSpec, at: At) -> None:
-        """What is wrong with the settings as they stand, before they are merged."""
+        """Report errors in the settings as written, before they are merged."""
         for name, value in spec.headers.items():
-            if complaint := header_complaint(name, value):
-                self.findings.at_key((*at, "headers", name), *complaint)
+            if problem := header_problem(name, value):
+                self.findings.at_key((*at, "headers", name), *problem)
         for key, check in _CHECKS.items():
             text: str | None = getattr(spec, key)
-            if text is not None and (complaint := check(text)):
-                self.findings.at_value((*at, key), *complaint)
+            if text is not None and (problem := check(text)):
+                self.findings.at_value((*at, key), *problem)
         if spec.api_key_env and spec.api_key_file:
-            self.findings.at_key((*at, "api_key_file"), "stands beside `api_key_env`", "keep one of them")
+            self.findings.at_key(
+                (*at, "api_key_file"), "cannot be combined with `api_key_env`", "keep one of them"
+            )
         check_params(spec.params, (*at, "params"), self.findings)
 
     def _check_pool(self, spec: ModelSpec, at: At) -> None:
         if spec.base_urls and spec.base_url is not None:
-            self.findings.at_key((*at, "base_urls"), "stands beside `base_url`", "keep one of them")
+            self.findings.at_key((*at, "base_urls"), "cannot be combined with `base_url`", "keep one of them")
         seen: set[str] = set()
         for index, url in enumerate(spec.base_urls or ()):
-            complaint = base_url_complaint(url)
+            problem = base_url_problem(url)
             if url == LOCAL:
-                complaint = "the embedded endpoint is one of its own", "write `base_url: local`"
+                problem = "the embedded endpoint is one of its own", "write `base_url: local`"
             elif url.rstrip("/") in seen:
-                complaint = "the same address twice", "leave it out"
-            if complaint:
-                self.findings.at_value((*at, "base_urls", index), *complaint)
+                problem = "the same address twice", "leave it out"
+            if problem:
+                self.findings.at_value((*at, "base_urls", index), *problem)
             seen.add(url.rstrip("/"))
 
     def _check_format(self) -> None:
-        """The job's response format, which is one of its parameters, too."""
+        """Return the job's response format, which is also one of its parameters."""
         if self.spec.response_format is None:
             return
-        if complaint := format_complaint(self.spec.response_format):
-            self.findings.at_key(("response_format",), *complaint)
+        if problem := format_problem(self.spec.response_format):
+            self.findings.at_key(("response_format",), *problem)
         if "response_format" in self.spec.params:
-            what = "stands beside the job's `response_format`"
+            what = "cannot be combined with the job's `response_format`"
             self.findings.at_key(("params", "response_format"), what, "keep one of them")
 
     def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
@@ -212,14 +219,14 @@ class Models:
         engine = entry.spec.engine
         if base_url != LOCAL:
             if engine is not None:
-                self._say_once(at, "is for the embedded endpoint", "write `base_url: local`")
+                self._report_once(at, "is for the embedded endpoint", "write `base_url: local`")
             return None
         if engine is None:
             at, engine = ("engine",), self.spec.engine
         if engine is None or engine in ENGINES:
             return engine or ENGINES[0]
         if not engine.endswith(".gguf"):
-            self._say_once(at, "expected `llama`, `extractive` or the path of a .gguf file", "")
+            self._report_once(at, "expected `llama`, `extractive` or the path of a .gguf file", "")
             return None
         path = self._path(engine, at)
         if path is not None:
@@ -230,7 +237,7 @@ class Models:
         try:
             open_regular(path).close()
         except OSError as error:
-            self._say_once(at, reason(error), "")
+            self._report_once(at, reason(error), "")
 
     def _path(self, written: str | None, at: At) -> Path | None:
         if written is None:
@@ -238,26 +245,26 @@ class Models:
         try:
             return self.bounds.resolve(written, trusted=at in self.tree.trusted, hidden=True)
         except OutsideError as error:
-            self._say_once(at, str(error), "`--allow-path` allows another folder")
+            self._report_once(at, str(error), "`--allow-path` allows another folder")
             return None
 
     def _check_unique(self, models: Sequence[Model | None]) -> None:
         seen: set[str] = set()
         for index, model in enumerate(models):
             if model is not None and model.id in seen:
-                what = f"a second model with the id `{shown(model.id)}`"
+                what = f"duplicate model id `{shown(model.id)}`"
                 self.findings.at_value(("models", index), what, "give each an `id` of its own")
             seen.add(model.id if model else "")
 
     def _check_engine_used(self, models: Sequence[Model | None]) -> None:
-        """A job's own engine must serve some model; rows may yet name one."""
+        """Report a job's engine that no model uses, unless rows may still name one."""
         used = any(model is None or model.base_url == LOCAL for model in models)
         if self.spec.engine is not None and self.spec.base_url != LOCAL and not used:
             self.findings.at_key(("engine",), "is for the embedded endpoint", "write `base_url: local`")
 
-    def _say_once(self, at: At, what: str, hint: str) -> None:
-        if (at, what) not in self._said:
-            self._said.add((at, what))
+    def _report_once(self, at: At, what: str, hint: str) -> None:
+        if (at, what) not in self._reported:
+            self._reported.add((at, what))
             self.findings.at_key(at, what, hint)
 
     def _is_written(self, at: At, key: str) -> bool:
@@ -266,7 +273,7 @@ class Models:
 
 
 def _proxy(own: EndpointSpec, job: EndpointSpec) -> tuple[str | None, bool]:
-    """The proxy, and whether the environment's may stand in: `proxy: null` is written to have neither."""
+    """Return the proxy, and whether the environment's may be used: `proxy: null` excludes both."""
     for spec in (own, job):
         if "proxy" in spec.model_fields_set:
             return spec.proxy, spec.proxy is not None
@@ -278,11 +285,11 @@ def _first_written(*values: bool | None) -> bool:
 
 
 def _response_format(job: JobSpec) -> dict[str, object]:
-    """The job's response format as the parameter that it is sent as."""
+    """Return the job's response format as the parameter that is sent."""
     return {} if job.response_format is None else {"response_format": job.response_format}
 
 
 def merged_headers(defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Both, the model's own in place of a default of the same name; case makes no difference."""
+    """Merge headers; the model's replace defaults of the same name, ignoring case."""
     replaced = {name.lower() for name in own}
     return {name: value for name, value in defaults.items() if name.lower() not in replaced} | dict(own)

@@ -1,4 +1,4 @@
-"""The finish reasons that a job adds: checked, so that no word can say two things."""
+"""Check the finish reasons that a job adds, so that no word has two meanings."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def finish_reasons_of(spec: FinishReasonsSpec, findings: Findings) -> FinishReasons:
-    """The words of a job, normalized; those that already have another meaning are errors."""
+    """Return the words of a job, normalized; report those that already have another meaning."""
     complete = [normalized(word) for word in spec.complete]
     length = [normalized(word) for word in spec.length]
     for name, words in (("complete", complete), ("length", length)):
@@ -22,14 +22,14 @@ def finish_reasons_of(spec: FinishReasonsSpec, findings: Findings) -> FinishReas
     for place, word in enumerate(length):
         if word in complete:
             findings.at_value(
-                ("finish_reasons", "length", place), "stands under `complete` as well", "keep one of them"
+                ("finish_reasons", "length", place), "is also listed under `complete`", "keep one of them"
             )
     return FinishReasons(frozenset(complete), frozenset(length))
 
 
 def _check(name: str, word: str, at: At, findings: Findings) -> None:
     if word in NONE:
-        findings.at_value(at, "is no finish reason", "leave it out")
+        findings.at_value(at, "is not a finish reason", "leave it out")
     elif (known := BUILT_IN.get(word)) is not None and known != name:
         what = known.replace("_", " ")
         findings.at_value(

@@ -1,6 +1,6 @@
-"""The prompts of a job file as chat messages.
+"""Resolve the prompts of a job file into chat messages.
 
-The texts of a job file: as they are written, or ``file://`` and the path of a file that holds one.
+A text is written in the job file, or is ``file://`` and the path of a file that holds it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from batch.files import read_text
 from batch.jobfile.job import Message, Prompt
 from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import OutsideError
-from batch.jobfile.templates import syntax_complaint
+from batch.jobfile.templates import syntax_problem
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -30,9 +30,9 @@ PREFIX = "file://"
 
 @dataclass(frozen=True, slots=True)
 class JobTexts:
-    """Reads the texts of one job; what is wrong with them goes to ``findings``.
+    """Reads the texts of one job; errors go to ``findings``.
 
-    Paths are relative to the job file and stay in its trees. ``files`` are those that have been read.
+    Paths are relative to the job file and stay in its directories. ``files`` are those that were read.
     """
 
     tree: Tree
@@ -41,27 +41,27 @@ class JobTexts:
     files: list[Path] = field(default_factory=list)
 
     def plain(self, written: str, at: At) -> str:
-        """The text as it is written, or that of the file that it names; nothing where that is a mistake."""
+        """Return the text, or that of the file that it names; ``None`` if that is an error."""
         return self._read(written, at)[0]
 
     def template(self, written: str, at: At) -> str:
-        """The same for a template, whose syntax is checked."""
+        """Return a template in the same way, and check its syntax."""
         text, place = self._read(written, at)
         self._check(text, place, at)
         return text
 
     def check(self, template: str, at: At) -> None:
-        """Report the syntax of a template that never stands in a file of its own."""
+        """Report the syntax of a template that is never in a file of its own."""
         self._check(template, self.tree.places.value(at), at)
 
     def _check(self, template: str, place: Place, at: At) -> None:
-        """Report it on its own line of the file, where the layout tells."""
-        if complaint := syntax_complaint(template):
-            what, line = complaint
+        """Report an error on its own line of the file, if lines are known."""
+        if problem := syntax_problem(template):
+            what, line = problem
             self.findings.at_place(place.at_text_line(line), dotted(at), what)
 
     def _read(self, written: str, at: At) -> tuple[str, Place]:
-        """A text, and where it stands."""
+        """Return a text and its place."""
         place = self.tree.places.value(at)
         if not written.startswith(PREFIX):
             return written, place
@@ -72,11 +72,11 @@ class JobTexts:
         except OutsideError as error:
             self.findings.at_value(at, f"{shown(name)}: {error}", "`--allow-path` allows another folder")
         except JobFileError as error:
-            for mistake in error.mistakes:
-                if mistake.line:
-                    self.findings.append(mistake)
+            for diagnostic in error.diagnostics:
+                if diagnostic.line:
+                    self.findings.append(diagnostic)
                 else:
-                    self.findings.at_value(at, f"{shown(name)}: {mistake.what}", mistake.hint)
+                    self.findings.at_value(at, f"{shown(name)}: {diagnostic.what}", diagnostic.hint)
         else:
             self.files.append(path)
             if not text:
@@ -89,13 +89,13 @@ _WAYS = ("prompt", "messages", "prompts")
 
 
 def prompts_of(spec: JobSpec, texts: JobTexts) -> tuple[Prompt, ...]:
-    """The job's prompts; what is wrong with them goes to the findings of ``texts``."""
+    """Return the job's prompts; errors go to the findings of ``texts``."""
     tree, findings = texts.tree, texts.findings
     written = [way for way in _WAYS if tree.value.get(way) is not None]
     if not written:
-        findings.at_key((), "nothing to ask", "write `prompt`, `messages` or `prompts`")
+        findings.at_key((), "no prompt", "write `prompt`, `messages` or `prompts`")
     for way in written[1:]:
-        findings.at_key((way,), f"stands beside `{written[0]}`", "keep one of them")
+        findings.at_key((way,), f"cannot be combined with `{written[0]}`", "keep one of them")
     system = None if spec.system is None else texts.template(spec.system, ("system",))
     for index, image in enumerate(spec.images or ()):
         texts.check(image, ("images", index))
@@ -130,14 +130,14 @@ class _Reader:
     images: tuple[str, ...]
 
     def read(self, spec: PromptSpec, at: At) -> Prompt:
-        """One of several prompts."""
+        """Read one of several prompts."""
         tree, findings = self.texts.tree, self.texts.findings
         written = tree.at(at)
         given = [way for way in ("prompt", "messages") if written.get(way) is not None]
         if not given:
-            findings.at_value(at, "nothing to ask", "write `prompt` or `messages`")
+            findings.at_value(at, "no prompt", "write `prompt` or `messages`")
         elif len(given) == 2:
-            findings.at_key((*at, "messages"), "stands beside `prompt`", "keep one of them")
+            findings.at_key((*at, "messages"), "cannot be combined with `prompt`", "keep one of them")
         check_params(spec.params, (*at, "params"), findings)
         system = self.system
         if spec.system is not None:
@@ -156,7 +156,7 @@ class _Reader:
         at: At,
         params: dict[str, Any],
     ) -> Prompt:
-        """The prompt as messages, with the system message before them unless they begin with one."""
+        """Return the prompt as messages; prepend the system message unless they begin with one."""
         if messages is None:
             text_at = (*at, "prompt")
             chat = [Message("user", self.texts.template(prompt or "", text_at))]

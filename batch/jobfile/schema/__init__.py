@@ -1,1 +1,1 @@
-"""The job file as it is written: names, types and ranges of its keys."""
+"""The schema of a job file: names, types and ranges of its keys."""

@@ -1,4 +1,4 @@
-"""The name of a dialect as a kind of value: those that the registry has at the time."""
+"""The type of a dialect's name: any that is in the registry at validation time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 
 class _InRegistry:
-    """What ``Literal`` is for names that are known when the module is imported."""
+    """Like ``Literal``, but the names are not known when the module is imported."""
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> Any:
         return core_schema.no_info_plain_validator_function(_checked)

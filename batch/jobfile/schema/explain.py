@@ -1,4 +1,4 @@
-"""Shape mistakes in words for people, all of them at once, and what is sound besides them."""
+"""Describe all schema errors in plain words, and return the valid rest."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batch.diagnostics import MOST_MISTAKES, did_you_mean, kind
+from batch.diagnostics import MAX_DIAGNOSTICS, did_you_mean, kind
 from batch.jobfile.schema.job_spec import PARTS, JobSpec
 from batch.jobfile.schema.types import Spec
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from batch.jobfile.syntax.tree import Tree
 
 _CUTS = 4
-"""How often something is left out: a part that now lacks what it must have goes next."""
+"""How often invalid parts are removed: a part that then lacks a required key is removed next."""
 
 _EXPECTED = {
     "int_type": "a whole number",
@@ -48,18 +48,18 @@ _PARAMETERS = (
     "tools",
     "tool_choice",
 )
-_MEANT = {
-    "api_key": "name an environment variable with `api_key_env`; a key is never written into the file",
+_KEY_HINTS = {
+    "api_key": "name an environment variable with `api_key_env`; a key is not allowed in the file",
     "rows": "`inputs.jsonl` names a file of rows",
     "input": "did you mean `inputs`?",
-    "price": "a price stands in its model: `model: {model: …, price: {input: …, output: …}}`",
+    "price": "a price belongs to a model: `model: {model: …, price: {input: …, output: …}}`",
     "max_retries": "did you mean `retries.max_attempts`?",
     "timeout": "did you mean `timeouts`?",
-    "files": "documents stand under `inputs.files`",
+    "files": "write documents under `inputs.files`",
     "jsonl": "`inputs.jsonl` names a file of rows",
     "max_attempts": "did you mean `retries.max_attempts`?",
     "finish_reason": "did you mean `finish_reasons`?",
-} | dict.fromkeys(_PARAMETERS, "parameters stand under `params`")
+} | dict.fromkeys(_PARAMETERS, "write parameters under `params`")
 
 _FORMS = {
     "prompts": "- prompt: …",
@@ -75,13 +75,13 @@ _FORMS = {
     "finish_reasons": "finish_reasons: {complete: [done]}",
     "price": "price: {input: 0.15, output: 0.60}",
 }
-"""Parts of several keys for which people try a single value."""
+"""Parts with several keys for which users often write a single value."""
 
 
 def validated(tree: Tree, findings: Findings) -> JobSpec:
-    """The tree as a ``JobSpec``, without the parts whose mistakes have been added to ``findings``.
+    """Return the tree as a ``JobSpec``, without the invalid parts, whose errors are added to ``findings``.
 
-    Leaving out only what is wrong lets the checks that come after name their mistakes in the same go.
+    Removing only the invalid parts lets later checks report their errors in the same run.
     """
     value = {key: part for key, part in tree.value.items() if not key.startswith("x-")}
     for attempt in range(_CUTS):
@@ -96,9 +96,9 @@ def validated(tree: Tree, findings: Findings) -> JobSpec:
 
 
 def _explain_all(errors: Sequence[ErrorDetails], value: dict[str, Any], findings: Findings) -> None:
-    for details in errors[:MOST_MISTAKES]:
+    for details in errors[:MAX_DIAGNOSTICS]:
         _explain(details, value, findings)
-    for details in errors[MOST_MISTAKES:]:  # only counted; to find out what each may mean takes its time
+    for details in errors[MAX_DIAGNOSTICS:]:  # only counted: finding a hint for each takes time
         findings.at_value(details["loc"], "wrong")
 
 
@@ -119,7 +119,7 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
 
 
 def _form(at: At) -> str:
-    """What the part looks like that somebody has written in a shorter way than there is."""
+    """Return the correct form of a part that was written in a shorter way."""
     keys = [step for step in at if isinstance(step, str)]
     return f"write `{form}`" if keys and (form := _FORMS.get(keys[-1])) else ""
 
@@ -128,7 +128,7 @@ def _unknown(at: At) -> tuple[str, str]:
     part = PARTS.get(tuple(step for step in at[:-1] if isinstance(step, str)), Spec)
     key = str(at[-1])
     known = sorted(part.model_fields)
-    return "unknown key", _MEANT.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
+    return "unknown key", _KEY_HINTS.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
 
 
 def _not_among(details: ErrorDetails) -> tuple[str, str]:
@@ -163,7 +163,7 @@ _FORMATS = {
 def _wrong(details: ErrorDetails) -> tuple[str, str]:
     what = details["type"]
     if what == "bool_type":
-        hint = "YAML's words are `true` and `false`" if isinstance(details["input"], str) else ""
+        hint = "write `true` or `false`" if isinstance(details["input"], str) else ""
         return f"expected true or false, got {kind(details['input'])}", hint
     if what in _EXPECTED:
         return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
@@ -175,7 +175,7 @@ def _wrong(details: ErrorDetails) -> tuple[str, str]:
 
 
 def _written(value: Any, at: At) -> At:
-    """As much of the way as was written: the rest is what a shorter way of writing stands for."""
+    """Return the part of the path that was written: the rest belongs to the expanded form."""
     for length, step in enumerate(at):
         try:
             value = value[step]
@@ -184,10 +184,10 @@ def _written(value: Any, at: At) -> At:
     return at
 
 
-def _without(value: dict[str, Any], mistakes: Iterable[At]) -> dict[str, Any]:
-    """A copy without the innermost keys around the mistakes; never without one item of a list."""
+def _without(value: dict[str, Any], diagnostics: Iterable[At]) -> dict[str, Any]:
+    """Return a copy without the innermost keys that contain errors; lists keep all their items."""
     cuts = set()
-    for at in mistakes:
+    for at in diagnostics:
         written = _written(value, at)
         keys = [length for length, step in enumerate(written) if isinstance(step, str)]
         if keys:

@@ -1,4 +1,4 @@
-"""What prompts are filled with, as it is written."""
+"""The schema of `inputs` and `matrix`."""
 
 from __future__ import annotations
 

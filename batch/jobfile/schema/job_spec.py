@@ -1,7 +1,6 @@
-"""The job file as it is written: names, types and ranges of its keys.
+"""The schema of a job file: names, types and ranges of its keys.
 
-What a value means together with others is decided in ``resolve``; what is wrong with a shape is put into
-words in ``explain``.
+``resolve`` checks combinations of values; ``explain`` describes schema errors.
 """
 
 from __future__ import annotations
@@ -192,4 +191,4 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("model", "price"): PriceSpec,
     ("models", "price"): PriceSpec,
 }
-"""The parts of a job file by where they stand, list positions left out."""
+"""Return the parts of a job file by their paths, without list indexes."""

@@ -1,7 +1,7 @@
-"""The job file's form as a JSON Schema, draft 7, which editors complete and check from.
+"""The job file's schema as JSON Schema, draft 7, for completion and checks in editors.
 
-It is made from the models in ``schema``, so that it says what they say. What a value means together with
-others (``model`` beside ``models``, a name that is known) is no part of it: ``validate`` says that.
+It is generated from the models in ``schema``. Combinations of values (``model`` with ``models``, an unknown
+model name) are not part of it: ``validate`` checks them.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ DRAFT = "http://json-schema.org/draft-07/schema#"
 
 
 def json_schema() -> JSONObject:
-    """The schema of a YAML job file; of the settings of a JSONL one, too."""
+    """Return the schema of a YAML job file; it also fits the settings of a JSONL one."""
     generated = JobSpec.model_json_schema(ref_template="#/definitions/{model}")
     definitions = generated.pop("$defs")
     schema: JSONObject = _as_draft_7({**generated, "definitions": definitions})
@@ -26,7 +26,7 @@ def json_schema() -> JSONObject:
 
 
 def _as_draft_7(value: Any) -> Any:
-    """A copy without titles, and with every ``$ref`` alone: draft 7 ignores what stands beside one."""
+    """Return a copy without titles, and with every ``$ref`` alone: draft 7 ignores its siblings."""
     if isinstance(value, list):
         return [_as_draft_7(item) for item in value]
     if not isinstance(value, dict):
@@ -38,5 +38,5 @@ def _as_draft_7(value: Any) -> Any:
 
 
 def _is_title(key: str, value: Any) -> bool:
-    """Whether this is pydantic's title of a model or a field, which only repeats its name."""
+    """Return whether this is pydantic's title of a model or a field, which only repeats its name."""
     return key == "title" and isinstance(value, str)

@@ -1,4 +1,4 @@
-"""A model and its endpoint, as they are written."""
+"""The schema of a model and its endpoint."""
 
 from __future__ import annotations
 
@@ -131,4 +131,4 @@ class ModelSpec(EndpointSpec):
 
 
 ModelEntry = Annotated[ModelSpec, BeforeValidator(_to_model, json_schema_input_type=ModelSpec | Name)]
-"""A model as it may be written: its name, or keys and values."""
+"""A model as written: its name, or a mapping."""

@@ -1,4 +1,4 @@
-"""How a job is run and where its results go, as it is written."""
+"""The schema of retries, timeouts, limits and output."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The kinds of values in a job file, with what may be written for each; and what all its parts share.
+"""The types of values in a job file, with the forms in which they may be written, and their base class.
 
-Durations as people write them.
+Includes durations as users write them.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ _DURATION_TEXT = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,9})?) ?(ms|s|m|h|)\Z", re.
 
 
 def seconds(text: str) -> float:
-    """``500ms``, ``90s``, ``5m``, ``2h`` or a bare number of seconds. Raises ``ValueError`` for the rest."""
+    """Parse ``500ms``, ``90s``, ``5m``, ``2h`` or a number of seconds. Raises ``ValueError`` for others."""
     match = _DURATION_TEXT.match(text.strip())
     if match is None:
         raise ValueError(text)
@@ -49,12 +49,12 @@ def _to_currency(value: object) -> object:
 
 
 def to_list(value: object) -> object:
-    """One text in place of a list of one."""
+    """Convert one text to a list of one."""
     return [value] if isinstance(value, str) else value
 
 
 Text = Annotated[str, Field(min_length=1)]
-# What editors are told of values that may be written in a shorter way; see ``json_schema``.
+# The JSON Schemas of values that may be written in a shorter way; see ``json_schema``.
 _DURATION = r"[0-9]{1,9}(\.[0-9]{1,9})? ?(ms|s|m|h)?\s*$"
 _Seconds = (
     Annotated[float, Field(ge=0)] | Annotated[str, Field(json_schema_extra={"pattern": rf"^\s*{_DURATION}"})]
@@ -92,6 +92,7 @@ Concurrency = Annotated[int, Field(ge=1, le=10_000)]
 
 
 class Spec(BaseModel):
-    """A part of a job file: frozen, and strict about names and types."""
+    """Base of all parts of a job file: frozen, and strict about names and types."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    # `defer_build`: a part is built once, with the whole job file, and not when its module is imported.
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, defer_build=True)

@@ -1,14 +1,14 @@
-"""Files of another kind than expected, known by their first bytes: what each is, and what to do about it."""
+"""Recognize files of another type by their first bytes, and say what to do about them."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from batch.diagnostics import Complaint
+    from batch.diagnostics import Problem
 
 HEAD = 512
-"""Bytes that are enough to know a file by."""
+"""Bytes that are enough to recognize a file."""
 
 _TABLE = "save it as CSV, JSON Lines or Parquet"
 _PARQUET = ("is a Parquet file", "`inputs.parquet` reads it")
@@ -39,22 +39,22 @@ _PAGES = (b"<!doctype html", b"<html")
 _DUCKDB = b"DUCK"
 
 
-def foreign(head: bytes, expected: str) -> Complaint | None:
-    """What a file that begins with ``head`` is, if it is none of the kind ``expected`` (``csv``, …)."""
+def foreign(head: bytes, expected: str) -> Problem | None:
+    """Return what a file that begins with ``head`` is, and a hint; ``None`` for the ``expected`` type."""
     if head.startswith(b"PK\x03\x04"):
         return _zip(head)
     if head[8:12] == _DUCKDB:
         return "is a DuckDB database", "export the table: `COPY table TO 'rows.parquet'`"
     for magic, what, hint in _MAGIC:
         if head.startswith(magic) and (what, hint) != (_PARQUET if expected == "parquet" else None):
-            # Letters may begin a header as well; a byte outside printable text settles it.
+            # Letters may also begin a header; a byte outside printable text decides.
             return None if magic.isalnum() and _is_text(head) else (what, hint)
     if head.lstrip()[:20].lower().startswith(_PAGES):
         return "is an HTML page, perhaps that of an error or a login", "download the file itself"
     return None
 
 
-def _zip(head: bytes) -> Complaint:
+def _zip(head: bytes) -> Problem:
     if b"[Content_Types].xml" in head or b"xl/" in head or b"_rels/.rels" in head:
         return "is an Excel or Office file", "save the sheet as CSV UTF-8 (File, Save As)"
     if b"application/vnd.oasis.opendocument" in head:

@@ -1,8 +1,7 @@
-"""A JSONL job file: one request a line, of the job's own form or of an OpenAI Batch file, as it stands.
+"""A JSONL job file: one request per line, in the job's own form or that of an OpenAI Batch file.
 
-Nothing in a row is a template.
-
-The first pass over a JSONL job file: its mistakes, and the models that its rows name.
+Nothing in a row is a template. The first pass over the file finds its errors, and the models that its rows
+name.
 """
 
 from __future__ import annotations
@@ -14,8 +13,8 @@ import msgspec
 from msgspec import Meta, Struct
 
 from batch.diagnostics import Place, did_you_mean, kind, shown
-from batch.errors import JobFileError, Mistake
-from batch.jobfile.param_checks import param_complaints
+from batch.errors import Diagnostic, JobFileError
+from batch.jobfile.param_checks import param_problems
 from batch.jobfile.syntax.json_lines import column_of, objects
 from batch.parameters import max_tokens
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
@@ -24,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Container, Iterator, Mapping
     from pathlib import Path
 
-    from batch.diagnostics import MistakeList
+    from batch.diagnostics import DiagnosticList
 
 _CHAT_COMPLETIONS = "/v1/chat/completions"
-_ENDING = "/chat/completions"  # Azure leaves out the version, and others write the whole URL
+_ENDING = "/chat/completions"  # Azure omits the version; others write the whole URL
 _OTHER_CALLS = {
     "/responses": "write `messages` for /v1/chat/completions in place of `input`",
     "/completions": "write `messages` for /v1/chat/completions in place of `prompt`",
@@ -85,17 +84,17 @@ _EXPECTED = {
 
 def job_rows(
     path: Path, system: str | None = None, marks: Container[int] | None = None
-) -> Iterator[JobRow | Mistake | None]:
-    """The rows of the file, lazily; in place of a bad row its mistakes, of which there may be several.
+) -> Iterator[JobRow | Diagnostic | None]:
+    """Yield the rows of the file, lazily; for an invalid row, yield all its errors.
 
-    ``system`` stands before the messages of rows of the job's own form that bring no system message.
-    ``marks`` are the lines that are wanted; ``None`` comes in place of each other.
+    ``system`` is put before the messages of rows of the job's own form that have no system message. ``marks``
+    are the requested lines; ``None`` is yielded for each other.
     """
     for number, line, value in objects(path):
         if marks is not None and number not in marks:
             yield None
             continue
-        if isinstance(value, Mistake):
+        if isinstance(value, Diagnostic):
             yield value
             continue
         row = _Line(str(path), number, line, value)
@@ -113,14 +112,14 @@ class _Line(Struct, frozen=True):
     line: bytes
     value: dict[str, Any]
 
-    def read_own(self, system: str | None) -> JobRow | list[Mistake]:
+    def read_own(self, system: str | None) -> JobRow | list[Diagnostic]:
         try:
             own = msgspec.convert(self.value, _OwnLine)
         except msgspec.ValidationError:
             return self._shape(_OwnLine)
-        mistakes = self._asks(own) + self._params("params", own.params)
-        if mistakes:
-            return mistakes
+        diagnostics = self._asks(own) + self._params("params", own.params)
+        if diagnostics:
+            return diagnostics
         messages = own.messages or [{"role": "user", "content": own.prompt}]
         if own.system is not None:
             system = own.system
@@ -138,81 +137,85 @@ class _Line(Struct, frozen=True):
             images=tuple(own.images),
         )
 
-    def read_batch(self) -> JobRow | list[Mistake]:
+    def read_batch(self) -> JobRow | list[Diagnostic]:
         try:
             batch = msgspec.convert(self.value, _BatchLine)
         except msgspec.ValidationError:
             return self._shape(_BatchLine)
         params = {key: value for key, value in batch.body.items() if key not in _ALWAYS_STREAMED}
         model, messages = params.pop("model", None), params.pop("messages", None)
-        mistakes = self._envelope(batch) + self._messages(messages, "body.messages")
+        diagnostics = self._envelope(batch) + self._messages(messages, "body.messages")
         if not _fits(model, _Name | None):
-            mistakes.append(self._mistake("model", "body.model", _misfit("model", model)))
-        mistakes += self._params("body", params)
-        if mistakes:
-            return mistakes
+            diagnostics.append(self._diagnostic("model", "body.model", _type_problem("model", model)))
+        diagnostics += self._params("body", params)
+        if diagnostics:
+            return diagnostics
         return JobRow(self.number, str(batch.custom_id), model, tuple(messages), params, {}, batch=True)
 
-    def _envelope(self, batch: _BatchLine) -> list[Mistake]:
-        mistakes = []
+    def _envelope(self, batch: _BatchLine) -> list[Diagnostic]:
+        diagnostics = []
         if batch.method.upper() != "POST":
-            mistakes.append(self._mistake("method", "method", "expected `POST`"))
+            diagnostics.append(self._diagnostic("method", "method", "expected `POST`"))
         path = batch.url.partition("?")[0].rstrip("/")
         if not path.endswith(_ENDING):
             other = next((hint for end, hint in _OTHER_CALLS.items() if path.endswith(end)), None)
-            hint = other or "embeddings and other calls are not made"
-            mistakes.append(self._mistake("url", "url", f"expected `{_CHAT_COMPLETIONS}`", hint))
-        return mistakes
+            hint = other or "only chat completions are supported"
+            diagnostics.append(self._diagnostic("url", "url", f"expected `{_CHAT_COMPLETIONS}`", hint))
+        return diagnostics
 
-    def _asks(self, own: _OwnLine) -> list[Mistake]:
+    def _asks(self, own: _OwnLine) -> list[Diagnostic]:
         if own.messages is not None and own.prompt is not None:
-            return [self._mistake("messages", "messages", "stands beside `prompt`", "keep one of them")]
+            return [
+                self._diagnostic(
+                    "messages", "messages", "cannot be combined with `prompt`", "keep one of them"
+                )
+            ]
         if own.messages is not None:
             return self._messages(own.messages, "messages")
         if own.prompt is None:
-            return [self._mistake("", "", "nothing to ask", "write `prompt` or `messages`")]
+            return [self._diagnostic("", "", "no prompt", "write `prompt` or `messages`")]
         return []
 
-    def _messages(self, messages: Any, where: str) -> list[Mistake]:
+    def _messages(self, messages: Any, where: str) -> list[Diagnostic]:
         if not isinstance(messages, list):
-            return [self._mistake("messages", where, f"expected a list of messages, got {kind(messages)}")]
+            return [self._diagnostic("messages", where, f"expected a list of messages, got {kind(messages)}")]
         if not messages:
-            return [self._mistake("messages", where, "must not be empty")]
+            return [self._diagnostic("messages", where, "must not be empty")]
         return [
-            self._mistake("messages", f"{where}[{index}]", what)
+            self._diagnostic("messages", f"{where}[{index}]", what)
             for index, message in enumerate(messages)
-            if (what := _message_complaint(message))
+            if (what := _message_problem(message))
         ]
 
-    def _params(self, where: str, params: Mapping[str, Any]) -> list[Mistake]:
+    def _params(self, where: str, params: Mapping[str, Any]) -> list[Diagnostic]:
         if not params:
             return []
         return [
-            self._mistake(keys[-1], ".".join((where, *keys)), what, hint)
-            for keys, (what, hint) in param_complaints(params)
+            self._diagnostic(keys[-1], ".".join((where, *keys)), what, hint)
+            for keys, (what, hint) in param_problems(params)
         ]
 
-    def _shape(self, form: type[Struct]) -> list[Mistake]:
-        """Every key that does not fit the form; the quick check has only told that there is one."""
+    def _shape(self, form: type[Struct]) -> list[Diagnostic]:
+        """Report every key that does not fit the form; the fast check only finds that there is one."""
         types = get_type_hints(form, include_extras=True)
         missing = [f.name for f in msgspec.structs.fields(form) if f.required and f.name not in self.value]
-        mistakes = [self._mistake("", key, "is missing") for key in missing]
+        diagnostics = [self._diagnostic("", key, "is missing") for key in missing]
         for key, value in self.value.items():
             if key not in types:
                 known = list(types)
                 hint = did_you_mean(key, known) or f"known here: {', '.join(known)}"
-                mistakes.append(self._mistake(key, shown(key), "unknown key", hint))
+                diagnostics.append(self._diagnostic(key, shown(key), "unknown key", hint))
             elif not _fits(value, types[key]):
-                mistakes.append(self._mistake(key, key, _misfit(key, value)))
-        return mistakes
+                diagnostics.append(self._diagnostic(key, key, _type_problem(key, value)))
+        return diagnostics
 
-    def _mistake(self, key: str, where: str, what: str, hint: str = "") -> Mistake:
+    def _diagnostic(self, key: str, where: str, what: str, hint: str = "") -> Diagnostic:
         column = column_of(self.line, key) if key else 1
-        return Mistake(self.path, self.number, column, where, what, hint)
+        return Diagnostic(self.path, self.number, column, where, what, hint)
 
 
-def _message_complaint(message: Any) -> str | None:
-    """What is wrong with a message. One of the assistant may call tools in place of saying anything."""
+def _message_problem(message: Any) -> str | None:
+    """Return what is invalid in a message. One of the assistant may have tool calls instead of content."""
     if not isinstance(message, dict) or not isinstance(message.get("role"), str):
         return _NO_MESSAGE
     if message.get("content") is not None:
@@ -222,7 +225,7 @@ def _message_complaint(message: Any) -> str | None:
     return "`content` is null" if "content" in message else _NO_MESSAGE
 
 
-def _misfit(key: str, value: Any) -> str:
+def _type_problem(key: str, value: Any) -> str:
     if value == "":
         return "must not be empty"
     if key == "model" and isinstance(value, str):
@@ -240,11 +243,11 @@ def _fits(value: Any, form: Any) -> bool:
 
 @dataclass(slots=True)
 class Survey:
-    """What the rows ask for. Each place is that of the first such row.
+    """What the rows request. Each place is that of the first such row.
 
-    ``models`` holds the names that rows bring themselves, ``unnamed`` a row that brings none; ``batch`` is a
-    line of an OpenAI Batch file, ``own`` a row of the job's own form. ``uncapped`` holds, by the models that
-    they name, rows that do not bound their answers.
+    ``models`` holds the names that rows use, ``unnamed`` a row without one; ``batch`` is a line of an OpenAI
+    Batch file, ``own`` a row of the job's own form. ``uncapped`` holds, by model name, rows that do not limit
+    the length of their answers.
     """
 
     models: dict[str, Place] = field(default_factory=dict)
@@ -254,7 +257,7 @@ class Survey:
     uncapped: dict[str | None, Place] = field(default_factory=dict)
 
     def take_in(self, row: JobRow, path: str) -> None:
-        """Note what this row asks for."""
+        """Record what this row requests."""
         if row.model not in self.uncapped and max_tokens(row.params) is None:
             self.uncapped[row.model] = Place(path, row.line, 1)
         if row.model is not None and row.model in self.models and (self.batch if row.batch else self.own):
@@ -270,21 +273,21 @@ class Survey:
             self.own = self.own or place
 
 
-def survey(path: Path, mistakes: MistakeList) -> Survey:
-    """Read all rows once, in memory that does not grow with them.
+def survey(path: Path, diagnostics: DiagnosticList) -> Survey:
+    """Read all rows once, in bounded memory.
 
-    Raises ``JobFileError`` where the file cannot be read: nobody knows whether it is a job file at all.
+    Raises ``JobFileError`` if the file cannot be read: it may not be a job file at all.
     """
     result = Survey()
     seen = 0
     for row in job_rows(path):
         seen += 1
-        if isinstance(row, Mistake):
+        if isinstance(row, Diagnostic):
             if not row.line:
                 raise JobFileError([row])
-            mistakes.append(row)
+            diagnostics.append(row)
         elif row is not None:
             result.take_in(row, str(path))
     if not seen:
-        mistakes.append(Mistake(str(path), 0, 0, "", "has no rows"))
+        diagnostics.append(Diagnostic(str(path), 0, 0, "", "has no rows"))
     return result

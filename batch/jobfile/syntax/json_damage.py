@@ -1,6 +1,6 @@
-"""What went wrong with a whole file of JSON Lines, told from its first line that is not an object.
+"""Recognize what is wrong with a whole file of JSON Lines, from its first line that is not an object.
 
-Such a file is one error with a way out, and not an error for each of its lines.
+Such a file is one error with a fix, and not one error for each of its lines.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ import msgspec
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-_MOST = 2**16
-"""Characters of a line that are looked at closely."""
+_MAX_LENGTH = 2**16
+"""Characters of a line that are examined."""
 
 _STRING = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
 _NOT_NUMBER = re.compile(r"[:,\[]\s*([+-]?(?:NaN|nan|Infinity|Inf|inf))\b")
@@ -27,7 +27,7 @@ _decode = msgspec.json.Decoder().decode
 
 
 class Damage(NamedTuple):
-    """``is_whole``: the file as a whole is not JSON Lines; else each such line is wrong for itself."""
+    """``is_whole``: the file as a whole is not JSON Lines; else each such line is an error of its own."""
 
     what: str
     hint: str
@@ -35,11 +35,11 @@ class Damage(NamedTuple):
 
 
 def damage_of(line: bytes, ahead: Callable[[], bytes] | None) -> Damage | None:
-    """What a line that is not a JSON object stands for, if it is of a known kind.
+    """Return what a line that is not a JSON object is, if it is of a known kind.
 
-    ``ahead`` gives the start of what follows the first line of a file; ``None`` for the lines after it.
+    ``ahead`` returns the start of what follows the first line of a file; ``None`` for later lines.
     """
-    text = line[:_MOST].decode(errors="replace").strip()
+    text = line[:_MAX_LENGTH].decode(errors="replace").strip()
     if ahead is not None and (damage := _whole_file(text, ahead)):
         return damage
     bare = _STRING.sub('""', text)
@@ -52,7 +52,7 @@ def damage_of(line: bytes, ahead: Callable[[], bytes] | None) -> Damage | None:
 
 
 def _surplus(text: str, bare: str, *, is_first: bool) -> Damage | None:
-    """What there is too much of."""
+    """Return what is superfluous in the line."""
     if text.endswith(",") and _is_object(text[:-1]):
         return Damage("a comma after the object", "JSON Lines has one object a line, without commas")
     if is_first and _TRAILING_COMMA.search(bare):
@@ -77,7 +77,7 @@ def _whole_file(text: str, ahead: Callable[[], bytes]) -> Damage | None:
 
 
 def _is_spread(first: str, following: str) -> bool:
-    """Whether a JSON object begins on the first line and ends on a later one."""
+    """Return whether a JSON object begins on the first line and ends on a later one."""
     if first.rstrip() == "{":
         return True
     try:
@@ -86,7 +86,7 @@ def _is_spread(first: str, following: str) -> bool:
         pass
     except RecursionError:
         return False
-    else:  # it ends on its own line
+    else:  # it ends on the same line
         return False
     try:
         return isinstance(json.JSONDecoder().raw_decode(f"{first}\n{following}")[0], dict)
@@ -113,7 +113,7 @@ def _is_object(text: str) -> bool:
 
 
 def _objects_in(text: str) -> int:
-    """How many objects follow each other in a line: none, one, or two and perhaps more."""
+    """Count the objects in a line: none, one, or two and perhaps more."""
     try:
         first, end = json.JSONDecoder().raw_decode(text)
         rest = text[end:].lstrip(" \t\r,")

@@ -1,4 +1,4 @@
-"""JSON Lines, read as a stream: objects, or the mistake that stands in their place."""
+"""Read JSON Lines as a stream: objects, or the error in a line."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self
 import msgspec
 
 from batch.diagnostics import kind, shown
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import MAX_BYTES, open_regular, reason, wide_encoding_by_mark
 from batch.jobfile.syntax.file_kinds import HEAD, foreign
 from batch.jobfile.syntax.json_damage import damage_of
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 _BOM = b"\xef\xbb\xbf"
 _SAMPLE = 2**16
-# Which of the first four bytes are not NUL, where the first two characters are ASCII (RFC 4627, section 3).
+# Which of the first four bytes are not NUL if the first two characters are ASCII (RFC 4627, section 3).
 _BY_NULS = {
     b"\1\0\1\0": "utf-16-le",
     b"\0\1\0\1": "utf-16-be",
@@ -38,41 +38,41 @@ _decode = msgspec.json.Decoder().decode
 
 def objects(
     path: Path, label: str | None = None, *, notes: list[str] | None = None, each: bool = False
-) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
-    """Each line that is not blank: its number from 1, its bytes, and its object or what is wrong with it.
+) -> Iterator[tuple[int, bytes, dict[str, Any] | Diagnostic]]:
+    """Yield each line that is not blank: its number from 1, its bytes, and its object or error.
 
-    ``label`` names the file in mistakes. A file that cannot be read, or is no JSON Lines as a whole, yields
-    one mistake with the number 0 and ends there. So does a file with a line that is wrong as all others
-    probably are, such as one with NaN; with ``each`` that line alone is a mistake.
+    ``label`` names the file in errors. A file that cannot be read, or is not JSON Lines as a whole, yields
+    one error with the number 0 and ends there. So does a file with a line whose error probably repeats in all
+    others, such as NaN; with ``each``, only that line is an error.
 
-    ``notes`` takes what a person should know of the file; with it UTF-16 and lone CRs as line ends are read.
+    ``notes`` receives notices about the file; with it, UTF-16 and CR line ends are accepted.
     """
     name = label or str(path)
     try:
         with open_regular(path) as file:
             head = file.read(_SAMPLE)
             file.seek(0)
-            if (complaint := foreign(head[:HEAD], "jsonl")) is not None:
-                yield 0, b"", Mistake(name, 0, 0, "", *complaint)
+            if (problem := foreign(head[:HEAD], "jsonl")) is not None:
+                yield 0, b"", Diagnostic(name, 0, 0, "", *problem)
                 return
             with _recoded(file, head, notes) as lines:
                 yield from _objects(lines, name, each=each)
     except OSError as error:
-        yield 0, b"", Mistake(name, 0, 0, "", reason(error))
+        yield 0, b"", Diagnostic(name, 0, 0, "", reason(error))
     except UnicodeDecodeError as error:
-        yield 0, b"", Mistake(name, 0, 0, "", f"not {error.encoding.upper()}", "save the file as UTF-8")
+        yield 0, b"", Diagnostic(name, 0, 0, "", f"not {error.encoding.upper()}", "save the file as UTF-8")
 
 
 def _objects(
     file: BinaryIO | _Recoded, name: str, *, each: bool
-) -> Iterator[tuple[int, bytes, dict[str, Any] | Mistake]]:
+) -> Iterator[tuple[int, bytes, dict[str, Any] | Diagnostic]]:
     is_first = True
     for number, line in _lines(file):
         value = _object(line, name, number)
-        if isinstance(value, Mistake) and (
+        if isinstance(value, Diagnostic) and (
             damage := damage_of(line, (lambda: _ahead(file)) if is_first else None)
         ):
-            value = Mistake(name, number, value.column, "", damage.what, damage.hint)
+            value = Diagnostic(name, number, value.column, "", damage.what, damage.hint)
             if damage.is_whole or not each:
                 yield 0, line, value
                 return
@@ -81,7 +81,7 @@ def _objects(
 
 
 def _ahead(file: BinaryIO | _Recoded) -> bytes:
-    """The start of what comes next, which stays there."""
+    """Return the start of what comes next, without consuming it."""
     place = file.tell()
     data = file.read(_SAMPLE)
     file.seek(place)
@@ -104,11 +104,11 @@ class _Recoded:
             self._text.detach()
 
     def readline(self, size: int) -> bytes:
-        """The next line, of at most so many characters."""
+        """Return the next line, of at most so many characters."""
         return self._text.readline(size).encode()
 
     def read(self, size: int) -> bytes:
-        """The next characters."""
+        """Return the next characters."""
         return self._text.read(size).encode()
 
 
@@ -116,16 +116,16 @@ def _recoded(file: BinaryIO, head: bytes, notes: list[str] | None) -> BinaryIO |
     if notes is None:
         return file
     if (encoding := _wide(head)) is not None:
-        notes.append(f"is not UTF-8, and is read as {encoding.upper()[:6]}")
+        notes.append(f"is not UTF-8; it is read as {encoding.upper()[:6]}")
         return _Recoded(file, encoding)
     if b"\r" in head.rstrip() and b"\n" not in head:
-        notes.append("ends its lines with CR, and is read so")
+        notes.append("has CR line ends, which are accepted")
         return _Recoded(file, "utf-8-sig")
     return file
 
 
 def _wide(head: bytes) -> str | None:
-    """The encoding of a file whose characters take two or four bytes: JSON begins with an ASCII one."""
+    """Return the encoding of a file with two or four bytes per character: JSON begins with ASCII."""
     return wide_encoding_by_mark(head) or _BY_NULS.get(bytes(byte != 0 for byte in head[:4]))
 
 
@@ -146,13 +146,17 @@ def _skip_line(file: BinaryIO | _Recoded) -> None:
         pass
 
 
-def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Mistake:
+def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Diagnostic:
     try:
         if len(line) <= MAX_BYTES and not _is_deep(line):
             value = _decode(line)
             if isinstance(value, dict):
-                return value if (key := _repeated(line, value)) is None else _twice(line, path, number, key)
-            return Mistake(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
+                return (
+                    value
+                    if (key := _repeated(line, value)) is None
+                    else _duplicate_key(line, path, number, key)
+                )
+            return Diagnostic(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
     except UnicodeDecodeError as error:
         return _not_utf8(line, path, number, error)
     except msgspec.DecodeError as error:
@@ -162,11 +166,11 @@ def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Mistake:
     what = (
         f"larger than {MAX_BYTES >> 20} MiB" if len(line) > MAX_BYTES else f"nested over {MAX_DEPTH} levels"
     )
-    return Mistake(path, number, 1, "", f"a row {what}")
+    return Diagnostic(path, number, 1, "", f"a row {what}")
 
 
 def _is_deep(line: bytes) -> bool:
-    """Whether the line nests too deep. Counting all brackets first spares ordinary rows the real look."""
+    """Return whether the line is nested too deeply. Counting brackets clears most rows quickly."""
     if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
         return False
     depth = 0
@@ -178,10 +182,10 @@ def _is_deep(line: bytes) -> bool:
 
 
 def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
-    """A key that one of the line's objects has twice, of which only the last would count.
+    """Return a key that one of the line's objects has twice; a decoder would keep only the last value.
 
-    Every key is followed by a colon. So most rows are cleared by counting, and only those whose texts hold
-    what looks like the end of a key are looked at twice.
+    Every key is followed by a colon. So counting clears most rows, and only those whose texts contain what
+    looks like the end of a key are decoded twice.
     """
     ends = line.count(b":")
     if ends == len(value):
@@ -203,7 +207,7 @@ def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
 
 
 def _keys(value: Any) -> int:
-    """The keys of all objects in a value."""
+    """Yield the keys of all objects in a value."""
     keys, parts = (len(value), value.values()) if isinstance(value, dict) else (0, value)
     for part in parts:
         if isinstance(part, _CONTAINERS):
@@ -211,15 +215,15 @@ def _keys(value: Any) -> int:
     return keys
 
 
-def _twice(line: bytes, path: str, number: int, key: str) -> Mistake:
+def _duplicate_key(line: bytes, path: str, number: int, key: str) -> Diagnostic:
     first = line.find(encoded := msgspec.json.encode(key))
     at = line.find(encoded, first + 1)
     column = len(line[:at].decode(errors="replace")) + 1 if 0 <= first < at else 1
-    return Mistake(path, number, column, shown(key), "written twice", "leave one of them out")
+    return Diagnostic(path, number, column, shown(key), "duplicate key", "leave one of them out")
 
 
-def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Mistake:
-    # The error counts from the start of a string inside the line, so the line is decoded once more.
+def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Diagnostic:
+    # The error's offset is that of a string inside the line, so decode the line once more.
     try:
         line.decode()
         column = 1
@@ -227,22 +231,22 @@ def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) ->
         column = len(line[: whole.start].decode(errors="replace")) + 1
     hint = "save the file as UTF-8"
     if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
-        return Mistake(path, number, 1, "", f"is in {encoding.upper()}", hint)
-    return Mistake(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
+        return Diagnostic(path, number, 1, "", f"is in {encoding.upper()}", hint)
+    return Diagnostic(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
 
 
-def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Mistake:
+def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Diagnostic:
     if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
-        return Mistake(path, number, 1, "", f"is in {encoding.upper()}", "save the file as UTF-8")
+        return Diagnostic(path, number, 1, "", f"is in {encoding.upper()}", "save the file as UTF-8")
     text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
     if text == "Input data was truncated":
         if _is_json(line):
-            text = "half of a surrogate pair"  # msgspec has only one word for both
+            text = "an unpaired surrogate"  # msgspec uses one message for both
         end = len(line.decode(errors="replace").rstrip()) + 1
-        return Mistake(path, number, end, "", _said(text))
+        return Diagnostic(path, number, end, "", _message(text))
     at = _BYTE.search(text)
     column = len(line[: int(at[1])].decode(errors="replace")) + 1 if at else 1
-    return Mistake(path, number, column, "", _said(_BYTE.sub("", text)))
+    return Diagnostic(path, number, column, "", _message(_BYTE.sub("", text)))
 
 
 def _is_json(line: bytes) -> bool:
@@ -253,11 +257,11 @@ def _is_json(line: bytes) -> bool:
     return True
 
 
-def _said(text: str) -> str:
+def _message(text: str) -> str:
     return f"not JSON: {text[:1].lower()}{text[1:]}"
 
 
 def column_of(line: bytes, key: str) -> int:
-    """The column of a key in a line, from 1; 1 where it is not written plainly."""
+    """Return the column of a key in a line, from 1; 1 if it is not written plainly."""
     at = line.find(msgspec.json.encode(key))
     return len(line[:at].decode(errors="replace")) + 1 if at >= 0 else 1

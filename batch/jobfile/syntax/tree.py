@@ -1,7 +1,7 @@
 """Plain trees with the places of their values, from YAML, from a mapping in memory, and from flags.
 
-YAML is read with the resolvers of YAML 1.2's core schema, but for one thing that people mean otherwise:
-digits that start with a zero are text. So ``no``, ``014``, ``1:30`` and dates stay what was written.
+YAML is read with the resolvers of YAML 1.2's core schema, with one exception: digits with a leading zero are
+text. So ``no``, ``014``, ``1:30`` and dates keep their written form.
 """
 
 from __future__ import annotations
@@ -16,26 +16,26 @@ from typing import Any
 import yaml
 
 from batch.diagnostics import At, Findings, Place, Places, dotted, kind, shown
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 from batch.files import is_unicode
-from batch.jobfile.syntax.yaml_guard import MAX_DEPTH, judge, syntax_mistake
+from batch.jobfile.syntax.yaml_guard import MAX_DEPTH, check_events, syntax_diagnostic
 
 _MAX_DIGITS = 40
 _MAX_VALUES = 2_000_000
-"""Values of a mapping in memory, each as often as it stands there: a few seconds' worth."""
+"""Maximum number of values of a mapping in memory, counted at each occurrence: a few seconds' work."""
 _PREFIX = "tag:yaml.org,2002:"
 
 
 @dataclass(slots=True)
 class Tree:
-    """A mapping of plain values. ``trusted`` names those that came as a ``Path`` from the caller."""
+    """A mapping of plain values. ``trusted`` are the places of values that the caller passed as ``Path``."""
 
     value: dict[str, Any]
     places: Places
     trusted: set[At] = field(default_factory=set)
 
     def at(self, at: At) -> Any:
-        """The value that is written there. Raises ``LookupError`` where there is none."""
+        """Return the value at the path. Raises ``LookupError`` if there is none."""
         value: Any = self.value
         for step in at:
             value = value[step]
@@ -60,26 +60,24 @@ for _name, _pattern, _first in (
 
 
 def from_yaml(text: str, path: str) -> Tree:
-    """The tree of a YAML text. Raises ``JobFileError`` with all that is wrong with the YAML itself."""
-    judge(text, path)
+    """Return the tree of a YAML text. Raises ``JobFileError`` with all errors in the YAML itself."""
+    check_events(text, path)
     try:
         node = yaml.compose(text, Loader=_CoreLoader)
     except yaml.YAMLError as error:
-        raise JobFileError([syntax_mistake(error, path)]) from None
+        raise JobFileError([syntax_diagnostic(error, path)]) from None
     if node is None:
-        raise JobFileError(
-            [Mistake(path, 0, 0, "", "is empty", "`promptjobs init` writes one to start from")]
-        )
+        raise JobFileError([Diagnostic(path, 0, 0, "", "is empty", "`promptjobs init` creates one")])
     builder = _Builder(path)
     value = builder.build(node, ())
     builder.findings.raise_if_any()
     if not isinstance(value, dict):
-        raise JobFileError([Mistake(path, 1, 1, "", f"expected keys and values, got {kind(value)}")])
+        raise JobFileError([Diagnostic(path, 1, 1, "", f"expected keys and values, got {kind(value)}")])
     return Tree(value, builder.places)
 
 
 class _Builder:
-    """Turns nodes into plain values, and remembers where each stood."""
+    """Converts nodes to plain values, and records their places."""
 
     def __init__(self, path: str) -> None:
         self.places = Places(Place(path, 1, 1))
@@ -124,7 +122,7 @@ class _Builder:
             return key
         first = self.places.keys[*at, key].line
         self.findings.at_place(
-            self._place(node), dotted((*at, key)), f"written twice; the first is on line {first}"
+            self._place(node), dotted((*at, key)), f"duplicate key; the first is on line {first}"
         )
         return None
 
@@ -137,7 +135,7 @@ class _Builder:
         return None
 
     def _merge(self, result: dict[str, Any], node: Any, at: At) -> None:
-        """Add the keys of ``<<``, as YAML 1.1 has it: those already there win."""
+        """Add the keys of ``<<``, as in YAML 1.1: existing keys take precedence."""
         sources = node.value if isinstance(node, yaml.SequenceNode) else [node]
         for source in sources:
             if not isinstance(source, yaml.MappingNode):
@@ -156,7 +154,7 @@ def _is_known(key: Any, known: dict[str, Any]) -> bool:
 
 
 def scalar(tag: str, text: str) -> Any:
-    """The value of a scalar. Raises ``ValueError`` where JSON has no such number or the tag does not fit."""
+    """Return the value of a scalar. Raises ``ValueError`` for an invalid tag or number."""
     match tag:
         case "null":
             return None
@@ -167,7 +165,7 @@ def scalar(tag: str, text: str) -> Any:
         case "str":
             return text
         case "int" | "float":
-            raise ValueError("a number longer than anything counts")
+            raise ValueError("a number with too many digits")
     raise ValueError("the tag does not fit the value")
 
 
@@ -182,10 +180,10 @@ def _number(tag: str, text: str) -> int | float:
 
 
 def from_mapping(job: Mapping[str, object], label: str) -> Tree:
-    """The tree of a mapping in memory. Raises ``JobFileError`` for values that a job file could not hold."""
+    """Return the tree of a mapping in memory. Raises ``JobFileError`` for values that YAML cannot hold."""
     if _is_endless(job):
-        hint = "rows belong into a JSONL file"
-        raise JobFileError([Mistake(label, 0, 0, "", f"more than {_MAX_VALUES} values", hint)])
+        hint = "put rows into a JSONL file"
+        raise JobFileError([Diagnostic(label, 0, 0, "", f"more than {_MAX_VALUES} values", hint)])
     tree = Tree({}, Places(Place(label)))
     findings = Findings(tree.places)
     value = _plain(job, (), tree, findings)
@@ -195,7 +193,7 @@ def from_mapping(job: Mapping[str, object], label: str) -> Tree:
 
 
 def _is_endless(job: Mapping[str, object]) -> bool:
-    """Whether there is more in a mapping than anyone means: lists that hold each other twice are a bomb."""
+    """Return whether a mapping has too many values: nested references grow exponentially."""
     count = 0
     levels: list[Iterator[object]] = [iter(job.values())]
     while levels:
@@ -208,13 +206,13 @@ def _is_endless(job: Mapping[str, object]) -> bool:
                 break
         else:
             levels.pop()
-        if len(levels) > MAX_DEPTH:  # which is named with its place
+        if len(levels) > MAX_DEPTH:  # the error is reported with its place
             levels.pop()
     return False
 
 
 def put(tree: Tree, key: str, value: object, findings: Findings, flag: str | None = None) -> None:
-    """Set a dotted key, as ``flag`` does; a mistake in it is later reported under the flag's name."""
+    """Set a dotted key, as ``flag`` does; later errors in it name the flag."""
     at = tuple(key.split("."))
     place = Place(flag or f"--set {shown(key)}")
     holder = tree.value
@@ -232,7 +230,7 @@ def put(tree: Tree, key: str, value: object, findings: Findings, flag: str | Non
 
 
 def drop(tree: Tree, key: str) -> None:
-    """Take out a key that a flag stands in for."""
+    """Remove a key that a flag replaces."""
     tree.value.pop(key, None)
 
 
@@ -250,7 +248,7 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     elif isinstance(value, str):
         if is_unicode(value):
             return value
-        findings.at_value(at, "text with half of a surrogate pair")
+        findings.at_value(at, "text with an unpaired surrogate")
     elif isinstance(value, Path):
         tree.trusted.add(at)
         return str(value)
@@ -261,7 +259,7 @@ def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
     elif isinstance(value, float):
         findings.at_value(at, "not a finite number")
     else:
-        findings.at_value(at, f"{type(value).__name__} has no place in a job")
+        findings.at_value(at, f"{type(value).__name__} is not allowed in a job")
     return None
 
 

@@ -1,7 +1,7 @@
-"""A job file's YAML judged as a stream of events, before anything is built from it.
+"""Check a job file's YAML as a stream of events, before anything is built from it.
 
-What is refused here would cost time or memory out of proportion (depth, aliases that explode) or build
-objects (tags); what passes can be composed safely.
+It rejects what would cost too much time or memory (depth, exponential aliases) or create objects (tags). The
+rest can be composed safely.
 """
 
 from __future__ import annotations
@@ -11,13 +11,13 @@ from typing import Any
 
 import yaml
 
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 
 MAX_DEPTH = 100
 MAX_NODES = 200_000
-"""Values in a job file, aliases written out."""
+"""Maximum number of values in a job file, with aliases expanded."""
 MAX_CHARACTERS = 64 * 2**20
-"""Text in a job file, aliases written out."""
+"""Maximum number of characters in a job file, with aliases expanded."""
 
 _CORE_TAGS = frozenset(
     {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
@@ -33,12 +33,12 @@ _HINTS = {
 
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
-"""A limit of newer ones, which read on a bit before they tell of the first levels."""
+"""The limit of newer libyaml versions, which read ahead before they report the first levels."""
 
 
 @dataclass(slots=True)
 class _Size:
-    """What a node amounts to with its aliases written out."""
+    """The size of a node with its aliases expanded."""
 
     anchor: str | None = None
     nodes: int = 1
@@ -51,22 +51,22 @@ class _Size:
         self.height = max(self.height, child.height + 1)
 
 
-def judge(text: str, path: str) -> None:
-    """Raise ``JobFileError`` where the text is not YAML or not safe to compose."""
-    judge_of_file = _Judge(path)
+def check_events(text: str, path: str) -> None:
+    """Raise ``JobFileError`` if the text is not YAML or not safe to compose."""
+    guard = _Guard(path)
     try:
         for event in yaml.parse(text, Loader=yaml.CBaseLoader):
-            judge_of_file.see(event)
+            guard.see(event)
     except yaml.YAMLError as error:
-        judge_of_file.mistakes.append(syntax_mistake(error, path))
-    except _GiveUp as end:
-        judge_of_file.mistakes.append(end.mistake)
-    if judge_of_file.mistakes:
-        raise JobFileError(judge_of_file.mistakes)
+        guard.diagnostics.append(syntax_diagnostic(error, path))
+    except _StopParsing as end:
+        guard.diagnostics.append(end.diagnostic)
+    if guard.diagnostics:
+        raise JobFileError(guard.diagnostics)
 
 
-def syntax_mistake(error: yaml.YAMLError, path: str) -> Mistake:
-    """The parser's complaint as a mistake with its line."""
+def syntax_diagnostic(error: yaml.YAMLError, path: str) -> Diagnostic:
+    """Return the parser's error with its line."""
     problem = getattr(error, "problem", None) or "not YAML"
     mark = getattr(error, "problem_mark", None)
     context = getattr(error, "context", None)
@@ -77,19 +77,19 @@ def syntax_mistake(error: yaml.YAMLError, path: str) -> Mistake:
     if problem == _TOO_DEEP_FOR_LIBYAML:
         what = _TOO_DEEP
     line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    return Mistake(path, line, column, "", what, _HINTS.get(problem, ""))
+    return Diagnostic(path, line, column, "", what, _HINTS.get(problem, ""))
 
 
-class _GiveUp(Exception):  # noqa: N818 - a signal between two functions of this file
-    def __init__(self, mistake: Mistake) -> None:
-        self.mistake = mistake
+class _StopParsing(Exception):  # noqa: N818 - a signal between two functions of this file
+    def __init__(self, diagnostic: Diagnostic) -> None:
+        self.diagnostic = diagnostic
 
 
-class _Judge:
-    """Follows the events with a stack of the nodes that are open."""
+class _Guard:
+    """Follows the events with a stack of the open nodes."""
 
     def __init__(self, path: str) -> None:
-        self.mistakes: list[Mistake] = []
+        self.diagnostics: list[Diagnostic] = []
         self._path = path
         self._documents = 0
         self._nodes = 0
@@ -137,9 +137,9 @@ class _Judge:
         self._nodes += nodes
         self._characters += characters
         if self._nodes > MAX_NODES:
-            raise self._end(mark, f"more than {MAX_NODES} values", "rows belong into a JSONL file")
+            raise self._end(mark, f"more than {MAX_NODES} values", "put rows into a JSONL file")
         if self._characters > MAX_CHARACTERS:
-            raise self._end(mark, "aliases that grow beyond all measure")
+            raise self._end(mark, "aliases that expand to too many values")
 
     def _check_depth(self, depth: int, mark: Any) -> None:
         if depth > MAX_DEPTH:
@@ -147,11 +147,11 @@ class _Judge:
 
     def _check_tag(self, event: Any) -> None:
         if event.tag is not None and event.tag not in _CORE_TAGS:
-            what = f"the tag {event.tag[:80]!r} has no meaning here"
-            self.mistakes.append(self._mistake(event.start_mark, what, "leave it out"))
+            what = f"the tag {event.tag[:80]!r} is not supported"
+            self.diagnostics.append(self._diagnostic(event.start_mark, what, "leave it out"))
 
-    def _mistake(self, mark: Any, what: str, hint: str = "") -> Mistake:
-        return Mistake(self._path, mark.line + 1, mark.column + 1, "", what, hint)
+    def _diagnostic(self, mark: Any, what: str, hint: str = "") -> Diagnostic:
+        return Diagnostic(self._path, mark.line + 1, mark.column + 1, "", what, hint)
 
-    def _end(self, mark: Any, what: str, hint: str = "") -> _GiveUp:
-        return _GiveUp(self._mistake(mark, what, hint))
+    def _end(self, mark: Any, what: str, hint: str = "") -> _StopParsing:
+        return _StopParsing(self._diagnostic(mark, what, hint))

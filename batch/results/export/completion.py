@@ -1,4 +1,4 @@
-"""``{"prompt", "completion"}``: two texts."""
+"""Export as ``{"prompt", "completion"}``: two texts."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ NEEDS_MESSAGES = True
 
 
 def row(result: Result, messages: Messages) -> JSONObject:
-    """The messages, joined by empty lines, and the answer. Raises ``NotTextError``."""
+    """Return the messages, joined by empty lines, and the answer. Raises ``NotTextError``."""
     return {"prompt": "\n\n".join(map(text, messages)), "completion": answer_of(result)}
 
 
 def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
-    """Take results with the messages that they answer."""
+    """Yield a function that writes one result with its request messages."""
     return json_lines(stream, row)

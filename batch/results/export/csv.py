@@ -1,4 +1,4 @@
-"""Results as a CSV file (RFC 4180, UTF-8) with a header, in which no cell starts a formula."""
+"""Export as a CSV file (RFC 4180, UTF-8) with a header; no cell starts a formula."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
 
 @contextmanager
 def writer(stream: BinaryIO) -> Iterator[Write]:
-    """Take results one by one, each of them a row below the header."""
+    """Yield a function that writes one result as a row; write the header first."""
 
     def write(result: Result, messages: Messages) -> None:  # noqa: ARG001 - a table has no conversations
         stream.write(_csv_line(row(result).values()))
@@ -41,7 +41,7 @@ def _csv_line(cells: Iterable[object]) -> bytes:
 
 
 def _harmless(cell: str) -> str:
-    """A cell that no spreadsheet takes for a formula: where it would start one, after an apostrophe."""
+    """Return the cell, with a leading apostrophe if a spreadsheet would take it for a formula."""
     if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
         return "'" + cell
     return cell

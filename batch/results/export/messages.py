@@ -1,4 +1,4 @@
-"""``{"messages": […]}``: the conversation and its answer, as fine-tuning takes it."""
+"""Export as ``{"messages": […]}``: the conversation with its answer, the format for fine-tuning."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ NEEDS_MESSAGES = True
 
 
 def row(result: Result, messages: Messages) -> JSONObject:
-    """The conversation. Raises ``NotTextError`` where the answer has neither text nor a call of a tool."""
+    """Return the conversation. Raises ``NotTextError`` if the answer has neither text nor a tool call."""
     if result.tool_calls:
         answer = {"role": "assistant", "content": result.text or None, "tool_calls": result.tool_calls}
     else:
@@ -26,5 +26,5 @@ def row(result: Result, messages: Messages) -> JSONObject:
 
 
 def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
-    """Take results with the messages that they answer."""
+    """Yield a function that writes one result with its request messages."""
     return json_lines(stream, row)

@@ -1,4 +1,4 @@
-"""The lines of an OpenAI Batch output file."""
+"""Export as the lines of an OpenAI Batch output file."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from batch.results.export.json_rows import json_lines
-from batch.results.export.table import told
+from batch.results.export.table import reported
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
@@ -19,7 +19,7 @@ NEEDS_MESSAGES = False
 
 
 def row(result: Result, messages: Messages = ()) -> JSONObject:  # noqa: ARG001 - the format has only answers
-    """One line of an OpenAI Batch output file: a ``chat.completion``, or the error.
+    """Return one line: a ``chat.completion`` or an error.
 
     ``error`` is for requests that no HTTP response answered; another has its error in ``response``.
     The finish reason is the server's own, ``null`` where it has sent none.
@@ -68,7 +68,7 @@ def _chat_completion(result: Result) -> JSONObject:
 
 
 def _usage(usage: Usage | None) -> JSONObject | None:
-    """The counts, where there are both: the format has no place for half of them."""
+    """Return the counts if both exist, else ``None``: the format requires both."""
     if usage is None or usage.prompt_tokens is None or usage.completion_tokens is None:
         return None
     prompt, answer = usage.prompt_tokens, usage.completion_tokens
@@ -77,11 +77,11 @@ def _usage(usage: Usage | None) -> JSONObject | None:
         "prompt_tokens": prompt,
         "completion_tokens": answer,
         "total_tokens": total,
-        "prompt_tokens_details": {"cached_tokens": told(usage.cached_tokens)},
-        "completion_tokens_details": {"reasoning_tokens": told(usage.reasoning_tokens)},
+        "prompt_tokens_details": {"cached_tokens": reported(usage.cached_tokens)},
+        "completion_tokens_details": {"reasoning_tokens": reported(usage.reasoning_tokens)},
     }
 
 
 def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
-    """Take results with the messages that they answer."""
+    """Yield a function that writes one result with its request messages."""
     return json_lines(stream, row)

@@ -1,4 +1,4 @@
-"""What a format of exports is: how results are written as a data set or a table.
+"""The interface of an export format: how results are written as a data set or a table.
 
 A format is a module that has the members of ``ExportFormat``, and one line in ``registry``.
 """
@@ -14,14 +14,14 @@ if TYPE_CHECKING:
     from batch.records import Result
 
 Messages: TypeAlias = Sequence[Mapping[str, Any]]
-"""The chat messages that a result is the answer to."""
+"""The chat messages of the request that a result answers."""
 
 Write: TypeAlias = "Callable[[Result, Messages], None]"
 """Writes one result with its messages."""
 
 
 class NotTextError(ValueError):
-    """A message that is not text alone, or no text at all: the format has no place for it."""
+    """A message has other content than text, or no text: the format cannot represent it."""
 
 
 class ExportFormat(Protocol):
@@ -33,7 +33,7 @@ class ExportFormat(Protocol):
 
     @property
     def NEEDS_MESSAGES(self) -> bool:  # noqa: N802
-        """Whether rows hold what was asked, too. Such a format takes no failed results."""
+        """Whether rows also contain the request messages. Such a format skips failed results."""
 
     def writer(self, stream: BinaryIO) -> AbstractContextManager[Write]:
         """Return what writes results to the stream, one at a time. At its end the file is whole.

@@ -1,4 +1,4 @@
-"""``{"conversations": [{"from", "value"}]}``: a conversation as ShareGPT names who speaks."""
+"""Export as ``{"conversations": [{"from", "value"}]}``, with ShareGPT's names of the roles."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _ROLES = {"system": "system", "developer": "system", "user": "human", "assistant
 
 
 def row(result: Result, messages: Messages) -> JSONObject:
-    """The conversation. Raises ``NotTextError``."""
+    """Return the conversation. Raises ``NotTextError``."""
     turns = [{"from": _ROLES.get(str(m["role"]), str(m["role"])), "value": text(m)} for m in messages]
     return {"conversations": [*turns, {"from": "gpt", "value": answer_of(result)}]}
 
 
 def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
-    """Take results with the messages that they answer."""
+    """Yield a function that writes one result with its request messages."""
     return json_lines(stream, row)

@@ -12,7 +12,7 @@ from batch.records import Usage
 if TYPE_CHECKING:
     from batch.records import Result
 
-Told = TypeVar("Told")
+Value = TypeVar("Value")
 
 COLUMNS: dict[str, str] = {
     "id": "string",
@@ -73,14 +73,14 @@ def row(result: Result) -> dict[str, Any]:
         "completed_at": result.completed_at,
         "metadata": _json(result.metadata or None),
         "fingerprint": result.fingerprint,
-        "cached_tokens": told(usage.cached_tokens),
-        "cache_write_tokens": told(usage.cache_write_tokens),
-        "reasoning_tokens": told(usage.reasoning_tokens),
-        "cost_source": told(result.cost_source),
+        "cached_tokens": reported(usage.cached_tokens),
+        "cache_write_tokens": reported(usage.cache_write_tokens),
+        "reasoning_tokens": reported(usage.reasoning_tokens),
+        "cost_source": reported(result.cost_source),
     }
 
 
-def told(value: Told | UnsetType) -> Told | None:
+def reported(value: Value | UnsetType) -> Value | None:
     """Return the value of an optional field, ``None`` if the line does not have it."""
     return None if isinstance(value, UnsetType) else value
 

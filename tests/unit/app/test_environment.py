@@ -119,8 +119,8 @@ def test_through_tls_a_proxy_reads_nothing(environment: Environment) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("MISSING", "MISSING is named but not set"),
-        ("BLANK", "BLANK is named but not set"),
+        ("MISSING", "MISSING is not set"),
+        ("BLANK", "BLANK is not set"),
         ("TWO_LINES", "TWO_LINES holds a line break or a control character"),
         ("HALF", "HALF holds a line break or a control character"),
     ],
@@ -182,13 +182,13 @@ def test_a_variable_may_be_a_part_of_an_address_that_is_trusted_for_it(environme
 @pytest.mark.parametrize(
     ("reference", "said"),
     [
-        ("${FTP_URL}", "'${FTP_URL}' is no http or https URL once its variables are filled in"),
-        ("${OPENAI_API_KEY}", "is no http or https URL once"),
+        ("${FTP_URL}", "'${FTP_URL}' is not an http or https URL after its variables are expanded"),
+        ("${OPENAI_API_KEY}", "is not an http or https URL after"),
         ("${TWO_LINES}", "holds a line break"),
-        ("${URL_WITH_HASH}", "has a `#` in it"),
-        ("${MISSING}", "MISSING is named but not set"),
-        ("https://llm.example.org:${HOST}", "is no http or https URL once"),
-        ("http://me:secret-${PORT}@${MISSING}", "MISSING is named but not set"),
+        ("${URL_WITH_HASH}", "contains `#`"),
+        ("${MISSING}", "MISSING is not set"),
+        ("https://llm.example.org:${HOST}", "is not an http or https URL after"),
+        ("http://me:secret-${PORT}@${MISSING}", "MISSING is not set"),
     ],
 )
 def test_an_address_is_judged_once_it_is_filled_in(
@@ -210,7 +210,7 @@ def test_a_query_of_an_address_is_kept_and_its_keys_are_secrets(environment: Env
 @pytest.mark.parametrize(
     ("where", "reference", "said"),
     [
-        ("proxy", "${URL_WITH_QUERY}", "has a `?` in it once"),
+        ("proxy", "${URL_WITH_QUERY}", "contains `?` after"),
         ("base_url", "${URL_OF_A_CALL}", "ends in /chat/completions, which the client adds; leave it out"),
     ],
 )
@@ -229,9 +229,9 @@ def test_the_default_address_is_the_providers_own(environment: Environment) -> N
 
 
 @pytest.mark.parametrize("name", ["Host", "host", "Content-Length", "transfer-encoding", "Connection"])
-def test_no_header_says_that_a_request_is_for_somebody_else(tmp_path: Path, name: str) -> None:
+def test_no_header_names_another_host(tmp_path: Path, name: str) -> None:
     job = {"provider": "openai", "base_url": OPENAI, "model": "m", "prompt": "hello"}
-    with pytest.raises(JobFileError, match="belongs to the connection"):
+    with pytest.raises(JobFileError, match="is set by the client"):
         load_mapping({**job, "headers": {name: "evil.example"}}, tmp_path)
 
 
@@ -317,7 +317,7 @@ def test_a_key_file_stays_inside_the_jobs_root(tmp_path: Path, written: str) -> 
     (tmp_path / "llm.key").write_text(SECRET)
     (folder / "link.key").symlink_to(tmp_path / "llm.key")
     job = {"provider": "openai", "base_url": HERE, "api_key_file": written, "model": "m", "prompt": "hello"}
-    with pytest.raises(JobFileError, match="leads out of"):
+    with pytest.raises(JobFileError, match="is outside"):
         load_mapping(job, folder)
 
 

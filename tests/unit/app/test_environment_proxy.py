@@ -119,20 +119,20 @@ def test_a_proxy_that_is_trusted_for_one_key_reads_no_other(tmp_path: Path) -> N
         address("http://api.example/v1", environment, api_key_env="MY_KEY")
 
 
-def test_a_proxy_s_password_is_a_secret_and_is_not_told(tmp_path: Path) -> None:
+def test_a_proxy_s_password_is_a_secret_and_is_not_printed(tmp_path: Path) -> None:
     environment = Environment({"HTTPS_PROXY": "http://me:pw-7163-and-more@proxy.example:3128"}, tmp_path)
     found = address("https://api.example/v1", environment)
     assert found.credentials.secrets == ("pw-7163-and-more",)
-    assert found.remarks == [f"requests to https://api.example go through the proxy {PROXY} (HTTPS_PROXY)"]
+    assert found.notices == [f"requests to https://api.example go through the proxy {PROXY} (HTTPS_PROXY)"]
 
 
-def test_what_fills_in_a_host_is_told_neither_in_a_remark_nor_in_a_refusal(tmp_path: Path) -> None:
+def test_the_value_of_a_variable_in_a_host_is_in_neither_a_notice_nor_an_error(tmp_path: Path) -> None:
     host = "a-host-of-my-own.example"
     variables = {"HOST": host, "HTTPS_PROXY": PROXY, "HTTP_PROXY": PROXY}
     environment = Environment(variables, tmp_path)
     for scheme in ("http", "https"):
         trust.record(environment.trust_store, "HOST", f"{scheme}://{host}")
-    assert host not in str(address("https://${HOST}/v1", environment).remarks)
+    assert host not in str(address("https://${HOST}/v1", environment).notices)
     with pytest.raises(UntrustedKeyError, match="HTTP_PROXY sends requests for") as caught:
         address("http://${HOST}/v1", environment)
     assert host not in str(caught.value)
@@ -140,7 +140,7 @@ def test_what_fills_in_a_host_is_told_neither_in_a_remark_nor_in_a_refusal(tmp_p
 
 @pytest.mark.parametrize("value", ["socks5://proxy.example:1080", "http://", "proxy example"])
 def test_a_variable_without_an_address_is_named(value: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match=r"'\$\{HTTPS_PROXY\}' is no http or https URL") as caught:
+    with pytest.raises(UsageError, match=r"'\$\{HTTPS_PROXY\}' is not an http or https URL") as caught:
         address("https://api.example/v1", Environment({"HTTPS_PROXY": value}, tmp_path))
     assert value not in str(caught.value)
 
@@ -167,9 +167,7 @@ def test_null_turns_it_off_and_a_job_s_own_goes_first(
     assert Address(model, Environment(BOTH, tmp_path)).proxy == proxy
 
 
-async def test_a_run_goes_through_it_says_so_once_and_reads_no_netrc(
-    promptjobs: Command, tmp_path: Path
-) -> None:
+async def test_a_run_uses_it_reports_it_once_and_reads_no_netrc(promptjobs: Command, tmp_path: Path) -> None:
     CA.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
     async with FaultServer(GOOD, tls=serving_tls()) as server, proxy_to(server.url) as proxy:
         (promptjobs.folder / "home" / ".netrc").write_text(
@@ -246,7 +244,7 @@ async def test_validate_names_the_proxies_in_use(
     usual = {"provider": "openai", "base_url": "https://api.example/v1", "model": "m", "prompt": "hi"}
     (promptjobs.folder / "job.yaml").write_text(json.dumps(usual | job))
     ended = await promptjobs("validate", "job.yaml", env=env)
-    assert (ended.code, ended.stderr.split("job.yaml: no mistakes")[0]) == (0, said)
+    assert (ended.code, ended.stderr.split("job.yaml: no errors")[0]) == (0, said)
 
 
 async def test_validate_says_that_others_can_read_a_key_file_and_passes_over_one_that_is_not_there(

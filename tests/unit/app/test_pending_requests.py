@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.app.run.pending_requests import SLICE, Allowance
-from batch.app.run.plan import Plan, draw_up
+from batch.app.run.plan import Plan, make_plan
 from batch.inputs.bitset import Bitset
 from batch.inputs.render import PromptTemplate
 from batch.records import Known
@@ -59,7 +59,7 @@ def jsonl_job(folder: Path, rows: Sequence[dict[str, str]]) -> JobSource:
 
 def planned(job: JobSource, pending: Collection[str]) -> tuple[Plan, Output]:
     output = Output(job, pending)
-    return draw_up(job, output.known), output
+    return make_plan(job, output.known), output
 
 
 def cursor(job: JobSource, target: str, pending: Collection[str]) -> Iterator[Request | None]:

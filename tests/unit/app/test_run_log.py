@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from batch.app.run.event_log_reporter import MOST, PERIOD, RunLog
+from batch.app.run.run_log import MAX_LINES_OF_A_KIND, PERIOD, RunLog
 from batch.events import AttemptFailed, Event, Level, Notice, ResultsDurable, RunStarted, Tick
 from batch.records import Failure, Request
 from tests.support.results_support import failed, succeeded
@@ -37,7 +37,7 @@ def book() -> Book:
 REQUEST = Request("row-1", "0" * 32, "llama", "llama", ())
 
 
-def test_each_trouble_is_told_as_it_happens(book: Book) -> None:
+def test_each_failure_is_logged_as_it_happens(book: Book) -> None:
     book.observe(AttemptFailed(REQUEST, Failure("http_503", "overloaded"), 1.25))
     book.observe(AttemptFailed(REQUEST, Failure("http_400", "no"), None))
     book.observe(ResultsDurable([failed("row-1", "http_400", message="no", retryable=False)]))
@@ -45,7 +45,7 @@ def test_each_trouble_is_told_as_it_happens(book: Book) -> None:
     book.observe(Notice("the last line was torn"))
     book.observe(Notice("llama is parked for 10 s", Level.INFO))
     assert book.lines == [
-        ("retry", "row-1: http_503: overloaded; again in 1.2 s"),
+        ("retry", "row-1: http_503: overloaded; retry in 1.2 s"),
         ("failed", "row-1: http_400: no"),
         ("failed", "row-2: http_500: Internal error; the next run sends it again"),
         ("notice", "the last line was torn"),
@@ -62,29 +62,29 @@ def test_successes_are_only_counted_and_once_a_minute(book: Book) -> None:
     book.now = PERIOD
     book.observe(Tick(None))
     book.observe(Tick(None))
-    assert book.lines == [("counts", "since the last: succeeded 1000")]
+    assert book.lines == [("counts", "since the last line: succeeded 1000")]
 
 
-def test_a_storm_is_told_at_its_beginning_and_then_counted(book: Book) -> None:
+def test_many_failures_are_logged_at_first_and_then_counted(book: Book) -> None:
     for _ in range(5000):
         book.observe(AttemptFailed(REQUEST, Failure("http_429", "slow down"), 1.0))
         book.observe(AttemptFailed(REQUEST, Failure("truncated", "cut"), 1.0))
-    assert len(book.lines) == 2 * MOST
+    assert len(book.lines) == 2 * MAX_LINES_OF_A_KIND
     book.now = PERIOD
     book.observe(Tick(None))
-    counts = "since the last: succeeded 0, retry http_429 5000, retry truncated 5000"
+    counts = "since the last line: succeeded 0, retry http_429 5000, retry truncated 5000"
     assert book.lines[-1] == ("counts", counts)
     book.observe(AttemptFailed(REQUEST, Failure("http_429", "slow down"), 1.0))
     assert book.lines[-1][0] == "retry"
 
 
-def test_nothing_is_said_of_a_quiet_minute(book: Book) -> None:
+def test_nothing_is_logged_for_a_quiet_minute(book: Book) -> None:
     book.now = 10 * PERIOD
     book.observe(Tick(None))
     assert book.lines == []
 
 
-def test_what_has_been_read_by_now_is_not_told_for_the_whole(book: Book) -> None:
+def test_what_has_been_read_so_far_is_not_logged_as_the_whole(book: Book) -> None:
     book.observe(RunStarted(1, 0, is_whole=False))
     book.observe(RunStarted(3, 1))
     assert book.lines == [
@@ -94,7 +94,7 @@ def test_what_has_been_read_by_now_is_not_told_for_the_whole(book: Book) -> None
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt(), ValueError("what?")])
-def test_what_ends_a_run_from_outside_is_told(book: Book, error: BaseException) -> None:
+def test_what_ends_a_run_from_outside_is_logged(book: Book, error: BaseException) -> None:
     with pytest.raises(type(error)), book.log:
         raise error
     assert book.lines == [("end", f"{type(error).__name__}: {error}")]

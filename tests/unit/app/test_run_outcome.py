@@ -12,7 +12,7 @@ from batch.app.run.outcome import RunOutcome
 from batch.app.run.plan import Plan
 from batch.app.run.quotas import Spending
 from batch.app.run.run_statistics import Statistics
-from batch.app.run.summary import Beginning
+from batch.app.run.summary import RunStart
 from batch.errors import InputsChangedError, OutputWriteError, PromptJobsError
 from batch.events import AttemptStarted, ResultsDurable
 from batch.jobfile import load_mapping
@@ -46,8 +46,10 @@ def summary_of(
         request = Request(f"r{number}", "f", "m", "m", ({"role": "user", "content": "?"},))
         statistics.observe(AttemptStarted(request))
         statistics.observe(ResultsDurable([unreadable(request, "gone", "2026-01-01T00:00:00Z")]))
-    begun = Beginning.of(job)
-    return summary.build(job, plan, statistics, outcome, begun, orphans=0, fail_fast=fail_fast, error=error)
+    run_start = RunStart.of(job)
+    return summary.build(
+        job, plan, statistics, outcome, run_start, orphans=0, fail_fast=fail_fast, error=error
+    )
 
 
 CHANGED = InputsChangedError("a document is gone")
@@ -58,7 +60,7 @@ LOST = OutputWriteError("the disk is full")
     ("outcome", "more", "exit_code", "reasons"),
     [
         (RunOutcome(), {}, 0, []),
-        (RunOutcome(), {"pending": 2}, 1, ["2 requests have not been sent; run it again"]),
+        (RunOutcome(), {"pending": 2}, 1, ["2 requests were not sent; run the same command to resume"]),
         (RunOutcome(), {"failed": 1}, 1, []),
         (RunOutcome(), {"failed": 1, "fail_fast": True}, 1, []),
         (
@@ -80,7 +82,7 @@ LOST = OutputWriteError("the disk is full")
             RunOutcome(signal=signal.SIGTERM),
             {"pending": 1},
             143,
-            ["SIGTERM: the run was told to stop"],
+            ["SIGTERM: the run was stopped"],
         ),
         (RunOutcome(), {"pending": 1, "error": CHANGED}, 1, ["a document is gone"]),
         (
@@ -93,7 +95,7 @@ LOST = OutputWriteError("the disk is full")
             RunOutcome((("m", REFUSED),), signal=signal.SIGINT),
             {"pending": 1, "error": LOST},
             74,
-            ["m: http_401: HTTP 401: invalid key", "SIGINT: the run was told to stop", "the disk is full"],
+            ["m: http_401: HTTP 401: invalid key", "SIGINT: the run was stopped", "the disk is full"],
         ),
     ],
 )

@@ -10,7 +10,7 @@ import anyio
 import anyio.to_thread
 import pytest
 
-from batch.app.run.plan import drawn_up
+from batch.app.run.plan import make_plan_in_thread
 from batch.inputs import JobSource
 from batch.jobfile import load
 from batch.scheduling.resume import TO_RUN
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.errors import Mistake
+    from batch.errors import Diagnostic
     from batch.inputs.bad_rows import Origin
     from batch.jobfile import JobFile
     from batch.records import Known, Request
@@ -39,7 +39,7 @@ class Watched(JobSource):
 
     def trace(
         self, target: str | None = None, *, samples: bool = True
-    ) -> Iterator[tuple[Request, Origin] | Mistake]:
+    ) -> Iterator[tuple[Request, Origin] | Diagnostic]:
         try:
             yield from super().trace(target, samples=samples)
         finally:
@@ -71,7 +71,7 @@ def job(tmp_path: Path) -> Watched:
 async def test_the_loop_goes_on_meanwhile(job: Watched) -> None:
     looked = Looked()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(drawn_up, job, looked.up, TO_RUN)
+        tasks.start_soon(make_plan_in_thread, job, looked.up, TO_RUN)
         assert await anyio.to_thread.run_sync(looked.asked.wait, PATIENCE)
         looked.may_tell.set()
     assert looked.ids == ["0", "1", "2"]
@@ -80,7 +80,7 @@ async def test_the_loop_goes_on_meanwhile(job: Watched) -> None:
 async def test_whoever_is_cancelled_leaves_at_once_and_the_rest_is_not_read(job: Watched) -> None:
     looked = Looked()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(drawn_up, job, looked.up, TO_RUN)
+        tasks.start_soon(make_plan_in_thread, job, looked.up, TO_RUN)
         assert await anyio.to_thread.run_sync(looked.asked.wait, PATIENCE)
         tasks.cancel_scope.cancel()
     looked.may_tell.set()

@@ -93,7 +93,7 @@ def test_every_well_known_pair_is_an_origin_and_trusted_for_its_name_alone(name:
 
 @pytest.mark.parametrize("url", NO_ORIGIN)
 def test_what_is_no_http_url_has_no_origin(url: str) -> None:
-    with pytest.raises(UsageError, match="no http or https URL"):
+    with pytest.raises(UsageError, match="not an http or https URL"):
         trust.origin(url)
 
 
@@ -135,7 +135,7 @@ def test_the_refusal_says_what_to_type(tmp_path: Path) -> None:
     ]:
         with pytest.raises(UntrustedKeyError) as caught:
             trust.check(name, url, [])
-        assert str(caught.value).endswith(f"say it once: {command}")
+        assert str(caught.value).endswith(f"run: {command}")
         store = tmp_path / "trusted.json"
         trust.record(store, name, url)
         trust.check(name, url, trust.recorded(store))
@@ -191,7 +191,7 @@ def test_a_damaged_store_is_named_and_left_as_it_is(tmp_path: Path, content: byt
     assert store.read_bytes() == content
 
 
-def test_a_store_that_cannot_be_written_is_a_mistake_and_no_traceback(tmp_path: Path) -> None:
+def test_a_store_that_cannot_be_written_is_an_error_and_no_traceback(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(UsageError, match="cannot be"):
         trust.record(tmp_path / "file" / "trusted.json", "A", "https://llm.example.org")

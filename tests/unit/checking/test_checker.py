@@ -16,7 +16,7 @@ import trio.testing
 
 from batch.checking.checker import Checker
 from batch.checking.cost import MAX_STEPS, is_cheap, is_plain, weight_of
-from batch.checking.formats import format_complaint
+from batch.checking.formats import format_problem
 from batch.checking.messages import CheckRequest, CheckResult
 from batch.checking.process import CheckingProcess
 from batch.structured_output import Demand
@@ -134,18 +134,18 @@ HOSTILE_FORMATS: list[tuple[Any, str | None]] = [
 ]
 
 
-@pytest.mark.parametrize(("value", "complaint"), HOSTILE_FORMATS)
-def test_a_hostile_schema_is_judged_within_a_bound(value: Any, complaint: str | None) -> None:
-    said = format_complaint(schema(value))
-    assert (said or ("",))[0].startswith(complaint or "")
-    assert (said is None) == (complaint is None)
+@pytest.mark.parametrize(("value", "problem"), HOSTILE_FORMATS)
+def test_a_hostile_schema_is_judged_within_a_bound(value: Any, problem: str | None) -> None:
+    said = format_problem(schema(value))
+    assert (said or ("",))[0].startswith(problem or "")
+    assert (said is None) == (problem is None)
 
 
 def test_a_schema_nested_too_deeply_is_no_traceback() -> None:
     deep: Any = {}
     for _ in range(100_000):
         deep = {"items": deep}
-    assert format_complaint(schema(deep)) == ("cannot be written as JSON", "")
+    assert format_problem(schema(deep)) == ("cannot be written as JSON", "")
 
 
 FINE = CheckResult()

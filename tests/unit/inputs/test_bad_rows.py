@@ -31,8 +31,8 @@ c,again
 e,seven
 """
 SHAPE = "expected 2 fields, as the header has, got 1"
-QUOTE = "text after a closing quote; inside quotes a quote is written twice"
-TWICE = "a second row with the id c; ids must be unique"
+QUOTE = "text after a closing quote; inside quotes a quote is duplicate key"
+TWICE = "duplicate id c; ids must be unique"
 
 
 @pytest.fixture
@@ -56,7 +56,7 @@ def _lines(folder: Path) -> dict[str, dict[str, Any]]:
     return {line["id"]: line for line in found}
 
 
-def test_a_bad_row_is_a_request_to_nobody_in_its_place(tmp_path: Path) -> None:
+def test_a_bad_row_is_a_request_without_a_target_in_its_place(tmp_path: Path) -> None:
     requests = source(_job(tmp_path, "http://h"))
     assert [(request.id, request.target) for request in requests.requests()] == [
         ("a", "m"),
@@ -140,7 +140,7 @@ async def test_the_same_command_again_sends_and_writes_nothing(
     assert len(server.seen) == 3
 
 
-async def test_a_mended_row_takes_the_place_of_its_failure(
+async def test_a_repaired_row_replaces_its_failure(
     promptjobs: Command, tmp_path: Path, server: ChatServer
 ) -> None:
     write(tmp_path, "fine", "a.txt")
@@ -214,7 +214,7 @@ async def test_validate_and_status_know_of_bad_rows(
     assert (await promptjobs("run", "job.yaml", "--dry-run")).code == 0
 
 
-async def test_what_is_found_while_the_job_runs_is_told_too(
+async def test_what_is_found_while_the_job_runs_is_reported_too(
     promptjobs: Command, server: ChatServer, tmp_path: Path
 ) -> None:
     """Only the first document has been read by the time at which a run begins to send."""
@@ -227,4 +227,4 @@ async def test_what_is_found_while_the_job_runs_is_told_too(
     )
     ended = await promptjobs("run", "job.yaml")
     assert (ended.code, server.prompts) == (0, ["one", "café"])
-    assert ended.stderr.count("b.txt is not UTF-8, and is read as Windows-1252") == 1
+    assert ended.stderr.count("b.txt is not UTF-8; it is read as Windows-1252") == 1

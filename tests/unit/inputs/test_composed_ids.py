@@ -15,7 +15,7 @@ from batch.inputs import check
 from batch.inputs.composed_ids import Composed
 from batch.testing import FaultServer, Received, answer
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import mistakes_of
+from tests.support.jobfile_support import diagnostics_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +131,9 @@ def test_what_does_not_collide_keeps_its_name(tmp_path: Path) -> None:
 
 
 def test_a_row_that_comes_twice_is_still_an_error(tmp_path: Path) -> None:
-    said = mistakes_of(lambda: check(source(_job(tmp_path, ["a", "a/b", "a"], prompt=None, prompts=PROMPTS))))
+    said = diagnostics_of(
+        lambda: check(source(_job(tmp_path, ["a", "a/b", "a"], prompt=None, prompts=PROMPTS)))
+    )
     assert len(said) == 2
     assert all("ids must be unique" in each for each in said)
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, marks, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -65,7 +65,7 @@ def test_chunks_of_a_row_without_an_id_are_named_by_their_content(tmp_path: Path
 def test_a_row_without_a_text_is_bad(tmp_path: Path) -> None:
     write(tmp_path, '{"text": 1}\n{"title": "x"}\n', "rows.jsonl")
     path = _job(tmp_path, "jsonl: rows.jsonl, split: {tokens: 12}")
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.jsonl:1:1: inputs.split: no text to split: it needs a column `text`",
         "rows.jsonl:2:1: inputs.split: no text to split: it needs a column `text`",
     ]

@@ -15,7 +15,7 @@ from batch.files import MAX_BYTES
 from batch.inputs import check
 from batch.inputs.readers.csv_records import CsvRecords
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,14 +64,14 @@ def test_a_field_may_be_longer_than_the_standard_library_likes(tmp_path: Path) -
     assert _texts(_job(tmp_path, f"id,word\na,{'x' * 300_000}\n")) == {"a": "x" * 300_000}
 
 
-def test_another_encoding_is_said(tmp_path: Path) -> None:
+def test_another_encoding_is_reported(tmp_path: Path) -> None:
     requests = source(_job(tmp_path, "id,word\na,café\n".encode("cp1252")))
     assert [request.messages[0]["content"] for request in requests.requests()] == ["café"]
-    assert requests.notices == [f"{tmp_path}/rows.csv is not UTF-8, and is read as Windows-1252"]
+    assert requests.notices == [f"{tmp_path}/rows.csv is not UTF-8; it is read as Windows-1252"]
 
 
 def test_every_bad_row_is_named_with_the_line_where_it_begins(tmp_path: Path) -> None:
-    quotes = "a text with a separator in it needs quotes around it"
+    quotes = "put quotes around a field that contains the separator"
     table = """\
 key,word
 a,"one
@@ -83,12 +83,12 @@ c,three,3
 ,five
 a,"six"
 """
-    assert mistakes_of(lambda: check(source(_job(tmp_path, table, ", id_field: key")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, table, ", id_field: key")))) == [
         "rows.csv:4:1: expected 2 fields, as the header has, got 1",
         "rows.csv:5:1: expected 2 fields, as the header has, got 3; " + quotes,
-        "rows.csv:7:1: text after a closing quote; inside quotes a quote is written twice",
+        "rows.csv:7:1: text after a closing quote; inside quotes a quote is duplicate key",
         "rows.csv:8:1: key: must not be empty",
-        "rows.csv:9:1: a second request with the id a; the first is from line 2; ids must be unique",
+        "rows.csv:9:1: duplicate id a; the first is on line 2; ids must be unique",
     ]
 
 
@@ -104,12 +104,12 @@ a,"six"
         ),
         (
             'id,"wo"rd\n1,2\n',
-            "rows.csv:1:1: in the header: text after a closing quote; inside quotes a quote is written twice",
+            "rows.csv:1:1: in the header: text after a closing quote; inside quotes a quote is duplicate key",
         ),
         ('id,word\na,b\nc,"d\ne,f\n', "rows.csv:3:1: a quote that is opened and never closed"),
         (
             b"id,word\n\x00\xff,x\n",
-            "rows.csv: neither UTF-8 nor another encoding that is known here; save the file as UTF-8",
+            "rows.csv: not text in a known encoding; save the file as UTF-8",
         ),
         ("name,word\na,b\n", "rows.csv:2:1: id: is missing"),
         ("," * 1_000_000, "rows.csv:1:1: more than 10000 columns; is the first line the header?"),
@@ -117,16 +117,16 @@ a,"six"
 )
 def test_what_spoils_a_table(table: str | bytes, what: str, tmp_path: Path) -> None:
     more = ", id_field: id" if what.endswith("is missing") else ""
-    assert mistakes_of(lambda: check(source(_job(tmp_path, table, more)))) == [what]
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, table, more)))) == [what]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, "")
     (tmp_path / "rows.csv").unlink()
-    assert mistakes_of(lambda: check(source(path))) == ["rows.csv: no such file"]
+    assert diagnostics_of(lambda: check(source(path))) == ["rows.csv: no such file"]
 
 
-def test_the_separator_of_a_long_header_is_told_in_bounded_memory(tmp_path: Path) -> None:
+def test_the_separator_of_a_long_header_is_detected_in_bounded_memory(tmp_path: Path) -> None:
     path = tmp_path / "rows.csv"
     path.write_text('"' + "a" * 2_000_000 + '"\tid\n1\tx\n', encoding="utf-8")
     with path.open(encoding="utf-8", newline="") as file:
@@ -138,10 +138,10 @@ def test_the_separator_of_a_long_header_is_told_in_bounded_memory(tmp_path: Path
 
 
 @pytest.mark.parametrize("opening", ["", '"'])
-def test_a_row_without_an_end_is_given_up(opening: str, tmp_path: Path) -> None:
+def test_a_row_without_an_end_is_an_error(opening: str, tmp_path: Path) -> None:
     lines = ("x" * 1023 + ("\n" if opening else "x")) * (MAX_BYTES // 1024 + 1)
-    assert mistakes_of(lambda: check(source(_job(tmp_path, f"id,word\na,{opening}{lines}")))) == [
-        "rows.csv:2:1: a row larger than 16 MiB; is a quote never closed?"
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, f"id,word\na,{opening}{lines}")))) == [
+        "rows.csv:2:1: a row larger than 16 MiB; is a quote missing?"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 from batch.inputs import check
 from batch.jobfile import load
 from tests.support.inputs_support import by_id, source, source_of
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -94,10 +94,10 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
     (root / "documents" / "folder.txt").mkdir()
     os.mkfifo(root / "documents" / "pipe.txt")
     path = _job(root, "[documents/*.txt, none/*.txt]")
-    assert sorted(mistakes_of(lambda: check(source(path)))) == [
+    assert sorted(diagnostics_of(lambda: check(source(path)))) == [
         "5:35: inputs.files[1]: no document matches; patterns are relative to the job file",
-        "image.txt: neither UTF-8 nor another encoding that is known here; save the document as UTF-8",
-        "link.txt: inputs.files[0]: leads out of the job's root; `--allow-path` allows another folder",
+        "image.txt: not text in a known encoding; save the document as UTF-8",
+        "link.txt: inputs.files[0]: is outside the job's root; `--allow-path` allows another folder",
         "loose.txt: no such file",
         "pipe.txt: not a regular file",
     ]
@@ -106,22 +106,22 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("pattern", "what"),
     [
-        ("../*.txt", "leads out of"),
-        ("/etc/*", "leads out of"),
-        ("link/*.txt", "leads out of"),
+        ("../*.txt", "is outside"),
+        ("/etc/*", "is outside"),
+        ("link/*.txt", "is outside"),
         (".hidden.txt", "is hidden below"),
         ("documents/.*.txt", "is hidden below"),
         ("'*/.git/*'", "is hidden below"),
         (".git/**", "is hidden below"),
-        ("a**/b", "`**` stands alone"),
+        ("a**/b", "`**` must be a path component"),
         ("'*/../x'", "`..` after a wildcard"),
         (".", "not a pattern of files"),
         ("''", "must not be empty"),
     ],
 )
-def test_a_pattern_that_cannot_be_meant_is_a_mistake(pattern: str, what: str, tmp_path: Path) -> None:
+def test_a_pattern_that_cannot_be_meant_is_an_error(pattern: str, what: str, tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("/")
-    said = mistakes_of(lambda: source(_job(tmp_path, f"[{pattern}]")))
+    said = diagnostics_of(lambda: source(_job(tmp_path, f"[{pattern}]")))
     assert len(said) == 1
     assert said[0].startswith("5:18: inputs.files[0]: ")
     assert what in said[0]
@@ -136,15 +136,15 @@ def test_folders_that_link_to_themselves_are_not_walked_for_ever(tmp_path: Path)
 
 def test_names_that_no_file_can_have_match_nothing(tmp_path: Path) -> None:
     for pattern in ("x" * 300, f"{'x' * 300}/*.txt", f"*/{'x' * 300}"):
-        said = mistakes_of(lambda pattern=pattern: check(source(_job(tmp_path, f"['{pattern}']"))))  # type: ignore[misc]
+        said = diagnostics_of(lambda pattern=pattern: check(source(_job(tmp_path, f"['{pattern}']"))))  # type: ignore[misc]
         assert [line.partition(": ")[2] for line in said] == [
             "inputs.files[0]: no document matches; patterns are relative to the job file"
         ]
 
 
-def test_a_name_that_is_not_utf8_is_a_mistake(tmp_path: Path) -> None:
+def test_a_name_that_is_not_utf8_is_an_error(tmp_path: Path) -> None:
     write(tmp_path, "x", os.fsdecode(b"caf\xe9.txt"))
-    assert mistakes_of(lambda: check(source(_job(tmp_path, "'*.txt'")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, "'*.txt'")))) == [
         "caf\ufffd.txt: a name that is not UTF-8; rename the document"
     ]
 
@@ -152,7 +152,7 @@ def test_a_name_that_is_not_utf8_is_a_mistake(tmp_path: Path) -> None:
 def test_links_that_lead_in_circles_are_named(tmp_path: Path) -> None:
     (tmp_path / "a.txt").symlink_to("b.txt")
     (tmp_path / "b.txt").symlink_to("a.txt")
-    assert mistakes_of(lambda: check(source(_job(tmp_path, "a.txt")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, "a.txt")))) == [
         "a.txt: too many levels of symbolic links"
     ]
 
@@ -192,25 +192,25 @@ def test_every_bad_row_is_named(tmp_path: Path) -> None:
         {"key": "a", "word": 1}
         """
     path = _rows_job(tmp_path, rows, ", id_field: key")
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.jsonl:2:1: prompt: no variable `word` for the prompt; it has key",
         "rows.jsonl:3:1: expected a JSON object, got a list",
         "rows.jsonl:4:1: key: is missing",
         "rows.jsonl:5:2: key: must not be empty",
-        "rows.jsonl:6:1: a second request with the id a; the first is from line 1; ids must be unique",
+        "rows.jsonl:6:1: duplicate id a; the first is on line 1; ids must be unique",
     ]
 
 
 def test_an_undefined_variable_is_named_with_what_was_meant(tmp_path: Path) -> None:
     path = _rows_job(tmp_path, '{"title": "x"}\n', prompt="prompt: 'On {{ titel }}'\n")
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.jsonl:1:1: prompt: no variable `titel` for the prompt; did you mean `title`?"
     ]
 
 
 def test_a_variable_without_any_inputs_is_named_where_the_prompt_is(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: 'On {{ text }}'\n")
-    assert mistakes_of(lambda: check(source(path))) == ["4:1: prompt: no variable `text` for the prompt"]
+    assert diagnostics_of(lambda: check(source(path))) == ["4:1: prompt: no variable `text` for the prompt"]
 
 
 @pytest.mark.parametrize(
@@ -224,9 +224,9 @@ def test_a_variable_without_any_inputs_is_named_where_the_prompt_is(tmp_path: Pa
         "'%d' % word",
     ],
 )
-def test_a_template_that_fails_is_a_mistake_of_its_row(expression: str, tmp_path: Path) -> None:
+def test_a_template_that_fails_is_an_error_of_its_row(expression: str, tmp_path: Path) -> None:
     path = _rows_job(tmp_path, '{"word": "x"}\n', prompt=f'prompt: "{{{{ {expression} }}}}"\n')
-    said = mistakes_of(lambda: check(source(path)))
+    said = diagnostics_of(lambda: check(source(path)))
     assert len(said) == 1
     assert said[0].startswith("rows.jsonl:1:1: prompt: ")
 

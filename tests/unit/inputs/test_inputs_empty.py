@@ -9,7 +9,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -49,7 +49,7 @@ PRINTS = [
 @pytest.mark.parametrize(("template", "sent"), PRINTS)
 def test_null_is_never_printed_as_a_word(template: str, sent: str, tmp_path: Path) -> None:
     rows = [{"id": "a", "x": None}]
-    (said,) = mistakes_of(lambda: check(source(_job(tmp_path, rows, f"Q {template}"))))
+    (said,) = diagnostics_of(lambda: check(source(_job(tmp_path, rows, f"Q {template}"))))
     assert said.startswith("rows.jsonl:1:1: prompt: the prompt prints ")
     assert "which is null or NaN; write `{{ x or '' }}`, or set `inputs.on_empty`" in said
     assert not _texts(_job(tmp_path, rows, f"Q {template}", "skip"))
@@ -89,7 +89,7 @@ def test_the_error_names_the_column_and_each_row(tmp_path: Path) -> None:
         "prompt: the prompt prints `title`, which is null or NaN; "
         "write `{{ title or '' }}`, or set `inputs.on_empty`"
     )
-    assert mistakes_of(lambda: check(source(_job(tmp_path, rows, "On {{ title }}")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, rows, "On {{ title }}")))) == [
         f"rows.jsonl:2:1: {what}",
         f"rows.jsonl:3:1: {what}",
     ]
@@ -98,13 +98,13 @@ def test_the_error_names_the_column_and_each_row(tmp_path: Path) -> None:
 def test_a_missing_column_is_an_error_in_any_case(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"id": "a", "x": 1}, {"id": "b"}]
     for on_empty in ("error", "skip", "send"):
-        (said,) = mistakes_of(
+        (said,) = diagnostics_of(
             lambda on_empty=on_empty: check(source(_job(tmp_path, rows, "{{ x }}", on_empty)))  # type: ignore[misc]
         )
         assert said.startswith("rows.jsonl:2:1: prompt: no variable `x` for the prompt")
 
 
-def test_skipped_rows_are_said_once_and_leave_the_others_as_they_are(tmp_path: Path) -> None:
+def test_skipped_rows_are_reported_once_and_leave_the_others_as_they_are(tmp_path: Path) -> None:
     rows: list[dict[str, Any]] = [{"x": "one"}, {"x": None}, {"x": " \n"}, {"x": "two"}]
     requests = source(_job(tmp_path, rows, "{{ x }}", "skip"))
     kept = [(request.id, request.fingerprint) for request in requests.requests()]
@@ -136,7 +136,7 @@ BLANK = (
 @pytest.mark.parametrize("value", ["", " ", "\n\t", "\u00a0"])
 def test_a_blank_prompt_follows_the_same_rule(value: str, tmp_path: Path) -> None:
     rows = [{"id": "a", "x": value}]
-    assert mistakes_of(lambda: check(source(_job(tmp_path, rows, "{{ x }}")))) == [BLANK]
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, rows, "{{ x }}")))) == [BLANK]
     assert not _texts(_job(tmp_path, rows, "{{ x }}", "skip"))
     assert _texts(_job(tmp_path, rows, "{{ x }}", "send")) == {"a": value}
 
@@ -144,7 +144,7 @@ def test_a_blank_prompt_follows_the_same_rule(value: str, tmp_path: Path) -> Non
 def test_instructions_alone_ask_nothing(tmp_path: Path) -> None:
     path = _job(tmp_path, [{"id": "a", "x": ""}], "{{ x }}")
     path.write_text(path.read_text() + "system: You are an assistant.\n")
-    assert mistakes_of(lambda: check(source(path))) == [BLANK]
+    assert diagnostics_of(lambda: check(source(path))) == [BLANK]
 
 
 def test_a_message_among_others_may_be_blank(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_a_blank_document_follows_the_same_rule(content: str, tmp_path: Path) ->
         inputs = f"inputs: {{files: d/*.txt, on_empty: {on_empty}}}\n"
         return write(tmp_path, HEAD + "prompt: 'Sum up: {{ text }}'\n" + inputs)
 
-    assert mistakes_of(lambda: check(source(job("error")))) == [
+    assert diagnostics_of(lambda: check(source(job("error")))) == [
         "a.txt: is empty; `inputs.on_empty` may `skip` or `send` such documents"
     ]
     requests = source(job("skip"))
@@ -174,7 +174,7 @@ def test_a_blank_document_follows_the_same_rule(content: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize("written", ["empty", "drop", "no", "true"])
 def test_on_empty_has_three_values(written: str, tmp_path: Path) -> None:
-    (said,) = mistakes_of(lambda: source(_job(tmp_path, [], "x", written)))
+    (said,) = diagnostics_of(lambda: source(_job(tmp_path, [], "x", written)))
     assert "inputs.on_empty: expected `error`, `skip` or `send`" in said
 
 
@@ -187,7 +187,7 @@ def test_nan_in_a_parquet_column_is_as_null(tmp_path: Path) -> None:
         inputs = f"inputs: {{parquet: r.parquet, on_empty: {on_empty}}}\n"
         return write(tmp_path, HEAD + "prompt: 'n={{ n }}'\n" + inputs)
 
-    (said,) = mistakes_of(lambda: check(source(job("error"))))
+    (said,) = diagnostics_of(lambda: check(source(job("error"))))
     assert said.startswith("r.parquet:1:1: prompt: the prompt prints `n`, which is null or NaN")
     assert _texts(job("skip")) == {"b": "n=1.5"}
     assert _texts(job("send")) == {"a": "n=", "b": "n=1.5"}

@@ -63,7 +63,7 @@ def test_blocks_make_no_difference(text: str, size: int) -> None:
     assert encoding_of(blocks) == encoding_of([data]) == Encoding("utf-8")
 
 
-def test_a_guess_is_said_once_for_all_documents(tmp_path: Path) -> None:
+def test_a_guess_is_reported_once_for_all_documents(tmp_path: Path) -> None:
     for name in ("a.txt", "b.txt", "c.txt"):
         (tmp_path / name).write_bytes(CAFE.encode("cp1252"))
     write(tmp_path, CAFE, "d.txt")
@@ -72,5 +72,5 @@ def test_a_guess_is_said_once_for_all_documents(tmp_path: Path) -> None:
     assert texts == dict.fromkeys(("a.txt", "b.txt", "c.txt", "d.txt"), CAFE)
     assert by_id(job).keys() == texts.keys()
     assert job.notices == [
-        f"{tmp_path}/a.txt is not UTF-8, and is read as Windows-1252; so it is with 2 more files"
+        f"{tmp_path}/a.txt is not UTF-8; it is read as Windows-1252; so it is with 2 more files"
     ]

@@ -9,7 +9,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -20,7 +20,7 @@ NO_TEXT = "has rows without any text, which are left out"
 SEP = "has Excel's line `sep=` before the header, which is not a row"
 TYPE = "has PowerShell's line `#TYPE` before the header, which is not a row"
 ENDS = "has separators at the ends of rows, which are left out"
-UTF16 = "is not UTF-8, and is read as UTF-16"
+UTF16 = "is not UTF-8; it is read as UTF-16"
 FLOATS = "has ids such as 1.0, which are read as whole numbers (1)"
 AB = {"a": "<one>", "b": "<two>"}
 ONE_A_LINE = "write one object a line: `jq -c . FILE > rows.jsonl`"
@@ -112,7 +112,7 @@ def test_a_backslash_is_text_where_quotes_are_written_twice(tmp_path: Path) -> N
     assert (texts, notices) == ({"a": "C:\\", "b": 'x\\"y', "c": '\\"'}, [])
 
 
-def test_a_nul_is_said(tmp_path: Path) -> None:
+def test_a_nul_is_reported(tmp_path: Path) -> None:
     texts, notices = _read(_job(tmp_path, "csv", "id,text\na,o\0ne\n"))
     assert (texts, notices) == ({"a": "<o\0ne>"}, ["has NUL characters, which stay in the texts"])
 
@@ -122,10 +122,10 @@ JSONL = [
     pytest.param(LINES.encode("utf-16"), [UTF16], id="UTF-16"),
     pytest.param(LINES.replace("\n", "\r\n").encode("utf-16-le"), [UTF16], id="UTF-16 without its mark"),
     pytest.param(("\ufeff" + LINES).encode("utf-16-be"), [UTF16], id="big-endian UTF-16"),
-    pytest.param(LINES.encode("utf-32"), ["is not UTF-8, and is read as UTF-32"], id="UTF-32"),
+    pytest.param(LINES.encode("utf-32"), ["is not UTF-8; it is read as UTF-32"], id="UTF-32"),
     pytest.param("\ufeff" + LINES, [], id="a mark of UTF-8"),
     pytest.param("\r\n" + LINES.replace("\n", "\r\n"), [], id="Windows' line ends"),
-    pytest.param(LINES.replace("\n", "\r"), ["ends its lines with CR, and is read so"], id="lone CRs"),
+    pytest.param(LINES.replace("\n", "\r"), ["has CR line ends, which are accepted"], id="lone CRs"),
 ]
 
 
@@ -173,7 +173,7 @@ NOT_ROWS = [
         '{"id": 1e22, "text": "x"}\n',
         "1:2: id: a number too large to be exact; write ids as text or as whole numbers",
     ),
-    ("jsonl", '{"id": 1.0, "text": "x"}\n{"id": 1, "text": "y"}\n', "2:1: a second request with the id 1"),
+    ("jsonl", '{"id": 1.0, "text": "x"}\n{"id": 1, "text": "y"}\n', "2:1: duplicate id 1"),
     ("jsonl", json.dumps([{"id": "a"}]), ":1:1: is one JSON array, not JSON Lines; write one object a line"),
     ("jsonl", json.dumps([{"id": "a"}, {"id": "b"}], indent=2), ":1:2: is one JSON array, not JSON Lines"),
     ("jsonl", "[" + LINES.replace("}\n", "},\n"), "is one JSON array, not JSON Lines"),
@@ -210,7 +210,11 @@ NOT_ROWS = [
         "id,text,\na,one,more\n",
         "2:1: column 3 has a value, and no name in the header; the header names",
     ),
-    ("csv", "id,text\na,one,more\n", "expected 2 fields, as the header has, got 3; a text with a separator"),
+    (
+        "csv",
+        "id,text\na,one,more\n",
+        "expected 2 fields, as the header has, got 3; put quotes",
+    ),
     ("csv", "id,,text\na,1,one\n", "1:1: column 2 has no name; the header names every column"),
     ("csv", "id,text,text\na,1,2\n", "1:1: column 3 has the name of column 2: text; give each a name"),
 ]
@@ -220,7 +224,7 @@ NOT_ROWS = [
 def test_a_file_that_is_no_table_is_one_error(
     kind: str, data: str | bytes, said: str, tmp_path: Path
 ) -> None:
-    found = mistakes_of(lambda: check(source(_job(tmp_path, kind, data))))
+    found = diagnostics_of(lambda: check(source(_job(tmp_path, kind, data))))
     assert len(found) == 1
     assert found[0].startswith(f"rows.{kind}:")
     assert said in found[0]
@@ -256,7 +260,7 @@ FOREIGN = [
 @pytest.mark.parametrize("kind", ["csv", "jsonl", "parquet"])
 @pytest.mark.parametrize(("head", "said"), FOREIGN, ids=[case[1][:40] for case in FOREIGN])
 def test_a_file_of_another_kind_is_named(kind: str, head: bytes, said: str, tmp_path: Path) -> None:
-    (found,) = mistakes_of(lambda: check(source(_job(tmp_path, kind, head))))
+    (found,) = diagnostics_of(lambda: check(source(_job(tmp_path, kind, head))))
     assert found.startswith(f"rows.{kind}: {said}")
 
 

@@ -28,7 +28,7 @@ FILES = [
     ),
     ("csv", "spark", ["has quotes that a backslash escapes, as Spark writes them"]),
     ("csv", "powershell.csv", ["has PowerShell's line `#TYPE` before the header, which is not a row"]),
-    ("jsonl", "powershell.jsonl", ["is not UTF-8, and is read as UTF-16"]),
+    ("jsonl", "powershell.jsonl", ["is not UTF-8; it is read as UTF-16"]),
     ("csv", "duckdb.csv", []),
     ("jsonl", "duckdb.json", []),
     ("parquet", "duckdb.parquet", []),

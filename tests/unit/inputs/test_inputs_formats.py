@@ -11,7 +11,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -92,20 +92,20 @@ def test_the_text_of_a_document_is_read(name: str, data: bytes, text: str, tmp_p
     [
         ("a.pdf", b"no PDF", "a.pdf: cannot be read as PDF: "),
         ("a.docx", b"no archive", "a.docx: cannot be read as DOCX: "),
-        ("a.html", b"<html><body></body></html>", "a.html: has no text; pages that are images are not read"),
-        ("a.pdf", _pdf(""), "a.pdf: has no text; pages that are images are not read"),
+        ("a.html", b"<html><body></body></html>", "a.html: has no text; images are not read"),
+        ("a.pdf", _pdf(""), "a.pdf: has no text; images are not read"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, data: bytes, what: str, tmp_path: Path) -> None:
     pytest.importorskip("kreuzberg", reason="the extra `documents` is not installed")
-    said = mistakes_of(lambda: check(source(_job(tmp_path, name, data))))
+    said = diagnostics_of(lambda: check(source(_job(tmp_path, name, data))))
     assert len(said) == 1
     assert said[0].startswith(what)
 
 
 def test_without_kreuzberg_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "kreuzberg", None)
-    assert mistakes_of(lambda: check(source(_job(tmp_path, "a.html", HTML)))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, "a.html", HTML)))) == [
         "a.html: `.html` needs kreuzberg, which is not installed; pip install 'promptjobs[documents]'"
     ]
 

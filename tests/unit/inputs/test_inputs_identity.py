@@ -13,7 +13,7 @@ from batch.errors import JobFileError
 from batch.inputs import check, fingerprint
 from batch.jobfile import load_mapping
 from tests.support.inputs_support import by_id, marks, source, source_of
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -286,10 +286,9 @@ def test_a_rows_params_win_and_its_metadata_is_kept(tmp_path: Path) -> None:
 def test_ids_that_come_twice_are_all_named(tmp_path: Path) -> None:
     rows = "".join(f'{{"id": "{name}", "prompt": "x"}}\n' for name in ("a", "b", "a", "b", "a"))
     path = write(tmp_path, rows, "rows.jsonl")
-    said = mistakes_of(lambda: check(source(path, {**SOMEWHERE, "models": ["m"]})))
+    said = diagnostics_of(lambda: check(source(path, {**SOMEWHERE, "models": ["m"]})))
     assert said == [
-        f"rows.jsonl:{line}:1: a second request with the id {name}; the first is from line {first}; "
-        "ids must be unique"
+        f"rows.jsonl:{line}:1: duplicate id {name}; the first is on line {first}; ids must be unique"
         for line, name, first in ((3, "a", 1), (4, "b", 2), (5, "a", 1))
     ]
 
@@ -300,5 +299,5 @@ def test_a_row_that_went_bad_after_the_check_stops_the_stream(tmp_path: Path) ->
     path.write_text('{"id": "a", "prompt": "x"}\n{"id": "b"}\n')
     stream = requests.requests("m")
     assert next(stream).id == "a/m"
-    with pytest.raises(JobFileError, match="nothing to ask"):
+    with pytest.raises(JobFileError, match="no prompt"):
         next(stream)

@@ -11,7 +11,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, marks, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -114,13 +114,13 @@ def test_a_row_of_a_jsonl_job_brings_its_own(folder: Path) -> None:
 
 
 HOSTILE = [
-    ("../secret.png", '"../secret.png": leads out of'),
-    ("/etc/passwd", '"/etc/passwd": leads out of'),
-    ("link.png", "link.png: leads out of"),
+    ("../secret.png", '"../secret.png": is outside'),
+    ("/etc/passwd", '"/etc/passwd": is outside'),
+    ("link.png", "link.png: is outside"),
     ("pipe.png", "pipe.png: not a regular file"),
     ("none.png", "none.png: no such file"),
     ("photos", "photos: not a regular file"),
-    ("rows.csv", "rows.csv: not an image; PNG, JPEG, GIF and WebP are known"),
+    ("rows.csv", "rows.csv: not an image; supported formats are PNG, JPEG, GIF and WebP"),
     ("file:///etc/passwd", '"file:///etc/passwd": neither a path nor an http or https URL'),
     ("data:text/html,x", '"data:text/html,x": neither a path nor an http or https URL'),
     ("{{ 7 * 7 }}", '"{{ 7 * 7 }}": no such file'),
@@ -135,8 +135,8 @@ def test_what_a_row_may_not_name(image: str, what: str, folder: Path) -> None:
     write(folder, f'id,photo\none,"{image}"\n', "rows.csv")
     table = write(folder, HEAD + "prompt: x\nimages: ['{{ photo }}']\ninputs: {csv: rows.csv}\n")
     rows = write(folder, json.dumps({"prompt": "x", "images": [image]}) + "\n", "rows.jsonl")
-    of_table = mistakes_of(lambda: check(source(table)))
-    of_rows = mistakes_of(lambda: check(source(rows, SOMEWHERE)))
+    of_table = diagnostics_of(lambda: check(source(table)))
+    of_rows = diagnostics_of(lambda: check(source(rows, SOMEWHERE)))
     assert len(of_table) == len(of_rows) == 1
     assert of_table[0].startswith(f"rows.csv:2:1: prompt: images[0]: {what}")
     assert of_rows[0].startswith(f"rows.jsonl:1:1: images[0]: {what}")
@@ -144,13 +144,13 @@ def test_what_a_row_may_not_name(image: str, what: str, folder: Path) -> None:
 
 def test_a_template_in_the_list_is_checked_like_any_other(folder: Path) -> None:
     path = write(folder, HEAD + "prompt: x\nimages: ['{{ photo']\n")
-    said = mistakes_of(lambda: source(path))
+    said = diagnostics_of(lambda: source(path))
     assert len(said) == 1
     assert said[0].startswith("5:10: images[0]: not a template: ")
 
 
 def test_images_need_something_of_the_users_to_go_with(folder: Path) -> None:
     path = write(folder, HEAD + "messages: [{role: system, content: x}]\nimages: [photos/a.png]\n")
-    assert mistakes_of(lambda: check(source(path))) == [
-        "4:1: messages: images[0]: no message of the user's to go with"
+    assert diagnostics_of(lambda: check(source(path))) == [
+        "4:1: messages: images[0]: no user message to add the image to"
     ]

@@ -10,7 +10,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -82,8 +82,8 @@ def test_a_folder_that_leads_out_is_named(tmp_path: Path) -> None:
     write(root, "x", "d/a.txt")
     (root / "d" / "more").symlink_to("../../outside")
     path = _job(root, "d/**/*.txt")
-    assert mistakes_of(lambda: check(source(path))) == [
-        "more: inputs.files[0]: leads out of the job's root; `--allow-path` allows another folder"
+    assert diagnostics_of(lambda: check(source(path))) == [
+        "more: inputs.files[0]: is outside the job's root; `--allow-path` allows another folder"
     ]
     skipping = source(_job(root, "d/**/*.txt", ", on_bad_row: skip"))
     assert [(request.id, request.target) for request in skipping.requests()] == [("more", ""), ("a.txt", "m")]
@@ -113,7 +113,7 @@ def test_a_mark_before_a_pattern_excludes(patterns: str, ids: list[str], tmp_pat
 
 
 def test_exclusions_alone_are_nothing_to_read(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: source(_job(tmp_path, "['!a.txt']"))) == [
+    assert diagnostics_of(lambda: source(_job(tmp_path, "['!a.txt']"))) == [
         "5:17: inputs.files: nothing to read; write a pattern without `!`, too"
     ]
 

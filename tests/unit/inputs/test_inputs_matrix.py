@@ -14,7 +14,7 @@ from batch.inputs.combinations import named
 from batch.jobfile import load_mapping
 from batch.jobfile.resolve.matrix import combinations
 from tests.support.inputs_support import by_id, marks, source, source_of
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -161,14 +161,14 @@ def test_a_variable_that_some_combinations_lack_is_named(folder: Path) -> None:
     job = _job(
         folder, matrix={"include": [{"tone": "formal"}, {"tune": "x"}]}, inputs=None, prompt="{{ tone }}"
     )
-    assert mistakes_of(lambda: check(job)) == [
+    assert diagnostics_of(lambda: check(job)) == [
         f"{folder.name}: prompt: no variable `tone` for the prompt; did you mean `tune`?"
     ]
 
 
 def test_a_column_and_the_matrix_may_not_share_a_name(folder: Path) -> None:
-    assert mistakes_of(lambda: check(_job(folder, matrix={"text": ["x"]}, prompt="{{ text }}"))) == [
-        "a.txt: matrix.text: `text` is a variable of the matrix and a column, too; rename one"
+    assert diagnostics_of(lambda: check(_job(folder, matrix={"text": ["x"]}, prompt="{{ text }}"))) == [
+        "a.txt: matrix.text: `text` is both a matrix variable and a column; rename one"
     ]
 
 
@@ -226,8 +226,8 @@ def test_samples_are_counted_without_being_built(folder: Path) -> None:
 def test_nothing_in_a_row_is_a_template_and_so_a_matrix_has_no_place_there(tmp_path: Path) -> None:
     write(tmp_path, '{"prompt": "x"}\n', "rows.jsonl")
     flags = {"provider": "openai", "base_url": "http://h/v1", "model": "m", "matrix": {"a": [1]}}
-    assert mistakes_of(lambda: source(tmp_path / "rows.jsonl", flags)) == [
-        "--set matrix: matrix: a JSONL job file brings its own; leave it out"
+    assert diagnostics_of(lambda: source(tmp_path / "rows.jsonl", flags)) == [
+        "--set matrix: matrix: not allowed for a JSONL job file; leave it out"
     ]
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from batch.inputs import check
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -58,7 +58,7 @@ def test_a_table_of_several_batches_and_row_groups_is_read_whole(tmp_path: Path)
 
 def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
     path = _job(tmp_path, {"key": ["a", "", None], "word": ["x"] * 3}, ", id_field: key")
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.parquet:2:1: key: must not be empty",
         "rows.parquet:3:1: key: is missing",
     ]
@@ -66,7 +66,7 @@ def test_a_bad_row_is_named_by_its_number(tmp_path: Path) -> None:
 
 def test_bytes_are_no_id(tmp_path: Path) -> None:
     path = _job(tmp_path, {"id": [b"\xff"], "word": ["x"]})
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.parquet:1:1: id: expected text or a whole number, got bytes"
     ]
 
@@ -74,19 +74,21 @@ def test_bytes_are_no_id(tmp_path: Path) -> None:
 def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, {"word": ["x"]})
     (tmp_path / "rows.parquet").write_bytes(b"id,word\na,b\n")
-    said = mistakes_of(lambda: check(source(path)))
+    said = diagnostics_of(lambda: check(source(path)))
     assert said == ["rows.parquet: not a Parquet file; `inputs.csv` reads CSV"]
     (tmp_path / "rows.parquet").unlink()
-    assert mistakes_of(lambda: check(source(path))) == ["rows.parquet: no such file"]
+    assert diagnostics_of(lambda: check(source(path))) == ["rows.parquet: no such file"]
 
 
-def test_an_empty_table_is_a_mistake(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: check(source(_job(tmp_path, {"word": []})))) == ["rows.parquet: has no rows"]
+def test_an_empty_table_is_an_error(tmp_path: Path) -> None:
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, {"word": []})))) == [
+        "rows.parquet: has no rows"
+    ]
 
 
 def test_without_pyarrow_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = _job(tmp_path, {"word": ["x"]})
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "rows.parquet: Parquet needs pyarrow, which is not installed; pip install 'promptjobs[parquet]'"
     ]

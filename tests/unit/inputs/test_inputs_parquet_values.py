@@ -12,7 +12,7 @@ import pytest
 from batch.inputs import check
 from batch.inputs.readers.iso_time import date_text, duration_text, interval_text, time_text
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -134,14 +134,14 @@ def test_what_a_prompt_does_not_use_may_be_anything(tmp_path: Path) -> None:
     "array", [lambda: pa.array([b"\xff"]), lambda: pa.array([b"\xff"]).view(pa.string())]
 )
 def test_bytes_that_are_no_text_are_named_with_row_and_column(array: Any, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()})))) == [
-        "rows.parquet:1:1: prompt: the template prints bytes, which are no text; leave the column `x` out"
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()})))) == [
+        "rows.parquet:1:1: prompt: the template prints bytes, not text; leave the column `x` out"
     ]
-    assert mistakes_of(
+    assert diagnostics_of(
         lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()}, "y", ", keep: [x]")))
     ) == [
         (
-            "rows.parquet:1:1: inputs.keep: the column `x` holds what is no text, and `keep` cannot copy it; "
+            "rows.parquet:1:1: inputs.keep: the column `x` holds a value that `keep` cannot copy to JSON; "
             "leave it out of `keep`"
         )
     ]
@@ -177,7 +177,7 @@ def test_ids_of_every_type(ids: Any, names: list[str], tmp_path: Path) -> None:
 
 def test_a_gap_among_ids_is_a_row_without_one(tmp_path: Path) -> None:
     path = _job(tmp_path, {"key": [1.0, float("nan")], "x": ["p", "q"]}, more=", id_field: key")
-    assert mistakes_of(lambda: check(source(path))) == ["rows.parquet:2:1: key: is missing"]
+    assert diagnostics_of(lambda: check(source(path))) == ["rows.parquet:2:1: key: is missing"]
 
 
 @pytest.mark.parametrize(
@@ -233,7 +233,7 @@ DAMAGED = [
 def test_a_damaged_file_is_one_error(damage: Any, said: str, tmp_path: Path) -> None:
     path = _job(tmp_path, {"id": ["a"]}, "y")
     (tmp_path / "rows.parquet").write_bytes(damage(_bytes(tmp_path)))
-    (found,) = mistakes_of(lambda: check(source(path)))
+    (found,) = diagnostics_of(lambda: check(source(path)))
     assert found.startswith(f"rows.parquet: {said}")
 
 
@@ -252,19 +252,19 @@ def test_a_damaged_page_is_named_with_row_and_column(tmp_path: Path) -> None:
     path = _job(tmp_path, {"id": ["a"]}, "{{ x }}")
     data = _bytes(tmp_path)
     (tmp_path / "rows.parquet").write_bytes(data[:4] + b"\xa5" * 64 + data[68:])
-    (found,) = mistakes_of(lambda: check(source(path)))
+    (found,) = diagnostics_of(lambda: check(source(path)))
     assert found.startswith("rows.parquet:1:1: column id cannot be read: ")
     assert found.endswith("; write or copy the file again")
 
 
 def test_columns_of_one_name_are_named(tmp_path: Path) -> None:
     table = pa.Table.from_arrays([pa.array(["a"]), pa.array(["b"])], names=["x", "x"])
-    assert mistakes_of(lambda: check(source(_job(tmp_path, table)))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, table)))) == [
         "rows.parquet: two columns with the name x; give each a name of its own"
     ]
 
 
 def test_a_file_without_columns_has_no_rows(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: check(source(_job(tmp_path, pa.table({}), "y")))) == [
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, pa.table({}), "y")))) == [
         "rows.parquet: has no rows"
     ]

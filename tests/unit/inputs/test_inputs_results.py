@@ -12,7 +12,7 @@ from batch.codec import encode_result
 from batch.inputs import check
 from batch.inputs.readers.results import natural
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 from tests.support.results_support import failed, succeeded
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def test_a_group_may_hold_several_documents_each_of_its_own_length(tmp_path: Pat
     path = _job(tmp_path, results, ", group_by: shelf", prompt)
     assert _texts(path) == {"s": "a.txt-1 b.txt-1 b.txt-2"}
     path = _job(tmp_path, results[:2], ", group_by: shelf", prompt)
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "map.jsonl:1:1: s: b.txt: no result for chunk 2 of 2; `run` or `retry` the job that writes it"
     ]
 
@@ -139,8 +139,8 @@ def test_a_group_may_hold_several_documents_each_of_its_own_length(tmp_path: Pat
 def test_groups_that_only_read_alike_are_not_made_one(tmp_path: Path) -> None:
     results = [_answer("1", path="a/b", tone="c"), _answer("2", path="a", tone="b/c")]
     path = _job(tmp_path, results, ", group_by: [path, tone]", "{{ path }} {{ items | length }}")
-    assert mistakes_of(lambda: check(source(path))) == [
-        'map.jsonl:2:1: a second request with the id "a/b/c"; the first is from line 1; ids must be unique'
+    assert diagnostics_of(lambda: check(source(path))) == [
+        'map.jsonl:2:1: duplicate id "a/b/c"; the first is on line 1; ids must be unique'
     ]
 
 
@@ -151,7 +151,7 @@ def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
         _answer("c", path="z", chunk=True, chunks=True),
     ]
     path = _job(tmp_path, results, ", group_by: path", ITEMS)
-    assert mistakes_of(lambda: check(source(path))) == [
+    assert diagnostics_of(lambda: check(source(path))) == [
         "map.jsonl:1:1: x: no result for chunk 1 of 1; `run` or `retry` the job that writes it"
     ]
 
@@ -184,16 +184,16 @@ def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
         pytest.param(
             [_chunk("a.txt", 2, 2), _chunk("a.txt", 1, 1)],
             (
-                "map.jsonl:2:1: a.txt: chunks of different divisions; "
-                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
+                "map.jsonl:2:1: a.txt: chunks of different splits; "
+                "`--prune` removes old ones; `run` or `retry` the job that writes it"
             ),
             id="the document has become shorter since",
         ),
         pytest.param(
             [_answer("a.txt", path="a.txt"), _chunk("a.txt", 1, 1)],
             (
-                "map.jsonl:1:1: a.txt: chunks of different divisions; "
-                "`--prune` takes out what the job no longer has; `run` or `retry` the job that writes it"
+                "map.jsonl:1:1: a.txt: chunks of different splits; "
+                "`--prune` removes old ones; `run` or `retry` the job that writes it"
             ),
             id="the document was not cut before",
         ),
@@ -206,7 +206,7 @@ def test_what_a_row_calls_a_chunk_need_be_no_number(tmp_path: Path) -> None:
 )
 def test_what_is_not_whole_is_never_reduced(results: list[Result], what: str, tmp_path: Path) -> None:
     path = _job(tmp_path, [*results, _chunk("whole.txt", 1, 1)], ", group_by: path", ITEMS)
-    assert mistakes_of(lambda: check(source(path))) == [what]
+    assert diagnostics_of(lambda: check(source(path))) == [what]
 
 
 @pytest.mark.parametrize(
@@ -226,13 +226,13 @@ def test_what_is_no_file_of_results_is_named(content: bytes | None, what: str, t
     (tmp_path / "map.jsonl").unlink()
     if content is not None:
         (tmp_path / "map.jsonl").write_bytes(content)
-    assert mistakes_of(lambda: check(source(path))) == [what]
+    assert diagnostics_of(lambda: check(source(path))) == [what]
 
 
 def test_results_cannot_be_written_over_themselves(tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\ninputs: {results: r.jsonl}\noutput: {path: r.jsonl}\n")
-    assert mistakes_of(lambda: source(path)) == [
-        "6:16: output.path: the results would overwrite a file of the job; name another file"
+    assert diagnostics_of(lambda: source(path)) == [
+        "6:16: output.path: the output would overwrite a file of the job; name another file"
     ]
 
 

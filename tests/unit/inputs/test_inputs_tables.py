@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.app.inspect.export import sources
-from batch.app.run.sequence import written_by
+from batch.app.run.several_jobs import written_by
 from batch.inputs import check
 from batch.jobfile import load
 from tests.support.inputs_support import by_id, source
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -89,13 +89,13 @@ def test_a_name_may_look_like_a_pattern(tmp_path: Path) -> None:
         ("[a.csv, none.csv]", "5:23: inputs.csv[1]: no file matches; patterns are relative to the job file"),
         ("['!a.csv']", "5:15: inputs.csv: nothing to read; write a pattern without `!`, too"),
         ("['e*.csv', 'f.csv']", "5:16: inputs.csv: the files have no rows"),
-        ("'../*.csv'", "leads out of"),
-        ("['a.csv', 'a**/b']", "`**` stands alone"),
+        ("'../*.csv'", "is outside"),
+        ("['a.csv', 'a**/b']", "`**` must be a path component"),
     ],
 )
 def test_what_matches_nothing_is_named_with_its_place(written: str, said: str, tmp_path: Path) -> None:
     path = _job(tmp_path, {"a.csv": A, "empty.csv": "id,text\n", "f.csv": ""}, f"csv: {written}")
-    found = mistakes_of(lambda: check(source(path)))
+    found = diagnostics_of(lambda: check(source(path)))
     assert len(found) == 1
     assert said in found[0]
 
@@ -107,16 +107,16 @@ def test_files_outside_are_named(tmp_path: Path) -> None:
     path = _job(root, {"b.csv": B}, "csv: ['*.csv', '*/*.csv']")
     (root / "link.csv").symlink_to("../outside.csv")
     (root / "folder").symlink_to("../more")
-    assert sorted(mistakes_of(lambda: check(source(path)))) == [
-        "folder: inputs.csv[1]: leads out of the job's root; `--allow-path` allows another folder",
-        "link.csv: inputs.csv[0]: leads out of the job's root; `--allow-path` allows another folder",
+    assert sorted(diagnostics_of(lambda: check(source(path)))) == [
+        "folder: inputs.csv[1]: is outside the job's root; `--allow-path` allows another folder",
+        "link.csv: inputs.csv[0]: is outside the job's root; `--allow-path` allows another folder",
     ]
 
 
 def test_two_rows_of_two_files_with_one_id_are_named(tmp_path: Path) -> None:
     path = _job(tmp_path, {"a.csv": A, "b.csv": A}, "csv: '*.csv'")
-    (said,) = mistakes_of(lambda: check(source(path)))
-    assert said.startswith("b.csv:2:1: a second request with the id a; the first is from ")
+    (said,) = diagnostics_of(lambda: check(source(path)))
+    assert said.startswith("b.csv:2:1: duplicate id a; the first is in ")
 
 
 def test_the_output_is_no_input(tmp_path: Path) -> None:
@@ -209,4 +209,4 @@ def test_chunks_and_documents_keep_columns_beside_their_own_metadata(tmp_path: P
     ],
 )
 def test_a_column_that_no_row_has_cannot_be_kept(inputs: str, said: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: check(source(_job(tmp_path, {"a.csv": A}, inputs)))) == [said]
+    assert diagnostics_of(lambda: check(source(_job(tmp_path, {"a.csv": A}, inputs)))) == [said]

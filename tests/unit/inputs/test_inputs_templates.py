@@ -59,27 +59,27 @@ def test_what_a_column_holds_is_no_template() -> None:
     [
         (
             "order.items",
-            "the template prints `items` itself, and not what it gives",
+            "the template prints `items` itself, not its result",
             "write `items()`; or `['items']` for a key of that name",
         ),
         (
             "name.title",
-            "the template prints `title` itself, and not what it gives",
+            "the template prints `title` itself, not its result",
             "write `title()`; or `['title']` for a key of that name",
         ),
         (
             "shout",
-            "the template prints `shout` itself, and not what it gives",
+            "the template prints `shout` itself, not its result",
             "write `shout()`; or `['shout']` for a key of that name",
         ),
         (
             "order['items']|map('upper')",
-            "the template prints a list that is yet to be made",
+            "the template prints a generator, not a list",
             "end it with `|join(', ')` or `|list`",
         ),
         (
             "order['items']|reverse",
-            "the template prints a list that is yet to be made",
+            "the template prints a generator, not a list",
             "end it with `|join(', ')` or `|list`",
         ),
     ],
@@ -98,7 +98,7 @@ def test_bytes_are_no_text() -> None:
     with pytest.raises(RenderError) as caught:
         template.render({"picture": b"\x89PNG"})
     assert (caught.value.what, caught.value.hint) == (
-        "the template prints bytes, which are no text",
+        "the template prints bytes, not text",
         "leave the column `picture` out",
     )
 
@@ -113,11 +113,11 @@ def test_what_the_hints_say_is_text() -> None:
 @pytest.mark.parametrize(
     ("expression", "said"),
     [
-        ("9 ** (9 ** 9)", 'the template fails: "a power beyond all measure"'),
-        ("9 ** 9 ** 9 ** 9 ** 9", 'the template fails: "a power beyond all measure"'),
-        ("'x' * 10 ** 10", 'the template fails: "a text beyond all measure"'),
-        ("10 ** 10 * [name]", 'the template fails: "a text beyond all measure"'),
-        ("name|center(150000000)", "the template gives more than 128 MiB"),
+        ("9 ** (9 ** 9)", 'the template fails: "a power that is too large"'),
+        ("9 ** 9 ** 9 ** 9 ** 9", 'the template fails: "a power that is too large"'),
+        ("'x' * 10 ** 10", 'the template fails: "a text that is too long"'),
+        ("10 ** 10 * [name]", 'the template fails: "a text that is too long"'),
+        ("name|center(150000000)", "the rendered prompt is larger than 128 MiB"),
     ],
 )
 def test_no_operation_takes_hours_or_all_memory(expression: str, said: str) -> None:

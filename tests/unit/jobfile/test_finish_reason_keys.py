@@ -8,7 +8,7 @@ import pytest
 
 from batch.finish_reasons import FinishReasons
 from batch.jobfile import load
-from tests.support.jobfile_support import HEAD, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -57,7 +57,7 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ("finish_reasons: {complete: ['']}\n", "5:29: finish_reasons.complete[0]: must not be empty"),
         (
             "finish_reasons: {complete: ['Null']}\n",
-            "5:29: finish_reasons.complete[0]: is no finish reason; leave it out",
+            "5:29: finish_reasons.complete[0]: is not a finish reason; leave it out",
         ),
         (
             "finish_reasons: {complete: [done, Error]}\n",
@@ -75,7 +75,7 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ),
         (
             "finish_reasons: {complete: [done], length: [DONE]}\n",
-            "5:45: finish_reasons.length[0]: stands under `complete` as well; keep one of them",
+            "5:45: finish_reasons.length[0]: is also listed under `complete`; keep one of them",
         ),
         (
             "finish_reason: {complete: [done]}\n",
@@ -84,4 +84,4 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_wrong_with_words(text: str, said: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: load(write(tmp_path, JOB + text))) == [said]
+    assert diagnostics_of(lambda: load(write(tmp_path, JOB + text))) == [said]

@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from batch.cli import init
-from batch.jobfile import Inputs, Message, Model, Retries, Timeouts, load, load_mapping, starter
+from batch.jobfile import Inputs, Message, Model, Retries, Timeouts, job_template, load, load_mapping
 from batch.jobfile.init_template import SERVERS
 from batch.jobfile.paths import bounds_of
-from tests.support.jobfile_support import HEAD, job, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -46,8 +46,8 @@ def test_the_least_that_makes_a_job_has_sensible_defaults(tmp_path: Path) -> Non
         ("llama.cpp", "openai", "http://127.0.0.1:8080/v1"),
     ],
 )
-def test_the_starters_have_no_errors(tmp_path: Path, server: str, provider: str, base_url: str) -> None:
-    text = starter(server)
+def test_the_templates_have_no_errors(tmp_path: Path, server: str, provider: str, base_url: str) -> None:
+    text = job_template(server)
     assert "\nname:" not in text
     assert max(map(len, text.splitlines())) <= 120
     job = load(write(tmp_path, text))
@@ -56,7 +56,7 @@ def test_the_starters_have_no_errors(tmp_path: Path, server: str, provider: str,
     assert job.prompts[0].messages[1].content == "{{ text }}"
 
 
-def test_there_is_a_starter_for_each_server() -> None:
+def test_there_is_a_template_for_each_server() -> None:
     assert SERVERS == init.SERVERS == ("local", "openai", "ollama", "vllm", "llama.cpp")
 
 
@@ -129,12 +129,12 @@ def test_durations_are_seconds(written: str, seconds: float, tmp_path: Path) -> 
 
 @pytest.mark.parametrize("written", ["5 minutes", "-1", "1h30m", "''", "true", "٣s", ".inf", "[1]", "1e400s"])
 def test_anything_else_is_no_duration(written: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: job(tmp_path, HEAD + f"prompt: a\ntimeouts: {{idle: {written}}}\n"))
+    assert diagnostics_of(lambda: job(tmp_path, HEAD + f"prompt: a\ntimeouts: {{idle: {written}}}\n"))
 
 
 def test_x_keys_are_ignored_at_the_top_only(tmp_path: Path) -> None:
     assert job(tmp_path, HEAD + "prompt: a\nx-note: {any: thing}\n").name == "job"
-    assert mistakes_of(lambda: job(tmp_path, HEAD + "prompt: a\nretries: {x-note: 1}\n"))
+    assert diagnostics_of(lambda: job(tmp_path, HEAD + "prompt: a\nretries: {x-note: 1}\n"))
 
 
 # Flags.
@@ -162,7 +162,7 @@ def test_a_models_flag_replaces_all_models(tmp_path: Path) -> None:
     assert [model.id for model in job(tmp_path, text, {"model": "hermes"}).models] == ["hermes"]
 
 
-def test_a_flag_mends_what_the_file_has_wrong(tmp_path: Path) -> None:
+def test_a_flag_replaces_an_invalid_value_of_the_file(tmp_path: Path) -> None:
     assert job(tmp_path, HEAD + "prompt: a\nconcurrency: many\n", {"concurrency": 2}).concurrency == 2
 
 
@@ -170,8 +170,8 @@ def test_a_path_from_the_caller_is_trusted_and_text_is_not(tmp_path: Path) -> No
     inside, outside = tmp_path / "in", tmp_path / "out" / "r.jsonl"
     inside.mkdir()
     assert job(inside, HEAD + "prompt: a\n", {"output.path": outside}).output == outside
-    assert mistakes_of(lambda: job(inside, HEAD + "prompt: a\n", {"output.path": str(outside)})) == [
-        f"--set output.path: output.path: leads out of {inside}; `--allow-path` allows another folder"
+    assert diagnostics_of(lambda: job(inside, HEAD + "prompt: a\n", {"output.path": str(outside)})) == [
+        f"--set output.path: output.path: is outside {inside}; `--allow-path` allows another folder"
     ]
 
 
@@ -179,14 +179,14 @@ def test_a_path_from_the_caller_is_trusted_and_text_is_not(tmp_path: Path) -> No
 
 
 def test_the_root_is_the_jobs_own_folder(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: job(tmp_path / "work", HEAD + "prompt: a\noutput: {path: ../r.jsonl}\n"))
+    assert diagnostics_of(lambda: job(tmp_path / "work", HEAD + "prompt: a\noutput: {path: ../r.jsonl}\n"))
 
 
 def test_the_root_is_the_parent_of_a_folder_called_jobs(tmp_path: Path) -> None:
     folder = tmp_path / "jobs"
     result = job(folder, HEAD + "prompt: a\noutput: {path: ../output/r.jsonl}\n")
     assert (result.root, result.output) == (tmp_path, tmp_path / "output" / "r.jsonl")
-    assert mistakes_of(lambda: job(folder, HEAD + "prompt: a\noutput: {path: ../../r.jsonl}\n"))
+    assert diagnostics_of(lambda: job(folder, HEAD + "prompt: a\noutput: {path: ../../r.jsonl}\n"))
 
 
 def test_an_allowed_tree_may_be_used(tmp_path: Path) -> None:
@@ -197,12 +197,12 @@ def test_an_allowed_tree_may_be_used(tmp_path: Path) -> None:
 def test_a_symlink_does_not_lead_out(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "link").symlink_to(tmp_path)
-    assert mistakes_of(lambda: job(tmp_path / "in", HEAD + "prompt: a\noutput: {path: link/r.jsonl}\n"))
+    assert diagnostics_of(lambda: job(tmp_path / "in", HEAD + "prompt: a\noutput: {path: link/r.jsonl}\n"))
 
 
 @pytest.mark.parametrize("name", ["../up", "a/b", "..", "a\\b"])
 def test_a_name_that_is_no_file_name_needs_an_output(name: str, tmp_path: Path) -> None:
-    assert mistakes_of(lambda: job(tmp_path, HEAD + f"prompt: a\nname: {name}\n"))
+    assert diagnostics_of(lambda: job(tmp_path, HEAD + f"prompt: a\nname: {name}\n"))
     assert job(tmp_path, HEAD + f"prompt: a\nname: {name}\noutput: {{path: r.jsonl}}\n").name == name
 
 
@@ -210,16 +210,16 @@ def test_the_results_never_overwrite_the_job(tmp_path: Path) -> None:
     write(tmp_path, "{}\n", "rows.jsonl")
     for output in ("job.yaml", "rows.jsonl", "./x/../rows.jsonl"):
         text = HEAD + f"prompt: a\ninputs: {{jsonl: rows.jsonl}}\noutput: {{path: {output}}}\n"
-        assert mistakes_of(lambda text=text: job(tmp_path, text)) == [  # type: ignore[misc]
-            "6:16: output.path: the results would overwrite a file of the job; name another file"
+        assert diagnostics_of(lambda text=text: job(tmp_path, text)) == [  # type: ignore[misc]
+            "6:16: output.path: the output would overwrite a file of the job; name another file"
         ]
 
 
 def test_only_a_regular_file_is_a_job_file(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo.yaml")
-    assert mistakes_of(lambda: load(tmp_path / "fifo.yaml")) == ["fifo.yaml: not a regular file"]
-    assert mistakes_of(lambda: load(Path("/dev/zero"))) == ["zero: not a regular file"]
-    assert mistakes_of(lambda: load(tmp_path / "none.yaml")) == ["none.yaml: no such file"]
+    assert diagnostics_of(lambda: load(tmp_path / "fifo.yaml")) == ["fifo.yaml: not a regular file"]
+    assert diagnostics_of(lambda: load(Path("/dev/zero"))) == ["zero: not a regular file"]
+    assert diagnostics_of(lambda: load(tmp_path / "none.yaml")) == ["none.yaml: no such file"]
 
 
 def test_an_engine_may_be_a_file_of_weights(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_an_engine_may_be_a_file_of_weights(tmp_path: Path) -> None:
     text = "provider: openai\nbase_url: local\nengine: w.gguf\nmodel: m\nprompt: a\n"
     assert job(tmp_path, text).models[0].engine == str(tmp_path / "w.gguf")
     os.mkfifo(tmp_path / "f.gguf")
-    assert mistakes_of(lambda: job(tmp_path, text.replace("w.gguf", "f.gguf"))) == [
+    assert diagnostics_of(lambda: job(tmp_path, text.replace("w.gguf", "f.gguf"))) == [
         "3:1: engine: not a regular file"
     ]
 
@@ -301,8 +301,8 @@ def test_a_header_names_its_secret(name: str, value: str, tmp_path: Path) -> Non
         ("X-Team", "${1}"),
     ],
 )
-def test_a_header_with_a_written_secret_is_a_mistake(name: str, value: str, tmp_path: Path) -> None:
-    said = mistakes_of(lambda: job(tmp_path, HEAD + f'prompt: a\nheaders: {{{name}: "{value}"}}\n'))
+def test_a_header_with_a_written_secret_is_an_error(name: str, value: str, tmp_path: Path) -> None:
+    said = diagnostics_of(lambda: job(tmp_path, HEAD + f'prompt: a\nheaders: {{{name}: "{value}"}}\n'))
     assert len(said) == 1
     assert "abc" not in said[0]
 
@@ -333,7 +333,7 @@ def test_addresses(url: str, is_fine: bool, tmp_path: Path) -> None:
     if is_fine:
         assert load_mapping(call, tmp_path).models[0].base_url == url
     else:
-        assert "secret@" not in mistakes_of(lambda: load_mapping(call, tmp_path))[0]
+        assert "secret@" not in diagnostics_of(lambda: load_mapping(call, tmp_path))[0]
 
 
 # From memory.
@@ -349,22 +349,22 @@ def test_a_mapping_is_a_job_like_any_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"params": {"a": object()}}, "job: params.a: object has no place in a job"),
+        ({"params": {"a": object()}}, "job: params.a: object is not allowed in a job"),
         ({"params": {"a": float("nan")}}, "job: params.a: not a finite number"),
         ({"params": {1: 2}}, "job: params: a key that is not text"),
-        ({"prompt": "\ud800"}, "job: prompt: text with half of a surrogate pair"),
+        ({"prompt": "\ud800"}, "job: prompt: text with an unpaired surrogate"),
         ({"concurrency": 0}, "job: concurrency: must be at least 1"),
         ({"models": ["m", 7]}, "job: models[1]: expected keys and values, got a whole number"),
     ],
 )
-def test_a_mappings_mistakes_have_no_line(change: Mapping[str, object], said: str, tmp_path: Path) -> None:
-    assert said in mistakes_of(lambda: load_mapping({**LEAST, **change}, tmp_path))
+def test_a_mappings_errors_have_no_line(change: Mapping[str, object], said: str, tmp_path: Path) -> None:
+    assert said in diagnostics_of(lambda: load_mapping({**LEAST, **change}, tmp_path))
 
 
 def test_a_mapping_that_holds_itself_is_refused(tmp_path: Path) -> None:
     endless: dict[str, object] = {}
     endless["again"] = endless
-    assert mistakes_of(lambda: load_mapping({**LEAST, "params": endless}, tmp_path)) == [
+    assert diagnostics_of(lambda: load_mapping({**LEAST, "params": endless}, tmp_path)) == [
         "job: params: nested more than 100 levels deep"
     ]
 
@@ -374,7 +374,7 @@ def test_a_mapping_whose_lists_hold_each_other_twice_is_refused_in_bounded_time(
     for _ in range(60):
         bomb = [bomb, bomb]
     began = time.process_time()
-    assert mistakes_of(lambda: load_mapping({**LEAST, "params": {"stop": bomb}}, tmp_path)) == [
-        "job: more than 2000000 values; rows belong into a JSONL file"
+    assert diagnostics_of(lambda: load_mapping({**LEAST, "params": {"stop": bomb}}, tmp_path)) == [
+        "job: more than 2000000 values; put rows into a JSONL file"
     ]
     assert time.process_time() - began < 20

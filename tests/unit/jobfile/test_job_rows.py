@@ -1,4 +1,4 @@
-"""JSONL job files: rows as a stream, their mistakes, and OpenAI Batch files as they stand."""
+"""JSONL job files: rows as a stream, their errors, and OpenAI Batch files as they stand."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.errors import Mistake
+from batch.errors import Diagnostic
 from batch.files import MAX_BYTES
 from batch.jobfile import JobFile, load
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
-from tests.support.jobfile_support import AUTONOMOUS, mistakes_of, write
+from tests.support.jobfile_support import AUTONOMOUS, diagnostics_of, write
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -35,18 +35,18 @@ BAD_ROWS = [
     ('{"prompt": "a",}', "1:16: not JSON: trailing comma in object"),
     ('{"prompt": é}', "1:12: not JSON: invalid character"),
     ("[1]", "1:1: expected a JSON object, got a list"),
-    ('{"prompt": "\\ud800"}', "1:21: not JSON: half of a surrogate pair"),
+    ('{"prompt": "\\ud800"}', "1:21: not JSON: an unpaired surrogate"),
     ('{"prompt": "a", "n": 1e999}', "1:1: not JSON: number out of range"),
     ('{"a": ' * 200 + "1" + "}" * 200, "1:1: a row nested over 100 levels"),
     ("[" * 10**6, "1:1: a row nested over 100 levels"),
-    ("{}", "1:1: nothing to ask; write `prompt` or `messages`"),
+    ("{}", "1:1: no prompt; write `prompt` or `messages`"),
     ('{"promt": "a"}', "1:2: promt: unknown key; did you mean `prompt`?"),
     ('{"prompt": "a", "images": "x"}', "1:17: images: expected a list of paths and URLs, got text"),
     ('{"prompt": "a", "images": [1]}', "1:17: images: expected a list of paths and URLs, got a list"),
     ('{"prompt": 1}', "1:2: prompt: expected text, got a whole number"),
     ('{"prompt": ""}', "1:2: prompt: must not be empty"),
     ('{"prompt": "é", "id": true}', "1:17: id: expected text or a whole number, got true or false"),
-    ('{"prompt": "a", "messages": []}', "1:17: messages: stands beside `prompt`; keep one of them"),
+    ('{"prompt": "a", "messages": []}', "1:17: messages: cannot be combined with `prompt`; keep one of them"),
     ('{"messages": []}', "1:2: messages: must not be empty"),
     ('{"messages": ["a"]}', "1:2: messages: expected a list of messages, got a list"),
     ('{"messages": [{"role": "user"}]}', "1:2: messages[0]: expected a `role` and a `content`"),
@@ -60,16 +60,16 @@ BAD_ROWS = [
         '{"custom_id": "a", "body": {"model": 1, "messages": [{"role": "user", "content": "x"}]}}',
         "1:29: body.model: expected text, got a whole number",
     ),
-    ('{"prompt": "a", "prompt": "b"}', "1:17: prompt: written twice; leave one of them out"),
+    ('{"prompt": "a", "prompt": "b"}', "1:17: prompt: duplicate key; leave one of them out"),
     (
         '{"prompt": "a \\": b", "params": {"seed": 1, "seed" : 1}}',
-        "1:45: seed: written twice; leave one of them out",
+        "1:45: seed: duplicate key; leave one of them out",
     ),
     ('{"custom_id": "a", "body": {}}', "1:1: body.messages: expected a list of messages, got nothing"),
     (BATCH_LINE.replace("POST", "GET").strip(), "1:21: method: expected `POST`"),
     (
         BATCH_LINE.replace("chat/completions", "embeddings").strip(),
-        "1:39: url: expected `/v1/chat/completions`; embeddings and other calls are not made",
+        "1:39: url: expected `/v1/chat/completions`; only chat completions are supported",
     ),
     (
         BATCH_LINE.replace("chat/completions", "responses").strip(),
@@ -94,7 +94,7 @@ BAD_ROWS = [
 @pytest.mark.parametrize(("line", "said"), BAD_ROWS, ids=[case[1][:50] for case in BAD_ROWS])
 def test_a_bad_row_is_named_with_its_column(line: str, said: str, tmp_path: Path) -> None:
     good = '{"prompt": "good"}\n'
-    assert mistakes_of(lambda: rows_job(tmp_path, good + "\n" + line + "\n" + good)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, good + "\n" + line + "\n" + good)) == [
         "rows.jsonl:3" + said.removeprefix("1")
     ]
 
@@ -112,23 +112,23 @@ def test_a_key_may_stand_in_several_objects_and_in_text(line: str, tmp_path: Pat
     assert rows_job(tmp_path, line + "\n").models
 
 
-def test_all_mistakes_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:
+def test_all_errors_of_all_rows_and_settings_come_at_once_but_not_thousands(tmp_path: Path) -> None:
     text = '{"id": 1.5, "prompt": 2}\n' * 80
-    said = mistakes_of(lambda: rows_job(tmp_path, text, {**SOMEWHERE, "concurrency": 0}))
+    said = diagnostics_of(lambda: rows_job(tmp_path, text, {**SOMEWHERE, "concurrency": 0}))
     assert said[0] == "rows.jsonl:1:2: id: expected text or a whole number, got a number"
     assert said[1] == "rows.jsonl:1:13: prompt: expected text, got a whole number"
     assert len(said) == 101
-    assert said[-1] == "rows.jsonl: and 61 more mistakes"
+    assert said[-1] == "rows.jsonl: and 61 more errors"
 
 
 def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"prompt": "ok"}\n{"prompt": "caf\xe9"}\n')
-    assert mistakes_of(lambda: load(path, overrides=SOMEWHERE)) == [
+    assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
         "rows.jsonl:2:16: not UTF-8 (unexpected end of data); save the file as UTF-8"
     ]
     path.write_bytes('{"prompt": "ok"}'.encode("utf-16"))
-    assert mistakes_of(lambda: load(path, overrides=SOMEWHERE)) == [
+    assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
         "rows.jsonl:1:1: is in UTF-16; save the file as UTF-8"
     ]
 
@@ -137,7 +137,7 @@ def test_a_row_without_end_is_not_read_into_memory(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"prompt": "' + b"x" * (3 * MAX_BYTES) + b'"}\n{"prompt": "b"}\n')
     first, second = job_rows(path)
-    assert isinstance(first, Mistake)
+    assert isinstance(first, Diagnostic)
     assert first.what == "a row larger than 16 MiB"
     assert isinstance(second, JobRow)
     assert second.line == 2
@@ -238,7 +238,7 @@ def test_messages_of_tools_are_passed_on(form: str, message: dict[str, object], 
 
 
 def test_an_openai_batch_file_is_for_openai(tmp_path: Path) -> None:
-    assert mistakes_of(
+    assert diagnostics_of(
         lambda: rows_job(tmp_path, BATCH_LINE, {"base_url": "local", "provider": "autonomous"})
     ) == [
         "rows.jsonl:1:1: model: AutonomousAI has no model 'gpt-4o-mini'; it has " + AUTONOMOUS,
@@ -254,7 +254,7 @@ def test_the_models_are_those_that_the_rows_use(tmp_path: Path) -> None:
 
 def test_a_row_without_a_model_needs_one_from_the_settings(tmp_path: Path) -> None:
     flags = {"provider": "openai", "base_url": "http://h/v1"}
-    assert mistakes_of(lambda: rows_job(tmp_path, '{"prompt": "a"}\n', flags)) == [
+    assert diagnostics_of(lambda: rows_job(tmp_path, '{"prompt": "a"}\n', flags)) == [
         "rows.jsonl:1:1: no model; name one in the row, in the settings or with `--model`"
     ]
 
@@ -262,8 +262,8 @@ def test_a_row_without_a_model_needs_one_from_the_settings(tmp_path: Path) -> No
 def test_a_rows_model_must_be_one_not_several(tmp_path: Path) -> None:
     models = [{"id": "a", "model": "m"}, {"id": "b", "model": "m"}]
     flags = {"provider": "openai", "base_url": "http://h/v1", "models": models}
-    assert mistakes_of(lambda: rows_job(tmp_path, '{"prompt": "p", "model": "m"}\n', flags)) == [
-        "rows.jsonl:1:1: model: could be any of several; write one of `a`, `b`"
+    assert diagnostics_of(lambda: rows_job(tmp_path, '{"prompt": "p", "model": "m"}\n', flags)) == [
+        "rows.jsonl:1:1: model: is ambiguous; write one of `a`, `b`"
     ]
     assert [model.id for model in rows_job(tmp_path, '{"prompt": "p", "model": "b"}\n', flags).models] == [
         "b"
@@ -283,21 +283,21 @@ def test_settings_come_from_a_file_of_their_own(tmp_path: Path) -> None:
 def test_settings_bring_neither_prompts_nor_inputs(tmp_path: Path) -> None:
     rows = write(tmp_path, '{"prompt": "a"}\n', "rows.jsonl")
     settings = write(tmp_path, "provider: autonomous\nmodel: llama\nprompt: p\ninputs: {jsonl: x.jsonl}\n")
-    assert mistakes_of(lambda: load(rows, settings=settings)) == [
-        "3:1: prompt: a JSONL job file brings its own; leave it out",
-        "4:1: inputs: a JSONL job file brings its own; leave it out",
+    assert diagnostics_of(lambda: load(rows, settings=settings)) == [
+        "3:1: prompt: not allowed for a JSONL job file; leave it out",
+        "4:1: inputs: not allowed for a JSONL job file; leave it out",
     ]
 
 
 def test_settings_are_for_jsonl_only(tmp_path: Path) -> None:
     path = write(tmp_path, "provider: autonomous\nmodel: llama\nprompt: p\n")
-    assert mistakes_of(lambda: load(path, settings=path)) == [
+    assert diagnostics_of(lambda: load(path, settings=path)) == [
         "settings in a file of their own are for JSONL job files; move them into job.yaml"
     ]
 
 
-def test_a_file_without_rows_is_a_mistake(tmp_path: Path) -> None:
-    assert mistakes_of(lambda: rows_job(tmp_path, "\n\n")) == ["rows.jsonl: has no rows"]
-    assert mistakes_of(lambda: load(tmp_path / "none.jsonl", overrides=SOMEWHERE)) == [
+def test_a_file_without_rows_is_an_error(tmp_path: Path) -> None:
+    assert diagnostics_of(lambda: rows_job(tmp_path, "\n\n")) == ["rows.jsonl: has no rows"]
+    assert diagnostics_of(lambda: load(tmp_path / "none.jsonl", overrides=SOMEWHERE)) == [
         "none.jsonl: no such file"
     ]

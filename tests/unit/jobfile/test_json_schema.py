@@ -15,12 +15,12 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from batch.errors import JobFileError
-from batch.jobfile.init_template import SCHEMA_FILE, SERVERS, starter
+from batch.jobfile.init_template import SCHEMA_FILE, SERVERS, job_template
 from batch.jobfile.schema.job_spec import PARTS, JobSpec
 from batch.jobfile.schema.json_schema import json_schema
 from batch.jobfile.syntax.tree import from_yaml
 from tests.support.cli_support import Cli
-from tests.unit.jobfile.test_job_file_errors import ONE_MISTAKE, SIX
+from tests.unit.jobfile.test_job_file_errors import ONE_ERROR, SIX
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -99,7 +99,7 @@ def sound_yaml(text: str) -> bool:
     return True
 
 
-BROKEN = [case[0] for case in ONE_MISTAKE if sound_yaml(case[0])] + [SIX]
+BROKEN = [case[0] for case in ONE_ERROR if sound_yaml(case[0])] + [SIX]
 
 
 def test_most_broken_files_are_yaml_at_least_and_many_are_a_matter_of_the_schema() -> None:
@@ -196,4 +196,4 @@ def test_init_writes_it_beside_the_job_file_which_names_it(
     assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == SCHEMA
     assert name == SCHEMA_FILE
     for server in SERVERS:
-        VALIDATOR.validate(yaml.safe_load(starter(server)))
+        VALIDATOR.validate(yaml.safe_load(job_template(server)))

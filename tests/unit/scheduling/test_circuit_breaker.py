@@ -10,12 +10,12 @@ from msgspec.structs import replace
 from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.circuit_breaker import CircuitBreaker, State
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.reference_requests import References
+from batch.scheduling.known_good_requests import References
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.task import Task
 
 if TYPE_CHECKING:
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
 
 OK = Reply("fine", Verdict.COMPLETE, "stop")
 BUSY = Failure("http_503", "busy", http_status=503)

@@ -12,7 +12,7 @@ from batch.records import Failure, Outcome, Reply, Request, Verdict
 from batch.scheduling.circuit_breaker import CircuitBreaker
 from batch.scheduling.circuit_states import TRANSITIONS, Change, State
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.reference_requests import References
+from batch.scheduling.known_good_requests import References
 from batch.scheduling.retry import Parking, RetryPolicy
 from batch.scheduling.task import Task
 

@@ -14,9 +14,9 @@ import pytest
 from msgspec.structs import replace
 
 from batch.records import Failure, Reply, Request
-from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.reference_requests import Candidates
+from batch.scheduling.known_good_requests import Candidates
 from tests.support.engine_support import OK, Bench, always, requests
 
 if TYPE_CHECKING:

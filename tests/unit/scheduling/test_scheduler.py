@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from batch.records import Failure, Outcome, Reply, Request, Verdict
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.circuit_breaker import PROBE_PAUSE, State
-from batch.scheduling.concurrency import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.decisions import Decision, Failed, RetryAt
 from batch.scheduling.retry import RetryPolicy

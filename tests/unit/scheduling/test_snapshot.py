@@ -9,7 +9,7 @@ import pytest
 
 from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
-from batch.scheduling.concurrency import AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
 from batch.scheduling.retry import RetryPolicy
 from batch.scheduling.scheduler import Scheduler

@@ -57,7 +57,7 @@ def test_any_json_reader_finds_every_key_in_order(result: Result) -> None:
     assert list(decoded) == [name for name in Result.__struct_fields__ if name != "cost_source"]
 
 
-def test_who_states_the_cost_is_told_only_where_a_provider_does() -> None:
+def test_the_source_of_the_cost_is_printed_only_where_a_provider_states_it() -> None:
     line = encode_result(replace(succeeded("a"), cost=0.5, cost_source="provider"))
     assert line.endswith(b'"logprobs":null,"redacted":false,"cost_source":"provider"}\n')
     assert decode_result(line).cost_source == "provider"

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.structured_output import Invalid, format_complaint, parsed
+from batch.structured_output import Invalid, format_problem, parsed
 
 PERSON = {
     "type": "object",
@@ -62,15 +62,15 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("Sure! Here it is: {}", schema(PERSON), "it is not JSON: JSON is malformed"),
     ('{"name": "Ad', schema(PERSON), "it is not JSON: Input data was truncated"),
     ("", {"type": "json_object"}, "it is not JSON: Input data was truncated"),
-    ("[1]", {"type": "json_object"}, "it is no JSON object"),
+    ("[1]", {"type": "json_object"}, "it is not a JSON object"),
     ("NaN", schema({}), "it is not JSON"),
     ("[" * 100_000, schema({}), "it is not JSON"),
-    ('"x"', schema({"$ref": "#nowhere"}), "the schema itself leads nowhere"),
+    ('"x"', schema({"$ref": "#nowhere"}), "a reference in the schema has no target"),
 ]
 
 
 @pytest.mark.parametrize(("text", "response_format", "why"), WRONG, ids=[case[2][:40] for case in WRONG])
-def test_an_answer_that_does_not_fit_is_told_why(
+def test_an_invalid_answer_is_sent_again_with_the_reason(
     text: str, response_format: dict[str, Any], why: str
 ) -> None:
     with pytest.raises(Invalid) as caught:
@@ -94,26 +94,26 @@ FORMATS: list[tuple[object, str | None]] = [
     (schema({"pattern": "("}), "not a JSON Schema: $.pattern: '(' is not a 'regex'"),
     (
         schema({"$ref": "http://127.0.0.1/s.json"}),
-        "`$ref` leads out of the schema, to 'http://127.0.0.1/s.json'",
+        "`$ref` points outside the schema: 'http://127.0.0.1/s.json'",
     ),
-    (schema({"items": {"$ref": "other.json"}}), "`$ref` leads out of the schema, to 'other.json'"),
-    (schema({"$ref": "#/$defs/none"}), "`$ref` leads nowhere: '#/$defs/none'"),
+    (schema({"items": {"$ref": "other.json"}}), "`$ref` points outside the schema: 'other.json'"),
+    (schema({"$ref": "#/$defs/none"}), "`$ref` has no target: '#/$defs/none'"),
     (schema({"$ref": "#/$defs/a~1b", "$defs": {"a/b": {}}}), None),
     (schema({"properties": {"$ref": {"type": "string"}}}), None),
 ]
 
 
-@pytest.mark.parametrize(("response_format", "complaint"), FORMATS)
-def test_a_format_is_judged_before_anything_is_sent(response_format: object, complaint: str | None) -> None:
-    said = format_complaint(response_format)
-    assert (said is None) == (complaint is None)
-    assert said is None or said[0].startswith(complaint or "")
+@pytest.mark.parametrize(("response_format", "problem"), FORMATS)
+def test_a_format_is_judged_before_anything_is_sent(response_format: object, problem: str | None) -> None:
+    said = format_problem(response_format)
+    assert (said is None) == (problem is None)
+    assert said is None or said[0].startswith(problem or "")
 
 
 def test_without_jsonschema_it_is_said_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("batch.structured_output.find_spec", lambda _: None)
-    assert format_complaint({"type": "json_object"}) is None
-    assert format_complaint(schema(PERSON)) == (
+    assert format_problem({"type": "json_object"}) is None
+    assert format_problem(schema(PERSON)) == (
         "needs jsonschema to check the answers",
         "pip install 'promptjobs[schema]'",
     )
@@ -126,7 +126,7 @@ def test_no_reference_is_ever_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError("a connection was tried")
 
     monkeypatch.setattr(socket.socket, "connect", no_network)
-    with pytest.raises(Invalid, match="leads nowhere"):
+    with pytest.raises(Invalid, match="has no target"):
         parsed("{}", schema({"$ref": "http://127.0.0.1:9/schema.json"}))
 
 

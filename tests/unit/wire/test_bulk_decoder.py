@@ -45,7 +45,7 @@ REFUSED = {
         b'data: {"choices":[{"delta":{"content":"}\n\ndata: {"}}]}\n\ndata: {} {}'
     ),
     "a scalar": b"data: 1",
-    "half of a surrogate pair": b'data: {"model": "\\ud83d"}',
+    "an unpaired surrogate": b'data: {"model": "\\ud83d"}',
     "a number where a text is due": b'data: {"model": 1}',
     "nested too deeply": b'data: {"error":' + b"[" * 200_000 + b"]" * 200_000 + b"}",
     "not UTF-8": b'data: {"model": "\xff"}',

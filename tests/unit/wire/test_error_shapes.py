@@ -86,6 +86,13 @@ SHAPES: dict[str, tuple[bytes, str, str, int | None]] = {
     "no choices, status: error": (event({"status": "error", "message": "m"}), "error: m", "error", None),
     "no choices, detail": (event({"detail": "m"}), "m", "", None),
     "no choices, errors": (event({"errors": ["m"]}), '["m"]', "", None),
+    "base_resp": (event({"base_resp": {"status_code": 1004, "status_msg": "m"}}), "m", "1004", None),
+    "base_resp beside choices: null": (
+        event({"choices": None, "base_resp": {"status_code": 1002, "status_msg": "m"}}),
+        "m",
+        "1002",
+        None,
+    ),
     "choices: []": (event({"choices": [], "object": "error", "message": "m"}), "m", "", None),
 }
 
@@ -136,6 +143,9 @@ def test_an_error_is_the_same_for_any_split() -> None:
         ({"success": False, "message": "m"}, "m"),
         ({"errors": [{"message": "m"}]}, '[{"message": "m"}]'),
         ({"status": 400, "title": "m"}, "400: m"),
+        ({"base_resp": {"status_code": 1004, "status_msg": "m"}}, "m"),
+        ({"success": False, "errorMsg": "m"}, "m"),
+        ({"errorMessage": "m"}, "m"),
         ({"error": "model 'x' not found"}, "model 'x' not found"),
         ({"object": "error", "message": "m"}, "m"),
         ({"choices": None, "message": "m"}, "m"),
@@ -168,6 +178,7 @@ def test_a_possible_error_is_an_error_only_without_a_finish_reason(said: Any) ->
         b"id: error\n",
         b": error\n",
         b"errors: x\n",
+        b'data: {"choices": [], "base_resp": {"status_code": 0, "status_msg": ""}}\n\n',
     ],
 )
 def test_what_only_looks_like_an_error(odd: bytes) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.records import Reply
-from batch.scheduling.background_refusals import KNOWN_SHARE, BackgroundRefusals, burst
+from batch.scheduling.baseline_refusals import KNOWN_SHARE, BackgroundRefusals, burst
 from batch.scheduling.concurrency_limiter import Congestion
 from batch.scheduling.retry import shows_overload
 

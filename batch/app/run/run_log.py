@@ -1,4 +1,4 @@
-"""What a run writes into its log: why each thing happened, and not that all went well."""
+"""The log of a run: the reasons of failures and retries; successes are only counted."""
 
 from __future__ import annotations
 
@@ -38,30 +38,30 @@ if TYPE_CHECKING:
 PERIOD = 60.0
 """Seconds between two lines of counts."""
 
-MOST = 20
-"""Lines of one kind in such a period; those beyond are only counted."""
+MAX_LINES_OF_A_KIND = 20
+"""Lines of one kind in a period; further ones are only counted."""
 
-LONGEST_TRACE = 200
+MAX_TRACE = 200
 """Lines of a traceback."""
 
 
 class Log(Protocol):
-    """Where events go; ``results.event_log.EventLog`` is one."""
+    """A destination of log events, such as ``results.event_log.EventLog``."""
 
     def write(self, event: str, text: str) -> None:
-        """Write down one event of a kind. Never raises."""
+        """Write one event of a kind. Never raises."""
         ...
 
     def close(self) -> None:
-        """No more events will come."""
+        """Close the log."""
         ...
 
 
 class RunLog:
     """An observer that writes events into a run's log.
 
-    Failures are written one by one up to a bound, successes only as counts. ``clock`` gives seconds on a
-    steady clock. ``path`` is where the log is.
+    Failures are written one by one up to a limit, successes only as counts. ``clock`` returns seconds of a
+    monotonic clock. ``path`` is the path of the log.
     """
 
     def __init__(
@@ -72,12 +72,12 @@ class RunLog:
         self._clock = clock
         self._counted_at = clock()
         self._succeeded = 0
-        self._troubles: Counter[str] = Counter()
+        self._failures: Counter[str] = Counter()
         self._has_ended = False
 
     @classmethod
     def of(cls, job: JobFile, on_trouble: Callable[[str], None]) -> RunLog:
-        """Open the log of a run that holds its output. ``on_trouble`` gets what keeps it from writing."""
+        """Open the log of a run that holds its output. ``on_trouble`` receives errors of writing it."""
         log = EventLog(job.output, wall=partial(datetime.now, UTC), on_trouble=on_trouble)
         log.write("open", f"promptjobs {__version__}, process {os.getpid()}: {job.path}")
         return cls(log, path=log.path)
@@ -88,13 +88,13 @@ class RunLog:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        """The run is over; an error is one that ended it from outside, or let nothing be sent."""
+        """Log the end of the run; ``error`` ended it from outside, or prevented sending."""
         if error is not None and not self._has_ended:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 
     def observe(self, event: Event) -> None:  # noqa: C901 - a table of kinds
-        """Write down what matters of the event."""
+        """Write what matters of the event."""
         match event:
             case AttemptStarted():
                 pass
@@ -108,18 +108,18 @@ class RunLog:
             case Notice(message=message):
                 self._log.write("notice", message)
             case RunStarted():
-                self._started(event)
+                self._log_start(event)
             case ObserverFailed(error=error):
                 self.trace(error)
             case RunEnded(summary=summary):
-                self._ended(summary)
+                self._log_end(summary)
             case ProcessEnding(why=why):
                 self._has_ended = True
                 self._log.write("end", why)
             case _:
                 pass
 
-    def _started(self, event: RunStarted) -> None:
+    def _log_start(self, event: RunStarted) -> None:
         counted = f"{event.total} requests, {event.settled} of them need nothing more"
         self._log.write(
             "start", counted if event.is_whole else "requests are counted as they are read: see the end"
@@ -132,17 +132,17 @@ class RunLog:
                 self._succeeded += 1
             else:
                 again = "; the next run sends it again" if error.retryable else ""
-                self._trouble("failed", error.code, f"{result.id}: {error.code}: {error.message}{again}")
+                self._log_failure("failed", error.code, f"{result.id}: {error.code}: {error.message}{again}")
 
     def _attempt_failed(self, event: AttemptFailed) -> None:
         failure = event.failure
         if event.retry_in is not None:
-            again = f"again in {event.retry_in:.1f} s"
-            self._trouble(
+            again = f"retry in {event.retry_in:.1f} s"
+            self._log_failure(
                 "retry", failure.code, f"{event.request.id}: {failure.code}: {failure.message}; {again}"
             )
 
-    def _ended(self, summary: Summary) -> None:
+    def _log_end(self, summary: Summary) -> None:
         self._has_ended = True
         self._write_counts()
         for reason in summary.reasons:
@@ -155,26 +155,26 @@ class RunLog:
         )
 
     def trace(self, error: BaseException) -> str:
-        """Write down the traceback of an error, as far as its last lines; return where that is."""
+        """Write the last lines of an error's traceback; return the path of the log."""
         lines = "".join(traceback.format_exception(error)).splitlines()
-        for line in lines[-LONGEST_TRACE:]:
+        for line in lines[-MAX_TRACE:]:
             self._log.write("trace", line)
         return str(self._path or "the log")
 
-    def _trouble(self, event: str, code: str, text: str) -> None:
+    def _log_failure(self, event: str, code: str, text: str) -> None:
         kind = f"{event} {code}"
-        self._troubles[kind] += 1
-        if self._troubles[kind] <= MOST:
+        self._failures[kind] += 1
+        if self._failures[kind] <= MAX_LINES_OF_A_KIND:
             self._log.write(event, text)
 
     def _write_counts(self) -> None:
-        """Say what has come since the last time, if anything has."""
+        """Write the counts since the last time, if there are any."""
         self._counted_at = self._clock()
-        if self._succeeded or self._troubles:
-            troubles = [f", {kind} {number}" for kind, number in self._troubles.most_common()]
-            self._log.write("counts", f"since the last: succeeded {self._succeeded}{''.join(troubles)}")
+        if self._succeeded or self._failures:
+            failures = [f", {kind} {number}" for kind, number in self._failures.most_common()]
+            self._log.write("counts", f"since the last line: succeeded {self._succeeded}{''.join(failures)}")
         self._succeeded = 0
-        self._troubles.clear()
+        self._failures.clear()
 
 
 def _signal(exit_code: int) -> str:

@@ -1,4 +1,4 @@
-"""Signals outside of runs: they end the command. Imports nothing heavy, so that this holds from the start."""
+"""Signals outside of runs: they end the command. Imports only fast modules."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ if TYPE_CHECKING:
 
 
 class _Interrupt(KeyboardInterrupt):
-    """A ``KeyboardInterrupt``, so that no handler of exceptions and no event loop keeps it."""
+    """A ``KeyboardInterrupt``, so that no exception handler and no event loop catches it."""
 
     def __init__(self, number: int) -> None:
         self.number = number
         super().__init__()
 
 
-def heard_signals() -> tuple[signal.Signals, ...]:
-    """The signals that stop a command; SIGHUP is one unless it is ignored, as under ``nohup``."""
+def handled_signals() -> tuple[signal.Signals, ...]:
+    """Return the signals that stop a command; SIGHUP is one unless it is ignored, as under ``nohup``."""
     hang_up = getattr(signal, "SIGHUP", None)
     if hang_up is None or signal.getsignal(hang_up) is signal.SIG_IGN:
         return (signal.SIGINT, signal.SIGTERM)
@@ -32,15 +32,15 @@ def heard_signals() -> tuple[signal.Signals, ...]:
 
 @contextmanager
 def ended_by_signals() -> Iterator[Watchdog]:
-    """Within, a signal raises ``StoppedError``; for the main thread of a process of our own.
+    """Raise ``StoppedError`` within this context when a signal arrives.
 
-    The second one ends the process, whatever it computes.
+    Only for the main thread of our own process. A second signal ends the process immediately.
     """
 
     def end(number: int, _: object) -> NoReturn:
         raise _Interrupt(number)
 
-    before = {number: signal.signal(number, end) for number in heard_signals()}
+    before = {number: signal.signal(number, end) for number in handled_signals()}
     try:
         with Watchdog() as watchdog:
             yield watchdog
@@ -52,8 +52,8 @@ def ended_by_signals() -> Iterator[Watchdog]:
 
 
 def stopped(number: int, when: str = "") -> StoppedError:
-    """The error of a command that was told to stop."""
-    words = f"told to stop {when}".rstrip()
+    """Return the error of a command that a signal stopped."""
+    words = f"stopped {when}".rstrip()
     return StoppedError(
-        f"{signal.Signals(number).name}: {words}; the same command goes on", SIGNALLED + number
+        f"{signal.Signals(number).name}: {words}; run the same command to resume", SIGNALLED + number
     )

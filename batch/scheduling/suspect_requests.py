@@ -7,14 +7,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.scheduling.breaker_steps import Charge
+from batch.scheduling.circuit_steps import Charge
 from batch.scheduling.decisions import Blamed, Requeue
 from batch.scheduling.fault_attribution import Kind
 from batch.scheduling.retry import status_of
 
 if TYPE_CHECKING:
     from batch.records import Failure
-    from batch.scheduling.breaker_steps import Step
+    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.task import Task
 
 

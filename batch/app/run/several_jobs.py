@@ -1,4 +1,4 @@
-"""Several jobs in a row, such as map and reduce: what can be known of all before anything is sent."""
+"""Several jobs in sequence, such as map and reduce: checks of all of them before anything is sent."""
 
 from __future__ import annotations
 
@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 from batch.app.run.endpoints import Address, members
 from batch.app.run.plan import open_source
-from batch.diagnostics import MistakeList
-from batch.errors import JobFileError, Mistake
+from batch.diagnostics import DiagnosticList
+from batch.errors import Diagnostic, JobFileError
 from batch.inputs.precheck import check
 from batch.inputs.readers.table_files import may_read
 
@@ -22,34 +22,37 @@ T = TypeVar("T")
 
 
 def together(calls: Iterable[Callable[[], T]]) -> list[T]:
-    """What the calls return. Raises one ``JobFileError`` with the mistakes of all that fail."""
-    mistakes, results = MistakeList(), []
+    """Return the results of the calls. Raises one ``JobFileError`` with all their errors and notices."""
+    diagnostics, results = DiagnosticList(), []
+    notices: list[str] = []
     for call in calls:
         try:
             results.append(call())
         except JobFileError as error:
-            mistakes.extend(error.mistakes)
-    mistakes.raise_if_any()
+            diagnostics.extend(error.diagnostics)
+            notices.extend(error.notices)
+    if diagnostics:
+        raise diagnostics.error(notices)
     return results
 
 
 def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
-    """The one of the earlier jobs whose results this job reads."""
+    """Return the earlier job whose results this job reads."""
     inputs = job.inputs
     return next((other for other in earlier if inputs and may_read(inputs, other.output)), None)
 
 
 def check_outputs(jobs: Sequence[JobFile]) -> None:
-    """Raise ``JobFileError`` where two jobs write to one file: each finds the other's results stale."""
-    mistakes = MistakeList()
+    """Raise ``JobFileError`` if two jobs write to one file: each would find the other's results stale."""
+    diagnostics = DiagnosticList()
     first: dict[Path, JobFile] = {}
     for job in jobs:
         other = first.setdefault(job.output, job)
         if other is not job:
             what = f"writes to {job.output}, as {other.path} does"
             hint = "name another file, or another `name`"
-            mistakes.append(Mistake(str(job.path), 0, 0, "output.path", what, hint))
-    mistakes.raise_if_any()
+            diagnostics.append(Diagnostic(str(job.path), 0, 0, "output.path", what, hint))
+    diagnostics.raise_if_any()
 
 
 def check_inputs(
@@ -57,14 +60,14 @@ def check_inputs(
 ) -> list[Mapping[str, int] | None]:
     """Check the inputs of all jobs, and count their requests by target.
 
-    What reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` is told what a
-    person should know of the inputs. Raises ``JobFileError`` with the mistakes of all.
+    A job that reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` receives
+    notices about the inputs. Raises ``JobFileError`` with the errors of all.
     """
     return together(_counted(job, jobs[:index], notice) for index, job in enumerate(jobs))
 
 
 def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
-    """Look up where all jobs go, and their keys. Raises ``UntrustedKeyError`` and ``UsageError``."""
+    """Look up the addresses and keys of all jobs. Raises ``UntrustedKeyError`` and ``UsageError``."""
     for job in jobs:
         for model in job.models:
             for member in members(model).values():
@@ -78,7 +81,10 @@ def _counted(
         if written_by(job, earlier) is not None:
             return None
         source = open_source(job)
-        checked = check(source)
+        try:
+            checked = check(source)
+        except JobFileError as error:
+            raise JobFileError(error.diagnostics, error.count, source.notices) from None
         if notice is not None:
             for text in (*source.notices, *(f"{bad} (skipped)" for bad in checked.skipped)):
                 notice(text)
