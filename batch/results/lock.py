@@ -41,7 +41,7 @@ class Holder(msgspec.Struct, frozen=True):
 
 
 _PATIENCE, _POLL = 0.2, 0.02
-"""Seconds that a run tries to take the lock: whoever asks for its holder has it for microseconds."""
+"""Seconds that a run tries to take the lock: a command that asks for its holder has it for microseconds."""
 
 
 class OutputLock:

@@ -272,7 +272,7 @@ def test_a_download_has_the_line_to_itself() -> None:
     reporter = BarReporter(stream, colour=False, clock=Clock())
     reporter.observe(RunStarted(10, 0))
     reporter.observe(DownloadProgressed(5 * 10**6, 93 * 10**6))
-    assert stream.getvalue().split("\r")[-1].rstrip() == "fetching the model's weights: 5 of 93 MB"
+    assert stream.getvalue().split("\r")[-1].rstrip() == "downloading the model's weights: 5 of 93 MB"
     reporter.observe(AttemptStarted(Request("a", "0" * 32, "m", "m", ())))
     reporter.close()
     assert "  0/10  failed 0" in stream.getvalue().split("\r")[-1]
