@@ -119,6 +119,21 @@ prompts:
     assert systems == ["Be brief.", "Be long.", "Own.", ""]
 
 
+def test_prompts_can_be_texts(tmp_path: Path) -> None:
+    texts = HEAD + "system: Be brief.\nprompts: [x, '{{ text }}', {id: c, prompt: z}]\n"
+    mappings = (
+        HEAD + "system: Be brief.\nprompts: [{prompt: x}, {prompt: '{{ text }}'}, {id: c, prompt: z}]\n"
+    )
+    read = [(prompt.id, prompt.messages, prompt.params) for prompt in job(tmp_path, texts).prompts]
+    assert [(each[0], each[1][-1].content) for each in read] == [
+        (None, "x"),
+        (None, "{{ text }}"),
+        ("c", "z"),
+    ]
+    assert [each[1][0] for each in read] == [Message("system", "Be brief.")] * 3
+    assert read == [(prompt.id, prompt.messages, prompt.params) for prompt in job(tmp_path, mappings).prompts]
+
+
 @pytest.mark.parametrize(
     ("written", "seconds"),
     [("90s", 90), ("500ms", 0.5), ("5m", 300), ("2h", 7200), ("1.5", 1.5), ("7", 7), ("0.25 s", 0.25)],
