@@ -158,7 +158,7 @@ async def test_progress_draws_a_bar_on_stderr(folder: Path, call: Callable[..., 
     async with FaultServer(answer("Hello")) as server:
         with redirect_stderr(io.StringIO()) as stderr:
             await call(job_for(server), progress=True)
-    first, *_, last = stderr.getvalue().rstrip("\n").split("\r")[1:]
+    first, *_, last = filter(str.strip, stderr.getvalue().split("\r"))
     assert first.startswith("  0%|")
     assert " 0/10 " in first
     assert last.startswith("100%|")
