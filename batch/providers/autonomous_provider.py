@@ -10,6 +10,7 @@ from yarl import URL
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
+from batch.providers.failure_messages import SentRequest, url_for_display, with_request
 from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.timeouts import Timeouts
 from batch.wire.dialects import autonomous
@@ -76,6 +77,10 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
                     yield piece
             except AttemptError as error:
                 known = credentials.knowing(route.secrets)
-                raise AttemptError(known.redacted(error.failure)) from None
+                asked = SentRequest(
+                    url_for_display(autonomous.url(base_url, name)), name, is_proxied=route.is_proxied
+                )
+                failure = with_request(known.redacted(error.failure), asked, known.clean)
+                raise AttemptError(failure) from None
             finally:
                 await pieces.aclose()
