@@ -21,7 +21,6 @@ from batch.cli.console import (
     print_traceback,
 )
 from batch.cli.job_options import jobs_flags, load_all
-from batch.cli.run_ending import ending
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -227,6 +226,8 @@ def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineRepo
 
 
 def _print(summary: Summary, job: Path, *, as_json: bool, quiet: bool, has_options: bool) -> None:
+    from batch.cli.run_ending import ending
+
     if as_json:
         print_json(summary)
     if not quiet or summary.exit_code:

@@ -34,10 +34,9 @@ def ending(summary: Summary, job: Path, *, has_options: bool = False) -> list[st
 
 
 def _failures(summary: Summary) -> list[str]:
-    """Return the first requests that failed in this run; those of earlier runs are only counted."""
+    """Return the first requests that failed in this run."""
     if not summary.failures:
-        counts = [f"{code} {number}" for code, number in sorted(summary.codes.items())]
-        return [f"  failed in an earlier run: {', '.join(counts)}"] if counts else []
+        return []
     named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
     others = sum(summary.codes.values()) - len(summary.failures)
     return [f"  failed: {named}{f' and {others} more' if others > 0 else ''}"]

@@ -5,12 +5,13 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
 from yarl import URL
 
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
-from batch.providers.failure_messages import SentRequest, url_for_display, with_request
+from batch.providers.failure_messages import SentRequest, message_with_request, url_for_display
 from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.timeouts import Timeouts
 from batch.wire.dialects import autonomous
@@ -80,7 +81,8 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
                 asked = SentRequest(
                     url_for_display(autonomous.url(base_url, name)), name, is_proxied=route.is_proxied
                 )
-                failure = with_request(known.redacted(error.failure), asked, known.clean)
-                raise AttemptError(failure) from None
+                failure = known.redacted(error.failure)
+                message = message_with_request(failure, asked, known.clean)
+                raise AttemptError(replace(failure, message=message)) from None
             finally:
                 await pieces.aclose()

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from batch.providers.credentials import USER_AGENT, Credentials
-from batch.providers.failure_messages import SentRequest, lacks_version, url_for_display, with_request
+from batch.providers.failure_messages import SentRequest, lacks_version, message_with_request, url_for_display
 from batch.records import Failure, Reply
 from batch.scheduling.internal_errors import internal_error
 
@@ -100,7 +100,7 @@ class DialectEndpoint:
             has_key=bool(credentials.api_key or credentials.headers or credentials.secrets),
             is_proxied=route.is_proxied,
         )
-        return with_request(failure, sent, credentials.clean)
+        return replace(failure, message=message_with_request(failure, sent, credentials.clean))
 
     def _refuses(self, failure: Failure) -> bool:
         return self._dialect.refuses_optional(failure, stream=self._stream)

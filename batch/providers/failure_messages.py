@@ -10,7 +10,6 @@ import re
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
-from msgspec.structs import replace
 
 from batch.failure_codes import CONNECT, INTERNAL_ERROR, is_whole_answer
 
@@ -43,19 +42,19 @@ class SentRequest(Struct, frozen=True):
     is_proxied: bool = False
 
 
-def with_request(failure: Failure, sent: SentRequest, clean: Callable[[str], str]) -> Failure:
-    """Return the failure with the request and a hint in its message.
+def message_with_request(failure: Failure, sent: SentRequest, clean: Callable[[str], str]) -> str:
+    """Return the message of the failure with its request and a hint.
 
-    A failure of a whole answer stays unchanged: the request has worked. ``clean`` removes secrets from a
+    The message for a whole answer stays unchanged: the request has worked. ``clean`` removes secrets from a
     text; the message of the failure has none anymore.
     """
     if failure.code in _OWN_CODES or is_whole_answer(failure.code):
-        return failure
+        return failure.message
     verb = " returned" if failure.http_status is not None else ":"
     text = f"{clean(f'POST {sent.url}')}{verb} {failure.message}"
     if hint := hint_for(failure, sent):
         text = f"{text}{'' if text.endswith(('.', '!', '?')) else '.'} {clean(hint)}"
-    return replace(failure, message=text)
+    return text
 
 
 def hint_for(failure: Failure, sent: SentRequest) -> str:

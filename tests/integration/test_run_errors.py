@@ -181,8 +181,6 @@ async def test_the_end_names_one_request_to_look_at(promptjobs: Command) -> None
         check_words("run", "a request that the server rejects", endings(ended))
         shown = await promptjobs(*shlex.split(ended.stderr.split("`")[-2])[1:])
         assert (shown.code, "400" in shown.stdout) == (0, True)
-        again = await promptjobs("run", "job.yaml")
-    check_words("run", "a request that an earlier run rejected", endings(again))
 
 
 async def test_the_end_names_retry_where_a_retry_may_help(promptjobs: Command) -> None:
