@@ -17,6 +17,8 @@ def escape(text: str, limit: int = DEFAULT_LIMIT) -> str:
     Letters, marks, symbols and spaces of every script stay. At most ``limit`` characters are returned; a
     final ellipsis shows that text was truncated.
     """
+    if len(text) <= limit and text.isprintable():
+        return text
     shown: list[str] = []
     length = 0
     for character in text[: limit + 1]:
@@ -33,6 +35,8 @@ def escape_json(text: str) -> str:
 
     In JSON, such a character can only be inside a string, so the value stays the same.
     """
+    if text.isprintable():
+        return text
     return "".join(
         character if character == "\n" or _is_visible(character) else _as_json(character)
         for character in text

@@ -86,10 +86,11 @@ class RunStarted(Event, frozen=True, gc=False):
 
 
 class PlanGrew(Event, frozen=True, gc=False):
-    """Updated numbers of a job that is read while it runs."""
+    """Updated numbers of a job that is read while it runs. ``is_whole``: all of it has been read."""
 
     total: int
     settled: int
+    is_whole: bool = False
 
 
 class AttemptStarted(Event, frozen=True, gc=False):

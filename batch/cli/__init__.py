@@ -11,6 +11,7 @@ import click
 from batch._version import __version__
 from batch.cli import streams
 from batch.cli.console import print_message, print_traceback, report_error
+from batch.cli.help import HelpContext, unknown_command
 from batch.errors import InternalError, PromptJobsError, one_line
 
 COMMANDS = (
@@ -26,11 +27,14 @@ COMMANDS = (
     "models",
     "schema",
     "trust",
+    "completion",
 )
 
 
 class LazyGroup(click.Group):
     """Imports a command's module when the command is used, so that help is fast."""
+
+    context_class = HelpContext
 
     def list_commands(self, _: click.Context) -> list[str]:
         return list(COMMANDS)
@@ -40,6 +44,7 @@ class LazyGroup(click.Group):
             return None
         command = import_module(f"batch.cli.{name}").command
         assert isinstance(command, click.Command)  # noqa: S101
+        command.context_class = HelpContext
         return command
 
     def resolve_command(
@@ -47,6 +52,8 @@ class LazyGroup(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         if args and args[0].endswith((".yaml", ".yml", ".jsonl")):
             context.fail(f"No such command '{args[0]}'. To run a job file: promptjobs run {args[0]}")
+        if args and args[0] not in COMMANDS and not args[0].startswith("-") and not context.resilient_parsing:
+            context.fail(unknown_command(args[0], COMMANDS))
         return super().resolve_command(context, args)
 
 
@@ -56,7 +63,7 @@ class LazyGroup(click.Group):
     epilog="Options can also be set by environment variables, such as PROMPTJOBS_MAX_DURATION for "
     "`--max-duration`.",
 )
-@click.version_option(__version__, "--version", prog_name="promptjobs")
+@click.version_option(__version__, "-V", "--version", prog_name="promptjobs")
 def commands() -> None:
     """Run batches of prompts unattended and record one result per request."""
 

@@ -57,6 +57,7 @@ def _for_programs(found: Audit) -> JSONObject:
         "requests": found.requests,
         "succeeded": found.succeeded,
         "failed": found.failed,
+        "pending": found.pending,
         **{name: {"number": ids.number, "first": ids.first} for name, ids in _kinds(found).items()},
         "damaged": found.damaged,
     }
@@ -67,6 +68,7 @@ def _print_text(found: Audit) -> Iterator[str]:
     yield f"requests    {found.requests}"
     yield f"succeeded   {found.succeeded}"
     yield f"failed      {found.failed}"
+    yield f"pending     {found.pending}"
     for name, ids in _kinds(found).items():
         if ids.number:
             more = ", …" if ids.number > len(ids.first) else ""

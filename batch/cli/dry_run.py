@@ -9,13 +9,14 @@ from batch.cli.console import MAX_LINE, counted, emit, print_json, print_message
 from batch.cli.message_text import words_of
 from batch.codec import encode_json
 from batch.escaping import escape
-from batch.scheduling.resume import TO_RETRY, TO_RUN, State
+from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
     from collections import Counter
     from collections.abc import Iterator, Sequence
 
     from batch.app.inspect.dry_run import Load, Preview
+    from batch.app.run.options import RunOptions
     from batch.jobfile.job import JobFile
     from batch.records import JSONObject, Request
 
@@ -23,13 +24,12 @@ _MAX_LINES = 40
 """Lines of a message of the first request that are shown."""
 
 
-def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
+def dry_run(jobs: Sequence[JobFile], options: RunOptions, *, as_json: bool) -> int:
     """Print what running these jobs would do."""
     from batch.app.inspect.dry_run import preview
     from batch.app.run.several_jobs import written_by
     from batch.app.setup.price_tables import prices_of
 
-    sending = TO_RETRY if retry else TO_RUN
     incomplete: list[JobFile] = []
     for job in jobs:
         source = written_by(job, incomplete)
@@ -39,7 +39,7 @@ def dry_run(jobs: Sequence[JobFile], *, retry: bool, as_json: bool) -> int:
             )
             incomplete.append(job)
             continue
-        view = preview(job, prices_of(job), sending)
+        view = preview(job, prices_of(job), options.sending, options.selection)
         for notice in view.notices:
             print_message(notice)
         if as_json:
@@ -63,6 +63,7 @@ def for_programs(view: Preview) -> JSONObject:
         "to_send": plan.to_send.total(),
         "to_refuse": plan.to_refuse,
         "superseding": plan.superseding,
+        "left_out": plan.left_out.total(),
         "states": {str(where): plan.states[where] for where in State},
         "changed": dict(view.changed),
         "failed": dict(view.failed),
@@ -97,7 +98,7 @@ def print_text(view: Preview) -> list[str]:
 
 
 def _lines(view: Preview) -> Iterator[str]:
-    from batch.app.run.changed_requests import announcement
+    from batch.app.run.changed_requests import announcements
 
     plan, states = view.plan, view.plan.states
     yield f"job        {view.job.name}"
@@ -108,13 +109,15 @@ def _lines(view: Preview) -> Iterator[str]:
         yield f"skipped    {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
     yield f"to send    {plan.to_send.total()}"
     why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
-    for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP):
-        number = states[where] - view.refused[where]
+    for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP, State.DONE):
+        number = states[where] - view.refused[where] - plan.left_out[where]
         if number and where in plan.sending:
             label = "skipped" if where is State.GIVEN_UP else where.value
             yield f"  {label:<9}{number}{_of(why.get(where))}"
+    if plan.left_out:
+        yield f"left out   {plan.left_out.total()}, not selected"
     if plan.superseding:
-        yield f"           {announcement(view.job, plan)}"
+        yield from (f"           {text}" for text in announcements(view.job, plan))
     if plan.to_refuse:
         yield f"bad rows   {plan.to_refuse}, to be recorded as failed"
     for target, load in view.loads.items():

@@ -15,6 +15,8 @@ from batch.wire.dialects.registry import names
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from click.shell_completion import CompletionItem
+
     from batch.jobfile.job import JobFile
 
 F = TypeVar("F", bound="Callable[..., Any]")
@@ -50,6 +52,17 @@ class NewFile(click.ParamType[Path | None]):
         if text.endswith("/"):
             self.fail(f"{text!r} is a folder; name a file in it", param, ctx)
         return Path(text)
+
+    def shell_complete(
+        self,
+        ctx: click.Context,  # noqa: ARG002 - click passes them
+        param: click.Parameter,  # noqa: ARG002
+        incomplete: str,
+    ) -> list[CompletionItem]:
+        """Let the shell complete the name of a file."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 ROWS = (".jsonl", ".ndjson")

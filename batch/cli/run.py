@@ -21,6 +21,7 @@ from batch.cli.console import (
     print_traceback,
 )
 from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.selectors import PerLine
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -63,6 +64,19 @@ Exit codes:
     "--dry-run",
     is_flag=True,
     help="Show what would be sent, why, and an estimate of its tokens. Send nothing.",
+)
+@option(
+    "--only",
+    multiple=True,
+    type=PerLine(),
+    metavar="ID",
+    help="Send only this request, or those that match a pattern such as 'reports/*'. Can be repeated.",
+)
+@option(
+    "--force",
+    is_flag=True,
+    help="Also send requests again that have succeeded. Their answers are kept as those of changed "
+    "requests are.",
 )
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
@@ -108,6 +122,8 @@ Exit codes:
 def command(
     concurrency: int | None,
     dry_run: bool,
+    only: tuple[str, ...],
+    force: bool,
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
@@ -122,6 +138,7 @@ def command(
     quiet: bool,
     verbose: bool,
     retry: bool = False,
+    codes: tuple[str, ...] = (),
     **jobs: Any,
 ) -> int:
     """Send every request that has not succeeded yet.
@@ -138,7 +155,10 @@ def command(
         from batch.app.run.open_file_limit import check_limit, raise_limit
         from batch.app.run.options import RunOptions
         from batch.app.setup.environment import Environment
+        from batch.scheduling.selection import EVERYTHING, Selection
 
+        if only and len(jobs["jobfiles"]) > 1:
+            raise click.UsageError("--only selects requests of one job file; name one")
         raise_limit()
         check_limit()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
@@ -147,16 +167,6 @@ def command(
             from batch.app.run.output_claim import check_claims
 
             check_claims(loaded, adopt=adopt)
-        if dry_run:
-            from batch.cli.dry_run import dry_run as print_dry_run
-
-            return print_dry_run(loaded, retry=retry, as_json=as_json)
-        here = Environment.current()
-        if len(loaded) > 1:
-            from batch.app.run.several_jobs import check_addresses, check_inputs
-
-            check_inputs(loaded)
-            check_addresses(loaded, here)
         options = RunOptions(
             limit,
             max_duration,
@@ -167,7 +177,19 @@ def command(
             prune=prune,
             adopt=adopt,
             watchdog=watchdog,
+            force=force,
+            selection=Selection(only, codes) if only or codes else EVERYTHING,
         )
+        if dry_run:
+            from batch.cli.dry_run import dry_run as print_dry_run
+
+            return print_dry_run(loaded, options, as_json=as_json)
+        here = Environment.current()
+        if len(loaded) > 1:
+            from batch.app.run.several_jobs import check_addresses, check_inputs
+
+            check_inputs(loaded)
+            check_addresses(loaded, here)
         gc_tuning.reduce_collections()
         bar = not (no_progress or verbose)
         has_options = any(value for name, value in jobs.items() if name != "jobfiles")

@@ -9,6 +9,7 @@ import click
 
 from batch.cli.console import option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
+from batch.cli.selectors import code_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -25,15 +26,66 @@ _NO_MESSAGES = (
 
 @click.command("show")
 @job_flags
-@click.argument("request_id", metavar="ID")
-@option("--json", "as_json", is_flag=True, help="Print the line and the messages as JSON.")
-def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
-    """Show one request: its messages, its answer, and the history of its errors.
+@click.argument("ids", metavar="[ID]...", nargs=-1)
+@click.option("--failed", is_flag=True, help="List only failed requests.")
+@code_option(click.option)  # no environment variables: those of `run` and `retry` would select rows here
+@click.option(
+    "--grep",
+    metavar="TEXT",
+    default="",
+    help="List only requests with this text in their ID, answer or error message. Upper and lower case are "
+    "the same.",
+)
+@click.option(
+    "--status",
+    "statuses",
+    multiple=True,
+    type=click.Choice(["succeeded", "failed", "pending"]),
+    help="List only requests with this status. Can be repeated.",
+)
+@click.option(
+    "--limit",
+    type=click.IntRange(min=0),
+    metavar="N",
+    help="List at most this many requests. The default is 50; with `--json` there is none.",
+)
+@option("--json", "as_json", is_flag=True, help="Print one JSON object per request and line.")
+def command(
+    jobfile: Path,
+    ids: tuple[str, ...],
+    failed: bool,
+    codes: tuple[str, ...],
+    grep: str,
+    statuses: tuple[str, ...],
+    limit: int | None,
+    as_json: bool,
+    **job: Any,
+) -> int:
+    """Show a table of all requests, or those with the given IDs.
 
-    JOBFILE is a job file or an output file. With an output file, the messages are shown only if its
-    lines hold them (`output: {include: [messages]}`).
+    JOBFILE is a job file or an output file. The table has one line per request: its ID, its status, the code
+    of its error, its tokens (prompt+answer), and the first words of its answer or error message.
+
+    With IDs, show the messages, the answer, and the history of errors. With an output file, the messages are
+    shown only if its lines hold them (`output: {include: [messages]}`).
     """
-    shown = _shown(jobfile, request_id, job)
+    wanted = {*statuses, *(["failed"] if failed else [])}
+    if not ids:
+        from batch.cli import show_table
+
+        return show_table.show(jobfile, job, wanted, codes, grep, limit, as_json=as_json)
+    if wanted or codes or grep or limit is not None:
+        raise click.UsageError(
+            "--failed, --code, --grep, --status and --limit select from the list; give no IDs"
+        )
+    for number, request_id in enumerate(ids):
+        if number and not as_json:
+            print_line("")
+        _show(_shown(jobfile, request_id, job), as_json=as_json)
+    return 0
+
+
+def _show(shown: Shown, *, as_json: bool) -> None:
     if as_json:
         print_json(
             {
@@ -44,10 +96,9 @@ def command(jobfile: Path, request_id: str, as_json: bool, **job: Any) -> int:
                 "result": shown.result,
             }
         )
-        return 0
+        return
     for line in _print_text(shown):
         print_line(line, limit=sys.maxsize - 1)
-    return 0
 
 
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:

@@ -11,6 +11,7 @@ from batch.cli.console import counted, option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 
 if TYPE_CHECKING:
+    from collections import Counter
     from collections.abc import Iterator
     from pathlib import Path
 
@@ -26,7 +27,9 @@ if TYPE_CHECKING:
 def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     """Show the progress of a job.
 
-    JOBFILE is a job file or an output file. This command sends nothing and changes nothing.
+    JOBFILE is a job file or an output file. A request has succeeded or failed by its latest result; it is
+    pending while it has no result, or only one of an earlier version of itself (stale). This command sends
+    nothing and changes nothing.
     """
     status = _status(jobfile, job)
     if as_json:
@@ -48,6 +51,7 @@ def _for_programs(status: JobStatus) -> JSONObject:
     return {
         "schema_version": 1,
         "output": str(status.output),
+        "running": status.holder,
         "requests": None if plan is None else {"total": plan.total, **_states(plan)},
         "succeeded": counts.succeeded,
         "failed": dict(counts.failed),
@@ -68,15 +72,18 @@ def _for_programs(status: JobStatus) -> JSONObject:
 
 
 def _states(plan: Plan) -> dict[str, int]:
-    """Return the requests by state; all that are neither done nor skipped are pending."""
+    """Return the requests by where they stand.
+
+    Each is done, failed or pending. ``given_up`` are the failed ones that only ``retry`` sends again.
+    """
     from batch.scheduling.resume import State
 
     return {
         "done": plan.states[State.DONE],
-        "pending": plan.to_send.total(),
+        "pending": plan.pending,
         "new": plan.states[State.NEW],
         "stale": plan.states[State.CHANGED],
-        "failed": plan.states[State.FAILED],
+        "failed": plan.failed,
         "given_up": plan.given_up,
     }
 
@@ -84,12 +91,12 @@ def _states(plan: Plan) -> dict[str, int]:
 def _print_text(status: JobStatus) -> Iterator[str]:
     counts, plan = status.counts, status.plan
     yield f"output     {status.output}"
+    yield f"running    {_running(status)}"
     if plan is None:
         yield f"succeeded  {counts.succeeded}"
+        yield from _failed(counts.failed)
     else:
         yield from _requests(plan)
-    for code, number in counts.failed.most_common():
-        yield f"failed     {number} {code}"
     yield f"tokens     {money.tokens(counts)}"
     if counts.priced:
         unknown = f"; that of {counted(counts.unpriced, 'result')} is unknown" if counts.unpriced else ""
@@ -104,13 +111,36 @@ def _print_text(status: JobStatus) -> Iterator[str]:
 def _requests(plan: Plan) -> Iterator[str]:
     states = _states(plan)
     yield f"requests   {plan.total}"
-    yield f"done       {states['done']}"
+    yield f"succeeded  {states['done']}"
+    yield from _failed(plan.failed_codes, _sent_again(plan))
     yield f"pending    {states['pending']}"
-    for name in ("new", "stale", "failed"):
+    for name in ("new", "stale"):
         if states[name]:
             yield f"  {name:<9}{states[name]}"
-    if states["given_up"]:
-        yield f"skipped    {states['given_up']}; `promptjobs retry` sends them again"
+
+
+def _failed(codes: Counter[str], again: str = "") -> Iterator[str]:
+    yield f"failed     {codes.total()}{again}"
+    for code, number in codes.most_common():
+        yield f"  {number} {code}"
+
+
+def _sent_again(plan: Plan) -> str:
+    """Say which commands send the failed requests again."""
+    by_run = plan.failed - plan.given_up
+    if not plan.failed:
+        return ""
+    if not by_run:
+        return "; `promptjobs retry` sends them again"
+    if not plan.given_up:
+        return "; `promptjobs run` sends them again"
+    return f"; `promptjobs run` sends {by_run} of them again, `promptjobs retry` all"
+
+
+def _running(status: JobStatus) -> str:
+    from batch.results.lock import described
+
+    return "no" if status.holder is None else f"yes, {described(status.holder)}"
 
 
 def _damaged_lines(counts: Statistics) -> Iterator[str]:

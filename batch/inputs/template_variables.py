@@ -65,17 +65,17 @@ def unknown_in_documents(job: JobFile) -> Iterator[Diagnostic]:
         yield from unknown(job, VARIABLES)
 
 
-def further_errors(job: JobFile) -> Iterator[Diagnostic]:
+def further_errors(job: JobFile, *, reads_inputs: bool) -> Iterator[Diagnostic]:
     """Yield the errors in the inputs and prompts of a job whose file has other errors.
 
-    The inputs are read up to their first good row, which has the variables.
+    The inputs are read up to their first good row, which has the variables; not without ``reads_inputs``.
     """
     if job.rows is not None:
         return
     if job.inputs is None:
         yield from unknown(job, ())
         return
-    for number, item in enumerate(_rows(job)):
+    for number, item in enumerate(_rows(job) if reads_inputs else ()):
         if isinstance(item, Row):
             yield from unknown(job, item.variables)
             return

@@ -16,6 +16,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import ctypes
+import errno
 import os
 import secrets
 import signal
@@ -84,12 +85,29 @@ async def _serve(
     app = make_app(engine, key, loopback_only=is_loopback(host))
     runner = web.AppRunner(app, handler_cancellation=True, access_log=None)
     await runner.setup()
-    await web.TCPSite(runner, host, port).start()
+    try:
+        await web.TCPSite(runner, host, port).start()
+    except OSError as error:
+        raise LocalModelError(_not_bound(error, host, port)) from error
     bound_host, bound_port = runner.addresses[0][:2]
     base_url = f"http://{f'[{bound_host}]' if ':' in bound_host else bound_host}:{bound_port}"
     stdout.write(encode_ready(Endpoint(base_url, key or "", engine.served_by, engine.name, sha256)))
     stdout.flush()
     await asyncio.Event().wait()
+
+
+def _not_bound(error: OSError, host: str, port: int) -> str:
+    """Say why an address cannot be listened on, and what to do."""
+    if error.errno == errno.EADDRINUSE:
+        return (
+            f"port {port} of {host} is in use by another program; name another one with --port, "
+            "or a free one with --port 0"
+        )
+    if error.errno == errno.EACCES:
+        return f"port {port} of {host} is reserved for the system; name one from 1024 with --port"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return f"{host} is not an address of this machine; name one with --host, such as 127.0.0.1"
+    return f"{host}, port {port}, cannot be listened on: {error.strerror or error}"
 
 
 def _tie_to_parent() -> None:

@@ -51,10 +51,10 @@ class ProgressObserver(ABC):
                 self._show_notice(escape(message), level)
             case ProcessEnding(why=why):
                 self._show_failures(escape(why))
-            case RunStarted(total=total, settled=settled):
-                self._start(total, settled)
-            case PlanGrew(total=total, settled=settled):
-                self._grow(total, settled)
+            case RunStarted(total=total, settled=settled, is_whole=is_whole):
+                self._start(total, settled, is_whole=is_whole)
+            case PlanGrew(total=total, settled=settled, is_whole=is_whole):
+                self.counters.found(total, settled, is_whole=is_whole)
             case DownloadProgressed(done=done, total=total):
                 self._show_download(done, total)
             case _:
@@ -64,11 +64,8 @@ class ProgressObserver(ABC):
     def close(self) -> None:
         """Close the report; calling it twice is harmless."""
 
-    def _start(self, total: int, settled: int) -> None:
-        self.counters.start(total, settled)
-
-    def _grow(self, total: int, settled: int) -> None:
-        self.counters.found(total, settled)
+    def _start(self, total: int, settled: int, *, is_whole: bool) -> None:
+        self.counters.start(total, settled, is_whole=is_whole)
 
     def _finished(self, results: Sequence[Result]) -> None:
         """Count results, and show the first failure of each code."""

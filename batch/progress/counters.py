@@ -17,11 +17,13 @@ WINDOW = 60
 class Counters:
     """Requests and attempts, counted as they are reported.
 
-    ``tokens`` are those of replies, ``cost`` is that of results.
+    ``tokens`` are those of replies, ``cost`` is that of results. Unless ``is_whole``, the ``total`` is only
+    what has been read of the job by now.
     """
 
     def __init__(self) -> None:
         self.total = 0
+        self.is_whole = True
         self.done = 0
         self.sent = 0
         self.retries = 0
@@ -36,13 +38,21 @@ class Counters:
         """Attempts in flight, and replies that are being written."""
         return len(self._in_flight)
 
-    def start(self, total: int, already: int) -> None:
+    def seconds_left(self, rate: float) -> float | None:
+        """Return the seconds until all is done at so many requests a second; ``None`` if that is unknown."""
+        left = self.total - self.done
+        if not self.is_whole or (left and not rate):
+            return None
+        return left / rate if left else 0.0
+
+    def start(self, total: int, already: int, *, is_whole: bool = True) -> None:
         """The job has ``total`` requests; ``already`` of them need nothing more."""
         self.total, self.done, self._already = total, already, already
+        self.is_whole = is_whole
 
-    def found(self, total: int, already: int) -> None:
+    def found(self, total: int, already: int, *, is_whole: bool = False) -> None:
         """Update the total, for a job that is read while it runs."""
-        self.total = total
+        self.total, self.is_whole = total, is_whole
         self.done += already - self._already
         self._already = already
 

@@ -26,6 +26,15 @@ def engine(snapshot: Snapshot | None, counters: Counters) -> list[str]:
     ]
 
 
+def held_back(snapshot: Snapshot | None) -> list[str]:
+    """Say why fewer requests are in flight than the job allows; empty where that is not so."""
+    if snapshot is None:
+        return []
+    if snapshot.is_limited:
+        return ["held back by limits"]
+    return [] if snapshot.held_back is None else [_why(snapshot.held_back)]
+
+
 def congestion(code: str) -> str:
     """Return the plural of a failure code that congestion causes: ``429s``, ``idle timeouts``."""
     return f"{escape(code).removeprefix('http_').replace('_', ' ')}s"
@@ -51,9 +60,13 @@ def _bound(snapshot: Snapshot) -> str:
 
 
 def _held_back(held_back: HeldBack) -> str:
+    return f"{held_back.limit}: {_why(held_back)}"
+
+
+def _why(held_back: HeldBack) -> str:
     if held_back.reason == UNPROVEN:
-        return f"{held_back.limit}: endpoint not yet proven"
-    return f"{held_back.limit}: held back by {congestion(held_back.reason)}"
+        return "endpoint not yet proven"
+    return f"held back by {congestion(held_back.reason)}"
 
 
 def _parked(parked: Parked) -> str:

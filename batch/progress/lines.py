@@ -52,8 +52,8 @@ class LineReporter(ProgressObserver):
         self._speed = Speed(self._shown_at, self.counters)
         self._closed = False
 
-    def _start(self, total: int, settled: int) -> None:
-        super()._start(total, settled)
+    def _start(self, total: int, settled: int, *, is_whole: bool) -> None:
+        super()._start(total, settled, is_whole=is_whole)
         self._shown_at = self._clock()
         self._speed = Speed(self._shown_at, self.counters)
 
@@ -91,18 +91,17 @@ class LineReporter(ProgressObserver):
     def _numbers(self, now: float) -> str:
         counters = self.counters
         requests, tokens = self._speed.sample(now, counters)
-        left = counters.total - counters.done
-        seconds = left / requests if requests else None if left else 0.0
+        seconds = counters.seconds_left(requests)
         eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
         snapshot = self._snapshot
         parts = [
-            f"{counters.done}/{counters.total} done",
+            f"{counters.done}/{counters.total} done" if counters.is_whole else f"{counters.done} done",
             f"failed {counters.failed.total()}",
             *formatting.engine(snapshot, counters),
             f"{requests * 60:.1f} requests/min",
             f"{tokens:.0f} tokens/s",
             *formatting.cost(counters),
-            f"ETA {eta}",
+            *([f"ETA {eta}"] if counters.is_whole else []),
             *formatting.failure_counts(snapshot),
         ]
         return ", ".join(parts)

@@ -32,6 +32,8 @@ class Index:
     def __init__(self) -> None:
         self.superseded = 0
         self.unreadable = 0
+        self.replaced_successes = 0  # by a line with the same fingerprint
+        self.replaced_failures: Counter[str] = Counter()
         self._keys = array("Q")  # for each line: the halves of its id's digest
         self._checks = array("Q")
         self._fingerprints = bytearray()
@@ -57,8 +59,10 @@ class Index:
         A fingerprint in another format than this program's is returned empty, and so matches none.
         """
         line = self.line(request_id)
-        if line is None:
-            return None
+        return None if line is None else self.at(line)
+
+    def at(self, line: int) -> Known:
+        """Return what the line with this number says."""
         flags = self._flags[line]
         return Known(
             fingerprint="" if flags & _FOREIGN else self._fingerprints[16 * line : 16 * line + 16].hex(),
@@ -82,12 +86,20 @@ class Index:
             self._codes[-1] = self._number(known.code)
         self._table[slot] = len(self._flags)
         if earlier >= 0:
+            self._count_replaced(earlier, fingerprint)
             self._flags[earlier] &= 0 if self._is_rewritten(earlier, fingerprint) else _SUCCEEDED
             self.superseded += 1
             return
         self._free -= 1
         if not self._free:
             self._grow()
+
+    def _count_replaced(self, line: int, fingerprint: bytes) -> None:
+        if self._fingerprints[16 * line : 16 * line + 16] == fingerprint:
+            if self._flags[line] & _SUCCEEDED:
+                self.replaced_successes += 1
+            else:
+                self.replaced_failures[self._names[self._codes[line]]] += 1
 
     def _is_rewritten(self, line: int, fingerprint: bytes) -> bool:
         """Whether the next line has the same answer, with its new reading by finish reason."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import sys
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +22,9 @@ from filelock import FileLock, Timeout
 from batch.errors import OutputLockedError, OutputWriteError
 from batch.escaping import escape
 from batch.results.filesystem import Disk, open_own, reason
+
+if sys.platform != "win32":
+    import fcntl
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -36,13 +40,19 @@ class Holder(msgspec.Struct, frozen=True):
     started: str
 
 
+_PATIENCE, _POLL = 0.2, 0.02
+"""Seconds that a run tries to take the lock: a command that asks for its holder has it for microseconds."""
+
+
 class OutputLock:
     """Locks an output file for this process, from ``acquire`` to ``release`` or as a context manager."""
 
     def __init__(self, output: Path) -> None:
         self._output = Path(os.path.realpath(output))  # two paths of one file are one output
-        self._path = self._output.with_name(f"{self._output.name}.lock")
-        self._lock = FileLock(self._path, blocking=False, thread_local=False, fallback_to_soft=False)
+        self._path = lock_path(self._output)
+        self._lock = FileLock(
+            self._path, timeout=_PATIENCE, poll_interval=_POLL, thread_local=False, fallback_to_soft=False
+        )
 
     def acquire(self) -> None:
         """Acquire the lock without waiting; a missing directory of the output is created.
@@ -91,12 +101,54 @@ class OutputLock:
             file.write(text)
 
 
+def lock_path(output: Path) -> Path:
+    """Return the lock file of an output; ``output`` is free of symbolic links."""
+    return output.with_name(f"{output.name}.lock")
+
+
+def holder(output: Path) -> Holder | None:
+    """Return the process that runs a job into an output now; ``None`` if there is none.
+
+    ``pid`` is 0 while the process has not signed the lock yet. Changes nothing. A lock file that cannot be
+    read counts as not held.
+    """
+    if sys.platform == "win32":  # there a lock file that is held cannot be read
+        return None
+    path = lock_path(Path(os.path.realpath(output)))
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError:
+        return None
+    with open(descriptor, "rb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)  # released when the file is closed
+        except BlockingIOError:
+            return _signed(file.read()) or Holder(0, "", "")
+        except OSError:
+            return None
+    return None
+
+
+def _signed(text: bytes) -> Holder | None:
+    try:
+        return msgspec.json.decode(text, type=Holder)
+    except ValueError:
+        return None
+
+
 def _described(lock_file: Path) -> str:
     """Describe the holder; its record may be missing if it has just acquired the lock."""
-    with suppress(OSError, ValueError):
-        holder = msgspec.json.decode(lock_file.read_bytes(), type=Holder)
-        return escape(f"another run (process {holder.pid} on {holder.host}, since {holder.started})")
-    return "another run"
+    signed = None
+    with suppress(OSError):
+        signed = _signed(lock_file.read_bytes())
+    return "another run" if signed is None else f"another run ({described(signed)})"
+
+
+def described(held_by: Holder) -> str:
+    """Return the holder in words, fit for a terminal."""
+    if not held_by.pid:
+        return "a process that has just begun"
+    return escape(f"process {held_by.pid} on {held_by.host}, since {held_by.started}")
 
 
 def _owner(lock_file: Path) -> str:

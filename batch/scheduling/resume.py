@@ -40,3 +40,6 @@ TO_RUN = frozenset({State.NEW, State.CHANGED, State.FAILED})
 
 TO_RETRY = TO_RUN | {State.GIVEN_UP}
 """The states from which ``promptjobs retry`` sends a request."""
+
+TO_FORCE = TO_RETRY | {State.DONE}
+"""The states from which ``--force`` sends a request."""

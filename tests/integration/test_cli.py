@@ -6,6 +6,7 @@ import json
 import os
 import resource
 import signal
+import socket
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -259,6 +260,26 @@ def test_init_writes_a_job_file_without_errors(cli: Cli) -> None:
     assert said(cli("run", "new/folder/job.yaml", "--set", "engine=extractive", "-q")) == (0, "")
 
 
+@pytest.mark.parametrize("server", ["local", "openai", "ollama", "vllm", "llama.cpp"])
+def test_init_writes_a_valid_job_file_for_each_server(cli: Cli, server: str) -> None:
+    ended = cli("init", "--from", server)
+    assert (ended.code, ended.stdout) == (0, "")
+    assert (
+        ended.stderr == "wrote job.yaml; put texts into documents and run it with: promptjobs run job.yaml\n"
+    )
+    (cli.folder / "documents").mkdir()
+    (cli.folder / "documents" / "a.txt").write_text("A text.")
+    ended = cli("validate", "job.yaml", OPENAI_API_KEY="sk-anything")
+    assert (ended.code, ended.stderr.count("\n")) == (0, 1), ended.stderr
+
+
+def test_init_for_an_unknown_server_names_those_that_there_are(cli: Cli) -> None:
+    ended = cli("init", "--from", "lmstudio")
+    assert ended.code == 2
+    assert "'local', 'openai', 'ollama', 'vllm', 'llama.cpp'" in ended.stderr
+    assert not (cli.folder / "job.yaml").exists()
+
+
 def test_init_overwrites_nothing(cli: Cli) -> None:
     (cli.folder / "job.yaml").write_text("mine")
     code, stderr = said(cli("init"))
@@ -320,15 +341,15 @@ def counted(ended: Ended) -> dict[str, str]:
 
 def test_status_of_a_job_from_nothing_to_done(cli: Cli, job: Path, server: ChatServer) -> None:
     nothing = counted(cli("status", "job.yaml"))
-    assert (nothing["requests"], nothing["done"], nothing["pending"]) == ("10", "0", "10")
+    assert (nothing["requests"], nothing["succeeded"], nothing["pending"]) == ("10", "0", "10")
     assert not (cli.folder / "output").exists()
     cli("run", "job.yaml", "--limit", "4")
     some = counted(cli("status", "job.yaml"))
-    assert (some["done"], some["pending"], some["new"]) == ("4", "6", "6")
+    assert (some["succeeded"], some["pending"], some["new"]) == ("4", "6", "6")
     cli("run", "job.yaml")
-    assert counted(cli("status", "job.yaml"))["done"] == "10"
+    assert counted(cli("status", "job.yaml"))["succeeded"] == "10"
     changed = counted(cli("status", "job.yaml", "--model", "hermes"))
-    assert (changed["done"], changed["stale"]) == ("0", "10")
+    assert (changed["succeeded"], changed["stale"]) == ("0", "10")
     (cli.folder / "rows.jsonl").write_text('{"id": "row-0", "word": "word 0"}\n')
     assert counted(cli("status", "job.yaml"))["orphans"].startswith("9 lines")
     assert len(server.seen) == 10
@@ -352,7 +373,7 @@ def test_status_distinguishes_a_jsonl_job_from_an_output(cli: Cli, server: ChatS
     flags = ["list.jsonl", "--provider", "autonomous", "--base-url", server.url]
     assert counted(cli("status", *flags))["requests"] == "1"
     assert said(cli("run", *flags, "-q")) == (0, "")
-    assert counted(cli("status", *flags))["done"] == "1"
+    assert counted(cli("status", *flags))["succeeded"] == "1"
 
 
 def test_status_shows_nothing_raw(cli: Cli, job: Path) -> None:
@@ -492,7 +513,7 @@ def test_failures_are_1_and_reported_even_quietly(cli: Cli) -> None:
         assert said(cli("run", "job.yaml"))[0] == 1
         assert len(server.seen) == sent, "what was refused for good is not sent again"
         shown = cli("status", "job.yaml")
-        assert "failed     5 bad_request" in shown.stdout
+        assert "\n  5 bad_request\n" in shown.stdout
         code, stderr = said(cli("run", "job.yaml", "-x", "-o", "fast.jsonl"))
         assert (code, len(lines(cli.folder / "fast.jsonl"))) == (1, 2)
 
@@ -573,7 +594,7 @@ async def test_a_terminal_gets_a_bar_and_colours_unless_it_declines(promptjobs: 
             ended = await on_terminal(promptjobs, "run", "job.yaml", "-o", f"{name}.jsonl", env=env)
             assert ended.code == 1
             shown[name] = ended.stderr
-    assert {name: ("10/10 [" in text, "\x1b[31m" in text) for name, text in shown.items()} == {
+    assert {name: ("10/10  failed " in text, "\x1b[31m" in text) for name, text in shown.items()} == {
         "plain": (True, True),
         "no colour": (True, False),
         "dumb": (False, False),
@@ -652,6 +673,25 @@ async def test_serve_takes_a_key_from_the_environment_and_does_not_print_it(prom
             text += "".join([piece.decode() async for piece in process.stderr])
     assert "API key" not in text
     assert "7163" not in text
+
+
+def test_serve_says_plainly_that_a_port_is_in_use(cli: Cli) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        ended = cli("serve", "--engine", "extractive", "--port", str(port))
+    assert (ended.code, ended.stdout) == (7, "")
+    assert ended.stderr == (
+        f"promptjobs: port {port} of 127.0.0.1 is in use by another program; name another one with --port, "
+        "or a free one with --port 0\n"
+    )
+
+
+def test_serve_says_plainly_that_an_address_is_not_here(cli: Cli) -> None:
+    ended = cli("serve", "--engine", "extractive", "--host", "203.0.113.1", "--api-key-env", "K", K="key")
+    assert ended.code == 7
+    assert ended.stderr == (
+        "promptjobs: 203.0.113.1 is not an address of this machine; name one with --host, such as 127.0.0.1\n"
+    )
 
 
 def test_serve_refuses_what_it_cannot_serve(cli: Cli) -> None:

@@ -69,6 +69,7 @@ def test_status_as_json(cli: Cli, job: Path, server: ChatServer) -> None:
     assert found == {
         "schema_version": 1,
         "output": str(output(cli)),
+        "running": None,
         "requests": states,
         "succeeded": 3,
         "failed": {"http_500": 1, "bad_request": 1},
@@ -97,12 +98,20 @@ def test_status_in_words(cli: Cli, job: Path, server: ChatServer) -> None:
     server.refused = "no"
     cli("run", "job.yaml", "-q")
     lines = words(cli("status", "job.yaml"))
-    assert [line.split()[:2] for line in lines[1:4]] == [["requests", "5"], ["done", "3"], ["pending", "0"]]
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["requests", "5"],
+        ["succeeded", "3"],
+        ["failed", "2;"],
+    ]
     check_words("status", "two rejected requests", lines, cli.folder)
     with output(cli).open("ab") as file:
         file.write(encode_result(replace(failed("d"), cost=0.5)) * 2)
     lines = words(cli("status", "job.yaml"))
-    assert [line.split()[:2] for line in lines[1:4]] == [["requests", "5"], ["done", "3"], ["pending", "1"]]
+    assert [line.split()[:2] for line in lines[2:5]] == [
+        ["requests", "5"],
+        ["succeeded", "3"],
+        ["failed", "1;"],
+    ]
     check_words("status", "stale, rejected and superseded lines", lines, cli.folder)
 
 

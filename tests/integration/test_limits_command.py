@@ -118,7 +118,7 @@ def test_rows_bring_their_own_bounds_or_are_named(tmp_path: Path) -> None:
     rows = [
         {"prompt": "a", "model": "n"},
         {"prompt": "b", "model": "m", "params": {"max_tokens": 5}},
-        {"prompt": "c", "model": "m", "params": {"max_tokens": "5"}},
+        {"prompt": "c", "model": "m", "params": {"temperature": 0}},
         {"prompt": "d", "model": "m"},
         {"custom_id": "e", "body": {"model": "n", "messages": [{"role": "user", "content": "e"}]}},
     ]

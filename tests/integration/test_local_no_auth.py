@@ -110,7 +110,7 @@ async def test_a_page_that_asks_first_is_allowed_nothing() -> None:
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "192.168.1.2", "::"])
 async def test_it_is_for_this_machine_alone(host: str, tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--no-auth is for loopback addresses"):
+    with pytest.raises(UsageError, match="--no-auth is only for loopback addresses"):
         await serve(
             "extractive",
             host=host,
@@ -121,7 +121,7 @@ async def test_it_is_for_this_machine_alone(host: str, tmp_path: Path) -> None:
             announce=lambda _: None,
             progress=lambda *_: None,
         )
-    with pytest.raises(ValueError, match="this machine alone"):
+    with pytest.raises(ValueError, match="only requests from this machine"):
         make_app(ExtractiveEngine(), None, loopback_only=False)
 
 

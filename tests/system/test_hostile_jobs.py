@@ -304,7 +304,7 @@ ATTACKS: dict[str, Attack] = {
         HERE + "prompt: hi\nresponse_format: {{type: json_schema, json_schema: "
         "{{name: a, schema: {{$ref: '{evil}/s.json'}}}}}}\n",
         2,
-        "is outside the schema",
+        "points outside the schema",
     ),
     "rows of a hostile file": Attack(
         '{{"id": "a", "prompt": "file://../../notes.txt", "images": ["../../photo.png"]}}\n',

@@ -59,6 +59,11 @@ class Audit:
     restated: Ids = field(default_factory=Ids)
 
     @property
+    def pending(self) -> int:
+        """Requests that have neither a result nor a failure of what the job asks now."""
+        return self.missing.number + self.stale.number
+
+    @property
     def is_valid(self) -> bool:
         """Whether each request has exactly one result or error, and every line is valid."""
         kinds = (self.missing, self.stale, self.duplicates, self.restated)

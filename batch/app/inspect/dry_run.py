@@ -9,12 +9,15 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from batch.app.inspect.context_limit import ContextLimit
 from batch.app.run.changed_requests import refusal
 from batch.app.run.plan import Plan, open_source
+from batch.app.run.selection_check import check_selection
 from batch.app.setup.reclassified import restate_of, sent_again
 from batch.inputs.precheck import check
 from batch.results.reader import ResultReader, reading
 from batch.scheduling.resume import TO_RUN, State
+from batch.scheduling.selection import EVERYTHING
 from batch.scheduling.token_estimate import Estimator
 
 if TYPE_CHECKING:
@@ -24,6 +27,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.records import Request, Result
     from batch.scheduling.pricing import Price
+    from batch.scheduling.selection import Selection
 
 
 @dataclass(slots=True)
@@ -61,19 +65,26 @@ class Preview:
     notices: list[str] = field(default_factory=list)
 
 
-def preview(job: JobFile, prices: Mapping[str, Price], sending: frozenset[State] = TO_RUN) -> Preview:
+def preview(
+    job: JobFile,
+    prices: Mapping[str, Price],
+    sending: frozenset[State] = TO_RUN,
+    selection: Selection = EVERYTHING,
+) -> Preview:
     """Scan the whole job once; ``prices`` are by target, as far as they are known.
 
     Raises ``JobFileError`` with all errors in the job's inputs, and ``UsageError`` if the output cannot be
-    read or was not written by promptjobs.
+    read or was not written by promptjobs, or if a selected id does not exist.
     """
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
-        viewer = _Viewer(Preview(job, Plan(sending)), lines, prices)
+        viewer = _Viewer(Preview(job, Plan(sending, selection)), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
         again = sent_again(lines.contents.index.restated_codes())
         viewer.preview.notices.extend([again] if again else [])
+        viewer.preview.notices.extend(viewer.context.notices())
         viewer.preview.notices.extend([*source.notices, *(f"{bad} (skipped)" for bad in skipped)])
+    check_selection(job, viewer.preview.plan)
     if why := refusal(job, viewer.preview.plan):
         viewer.preview.notices.append(why)
     return viewer.preview
@@ -85,25 +96,28 @@ class _Viewer:
         self._lines = lines
         self._prices = prices
         self._estimator = Estimator()
+        self.context = ContextLimit(preview.job)
 
     def see(self, request: Request, origin: Origin) -> None:
         """Count one request."""
         view, known = self.preview, self._lines.known(request.id)
         where = view.plan.count(request, origin, known)
-        if where in view.plan.sending and origin.bad is not None:
+        sends = view.plan.sends(request.id, where, known)
+        if sends and origin.bad is not None:
             view.refused[where] += 1
             return
         if where is State.CHANGED:
             view.changed[changed_part(request, self._lines.result(request.id))] += 1
         elif known is not None and where in (State.FAILED, State.GIVEN_UP):
             (view.failed if where is State.FAILED else view.given_up)[known.code] += 1
-        if where not in view.plan.sending:
+        if not sends:
             return
         view.first = view.first or request
         self._add(view.loads.setdefault(request.target, Load()), request)
 
     def _add(self, load: Load, request: Request) -> None:
         estimate = self._estimator.estimate(request)
+        self.context.add(request, estimate)
         load.requests += 1
         load.prompt_tokens += estimate.prompt
         load.completion_tokens += estimate.longest or 0

@@ -16,7 +16,8 @@ if TYPE_CHECKING:
 
 def announcement(job: JobFile, plan: Plan) -> str:
     """Return how many requests have changed and where their answers go; empty if none have."""
-    changed, answers = plan.states[State.CHANGED], plan.superseding
+    changed = plan.states[State.CHANGED] - plan.left_out[State.CHANGED]
+    answers = plan.superseding - plan.forced
     if not changed:
         return ""
     have, their = ("has", "its") if changed == 1 else ("have", "their")
@@ -33,12 +34,33 @@ def announcement(job: JobFile, plan: Plan) -> str:
     return f"{text}; {what} move{'s' * one} to {superseded_path(job.output).name}"
 
 
+def forced_announcement(job: JobFile, plan: Plan) -> str:
+    """Say how many succeeded requests are sent again and where their answers go; empty where none are."""
+    number = plan.forced
+    if not number:
+        return ""
+    one = number == 1
+    text = f"{number} of {plan.total} requests {'has' if one else 'have'} succeeded and will be sent again"
+    what = "its answer" if one else "their answers"
+    if job.on_change == "replace":
+        return f"{text}; {what} {'is' if one else 'are'} replaced"
+    if job.on_change == "refuse":
+        return f"{text}; {what} would be superseded"
+    return f"{text}; {what} move{'s' * one} to {superseded_path(job.output).name}"
+
+
+def announcements(job: JobFile, plan: Plan) -> list[str]:
+    """Return both announcements, without empty ones."""
+    return [text for text in (announcement(job, plan), forced_announcement(job, plan)) if text]
+
+
 def afterwards(job: JobFile, plan: Plan, kept: int) -> str:
     """Return the same for a job that was read while it ran; ``kept`` answers were moved."""
-    changed = plan.states[State.CHANGED]
-    if not changed and not kept:
+    changed = plan.states[State.CHANGED] - plan.left_out[State.CHANGED]
+    if not changed and not kept and not plan.forced:
         return ""
     text = f"{changed} of {plan.total} requests had changed"
+    text += f", {plan.forced} had succeeded and were sent again" if plan.forced else ""
     if kept:
         moved = "has moved" if kept == 1 else "have moved"
         text += f"; {_counted(kept)} {moved} to {superseded_path(job.output).name}"
@@ -52,7 +74,7 @@ def refusal(job: JobFile, plan: Plan) -> str:
     if job.on_change != "refuse" or not plan.superseding:
         return ""
     return (
-        f"{announcement(job, plan)}, which `output.on_change: refuse` does not allow; "
+        f"{'; '.join(announcements(job, plan))}, which `output.on_change: refuse` does not allow; "
         "name another output (`-o FILE`), or set `output.on_change` to `keep` or `replace`"
     )
 

@@ -29,10 +29,10 @@ from batch.events import ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
+from batch.results.replaced import Replaced
 from batch.results.result_line import stored
 from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
-from batch.scheduling.resume import TO_RETRY, TO_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -46,7 +46,6 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
     from batch.records import Result, Summary
-    from batch.scheduling.resume import State
 
 _LOOK_UP_AFTER = 1000
 """Lines of the output that are read between two checks for cancellation."""
@@ -161,14 +160,16 @@ async def _prepare(
     output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    feed = feed_of(job, source, log, _sending(options))
+    feed = feed_of(job, source, log, options.sending, options.selection)
     await anyio.to_thread.run_sync(source.prepare)
     await feed.prepare(observers)
     again = sent_again(log.contents.index.restated_codes())
     if again is not None:
         observers.warn(again)
     reported = _report_notices(source, observers)
-    observers.emit(RunStarted(feed.plan.total, feed.plan.settled, is_whole=feed.growth() is None))
+    plan = feed.plan
+    selected = plan.total - plan.left_out.total()
+    observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
     return _Prepared(
         job,
         log,
@@ -191,6 +192,7 @@ async def _execute_prepared(run: _Prepared, environment: Environment, signals: S
         if run.log.is_restated:
             await run.record()
             run.observers.warn(written_again(await run.log.write_restated()))
+        run.feed.plan.replaced = Replaced(run.log.contents.index)
         outcome = await _sent(run, environment, signals)
         outcome.check()
         with signals.stoppable(UNFINISHED):
@@ -255,10 +257,6 @@ def _report_notices(source: JobSource, observers: Observers, reported: Sequence[
         if notice not in reported:
             observers.inform(notice)
     return notices
-
-
-def _sending(options: RunOptions) -> frozenset[State]:
-    return TO_RETRY if options.retry else TO_RUN
 
 
 async def _open_log(job: JobFile, options: RunOptions) -> ResultLog:

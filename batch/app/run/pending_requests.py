@@ -15,7 +15,7 @@ from batch.app.run.timestamps import exact_utc_now
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import gone
 from batch.results import result_line
-from batch.scheduling.resume import State, state
+from batch.scheduling.resume import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -87,7 +87,7 @@ class _Search:
         self._plan = plan
         self._sink = sink
         self.reading = plan.expected(target).reading(plan.to_send[target])
-        self._all_new = plan.states[State.NEW] == plan.total
+        self._all_new = plan.sends_all
         self._hint = _hint(plan.marks(target), all_new=self._all_new)
         self._edited = 0
         self._bad: dict[str, Diagnostic] = {}
@@ -133,7 +133,10 @@ class _Search:
         return request if match is Match.PLANNED else None
 
     def _is_to_send(self, request: Request) -> bool:
-        return self._all_new or state(request, self._sink.known(request.id)) in self._plan.sending
+        if self._all_new:
+            return True
+        known = self._sink.known(request.id)
+        return self._plan.sends(request.id, state(request, known), known)
 
     def _look_everywhere(self) -> None:
         self._plan.changes.seen()

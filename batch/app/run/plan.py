@@ -20,6 +20,7 @@ from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
 from batch.scheduling.known_good_requests import Candidates
 from batch.scheduling.resume import TO_RUN, State, state
+from batch.scheduling.selection import EVERYTHING, Selection, matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -27,53 +28,92 @@ if TYPE_CHECKING:
     from batch.inputs.bad_rows import Origin
     from batch.jobfile.job import JobFile
     from batch.records import Known, Request
+    from batch.results.replaced import Replaced
+
+
+_HAS_LINE = frozenset({State.CHANGED, State.DONE})
+_FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
 
 @dataclass(slots=True)
 class Plan:
     """The requests of a job by state, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent. ``to_refuse`` counts the invalid rows that are
-    yet to be recorded, ``given_up_codes`` the failed requests that are skipped, by error code. ``candidates``
-    are those to begin with, by target. ``of_documents``: each request is made of a document, which may be
-    edited during the run. ``changes`` collects changes of the inputs. ``repeats``: some requests differ in
-    nothing but their ordinal. ``superseding`` counts the changed requests whose earlier version has
-    succeeded.
+    Requests in one of the states ``sending`` are to be sent, as far as the ``selection`` takes them; the
+    others are ``left_out``. ``to_refuse`` counts the invalid rows that are yet to be recorded,
+    ``failed_codes`` all failed requests, by error code. ``candidates`` are those to begin with, by target.
+    ``of_documents``: each request is made of a document, which may be edited during the run. ``changes``
+    collects changes of the inputs. ``repeats``: some requests differ in nothing but their ordinal.
+    ``superseding`` counts the requests to be sent that have a succeeded line: changed ones, and those that
+    are ``forced``. ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet.
+    ``replaced`` counts the results that the run has replaced.
     """
 
     sending: frozenset[State] = TO_RUN
+    selection: Selection = EVERYTHING
     states: Counter[State] = field(default_factory=Counter)
     to_send: Counter[str] = field(default_factory=Counter)
     to_refuse: int = 0
-    given_up_codes: Counter[str] = field(default_factory=Counter)
     repeats: bool = False
     superseding: int = 0
+    forced: int = 0
+    failed_codes: Counter[str] = field(default_factory=Counter)
+    left_out: Counter[State] = field(default_factory=Counter)
+    unmatched: set[str] = field(init=False)
+    replaced: Replaced | None = None
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     of_documents: bool = False
     changes: Changes = field(default_factory=Changes)
     _marks: defaultdict[str, Bitset] = field(default_factory=lambda: defaultdict(Bitset))
     _expected: dict[str, Expected] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        self.unmatched = set(self.selection.only)
+
+    def sends(self, request_id: str, where: State, known: Known | None) -> bool:
+        """Return whether a request in this state is to be sent or, if its row is bad, to be recorded."""
+        return where in self.sending and (
+            self.selection is EVERYTHING or self.selection.takes(request_id, where, known)
+        )
+
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
         """Add a request of the job, with what the output knows of it; return its state."""
         where = state(request, known)
         self.states[where] += 1
-        self.superseding += where is State.CHANGED and known is not None and known.succeeded
-        if where in self.sending and origin.bad is not None:
+        sends = self.sends(request.id, where, known)
+        if self.selection is not EVERYTHING:
+            self._left_out(request.id, where, sends=sends)
+        if sends:
+            self.superseding += where in _HAS_LINE and known is not None and known.succeeded
+            self.forced += where is State.DONE
+        if known is not None and where in _FAILED:
+            self.failed_codes[known.code] += 1
+        if sends and origin.bad is not None:
             self.to_refuse += 1
-        elif where in self.sending:
+        elif sends:
             self.to_send[request.target] += 1
-            self.candidates[request.target].to_send(request, has_failed=known is not None)
+            self.candidates[request.target].to_send(
+                request, has_failed=known is not None and where is not State.DONE
+            )
             self._marks[request.target].add(origin.number)
             expected = self._expected.get(request.target)
             (self.expected(request.target) if expected is None else expected).add(request)
-        elif known is not None and not known.succeeded:
-            self.given_up_codes[known.code] += 1
         elif where is State.DONE:
             self.candidates[request.target].answered(request)
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
         return where
+
+    def _left_out(self, request_id: str, where: State, *, sends: bool) -> None:
+        if where in self.sending and not sends:
+            self.left_out[where] += 1
+        if self.unmatched:
+            self.unmatched -= {pattern for pattern in self.unmatched if matches(pattern, request_id)}
+
+    @property
+    def sends_all(self) -> bool:
+        """Whether every request of the job is new and to be sent."""
+        return self.states[State.NEW] == self.total and not self.left_out
 
     def marks(self, target: str) -> Container[int] | None:
         """Return the drafts from which something is to be sent; ``None`` if all have to be examined."""
@@ -97,8 +137,18 @@ class Plan:
 
     @property
     def settled(self) -> int:
-        """Requests for which this run does nothing."""
-        return self.total - self.to_do
+        """Requests that need nothing more; those that are only ``left_out`` do."""
+        return self.total - self.to_do - self.left_out.total()
+
+    @property
+    def failed(self) -> int:
+        """Requests whose latest line is a failure of what the job asks now."""
+        return self.states[State.FAILED] + self.states[State.GIVEN_UP]
+
+    @property
+    def pending(self) -> int:
+        """Requests that have neither a result nor a failure of what the job asks now."""
+        return self.states[State.NEW] + self.states[State.CHANGED]
 
     def orphans(self, lines: int) -> int:
         """Return how many of ``lines`` different requests the job does not have."""
@@ -117,19 +167,25 @@ def open_source(job: JobFile) -> JobSource:
 
 
 def make_plan(
-    source: JobSource, known: Callable[[str], Known | None], sending: frozenset[State] = TO_RUN
+    source: JobSource,
+    known: Callable[[str], Known | None],
+    sending: frozenset[State] = TO_RUN,
+    selection: Selection = EVERYTHING,
 ) -> Plan:
     """Scan the whole job once; ``known`` returns what the output holds of an id.
 
     Raises ``JobFileError`` with all errors in the job's inputs.
     """
-    plan = Plan(sending, of_documents=source.of_documents)
+    plan = Plan(sending, selection, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
 
 async def make_plan_in_thread(
-    source: JobSource, known: Callable[[str], Known | None], sending: frozenset[State]
+    source: JobSource,
+    known: Callable[[str], Known | None],
+    sending: frozenset[State],
+    selection: Selection = EVERYTHING,
 ) -> Plan:
     """Run ``make_plan`` in a thread; a cancellation ends it at the next request.
 
@@ -144,7 +200,7 @@ async def make_plan_in_thread(
 
     try:
         return await anyio.to_thread.run_sync(
-            make_plan, source, known_unless_cancelled, sending, abandon_on_cancel=True
+            make_plan, source, known_unless_cancelled, sending, selection, abandon_on_cancel=True
         )
     finally:
         is_cancelled.set()

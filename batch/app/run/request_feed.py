@@ -8,10 +8,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
-from batch.app.run.changed_requests import afterwards, announcement, check_sidecar, refuse_changes
+from batch.app.run.changed_requests import afterwards, announcements, check_sidecar, refuse_changes
 from batch.app.run.plan import Plan, make_plan_in_thread
+from batch.app.run.selection_check import check_selection
 from batch.app.run.streaming_plan import StreamingPlan
 from batch.app.run.timestamps import exact_utc_now
+from batch.scheduling.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
     from batch.protocols import Sink
     from batch.records import Request, Result
     from batch.scheduling.resume import State
+    from batch.scheduling.selection import Selection
 
 
 class RequestFeed(Protocol):
@@ -68,24 +71,36 @@ class RequestFeed(Protocol):
 
 
 class PlannedFeed:
-    """A job that was read as a whole. ``sink`` holds earlier results; ``sending`` selects what is sent."""
+    """A job that was read as a whole.
+
+    ``sink`` holds earlier results; ``sending`` and ``selection`` say which requests are sent.
+    """
 
     is_whole = True
 
-    def __init__(self, job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> None:
+    def __init__(
+        self,
+        job: JobFile,
+        source: JobSource,
+        sink: Sink,
+        sending: frozenset[State],
+        selection: Selection = EVERYTHING,
+    ) -> None:
         self._job = job
         self._source = source
         self._sink = sink
         self._sending = sending
-        self.plan = Plan(sending)
+        self._selection = selection
+        self.plan = Plan(sending, selection)
 
     async def prepare(self, observers: Observers) -> None:
         """Plan the job, and announce changed requests."""
-        self.plan = await make_plan_in_thread(self._source, self._sink.known, self._sending)
+        self.plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
+        check_selection(self._job, self.plan)
         refuse_changes(self._job, self.plan)
         if self.plan.superseding:
             check_sidecar(self._job)
-        if text := announcement(self._job, self.plan):
+        for text in announcements(self._job, self.plan):
             observers.inform(text)
 
     def may_choose(self) -> bool:
@@ -114,12 +129,20 @@ class PlannedFeed:
 class StreamingFeed:
     """A job that is read while it runs; see ``StreamingPlan``."""
 
-    def __init__(self, job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> None:
+    def __init__(
+        self,
+        job: JobFile,
+        source: JobSource,
+        sink: Sink,
+        sending: frozenset[State],
+        selection: Selection = EVERYTHING,
+    ) -> None:
         self._job = job
         self._source = source
         self._sink = sink
         self._sending = sending
-        self._streaming = StreamingPlan(source, sink.known, sending, exact_utc_now)
+        self._selection = selection
+        self._streaming = StreamingPlan(source, sink.known, sending, exact_utc_now, selection)
         self.plan = self._streaming.plan
 
     @property
@@ -128,11 +151,14 @@ class StreamingFeed:
         return self._streaming.is_whole
 
     async def prepare(self, observers: Observers) -> None:  # noqa: ARG002 - nothing is known to announce
-        """Read to the first request of each target; read the whole job if changes are refused."""
-        if self._job.on_change == "refuse":
-            refuse_changes(
-                self._job, await make_plan_in_thread(self._source, self._sink.known, self._sending)
-            )
+        """Read to the first request of each target.
+
+        All of the job is read if changes are refused or ids are selected.
+        """
+        if self._job.on_change == "refuse" or self._selection.only:
+            plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
+            check_selection(self._job, plan)
+            refuse_changes(self._job, plan)
         check_sidecar(self._job)
         await self._streaming.begin()
 
@@ -162,8 +188,14 @@ class StreamingFeed:
         return afterwards(self._job, self.plan, superseded)
 
 
-def feed_of(job: JobFile, source: JobSource, sink: Sink, sending: frozenset[State]) -> RequestFeed:
+def feed_of(
+    job: JobFile,
+    source: JobSource,
+    sink: Sink,
+    sending: frozenset[State],
+    selection: Selection = EVERYTHING,
+) -> RequestFeed:
     """Return the feed for the job: a job that skips invalid rows is not read beforehand."""
     if job.inputs is not None and job.inputs.skips:
-        return StreamingFeed(job, source, sink, sending)
-    return PlannedFeed(job, source, sink, sending)
+        return StreamingFeed(job, source, sink, sending, selection)
+    return PlannedFeed(job, source, sink, sending, selection)

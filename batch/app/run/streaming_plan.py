@@ -23,6 +23,7 @@ from batch.app.run.plan import Plan
 from batch.errors import Diagnostic, JobFileError
 from batch.events import PlanGrew
 from batch.results import result_line
+from batch.scheduling.selection import EVERYTHING
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from batch.inputs.source import JobSource
     from batch.records import Known, Request, Result
     from batch.scheduling.resume import State
+    from batch.scheduling.selection import Selection
 
 READINGS = 8
 """Times that one target reads a table that keeps changing; the rest then stays pending."""
@@ -52,8 +54,9 @@ class StreamingPlan:
         known: Callable[[str], Known | None],
         sending: frozenset[State],
         at: Callable[[], str],
+        selection: Selection = EVERYTHING,
     ) -> None:
-        self.plan = Plan(sending)
+        self.plan = Plan(sending, selection)
         self.is_whole = False
         self.gathered: list[Result] = []
         self.record: Callable[[Result], None] = self.gathered.append
@@ -67,7 +70,8 @@ class StreamingPlan:
 
     def growth(self) -> PlanGrew:
         """Return how many requests have been found so far, and how many of them need no attempt."""
-        return PlanGrew(self.plan.total, self.plan.settled)
+        plan = self.plan
+        return PlanGrew(plan.total - plan.left_out.total(), plan.settled, is_whole=self.is_whole)
 
     async def begin(self) -> None:
         """Read each target's requests up to the first that is to be sent.
@@ -175,8 +179,9 @@ class StreamingPlan:
         counted.append(key)
         if origin.bad is not None:
             self._bad.add(request.id)
-        where = self.plan.count(request, origin, self._known(request.id))
-        if where not in self.plan.sending:
+        known = self._known(request.id)
+        where = self.plan.count(request, origin, known)
+        if not self.plan.sends(request.id, where, known):
             return False
         if origin.bad is not None:
             self.record(result_line.refused(request, str(origin.bad), self._at()))

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from batch._version import __version__
 from batch.app.run.timestamps import utc_now
+from batch.app.run.totals import totals
 from batch.exit_codes import exit_code
 from batch.records import SCHEMA_VERSION, Summary
 from batch.scheduling.resume import State
@@ -87,6 +88,8 @@ def build(
 
     The plan counted what there was to do, the statistics what was done.
     """
+    counts = totals(plan, statistics)
+    unselected = plan.left_out[State.NEW] + plan.left_out[State.CHANGED]
     pending = plan.to_do - statistics.succeeded - statistics.failed
     has_failed = fail_fast and statistics.failed > 0
     spending = outcome.spending
@@ -95,17 +98,17 @@ def build(
         name=job.name,
         output=str(job.output),
         exit_code=exit_code(
-            failed=plan.given_up + statistics.failed > 0,
+            failed=counts.failed > 0,
             parkings=[parking for _, parking in outcome.parkings],
-            out_of_budget=bool(pending and outcome.limits),
+            out_of_budget=bool((pending and outcome.limits) or unselected),
             signal=outcome.signal,
             error=None if error is None else error.exit_code,
-            pending=bool(pending or plan.changes.is_partial),
+            pending=bool(pending or unselected or plan.changes.is_partial),
         ),
         total=plan.total,
-        succeeded=plan.states[State.DONE] + statistics.succeeded,
-        failed=plan.given_up + statistics.failed,
-        pending=pending,
+        succeeded=counts.succeeded,
+        failed=counts.failed,
+        pending=counts.pending,
         sent=statistics.succeeded + statistics.failed,
         attempts=statistics.attempts,
         prompt_tokens=statistics.prompt_tokens,
@@ -116,7 +119,7 @@ def build(
         reasons=_reasons(plan, outcome, pending, error, has_failed_fast=has_failed),
         orphans=orphans,
         resumed=plan.settled,
-        codes=dict(statistics.codes + plan.given_up_codes),
+        codes=dict(counts.codes),
         latency=statistics.latency.percentiles(),
         first_byte=statistics.first_byte.percentiles(),
         started_at=run_start.at,
@@ -147,6 +150,8 @@ def _reasons(
             )
         if has_failed_fast:
             reasons.append("--fail-fast: a request has failed")
+    if unselected := plan.left_out[State.NEW] + plan.left_out[State.CHANGED]:
+        reasons.append(f"pending requests that were not selected: {unselected}")
     if pending or plan.changes.is_partial:
         reasons += plan.changes.reasons()
     if error is not None:

@@ -51,7 +51,8 @@ def _with_further(error: UnsoundJobError) -> JobFileError:
         return JobFileError(error.diagnostics, error.count, error.notices)
     found = DiagnosticList()
     found.extend(error.diagnostics)
-    for diagnostic in further_errors(error.job):
+    are_sound = not any(diagnostic.where.startswith("inputs") for diagnostic in error.diagnostics)
+    for diagnostic in further_errors(error.job, reads_inputs=are_sound):
         found.append(diagnostic)
     every = found.error()
     return JobFileError(every.diagnostics, every.count, error.notices)

@@ -133,6 +133,8 @@ class _Reader:
         """Read one of several prompts."""
         tree, findings = self.texts.tree, self.texts.findings
         written = tree.at(at)
+        if isinstance(written, str):
+            return self.chat(None, self.system, written, None, at, {})
         given = [way for way in ("prompt", "messages") if written.get(way) is not None]
         if not given:
             findings.at_value(at, "no prompt", "write `prompt` or `messages`")
@@ -158,7 +160,7 @@ class _Reader:
     ) -> Prompt:
         """Return the prompt as messages; prepend the system message unless they begin with one."""
         if messages is None:
-            text_at = (*at, "prompt")
+            text_at = at if isinstance(self.texts.tree.at(at), str) else (*at, "prompt")
             chat = [Message("user", self.texts.template(prompt or "", text_at))]
         else:
             text_at = (*at, "messages")

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from batch.jobfile.schema.inputs_spec import InputsSpec, MatrixSpec, SplitSpec
 from batch.jobfile.schema.model_spec import EndpointSpec, ModelEntry, ModelSpec, PriceSpec, RateLimitsSpec
@@ -61,6 +61,14 @@ class PromptSpec(Spec):
     )
 
 
+def _to_prompt(written: object) -> object:
+    return {"prompt": written} if isinstance(written, str) else written
+
+
+PromptEntry = Annotated[PromptSpec, BeforeValidator(_to_prompt, json_schema_input_type=PromptSpec | Text)]
+"""A prompt as written: its text, or a mapping."""
+
+
 class JobSpec(EndpointSpec):
     """A job file."""
 
@@ -90,10 +98,10 @@ class JobSpec(EndpointSpec):
         description="A whole conversation in place of `prompt`.",
         examples=[[{"role": "user", "content": "{{ text }}"}]],
     )
-    prompts: Annotated[list[PromptSpec], Field(min_length=1)] | None = Field(
+    prompts: Annotated[list[PromptEntry], Field(min_length=1)] | None = Field(
         default=None,
-        description="Several prompts; each is sent to every model.",
-        examples=[[{"id": "rivers", "prompt": "Name a river."}]],
+        description="Several prompts, texts or mappings; each is sent to every model.",
+        examples=[["Name a river.", {"id": "lakes", "prompt": "Name a lake."}]],
     )
     system: str | None = Field(
         default=None, description="The system message.", examples=["You write plain English."]

@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from batch.cli import init
 from batch.jobfile import Inputs, Message, Model, Retries, Timeouts, job_template, load, load_mapping
+from batch.jobfile.init_template import SERVERS
 from batch.jobfile.paths import bounds_of
 from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
 
@@ -34,10 +36,28 @@ def test_the_least_that_makes_a_job_has_sensible_defaults(tmp_path: Path) -> Non
     )
 
 
-def test_the_template_has_no_errors(tmp_path: Path) -> None:
-    for name in ("summaries", "on", 'it\'s: a "name"', "Ünïcode / slash"):
-        path = write(tmp_path, job_template(name))
-        assert load(path).name == name
+@pytest.mark.parametrize(
+    ("server", "provider", "base_url"),
+    [
+        ("local", "autonomous", "local"),
+        ("openai", "openai", "https://api.openai.com/v1"),
+        ("ollama", "openai", "http://127.0.0.1:11434/v1"),
+        ("vllm", "openai", "http://127.0.0.1:8000/v1"),
+        ("llama.cpp", "openai", "http://127.0.0.1:8080/v1"),
+    ],
+)
+def test_the_templates_have_no_errors(tmp_path: Path, server: str, provider: str, base_url: str) -> None:
+    text = job_template(server)
+    assert "\nname:" not in text
+    assert max(map(len, text.splitlines())) <= 120
+    job = load(write(tmp_path, text))
+    assert (job.name, job.models[0].provider, job.models[0].base_url) == ("job", provider, base_url)
+    assert [message.role for message in job.prompts[0].messages] == ["system", "user"]
+    assert job.prompts[0].messages[1].content == "{{ text }}"
+
+
+def test_there_is_a_template_for_each_server() -> None:
+    assert SERVERS == init.SERVERS == ("local", "openai", "ollama", "vllm", "llama.cpp")
 
 
 def test_a_models_own_settings_win_over_the_jobs_and_maps_are_merged(tmp_path: Path) -> None:
@@ -97,6 +117,21 @@ prompts:
     )
     systems = [prompt.messages[0].content for prompt in job(tmp_path, text).prompts]
     assert systems == ["Be brief.", "Be long.", "Own.", ""]
+
+
+def test_prompts_can_be_texts(tmp_path: Path) -> None:
+    texts = HEAD + "system: Be brief.\nprompts: [x, '{{ text }}', {id: c, prompt: z}]\n"
+    mappings = (
+        HEAD + "system: Be brief.\nprompts: [{prompt: x}, {prompt: '{{ text }}'}, {id: c, prompt: z}]\n"
+    )
+    read = [(prompt.id, prompt.messages, prompt.params) for prompt in job(tmp_path, texts).prompts]
+    assert [(each[0], each[1][-1].content) for each in read] == [
+        (None, "x"),
+        (None, "{{ text }}"),
+        ("c", "z"),
+    ]
+    assert [each[1][0] for each in read] == [Message("system", "Be brief.")] * 3
+    assert read == [(prompt.id, prompt.messages, prompt.params) for prompt in job(tmp_path, mappings).prompts]
 
 
 @pytest.mark.parametrize(

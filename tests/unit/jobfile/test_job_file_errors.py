@@ -187,8 +187,13 @@ ONE_ERROR = [
     ),
     (HEAD + "messages:\n  - role: user\n", "5:5 messages[0].content"),
     (
-        HEAD + "prompts: [Name a river.]\n",
-        "4:11 prompts[0]",
+        HEAD + "prompts: [Name a river., 5]\n",
+        "4:26 prompts[1]",
+    ),
+    (
+        HEAD + "prompts:\n  - Name a river.\n  - Name {{ a\n  - prompt: Name a river.\n",
+        "6:5 prompts[1]",
+        "7:5 prompts[2]",
     ),
     (
         HEAD + "messages:\n  - Name a river.\n",

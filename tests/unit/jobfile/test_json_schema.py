@@ -15,7 +15,7 @@ from jsonschema import Draft7Validator
 from pydantic import ValidationError
 
 from batch.errors import JobFileError
-from batch.jobfile.init_template import SCHEMA_FILE, job_template
+from batch.jobfile.init_template import SCHEMA_FILE, SERVERS, job_template
 from batch.jobfile.schema.job_spec import PARTS, JobSpec
 from batch.jobfile.schema.json_schema import json_schema
 from batch.jobfile.syntax.tree import from_yaml
@@ -195,4 +195,5 @@ def test_init_writes_it_beside_the_job_file_which_names_it(
     name = first.removeprefix("# yaml-language-server: $schema=")
     assert json.loads((tmp_path / name).read_text(encoding="utf-8")) == SCHEMA
     assert name == SCHEMA_FILE
-    VALIDATOR.validate(yaml.safe_load(job_template("job")))
+    for server in SERVERS:
+        VALIDATOR.validate(yaml.safe_load(job_template(server)))

@@ -8,13 +8,14 @@ import re
 import socket
 import subprocess
 import sys
+import threading
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch.errors import OutputLockedError, OutputWriteError
-from batch.results.lock import OutputLock
+from batch.results.lock import Holder, OutputLock, holder
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -160,3 +161,54 @@ def test_a_file_system_without_locks_is_refused(
     monkeypatch.undo()
     with OutputLock(output):
         assert output.with_name("results.jsonl.lock").exists(), "nothing was left that blocks"
+
+
+def test_the_holder_of_an_output_is_told_as_long_as_it_holds_it(output: Path, tmp_path: Path) -> None:
+    link = tmp_path / "link.jsonl"
+    link.symlink_to(output)
+    assert holder(output) is None
+    with another_process(output) as process:
+        for path in (output, link):
+            found = holder(path)
+            assert found is not None
+            assert (found.pid, found.host) == (process.pid, socket.gethostname())
+            assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\+00:00", found.started)
+    assert holder(output) is None
+
+
+def test_a_holder_that_was_killed_or_has_not_signed_yet(output: Path) -> None:
+    with another_process(output) as process:
+        output.with_name("results.jsonl.lock").write_text("")
+        assert holder(output) == Holder(0, "", "")
+        process.kill()
+        process.wait()
+    assert holder(output) is None
+
+
+def test_asking_for_the_holder_refuses_no_run(output: Path) -> None:
+    """A run begins although its lock is looked at without a pause."""
+    with OutputLock(output):
+        pass
+    looking = threading.Event()
+    done = threading.Event()
+
+    def look() -> None:
+        while not done.is_set():
+            holder(output)
+            looking.set()
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    try:
+        assert looking.wait(10)
+        for _ in range(20):
+            with OutputLock(output):
+                pass
+    finally:
+        done.set()
+        thread.join()
+
+
+def test_nothing_is_left_by_asking(output: Path) -> None:
+    assert holder(output) is None
+    assert not output.parent.exists()

@@ -1,0 +1,185 @@
+"""The requests of a job or the results of an output as a stream of rows, filtered.
+
+Memory depends on the number of results, by what the index of an output takes, and never on their texts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING, Literal, TypeAlias
+
+from batch.app.run.plan import open_source
+from batch.app.setup.reclassified import restate_of
+from batch.errors import JobFileError, Mistake
+from batch.results.reader import ResultReader, reading
+from batch.results.reclassification import WITHOUT_JOB
+from batch.scheduling.resume import State, state
+from batch.scheduling.selection import matches
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from batch.jobfile.job import JobFile
+    from batch.records import Known, Result
+
+Status: TypeAlias = Literal["succeeded", "failed", "pending"]
+
+_STATUS: dict[State, Status] = {
+    State.NEW: "pending",
+    State.CHANGED: "pending",
+    State.DONE: "succeeded",
+    State.FAILED: "failed",
+    State.GIVEN_UP: "failed",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One request. ``result`` is its latest line, ``None`` if there is none.
+
+    A request is ``pending`` while it has no result, or only one of an earlier version of itself (``stale``).
+    ``code`` is that of a failure, else empty.
+    """
+
+    id: str
+    status: Status
+    code: str
+    result: Result | None
+    stale: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Filters:
+    """What rows must have to be shown; an empty filter is met by all.
+
+    ``codes`` are error codes and patterns of them. ``text`` is looked for in ids, answers and error messages,
+    whatever its case.
+    """
+
+    statuses: frozenset[str] = frozenset()
+    codes: tuple[str, ...] = ()
+    text: str = ""
+
+    def take(self, status: Status, code: str) -> bool:
+        """Return whether a row may be shown, as far as its line need not be read."""
+        if self.statuses and status not in self.statuses:
+            return False
+        return not self.codes or (status == "failed" and any(matches(each, code) for each in self.codes))
+
+    def take_text(self, request_id: str, result: Result | None) -> bool:
+        """Return whether a row holds the text."""
+        wanted = self.text.casefold()
+        return not wanted or any(wanted in text.casefold() for text in _texts(request_id, result))
+
+
+def _texts(request_id: str, result: Result | None) -> Iterator[str]:
+    yield request_id
+    if result is None:
+        return
+    yield from filter(None, (result.text, result.partial_text, result.refusal))
+    if result.error is not None:
+        yield result.error.message
+
+
+def _line(lines: ResultReader, number: int) -> Result:
+    return next(lines.at([number]))
+
+
+@dataclass(slots=True)
+class Listing:
+    """Counts the rows of a listing: all of them by status, those that pass the filters, those that are shown.
+
+    ``limit`` is the largest number of rows to show, ``None`` if there is no limit.
+    """
+
+    filters: Filters
+    limit: int | None = None
+    succeeded: int = 0
+    failed: int = 0
+    pending: int = 0
+    matching: int = 0
+    shown: int = 0
+
+    @property
+    def total(self) -> int:
+        """All requests of the job, or all results of the output."""
+        return self.succeeded + self.failed + self.pending
+
+    @property
+    def left_out(self) -> int:
+        """Rows that pass the filters and are not shown."""
+        return self.matching - self.shown
+
+    def of_output(self, output: Path) -> Iterator[Row]:
+        """Yield the latest result of each id, in the order of the file.
+
+        Raises ``UsageError`` if the file cannot be read or was not written by this program.
+        """
+        with reading(output), ResultReader(output, WITHOUT_JOB) as lines:
+            index = lines.contents.index
+            for number in index.latest():
+                known = index.at(number)
+                status: Status = "succeeded" if known.succeeded else "failed"
+                row = self._row("", status, known, partial(_line, lines, number))
+                if row is not None:
+                    yield row
+
+    def of_job(self, job: JobFile) -> Iterator[Row]:
+        """Yield the job's requests in its order.
+
+        Raises ``JobFileError`` for errors in the inputs, and ``UsageError`` as ``of_output`` does.
+        """
+        with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
+            for item in open_source(job).trace():
+                if isinstance(item, Mistake):
+                    raise JobFileError([item])
+                request = item[0]
+                known = lines.known(request.id)
+                where = state(request, known)
+                row = self._row(
+                    request.id,
+                    _STATUS[where],
+                    known,
+                    partial(lines.result, request.id),
+                    stale=where is State.CHANGED,
+                )
+                if row is not None:
+                    yield row
+
+    def _row(
+        self,
+        request_id: str,
+        status: Status,
+        known: Known | None,
+        read: Callable[[], Result | None],
+        *,
+        stale: bool = False,
+    ) -> Row | None:
+        """Count a row and return it if it is to be shown. ``read`` reads its line, only where needed."""
+        self._count(status)
+        code = known.code if known is not None and status == "failed" else ""
+        if not self.filters.take(status, code):
+            return None
+        is_full = self.limit is not None and self.shown >= self.limit
+        if is_full and not self.filters.text:
+            self.matching += 1
+            return None
+        result = None if known is None else read()
+        name = request_id if result is None else result.id
+        if not self.filters.take_text(name, result):
+            return None
+        self.matching += 1
+        if is_full:
+            return None
+        self.shown += 1
+        return Row(name, status, code, result, stale)
+
+    def _count(self, status: Status) -> None:
+        if status == "succeeded":
+            self.succeeded += 1
+        elif status == "failed":
+            self.failed += 1
+        else:
+            self.pending += 1
