@@ -242,6 +242,11 @@ def is_final(name: str) -> bool:
     return failure_code(name).retried is Retried.NEVER
 
 
+def retry_may_help(name: str) -> bool:
+    """Whether a request that failed with the code may succeed unchanged in a later run."""
+    return name == INPUT_CHANGED or failure_code(name).retried not in (Retried.NEVER, Retried.NOT_SENT)
+
+
 def is_retried_once(name: str, *, finished: bool) -> bool:
     """Whether a request is retried only once; ``finished``: the server has ended its answer."""
     retried = failure_code(name).retried

@@ -16,8 +16,7 @@ NAMED = 5
 def notice_of(decision: Decision, now: float) -> str | None:
     """Return the line, or ``None`` if the user need not know. ``now`` is the engine's time in seconds."""
     if isinstance(decision, Park):
-        until = "for this run" if decision.until is None else f"for {decision.until - now:.0f} s"
-        return f"{decision.endpoint} is parked {until}: {decision.why}"
+        return _parked(decision, now)
     if isinstance(decision, CircuitOpened):
         seconds = decision.until - now
         return f"{decision.endpoint} is down; it is probed for {seconds:.0f} s at most: {decision.why}"
@@ -33,3 +32,10 @@ def notice_of(decision: Decision, now: float) -> str | None:
         more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
         return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
     return None
+
+
+def _parked(park: Park, now: float) -> str:
+    if park.until is not None:
+        return f"{park.endpoint} is parked for {park.until - now:.0f} s: {park.why}"
+    end = "" if park.why.endswith((".", "!", "?")) else "."
+    return f"{park.why}{end} Nothing more is sent to {park.endpoint} in this run."

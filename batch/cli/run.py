@@ -6,12 +6,11 @@ import sys
 from contextlib import suppress
 from functools import partial
 from importlib.util import find_spec
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch.cli import gc_tuning, money
+from batch.cli import gc_tuning
 from batch.cli.console import (
     DURATION,
     has_colour,
@@ -27,6 +26,7 @@ from batch.errors import InternalError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from pathlib import Path
 
     from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
@@ -192,11 +192,12 @@ def command(
             check_addresses(loaded, here)
         gc_tuning.reduce_collections()
         bar = not (no_progress or verbose)
+        has_options = any(value for name, value in jobs.items() if name != "jobfiles")
         reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
 
         def run(job: JobFile) -> Summary:
             summary = _execute(job, here, reporter(), options, verbose=verbose)
-            _print(summary, as_json=as_json, quiet=quiet)
+            _print(summary, job.path, as_json=as_json, quiet=quiet, has_options=has_options)
             return summary
 
         return _run_in_order(loaded, run)
@@ -246,57 +247,11 @@ def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineRepo
     return LineReporter(sys.stderr, stats=stats, quiet=quiet)
 
 
-def _print(summary: Summary, *, as_json: bool, quiet: bool) -> None:
+def _print(summary: Summary, job: Path, *, as_json: bool, quiet: bool, has_options: bool) -> None:
+    from batch.cli.run_ending import ending
+
     if as_json:
         print_json(summary)
     if not quiet or summary.exit_code:
-        for line in _print_text(summary):
+        for line in ending(summary, job, has_options=has_options):
             print_message(line)
-
-
-def _print_text(summary: Summary) -> list[str]:
-    parts = [f"{summary.succeeded} succeeded"]
-    parts += [f"{summary.failed} failed"] if summary.failed else []
-    parts += [f"{summary.pending} pending"] if summary.pending else []
-    sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
-    text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{money.cost(summary)}"
-    hint = ["  `promptjobs retry` sends failed requests again"] if summary.failed else []
-    reasons = [f"  {reason}" for reason in summary.reasons] + _held_back(summary.held_back)
-    return [
-        f"{text}; {_relative(summary.output)}",
-        *_failures(summary),
-        *reasons,
-        *_orphans(summary.orphans),
-        *hint,
-    ]
-
-
-def _failures(summary: Summary) -> list[str]:
-    """Return the first requests that failed in this run."""
-    if not summary.failures:
-        return []
-    named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
-    others = sum(summary.codes.values()) - len(summary.failures)
-    return [f"  failed: {named}{f' and {others} more' if others > 0 else ''}"]
-
-
-def _held_back(code: str | None) -> list[str]:
-    if code is None:
-        return []
-    from batch.progress import formatting
-
-    return [f"  held back by {formatting.congestion(code)}: below `concurrency` for most of the run"]
-
-
-def _orphans(number: int) -> list[str]:
-    if not number:
-        return []
-    lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
-    return [f"  {lines} that the job no longer has; `--prune` removes them"]
-
-
-def _relative(path: str) -> str:
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path

@@ -63,7 +63,6 @@ class Attempt:
         "_inflater",
         "_left_at",
         "_loop",
-        "_origin",
         "_post",
         "_rate",
         "_rate_at",
@@ -82,7 +81,6 @@ class Attempt:
         watch: Watch,
         coalescer: ReadCoalescer | None = None,
     ) -> None:
-        self._origin = route.origin
         self._body = body
         self._timeouts = timeouts
         self._coalescer = coalescer
@@ -311,4 +309,4 @@ class Attempt:
     def _broken(self, error: Exception) -> Outcome:
         if self._alarm.has_rung:
             return self._late()
-        return self._decoder.cut(*translate(error, self._origin))
+        return self._decoder.cut(*translate(error))

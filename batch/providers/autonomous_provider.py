@@ -5,11 +5,13 @@ from __future__ import annotations
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from msgspec.structs import replace
 from yarl import URL
 
 from batch.errors import AttemptError
 from batch.providers.client import HttpClient
 from batch.providers.credentials import USER_AGENT, Credentials
+from batch.providers.failure_messages import SentRequest, message_with_request, url_for_display
 from batch.providers.generator_api import AsyncGeneratorProvider, Delta, ProviderModelMixin
 from batch.providers.timeouts import Timeouts
 from batch.wire.dialects import autonomous
@@ -76,6 +78,11 @@ class AutonomousAI(AsyncGeneratorProvider, ProviderModelMixin):
                     yield piece
             except AttemptError as error:
                 known = credentials.knowing(route.secrets)
-                raise AttemptError(known.redacted(error.failure)) from None
+                asked = SentRequest(
+                    url_for_display(autonomous.url(base_url, name)), name, is_proxied=route.is_proxied
+                )
+                failure = known.redacted(error.failure)
+                message = message_with_request(failure, asked, known.clean)
+                raise AttemptError(replace(failure, message=message)) from None
             finally:
                 await pieces.aclose()

@@ -59,7 +59,7 @@ class Credentials:
             return outcome
         is_failure = isinstance(outcome, Failure)
         changed = self._changed(outcome, _OF_A_FAILURE if is_failure else _OF_A_REPLY)
-        if isinstance(outcome, Failure) and (message := self._message(outcome.message)) != outcome.message:
+        if isinstance(outcome, Failure) and (message := self.clean(outcome.message)) != outcome.message:
             changed["message"] = message
         if isinstance(outcome, Failure) and (answer := outcome.answer) is not None:
             clean = self.redacted(answer)
@@ -123,7 +123,7 @@ class Credentials:
         span = self._distinctive.end_span(text, CUT_TEXT)
         return text if span is None else without(text, [span])
 
-    def _message(self, message: str) -> str:
+    def clean(self, message: str) -> str:
         """Return a message without secrets and without a truncated secret at its end."""
         clean = without(message, self._in_messages.spans(message))
         for secret in self._all:

@@ -10,6 +10,7 @@ from msgspec.structs import replace
 from yarl import URL
 
 from batch.providers.credentials import USER_AGENT, Credentials
+from batch.providers.failure_messages import SentRequest, lacks_version, message_with_request, url_for_display
 from batch.records import Failure, Reply
 from batch.scheduling.internal_errors import internal_error
 
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 class DialectEndpoint:
     """One base URL with its dialect, as a ``protocols.Provider``.
 
-    ``models`` are the canonical models that are known in advance: their routes are created at once. Raises
-    ``ValueError`` if a header contains a line end.
+    ``models`` are the canonical models that are known in advance: their routes are created at once.
+    ``shown_url`` is the base URL as messages may show it, if that differs. Raises ``ValueError`` if a header
+    contains a line end.
     """
 
     def __init__(
@@ -38,6 +40,7 @@ class DialectEndpoint:
         *,
         stream: bool = True,
         models: Iterable[str] = (),
+        shown_url: str | None = None,
     ) -> None:
         api_key = credentials.api_key
         key = dialect.key_headers(api_key) if api_key else {}
@@ -49,6 +52,7 @@ class DialectEndpoint:
         self._encode = dialect.encode
         self._client = client
         self._base_url = base_url
+        self._shown_url = base_url if shown_url is None else shown_url
         self._stream = stream
         self._with_optional = True
         self._threads = _threads()
@@ -81,7 +85,22 @@ class DialectEndpoint:
                 outcome = self._after(refused, outcome)
         except Exception as error:  # noqa: BLE001 - its text may contain what was sent: it is redacted here
             outcome = internal_error(error)
-        return self._credentials.redacted(outcome)
+        outcome = self._credentials.redacted(outcome)
+        return self._named(outcome, model) if isinstance(outcome, Failure) else outcome
+
+    def _named(self, failure: Failure, model: str) -> Failure:
+        """Return the failure with the request and a hint in its message."""
+        route, credentials = self._routes.get(model), self._credentials
+        if route is None:  # the route could not be created, so nothing was sent
+            return failure
+        sent = SentRequest(
+            url_for_display(self._dialect.url(self._shown_url, model)),
+            model,
+            lacks_version=lacks_version(self._base_url, self._dialect.EMBEDDED_PATH),
+            has_key=bool(credentials.api_key or credentials.headers or credentials.secrets),
+            is_proxied=route.is_proxied,
+        )
+        return replace(failure, message=message_with_request(failure, sent, credentials.clean))
 
     def _refuses(self, failure: Failure) -> bool:
         return self._dialect.refuses_optional(failure, stream=self._stream)

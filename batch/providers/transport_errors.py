@@ -1,7 +1,7 @@
 """Translation of aiohttp's exceptions into failure codes.
 
-The messages are built here from error numbers and the endpoint's own URL: the text of an exception may
-contain a URL with a proxy's password.
+The messages are built here from error numbers: the text of an exception may contain a URL with a proxy's
+password. ``failure_messages`` adds the request.
 """
 
 from __future__ import annotations
@@ -22,29 +22,33 @@ MAX_MESSAGE = 200
 NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 
 
-def translate(error: Exception, origin: str) -> tuple[str, str]:
-    """Return the code and message for an exception of the client during a request to ``origin``."""
+NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"})
+"""OpenSSL's names of the error if the first bytes of a server are not TLS."""
+
+
+def translate(error: Exception) -> tuple[str, str]:
+    """Return the code and message for an exception of the client during a request."""
     if _errno(error) in NO_DESCRIPTORS:
         return "fd_limit", "this process has too many open files; see `ulimit -n`"
     if isinstance(error, aiohttp.ClientHttpProxyError | aiohttp.ClientProxyConnectionError):
-        return _proxy(error, origin)
+        return _proxy(error)
     if isinstance(error, aiohttp.ClientSSLError) and not isinstance(_cause(error), ssl.SSLEOFError):
-        return "tls", f"no trusted TLS connection to {origin}: {_tls_reason(error)}"
+        return "tls", _tls(error)
     if isinstance(error, aiohttp.ClientConnectorError | aiohttp.ConnectionTimeoutError):
-        return "connect", f"cannot connect to {origin}: {_reason(error)}"
+        return "connect", f"cannot connect: {_reason(error)}"
     if isinstance(error, HttpProcessingError):
         message = " ".join(error.message.split())
         cut = message if len(message) <= MAX_MESSAGE else f"{message[:MAX_MESSAGE]}…"
-        return "protocol", f"invalid HTTP response from {origin}: {cut}"
+        return "protocol", f"invalid HTTP response: {cut}"
     return "truncated", f"the connection was lost: {_reason(error)}"
 
 
-def _proxy(error: aiohttp.ClientError, origin: str) -> tuple[str, str]:
+def _proxy(error: aiohttp.ClientError) -> tuple[str, str]:
     if not isinstance(error, aiohttp.ClientHttpProxyError):
         return "connect", f"cannot connect to the proxy: {_reason(error)}"
     if error.status == 407:
         return "proxy_auth", "the proxy requires a user name and password"
-    return "connect", f"the proxy could not reach {origin} (HTTP {error.status})"
+    return "connect", f"the proxy could not reach the server (HTTP {error.status})"
 
 
 def _errno(error: BaseException) -> int | None:
@@ -64,6 +68,15 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):
         return "unknown host name"
     return os.strerror(number) if number else type(error).__name__
+
+
+def _tls(error: aiohttp.ClientSSLError) -> str:
+    reason = _tls_reason(error)
+    if reason in NO_TLS:
+        return "the server does not speak TLS. Is `http://` right in place of `https://` in `base_url`?"
+    if isinstance(error, aiohttp.ClientConnectorCertificateError):
+        return f"the TLS certificate is not trusted: {reason}. For a private CA, set SSL_CERT_FILE."
+    return f"no TLS connection: {reason}"
 
 
 def _tls_reason(error: aiohttp.ClientSSLError) -> str:

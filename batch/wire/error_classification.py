@@ -108,11 +108,10 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
     """Return the failure of a response with another status than 200. ``body`` may be truncated."""
     error = _error_object(body)
     names = _names(error)
-    message = _message(error) or _plain(body) or _phrase(status)
     code = _status_code(status, error)
     return Failure(
         code=code,
-        message=f"HTTP {status}: {message}",
+        message=_stated(status, _message(error) or _plain(body)),
         http_status=status,
         retry_after=_wait(status, headers, error, now),
         should_retry=should_retry(headers),
@@ -279,8 +278,17 @@ def _plain(body: bytes) -> str:
     return "" if text.startswith(("<", "{", "[")) else _cut(text)
 
 
-def _phrase(status: int) -> str:
-    return HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else "no message"
+def _stated(status: int, words: str) -> str:
+    """Return the status, its name, and the server's words unless they only repeat those."""
+    phrase = HTTPStatus(status).phrase if status in HTTPStatus._value2member_map_ else ""
+    stated = f"{status} {phrase}".rstrip()
+    said, name = _letters(words), _letters(phrase)
+    repeated = (name, f"{status}", f"{status}{name}", f"{name}{status}", f"http{status}{name}")
+    return stated if not words or (said and said in repeated) else f"{stated}: {words}"
+
+
+def _letters(text: str) -> str:
+    return "".join(filter(str.isalnum, text.casefold()))
 
 
 def _cut(text: str) -> str:

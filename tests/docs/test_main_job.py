@@ -114,8 +114,8 @@ async def test_only_what_changed_runs_again(
     ("wrong", "requests", "said"),
     [
         ("base_url: http://127.0.0.1:9", 0, "Connection refused"),
-        ("base_url: {url}/elsewhere", 1, "HTTP 404: no such path"),
-        ("base_url: {url}\napi_key_env: WRONG_KEY", 1, "HTTP 401: the key is wrong"),
+        ("base_url: {url}/elsewhere", 1, "404 Not Found: no such path"),
+        ("base_url: {url}\napi_key_env: WRONG_KEY", 1, "401 Unauthorized: the key is wrong"),
     ],
     ids=["port", "path", "key"],
 )
@@ -312,7 +312,7 @@ async def test_what_was_skipped_is_sent_again_only_by_retry(
     server.refused = "it is wrong"
     ended = await promptjobs("run", "job.yaml")
     assert (ended.code, len(server.seen)) == (1, 10)
-    assert "`promptjobs retry` sends failed requests again" in ended.stderr
+    assert "`promptjobs show output/job.jsonl " in ended.stderr
     server.refused = None
     assert (await promptjobs("run", "job.yaml")).code == 1
     assert len(server.seen) == 10

@@ -251,4 +251,7 @@ async def test_only_a_key_in_another_form_makes_a_further_secret() -> None:
         provider = DialectEndpoint(openai, client, server.url, Credentials("my verybadkeyword"))
         outcome = await provider.complete(Request("a", "f", "m", "m", ({"role": "user", "content": "?"},)))
     assert isinstance(outcome, Failure)
-    assert outcome.message == "HTTP 401: the verybadkeyword is wrong, not …"
+    assert outcome.message == (
+        f"POST {server.url}/chat/completions returned 401 Unauthorized: the verybadkeyword is wrong, not …. "
+        "Check the job's key."
+    )

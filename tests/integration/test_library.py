@@ -282,7 +282,11 @@ async def test_an_early_end_is_no_exception(folder: Path, server: ChatServer) ->
     server.key = "sesame"
     summary = await batch.arun(job_for(server.url))
     assert counts(summary) == (7, 0, 10, 0)
-    assert summary.reasons == ["llama: auth: HTTP 401: the key is wrong"]
+    (reason,) = summary.reasons
+    assert reason == (
+        f"llama: auth: POST {server.url}/api/v1/ai/chat returned 401 Unauthorized: the key is wrong. "
+        "No key was sent, because the job names none; set `api_key_env`."
+    )
     assert len(server.seen) == 1
 
 

@@ -13,10 +13,12 @@ import msgspec
 from yarl import URL
 
 from batch.app.setup import trust
+from batch.app.setup.environment import looks_random
 from batch.errors import UsageError
-from batch.jobfile.endpoint_checks import ENGINES, LOCAL
+from batch.jobfile.endpoint_checks import ENGINES, LOCAL, REFERENCE
 from batch.providers.credentials import Credentials
 from batch.providers.dialect_endpoint import DialectEndpoint
+from batch.providers.failure_messages import url_for_display
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure
 from batch.wire.dialects.registry import dialect_of
@@ -82,6 +84,15 @@ class Address:
         if not self.is_local:
             self.warnings += environment.warnings(model)
 
+    @property
+    def shown_url(self) -> str:
+        """The base URL for messages: variables in it as written, a variable's URL without random parts."""
+        written = self.model.base_url or ""
+        if REFERENCE.fullmatch(written):
+            parts = url_for_display(self.base_url).split("/")
+            return "/".join([*parts[:3], *("…" if looks_random(part) else part for part in parts[3:])])
+        return written if REFERENCE.search(written) else self.base_url
+
     def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
         """Use the proxy that the environment names, if any; return its secrets."""
         target = trust.shown(self.base_url, self.model.base_url)
@@ -143,7 +154,7 @@ class Endpoints:
             models=(dialect.canonical(model.model),),
         )
         if not address.is_local:
-            return make_provider(address.base_url, address.credentials)
+            return make_provider(address.base_url, address.credentials, shown_url=address.shown_url)
         if dialect.EMBEDDED_PATH is None:
             raise UsageError(f"the embedded endpoint does not speak `{dialect.NAME}`")
         endpoint, child = await self._engine(model.engine or ENGINES[0])

@@ -145,7 +145,9 @@ def _reasons(
     if pending:
         reasons += outcome.limits
         if outcome.signal is not None:
-            reasons.append(f"{signal.Signals(outcome.signal).name}: the run was stopped")
+            reasons.append(
+                f"{signal.Signals(outcome.signal).name}: the run was stopped; run the same command to resume"
+            )
         if has_failed_fast:
             reasons.append("--fail-fast: a request has failed")
     if unselected := plan.left_out[State.NEW] + plan.left_out[State.CHANGED]:

@@ -149,7 +149,7 @@ class Environment:
             for name, value in ((name, self.variable(name)) for name in named)
             if name in secret
             or names_secret(name)
-            or (_looks_random(value) and value not in (model.model, model.id))
+            or (looks_random(value) and value not in (model.model, model.id))
         ]
         urls = [URL(self.expand(written)) for written in addresses]
         written_in = [value for url in urls for name, value in url.query.items() if is_secret_parameter(name)]
@@ -185,7 +185,7 @@ def _names(texts: Iterable[str]) -> list[str]:
     return [name for text in texts for name in REFERENCE.findall(text)]
 
 
-def _looks_random(value: str) -> bool:
+def looks_random(value: str) -> bool:
     """Return whether a value looks like a key, and not like an address, a name or a sentence."""
     is_mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
     return is_mixed and len(value) >= _RANDOM and not any(mark in value for mark in (" ", "://"))

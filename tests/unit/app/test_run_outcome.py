@@ -82,7 +82,7 @@ LOST = OutputWriteError("the disk is full")
             RunOutcome(signal=signal.SIGTERM),
             {"pending": 1},
             143,
-            ["SIGTERM: the run was stopped"],
+            ["SIGTERM: the run was stopped; run the same command to resume"],
         ),
         (RunOutcome(), {"pending": 1, "error": CHANGED}, 1, ["a document is gone"]),
         (
@@ -95,7 +95,11 @@ LOST = OutputWriteError("the disk is full")
             RunOutcome((("m", REFUSED),), signal=signal.SIGINT),
             {"pending": 1, "error": LOST},
             74,
-            ["m: http_401: HTTP 401: invalid key", "SIGINT: the run was stopped", "the disk is full"],
+            [
+                "m: http_401: HTTP 401: invalid key",
+                "SIGINT: the run was stopped; run the same command to resume",
+                "the disk is full",
+            ],
         ),
     ],
 )

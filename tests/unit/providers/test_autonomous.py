@@ -292,7 +292,7 @@ async def test_a_truncated_stream_is_an_error_that_keeps_its_text() -> None:
 
 async def test_a_refusal_is_an_error_with_the_servers_words(server: Recorder) -> None:
     server.key = "sesame"
-    with pytest.raises(AttemptError, match="auth: HTTP 401: the key is wrong") as caught:
+    with pytest.raises(AttemptError, match="returned 401 Unauthorized: the key is wrong") as caught:
         await ask("llama", base_url=server.url, api_key="wrong-key-7163")
     assert caught.value.failure.http_status == 401
     assert "7163" not in str(caught.value)

@@ -132,7 +132,10 @@ def test_the_log_has_the_reason_while_the_run_was_silent(cli: Cli, server: ChatS
     assert "removed a partial last line" in run[1][1]
     assert "1 unreadable line moved to job.jsonl.corrupt" in run[2][1]
     assert run[3] == ("start", "2 requests, 1 of them need nothing more")
-    assert run[4] == ("failed", "row-1: bad_request: HTTP 400: not today")
+    assert run[4][0] == "failed"
+    assert re.fullmatch(
+        r"row-1: bad_request: POST http://127\.0\.0\.1:\d+/\S+ returned 400 Bad Request: not today", run[4][1]
+    )
     assert run[5] == ("counts", "since the last line: succeeded 0, failed bad_request 1")
     assert re.fullmatch(r"exit code 1 after \d+\.\d s: 1 succeeded, 1 failed, 0 pending of 2", run[6][1]), (
         run[6]

@@ -1,0 +1,203 @@
+"""The errors that people run into first: each names the request, the status and what to try.
+
+The words are in ``tests/golden/messages/run.json``; codes, exit codes and places are here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shlex
+import socket
+import ssl
+from contextlib import closing
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import trustme
+
+from batch.testing import FaultServer, answer, status
+from tests.support.golden_messages import check_words
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from batch.testing import Received, Script
+    from tests.conftest import Command, Ended
+
+pytestmark = pytest.mark.anyio
+
+KEY = "sk-Pr0j9fZq3Xw7bK2mN8pL5vR"
+NOT_FOUND = status(404, b"404: Not Found", content_type="text/plain")
+NO_MODEL = status(
+    404, json.dumps({"error": {"message": "no model `mistrall`", "code": "model_not_found"}}).encode()
+)
+UNKNOWN = status(404, json.dumps({"error": {"message": "no such thing", "type": "not_found_error"}}).encode())
+NO_KEY = status(401, json.dumps({"error": {"message": "a key is required"}}).encode())
+BAD_KEY = status(401, json.dumps({"error": {"message": "the key is wrong"}}).encode())
+PAGE = status(200, b"<html><body>Welcome", content_type="text/html")
+
+SERVED: dict[str, tuple[Script, str, dict[str, Any], str]] = {
+    "an address without /v1": (NOT_FOUND, "", {}, "bad_request"),
+    "an address with an invalid path": (NOT_FOUND, "/api/v1", {}, "bad_request"),
+    "a version in the middle of the path": (NOT_FOUND, "/v1beta/openai/", {}, "bad_request"),
+    "an address that takes no POST": (status(405), "", {}, "bad_request"),
+    "a web page in place of an API": (PAGE, "", {}, "not_sse"),
+    "a redirect": (status(301, location="/v2/"), "/v1", {}, "redirect"),
+    "no key": (NO_KEY, "/v1", {}, "auth"),
+    "an invalid key": (BAD_KEY, "/v1", {"api_key_env": "MY_KEY"}, "auth"),
+    "an invalid key in a header": (BAD_KEY, "/v1", {"headers": {"x-api-key": "${MY_KEY}"}}, "auth"),
+    "a model that the server does not have": (NO_MODEL, "/v1", {}, "bad_request"),
+    "a path or a model that the server does not have": (UNKNOWN, "/v1", {}, "bad_request"),
+}
+"""Situation → the server's script, the path of the base URL, further keys of the job, the code."""
+
+
+def write_job(promptjobs: Command, base_url: str, **more: Any) -> None:
+    job = {
+        "provider": "openai",
+        "base_url": base_url,
+        "model": "mistrall",
+        "prompts": [{"id": "one", "prompt": "say one"}, {"id": "two", "prompt": "say two"}],
+        "retries": {"max_attempts": 2, "base": 0},
+        **more,
+    }
+    (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+
+
+def check_parked(ended: Ended, situation: str, code: str) -> None:
+    """The endpoint is parked with the code: said when it happens, and at the end with the log."""
+    assert ended.code == 7
+    reasons = ended.summary["reasons"]
+    assert [reason.partition(": ")[2].partition(": ")[0] for reason in reasons] == [code]
+    lines = ended.stderr.splitlines()
+    notices = [line.partition("Z ")[2] for line in lines if "Nothing more is sent" in line]
+    end = [line for line in lines if line.startswith("  ")]
+    check_words("run", situation, notices + end)
+    assert len(notices) == 1
+    assert "  log: output/job.jsonl.log" in end
+
+
+@pytest.mark.parametrize("situation", SERVED)
+async def test_a_server_that_refuses(situation: str, promptjobs: Command) -> None:
+    script, path, more, code = SERVED[situation]
+    async with FaultServer(script) as server:
+        write_job(promptjobs, server.url + path, **more)
+        ended = await promptjobs("run", "job.yaml", "--json", env={"MY_KEY": KEY})
+    check_parked(ended, situation, code)
+    assert KEY not in ended.stderr
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    """A port that refuses connections: it is bound, so that no other process listens on it."""
+    with closing(socket.socket()) as bound:
+        bound.bind(("127.0.0.1", 0))
+        yield bound.getsockname()[1]
+
+
+async def test_a_server_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
+    write_job(promptjobs, f"http://127.0.0.1:{closed_port}/v1")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect")
+
+
+async def test_an_unknown_host(promptjobs: Command) -> None:
+    write_job(promptjobs, "http://no-such-host.invalid/v1")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect")
+
+
+async def test_a_proxy_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
+    write_job(promptjobs, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect")
+
+
+async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with FaultServer(answer("Hello"), tls=context) as server:
+        write_job(promptjobs, f"{server.url}/v1")
+        ended = await promptjobs("run", "job.yaml", "--json")
+    check_parked(ended, "a certificate that is not trusted", "tls")
+
+
+async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1")
+    async with server:
+        write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        ended = await promptjobs("run", "job.yaml", "--json")
+    check_parked(ended, "https to a server of plain http", "tls")
+
+
+@pytest.mark.parametrize(
+    "base_url",
+    [
+        "http://me:${PASSWORD}@{host}/v1?key=${MY_KEY}&api-version=2024",
+        "http://{host}/${MY_KEY}/v1",
+        "${BASE_URL}",
+    ],
+)
+async def test_no_secret_of_an_address_is_shown(base_url: str, promptjobs: Command) -> None:
+    async with FaultServer(by_prompt) as server:
+        host = server.url.removeprefix("http://")
+        write_job(promptjobs, base_url.replace("{host}", host))
+        env = {
+            "MY_KEY": KEY,
+            "PASSWORD": "hunter-2-hunter",
+            "BASE_URL": f"http://me:hunter-2-hunter@{host}/{KEY}/v1?key={KEY}",
+        }
+        ended = await promptjobs("run", "job.yaml", "--json", env=env)
+    assert ended.code == 1
+    output = promptjobs.folder / "output" / "job.jsonl"
+    failed = next(line for line in map(json.loads, output.read_text().splitlines()) if line["error"])
+    assert failed["error"]["code"] == "bad_request"
+    assert failed["error"]["message"].startswith(f"POST http://{host}/")
+    assert failed["error"]["message"].endswith(" returned 400 Bad Request: no")
+    assert failed["redacted"] is False, "the server has echoed nothing"
+    texts = [path.read_text() for path in output.parent.iterdir() if path.is_file()]
+    for text in (*texts, ended.stdout, ended.stderr):
+        assert KEY not in text
+        assert "hunter" not in text
+
+
+def by_prompt(request: Received) -> Script:
+    """Refuse the first prompt alone."""
+    return status(400, b"no") if "one" in request.messages[-1]["content"] else answer("Hello")
+
+
+def endings(ended: Ended) -> list[str]:
+    return [line for line in ended.stderr.splitlines() if line.startswith(("job: ", "  "))]
+
+
+async def test_the_end_names_one_request_to_look_at(promptjobs: Command) -> None:
+    async with FaultServer(by_prompt) as server:
+        write_job(promptjobs, f"{server.url}/v1")
+        ended = await promptjobs("run", "job.yaml")
+        assert ended.code == 1
+        check_words("run", "a request that the server rejects", endings(ended))
+        shown = await promptjobs(*shlex.split(ended.stderr.split("`")[-2])[1:])
+        assert (shown.code, "400" in shown.stdout) == (0, True)
+
+
+async def test_the_end_names_retry_where_a_retry_may_help(promptjobs: Command) -> None:
+    def choose(request: Received) -> Script:
+        is_bad = request.messages[-1]["content"].startswith("bad")
+        return status(500, b"oops") if is_bad else answer("Hello")
+
+    prompts = [{"id": f"-{i} ok", "prompt": "say"} for i in range(9)]
+    prompts += [{"id": f"-{i} bad", "prompt": f"bad {i}"} for i in range(7)]
+    async with FaultServer(choose) as server:
+        write_job(promptjobs, f"{server.url}/v1", prompts=prompts, concurrency=1)
+        ended = await promptjobs("run", "job.yaml")
+        assert ended.code == 1
+        check_words("run", "seven requests with a server error", endings(ended))
+        commands = ended.stderr.split("`")[1::2]
+        shown = await promptjobs(*shlex.split(commands[0])[1:])
+        assert (shown.code, "500" in shown.stdout) == (0, True)
+        again = await promptjobs(*shlex.split(commands[1])[1:], "-o", "other.jsonl")
+    assert again.code == 1
+    assert "`promptjobs retry job.yaml` with the same options sends" in again.stderr
