@@ -105,7 +105,7 @@ def _not_bound(error: OSError, host: str, port: int) -> str:
         )
     if error.errno == errno.EACCES:
         return f"port {port} of {host} is reserved for the system; name one from 1024 with --port"
-    if error.errno == errno.EADDRNOTAVAIL:
+    if error.errno in (errno.EADDRNOTAVAIL, None):  # asyncio of Python 3.13 names no errno for it
         return f"{host} is not an address of this machine; name one with --host, such as 127.0.0.1"
     return f"{host}, port {port}, cannot be listened on: {error.strerror or error}"
 
