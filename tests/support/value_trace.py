@@ -126,13 +126,13 @@ class Tracer:
         by = module_of(caller)
         if name == by:
             by = ""
-        if self._has(frame.f_locals):
+        if self._has(dict(frame.f_locals)):
             if by and (name or frame.f_code.co_name in SENDING):
                 self._given[by] = None
                 self._passed.add(by)
             if name:
                 self._given[name] = None
-        elif name and by and caller is not None and self._has(caller.f_locals):
+        elif name and by and caller is not None and self._has(dict(caller.f_locals)):
             self._called[name] = None
 
     def _return(self, frame: FrameType, value: object) -> None:
@@ -142,7 +142,7 @@ class Tracer:
             if by and by != name:
                 self._passed.add(name)
                 self._given[by] = None
-        elif name and self._has(frame.f_locals):
+        elif name and self._has(dict(frame.f_locals)):
             self._given[name] = None
 
 
@@ -204,7 +204,7 @@ class Handled:
         self._outermost: FrameType | None = None
 
     def __call__(self, frame: FrameType, event: str, value: object) -> bool:
-        if self._outermost is None and module_of(frame) and self._has(frame.f_locals):
+        if self._outermost is None and module_of(frame) and self._has(dict(frame.f_locals)):
             self._outermost = each = frame
             while (caller := caller_of(each)) is not None:
                 self._outermost = each = caller
@@ -218,7 +218,7 @@ class Sent:
         self._has = has
 
     def __call__(self, frame: FrameType, event: str, value: object) -> bool:
-        return event == "call" and frame.f_code.co_name in SENDING and self._has(frame.f_locals)
+        return event == "call" and frame.f_code.co_name in SENDING and self._has(dict(frame.f_locals))
 
 
 def _listed(names: Iterable[str]) -> str:
