@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
-_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
-
 MAX_LINE = 1000
 """The maximum length of a line, in characters."""
 
@@ -57,6 +55,11 @@ def print_message(text: str) -> None:
     to_stderr(escape(text, limit=MAX_LINE))
 
 
+def red(text: str) -> str:
+    """Return the text in red."""
+    return f"\x1b[31m{text}\x1b[0m"
+
+
 def print_traceback(error: BaseException) -> None:
     """Print the traceback of an exception on stderr."""
     import traceback
@@ -89,11 +92,18 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
         [str(diagnostic) for diagnostic in error.diagnostics] if isinstance(error, JobFileError) else []
     )
     texts = diagnostics or f"promptjobs: {error}".split("\n")
-    red, plain = (_RED, _PLAIN) if has_colour(sys.stderr) else ("", "")
+    painted = red if has_colour(sys.stderr) else str
     for line in lines or [escape(line, limit=MAX_LINE) for line in texts]:
-        to_stderr(f"{red}{line}{plain}")
+        to_stderr(painted(line))
     if isinstance(error, JobFileError):
         print_message(f"{counted(error.count, 'error')}; nothing was sent")
+
+
+class PerLine(click.ParamType[str]):
+    """A text that can be repeated; in the environment, one per line."""
+
+    name = "text"
+    envvar_list_splitter = "\n"
 
 
 class Duration(click.ParamType[float]):

@@ -39,7 +39,7 @@ def dry_run(jobs: Sequence[JobFile], options: RunOptions, *, as_json: bool) -> i
             )
             incomplete.append(job)
             continue
-        view = preview(job, prices_of(job), options.sending, options.selection)
+        view = preview(job, prices_of(job), options.selection)
         for notice in view.notices:
             print_message(notice)
         if as_json:
@@ -105,13 +105,13 @@ def _lines(view: Preview) -> Iterator[str]:
     yield f"output     {view.job.output}"
     yield f"requests   {plan.total}"
     yield f"done       {states[State.DONE]}"
-    if states[State.GIVEN_UP] and State.GIVEN_UP not in plan.sending:
+    if states[State.GIVEN_UP] and State.GIVEN_UP not in plan.selection.states:
         yield f"skipped    {states[State.GIVEN_UP]}{_of(view.given_up)}; `promptjobs retry` sends them again"
     yield f"to send    {plan.to_send.total()}"
     why = {State.CHANGED: view.changed, State.FAILED: view.failed, State.GIVEN_UP: view.given_up}
     for where in (State.NEW, State.CHANGED, State.FAILED, State.GIVEN_UP, State.DONE):
         number = states[where] - view.refused[where] - plan.left_out[where]
-        if number and where in plan.sending:
+        if number and where in plan.selection.states:
             label = "skipped" if where is State.GIVEN_UP else where.value
             yield f"  {label:<9}{number}{_of(why.get(where))}"
     if plan.left_out:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from batch.cli.console import option
+from batch.cli.console import PerLine, option
 from batch.wire.dialects.registry import names
 
 if TYPE_CHECKING:
@@ -22,11 +22,10 @@ if TYPE_CHECKING:
 F = TypeVar("F", bound="Callable[..., Any]")
 
 
-class Setting(click.ParamType[str]):
-    """``KEY=VALUE``; in the environment, one per line."""
+class Setting(PerLine):
+    """``KEY=VALUE``."""
 
     name = "setting"
-    envvar_list_splitter = "\n"
 
 
 FILE = click.Path(

@@ -13,6 +13,7 @@ import click
 from batch.cli import gc_tuning
 from batch.cli.console import (
     DURATION,
+    PerLine,
     has_colour,
     is_fancy,
     option,
@@ -21,7 +22,6 @@ from batch.cli.console import (
     print_traceback,
 )
 from batch.cli.job_options import jobs_flags, load_all
-from batch.cli.selectors import PerLine
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -155,7 +155,8 @@ def command(
         from batch.app.run.open_file_limit import check_limit, raise_limit
         from batch.app.run.options import RunOptions
         from batch.app.setup.environment import Environment
-        from batch.scheduling.selection import EVERYTHING, Selection
+        from batch.scheduling.resume import TO_FORCE, TO_RETRY, TO_RUN
+        from batch.scheduling.selection import Selection
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
@@ -173,12 +174,10 @@ def command(
             fail_fast,
             durability,
             signals=True,
-            retry=retry,
             prune=prune,
             adopt=adopt,
             watchdog=watchdog,
-            force=force,
-            selection=Selection(only, codes) if only or codes else EVERYTHING,
+            selection=Selection(TO_FORCE if force else TO_RETRY if retry else TO_RUN, only, codes),
         )
         if dry_run:
             from batch.cli.dry_run import dry_run as print_dry_run

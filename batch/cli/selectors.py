@@ -5,19 +5,14 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-import click
+from batch.cli.console import PerLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    import click
+
 F = TypeVar("F")
-
-
-class PerLine(click.ParamType[str]):
-    """A value that can be repeated; in the environment, one a line."""
-
-    name = "text"
-    envvar_list_splitter = "\n"
 
 
 class ErrorCode(PerLine):

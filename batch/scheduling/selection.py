@@ -1,4 +1,4 @@
-"""Which requests of a job a run may send, by their ids and by the codes of their failures."""
+"""Which requests of a job a run sends, by their states, their ids and the codes of their failures."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.scheduling.resume import State
+from batch.scheduling.resume import TO_RUN, State
 
 if TYPE_CHECKING:
     from batch.records import Known
@@ -16,17 +16,21 @@ _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
 
 class Selection(Struct, frozen=True):
-    """The ids and the error codes that a run is limited to; an empty tuple limits nothing.
+    """The requests that a run sends: those in one of the ``states``, within ``only`` and ``codes``.
 
-    ``only`` holds ids and patterns of ids, in which ``*``, ``?`` and ``[...]`` also match slashes. ``codes``
-    holds error codes and patterns of them: only requests that have failed with one of these are sent.
+    An empty tuple limits nothing. ``only`` holds ids and patterns of ids, in which ``*``, ``?`` and ``[...]``
+    also match slashes. ``codes`` holds error codes and patterns of them: only requests that have failed with
+    one of these are sent.
     """
 
+    states: frozenset[State] = TO_RUN
     only: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
 
     def takes(self, request_id: str, where: State, known: Known | None) -> bool:
-        """Return whether the run may send a request that the output knows as ``known``."""
+        """Return whether the run sends a request in this state, which the output knows as ``known``."""
+        if where not in self.states:
+            return False
         if self.only and not any(matches(pattern, request_id) for pattern in self.only):
             return False
         if not self.codes:
@@ -41,5 +45,5 @@ def matches(pattern: str, text: str) -> bool:
     return pattern == text or fnmatchcase(text, pattern)
 
 
-EVERYTHING = Selection()
-"""Limits nothing."""
+UNLIMITED = Selection()
+"""What ``promptjobs run`` sends without further flags."""

@@ -16,8 +16,8 @@ from batch.app.run.selection_check import check_selection
 from batch.app.setup.reclassified import restate_of, sent_again
 from batch.inputs.precheck import check
 from batch.results.reader import ResultReader, reading
-from batch.scheduling.resume import TO_RUN, State
-from batch.scheduling.selection import EVERYTHING
+from batch.scheduling.resume import State
+from batch.scheduling.selection import UNLIMITED
 from batch.scheduling.token_estimate import Estimator
 
 if TYPE_CHECKING:
@@ -68,8 +68,7 @@ class Preview:
 def preview(
     job: JobFile,
     prices: Mapping[str, Price],
-    sending: frozenset[State] = TO_RUN,
-    selection: Selection = EVERYTHING,
+    selection: Selection = UNLIMITED,
 ) -> Preview:
     """Scan the whole job once; ``prices`` are by target, as far as they are known.
 
@@ -77,7 +76,7 @@ def preview(
     read or was not written by promptjobs, or if a selected id does not exist.
     """
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
-        viewer = _Viewer(Preview(job, Plan(sending, selection)), lines, prices)
+        viewer = _Viewer(Preview(job, Plan(selection)), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
         again = sent_again(lines.contents.index.restated_codes())
@@ -102,7 +101,7 @@ class _Viewer:
         """Count one request."""
         view, known = self.preview, self._lines.known(request.id)
         where = view.plan.count(request, origin, known)
-        sends = view.plan.sends(request.id, where, known)
+        sends = view.plan.selection.takes(request.id, where, known)
         if sends and origin.bad is not None:
             view.refused[where] += 1
             return

@@ -160,7 +160,7 @@ async def _prepare(
     output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    feed = feed_of(job, source, log, options.sending, options.selection)
+    feed = feed_of(job, source, log, options.selection)
     await anyio.to_thread.run_sync(source.prepare)
     await feed.prepare(observers)
     again = sent_again(log.contents.index.restated_codes())

@@ -136,7 +136,7 @@ class _Search:
         if self._all_new:
             return True
         known = self._sink.known(request.id)
-        return self._plan.sends(request.id, state(request, known), known)
+        return self._plan.selection.takes(request.id, state(request, known), known)
 
     def _look_everywhere(self) -> None:
         self._plan.changes.seen()

@@ -19,8 +19,8 @@ from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
 from batch.scheduling.known_good_requests import Candidates
-from batch.scheduling.resume import TO_RUN, State, state
-from batch.scheduling.selection import EVERYTHING, Selection, matches
+from batch.scheduling.resume import State, state
+from batch.scheduling.selection import UNLIMITED, Selection, matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -39,8 +39,8 @@ _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 class Plan:
     """The requests of a job by state, and those to be sent by target.
 
-    Requests in one of the states ``sending`` are to be sent, as far as the ``selection`` takes them; the
-    others are ``left_out``. ``to_refuse`` counts the invalid rows that are yet to be recorded,
+    Requests that the ``selection`` takes are to be sent. Those that only its ids and codes exclude are
+    ``left_out``. ``to_refuse`` counts the invalid rows that are yet to be recorded,
     ``failed_codes`` all failed requests, by error code. ``candidates`` are those to begin with, by target.
     ``of_documents``: each request is made of a document, which may be edited during the run. ``changes``
     collects changes of the inputs. ``repeats``: some requests differ in nothing but their ordinal.
@@ -49,8 +49,7 @@ class Plan:
     ``replaced`` counts the results that the run has replaced.
     """
 
-    sending: frozenset[State] = TO_RUN
-    selection: Selection = EVERYTHING
+    selection: Selection = UNLIMITED
     states: Counter[State] = field(default_factory=Counter)
     to_send: Counter[str] = field(default_factory=Counter)
     to_refuse: int = 0
@@ -70,19 +69,15 @@ class Plan:
     def __post_init__(self) -> None:
         self.unmatched = set(self.selection.only)
 
-    def sends(self, request_id: str, where: State, known: Known | None) -> bool:
-        """Return whether a request in this state is to be sent or, if its row is bad, to be recorded."""
-        return where in self.sending and (
-            self.selection is EVERYTHING or self.selection.takes(request_id, where, known)
-        )
-
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
         """Add a request of the job, with what the output knows of it; return its state."""
         where = state(request, known)
         self.states[where] += 1
-        sends = self.sends(request.id, where, known)
-        if self.selection is not EVERYTHING:
-            self._left_out(request.id, where, sends=sends)
+        sends = self.selection.takes(request.id, where, known)
+        if self.unmatched:
+            self.unmatched -= {pattern for pattern in self.unmatched if matches(pattern, request.id)}
+        if not sends and where in self.selection.states:
+            self.left_out[where] += 1
         if sends:
             self.superseding += where in _HAS_LINE and known is not None and known.succeeded
             self.forced += where is State.DONE
@@ -103,12 +98,6 @@ class Plan:
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
         return where
-
-    def _left_out(self, request_id: str, where: State, *, sends: bool) -> None:
-        if where in self.sending and not sends:
-            self.left_out[where] += 1
-        if self.unmatched:
-            self.unmatched -= {pattern for pattern in self.unmatched if matches(pattern, request_id)}
 
     @property
     def sends_all(self) -> bool:
@@ -157,7 +146,7 @@ class Plan:
     @property
     def given_up(self) -> int:
         """Failed requests that this run skips."""
-        return 0 if State.GIVEN_UP in self.sending else self.states[State.GIVEN_UP]
+        return 0 if State.GIVEN_UP in self.selection.states else self.states[State.GIVEN_UP]
 
 
 def open_source(job: JobFile) -> JobSource:
@@ -169,14 +158,13 @@ def open_source(job: JobFile) -> JobSource:
 def make_plan(
     source: JobSource,
     known: Callable[[str], Known | None],
-    sending: frozenset[State] = TO_RUN,
-    selection: Selection = EVERYTHING,
+    selection: Selection = UNLIMITED,
 ) -> Plan:
     """Scan the whole job once; ``known`` returns what the output holds of an id.
 
     Raises ``JobFileError`` with all errors in the job's inputs.
     """
-    plan = Plan(sending, selection, of_documents=source.of_documents)
+    plan = Plan(selection, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
     return plan
 
@@ -184,8 +172,7 @@ def make_plan(
 async def make_plan_in_thread(
     source: JobSource,
     known: Callable[[str], Known | None],
-    sending: frozenset[State],
-    selection: Selection = EVERYTHING,
+    selection: Selection = UNLIMITED,
 ) -> Plan:
     """Run ``make_plan`` in a thread; a cancellation ends it at the next request.
 
@@ -200,7 +187,7 @@ async def make_plan_in_thread(
 
     try:
         return await anyio.to_thread.run_sync(
-            make_plan, source, known_unless_cancelled, sending, selection, abandon_on_cancel=True
+            make_plan, source, known_unless_cancelled, selection, abandon_on_cancel=True
         )
     finally:
         is_cancelled.set()

@@ -13,7 +13,7 @@ from batch.app.run.plan import Plan, make_plan_in_thread
 from batch.app.run.selection_check import check_selection
 from batch.app.run.streaming_plan import StreamingPlan
 from batch.app.run.timestamps import exact_utc_now
-from batch.scheduling.selection import EVERYTHING
+from batch.scheduling.selection import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterator
@@ -25,7 +25,6 @@ if TYPE_CHECKING:
     from batch.observers import Observers
     from batch.protocols import Sink
     from batch.records import Request, Result
-    from batch.scheduling.resume import State
     from batch.scheduling.selection import Selection
 
 
@@ -73,7 +72,7 @@ class RequestFeed(Protocol):
 class PlannedFeed:
     """A job that was read as a whole.
 
-    ``sink`` holds earlier results; ``sending`` and ``selection`` say which requests are sent.
+    ``sink`` holds earlier results; ``selection`` says which requests are sent.
     """
 
     is_whole = True
@@ -83,19 +82,17 @@ class PlannedFeed:
         job: JobFile,
         source: JobSource,
         sink: Sink,
-        sending: frozenset[State],
-        selection: Selection = EVERYTHING,
+        selection: Selection = UNLIMITED,
     ) -> None:
         self._job = job
         self._source = source
         self._sink = sink
-        self._sending = sending
         self._selection = selection
-        self.plan = Plan(sending, selection)
+        self.plan = Plan(selection)
 
     async def prepare(self, observers: Observers) -> None:
         """Plan the job, and announce changed requests."""
-        self.plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
+        self.plan = await make_plan_in_thread(self._source, self._sink.known, self._selection)
         check_selection(self._job, self.plan)
         refuse_changes(self._job, self.plan)
         if self.plan.superseding:
@@ -134,15 +131,13 @@ class StreamingFeed:
         job: JobFile,
         source: JobSource,
         sink: Sink,
-        sending: frozenset[State],
-        selection: Selection = EVERYTHING,
+        selection: Selection = UNLIMITED,
     ) -> None:
         self._job = job
         self._source = source
         self._sink = sink
-        self._sending = sending
         self._selection = selection
-        self._streaming = StreamingPlan(source, sink.known, sending, exact_utc_now, selection)
+        self._streaming = StreamingPlan(source, sink.known, exact_utc_now, selection)
         self.plan = self._streaming.plan
 
     @property
@@ -156,7 +151,7 @@ class StreamingFeed:
         All of the job is read if changes are refused or ids are selected.
         """
         if self._job.on_change == "refuse" or self._selection.only:
-            plan = await make_plan_in_thread(self._source, self._sink.known, self._sending, self._selection)
+            plan = await make_plan_in_thread(self._source, self._sink.known, self._selection)
             check_selection(self._job, plan)
             refuse_changes(self._job, plan)
         check_sidecar(self._job)
@@ -192,10 +187,9 @@ def feed_of(
     job: JobFile,
     source: JobSource,
     sink: Sink,
-    sending: frozenset[State],
-    selection: Selection = EVERYTHING,
+    selection: Selection = UNLIMITED,
 ) -> RequestFeed:
     """Return the feed for the job: a job that skips invalid rows is not read beforehand."""
     if job.inputs is not None and job.inputs.skips:
-        return StreamingFeed(job, source, sink, sending, selection)
-    return PlannedFeed(job, source, sink, sending, selection)
+        return StreamingFeed(job, source, sink, selection)
+    return PlannedFeed(job, source, sink, selection)

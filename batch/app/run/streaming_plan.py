@@ -23,7 +23,7 @@ from batch.app.run.plan import Plan
 from batch.errors import Diagnostic, JobFileError
 from batch.events import PlanGrew
 from batch.results import result_line
-from batch.scheduling.selection import EVERYTHING
+from batch.scheduling.selection import UNLIMITED
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Container, Iterator
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from batch.inputs.bad_rows import Origin
     from batch.inputs.source import JobSource
     from batch.records import Known, Request, Result
-    from batch.scheduling.resume import State
     from batch.scheduling.selection import Selection
 
 READINGS = 8
@@ -52,11 +51,10 @@ class StreamingPlan:
         self,
         source: JobSource,
         known: Callable[[str], Known | None],
-        sending: frozenset[State],
         at: Callable[[], str],
-        selection: Selection = EVERYTHING,
+        selection: Selection = UNLIMITED,
     ) -> None:
-        self.plan = Plan(sending, selection)
+        self.plan = Plan(selection)
         self.is_whole = False
         self.gathered: list[Result] = []
         self.record: Callable[[Result], None] = self.gathered.append
@@ -181,7 +179,7 @@ class StreamingPlan:
             self._bad.add(request.id)
         known = self._known(request.id)
         where = self.plan.count(request, origin, known)
-        if not self.plan.sends(request.id, where, known):
+        if not self.plan.selection.takes(request.id, where, known):
             return False
         if origin.bad is not None:
             self.record(result_line.refused(request, str(origin.bad), self._at()))

@@ -13,7 +13,6 @@ import pytest
 from batch.app.run.plan import make_plan_in_thread
 from batch.inputs import JobSource
 from batch.jobfile import load
-from batch.scheduling.resume import TO_RUN
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -71,7 +70,7 @@ def job(tmp_path: Path) -> Watched:
 async def test_the_loop_goes_on_meanwhile(job: Watched) -> None:
     looked = Looked()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(make_plan_in_thread, job, looked.up, TO_RUN)
+        tasks.start_soon(make_plan_in_thread, job, looked.up)
         assert await anyio.to_thread.run_sync(looked.asked.wait, PATIENCE)
         looked.may_tell.set()
     assert looked.ids == ["0", "1", "2"]
@@ -80,7 +79,7 @@ async def test_the_loop_goes_on_meanwhile(job: Watched) -> None:
 async def test_whoever_is_cancelled_leaves_at_once_and_the_rest_is_not_read(job: Watched) -> None:
     looked = Looked()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(make_plan_in_thread, job, looked.up, TO_RUN)
+        tasks.start_soon(make_plan_in_thread, job, looked.up)
         assert await anyio.to_thread.run_sync(looked.asked.wait, PATIENCE)
         tasks.cancel_scope.cancel()
     looked.may_tell.set()
