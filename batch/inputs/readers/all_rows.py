@@ -1,4 +1,4 @@
-"""From what a job's ``inputs`` say to their rows."""
+"""Read the rows of a job's ``inputs``."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
-    """The rows in their order, lazily; ``output`` is the job's own, which is never an input."""
+    """Yield the rows in order, lazily; ``output`` is the job's own, which is never an input."""
     rows = _rows(inputs, output)
     if inputs.split is not None:
         rows = chunked(rows, inputs.split)
@@ -38,7 +38,7 @@ def _rows(inputs: Inputs, output: Path) -> Iterator[Read]:
 
 
 def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
-    """The rows of all files; one of them may have none, but not all."""
+    """Yield the rows of all files; some may have none, but not all."""
     is_empty, reader = True, reader_of(inputs.kind)
     for table in tables(inputs, output):
         if not isinstance(table, Table):
@@ -56,5 +56,5 @@ def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
 
 
 def _in_partition(row: Row, table: Table) -> Row:
-    """The row with the columns that the folders' names say."""
+    """Return the row with the columns that the folders' names define."""
     return Row(row.id, {**table.partition, **row.variables}, row.metadata, row.path, row.line)

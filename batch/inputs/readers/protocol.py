@@ -1,4 +1,4 @@
-"""What a reader of rows is: one format of files whose rows fill prompts.
+"""The interface of a reader: one format of files whose rows fill prompts.
 
 A reader is a module that has the members of ``Reader``, one line in ``registry``, and a key in
 ``jobfile.schema.inputs_spec``.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from batch.errors import UsageError
+from batch.late_modules import module_named
 
 if TYPE_CHECKING:
     from batch.inputs.readers.protocol import Reader
@@ -26,7 +25,4 @@ def names() -> list[str]:
 
 def reader_of(name: str) -> Reader:
     """Return the reader of that name. Raises ``UsageError``, which lists the known readers."""
-    module = MODULES.get(name)
-    if module is None:
-        raise UsageError(f"unknown reader {name!r}; known: {', '.join(names())}")
-    return cast("Reader", import_module(module))
+    return cast("Reader", module_named(name, MODULES, "reader"))

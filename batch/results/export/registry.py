@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from batch.errors import UsageError
+from batch.late_modules import module_named
 
 if TYPE_CHECKING:
     from batch.results.export.protocol import ExportFormat
@@ -28,7 +27,4 @@ def names() -> list[str]:
 
 def format_of(name: str) -> ExportFormat:
     """Return the format of that name. Raises ``UsageError``, which lists the known formats."""
-    module = MODULES.get(name)
-    if module is None:
-        raise UsageError(f"unknown export format {name!r}; known: {', '.join(names())}")
-    return cast("ExportFormat", import_module(module))
+    return cast("ExportFormat", module_named(name, MODULES, "export format"))

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from importlib import import_module
 from typing import TYPE_CHECKING, cast
 
-from batch.errors import UsageError
+from batch.late_modules import module_named
 
 if TYPE_CHECKING:
     from batch.wire.dialects.protocol import Dialect
@@ -28,7 +27,4 @@ def dialect_of(name: str) -> Dialect:
     Raises ``UsageError``, which lists the dialects. No dialect is a fallback for another: prompts would be
     sent to an address that the job does not name.
     """
-    module = MODULES.get(name)
-    if module is None:
-        raise UsageError(f"unknown dialect {name!r}; known: {', '.join(names())}")
-    return cast("Dialect", import_module(module))
+    return cast("Dialect", module_named(name, MODULES, "dialect"))
