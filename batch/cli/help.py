@@ -68,9 +68,8 @@ class HelpContext(click.Context):
 
 def unknown_command(name: str, commands: Iterable[str]) -> str:
     """Say that there is no such command, and which one was probably meant."""
-    from difflib import get_close_matches
+    from batch.diagnostics import closest
 
-    close = get_close_matches(name[:100], list(commands), n=1)
-    meant = OTHER_NAMES.get(name) or next(iter(close), "")
+    meant = OTHER_NAMES.get(name) or closest(name, commands)
     hint = f"Did you mean '{meant}'?" if meant else "`promptjobs --help` lists the commands."
     return f"No such command '{name}'. {hint}"

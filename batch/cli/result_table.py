@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.cli.console import red
 from batch.display_width import cut, cut_front, display_width, padded, without_variants
 from batch.escaping import escape
 
@@ -24,7 +25,6 @@ _LONGEST_TEXT = 2000
 """Characters of an answer that are looked at for its first words."""
 
 _HEADS = ("id", "status", "code", "tokens", "first words")
-_RED, _PLAIN = "\x1b[31m", "\x1b[0m"
 
 
 class _Cells(Struct, frozen=True):
@@ -57,7 +57,7 @@ def table(rows: Iterable[Row], width: int, *, colour: bool) -> Iterator[str]:
     yield _line(_Cells(*_HEADS), widths)
     for each in chain(sample, cells):
         line = _line(each, widths)
-        yield f"{_RED}{line}{_PLAIN}" if colour and each.status == "failed" else line
+        yield red(line) if colour and each.status == "failed" else line
 
 
 def _cells(row: Row) -> _Cells:

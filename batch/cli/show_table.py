@@ -68,12 +68,13 @@ def _for_programs(row: Row) -> JSONObject:
 
 
 def _in_words(listing: Listing) -> Iterator[str]:
-    parts = [f"{listing.succeeded} succeeded", f"{listing.failed} failed"]
-    parts += [f"{listing.pending} pending"] if listing.pending else []
-    yield f"{counted(listing.total, 'request')}: {', '.join(parts)}"
+    counts = listing.counts
+    parts = [f"{counts['succeeded']} succeeded", f"{counts['failed']} failed"]
+    parts += [f"{counts['pending']} pending"] if counts["pending"] else []
+    yield f"{counted(counts.total(), 'request')}: {', '.join(parts)}"
     if listing.left_out:
         yield _left_out(listing)
-    elif not listing.matching and listing.total:
+    elif not listing.matching and counts:
         yield "none of them matches"
 
 

@@ -1,7 +1,7 @@
 """Decodes the bytes of a response into a complete reply or a failure.
 
 A reply is complete if the server sent a final finish reason (``finish_state``), ``[DONE]``, or one complete
-JSON object. Everything else is a truncated response, whatever it looks like.
+JSON object. Everything else is a truncated response, even if it looks complete.
 """
 
 from __future__ import annotations

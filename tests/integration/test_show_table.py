@@ -278,7 +278,7 @@ def test_a_long_output_is_read_as_a_stream(tmp_path: Path) -> None:
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert found == ["row-1999", *(f"row-1999{number}" for number in range(10))]
-    assert (listing.total, listing.matching) == (lines, 11)
+    assert (listing.counts.total(), listing.matching) == (lines, 11)
     assert peak < 100 * lines + 2**20
 
 

@@ -18,7 +18,7 @@ AUTONOMOUS = (
     "llama, qwen_coder, hermes, vision, summary, "
     "llama-3.3-70b, qwen-2.5-coder-32b, hermes-3, llama-3.2-90b, llama-3.2-70b"
 )
-"""The names that a mistake lists where AutonomousAI has no such model."""
+"""The names that an error lists where AutonomousAI has no such model."""
 
 HEAD = "provider: openai\nbase_url: http://localhost:8000/v1\nmodel: m\n"
 """Three lines that make any prompt a job."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.jobfile.job import DOCUMENTS
 from batch.local_model.engine_llama import CONTEXT
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ class ContextLimit:
 
     def _way_out(self, answer: int) -> str:
         inputs = self._job.inputs
-        if inputs is None or inputs.kind != "files":
+        if inputs is None or inputs.kind != DOCUMENTS:
             return "shorten the prompts"
         tokens = max(100, int((CONTEXT - answer) * _SHARE) // 100 * 100)
         if inputs.split is None:

@@ -5,13 +5,14 @@ Memory depends on the number of results, by what the index of an output takes, a
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
-from batch.errors import JobFileError, Mistake
+from batch.errors import Diagnostic, JobFileError
 from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.scheduling.resume import State, state
@@ -91,21 +92,15 @@ def _line(lines: ResultReader, number: int) -> Result:
 class Listing:
     """Counts the rows of a listing: all of them by status, those that pass the filters, those that are shown.
 
-    ``limit`` is the largest number of rows to show, ``None`` if there is no limit.
+    ``counts`` are all requests of the job, or all results of the output. ``limit`` is the largest number of
+    rows to show, ``None`` if there is no limit.
     """
 
     filters: Filters
     limit: int | None = None
-    succeeded: int = 0
-    failed: int = 0
-    pending: int = 0
+    counts: Counter[Status] = field(default_factory=Counter)
     matching: int = 0
     shown: int = 0
-
-    @property
-    def total(self) -> int:
-        """All requests of the job, or all results of the output."""
-        return self.succeeded + self.failed + self.pending
 
     @property
     def left_out(self) -> int:
@@ -133,7 +128,7 @@ class Listing:
         """
         with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
             for item in open_source(job).trace():
-                if isinstance(item, Mistake):
+                if isinstance(item, Diagnostic):
                     raise JobFileError([item])
                 request = item[0]
                 known = lines.known(request.id)
@@ -158,7 +153,7 @@ class Listing:
         stale: bool = False,
     ) -> Row | None:
         """Count a row and return it if it is to be shown. ``read`` reads its line, only where needed."""
-        self._count(status)
+        self.counts[status] += 1
         code = known.code if known is not None and status == "failed" else ""
         if not self.filters.take(status, code):
             return None
@@ -175,11 +170,3 @@ class Listing:
             return None
         self.shown += 1
         return Row(name, status, code, result, stale)
-
-    def _count(self, status: Status) -> None:
-        if status == "succeeded":
-            self.succeeded += 1
-        elif status == "failed":
-            self.failed += 1
-        else:
-            self.pending += 1

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from batch.jobfile.syntax.tree import Tree
 
 _KINDS = (DOCUMENTS, *ROW_KEYS)
-_NAMED = {"files": "a document's id is its path", "results": "a result has the id of its request"}
+_NAMED = {DOCUMENTS: "a document's id is its path", "results": "a result has the id of its request"}
 
 
 def inputs_of(spec: InputsSpec | None, tree: Tree, findings: Findings, bounds: Bounds) -> Inputs | None:

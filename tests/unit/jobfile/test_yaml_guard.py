@@ -176,7 +176,7 @@ def test_any_mapping_is_a_job_or_a_list_of_errors(value: dict[str, Any]) -> None
 
 
 def _is_job_or_diagnostics(call: Callable[[], JobFile]) -> None:
-    """Anything but a ``JobFileError`` with mistakes is a failure, as it stands."""
+    """Anything but a ``JobFileError`` with errors is a failure, as it stands."""
     try:
         diagnostics: tuple[Diagnostic, ...] | None = None
         call()
