@@ -27,11 +27,9 @@ def text_and_reasoning(parts: list[Any]) -> tuple[str | None, str | None, str | 
             text.append(part)
         elif isinstance(part, dict):
             is_reasoning = _type(part) in _REASONING
-            if not is_reasoning and isinstance(part.get("text"), list):
-                raise NotTextError("`text` of a part is not a string")
-            (reasoning if is_reasoning else text).append(_words(part, "text"))
-            reasoning.append(_words(part, "thinking"))
-            refusal.append(_words(part, "refusal"))
+            (reasoning if is_reasoning else text).append(_words(part, "text", is_reasoning=is_reasoning))
+            reasoning.append(_words(part, "thinking", is_reasoning=True))
+            refusal.append(_words(part, "refusal", is_reasoning=False))
             _check_read(part)
         elif part is not None:
             raise NotTextError("a part is neither a string nor an object")
@@ -46,9 +44,10 @@ def _type(part: dict[str, Any]) -> str:
     return kind or ""
 
 
-def _words(part: dict[str, Any], name: str) -> str:
+def _words(part: dict[str, Any], name: str, *, is_reasoning: bool) -> str:
+    """Return a text of a part; only reasoning can be a list of texts."""
     words = part.get(name)
-    if isinstance(words, list):
+    if is_reasoning and isinstance(words, list):
         return "".join(_inner(item) for item in words)
     if words is not None and not isinstance(words, str):
         raise NotTextError(f"`{name}` of a part is not a string")

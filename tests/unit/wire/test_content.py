@@ -97,7 +97,19 @@ def test_content_in_parts(parts: list[Any], text: str, reasoning: str | None) ->
 
 @pytest.mark.parametrize(
     "parts",
-    [[7], [True], [{"text": 7}], [{"type": "text", "content": "a"}], [{"type": "x", "value": "a"}]],
+    [
+        [7],
+        [True],
+        [{"text": 7}],
+        [{"text": ["a"]}],
+        [{"type": "text", "content": "a"}],
+        [{"type": "x", "value": "a"}],
+        [{"type": "refusal", "refusal": 7}],
+        [{"type": "refusal", "refusal": ["No"]}],
+        [{"type": "refusal", "refusal": [{"text": "No"}]}],
+        ["a", {"type": "refusal", "refusal": [{"words": "No"}]}],
+        ["a", {"type": "refusal", "refusal": []}],
+    ],
     ids=repr,
 )
 def test_parts_whose_output_would_be_lost(parts: list[Any]) -> None:
