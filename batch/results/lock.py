@@ -55,7 +55,7 @@ class OutputLock:
         )
 
     def acquire(self) -> None:
-        """Acquire the lock without waiting; a missing directory of the output is created.
+        """Acquire the lock within 0.2 s; a missing directory of the output is created.
 
         Raises ``OutputLockedError``, which names the holder, and ``OutputWriteError`` if the lock file cannot
         be created.

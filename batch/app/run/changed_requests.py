@@ -26,12 +26,7 @@ def announcement(job: JobFile, plan: Plan) -> str:
     if not answers:
         return text
     what = f"{their} succeeded answer" if changed == answers == 1 else f"{their} {_counted(answers)}"
-    one = answers == 1
-    if job.on_change == "replace":
-        return f"{text}; {what} {'is' if one else 'are'} replaced"
-    if job.on_change == "refuse":
-        return f"{text}; {what} would be superseded"
-    return f"{text}; {what} move{'s' * one} to {superseded_path(job.output).name}"
+    return f"{text}; {_fate(job, what, answers)}"
 
 
 def forced_announcement(job: JobFile, plan: Plan) -> str:
@@ -39,14 +34,9 @@ def forced_announcement(job: JobFile, plan: Plan) -> str:
     number = plan.forced
     if not number:
         return ""
-    one = number == 1
-    text = f"{number} of {plan.total} requests {'has' if one else 'have'} succeeded and will be sent again"
-    what = "its answer" if one else "their answers"
-    if job.on_change == "replace":
-        return f"{text}; {what} {'is' if one else 'are'} replaced"
-    if job.on_change == "refuse":
-        return f"{text}; {what} would be superseded"
-    return f"{text}; {what} move{'s' * one} to {superseded_path(job.output).name}"
+    have, what = ("has", "its answer") if number == 1 else ("have", "their answers")
+    text = f"{number} of {plan.total} requests {have} succeeded and will be sent again"
+    return f"{text}; {_fate(job, what, number)}"
 
 
 def announcements(job: JobFile, plan: Plan) -> list[str]:
@@ -97,6 +87,16 @@ def check_sidecar(job: JobFile) -> None:
     except OSError as error:
         what = f"{superseded_path(job.output)} cannot be read: {reason(error)}"
         raise OutputWriteError(what) from error
+
+
+def _fate(job: JobFile, what: str, number: int) -> str:
+    """Say what becomes of so many answers that the job supersedes; ``what`` names them."""
+    one = number == 1
+    if job.on_change == "replace":
+        return f"{what} {'is' if one else 'are'} replaced"
+    if job.on_change == "refuse":
+        return f"{what} would be superseded"
+    return f"{what} move{'s' * one} to {superseded_path(job.output).name}"
 
 
 def _counted(answers: int) -> str:
