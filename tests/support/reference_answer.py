@@ -134,14 +134,14 @@ class Answer:
         _say(message, said)
         if said.size() == nothing:
             return False
-        known = self.messages[-1] if self.messages else self.deltas
+        known = [self.deltas, *self.messages[-1:]]
         self.messages.append(said)
-        texts = ("", _joined(known.text), without_thinking(_joined(known.text)))
+        texts = {_joined(each.text) for each in known}
         return (
-            _joined(said.text) not in texts
-            or _joined(said.refusal) not in ("", _joined(known.refusal))
-            or said.calls.joined() not in ((), known.calls.joined())
-            or said.reasoned > known.reasoned
+            _joined(said.text) not in {"", *texts, *map(without_thinking, texts)}
+            or _joined(said.refusal) not in {"", *(_joined(each.refusal) for each in known)}
+            or said.calls.joined() not in ((), *(each.calls.joined() for each in known))
+            or said.reasoned > any(each.reasoned for each in known)
         )
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
