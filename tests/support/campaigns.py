@@ -8,6 +8,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 VARIABLES = frozenset({
+    "PROMPTJOBS_CUTS",
     "PROMPTJOBS_DATASETS_PYTHON",
     "PROMPTJOBS_DISK_CASES",
     "PROMPTJOBS_FAULTY_REQUESTS",
@@ -15,6 +16,7 @@ VARIABLES = frozenset({
     "PROMPTJOBS_KILLS",
     "PROMPTJOBS_RACES",
     "PROMPTJOBS_ROWS",
+    "PROMPTJOBS_SCHEDULES",
     "PROMPTJOBS_TEST_SUMMARIES",
 })  # fmt: skip
 """Read by the tests, mostly to run a campaign in place of a sample."""
