@@ -13,6 +13,7 @@
     ├── OutputWriteError         a result could not be written                       exit 74
     ├── UnencodableError         results that JSON cannot represent
     ├── InternalError            a bug in promptjobs                                 exit 70
+    ├── WorkerError              worker processes kept ending (--processes)          exit 70
     ├── InputsChangedError       the source of requests failed while the job ran     exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
     ├── StoppedError             a signal arrived while nothing was being sent       exit 129, 130, 143
@@ -131,6 +132,12 @@ class UnencodableError(PromptJobsError):
 
 class InternalError(PromptJobsError):
     """A bug in promptjobs. ``__cause__`` is the original exception; earlier answers are on disk."""
+
+    exit_code = 70
+
+
+class WorkerError(PromptJobsError):
+    """Worker processes ended again and again without an outcome. Earlier answers are on disk."""
 
     exit_code = 70
 

@@ -23,6 +23,7 @@ BAD_ROW = "bad_row"
 INPUT_CHANGED = "input_changed"
 UNENCODABLE = "unencodable"
 INTERNAL_ERROR = "internal_error"
+WORKER_LOST = "worker_lost"
 
 
 class Retried(Enum):
@@ -30,6 +31,8 @@ class Retried(Enum):
 
     BY_BUDGET = auto()
     """Up to ``max_attempts``."""
+    AT_ONCE = auto()
+    """Up to ``max_attempts``, without backoff: nothing has to recover."""
     ONCE = auto()
     """A server that fails in this way twice will continue to."""
     ONCE_IF_FINISHED = auto()
@@ -221,6 +224,13 @@ LOCAL = (
     ),
     FailureCode(UNENCODABLE, "The result cannot be written as JSON.", retried=Retried.NEVER),
     FailureCode("local_model", "The embedded endpoint stopped.", retried=Retried.PARK),
+    FailureCode(
+        WORKER_LOST,
+        "The worker process that executed the attempt ended (`--processes`). Sent again at once; the "
+        "endpoint may have answered the first time, too.",
+        retried=Retried.AT_ONCE,
+        is_congestion=False,
+    ),
     FailureCode(INTERNAL_ERROR, "A provider or decoder raised an exception: a bug.", retried=Retried.ONCE),
 )
 FAILURE_CODES = {code.name: code for code in (*NETWORK, *STATUSES, *ANSWERS, *LOCAL)}
@@ -251,6 +261,11 @@ def is_retried_once(name: str, *, finished: bool) -> bool:
     """Whether a request is retried only once; ``finished``: the server has ended its answer."""
     retried = failure_code(name).retried
     return retried is Retried.ONCE or (finished and retried is Retried.ONCE_IF_FINISHED)
+
+
+def is_retried_at_once(name: str) -> bool:
+    """Whether a retry need not wait."""
+    return failure_code(name).retried is Retried.AT_ONCE
 
 
 def is_outage(name: str) -> bool:

@@ -133,6 +133,11 @@ class Run:
         if self._attempts is not None:
             self._attempts.cancel()
 
+    def stop(self, error: PromptJobsError) -> None:
+        """Stop now, as ``cancel`` does. ``run`` raises the error."""
+        self._error = self._error or error
+        self.cancel()
+
     def record(self, result: Result) -> None:
         """Write the result of a request that needs no attempt."""
         self._finish(result)
@@ -291,8 +296,7 @@ class Run:
             await self._write()
             raise
         except OutputWriteError as error:
-            self._error = error
-            self.cancel()
+            self.stop(error)
 
     async def _write(self) -> None:
         """Write the finished results; only durable results are reported."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
-from batch.cli import gc_tuning
+from batch import gc_tuning
 from batch.cli.console import (
     DURATION,
     PerLine,
@@ -78,6 +78,13 @@ Exit codes:
     help="Also send requests again that have succeeded. Their answers are kept as those of changed "
     "requests are.",
 )
+@option(
+    "--processes",
+    type=click.IntRange(1, 64),
+    default=1,
+    metavar="N",
+    help="Execute the attempts in this many processes, for more than one core.",
+)
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
     "--max-attempts",
@@ -124,6 +131,7 @@ def command(
     dry_run: bool,
     only: tuple[str, ...],
     force: bool,
+    processes: int,
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
@@ -160,6 +168,8 @@ def command(
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
+        if processes > 1 and sys.platform == "win32":
+            raise click.UsageError("--processes needs a POSIX system")
         raise_limit()
         check_limit()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
@@ -177,6 +187,7 @@ def command(
             prune=prune,
             adopt=adopt,
             watchdog=watchdog,
+            processes=processes,
             selection=Selection(TO_FORCE if force else TO_RETRY if retry else TO_RUN, only, codes),
         )
         if dry_run:

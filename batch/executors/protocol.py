@@ -7,14 +7,14 @@
 4. A worker with attempts sends a frame at least every ``beat`` seconds and asks for an answer. The driver
    cuts off a worker that has attempts and from which nothing has arrived for ``lease`` seconds. If the driver
    itself was stopped for longer than ``late``, it first gives each worker a new lease.
-5. An answered frame gives the worker a lease. The worker counts from when it sent that frame, the driver from
-   when it sent the answer, so the worker's lease ends first, and no clocks are compared. Without a lease, a
-   worker begins no attempt; ``grace`` seconds after the end of the lease, it gives up those that it has begun.
-6. Attempts of a worker that is cut off may be issued again only once it is fenced: after its exit is proven, or
-   ``lease + grace + margin`` after the last answer to it. Until then they stay in flight.
+5. An answered frame gives the worker a lease. The worker counts from when it sent that frame, the driver
+   from when it sent the answer, so the worker's lease ends first, and no clocks are compared. Without a
+   lease, a worker begins no attempt. ``grace`` seconds after the lease, it gives up those it has begun.
+6. Attempts of a worker that is cut off may be issued again only once it is fenced: after its exit is proven,
+   or ``lease + grace + margin`` after the last answer to it. Until then they stay in flight.
 
-The clocks must also count while the machine is suspended. A worker that is paused between looking at its lease
-and sending cannot be fenced by time, only by its exit.
+The clocks must also count while the machine is suspended. A worker that is paused between looking at its
+lease and sending cannot be fenced by time, only by its exit.
 """
 
 from __future__ import annotations
@@ -96,11 +96,11 @@ class DriverSide:
         self._heard_at = now
         self._arrived = max(self._arrived, frame.number)
         self._outbox.confirm(frame.confirmed)
-        number = self._inbox.received
+        start = self._inbox.received
         outcomes = self._inbox.new(frame.first, frame.outcomes)
         self._owes_answer |= frame.asks or (bool(frame.outcomes) and not outcomes)
         settled = []
-        for number, outcome in enumerate(outcomes, number):
+        for number, outcome in enumerate(outcomes, start):
             if outcome.attempt in self.attempts:
                 self.attempts.discard(outcome.attempt)
                 settled.append(Settled(number, outcome.attempt, outcome.payload))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.failure_codes import WORKER_LOST
 from batch.scheduling.circuit_states import State
 from batch.scheduling.failure_judgement import judge_unproven
 from batch.scheduling.fault_attribution import Kind, kind_of
@@ -29,6 +30,9 @@ CHECKS = 3
 
 def judge_check(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
     """Judge the failure of a reference request, which is an attempt of the run and not of a request."""
+    if failure.code == WORKER_LOST:  # it shows nothing; the check is sent again
+        endpoint.probation.is_checked = False
+        return []
     kind = kind_of(failure)
     if kind is Kind.PARK or (kind is Kind.DENIED and endpoint.proven):
         return park(endpoint, parking_for(failure))

@@ -17,6 +17,7 @@ from batch.failure_codes import (
     is_congestion,
     is_final,
     is_foreign,
+    is_retried_at_once,
     is_retried_once,
     is_unwanted_answer,
     parks,
@@ -101,7 +102,7 @@ def decide(
         return Fail(failure.code, retryable=False)
     if _used_up(policy, failure, earlier):
         return Fail(failure.code, retryable=True)
-    if is_unwanted_answer(failure.code):
+    if is_unwanted_answer(failure.code) or is_retried_at_once(failure.code):
         return Retry(now)
     return wait(policy, failure, len(earlier), now, random)
 

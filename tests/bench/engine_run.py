@@ -20,12 +20,12 @@ from unittest import mock
 
 import anyio
 
+from batch import gc_tuning
 from batch.app.run.endpoints import Endpoints
 from batch.app.run.execute import execute
 from batch.app.run.options import RunOptions
 from batch.app.setup.environment import Environment
 from batch.app.setup.load_job import load_job
-from batch.cli import gc_tuning
 from batch.providers.scripted import ScriptedProvider
 from batch.records import Failure, Reply, Request, Usage, Verdict
 

@@ -231,7 +231,7 @@ class World:
             self._send_down(link)
 
     def _drive_after_stop(self) -> None:
-        """Frames that have arrived go first: they were put at the same time, before this event's successor."""
+        """Let frames that have arrived go first: their events are set for the same time."""
         self._at(self.now, self._drive)
 
     def _fence(self, link: Link) -> None:
@@ -301,7 +301,9 @@ class World:
         for attempt in aborted:
             del worker.executing[attempt]
         reported = worker.side._outbox._first + len(worker.side._outbox) - len(worker.outcomes)
-        worker.outcomes += aborted[:reported]  # those without a lease come first; cancelled ones are not reported
+        worker.outcomes += aborted[
+            :reported
+        ]  # those without a lease come first; cancelled ones are not reported
         for step in steps:
             if isinstance(step, Begin):
                 self._begin(worker, step)

@@ -6,7 +6,6 @@ The embedded endpoint is a provider that checks whether its process is still run
 from __future__ import annotations
 
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -17,23 +16,23 @@ from batch.app.setup.environment import looks_random
 from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL, REFERENCE
 from batch.providers.credentials import Credentials
-from batch.providers.dialect_endpoint import DialectEndpoint
+from batch.providers.endpoint_spec import ClientSpec, EndpointOpener, EndpointSpec
 from batch.providers.failure_messages import url_for_display
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from contextlib import AsyncExitStack
 
     from anyio.abc import Process
 
     from batch.app.setup.environment import Environment
+    from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
     from batch.protocols import Provider
-    from batch.providers.client import HttpClient
     from batch.records import Outcome, Request
 
 
@@ -120,7 +119,10 @@ def members(model: Model) -> dict[str, Model]:
 
 
 class Endpoints:
-    """Opens only what a run needs, on an exit stack that closes it again."""
+    """Opens only what a run needs, on an exit stack that closes it again.
+
+    ``workers`` execute the attempts; without them, this process does.
+    """
 
     def __init__(
         self,
@@ -128,6 +130,7 @@ class Endpoints:
         environment: Environment,
         stack: AsyncExitStack,
         progress: Callable[[int, int], None],
+        workers: Workers | None = None,
     ) -> None:
         limits = job.timeouts
         self._timeouts = Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total)
@@ -135,41 +138,53 @@ class Endpoints:
         self._cache = environment.cache
         self._stack = stack
         self._progress = progress
-        self._clients: dict[tuple[str | None, bool], HttpClient] = {}
+        self._workers = workers
         self._engines: dict[str, tuple[Endpoint, Process]] = {}
 
     async def open(self, addresses: Mapping[str, Address]) -> dict[str, Provider]:
         """Return the providers by the names of the addresses. Starts the embedded endpoint if needed."""
-        return {name: await self._provider(address) for name, address in addresses.items()}
+        specs = [await self._spec(address) for address in addresses.values()]
+        providers = await self._providers(specs)
+        return {
+            name: self._watched(address, provider)
+            for (name, address), provider in zip(addresses.items(), providers, strict=True)
+        }
 
-    async def _provider(self, address: Address) -> Provider:
-        model = address.model
-        client = await self._client(address.proxy, keep_alive=model.keep_alive)
+    async def _providers(self, specs: list[EndpointSpec]) -> Sequence[Provider]:
+        if self._workers is not None:
+            return await self._workers.start(specs)
+        opener = EndpointOpener(self._stack)
+        return [await opener.open(spec) for spec in specs]
+
+    async def _spec(self, address: Address) -> EndpointSpec:
+        model, credentials = address.model, address.credentials
         dialect = dialect_of(model.provider)
-        make_provider = partial(
-            DialectEndpoint,
-            dialect,
-            client,
+        spec = EndpointSpec(
+            dialect.NAME,
+            address.base_url,
+            ClientSpec(self._timeouts, address.proxy, model.keep_alive, self._finish_reasons),
+            credentials.api_key,
+            dict(credentials.headers),
+            credentials.secrets,
             stream=model.mode == "stream",
             models=(dialect.canonical(model.model),),
+            shown_url=None if address.is_local else address.shown_url,
         )
         if not address.is_local:
-            return make_provider(address.base_url, address.credentials, shown_url=address.shown_url)
+            return spec
         if dialect.EMBEDDED_PATH is None:
             raise UsageError(f"the embedded endpoint does not speak `{dialect.NAME}`")
-        endpoint, child = await self._engine(model.engine or ENGINES[0])
-        credentials = replace(address.credentials, api_key=endpoint.api_key)
-        return EmbeddedEndpoint(make_provider(endpoint.base_url + dialect.EMBEDDED_PATH, credentials), child)
+        endpoint, _ = await self._engine(model.engine or ENGINES[0])
+        return msgspec.structs.replace(
+            spec, base_url=endpoint.base_url + dialect.EMBEDDED_PATH, api_key=endpoint.api_key
+        )
 
-    async def _client(self, proxy: str | None, *, keep_alive: bool) -> HttpClient:
-        from batch.providers.client import HttpClient  # noqa: PLC0415 - aiohttp is slow to load
-
-        if (proxy, keep_alive) not in self._clients:
-            client = HttpClient(
-                self._timeouts, proxy=proxy, keep_alive=keep_alive, finish_reasons=self._finish_reasons
-            )
-            self._clients[proxy, keep_alive] = await self._stack.enter_async_context(client)
-        return self._clients[proxy, keep_alive]
+    def _watched(self, address: Address, provider: Provider) -> Provider:
+        """Return the provider; that of an embedded endpoint checks whether its process runs."""
+        if not address.is_local:
+            return provider
+        _, child = self._engines[address.model.engine or ENGINES[0]]
+        return EmbeddedEndpoint(provider, child)
 
     async def _engine(self, engine: str) -> tuple[Endpoint, Process]:
         from batch.local_model.parent import started  # noqa: PLC0415 - most runs have another endpoint

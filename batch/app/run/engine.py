@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from batch.app.run.request_feed import RequestFeed
     from batch.app.run.shutdown import Signals
     from batch.app.setup.environment import Environment
+    from batch.errors import PromptJobsError
+    from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
     from batch.protocols import Provider
@@ -69,15 +71,17 @@ async def send(
         addresses = _addresses(job, feed, environment)
         _report_addresses(addresses.values(), observers)
         async with AsyncExitStack() as stack:
-            endpoints = Endpoints(job, environment, stack, partial(_report_download, observers))
+            workers = await _workers(stack, options.processes)
+            endpoints = Endpoints(job, environment, stack, partial(_report_download, observers), workers)
             with signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
                 if providers and (text := aiohttp_check.notice()):
                     observers.inform(text)
                 await ready()
-            outcome = await build_engine(job, feed, allowance, log, providers, observers, options).run(
-                signals
-            )
+            engine = build_engine(job, feed, allowance, log, providers, observers, options)
+            if workers is not None:
+                workers.on_error(engine.stop)
+            outcome = await engine.run(signals)
     except Exception as error:  # noqa: BLE001 - the caller reports it, with what was known so far
         outcome = replace(outcome, error=outcome.error or error)
     return outcome
@@ -155,6 +159,10 @@ class Engine:
             error=error,
         )
 
+    def stop(self, error: PromptJobsError) -> None:
+        """Stop now, because of an error that is part of the outcome."""
+        self._run.stop(error)
+
     def _parkings(self) -> Iterator[tuple[str, Parking]]:
         """Return the queues that are parked for the rest of the run, and why."""
         for queue in self._scheduler.queues:
@@ -169,6 +177,15 @@ class Engine:
             yield self._allowance.reached
         if self._quotas.budget.reached is not None:
             yield self._quotas.budget.reached
+
+
+async def _workers(stack: AsyncExitStack, processes: int) -> Workers | None:
+    """Return the workers of a run with more than one process."""
+    if processes == 1:
+        return None
+    from batch.executors.workers import opened  # noqa: PLC0415 - most runs have one process
+
+    return await stack.enter_async_context(opened(processes))
 
 
 def _addresses(job: JobFile, feed: RequestFeed, environment: Environment) -> dict[str, Address]:

@@ -19,7 +19,8 @@ class RunOptions:
     SIGTERM and SIGHUP stop the run; only for the main thread of our own process, which a ``watchdog`` may
     watch. ``prune``: lines of requests that the job no longer has are removed from the output, and so are the
     files that earlier runs set aside. ``adopt``: the output may be one that another job file wrote.
-    ``selection`` says which requests are sent.
+    ``selection`` says which requests are sent. ``processes`` is the number of processes that execute
+    attempts; with one, this process does.
     """
 
     limit: int | None = None
@@ -31,3 +32,4 @@ class RunOptions:
     adopt: bool = False
     watchdog: Watchdog | None = None
     selection: Selection = UNLIMITED
+    processes: int = 1

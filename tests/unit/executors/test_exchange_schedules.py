@@ -1,7 +1,7 @@
 """The exchange on networks that drop, double, delay and reorder frames, with processes killed and frozen.
 
-Whatever happens, each attempt is settled once, none is issued again before its worker is fenced, an outcome is
-confirmed only once it is durable, and no more are in flight than allowed; ``World`` checks each.
+Whatever happens, each attempt is settled once, none is issued again before its worker is fenced, an outcome
+is confirmed only once it is durable, and no more are in flight than allowed; ``World`` checks each.
 
 ``PROMPTJOBS_SCHEDULES=100000 python -m pytest tests/unit/executors/test_exchange_schedules.py`` runs more.
 """
@@ -55,9 +55,7 @@ FAULTS = st.builds(
 def test_whatever_happens_the_rules_hold(
     seed: int, faults: Faults, jobs: int, workers: int, limit: int, fenced_by_kill: bool
 ) -> None:
-    World(
-        Random(seed), faults, jobs=jobs, workers=workers, limit=limit, fenced_by_kill=fenced_by_kill
-    ).run()
+    World(Random(seed), faults, jobs=jobs, workers=workers, limit=limit, fenced_by_kill=fenced_by_kill).run()
 
 
 def test_without_faults_each_job_is_begun_once() -> None:
