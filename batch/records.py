@@ -247,7 +247,8 @@ class Summary(Struct, frozen=True, gc=False):
     that determined whether an endpoint or the requests caused failures. ``held_back`` is the code of the
     failures, such as ``http_429``, that kept the requests in flight below the job's limit for most of the
     run; else ``null``. ``currency`` is that of ``cost``. ``provider_cost`` is the part of ``cost`` that
-    providers stated, ``null`` if none did.
+    providers stated, ``null`` if none did. ``wasted`` counts the attempts that were lost with their worker
+    process: their requests were sent again, and the first answer may have to be paid for, too.
     """
 
     schema_version: int
@@ -283,3 +284,4 @@ class Summary(Struct, frozen=True, gc=False):
     cached_tokens: int = 0
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
+    wasted: int = 0

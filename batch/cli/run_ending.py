@@ -27,6 +27,7 @@ def ending(summary: Summary, job: Path, *, has_options: bool = False) -> list[st
         *_failures(summary),
         *(f"  {reason}" for reason in summary.reasons),
         *_held_back(summary.held_back),
+        *_wasted(summary.wasted),
         *_orphans(summary.orphans),
         *_log(summary),
         *_commands(summary, job, has_options=has_options),
@@ -72,6 +73,13 @@ def _held_back(code: str | None) -> list[str]:
     from batch.progress import formatting
 
     return [f"  held back by {formatting.congestion(code)}: below `concurrency` for most of the run"]
+
+
+def _wasted(number: int) -> list[str]:
+    if not number:
+        return []
+    lost = "1 attempt was lost with its" if number == 1 else f"{number} attempts were lost with their"
+    return [f"  {lost} worker process and sent again; the first answer may be billed, too"]
 
 
 def _orphans(number: int) -> list[str]:

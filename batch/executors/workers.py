@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 START = 30.0
 """Seconds that a worker may take to start."""
 
-DEFAULT = Leases()
+LEASES = Leases()
 """A worker that has attempts and is silent for 15 s is killed."""
 
 MAX_DEATHS = 5
@@ -42,11 +42,11 @@ MAX_DEATHS = 5
 
 
 @asynccontextmanager
-async def opened(processes: int, leases: Leases = DEFAULT) -> AsyncIterator[Workers]:
+async def opened(processes: int) -> AsyncIterator[Workers]:
     """Return workers that can be started; kill them at the end."""
     async with anyio.create_task_group() as tasks:
         try:
-            yield Workers(processes, leases, tasks)
+            yield Workers(processes, LEASES, tasks)
         finally:
             tasks.cancel_scope.cancel()
 

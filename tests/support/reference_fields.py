@@ -93,4 +93,5 @@ SUMMARY_FIELDS = {
     "cached_tokens": "Prompt tokens of this run that were read from a cache.",
     "cache_write_tokens": "Prompt tokens of this run that were written to a cache.",
     "reasoning_tokens": "Answer tokens of this run that were spent on reasoning.",
+    "wasted": "Attempts that were lost with their worker process (`--processes`) and sent again.",
 }

@@ -10,7 +10,8 @@ from itertools import accumulate
 from math import ceil, log
 from typing import TYPE_CHECKING
 
-from batch.events import AttemptStarted, ResultsDurable
+from batch.events import AttemptFailed, AttemptStarted, ResultsDurable
+from batch.failure_codes import WORKER_LOST
 from batch.records import Percentiles
 
 if TYPE_CHECKING:
@@ -67,6 +68,7 @@ class Statistics:
         self.cached_tokens = 0
         self.cache_write_tokens = 0
         self.reasoning_tokens = 0
+        self.wasted = 0
         self.codes: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
         self.latency = Histogram()
@@ -76,6 +78,8 @@ class Statistics:
         """Count the event."""
         if isinstance(event, AttemptStarted):
             self.attempts += 1
+        elif isinstance(event, AttemptFailed):
+            self.wasted += event.failure.code == WORKER_LOST
         elif isinstance(event, ResultsDurable):
             for result in event.results:
                 self._count(result)

@@ -134,6 +134,7 @@ def build(
         cached_tokens=statistics.cached_tokens,
         cache_write_tokens=statistics.cache_write_tokens,
         reasoning_tokens=statistics.reasoning_tokens,
+        wasted=statistics.wasted,
     )
 
 

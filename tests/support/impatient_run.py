@@ -1,0 +1,11 @@
+"""``promptjobs`` with workers that are killed after a second and a half of silence: a test cannot wait longer."""
+
+from __future__ import annotations
+
+from batch.cli import main
+from batch.executors import workers
+from batch.executors.protocol import Leases
+
+if __name__ == "__main__":
+    workers.LEASES = Leases(lease=1.5, beat=0.3)
+    main()

@@ -1,0 +1,30 @@
+"""The worker processes of a run, as the system sees them."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def workers_of(driver: int) -> list[int]:
+    """The process ids of the workers of a driver."""
+    found = []
+    for folder in Path("/proc").iterdir():
+        if not folder.name.isdigit():
+            continue
+        try:
+            command = (folder / "cmdline").read_bytes()
+        except OSError:
+            continue
+        if b"batch.executors.worker" in command and command.endswith(b"\0%d\0" % driver):
+            found.append(int(folder.name))
+    return found
+
+
+def is_running(process: int) -> bool:
+    """Whether a process runs; one that has ended and was not waited for does not."""
+    try:
+        status = (Path("/proc") / str(process) / "stat").read_text(encoding="utf-8")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] != "Z" and os.path.exists(f"/proc/{process}")
