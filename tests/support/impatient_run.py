@@ -1,4 +1,4 @@
-"""``promptjobs`` with workers that are killed after a second and a half of silence: a test cannot wait longer."""
+"""``promptjobs`` with workers that are killed after a second and a half of silence, so that no test waits."""
 
 from __future__ import annotations
 
@@ -7,5 +7,6 @@ from batch.executors import workers
 from batch.executors.protocol import Leases
 
 if __name__ == "__main__":
+    workers.START = 10.0
     workers.LEASES = Leases(lease=1.5, beat=0.3)
     main()

@@ -112,7 +112,7 @@ async def complete_despite_cuts(
     while code == -signal.SIGKILL:
         statistics.runs += 1
         start = len(server.log)
-        with (command.folder / "stderr").open("wb") as stderr, anyio.fail_after(60):
+        with (command.folder / "stderr").open("wb") as stderr, anyio.fail_after(120):
             driver = await anyio.open_process(
                 arguments(random.choice([2, 3])), cwd=command.folder, env=command.environment, stderr=stderr
             )

@@ -46,7 +46,7 @@ FAULTS = st.builds(
 @given(
     seed=st.integers(0, 2**32),
     faults=FAULTS,
-    jobs=st.integers(1, 30),
+    jobs=st.integers(1, 10),
     workers=st.integers(1, 4),
     limit=st.integers(1, 8),
     fenced_by_kill=st.booleans(),
