@@ -81,7 +81,7 @@ class CountingServer:
 
 
 def most_at_once(log: list[Seen], slack: float) -> int:
-    """The most requests that were in flight together; a request counts ``slack`` seconds after its arrival."""
+    """The most requests that were in flight together. A request counts from ``slack`` seconds on."""
     changes = sorted(
         change
         for seen in log
@@ -96,7 +96,7 @@ def most_at_once(log: list[Seen], slack: float) -> int:
 
 
 def exceeds(log: list[Seen], per_minute: float, slack: float) -> bool:
-    """Whether more arrived in any window than a bucket of a second's size admits in ``slack`` more seconds."""
+    """Whether more arrived in any window than a second's bucket admits in it and ``slack`` seconds."""
     rate = per_minute / 60
     times = [seen.arrived for seen in log]
     return any(

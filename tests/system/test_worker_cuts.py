@@ -1,7 +1,7 @@
-"""Workers and drivers that are killed and frozen at random: each request ends in one line, and nothing is exceeded.
+"""Workers and drivers that are killed and frozen at random: each request ends in one line, within all limits.
 
-The server's own log is the judge. ``PROMPTJOBS_CUTS=200 python -m pytest -s tests/system/test_worker_cuts.py``
-runs more.
+The server's own log is the judge. For more cuts:
+``PROMPTJOBS_CUTS=200 python -m pytest -s tests/system/test_worker_cuts.py``.
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from tests.support.kill_support import whole_lines, write_job
 from tests.support.worker_support import is_running, workers_of
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from anyio.abc import Process
 
     from tests.conftest import Command
@@ -71,13 +69,11 @@ def arguments(processes: int, *more: str) -> list[str]:
     return [*run, "--processes", str(processes), *more]
 
 
-async def cut_some(
-    driver: Process, server: CountingServer, random: Random, statistics: Statistics
-) -> None:
+async def cut_some(driver: Process, server: CountingServer, random: Random, statistics: Statistics) -> None:
     """Cut workers, and in the end perhaps the driver, until the run is over."""
     for _ in range(random.randrange(2, 9)):
         while driver.returncode is None and not server.recent(0):
-            await anyio.sleep(0.01)
+            await anyio.sleep(0.01)  # noqa: ASYNC110 - two things end the wait
         await anyio.sleep(random.uniform(0, 0.8))
         if driver.returncode is not None or statistics.cuts >= CUTS:
             return
@@ -91,7 +87,7 @@ async def cut_some(
             sent = len(server.log)
             with anyio.fail_after(PATIENCE):
                 while any(map(is_running, workers)):
-                    await anyio.sleep(0.01)
+                    await anyio.sleep(0.01)  # noqa: ASYNC110 - the system has no event for it
             assert len(server.log) == sent, "a worker has sent a request without its driver"
             return
         if workers:

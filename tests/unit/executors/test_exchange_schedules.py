@@ -2,14 +2,12 @@
 
 Whatever happens, each attempt is settled once, none is issued again before its worker is fenced, an outcome
 is confirmed only once it is durable, and no more are in flight than allowed; ``World`` checks each.
-
-``PROMPTJOBS_SCHEDULES=100000 python -m pytest tests/unit/executors/test_exchange_schedules.py`` runs more.
+``tests.system.exchange_schedules`` runs more.
 """
 
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from random import Random
 from typing import TYPE_CHECKING
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
     from batch.executors.frames import Up
     from batch.executors.protocol import Settled
-
-SCHEDULES = int(os.environ.get("PROMPTJOBS_SCHEDULES", "300"))
 
 FAULTS = st.builds(
     Faults,
@@ -51,7 +47,7 @@ FAULTS = st.builds(
     limit=st.integers(1, 8),
     fenced_by_kill=st.booleans(),
 )
-@settings(max_examples=SCHEDULES)
+@settings(max_examples=300)
 def test_whatever_happens_the_rules_hold(
     seed: int, faults: Faults, jobs: int, workers: int, limit: int, fenced_by_kill: bool
 ) -> None:

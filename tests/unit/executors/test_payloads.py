@@ -18,8 +18,12 @@ JSON = st.recursive(
 )
 
 OUTCOMES = [
-    Reply("fine", Verdict.COMPLETE, "stop", usage=Usage(3, 4, 7), rate=Rate(5, 1.5), first_byte=0.1, total=0.2),
-    Reply("", Verdict.LENGTH, tool_calls=[{"id": "a", "n": 2**70}], logprobs=[-0.5, {"token": "x"}], cost=0.25),
+    Reply(
+        "fine", Verdict.COMPLETE, "stop", usage=Usage(3, 4, 7), rate=Rate(5, 1.5), first_byte=0.1, total=0.2
+    ),
+    Reply(
+        "", Verdict.LENGTH, tool_calls=[{"id": "a", "n": 2**70}], logprobs=[-0.5, {"token": "x"}], cost=0.25
+    ),
     Reply("a lone half: \ud83d", Verdict.UNVERIFIED, reasoning="hm", refusal="no", lost=2, redacted=True),
     Failure("http_503", "HTTP 503", http_status=503, retry_after=1.5, partial_text="hal", about_request=True),
     Failure("unknown_finish", "?", answer=Reply("fine", Verdict.COMPLETE), usage=Usage(1, None, None, 2)),
