@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -19,10 +18,11 @@ from batch.providers.endpoint_spec import ClientSpec, EndpointSpec
 from batch.providers.timeouts import Timeouts
 from batch.records import Request, Verdict
 from batch.testing import FaultServer, Pause, Stall, answer, whole
-from tests.support.worker_support import workers_of
+from tests.support.worker_support import command_of, workers_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from pathlib import Path
 
     from anyio.abc import Process
 
@@ -127,7 +127,7 @@ def _stable(line: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_the_embedded_endpoint_stays_with_the_driver(promptjobs: Command) -> None:
-    write_job(promptjobs.folder, "local", 4, provider="openai", engine="extractive")
+    write_job(promptjobs.folder, "local", 4, model="summary", provider="openai", engine="extractive")
     ended = await promptjobs("run", "job.yaml", "--processes", "2", "-q", "--json")
     assert (ended.code, ended.summary["succeeded"]) == (0, 4), ended.stderr
 
@@ -186,7 +186,7 @@ async def test_no_key_is_in_an_argument_list(promptjobs: Command) -> None:
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2")
             await held.arrived.wait()
-            commands = [Path(f"/proc/{pid}/cmdline").read_bytes() for pid in workers_of(driver.pid)]
+            commands = [command_of(pid) for pid in workers_of(driver.pid)]
             driver.kill()
             await driver.wait()
         assert server.requests[0].headers["authorization"] == "Bearer sk-a-very-secret-key-0123456789"
@@ -254,7 +254,7 @@ async def test_a_cancelled_attempt_ends_in_the_worker() -> None:
             await held.arrived.wait()
             tasks.cancel_scope.cancel()
         with anyio.fail_after(10):
-            while server.open_connections:
+            while server.open_connections:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         reply = await endpoint.complete(REQUEST)
         assert reply.text == "echo: ?"  # type: ignore[union-attr]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 
@@ -13,12 +12,17 @@ def workers_of(driver: int) -> list[int]:
         if not folder.name.isdigit():
             continue
         try:
-            command = (folder / "cmdline").read_bytes()
+            command = command_of(int(folder.name))
         except OSError:
             continue
         if b"batch.executors.worker" in command and command.endswith(b"\0%d\0" % driver):
             found.append(int(folder.name))
     return found
+
+
+def command_of(process: int) -> bytes:
+    """The argument list of a process."""
+    return (Path("/proc") / str(process) / "cmdline").read_bytes()
 
 
 def is_running(process: int) -> bool:
@@ -27,4 +31,4 @@ def is_running(process: int) -> bool:
         status = (Path("/proc") / str(process) / "stat").read_text(encoding="utf-8")
     except OSError:
         return False
-    return status.rpartition(")")[2].split()[0] != "Z" and os.path.exists(f"/proc/{process}")
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")

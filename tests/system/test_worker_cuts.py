@@ -72,8 +72,8 @@ def arguments(processes: int, *more: str) -> list[str]:
 async def cut_some(driver: Process, server: CountingServer, random: Random, statistics: Statistics) -> None:
     """Cut workers, and in the end perhaps the driver, until the run is over."""
     for _ in range(random.randrange(2, 9)):
-        while driver.returncode is None and not server.recent(0):
-            await anyio.sleep(0.01)  # noqa: ASYNC110 - two things end the wait
+        while driver.returncode is None and not server.recent(0):  # noqa: ASYNC110
+            await anyio.sleep(0.01)
         await anyio.sleep(random.uniform(0, 0.8))
         if driver.returncode is not None or statistics.cuts >= CUTS:
             return
@@ -86,8 +86,8 @@ async def cut_some(driver: Process, server: CountingServer, random: Random, stat
             await anyio.sleep(SLACK)
             sent = len(server.log)
             with anyio.fail_after(PATIENCE):
-                while any(map(is_running, workers)):
-                    await anyio.sleep(0.01)  # noqa: ASYNC110 - the system has no event for it
+                while any(map(is_running, workers)):  # noqa: ASYNC110
+                    await anyio.sleep(0.01)
             assert len(server.log) == sent, "a worker has sent a request without its driver"
             return
         if workers:
