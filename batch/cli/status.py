@@ -50,11 +50,13 @@ def command(jobfile: Path, as_json: bool, watch: bool, **job: Any) -> int:
 
 
 def _watch(path: Path, job: dict[str, Any], *, as_json: bool) -> int:
+    from batch.app.inspect.active_run import active_run
     from batch.cli.watch import watch
 
     if as_json:
         raise click.UsageError("--watch cannot be combined with --json")
-    return watch(path if is_results(path) else load(jobfile=path, **job).output)
+    is_output = active_run(path) is not None  # an output without results does not look like one yet
+    return watch(path if is_output or is_results(path) else load(jobfile=path, **job).output)
 
 
 def _status(path: Path, job: dict[str, Any]) -> JobStatus:

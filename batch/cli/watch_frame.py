@@ -58,13 +58,12 @@ def _numbers(progress: Progress, columns: int, *, plain: bool) -> Iterator[str]:
         cost=progress.cost,
     )
     yield meter.line(numbers, columns, plain=plain)
-    waiting = f" ({progress.retries_waiting} waiting)" if progress.retries_waiting else ""
+    yield ", ".join(formatting.engine(snapshot, counters))
     cost = "" if progress.cost is None else f", cost {progress.cost:.4g}{money.label(progress.currency)}"
     yield (
-        f"attempts {progress.attempts}, retries {progress.retries}{waiting}, "
+        f"attempts {progress.attempts}, "
         f"tokens {progress.prompt_tokens} in, {progress.completion_tokens} out{cost}"
     )
-    yield from formatting.held_back(snapshot)
     yield from formatting.failure_counts(snapshot)
 
 
