@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batch.app.run.progress_writer import ProgressWriter
 from batch.app.run.timeline import TimelineBuilder
 from batch.app.run.timeline_bin import Counts
-from batch.events import Tick
+from batch.events import AttemptStarted, Tick
 from batch.records import SCHEMA_VERSION
 from batch.results.run_record import RecordedOptions, RunRecord
 
@@ -70,7 +70,9 @@ class Recorder:
         self._progress.begin(run_start, on_trouble)
 
     def observe(self, event: Event) -> None:
-        """Pass the event on."""
+        """Pass the event on, unless it is one of each request: the statistics count these."""
+        if isinstance(event, AttemptStarted):
+            return
         self._timeline.observe(event)
         self._progress.observe(event)
 
