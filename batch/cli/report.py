@@ -62,7 +62,8 @@ def command(
     """Write the results as one HTML page, to read in a browser.
 
     Each JOBFILE is a job file or an output file; several are shown together. The page holds the runs with
-    their timelines, the failures by cause, and a table of all results with their prompts. It needs no network.
+    their timelines, the failures by cause, and a table of all results with their prompts. It needs no
+    network.
 
     With a job file, requests come in the job's order, and prompts are those of the job. With an output file,
     a prompt is known only if its line holds it (`output: {include: [messages]}`).

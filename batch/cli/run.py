@@ -21,9 +21,9 @@ from batch.cli.console import (
     print_message,
     print_traceback,
 )
-from batch.exit_codes import MEANINGS, SIGNALS
 from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
+from batch.exit_codes import MEANINGS, SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -42,7 +42,8 @@ EXIT_CODES = "\n".join(
         "\b",
         "Exit codes:",
         *(f"  {code:<13}  {meaning}" for code, meaning in MEANINGS.items()),
-        f"  {', '.join(map(str, SIGNALS))}  stopped by {', '.join(SIGNALS.values())}; run the same command to resume",
+        f"  {', '.join(map(str, SIGNALS))}  stopped by {', '.join(SIGNALS.values())}; "
+        "run the same command to resume",
     ]
 )
 

@@ -5,7 +5,6 @@ Each panel is 1000 units wide and ``HEIGHT`` high, and is stretched to the width
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -14,6 +13,8 @@ from msgspec import Struct
 from batch.report.numbers import decimal, duration
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from batch.results.run_record import ParkedInterval, Timeline
 
 WIDTH = 1000
@@ -58,7 +59,7 @@ class Band(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """The panels of a run, which share their time axis. ``seconds`` is its length, ``width`` that of a bin."""
+    """The panels of a run, which share their time axis. It has ``seconds``, in bins of ``width``."""
 
     panels: Sequence[Panel]
     bands: Sequence[Band]
@@ -69,9 +70,7 @@ class Chart(Struct, frozen=True):
 
 def draw(timeline: Timeline) -> Chart | None:
     """Draw a timeline; ``None`` if it has no bins or its lists do not have one number per bin."""
-    lists = (timeline.succeeded, timeline.in_flight, timeline.limit, timeline.latency.p50, timeline.latency.p90)
-    by_code = (*timeline.failed.values(), *timeline.failed_attempts.values())
-    if not timeline.bins or any(len(each) != timeline.bins for each in (*lists, *by_code)):
+    if not timeline.bins or any(len(values) != timeline.bins for values in _drawn(timeline)):
         return None
     panels = [_throughput(timeline), _in_flight(timeline), *_failures(timeline), *_latency(timeline)]
     seconds = timeline.bins * timeline.width
@@ -82,6 +81,12 @@ def draw(timeline: Timeline) -> Chart | None:
         seconds=seconds,
         width=timeline.width,
     )
+
+
+def _drawn(timeline: Timeline) -> Iterable[Values]:
+    yield from (timeline.succeeded, timeline.in_flight, timeline.limit)
+    yield from (timeline.latency.p50, timeline.latency.p90)
+    yield from timeline.failed_attempts.values()
 
 
 def _throughput(timeline: Timeline) -> Panel:
@@ -114,6 +119,8 @@ def _in_flight(timeline: Timeline) -> Panel:
 
 def _failures(timeline: Timeline) -> list[Panel]:
     """Stack the failed attempts by code, the most frequent at the bottom; no panel if there are none."""
+    if not any(map(any, timeline.failed_attempts.values())):
+        return []
     codes = sorted(timeline.failed_attempts.items(), key=lambda item: -sum(item[1]))
     named, others = codes[:MAX_CODES], codes[MAX_CODES:]
     if others:
@@ -127,7 +134,7 @@ def _failures(timeline: Timeline) -> list[Panel]:
         marks.append(Mark(f"failure-{number}", between(below, above, top)))
         series.append(Series(code, f"failure-{number}", values))
         below = above
-    return [Panel("Failed attempts", decimal(top), marks, series)] if any(map(any, timeline.failed_attempts.values())) else []
+    return [Panel("Failed attempts", decimal(top), marks, series)]
 
 
 def _latency(timeline: Timeline) -> list[Panel]:
@@ -157,11 +164,11 @@ def _top(series: Sequence[Values]) -> float:
     highest = max((value for values in series for value in values if value is not None), default=0.0)
     if highest <= 0:
         return 1.0
-    power: float = 10.0 ** -20
+    power: float = 1e-20
     while power * 10 <= highest * (1 + 1e-9):
         power *= 10
-    steps = (1, 2, 2.5, 5, 10)
-    return float(f"{next((power * step for step in steps if power * step >= highest * (1 - 1e-9)), highest):.6g}")
+    top = next((power * step for step in (1, 2, 2.5, 5) if power * step >= highest * (1 - 1e-9)), 10 * power)
+    return float(f"{top:.6g}")
 
 
 def line(values: Values, top: float) -> str:

@@ -93,7 +93,7 @@ class Collector:
             self.fields.add(result.parsed)
         self.index.add(
             self._row(output, entry, self._place(entry)),
-            kept(result.metadata) if has_text and result is not None else {},
+            kept(entry.id, result.metadata) if has_text and result is not None else {},
         )
         self.texts.shrink(max(0, self.settings.max_size - self.index.size))
 

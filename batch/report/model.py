@@ -6,11 +6,10 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from msgspec import Struct
 
-from batch.records import JSONObject, Result
-
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
+    from batch.records import JSONObject, Result
     from batch.report.chart import Chart
     from batch.results.run_record import RunRecord
 

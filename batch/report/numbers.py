@@ -11,7 +11,7 @@ def count(number: int) -> str:
 
 
 def decimal(number: float) -> str:
-    """Return up to four significant digits, without an exponent where that is short: ``0.0123``, ``1,234``."""
+    """Return up to four significant digits, and whole numbers in full: ``0.0123``, ``1,234,567``."""
     if number == int(number) and abs(number) < 1e15:
         return f"{int(number):,}"
     return f"{number:,.0f}" if abs(number) >= 10_000 else f"{number:.4g}"

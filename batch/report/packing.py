@@ -8,6 +8,7 @@ from __future__ import annotations
 import zlib
 from base64 import b64encode
 from hashlib import blake2b
+from math import log2
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch.codec import encode_json
@@ -18,9 +19,15 @@ if TYPE_CHECKING:
 BLOCK = 256 * 1024
 """The size in bytes at which a block is full: large enough to compress well, unpacked in milliseconds."""
 
-MAX_LEVEL = 12
+STEPS = 3
+"""Ranks in which the number of rows halves."""
+
+MAX_LEVEL = 8 * STEPS
 FIRST = MAX_LEVEL + 1
 """Added to the rank of a row that is kept before all others."""
+
+_ZLIB_LEVEL = 4
+"""Three times as fast as the default level, for 5 % more bytes."""
 
 
 class Place(NamedTuple):
@@ -36,14 +43,14 @@ def pack(value: Any) -> bytes:
 
 
 def rank(request_id: str, *, is_first: bool) -> int:
-    """Return how long a row's texts are kept: half of the rows have rank 0, a quarter rank 1, and so on.
+    """Return the rank of a row: a fifth of the rows have rank 0, a fifth of the others rank 1, and so on.
 
-    It depends on the id alone, so that a sample is the same in each report. ``is_first``: kept longer than
-    all rows without.
+    The texts of low ranks are dropped first. A rank depends on the id alone, so that a sample is the same in
+    each report. ``is_first``: dropped only after all rows without.
     """
-    number = int.from_bytes(blake2b(request_id.encode("utf-8", "replace"), digest_size=4).digest())
-    level = min((number & -number).bit_length() - 1, MAX_LEVEL) if number else MAX_LEVEL
-    return level + (FIRST if is_first else 0)
+    digest = blake2b(request_id.encode("utf-8", "replace"), digest_size=4).digest()
+    share = (int.from_bytes(digest) + 1) / 2**32
+    return min(int(-log2(share) * STEPS), MAX_LEVEL) + (FIRST if is_first else 0)
 
 
 class _Open:
@@ -122,4 +129,4 @@ class TextPacker:
 
 
 def _compress(data: bytes) -> bytes:
-    return b64encode(zlib.compress(data, 6))
+    return b64encode(zlib.compress(data, _ZLIB_LEVEL))

@@ -93,7 +93,6 @@ async function load() {
       for (let each = 0; each < words.length; each++) column.push(values?.[each] ?? "");
     });
     state.loaded += words.length;
-    if (at === 0) refresh();
   }
 }
 
@@ -401,6 +400,7 @@ async function open(row) {
   const side = make("div", { className: "side" });
   if (values[0]?.messages) side.append(promptCard(values[0]));
   all.forEach((each, index) => side.append(answerCard(each, values[index], all.length > 1, index === 0)));
+  side.classList.toggle("pair", side.children.length === 2 && all.length === 1);
   view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, values[0]), side, ...more(values[0]));
   document.getElementById("results").hidden = true;
   view.hidden = false;
@@ -440,7 +440,7 @@ function facts(row, value) {
   pairs.push(["verdict", head.verdicts[rows.verdict[row]]], ["finish reason", value?.finish_reason]);
   pairs.push(["tokens", `${number(rows.prompt_tokens[row])} in, ${number(rows.completion_tokens[row])} out`.replace(/^ in,  out$/, "")]);
   pairs.push(["cost", money(rows.cost[row])], ["seconds", seconds(rows.seconds[row])]);
-  pairs.push(["first byte", seconds(value?.timings?.first_byte)], ["queued", seconds(value?.timings?.queued)]);
+  pairs.push(["first byte", seconds(value?.first_byte)], ["queued", seconds(value?.queued)]);
   pairs.push(["attempts", value ? String(value.attempts ?? "") : ""], ["completed", value?.completed_at]);
   const list = make("dl", { className: "facts" });
   for (const [name, text] of pairs) if (text) list.append(make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, text)));

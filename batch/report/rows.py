@@ -14,14 +14,17 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result
     from batch.report.model import Entry
 
-WORDS = 90
+WORDS = 64
 """Characters of the first words of an answer."""
 
 SHORT = 48
 """Characters of a kept column in the table."""
 
+_PLAIN_USAGE = 3
+"""Counts that every usage has, and that are in the table."""
+
 _TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "parsed", "logprobs")
-_OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "fingerprint", "redacted")
+_OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "redacted")
 
 
 def first_words(entry: Entry) -> str:
@@ -46,9 +49,13 @@ def one_line(text: str, limit: int) -> str:
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
-def kept(metadata: Mapping[str, Any]) -> dict[str, str]:
-    """Return the kept columns as short texts."""
-    return {name: short for name, value in metadata.items() if (short := _short(value))}
+def kept(request_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kept columns as short texts, without those that say the same as the id."""
+    return {
+        name: short
+        for name, value in metadata.items()
+        if (short := _short(value)) and not short.endswith(request_id)
+    }
 
 
 def _short(value: Any) -> str:
@@ -78,14 +85,20 @@ def details(entry: Entry, *, has_text: bool) -> JSONObject:
         value = getattr(result, name)
         if value not in (None, "", UNSET, False):
             shown[name] = value
-    shown["timings"] = to_builtins(result.timings)
-    if result.usage is not None:
-        shown["usage"] = to_builtins(result.usage)
+    shown |= _timings(result)
+    if result.usage is not None and len(usage := to_builtins(result.usage)) > _PLAIN_USAGE:
+        shown["usage"] = usage
     if has_text and result.metadata:
         shown["metadata"] = result.metadata
     if result.error is not None:
         shown["error"] = _error(result, has_text=has_text)
     return shown
+
+
+def _timings(result: Result) -> JSONObject:
+    """Return the times that are not in the table, where they say anything."""
+    times = {"queued": result.timings.queued, "first_byte": result.timings.first_byte}
+    return {name: round(seconds, 2) for name, seconds in times.items() if seconds}
 
 
 def _error(result: Result, *, has_text: bool) -> JSONObject:
@@ -127,5 +140,3 @@ class Images:
 def _described(url: str) -> str:
     kind, _, data = url.partition(";base64,")
     return f"[image: {kind.removeprefix('data:')[:40]}, {len(data) * 3 // 4} bytes, too large for this page]"
-
-

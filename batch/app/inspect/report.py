@@ -93,7 +93,7 @@ def _requests(job: JobFile) -> Iterator[Entry]:
 
 
 def _entry(request: Request, result: Result | None) -> Entry:
-    """Return a request with its result. The prompt of the job is that of the result only if both are equal."""
+    """Return a request with its result, and the prompt of the job only if the result answers it."""
     if result is None:
         return Entry(request.id, "pending", None, request.messages, rendered=True)
     if result.fingerprint != request.fingerprint:
