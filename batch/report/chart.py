@@ -22,6 +22,9 @@ HEIGHT = 64
 MAX_CODES = 4
 """Error codes with a color of their own; the others share one."""
 
+_STEPS = (1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 8)
+"""What the upper edge of a panel may be, times a power of ten."""
+
 Values: TypeAlias = "Sequence[float | None]"
 
 
@@ -95,8 +98,8 @@ def _throughput(timeline: Timeline) -> Panel:
     return Panel(
         "Succeeded",
         f"{decimal(top)} / s",
-        [Mark("area", area(rates, top)), Mark("line", line(rates, top))],
-        [Series("succeeded", "line", rates, "/ s")],
+        [Mark("area", area(rates, top)), Mark("curve", line(rates, top))],
+        [Series("succeeded", "curve", rates, "/ s")],
     )
 
 
@@ -107,11 +110,11 @@ def _in_flight(timeline: Timeline) -> Panel:
         decimal(top),
         [
             Mark("area", area(timeline.in_flight, top)),
-            Mark("line", line(timeline.in_flight, top)),
+            Mark("curve", line(timeline.in_flight, top)),
             Mark("limit", line(timeline.limit, top)),
         ],
         [
-            Series("in flight", "line", timeline.in_flight),
+            Series("in flight", "curve", timeline.in_flight),
             Series("limit", "limit", timeline.limit),
         ],
     )
@@ -146,8 +149,8 @@ def _latency(timeline: Timeline) -> list[Panel]:
         Panel(
             "Latency",
             duration(top),
-            [Mark("slow", line(slow, top)), Mark("line", line(median, top))],
-            [Series("median", "line", median, "s"), Series("90th percentile", "slow", slow, "s")],
+            [Mark("slow", line(slow, top)), Mark("curve", line(median, top))],
+            [Series("median", "curve", median, "s"), Series("90th percentile", "slow", slow, "s")],
         )
     ]
 
@@ -160,14 +163,14 @@ def _band(parked: ParkedInterval, seconds: float) -> Band:
 
 
 def _top(series: Sequence[Values]) -> float:
-    """Return a round number that no value exceeds: 1, 2, 2.5 or 5 times a power of ten."""
+    """Return a round number that no value exceeds."""
     highest = max((value for values in series for value in values if value is not None), default=0.0)
     if highest <= 0:
         return 1.0
     power: float = 1e-20
     while power * 10 <= highest * (1 + 1e-9):
         power *= 10
-    top = next((power * step for step in (1, 2, 2.5, 5) if power * step >= highest * (1 - 1e-9)), 10 * power)
+    top = next((power * step for step in _STEPS if power * step >= highest * (1 - 1e-9)), 10 * power)
     return float(f"{top:.6g}")
 
 

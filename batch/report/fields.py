@@ -19,7 +19,8 @@ MAX_VALUES = 200
 
 MAX_BARS = 12
 _SAMPLE = 20_000
-_LONGEST = 80
+_LONGEST = 60
+"""Characters of a value that is counted; a field with longer ones is free text."""
 
 
 class _Field:
@@ -41,8 +42,10 @@ class _Field:
         elif isinstance(value, int | float):
             self.lowest, self.highest = min(self.lowest, value), max(self.highest, value)
             _sample(self.numbers, value, self.count)
+            self._tally(decimal(value))
         elif isinstance(value, str):
             _sample(self.lengths, len(value), self.count)
+            self.is_free = self.is_free or len(value) > _LONGEST
             self._tally(value)
         else:
             self._tally(f"a list of {len(value)}")
@@ -50,13 +53,13 @@ class _Field:
     def _tally(self, text: str) -> None:
         if self.is_free:
             return
-        self.values[text if len(text) <= _LONGEST else text[:_LONGEST] + "…"] += 1
+        self.values[text] += 1
         if len(self.values) > MAX_VALUES:
             self.is_free = True
             self.values.clear()
 
     def view(self, name: str) -> FieldView:
-        if self.numbers:
+        if self.numbers and (self.is_free or len(self.values) > MAX_BARS):
             facts = [
                 Fact("lowest", decimal(self.lowest)),
                 Fact("median", decimal(median(self.numbers))),
@@ -70,10 +73,18 @@ class _Field:
                 Fact("longest", count(int(max(self.lengths)))),
             ]
             return FieldView(name, "text, in characters", self.count, facts=lengths)
-        bars = [
-            Bar(text, number, 100 * number / self.count) for text, number in self.values.most_common(MAX_BARS)
-        ]
+        found = self.values.most_common(MAX_BARS)
+        if self.numbers:
+            found.sort(key=lambda each: _size(each[0]))
+        bars = [Bar(text, number, 100 * number / self.count) for text, number in found]
         return FieldView(name, "values", self.count, bars, others=max(0, len(self.values) - MAX_BARS))
+
+
+def _size(text: str) -> float:
+    try:
+        return float(text.replace(",", ""))
+    except ValueError:  # a value of another kind in the same field
+        return float("inf")
 
 
 def _mostly_once(values: Counter[str]) -> bool:

@@ -12,6 +12,7 @@ const NUMBERS = {
 };
 const state = { loaded: 0, view: new Uint32Array(0), cursor: 0, opened: -1, sort: "", down: false, filter: {}, query: "", found: null };
 const LONG = 100_000;      // characters of a text that are shown at once
+const MOST = 12;          // answers side by side
 const TALLEST = 8_000_000; // pixels; browsers limit the height of an element
 
 /* Building the page */
@@ -64,7 +65,7 @@ function make(name, properties = {}, ...children) {
 
 const number = (value) => (Number.isNaN(value) || value === null || value === undefined ? "" : value.toLocaleString("en-US"));
 const seconds = (value) => (value >= 0 ? (value < 10 ? value.toFixed(2) : value.toFixed(1)) : "");
-const money = (value) => (value >= 0 ? String(Number(value.toPrecision(4))) : "");
+const money = (value) => (value >= 0 ? value.toLocaleString("en-US", { maximumSignificantDigits: 3 }) : "");
 const json = (value) => JSON.stringify(value, null, 2);
 
 /* Packed data */
@@ -129,7 +130,7 @@ async function search(query) {
   if (!query) return refresh();
   for (let row = 0; row < state.loaded; row++) found[row] = isTyped(row, query) ? 1 : 0;
   refresh();
-  const inBlock = rowsByBlock();
+  inBlock ??= rowsByBlock();
   const isPlain = !/["\\\u0000-\u001f]/.test(query); // JSON writes other characters as they are
   let shown = performance.now();
   for (const [block, element] of blocks) {
@@ -147,6 +148,8 @@ async function search(query) {
   }
   return refresh();
 }
+
+let inBlock = null;
 
 function rowsByBlock() {
   const byBlock = new Map();
@@ -225,11 +228,11 @@ function dropEmptyColumns() {
 
 const count = make("output", { "aria-live": "polite" });
 const box = make("input", { type: "search", placeholder: head.has_text ? "Search IDs, prompts and answers" : "Search IDs", "aria-label": "Search" });
-const rowBox = make("div", { className: "rows", role: "rowgroup" });
-const sheet = make("div", { className: "sheet", role: "presentation" }, rowBox);
+const rowBox = make("div", { className: "rows", role: "none" });
+const sheet = make("div", { className: "sheet", role: "none" }, rowBox);
 const empty = make("p", { className: "empty", hidden: true }, "No result matches.");
 const list = make("div", { className: "list", role: "table", "aria-label": "Results" });
-const pane = make("div", { className: "window", tabIndex: 0, role: "presentation" }, sheet, empty);
+const pane = make("div", { className: "window", tabIndex: 0, role: "rowgroup" }, sheet);
 
 function build() {
   const tools = make("div", { className: "tools", role: "search" }, box);
@@ -254,7 +257,7 @@ function build() {
   for (const [key, what] of [["j", ""], ["k", " move  "], ["Enter", " open  "], ["/", " search  "], ["Esc", " back"]]) {
     keys.append(make("kbd", {}, key), what || " ");
   }
-  document.getElementById("table").replaceChildren(tools, list, keys);
+  document.getElementById("table").replaceChildren(tools, list, empty, keys);
 }
 
 function chooser(name, title, names) {
@@ -362,15 +365,15 @@ function decoded(text) {
   try { return decodeURIComponent(text); } catch { return text; }
 }
 
-/** Return the rows of the same prompt for other models or in other outputs, the row itself first. */
+/** Return the rows of the same prompt, for all models and in all outputs, in the order of the table. */
 function siblings(row) {
   if (head.models.filter(Boolean).length < 2 && head.outputs.length < 2) return [row];
   const key = promptOf(row);
-  const others = [];
-  for (let other = 0; other < state.loaded && others.length < 11; other++) {
-    if (other !== row && promptOf(other) === key) others.push(other);
+  const same = [];
+  for (let other = 0; other < state.loaded; other++) {
+    if (other === row || (same.length < MOST && promptOf(other) === key)) same.push(other);
   }
-  return [row, ...others];
+  return same;
 }
 
 /** Return a row's ID without the name of its model, which is a part between slashes. */
@@ -397,15 +400,18 @@ async function open(row) {
     bar.append(button);
   }
   bar.append(make("span", { className: "where" }, place < 0 ? "" : `${number(place + 1)} of ${number(state.view.length)}`));
+  const answers = make("div", { className: "answers" });
+  all.forEach((each, index) => answers.append(answerCard(each, values[index], all.length > 1, each === row)));
+  const value = values[all.indexOf(row)];
   const side = make("div", { className: "side" });
-  if (values[0]?.messages) side.append(promptCard(values[0]));
-  all.forEach((each, index) => side.append(answerCard(each, values[index], all.length > 1, index === 0)));
-  side.classList.toggle("pair", side.children.length === 2 && all.length === 1);
-  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, values[0]), side, ...more(values[0]));
-  document.getElementById("results").hidden = true;
+  if (value?.messages) side.append(promptCard(value));
+  if (side.children.length) side.classList.add(all.length > 1 ? "several" : "pair");
+  side.append(answers);
+  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, value), side, ...more(value));
+  document.body.classList.add("reading");
   view.hidden = false;
   view.querySelector("h2").focus({ preventScroll: true });
-  view.scrollIntoView();
+  scrollTo(0, 0);
 }
 
 function close() {
@@ -424,7 +430,7 @@ function show() {
   const wasOpen = state.opened >= 0;
   state.opened = -1;
   document.getElementById("row").hidden = true;
-  document.getElementById("results").hidden = false;
+  document.body.classList.remove("reading");
   if (wasOpen) {
     document.getElementById("results").scrollIntoView();
     move(0);
@@ -485,8 +491,8 @@ function answerCard(row, value, isOneOfSeveral, isThis) {
   if (!value && status !== "pending") card.append(make("p", { className: "none" }, "The texts of this row are not in this page."), text(rows.words[row]));
   if (!value) return card;
   if (value.error) card.append(text([value.error.code, value.error.message].filter(Boolean).join(": "), "text mono failed"));
-  if (value.text) card.append(text(value.text));
-  for (const [name, heading] of [["refusal", "Refusal"], ["partial_text", "Partial text"], ["parsed", "Parsed value"], ["tool_calls", "Tool calls"], ["reasoning", "Reasoning"], ["logprobs", "Log probabilities"]]) {
+  if (value.text && !isSameAs(value.parsed, value.text)) card.append(text(value.text));
+  for (const [name, heading] of [["refusal", "Refusal"], ["partial_text", "Partial text"], ["parsed", "JSON value"], ["tool_calls", "Tool calls"], ["reasoning", "Reasoning"], ["logprobs", "Log probabilities"]]) {
     if (value[name] === undefined || value[name] === null) continue;
     const isText = typeof value[name] === "string" && name !== "parsed";
     const body = text(isText ? value[name] : json(value[name]), isText ? "text" : "text mono");
@@ -494,6 +500,11 @@ function answerCard(row, value, isOneOfSeveral, isThis) {
     else card.append(make("h4", {}, heading), body);
   }
   return card;
+}
+
+function isSameAs(parsed, text) {
+  if (parsed === undefined) return false;
+  try { return json(JSON.parse(text)) === json(parsed); } catch { return false; }
 }
 
 /** Return a text; the end of a very long one is shown on request. */
@@ -516,7 +527,7 @@ function more(value) {
   }
   for (const [name, title] of [["metadata", "Input columns"], ["usage", "Usage"]]) {
     if (!value?.[name]) continue;
-    const table = make("table", { className: "attempts" });
+    const table = make("table", { className: "attempts columns" });
     for (const [key, each] of Object.entries(value[name])) {
       if (each !== null) table.append(make("tr", {}, make("th", { scope: "row", dir: "auto" }, key), make("td", { dir: "auto" }, typeof each === "string" ? each : json(each))));
     }
@@ -542,7 +553,7 @@ function readable(figure) {
       .map((series) => `${series.name} ${number(Number(series.values[bin].toPrecision(3)))}${series.unit ? ` ${series.unit}` : ""}`);
     const from = bin * chart.width;
     readout.replaceChildren();
-    write(readout, `${number(from)}–${number(from + chart.width)} s:  ${values.join("  ·  ")}`);
+    write(readout, `${number(from)}–${number(from + chart.width)} s: ${values.join(" · ")}`);
     for (const each of lines) for (const side of ["x1", "x2"]) each.setAttribute(side, String((1000 * (bin + 0.5)) / bins));
   });
   figure.addEventListener("pointerleave", () => {
