@@ -8,7 +8,7 @@ from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from batch._version import __version__
@@ -36,9 +36,8 @@ def render(outputs: Iterable[Output], settings: Settings, *, now: str) -> Iterat
     for output in outputs:
         collector.add(output)
     collector.finish()
-    template = _environment().from_string(_part("page.html.j2"))
     script, style = _part("page.js"), _part("page.css")
-    pieces = template.generate(
+    pieces = _template().generate(
         mark=_trusted(MARK),
         page=_view(collector, now),
         script=_trusted(script),
@@ -112,14 +111,15 @@ def _visible(value: Any) -> Any:
 
 
 @cache
-def _environment() -> Environment:
-    return Environment(
+def _template() -> Template:
+    environment = Environment(
         autoescape=True,
         finalize=_visible,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    return environment.from_string(_part("page.html.j2"))
 
 
 @cache
