@@ -1,8 +1,8 @@
 """``<output>.runs.jsonl``: one line for each run that sent or recorded something, the oldest first.
 
 A line is appended as a whole or not at all, and durably. A partial line, which a killed run or a full disk
-may leave, is removed by the next append. A reader skips lines that it cannot read. The results do not depend on
-this file.
+may leave, is removed by the next append. A reader skips lines that it cannot read. The results do not depend
+on this file.
 """
 
 from __future__ import annotations

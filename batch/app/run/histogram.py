@@ -5,7 +5,7 @@ from __future__ import annotations
 from array import array
 from itertools import accumulate
 from math import ceil, log
-from operator import add, sub
+from operator import sub
 
 from batch.records import Percentiles
 
@@ -36,10 +36,6 @@ class Histogram:
     def copy(self) -> Histogram:
         """Return a histogram of the same durations."""
         return Histogram(self._buckets[:])
-
-    def __add__(self, other: Histogram) -> Histogram:
-        """Return a histogram of the durations of both."""
-        return Histogram(array("I", map(add, self._buckets, other._buckets)))
 
     def __sub__(self, earlier: Histogram) -> Histogram:
         """Return a histogram of the durations that were added since the ``earlier`` copy."""

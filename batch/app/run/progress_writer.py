@@ -1,4 +1,4 @@
-"""Keeps ``<output>.progress.json`` up to date while requests are sent, and removes it at the end."""
+"""Keeps ``<output>.progress.json`` up to date while requests are sent, and removes it afterwards."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ _SHARE = 100
 class ProgressWriter:
     """An observer that samples ``statistics``, which must receive each event before it.
 
-    It writes at the ticks of the engine, in its thread; an error is only reported. ``clock`` returns seconds of
-    a monotonic clock.
+    It writes at the ticks of the engine, in its thread; an error is only reported. ``clock`` returns seconds
+    of a monotonic clock.
     """
 
     def __init__(
@@ -73,7 +73,9 @@ class ProgressWriter:
     def observe(self, event: Event) -> None:
         """Write the progress at each tick, while the engine runs."""
         if isinstance(event, Tick):
-            if event.snapshot is not None and self._clock() >= self._due:
+            if event.snapshot is None:
+                self.close()
+            elif self._clock() >= self._due:
                 self._write(event.snapshot)
         elif isinstance(event, RunStarted | PlanGrew):
             self._counters.found(event.total, event.settled, is_whole=event.is_whole)

@@ -2,12 +2,14 @@
 
 It is fed about once a second with the counts of the run so far and with a snapshot of the engine. So it costs
 nothing per request. What was counted since the last call goes into one bin, which is right within a second.
-When the run grows beyond the last bin, the bins become twice as wide, and each two of them are merged.
+When the run grows beyond the last bin, the bins become twice as wide, and each two of them are merged. Bins
+hold the counts of the run until their end, so that adding and merging need no arithmetic.
 """
 
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from batch.app.run.parked_intervals import ParkedIntervals
@@ -39,7 +41,6 @@ class TimelineBuilder:
         self._width = PERIOD
         self._bins: list[Bin] = []
         self._before = 0.0
-        self._counts = Counts()
         self._parked = ParkedIntervals()
 
     def add(self, now: float, counts: Counts, snapshot: Snapshot | None) -> None:
@@ -51,8 +52,8 @@ class TimelineBuilder:
         now = max(now, self._before)
         at = now - min(now - self._before, PERIOD) / 2
         found = self._bin(at)
-        found.counts += counts - self._counts
-        self._before, self._counts = now, counts
+        found.counts = counts
+        self._before = now
         if snapshot is not None:
             found.sample(snapshot, MAX_ENDPOINTS)
         self._parked.sample(self._recorded(snapshot), at)
@@ -60,7 +61,8 @@ class TimelineBuilder:
     def build(self) -> Timeline:
         """Return the timeline so far."""
         bins = self._bins
-        counts = [each.counts for each in bins]
+        ends = [Counts(), *(each.counts for each in bins)]
+        counts = [end - start for start, end in pairwise(ends)]
         names = dict.fromkeys(name for each in bins for name in each.endpoints)
         return Timeline(
             width=self._width,
@@ -86,7 +88,7 @@ class TimelineBuilder:
             self._widen()
         index = int(at / self._width)
         while len(self._bins) <= index:
-            self._bins.append(Bin())
+            self._bins.append(Bin(self._bins[-1].counts if self._bins else Counts()))
         return self._bins[index]
 
     def _widen(self) -> None:

@@ -1,4 +1,4 @@
-"""The content of one bin of a timeline: counts of what happened in it, and sums of samples."""
+"""The content of one bin of a timeline: the counts at its end, and sums of samples."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """What was counted in some time; the counts of two times can be added, and subtracted."""
+    """What was counted until some time; the difference of two is what was counted between them."""
 
     succeeded: int = 0
     attempts: int = 0
@@ -40,19 +40,6 @@ class Counts:
             statistics.failed_attempts.copy(),
             statistics.latency.copy(),
             statistics.first_byte.copy(),
-        )
-
-    def __add__(self, other: Counts) -> Counts:
-        return Counts(
-            self.succeeded + other.succeeded,
-            self.attempts + other.attempts,
-            self.prompt_tokens + other.prompt_tokens,
-            self.completion_tokens + other.completion_tokens,
-            self.cost + other.cost,
-            self.failed + other.failed,
-            self.failed_attempts + other.failed_attempts,
-            self.latency + other.latency,
-            self.first_byte + other.first_byte,
         )
 
     def __sub__(self, earlier: Counts) -> Counts:
@@ -95,9 +82,12 @@ NO_SAMPLES = Samples()
 
 @dataclass(slots=True)
 class Bin:
-    """One bin. ``waiting`` is the sum of the waiting retries over the samples of the ``run``."""
+    """One bin. ``counts`` are those of the run until its end.
 
-    counts: Counts = field(default_factory=Counts)
+    ``waiting`` is the sum of the waiting retries over the samples of the ``run``.
+    """
+
+    counts: Counts
     run: Samples = NO_SAMPLES
     waiting: int = 0
     endpoints: dict[str, Samples] = field(default_factory=dict)
@@ -110,8 +100,8 @@ class Bin:
             self._add(load.name, Samples.of(load))
 
     def merge(self, other: Bin) -> None:
-        """Add the content of another bin."""
-        self.counts += other.counts
+        """Add the content of the next bin."""
+        self.counts = other.counts
         self.run += other.run
         self.waiting += other.waiting
         for name, samples in other.endpoints.items():
