@@ -10,6 +10,7 @@ import click
 
 from batch.cli.console import option, print_line
 from batch.cli.job_options import NewFile, is_results, jobs_changes, load_each
+from batch.cli.run_ending import relative
 
 if TYPE_CHECKING:
     from batch.report.model import Output
@@ -74,7 +75,7 @@ def command(
     outputs = _outputs(jobfiles, job)
     path = report.default_path(Path(outputs[0].path)) if to is None else to
     size = report.write(outputs, path, Settings(has_text=not no_text, max_size=max_size))
-    print_line(f"{path}  {_shown(size)}")
+    print_line(f"report written to {relative(str(path))} ({_shown(size)})")
     if opens:
         import webbrowser
 

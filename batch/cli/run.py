@@ -42,8 +42,10 @@ EXIT_CODES = "\n".join(
         "\b",
         "Exit codes:",
         *(f"  {code:<13}  {meaning}" for code, meaning in MEANINGS.items()),
-        (f"  {', '.join(map(str, SIGNALS))}  stopped by {', '.join(SIGNALS.values())}; "
-        "run the same command to resume"),
+        (
+            f"  {', '.join(map(str, SIGNALS))}  stopped by {', '.join(SIGNALS.values())}; "
+            "run the same command to resume"
+        ),
     ]
 )
 

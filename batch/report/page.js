@@ -487,7 +487,9 @@ function answerCard(row, value, isOneOfSeveral, isThis) {
   const title = isOneOfSeveral ? titles.filter(Boolean).join(" · ") : status === "failed" ? "Error" : "Answer";
   const card = make("article", { className: isOneOfSeveral && isThis ? "card this" : "card" }, make("h3", { dir: "auto" }, title));
   if (isOneOfSeveral) card.querySelector("h3").append(make("small", {}, [seconds(rows.seconds[row]) && `${seconds(rows.seconds[row])} s`, money(rows.cost[row])].filter(Boolean).join(" · ")));
-  if (status === "pending") card.append(make("p", { className: "none" }, "No result yet."));
+  if (status === "pending") {
+    card.append(make("p", { className: "none" }, value?.stale ? "The request has changed; this answers an earlier version." : "No result yet."));
+  }
   if (!value && status !== "pending") card.append(make("p", { className: "none" }, "The texts of this row are not in this page."), text(rows.words[row]));
   if (!value) return card;
   if (value.error) card.append(text([value.error.code, value.error.message].filter(Boolean).join(": "), "text mono failed"));

@@ -9,7 +9,7 @@ import zlib
 from base64 import b64decode
 from typing import TYPE_CHECKING, Any
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -83,6 +83,7 @@ def tags(text: str) -> list[str]:
     return re.findall(r"<[a-zA-Z!/][^>]*>", without)
 
 
+@settings(max_examples=30)  # each renders a page
 @given(st.lists(hostile_results, max_size=3), hostile_text)
 def test_no_text_adds_an_element(results: list[Result], name: str) -> None:
     found = re.findall(r"</?([a-zA-Z0-9]+)", " ".join(tags(page(map(entry, results), name=name))))
