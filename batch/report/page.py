@@ -26,6 +26,9 @@ if TYPE_CHECKING:
 MARK = "<!doctype html>\n<!-- promptjobs report -->\n"
 """The beginning of each page, by which a later report may replace it."""
 
+SCRIPT = ("state", "elements", "data", "search", "table", "row", "timeline", "start")
+"""The parts of the page's one script, in order."""
+
 _LONGEST = 4000
 """Characters of a text outside the table."""
 
@@ -36,7 +39,7 @@ def render(outputs: Iterable[Output], settings: Settings, *, now: str) -> Iterat
     for output in outputs:
         collector.add(output)
     collector.finish()
-    script, style = _part("page.js"), _part("page.css")
+    script, style = "".join(_part(f"script/{name}.js") for name in SCRIPT), _part("page.css")
     pieces = _template().generate(
         mark=_trusted(MARK),
         page=_view(collector, now),
