@@ -11,7 +11,7 @@ from batch.report.index import IndexPacker, Names
 from batch.report.model import STATUSES, Entry, Fact, OutputView, Settings, TableHead
 from batch.report.numbers import count, duration, money, percent
 from batch.report.packing import TextPacker, rank
-from batch.report.rows import Images, details, first_words, kept, texts
+from batch.report.rows import FEW_WORDS, WORDS, Images, details, first_words, kept, texts
 from batch.report.runs import views
 from batch.results.statistics import Statistics
 
@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 _WORDS_SHARE = 4
 """First words may take this part of the page; further rows have none."""
+
+_MANY = 20_000
+"""Rows from which on first words are few."""
 
 _IMAGES_SHARE = 4
 _LARGEST_IMAGE = 600_000
@@ -56,7 +59,7 @@ class Collector:
         self.views.append(
             OutputView(
                 name=output.name,
-                path=output.path,
+                path="/".join(output.path.split("/")[-2:]),  # the folders above may name a user
                 models=sorted(counts.models),
                 facts=counts.facts(output.currency),
                 runs=runs,
@@ -128,7 +131,9 @@ class Collector:
         if not self.settings.has_text:
             return ""
         is_full = self.index.words_size > self.settings.max_size // _WORDS_SHARE
-        return "" if is_full and entry.status != "failed" else first_words(entry)
+        if is_full and entry.status != "failed":
+            return ""
+        return first_words(entry, WORDS if self.total < _MANY else FEW_WORDS)
 
 
 class _Counts:

@@ -14,8 +14,11 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result
     from batch.report.model import Entry
 
-WORDS = 64
+WORDS = 120
 """Characters of the first words of an answer."""
+
+FEW_WORDS = 64
+"""The same where there are many rows."""
 
 SHORT = 48
 """Characters of a kept column in the table."""
@@ -27,7 +30,7 @@ _TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "parsed"
 _OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "redacted")
 
 
-def first_words(entry: Entry) -> str:
+def first_words(entry: Entry, limit: int = WORDS) -> str:
     """Return the beginning of the answer, or of the error message, on one line."""
     result = entry.result
     if result is None:
@@ -36,7 +39,7 @@ def first_words(entry: Entry) -> str:
         text = result.error.message
     else:
         text = result.text or result.refusal or result.partial_text or _calls(result)
-    return one_line(text, WORDS)
+    return one_line(text, limit)
 
 
 def _calls(result: Result) -> str:

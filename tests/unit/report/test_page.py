@@ -163,5 +163,5 @@ def test_first_words_are_those_of_what_there_is() -> None:
     calls = replace(succeeded("a", ""), tool_calls=[{"id": "1"}])
     assert first_words(entry(calls)) == '[{"id":"1"}]'
     assert first_words(entry(replace(succeeded("a", ""), refusal="No."))) == "No."
-    assert first_words(entry(succeeded("a", "x" * 100))) == "x" * 63 + "…"
+    assert first_words(entry(succeeded("a", "x" * 100)), 64) == "x" * 63 + "…"
     assert first_words(Entry("a", "pending")) == ""
