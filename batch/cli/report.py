@@ -10,7 +10,6 @@ import click
 
 from batch.cli.console import option, print_line
 from batch.cli.job_options import NewFile, is_results, jobs_changes, load_each
-from batch.cli.run_ending import relative
 
 if TYPE_CHECKING:
     from batch.report.model import Output
@@ -70,6 +69,7 @@ def command(
     a prompt is known only if its line holds it (`output: {include: [messages]}`).
     """
     from batch.app.inspect import report
+    from batch.cli.run_ending import relative
     from batch.report.model import Settings
 
     outputs = _outputs(jobfiles, job)

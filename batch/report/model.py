@@ -74,7 +74,7 @@ class RunView(Struct, frozen=True):
 
 
 class OutputView(Struct, frozen=True):
-    """One output. ``path`` is the end of its path. ``without_runs`` says why there are no runs, else empty."""
+    """One output, with the end of its path. ``without_runs`` says why there are no runs, else empty."""
 
     name: str
     path: str
