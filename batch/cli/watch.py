@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 PERIOD = 1.0
 """Seconds between two looks."""
 
-
 SILENT = 5.0
 """Seconds without a report after which the display says so."""
 
@@ -41,10 +40,12 @@ class Redrawn:
         self._screen = Screen(sys.stdout)
 
     def show(self, active: ActiveRun, note: str) -> None:
+        """Draw the frame that fits now."""
         columns, rows = self._screen.size
         self._screen.draw(frame(active, note, columns, rows, plain=self._screen.is_plain))
 
     def close(self) -> None:
+        """Remove the frame."""
         self._screen.clear()
 
     def forget(self) -> None:
@@ -59,6 +60,7 @@ class Printed:
         self._last: object = None
 
     def show(self, active: ActiveRun, note: str) -> None:  # noqa: ARG002 - a silent run changes nothing
+        """Print a line if something has ended or begun."""
         progress = active.progress
         state = None if progress is None else (progress.done, progress.failed, progress.attempts)
         if progress is not None and state != self._last:
@@ -66,7 +68,7 @@ class Printed:
             print_line(log_line(progress))
 
     def close(self) -> None:
-        pass
+        """Do nothing."""
 
 
 def watch(output: Path) -> int:

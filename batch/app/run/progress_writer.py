@@ -9,7 +9,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batch.app.run.timestamps import exact_utc_now
-from batch.events import PlanGrew, ProcessEnding, RunStarted, Tick
+from batch.events import RunStarted
 from batch.progress.counters import Counters, Speed
 from batch.results.filesystem import reason
 from batch.results.progress_file import (
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from batch.app.run.run_statistics import FailedRequest, Statistics
     from batch.app.run.summary import RunStart
-    from batch.events import Event, Snapshot
+    from batch.events import PlanGrew, Snapshot
     from batch.jobfile.job import JobFile
 
 MAX_ENDPOINTS = 20
@@ -39,10 +39,9 @@ _SHARE = 100
 
 
 class ProgressWriter:
-    """An observer that samples ``statistics``, which must receive each event before it.
+    """Writes the progress of a run from its ``statistics``; an error is only reported.
 
-    It writes at the ticks of the engine, in its thread; an error is only reported. ``clock`` returns seconds
-    of a monotonic clock.
+    ``clock`` returns seconds of a monotonic clock.
     """
 
     def __init__(
@@ -70,21 +69,20 @@ class ProgressWriter:
         self._run_start, self._started_at = run_start.clock, run_start.at
         self._on_trouble = on_trouble
 
-    def observe(self, event: Event) -> None:
-        """Write the progress at each tick, while the engine runs."""
-        if isinstance(event, Tick):
-            if event.snapshot is None:
-                self.close()
-            elif self._clock() >= self._due:
-                self._write(event.snapshot)
-        elif isinstance(event, RunStarted | PlanGrew):
-            self._counters.found(event.total, event.settled, is_whole=event.is_whole)
-            self._settled = event.settled
-            if isinstance(event, RunStarted):
-                self._counters.done = event.settled
-                self._speed = Speed(self._clock(), self._counters)
-        elif isinstance(event, ProcessEnding):
+    def plan(self, event: RunStarted | PlanGrew) -> None:
+        """Set the number of requests."""
+        self._counters.found(event.total, event.settled, is_whole=event.is_whole)
+        self._settled = event.settled
+        if isinstance(event, RunStarted):
+            self._counters.done = event.settled
+            self._speed = Speed(self._clock(), self._counters)
+
+    def report(self, snapshot: Snapshot | None) -> None:
+        """Write the progress if that is due, or remove it once the engine has stopped (``None``)."""
+        if snapshot is None:
             self.close()
+        elif self._clock() >= self._due:
+            self._write(snapshot)
 
     def close(self) -> None:
         """Remove the file."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from batch.app.run.progress_writer import ProgressWriter
 from batch.app.run.timeline import TimelineBuilder
 from batch.app.run.timeline_bin import Counts
-from batch.events import Tick
+from batch.events import AttemptStarted, PlanGrew, ProcessEnding, RunStarted, Tick
 from batch.records import SCHEMA_VERSION
 from batch.results.run_record import RecordedOptions, RunRecord
 
@@ -27,8 +27,8 @@ MAX_PATTERNS = 20
 """Patterns of ``--only`` and ``--code`` that are recorded."""
 
 
-class TimelineObserver:
-    """An observer that samples ``statistics``, which must receive each event before it.
+class TimelineRecorder:
+    """Samples the ``statistics`` of a run for its timeline.
 
     ``clock`` returns seconds of a monotonic clock. Until ``run_start`` is set, the run starts with this
     object.
@@ -40,28 +40,24 @@ class TimelineObserver:
         self._clock = clock
         self._builder = TimelineBuilder()
 
-    def observe(self, event: Event) -> None:
-        """Sample at each tick."""
-        if isinstance(event, Tick):
-            self._sample(event.snapshot)
-
     def finish(self) -> Timeline:
         """Return the timeline of the run, which ends now."""
-        self._sample(None)
+        self.sample(None)
         return self._builder.build()
 
-    def _sample(self, snapshot: Snapshot | None) -> None:
+    def sample(self, snapshot: Snapshot | None) -> None:
+        """Add the state of the run now; ``None``: the engine does not run."""
         now = self._clock() - self.run_start
         self._builder.add(now, Counts.until_now(self._statistics), snapshot)
 
 
 class Recorder:
-    """An observer that records a run; it costs nothing per request, because it reads ``statistics``."""
+    """An observer that records a run. It reads ``statistics``, which must receive each event before it."""
 
     def __init__(self, job: JobFile, options: RunOptions, statistics: Statistics) -> None:
         self._job = job
         self._options = options
-        self._timeline = TimelineObserver(statistics)
+        self._timeline = TimelineRecorder(statistics)
         self._progress = ProgressWriter(job, statistics)
 
     def begin(self, run_start: RunStart, on_trouble: Callable[[str], None]) -> None:
@@ -70,9 +66,16 @@ class Recorder:
         self._progress.begin(run_start, on_trouble)
 
     def observe(self, event: Event) -> None:
-        """Pass the event on."""
-        self._timeline.observe(event)
-        self._progress.observe(event)
+        """Record the state of the run at each tick; the statistics count all else."""
+        if isinstance(event, AttemptStarted):
+            return
+        if isinstance(event, Tick):
+            self._timeline.sample(event.snapshot)
+            self._progress.report(event.snapshot)
+        elif isinstance(event, RunStarted | PlanGrew):
+            self._progress.plan(event)
+        elif isinstance(event, ProcessEnding):
+            self.close()
 
     def record(self, summary: Summary) -> RunRecord:
         """Return the record of the run, which ends now."""

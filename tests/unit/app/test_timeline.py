@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.app.run.recorder import TimelineObserver
+from batch.app.run.recorder import TimelineRecorder
 from batch.app.run.run_statistics import Statistics
 from batch.app.run.timeline import MAX_CODES, MAX_ENDPOINTS, TimelineBuilder
 from batch.app.run.timeline_bin import Counts
-from batch.events import EndpointLoad, Parked, Snapshot
+from batch.events import EndpointLoad, Parked, Snapshot, Tick
 from batch.records import Failure, Reply, Usage, Verdict
 from batch.results.run_record import MAX_BINS, ParkedInterval
 from tests.support.engine_support import Bench, requests
@@ -227,6 +227,17 @@ class VirtualTime:
         return self.now
 
 
+class Sampling:
+    """An observer that samples at each tick, as a run does."""
+
+    def __init__(self, recorder: TimelineRecorder) -> None:
+        self._recorder = recorder
+
+    def observe(self, event: Event) -> None:
+        if isinstance(event, Tick):
+            self._recorder.sample(event.snapshot)
+
+
 def course(seconds: float) -> tuple[Timeline, Statistics]:
     """A run in which ``a`` is down for a while, ``b`` sends 429s, and ``c`` rejects its key in the end."""
     time, statistics = VirtualTime(), Statistics()
@@ -242,14 +253,14 @@ def course(seconds: float) -> tuple[Timeline, Statistics]:
             return 0.01, Failure("auth", "wrong key", http_status=401)
         return duration, ANSWER
 
-    recorder = TimelineObserver(statistics, clock=time)
+    recorder = TimelineRecorder(statistics, clock=time)
     names = ("a", "b", "c")
     bench = Bench(
         dict.fromkeys(names, script),
         {name: requests(5000, name) for name in names},
         limit=6,
         outage=24 * 3600,
-        observers=(time, statistics, recorder),
+        observers=(time, statistics, Sampling(recorder)),
     )
     bench.play(then=lambda bench: bench.run.drain(), after=seconds)
     return recorder.finish(), statistics
