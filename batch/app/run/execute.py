@@ -25,7 +25,7 @@ from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
-from batch.events import ProcessEnding, ResultsDurable, RunStarted
+from batch.events import EarlierFailures, ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -142,8 +142,15 @@ class _Prepared:
             fail_fast=self.options.fail_fast,
             error=error,
         )
+        self.observers.emit(self._earlier_failures())
         await publish(built, self.job.output, self.observers)
         return built
+
+    def _earlier_failures(self) -> EarlierFailures:
+        plan = self.feed.plan
+        found = ((name, self.log.known(name)) for name in plan.failed_ids)
+        known = {name: latest for name, latest in found if latest is not None and not latest.succeeded}
+        return EarlierFailures(known, plan.bad_documents, self.feed.is_whole)
 
 
 async def _prepare(
