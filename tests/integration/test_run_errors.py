@@ -65,16 +65,17 @@ def write_job(promptjobs: Command, base_url: str, **more: Any) -> None:
     (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
 
 
-def check_parked(ended: Ended, situation: str, code: str) -> None:
-    """The endpoint is parked with the code: said when it happens, and at the end with the log."""
+def check_parked(ended: Ended, situation: str, code: str, promptjobs: Command) -> None:
+    """The endpoint is parked with the code, which ends the run: the words are said once, with the log."""
     assert ended.code == 7
     reasons = ended.summary["reasons"]
     assert [reason.partition(": ")[2].partition(": ")[0] for reason in reasons] == [code]
     lines = ended.stderr.splitlines()
-    notices = [line.partition("Z ")[2] for line in lines if "Nothing more is sent" in line]
     end = [line for line in lines if line.startswith("  ")]
-    check_words("run", situation, notices + end)
-    assert len(notices) == 1
+    check_words("run", situation, end)
+    assert not any("Nothing more is sent" in line for line in lines)
+    log = (promptjobs.folder / "output" / "job.jsonl.log").read_text(encoding="utf-8")
+    assert log.count(reasons[0].partition(": ")[2].partition(": ")[2]) == 1
     assert "  log: output/job.jsonl.log" in end
 
 
@@ -84,7 +85,7 @@ async def test_a_server_that_refuses(situation: str, promptjobs: Command) -> Non
     async with FaultServer(script) as server:
         write_job(promptjobs, server.url + path, **more)
         ended = await promptjobs("run", "job.yaml", "--json", env={"MY_KEY": KEY})
-    check_parked(ended, situation, code)
+    check_parked(ended, situation, code, promptjobs)
     assert KEY not in ended.stderr
 
 
@@ -98,17 +99,17 @@ def closed_port() -> Iterator[int]:
 
 async def test_a_server_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, f"http://127.0.0.1:{closed_port}/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect", promptjobs)
 
 
 async def test_an_unknown_host(promptjobs: Command) -> None:
     write_job(promptjobs, "http://no-such-host.invalid/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect", promptjobs)
 
 
 async def test_a_proxy_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect", promptjobs)
 
 
 async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
@@ -117,7 +118,7 @@ async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
     async with FaultServer(answer("Hello"), tls=context) as server:
         write_job(promptjobs, f"{server.url}/v1")
         ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "a certificate that is not trusted", "tls")
+    check_parked(ended, "a certificate that is not trusted", "tls", promptjobs)
 
 
 async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
@@ -130,7 +131,7 @@ async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
     async with server:
         write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "https to a server of plain http", "tls")
+    check_parked(ended, "https to a server of plain http", "tls", promptjobs)
 
 
 @pytest.mark.parametrize(

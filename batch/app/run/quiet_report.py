@@ -84,7 +84,9 @@ def remember(output: Path, news: News) -> str | None:
 
 def _is_finished(summary: Summary) -> bool:
     """Return whether the run has done all that it could: failed requests are the only reason of its code."""
-    return summary.exit_code in (SUCCESS, SOME_FAILED) and not summary.pending and not summary.reasons
+    if summary.exit_code == SUCCESS:
+        return True
+    return summary.exit_code == SOME_FAILED and not summary.pending and not summary.reasons
 
 
 def _with_content(failure: OpenFailure, job: JobFile, documents: Mapping[str, str]) -> OpenFailure:
