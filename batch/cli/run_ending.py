@@ -61,13 +61,19 @@ def news_lines(news: News, reasons: Mapping[str, str], output: str) -> Named:
     for failure in news.named:
         state = "failed" if failure.id in new else "still failed"
         why = escape(reasons.get(failure.id, ""), limit=MAX_REASON)
-        again = "" if failure.is_final else "; the next run sends it again"
-        lines.append(f"  {state}: {failure.id}: {failure.code}{why and f': {why}'}{again}")
+        text = f"{failure.code}: {why}" if why else failure.code
+        lines.append(f"  {state}: {failure.id}: {text if failure.is_final else _with_retry(text)}")
     if more := len(news.new) + len(news.again) - len(news.named):
         lines.append(f"  and {more} more; `promptjobs show {_shell(output)} --failed` lists all")
     if news.known:
         lines.append(f"  {'and ' * bool(lines)}{counted(news.known, 'known failure')}")
     return Named(lines, news.named[0].id if news.named else None)
+
+
+def _with_retry(text: str) -> str:
+    if text.endswith((".", "!", "?")):
+        return f"{text} The next run sends it again."
+    return f"{text}; the next run sends it again"
 
 
 def _failures(summary: Summary) -> Named:

@@ -25,6 +25,9 @@ NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"})
 """OpenSSL's names of the error if the first bytes of a server are not TLS."""
 
+NO_HTTP = frozenset({"truncated", "protocol"})
+"""Codes of a server that accepts a connection and sends no HTTP response."""
+
 
 def translate(error: Exception) -> tuple[str, str]:
     """Return the code and message for an exception of the client during a request."""
@@ -63,6 +66,8 @@ def _reason(error: BaseException) -> str:
     number = _errno(error)
     if isinstance(_cause(error), ssl.SSLEOFError):
         return "the server closed the connection during the TLS handshake"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it without a response"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body ended early, or its framing is invalid"
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):

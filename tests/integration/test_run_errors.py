@@ -99,7 +99,9 @@ def closed_port() -> Iterator[int]:
 
 async def test_a_server_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, f"http://127.0.0.1:{closed_port}/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect", promptjobs)
+    check_parked(
+        await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect", promptjobs
+    )
 
 
 async def test_an_unknown_host(promptjobs: Command) -> None:
@@ -109,7 +111,9 @@ async def test_an_unknown_host(promptjobs: Command) -> None:
 
 async def test_a_proxy_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect", promptjobs)
+    check_parked(
+        await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect", promptjobs
+    )
 
 
 async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
@@ -132,6 +136,76 @@ async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
         write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         ended = await promptjobs("run", "job.yaml", "--json")
     check_parked(ended, "https to a server of plain http", "tls", promptjobs)
+
+
+NGINX = b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
+NGINX_HEAD = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n" % len(NGINX)
+GO = b"Client sent an HTTP request to an HTTPS server."
+HINT = "Does the server speak https? Then write `https://` in `base_url`."
+ENCRYPTED: dict[str, tuple[bytes, str]] = {
+    "an alert": (b"\x15\x03\x01\x00\x02\x02\x46", HINT),
+    "the page of nginx": (NGINX_HEAD + NGINX, HINT),
+    "the words of Go": (b"HTTP/1.0 400 Bad Request\r\n\r\n" + GO, GO.decode()),
+    "nothing": (b"", HINT),
+}
+
+
+@pytest.mark.parametrize("reply", ENCRYPTED)
+async def test_plain_http_to_a_server_of_https(reply: str, promptjobs: Command) -> None:
+    data, hint = ENCRYPTED[reply]
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1")
+    async with server:
+        write_job(promptjobs, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code != 0
+    assert hint in ended.stderr
+    check_words("run", f"plain http to a server of https: {reply}", ended.stderr)
+
+
+async def test_plain_http_to_a_real_server_of_https(promptjobs: Command) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with FaultServer(answer("Hello"), tls=context) as server:
+        write_job(promptjobs, f"{server.url.replace('https:', 'http:')}/v1")
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code != 0
+    assert HINT in ended.stderr
+
+
+async def test_a_404_after_an_answer_asks_for_the_model_and_not_for_the_address(promptjobs: Command) -> None:
+    def choose(request: Received) -> Script:
+        return NOT_FOUND if "two" in request.messages[-1]["content"] else answer("Hello")
+
+    async with FaultServer(choose) as server:
+        write_job(promptjobs, server.url, concurrency=1)
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code == 1
+    assert "/v1" not in ended.stderr
+    check_words("run", "a 404 after an answer", ended.stderr)
+
+
+async def test_one_of_two_targets_is_parked_while_the_other_goes_on(
+    promptjobs: Command, closed_port: int
+) -> None:
+    models = [
+        {"id": "down", "model": "mistrall", "base_url": f"http://127.0.0.1:{closed_port}/v1"},
+        {"id": "up", "model": "mistrall"},
+    ]
+    async with FaultServer(answer("Hello")) as server:
+        write_job(promptjobs, f"{server.url}/v1", models=models, concurrency=1)
+        job = json.loads((promptjobs.folder / "job.yaml").read_text())
+        del job["model"]
+        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+        ended = await promptjobs("run", "job.yaml", "--json")
+    assert ended.code == 7
+    (notice,) = [line for line in ended.stderr.splitlines() if "Nothing more is sent to down" in line]
+    assert "cannot connect: Connection refused" in notice, "the user need not wait for the end to read why"
 
 
 @pytest.mark.parametrize(
