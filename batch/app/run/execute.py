@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
+from batch.app.run.process_signals import cancelled
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
@@ -213,6 +215,10 @@ async def _execute_prepared(run: _Prepared, environment: Environment, signals: S
         if has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
             error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
+    except CancelledError:
+        with anyio.CancelScope(shield=True):
+            await run.summarize(outcome, run.orphans, cancelled())
+        raise
     return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 
