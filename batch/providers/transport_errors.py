@@ -64,8 +64,8 @@ def _cause(error: BaseException) -> object:
 
 def _reason(error: BaseException) -> str:
     number = _errno(error)
-    if isinstance(_cause(error), ssl.SSLEOFError):
-        return "the server closed the connection during the TLS handshake"
+    if _ended_in_handshake(_cause(error)):
+        return "the server closed the connection during the TLS handshake; it may not speak https"
     if isinstance(error, aiohttp.ServerDisconnectedError):
         return "the server closed it without a response"
     if isinstance(error, aiohttp.ClientPayloadError):
@@ -73,6 +73,11 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):
         return "unknown host name"
     return os.strerror(number) if number else type(error).__name__
+
+
+def _ended_in_handshake(cause: object) -> bool:
+    """Whether the server hung up on a TLS handshake, for which event loops raise no error number."""
+    return isinstance(cause, ssl.SSLEOFError) or (isinstance(cause, ConnectionError) and not cause.errno)
 
 
 def _tls(error: aiohttp.ClientSSLError) -> str:

@@ -138,6 +138,19 @@ async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
     check_parked(ended, "https to a server of plain http", "tls", promptjobs)
 
 
+async def test_https_to_a_server_that_hangs_up(promptjobs: Command) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1")
+    async with server:
+        write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        ended = await promptjobs("run", "job.yaml", "--json")
+    check_parked(ended, "https to a server that hangs up", "connect", promptjobs)
+    assert "it may not speak https" in ended.stderr
+
+
 NGINX = b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
 NGINX_HEAD = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n" % len(NGINX)
 GO = b"Client sent an HTTP request to an HTTPS server."
