@@ -168,8 +168,7 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
         if error.is_blank and inputs.on_empty == "skip":
             yield Note(name, SKIPS_BLANK)
         else:
-            hint = _way_out(document, inputs, error.hint) if error.is_of_document else error.hint
-            yield _bad(document, name, error.what, hint)
+            yield _bad(document, name, error.what, _hint(document, inputs, error))
         return
     if note:
         yield Note(name, note)
@@ -200,6 +199,14 @@ def _row(document: _Found, base: Path, text: str, name: str) -> Row:
 
 def _bad(document: _Found, name: str, what: str, hint: str = "") -> BadRow:
     return BadRow(Diagnostic(name, 0, 0, "", what, hint), document.id)
+
+
+def _hint(document: _Found, inputs: Inputs, error: FormatError) -> str:
+    if not error.is_of_document:
+        return error.hint
+    if error.is_blank:  # its hint is no fix
+        return f"{error.hint}; {_way_out(document, inputs)}"
+    return _way_out(document, inputs, error.hint)
 
 
 def _way_out(document: _Found, inputs: Inputs, fix: str = "") -> str:
