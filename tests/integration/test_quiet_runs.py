@@ -162,3 +162,33 @@ def test_a_record_of_nothing_is_no_file(tmp_path: Path) -> None:
     write_reported(output, ReportedFailures())
     assert list(tmp_path.iterdir()) == []
     assert read_reported(output) == ReportedFailures()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        b"",
+        b"{",
+        b"[]",
+        b'{"failures": 3}',
+        b'{"failures": [3]}',
+        b'{"failures": ["0000000000000000"], "listed_at": "yesterday"}',
+        b'{"failures": ["0000000000000000"], "listed_at": "2026-11-29T02:30:00"}',  # in which zone?
+        b'{"failures": ["0000000000000000"], "schema_version": 2}',
+        b"\xff" * 100,
+        b"[" * 100_000,
+        b'{"failures": ["' + b"0" * (1 << 21) + b'"]}',
+    ],
+)
+def test_a_damaged_record_is_as_none(damage: bytes, tmp_path: Path) -> None:
+    (tmp_path / "out.jsonl.reported.json").write_bytes(damage)
+    assert read_reported(tmp_path / "out.jsonl") == ReportedFailures()
+
+
+def test_a_record_that_is_no_file_of_its_own_is_not_read(tmp_path: Path) -> None:
+    output, elsewhere = tmp_path / "out.jsonl", tmp_path / "elsewhere"
+    write_reported(output, ReportedFailures(failures=["0" * 16]))
+    record = tmp_path / "out.jsonl.reported.json"
+    record.rename(elsewhere)
+    record.symlink_to(elsewhere)
+    assert read_reported(output) == ReportedFailures()
