@@ -146,7 +146,10 @@ class LocalModelError(PromptJobsError):
 
 
 class StoppedError(PromptJobsError):
-    """A signal ended the command while nothing was being sent. Everything that was written stays."""
+    """A signal ended the command while nothing was being sent, or the caller cancelled the run.
+
+    Everything that was written stays.
+    """
 
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code

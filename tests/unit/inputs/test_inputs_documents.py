@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 ALL = "prompt: '{{ path }}|{{ name }}|{{ stem }}|{{ text }}'\n"
+EXCLUDE = ', or exclude it with `"!documents/image.txt"` in `inputs.files`'
+SKIP = "; `inputs.on_bad_row: skip` sends the others"
 
 
 def _job(folder: Path, files: str, prompt: str = ALL) -> Path:
@@ -96,7 +98,7 @@ def test_every_bad_document_is_named(tmp_path: Path) -> None:
     path = _job(root, "[documents/*.txt, none/*.txt]")
     assert sorted(diagnostics_of(lambda: check(source(path)))) == [
         "5:35: inputs.files[1]: no document matches; patterns are relative to the job file",
-        "image.txt: not text in a known encoding; save the document as UTF-8",
+        "image.txt: not text in a known encoding; save the document as UTF-8" + EXCLUDE + SKIP,
         "link.txt: inputs.files[0]: is outside the job's root; `--allow-path` allows another folder",
         "loose.txt: no such file",
         "pipe.txt: not a regular file",
