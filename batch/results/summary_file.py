@@ -24,6 +24,10 @@ class _Sent(msgspec.Struct):
     sent: int = 0
 
 
+class _Costs(msgspec.Struct):
+    currency: str | None = None
+
+
 def summary_path(output: Path) -> Path:
     """Return the path of the summary of an output."""
     output = Path(os.path.realpath(output))
@@ -42,6 +46,13 @@ def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = 
     text = escape_json(msgspec.json.format(encode_json(summary), indent=2).decode())
     files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
+
+
+def currency_in(output: Path) -> str | None:
+    """Return the currency of the costs in an output, by its summary; ``None`` if there is none."""
+    with suppress(OSError, ValueError), summary_path(output).open("rb") as stream:
+        return msgspec.json.decode(stream.read(), type=_Costs).currency
+    return None
 
 
 def _has_sent(files: FileSystem, path: Path) -> bool:
