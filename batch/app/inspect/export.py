@@ -118,7 +118,8 @@ class Exporter:
         if COLUMNS not in self._format.TAKES:
             return Layout(reasoning=self._options.reasoning, tool_calls=answers.tool_calls)
         columns = Columns(answers.fields, answers.currency, failed=self._keep_failed)
-        return Layout(columns.chosen(self._options.columns or DEFAULT))
+        names = DEFAULT if self._options.columns is None else self._options.columns
+        return Layout(columns.chosen(names))
 
     def _write_answers(self, answers: Iterator[Answer], train: Write, test: Write) -> None:
         done = self.exported

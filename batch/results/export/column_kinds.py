@@ -6,6 +6,7 @@ other mixture is text, in which a text stays as it is and any other value is JSO
 
 from __future__ import annotations
 
+from base64 import b64encode
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
@@ -86,6 +87,8 @@ def cell(value: Any, kind: Kind) -> Any:
 def _text(value: Any) -> str | None:
     if isinstance(value, str):
         return well_formed(value)
+    if isinstance(value, bytes):
+        return b64encode(value).decode()
     if isinstance(value, (Decimal, timedelta)):
         return str(value)
     try:

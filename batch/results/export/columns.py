@@ -71,7 +71,7 @@ class Columns:
         The names are separated by commas; one with a comma is in double quotes. ``default``, ``all`` and
         patterns (``parsed.*``) stand for several. Raises ``UsageError`` for a name that no column has.
         """
-        (written,) = csv.reader([names], skipinitialspace=True)
+        written = next(csv.reader([names], skipinitialspace=True), []) or [""]
         found = [name for each in written for name in self._expanded(each.strip())]
         return tuple(self._by_name[name] for name in dict.fromkeys(found))
 
