@@ -34,12 +34,14 @@ class UnfitValueError(ValueError):
     """A value that the type of its column cannot hold."""
 
 
+_OF_ANY_VALUE = {str: Kind.TEXT, bool: Kind.BOOL, list: Kind.TEXT, dict: Kind.TEXT}
+"""The type that every value of a Python type needs."""
+
+
 def kind_of(value: Any) -> Kind | None:
     """Return the type that the value needs; ``None`` for null and NaN, which fit every type."""
-    if value is None:
-        return None
-    if isinstance(value, bool):
-        return Kind.BOOL
+    if (kind := _OF_ANY_VALUE.get(type(value))) is not None or value is None:
+        return kind
     if isinstance(value, int):
         return Kind.INT if -_MAX_INT <= value < _MAX_INT else Kind.TEXT
     if isinstance(value, float):

@@ -68,6 +68,7 @@ def result_columns(currency: str | None) -> tuple[Column, ...]:
         _text("refusal", lambda result: result.refusal),
         _text("model", lambda result: result.model),
         _text("served_by", lambda result: result.served_by),
+        _text("target", lambda result: result.target),
         _tokens("prompt_tokens"),
         _tokens("completion_tokens"),
         _tokens("total_tokens"),
