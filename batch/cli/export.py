@@ -102,5 +102,5 @@ def _print_text(exported: Exported, files: Iterable[Path]) -> Iterator[str]:
     yield f"{counted(exported.written, 'result')} written{where}{parts}"
     for why, number in exported.left_out.most_common():
         yield f"  {number} left out: {why}"
-    for what, number in exported.notes.items():
-        yield f"  {number} {what}"
+    if exported.relabelled:
+        yield f"  {exported.relabelled} written with the current metadata, which has changed since the answer"

@@ -13,11 +13,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from pyarrow import parquet as pq
 
-from tests.support.chat_server import ChatServer, serving
 from tests.support.datasets_python import needs_datasets, run_with_datasets
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.chat_server import ChatServer
+    from tests.support.cli_support import Cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "data_sets.md").read_text(encoding="utf-8")
 STORY = PAGE.partition("\n## A data set from start to end\n")[2].partition("\n## ")[0]
@@ -40,18 +40,17 @@ def asked(topic: str, style: str) -> str:
     return f"Write a {style} message about {topic}, and say from 1 to 5 how urgent it is. Answer in JSON.\n"
 
 
-async def make(promptjobs: Command) -> ChatServer:
+@pytest.fixture
+def made(cli: Cli, server: ChatServer) -> Path:
     """Write the job file of the page and run its commands, with the address of a server that is here."""
     (job,) = blocks("yaml")
-    (promptjobs.folder / "shop.yaml").write_text(job, encoding="utf-8")
-    server = ChatServer()
+    (cli.folder / "shop.yaml").write_text(job, encoding="utf-8")
     server.answer = answer
-    async with serving(server):
-        for command in "".join(blocks("sh")).splitlines():
-            arguments = command.removeprefix("promptjobs ").split()
-            ended = await promptjobs(*arguments, "--base-url", f"{server.url}/v1")
-            assert ended.code == 0, ended.stderr
-    return server
+    for command in "".join(blocks("sh")).splitlines():
+        arguments = command.removeprefix("promptjobs ").split()
+        ended = cli(*arguments, "--base-url", f"{server.url}/v1")
+        assert ended.code == 0, ended.stderr
+    return cli.folder
 
 
 def conversations(path: Path) -> list[Any]:
@@ -67,17 +66,15 @@ def expected_conversation(topic: str, style: str) -> list[dict[str, str]]:
     ]
 
 
-@pytest.mark.anyio
-async def test_the_commands_of_the_page_make_the_data_set(promptjobs: Command) -> None:
-    server = await make(promptjobs)
+def test_the_commands_of_the_page_make_the_data_set(made: Path, server: ChatServer) -> None:
     every_prompt = [asked(topic, style) for topic in TOPICS for style in STYLES for _ in range(3)]
     assert Counter(server.prompts) == Counter(every_prompt)
 
-    train, test = (conversations(promptjobs.folder / f"shop.{part}.jsonl") for part in ("train", "test"))
+    train, test = (conversations(made / f"shop.{part}.jsonl") for part in ("train", "test"))
     assert (len(train), len(test)) == (9, 3)
     assert test == [expected_conversation(*name.split("/")[:2]) for name in FOR_TEST]
 
-    text = (promptjobs.folder / "shop.csv").read_text(encoding="utf-8")
+    text = (made / "shop.csv").read_text(encoding="utf-8")
     (header,) = blocks("text")
     rows = list(csv.DictReader(io.StringIO(text, newline="")))
     assert ",".join(rows[0]) == header.strip()
@@ -102,7 +99,7 @@ async def test_the_commands_of_the_page_make_the_data_set(promptjobs: Command) -
     for row in rows:
         assert re.fullmatch(r"0\.0000[0-9]{1,6}", row["cost"])
 
-    table = pq.read_table(promptjobs.folder / "shop.parquet")
+    table = pq.read_table(made / "shop.parquet")
     assert {field.name: str(field.type) for field in table.schema} == {
         "id": "string",
         "matrix.topic": "string",
@@ -119,11 +116,9 @@ class TestLoading:
 
     pytestmark = needs_datasets
 
-    @pytest.mark.anyio
-    async def test_the_python_of_the_page_loads_it(self, promptjobs: Command) -> None:
-        await make(promptjobs)
+    def test_the_python_of_the_page_loads_it(self, made: Path) -> None:
         (script,) = blocks("python")
-        printed = run_with_datasets(script, promptjobs.folder).splitlines()
+        printed = run_with_datasets(script, made).splitlines()
         assert printed[0] == str(expected_conversation("a late parcel", "polite"))
         assert printed[1] == "Value('int64')"
         assert [line.split() for line in printed[2:5]] == [

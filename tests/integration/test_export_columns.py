@@ -192,6 +192,8 @@ def test_a_column_that_no_prompt_uses_is_the_current_one_and_a_kept_one_is_repor
     write_rows(job.folder, [ROWS[0] | {"label": "corrected"}, *ROWS[1:]])
     ended = job("export", "job.yaml", "--format", "csv", "-o", "table.csv")
     check_words("export", "kept columns that have changed", ended.stderr)
+    ended = job("export", "job.yaml", "--format", "messages", "-o", "set.jsonl")
+    assert ended.stderr == "6 results written to set.jsonl\n"
     assert [row["input.label"] for row in table(job, "job.yaml")] == ["corrected"] * 2 + [""] * 2 + ["y"] * 2
 
 

@@ -54,13 +54,13 @@ class ExportOptions:
 class Exported:
     """The number of results that were written, and of those that were omitted, by reason.
 
-    ``notes`` counts written results of which the user should know something.
+    ``relabelled`` of them were written with other metadata than they were answered with.
     """
 
     written: int = 0
     for_test: int = 0
     left_out: Counter[str] = field(default_factory=Counter)
-    notes: Counter[str] = field(default_factory=Counter)
+    relabelled: int = 0
 
 
 class Exporter:
@@ -77,6 +77,7 @@ class Exporter:
         if self._options.reasoning:
             self._check_takes(REASONING)
         self._keep_failed = self._options.keep_failed and not self._format.NEEDS_MESSAGES
+        self._is_table = COLUMNS in self._format.TAKES
         self.exported = Exported()
 
     def _check_takes(self, flag: str) -> None:
@@ -115,7 +116,7 @@ class Exporter:
         return names
 
     def _layout(self, answers: Answers) -> Layout:
-        if COLUMNS not in self._format.TAKES:
+        if not self._is_table:
             return Layout(reasoning=self._options.reasoning, tool_calls=answers.tool_calls)
         columns = Columns(answers.fields, answers.currency, failed=self._keep_failed)
         names = DEFAULT if self._options.columns is None else self._options.columns
@@ -135,6 +136,7 @@ class Exporter:
             else:
                 done.written += 1
                 done.for_test += for_test
+                done.relabelled += answer.relabelled and self._is_table
         if not done.written and done.left_out[NO_MESSAGES]:
             raise UsageError(_HOW_TO_GET_THEM)
 
@@ -145,16 +147,14 @@ class Exporter:
 
     def of_output(self, output: Path) -> AbstractContextManager[Answers]:
         """Open the results of a file, in its order. Raises ``UsageError`` if it cannot be read."""
-        return answers_in(output)
+        return answers_in(output, as_table=self._is_table)
 
     def of_job(self, job: JobFile) -> AbstractContextManager[Answers]:
         """Open the results of a job's requests, in the job's order, each with the messages that it answers.
 
         Raises ``JobFileError``, and ``UsageError`` if the output cannot be read.
         """
-        is_table = COLUMNS in self._format.TAKES
-        left_out, notes = self.exported.left_out, self.exported.notes
-        return answers_of(job, as_table=is_table, left_out=left_out, notes=notes)
+        return answers_of(job, self.exported.left_out, as_table=self._is_table)
 
 
 def _check_replaceable(path: Path, read: Collection[Path]) -> None:

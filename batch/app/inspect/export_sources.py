@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from batch.records import JSONObject, Result
 
 PENDING, STALE = "pending", "stale"
-RELABELLED = "written with the current metadata, which has changed since the answer"
 
 
 class Answers(Struct):
     """Answers in their order, to be read once, and what is known of all of them beforehand.
 
-    ``currency`` is that of their costs, ``None`` if it is unknown. ``tool_calls``: some call tools.
+    ``fields`` are complete only for a table. ``currency`` is that of their costs, ``None`` if it is unknown.
+    ``tool_calls``: some call tools.
     """
 
     stream: Iterator[Answer]
@@ -49,27 +49,33 @@ class Answers(Struct):
 class _Survey:
     """What all lines of an output have, seen while they are indexed."""
 
-    def __init__(self, fields: KnownFields, *, metadata: bool) -> None:
+    def __init__(self) -> None:
+        self.fields = KnownFields()
         self.tool_calls = False
-        self._fields = fields
-        self._metadata = metadata
 
     def see(self, result: Result) -> None:
+        """Add what a line has whatever its format: whether it calls tools."""
         self.tool_calls = self.tool_calls or bool(result.tool_calls)
-        self._fields.of[PARSED].see(result.parsed)
-        if self._metadata:
-            self._fields.see_metadata(result.metadata)
+
+    def see_answer(self, result: Result) -> None:
+        """Add the fields of a structured answer."""
+        self.see(result)
+        self.fields.of[PARSED].see(result.parsed)
+
+    def see_line(self, result: Result) -> None:
+        """Add all fields of a line, where no job declares those of its metadata."""
+        self.see_answer(result)
+        self.fields.see_metadata(result.metadata)
 
 
 @contextmanager
-def answers_in(output: Path) -> Iterator[Answers]:
+def answers_in(output: Path, *, as_table: bool) -> Iterator[Answers]:
     """Open the results of a file, in its order. Raises ``UsageError`` if it cannot be read."""
-    fields = KnownFields()
-    survey = _Survey(fields, metadata=True)
+    survey = _Survey()
     with reading(output):
-        lines = ResultReader(output, WITHOUT_JOB, survey.see)
+        lines = ResultReader(output, WITHOUT_JOB, survey.see_line if as_table else survey.see)
     with lines:
-        yield Answers(_results(output, lines), fields, currency_in(output), survey.tool_calls)
+        yield Answers(_results(output, lines), survey.fields, currency_in(output), survey.tool_calls)
 
 
 def _results(output: Path, lines: ResultReader) -> Iterator[Answer]:
@@ -79,29 +85,25 @@ def _results(output: Path, lines: ResultReader) -> Iterator[Answer]:
 
 
 @contextmanager
-def answers_of(
-    job: JobFile, *, as_table: bool, left_out: Counter[str], notes: Counter[str]
-) -> Iterator[Answers]:
+def answers_of(job: JobFile, left_out: Counter[str], *, as_table: bool) -> Iterator[Answers]:
     """Open the results of a job's requests, in the job's order, each with the messages that it answers.
 
     A result whose request has changed since is left out. The metadata and the input columns are the job's:
-    correcting a label requires no new answer, and is counted in ``notes``. Only ``as_table`` are the fields
-    of the inputs needed.
+    correcting a label requires no new answer. Only a table needs the fields of the inputs, which are read
+    once more for it.
 
     Raises ``JobFileError``, and ``UsageError`` if the output cannot be read.
     """
-    fields = fields_of_job(job) if as_table else KnownFields()
-    survey = _Survey(fields, metadata=False)
+    survey = _Survey()
+    if as_table:
+        survey.fields = fields_of_job(job)
     with reading(job.output):
-        lines = ResultReader(job.output, restate_of(job), survey.see)
+        lines = ResultReader(job.output, restate_of(job), survey.see_answer if as_table else survey.see)
     with lines:
-        stream = _of_job(job, lines, left_out, notes)
-        yield Answers(stream, fields, job.currency, survey.tool_calls)
+        yield Answers(_of_job(job, lines, left_out), survey.fields, job.currency, survey.tool_calls)
 
 
-def _of_job(
-    job: JobFile, lines: ResultReader, left_out: Counter[str], notes: Counter[str]
-) -> Iterator[Answer]:
+def _of_job(job: JobFile, lines: ResultReader, left_out: Counter[str]) -> Iterator[Answer]:
     for item in open_source(job).trace():
         if isinstance(item, Diagnostic):
             raise JobFileError([item])
@@ -112,10 +114,10 @@ def _of_job(
         elif result.fingerprint != request.fingerprint:
             left_out[STALE] += 1
         else:
-            if not _is_same(request.metadata, result.metadata):
-                notes[RELABELLED] += 1
+            relabelled = not _is_same(request.metadata, result.metadata)
+            if relabelled:
                 result = replace(result, metadata=request.metadata)
-            yield Answer(result, request.messages, origin.variables)
+            yield Answer(result, request.messages, origin.variables, relabelled)
 
 
 def _is_same(current: JSONObject, stored: JSONObject) -> bool:

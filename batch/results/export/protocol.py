@@ -21,12 +21,13 @@ class Answer(Struct, frozen=True, gc=False):
     """A result to be exported, with the chat messages that it answers.
 
     ``messages`` are ``None`` if they are unknown. ``inputs`` are the columns of the row that the request was
-    made of, empty if they are unknown.
+    made of, empty if they are unknown. ``relabelled``: the metadata have changed since the answer.
     """
 
     result: Result
     messages: Sequence[JSONObject] | None = None
     inputs: JSONObject = {}
+    relabelled: bool = False
 
 
 class Column(Struct, frozen=True):
