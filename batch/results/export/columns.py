@@ -146,10 +146,10 @@ _VALUES: dict[str, Callable[[Answer], Any]] = {
 
 def _unknown(name: str, names: Sequence[str]) -> str:
     meant = _meant(name, names)
-    hint = f"; did you mean {shown(meant)}?" if meant else ""
+    hint = f"; did you mean `{shown(meant)}`?" if meant else ""
     more = f" and {len(names) - _MOST_LISTED} more" if len(names) > _MOST_LISTED else ""
     there = ", ".join(map(shown, names[:_MOST_LISTED]))
-    return f"no column {shown(name)}{hint}\nThere are default, all, {there}{more}"
+    return f"unknown column {shown(name)}{hint}\nknown: default, all, {there}{more}"
 
 
 def _meant(name: str, names: Sequence[str]) -> str | None:
