@@ -134,14 +134,14 @@ class Answer:
         _say(message, said)
         if said.size() == nothing:
             return False
-        known = self.messages[-1] if self.messages else self.deltas
+        known = [self.deltas, *self.messages[-1:]]
         self.messages.append(said)
-        texts = ("", _joined(known.text), without_thinking(_joined(known.text)))
+        texts = {_joined(each.text) for each in known}
         return (
-            _joined(said.text) not in texts
-            or _joined(said.refusal) not in ("", _joined(known.refusal))
-            or said.calls.joined() not in ((), known.calls.joined())
-            or said.reasoned > known.reasoned
+            _joined(said.text) not in {"", *texts, *map(without_thinking, texts)}
+            or _joined(said.refusal) not in {"", *(_joined(each.refusal) for each in known)}
+            or said.calls.joined() not in ((), *(each.calls.joined() for each in known))
+            or said.reasoned > any(each.reasoned for each in known)
         )
 
     def _one_of(self, messages: list[str], deltas: str) -> str:
@@ -252,6 +252,10 @@ READERS = {
 }
 
 
+THINKING = ("thinking", "reasoning", "thought", "reasoning_text", "summary_text")
+"""The types of parts whose ``text`` is reasoning, also where it is a string."""
+
+
 def _content(content: Any) -> tuple[str, str, bool]:
     """The text and the refusal of a ``content``, and whether there is reasoning in it."""
     if content is None or isinstance(content, str):
@@ -265,7 +269,7 @@ def _content(content: Any) -> tuple[str, str, bool]:
             continue
         if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking", "refusal"}:
             raise NoAnswerError("a part of the content that is not known")
-        if part.get("type") == "thinking" and isinstance(part.get("text"), list):
+        if part.get("type") in THINKING and isinstance(part.get("text"), str | list):
             reasoning = reasoning or bool(part["text"])
             continue
         text += _typed(part.get("text"), str, "text") or ""

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import io
 import sys
-import zipfile
 from typing import TYPE_CHECKING
 
 import pytest
 
 from batch.inputs import check
+from tests.support.documents import docx, pdf
 from tests.support.inputs_support import by_id, source
 from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
@@ -17,53 +16,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 HTML = b"<html><head><script>x()</script></head><body><h1>Title</h1><p>One &amp; two</p></body></html>"
-WORDS = "http://schemas.openxmlformats.org/wordprocessingml/2006/main"
-
-
-def _docx(text: str) -> bytes:
-    relation = "http://schemas.openxmlformats.org/officeDocument/2006/relationships/officeDocument"
-    kind = "application/vnd.openxmlformats-officedocument.wordprocessingml.document.main+xml"
-    parts = {
-        "[Content_Types].xml": (
-            '<Types xmlns="http://schemas.openxmlformats.org/package/2006/content-types">'
-            '<Default Extension="rels" '
-            'ContentType="application/vnd.openxmlformats-package.relationships+xml"/>'
-            f'<Override PartName="/word/document.xml" ContentType="{kind}"/></Types>'
-        ),
-        "_rels/.rels": (
-            '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships">'
-            f'<Relationship Id="r1" Type="{relation}" Target="word/document.xml"/></Relationships>'
-        ),
-        "word/document.xml": (
-            f'<w:document xmlns:w="{WORDS}"><w:body>'
-            f"<w:p><w:r><w:t>{text}</w:t></w:r></w:p></w:body></w:document>"
-        ),
-    }
-    file = io.BytesIO()
-    with zipfile.ZipFile(file, "w") as archive:
-        for name, part in parts.items():
-            archive.writestr(name, f'<?xml version="1.0" encoding="UTF-8"?>{part}')
-    return file.getvalue()
-
-
-def _pdf(text: str) -> bytes:
-    stream = f"BT /F1 24 Tf 72 700 Td ({text}) Tj ET".encode()
-    objects = [
-        b"<< /Type /Catalog /Pages 2 0 R >>",
-        b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
-        b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources 6 0 R >>",
-        b"<< /Length %d >>\nstream\n%s\nendstream" % (len(stream), stream),
-        b"<< /Type /Font /Subtype /Type1 /BaseFont /Helvetica >>",
-        b"<< /Font << /F1 5 0 R >> >>",
-    ]
-    data, offsets = b"%PDF-1.4\n", []
-    for number, content in enumerate(objects, 1):
-        offsets.append(len(data))
-        data += b"%d 0 obj\n%s\nendobj\n" % (number, content)
-    table = b"".join(b"%010d 00000 n \n" % offset for offset in offsets)
-    head = b"xref\n0 %d\n0000000000 65535 f \n" % (len(objects) + 1)
-    tail = b"trailer << /Size %d /Root 1 0 R >>\nstartxref\n%d\n%%%%EOF" % (len(objects) + 1, len(data))
-    return data + head + table + tail
 
 
 def _job(folder: Path, name: str, data: bytes) -> Path:
@@ -76,8 +28,8 @@ def _job(folder: Path, name: str, data: bytes) -> Path:
     [
         ("a.html", HTML, "Title\n\nOne & two"),
         ("a.HTM", HTML, "Title\n\nOne & two"),
-        ("a.docx", _docx("From Word"), "From Word"),
-        ("a.pdf", _pdf("From a PDF"), "From a PDF"),
+        ("a.docx", docx("From Word"), "From Word"),
+        ("a.pdf", pdf("From a PDF"), "From a PDF"),
     ],
 )
 def test_the_text_of_a_document_is_read(name: str, data: bytes, text: str, tmp_path: Path) -> None:
@@ -93,7 +45,7 @@ def test_the_text_of_a_document_is_read(name: str, data: bytes, text: str, tmp_p
         ("a.pdf", b"no PDF", "a.pdf: cannot be read as PDF: "),
         ("a.docx", b"no archive", "a.docx: cannot be read as DOCX: "),
         ("a.html", b"<html><body></body></html>", "a.html: has no text; images are not read"),
-        ("a.pdf", _pdf(""), "a.pdf: has no text; images are not read"),
+        ("a.pdf", pdf(""), "a.pdf: has no text; images are not read"),
     ],
 )
 def test_what_cannot_be_read_is_named(name: str, data: bytes, what: str, tmp_path: Path) -> None:
