@@ -350,6 +350,7 @@ def test_a_matrix_that_is_no_mapping_is_metadata(cli: Cli) -> None:
 CHOICES = [
     ("text,id", ["text", "id"]),
     (" id , id,text", ["id", "text"]),
+    ("id\ntext\r\n", ["id", "text"]),
     ("parsed.*", ["parsed.n", "parsed.a,b"]),
     ('id,"parsed.a,b"', ["id", "parsed.a,b"]),
     ("default,reasoning", ["id", "status", "prompt", "text", "parsed.n", "parsed.a,b"]),

@@ -7,6 +7,7 @@ Besides the columns of results, each field of four groups is one: ``input.title`
 from __future__ import annotations
 
 import csv
+import io
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
@@ -71,8 +72,7 @@ class Columns:
         The names are separated by commas; one with a comma is in double quotes. ``default``, ``all`` and
         patterns (``parsed.*``) stand for several. Raises ``UsageError`` for a name that no column has.
         """
-        written = next(csv.reader([names], skipinitialspace=True), []) or [""]
-        found = [name for each in written for name in self._expanded(each.strip())]
+        found = [name for each in _written(names) for name in self._expanded(each)]
         return tuple(self._by_name[name] for name in dict.fromkeys(found))
 
     def _expanded(self, name: str) -> Sequence[str]:
@@ -113,6 +113,15 @@ class Columns:
                     f"{group} has more than {MAX_FIELDS} fields, too many for columns; "
                     "name the columns that you need with --columns"
                 )
+
+
+def _written(names: str) -> list[str]:
+    """Return the names of a list that is written as one or several lines of CSV."""
+    try:
+        lines = csv.reader(io.StringIO(names, newline=""), skipinitialspace=True)
+        return [name.strip() for line in lines for name in line] or [""]
+    except csv.Error as error:
+        raise UsageError(f"--columns is no list of names: {error}") from None
 
 
 def _columns(group: str, kinds: dict[str, Kind]) -> Iterator[Column]:
