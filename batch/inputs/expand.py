@@ -39,7 +39,7 @@ class Draft(Struct, frozen=True, gc=False):
     ``stem`` holds the parts of its id that come before the model's: those of its row and of its prompt. It is
     ``None`` if the row has no id, so that the id depends on the content alone. ``variant`` holds the parts
     after the model's, from the matrix. ``number`` is its position in the job, the same at every reading while
-    the inputs do not change.
+    the inputs do not change. ``variables`` are those of its row.
     """
 
     stem: tuple[str, ...] | None
@@ -51,6 +51,7 @@ class Draft(Struct, frozen=True, gc=False):
     path: str
     line: int
     number: int
+    variables: JSONObject = {}
 
 
 def drafts(
@@ -166,7 +167,16 @@ def _filled(
         return _unfilled(template, name, row, combination, targets, error)
     stem = (row.id, *name) if row.id else _stem(row, name)
     return Draft(
-        stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
+        stem,
+        combination.parts,
+        messages,
+        prompt.params,
+        metadata,
+        targets,
+        row.path,
+        row.line,
+        number,
+        row.variables,
     )
 
 

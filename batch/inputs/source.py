@@ -147,7 +147,7 @@ class JobSource:
                     request = self._request(draft, self._targets[index], sample, ordinals)
                     if target is None or request.target == target:
                         found = True
-                        yield request, Origin(draft.path, draft.line, draft.number)
+                        yield request, Origin(draft.path, draft.line, draft.number, None, draft.variables)
             if not found:
                 yield None
 
