@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from batch.records import Failure
 
+LACK_VERSION = 'lack "/v1"'
+"""What may be wrong with an address that has no version in its path."""
+
 MAX_URL = 300
 """Maximum number of characters of a URL in a message."""
 
@@ -91,7 +94,7 @@ def _address_hint(failure: Failure, sent: SentRequest) -> str:
     if sent.has_worked:
         return f'Does the server still have a model "{sent.model}"?' if failure.http_status == 404 else ""
     if sent.lacks_version:
-        return 'Does `base_url` lack "/v1"?'
+        return f"Does `base_url` {LACK_VERSION}?"
     if failure.http_status == 404:
         return f'Check `base_url`, and whether the server has a model "{sent.model}".'
     return "Check `base_url`."

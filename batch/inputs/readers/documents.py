@@ -28,6 +28,7 @@ from batch.inputs.readers.file_selection import (
     matched,
     walker_of,
 )
+from batch.inputs.readers.no_match import no_match
 from batch.inputs.readers.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
@@ -71,8 +72,8 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
             what = document_problem(real(link.path), inputs) or ""
             yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
-            hint = "patterns are relative to the job file"
-            yield Diagnostic(place.path, place.line, place.column, where, "no document matches", hint)
+            what, hint = no_match(inputs.base, pattern, "document")
+            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
