@@ -202,6 +202,21 @@ def test_a_permalink_opens_the_answers_of_all_models_beside_the_prompt(page: Pag
     assert prompt["x"] + prompt["width"] < answers["x"]
 
 
+def test_the_answers_of_two_outputs_are_side_by_side(page: Page, folder: Path) -> None:
+    for day in ("monday", "tuesday"):
+        answers = [succeeded(f"row {number}", f"The answer of {day}.") for number in range(3)]
+        (folder / f"{day}.jsonl").write_bytes(b"".join(map(encode_result, answers)))
+    path = folder / "days.html"
+    write([of_output(folder / f"{day}.jsonl") for day in ("monday", "tuesday")], path, Settings())
+    page.open(path, "#id=row%201&output=1")
+    assert page.texts(".answers .text") == ["The answer of monday.", "The answer of tuesday."]
+    assert page.page.locator(".card.this h3").inner_text().startswith("tuesday")
+    assert "The output does not hold the prompt." in page.text("#row")
+    page.page.keyboard.press("Escape")
+    page.page.get_by_label("Filter by output").select_option(label="tuesday (3)")
+    assert len(page.texts(".rows .id")) == 3
+
+
 def test_the_keyboard_is_enough(page: Page, plain: Path) -> None:
     page.open(plain)
     keys = page.page.keyboard

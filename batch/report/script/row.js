@@ -61,7 +61,7 @@ async function open(row) {
   if (value?.messages) side.append(promptCard(value));
   if (side.children.length) side.classList.add(all.length > 1 ? "several" : "pair");
   side.append(answers);
-  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, value), side, ...more(value));
+  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, value), ...unknownPrompt(value), side, ...more(value));
   document.body.classList.add("reading");
   view.hidden = false;
   view.querySelector("h2").focus({ preventScroll: true });
@@ -105,6 +105,11 @@ function facts(row, value) {
   const list = make("dl", { className: "facts" });
   for (const [name, text] of pairs) if (text) list.append(make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, text)));
   return list;
+}
+
+function unknownPrompt(value) {
+  if (!head.has_text || !value || value.messages || value.stale) return [];
+  return [make("p", { className: "none unknown" }, "The output does not hold the prompt. A report of the job file shows it.")];
 }
 
 function promptCard(value) {

@@ -45,5 +45,6 @@ load().then(() => {
   build();
   refresh();
   show();
+  if (location.hash === "#results") document.getElementById("results").scrollIntoView();
   document.documentElement.dataset.ready = "true";
 });
