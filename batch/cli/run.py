@@ -23,6 +23,7 @@ from batch.cli.console import (
 )
 from batch.cli.job_options import jobs_flags, load_all
 from batch.errors import InternalError
+from batch.exit_codes import MEANINGS, SIGNALS
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,18 +37,17 @@ if TYPE_CHECKING:
     from batch.records import Summary
 
 
-EXIT_CODES = """\b
-Exit codes:
-  0              every request has succeeded
-  1              finished; some requests failed or are pending
-  2              invalid usage or job file; nothing was sent
-  7              an endpoint is parked: invalid key, quota used up, certificate, address
-  8              a limit was reached; the rest is pending
-  70             internal error; finished results are written, the traceback is in the log
-  74             results could not be written; results already written are safe
-  75             another run holds the output, or an endpoint was down for too long
-  129, 130, 143  stopped by SIGHUP, SIGINT, SIGTERM; run the same command to resume
-"""
+EXIT_CODES = "\n".join(
+    [
+        "\b",
+        "Exit codes:",
+        *(f"  {code:<13}  {meaning}" for code, meaning in MEANINGS.items()),
+        (
+            f"  {', '.join(map(str, SIGNALS))}  stopped by {', '.join(SIGNALS.values())}; "
+            "run the same command to resume"
+        ),
+    ]
+)
 
 
 @click.command("run", epilog=EXIT_CODES)

@@ -23,7 +23,7 @@ def ending(summary: Summary, job: Path, *, has_options: bool = False) -> list[st
     sent = f"{summary.attempts} sent in {summary.seconds:.1f} s" if summary.attempts else "nothing was sent"
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{money.cost(summary)}"
     return [
-        f"{text}; {_relative(summary.output)}",
+        f"{text}; {relative(summary.output)}",
         *_failures(summary),
         *(f"  {reason}" for reason in summary.reasons),
         *_held_back(summary.held_back),
@@ -46,7 +46,7 @@ def _log(summary: Summary) -> list[str]:
     """Return the path of the log, if it says more about what went wrong."""
     path = f"{os.path.realpath(summary.output)}.log"
     has_trouble = summary.failed or summary.exit_code in (EXIT_REFUSED, EXIT_OUT)
-    return [f"  log: {_relative(path)}"] if has_trouble and os.path.exists(path) else []
+    return [f"  log: {relative(path)}"] if has_trouble and os.path.exists(path) else []
 
 
 def _commands(summary: Summary, job: Path, *, has_options: bool) -> list[str]:
@@ -57,11 +57,11 @@ def _commands(summary: Summary, job: Path, *, has_options: bool) -> list[str]:
     lines = []
     if name := next(iter(summary.failures), None):
         separator = "-- " if name.startswith("-") else ""
-        output = shlex.quote(_relative(summary.output))
+        output = shlex.quote(relative(summary.output))
         lines.append(f"  `promptjobs show {output} {separator}{shlex.quote(name)}` shows the first of them")
     if summary.exit_code != EXIT_REFUSED and any(map(retry_may_help, summary.codes)):
         options = " with the same options" if has_options else ""
-        again = f"`promptjobs retry {shlex.quote(_relative(str(job)))}`{options}"
+        again = f"`promptjobs retry {shlex.quote(relative(str(job)))}`{options}"
         lines.append(f"  {again} sends failed requests again")
     return lines
 
@@ -81,7 +81,8 @@ def _orphans(number: int) -> list[str]:
     return [f"  {lines} that the job no longer has; `--prune` removes them"]
 
 
-def _relative(path: str) -> str:
+def relative(path: str) -> str:
+    """Return a path below the current directory without it."""
     try:
         return str(Path(path).relative_to(Path.cwd()))
     except ValueError:

@@ -12,20 +12,16 @@ import msgspec
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
 from batch.escaping import escape_json
+from batch.records import Summary
 from batch.results.filesystem import Disk, replace_content, temporary_name
 
 if TYPE_CHECKING:
-    from batch.records import Summary
     from batch.results.filesystem import FileSystem
 
 
 class _Sent(msgspec.Struct):
     attempts: int = 0
     sent: int = 0
-
-
-class _Costs(msgspec.Struct):
-    currency: str | None = None
 
 
 def summary_path(output: Path) -> Path:
@@ -48,11 +44,21 @@ def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = 
     replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
 
 
+def read_summary(output: Path, *, files: FileSystem | None = None) -> Summary | None:
+    """Return the summary of the latest run; ``None`` if there is no readable one. Never raises."""
+    files = files or Disk()
+    with (
+        suppress(OSError, ValueError, RecursionError, ForeignOutputError),
+        files.open_read(summary_path(output)) as stream,
+    ):
+        return msgspec.json.decode(stream.read(), type=Summary)
+    return None
+
+
 def currency_in(output: Path) -> str | None:
     """Return the currency of the costs in an output, by its summary; ``None`` if there is none."""
-    with suppress(OSError, ValueError), summary_path(output).open("rb") as stream:
-        return msgspec.json.decode(stream.read(), type=_Costs).currency
-    return None
+    summary = read_summary(output)
+    return None if summary is None else summary.currency
 
 
 def _has_sent(files: FileSystem, path: Path) -> bool:
