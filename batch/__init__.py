@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from batch.providers.autonomous_provider import AutonomousAI
     from batch.providers.generator_api import FinishReason
     from batch.records import Reply, Request, Result, Summary, Usage, Verdict
+    from batch.result_list import Results
 
 
 _HOMES = {
@@ -56,6 +57,7 @@ _HOMES = {
     "batch.providers.autonomous_provider": ("AutonomousAI",),
     "batch.providers.generator_api": ("FinishReason",),
     "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
+    "batch.result_list": ("Results",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 
@@ -76,6 +78,7 @@ __all__ = [
     "Reply",
     "Request",
     "Result",
+    "Results",
     "Summary",
     "Usage",
     "UsageError",

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from batch.records import Failure, Request, Result, Summary
+    from batch.records import Failure, Known, Request, Result, Summary
 
 
 class Parked(Struct, frozen=True):
@@ -40,12 +40,20 @@ class HeldBack(Struct, frozen=True):
     reason: str
 
 
+class EndpointLoad(Struct, frozen=True):
+    """Attempts in flight on one endpoint, and their limit: 0 while the endpoint is parked."""
+
+    name: str
+    in_flight: int
+    limit: int
+
+
 class Snapshot(Struct, frozen=True):
     """Attempts in flight and their limit, waiting retries, and parked endpoints.
 
     ``is_limited``: the next request of some model waits for a budget or a rate limit, the job's or the
     server's. ``held_back`` explains why ``allowed`` is below the job's limit, if congestion or the first
-    request is the cause.
+    request is the cause. ``endpoints`` are those of all models, in the order of the job.
     """
 
     in_flight: int = 0
@@ -54,6 +62,7 @@ class Snapshot(Struct, frozen=True):
     is_limited: bool = False
     parked: tuple[Parked, ...] = ()
     held_back: HeldBack | None = None
+    endpoints: tuple[EndpointLoad, ...] = ()
 
 
 class Level(Enum):
@@ -130,6 +139,18 @@ class ObserverFailed(Event, frozen=True, gc=False):
     """An observer raised ``error`` for the first time. The run continues."""
 
     error: Exception
+
+
+class EarlierFailures(Event, frozen=True, gc=False):
+    """The job's requests that failed in earlier runs and have not succeeded in this one, by id.
+
+    ``documents`` are the paths of documents that cannot be read, by the ids of their requests. Unless
+    ``is_whole``, only a part of the job has been read.
+    """
+
+    known: Mapping[str, Known]
+    documents: Mapping[str, str]
+    is_whole: bool
 
 
 class RunEnded(Event, frozen=True, gc=False):

@@ -18,11 +18,33 @@ BUDGET = 8
 INTERNAL = 70
 SIGNALLED = 128
 
+MEANINGS = {
+    SUCCESS: "every request has succeeded",
+    SOME_FAILED: "finished; some requests failed or are pending",
+    2: "invalid usage or job file; nothing was sent",
+    EXIT_REFUSED: "an endpoint is parked: invalid key, quota used up, certificate, address",
+    BUDGET: "a limit was reached; the rest is pending",
+    INTERNAL: "internal error; finished results are written, the traceback is in the log",
+    74: "results could not be written; results already written are safe",
+    EXIT_OUT: "another run holds the output, or an endpoint was down for too long",
+}
+"""What the exit code of a run says; the codes of signals are missing."""
+
+SIGNALS = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
+"""The signals that stop a run in order, by its exit code."""
+
 _PRESSING = (74, INTERNAL)
 """Results that could not be written, and internal errors: they take precedence over a signal."""
 
 _OTHERS = (75, 7, BUDGET, 2, SOME_FAILED)
 """The other codes, the most severe first."""
+
+
+def meaning(code: int) -> str:
+    """Return what an exit code of a run says."""
+    if code in SIGNALS:
+        return f"stopped by {SIGNALS[code]}; run the same command to resume"
+    return MEANINGS.get(code, "unknown")
 
 
 class HasExitCode(Protocol):

@@ -1,4 +1,4 @@
-"""The values that the packages exchange: frozen, typed, without behaviour.
+"""The values that the packages exchange: frozen, typed, without behaviour but for tables in notebooks.
 
 A *request* is sent in one or more *attempts*. An attempt's *outcome* is a ``Reply`` or a ``Failure``. A
 request ends in exactly one ``Result``, which is one line of the output file.
@@ -10,6 +10,10 @@ from enum import StrEnum
 from typing import Any, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
+
+from batch.amounts import amount_text
+from batch.exit_codes import meaning
+from batch.html_table import pairs_table
 
 SCHEMA_VERSION: Literal[1] = 1
 """Version of the result line and of the summary; incremented when a field changes its meaning."""
@@ -112,6 +116,7 @@ class Failure(Struct, frozen=True, gc=False):
     HTTP status that an error inside a 200 response states. ``about_request`` is set if the server's code
     concerns only this request, such as a prompt that is too long.
 
+    ``foreign`` is set if no HTTP API may be there: no HTTP response has arrived, or a 400 with a page.
     ``finish_reason`` is the server's, if it sent one. ``answer`` is the reply if only its finish reason is
     unknown. ``cost`` is the cost that the provider states, as in ``Reply``.
     """
@@ -136,6 +141,7 @@ class Failure(Struct, frozen=True, gc=False):
     redacted: bool = False
     lost: int = 0
     cost: float | None = None
+    foreign: bool = False
 
 
 Outcome: TypeAlias = Reply | Failure
@@ -205,6 +211,21 @@ class Result(Struct, frozen=True, gc=False):
     logprobs: Any = None
     redacted: bool = False
     cost_source: str | UnsetType = UNSET
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        return pairs_table(
+            [
+                ("id", self.id),
+                ("status", self.status),
+                ("model", self.model),
+                ("text", self.text or self.refusal),
+                ("error", self.error and f"{self.error.code}: {self.error.message}"),
+                ("attempts", self.attempts),
+                ("seconds", self.timings.total),
+                ("cost", self.cost),
+            ]
+        )
 
 
 class Known(Struct, frozen=True, gc=False):
@@ -285,3 +306,21 @@ class Summary(Struct, frozen=True, gc=False):
     cache_write_tokens: int = 0
     reasoning_tokens: int = 0
     wasted: int = 0
+
+    def _repr_html_(self) -> str:
+        """Return a table for notebooks."""
+        codes = ", ".join(f"{number} {code}" for code, number in self.codes.items())
+        return pairs_table(
+            [
+                ("job", self.name),
+                ("output", self.output),
+                ("ended", f"exit code {self.exit_code}: {meaning(self.exit_code)}"),
+                ("succeeded", f"{self.succeeded:,} of {self.total:,}"),
+                ("failed", f"{self.failed:,}: {codes}" if self.failed else None),
+                ("pending", f"{self.pending:,}" if self.pending else None),
+                ("tokens", f"{self.prompt_tokens:,} in, {self.completion_tokens:,} out"),
+                ("cost", None if self.cost is None else amount_text(self.cost, self.currency)),
+                ("seconds", self.seconds),
+                *(("reason", reason) for reason in self.reasons),
+            ]
+        )

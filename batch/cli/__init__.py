@@ -21,6 +21,7 @@ COMMANDS = (
     "retry",
     "status",
     "show",
+    "report",
     "check",
     "export",
     "serve",

@@ -1,9 +1,9 @@
-"""Dated lines for logs and cron mails; in quiet mode, a run without failures prints nothing."""
+"""Dated lines for logs and cron mails; in quiet mode, only warnings."""
 
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from batch.escaping import escape
@@ -14,8 +14,10 @@ from batch.progress.counters import Speed
 from batch.progress.safe_stream import SafeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TextIO
+
+    from batch.records import Result
 
 
 def utc_now() -> datetime:
@@ -26,9 +28,8 @@ def utc_now() -> datetime:
 class LineReporter(ProgressObserver):
     """Writes one line every ``stats`` seconds, and failures at once.
 
-    ``quiet`` prints only warnings and failures: the first failure of each kind, warnings, and at the end the
-    number of failed requests. ``clock`` returns seconds of a monotonic clock, ``wall`` the time of day in
-    UTC.
+    ``quiet`` prints only warnings: at its end, a quiet run names the failures that are new. ``clock`` returns
+    seconds of a monotonic clock, ``wall`` the time of day in UTC.
     """
 
     def __init__(
@@ -57,6 +58,12 @@ class LineReporter(ProgressObserver):
         self._shown_at = self._clock()
         self._speed = Speed(self._shown_at, self.counters)
 
+    def _finished(self, results: Sequence[Result]) -> None:
+        if self._quiet:
+            self.counters.finished(results)
+        else:
+            super()._finished(results)
+
     def _show_notice(self, text: str, level: Level) -> None:
         if not (self._quiet and level is Level.INFO):
             self._show_failures(text)
@@ -82,29 +89,15 @@ class LineReporter(ProgressObserver):
         self._closed = True
         if self.counters.sent:
             self._show_progress(self._numbers(self._clock()))
-        if self.counters.failed:
+        if self.counters.failed and not self._quiet:
             kinds = ", ".join(
                 f"{escape(code)} {number}" for code, number in self.counters.failed.most_common()
             )
             self._write(f"{self.counters.failed.total()} failed: {kinds}")
 
     def _numbers(self, now: float) -> str:
-        counters = self.counters
-        requests, tokens = self._speed.sample(now, counters)
-        seconds = counters.seconds_left(requests)
-        eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
-        snapshot = self._snapshot
-        parts = [
-            f"{counters.done}/{counters.total} done" if counters.is_whole else f"{counters.done} done",
-            f"failed {counters.failed.total()}",
-            *formatting.engine(snapshot, counters),
-            f"{requests * 60:.1f} requests/min",
-            f"{tokens:.0f} tokens/s",
-            *formatting.cost(counters),
-            *([f"ETA {eta}"] if counters.is_whole else []),
-            *formatting.failure_counts(snapshot),
-        ]
-        return ", ".join(parts)
+        rates = self._speed.sample(now, self.counters)
+        return formatting.line(self.counters, self._snapshot, rates)
 
     def _show_progress(self, text: str) -> None:
         if not self._quiet:

@@ -7,6 +7,5 @@ from batch.executors import workers
 from batch.executors.protocol import Leases
 
 if __name__ == "__main__":
-    workers.START = 10.0
     workers.LEASES = Leases(lease=1.5, beat=0.3)
     main()

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.app.inspect.active_run import active_run
 from batch.app.run.plan import Plan, make_plan, open_source
 from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
-from batch.results.lock import holder
 from batch.results.reader import reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.statistics import Statistics, summarise
@@ -16,8 +16,8 @@ from batch.results.statistics import Statistics, summarise
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from batch.app.inspect.active_run import ActiveRun
     from batch.jobfile.job import JobFile
-    from batch.results.lock import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +25,7 @@ class JobStatus:
     """The output's lines, and the job's requests by state (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
-    ``holder`` is the process that runs the job now.
+    ``active`` is the run that is active now.
     """
 
     output: Path
@@ -33,13 +33,13 @@ class JobStatus:
     plan: Plan | None = None
     orphans: int = 0
     currency: str | None = None
-    holder: Holder | None = None
+    active: ActiveRun | None = None
 
 
 def of_output(output: Path) -> JobStatus:
     """Return the status of a result file. Raises ``UsageError`` if it is unreadable or foreign."""
     with reading(output):
-        return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0], holder=holder(output))
+        return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0], active=active_run(output))
 
 
 def of_job(job: JobFile) -> JobStatus:
@@ -56,5 +56,5 @@ def of_job(job: JobFile) -> JobStatus:
         plan,
         orphans=plan.orphans(len(contents.index)),
         currency=job.currency,
-        holder=holder(job.output),
+        active=active_run(job.output),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,8 @@ from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
+from batch.app.run.process_signals import cancelled
+from batch.app.run.recorder import Recorder
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
@@ -25,7 +28,7 @@ from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
-from batch.events import ProcessEnding, ResultsDurable, RunStarted
+from batch.events import EarlierFailures, ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -66,12 +69,14 @@ async def execute(
         with OutputLock(job.output), RunLog.of(job, early.warn) as run_log, ExitStack() as stack:
             match_sidecars(job.output)
             statistics = Statistics()
-            observers = Observers((statistics, run_log, *others))
+            recorder = Recorder(job, options, statistics)
+            stack.callback(recorder.close)
+            observers = Observers((statistics, recorder, run_log, *others))
             signals.before_exit = lambda why: observers.emit(ProcessEnding(why))
             try:
                 with signals.stoppable(UNSENT):
                     log = stack.enter_context(await _open_log(job, options))
-                    prepared = await _prepare(job, log, run_log, observers, statistics, options)
+                    prepared = await _prepare(job, log, run_log, observers, statistics, recorder, options)
                 return await _execute_prepared(prepared, environment, signals)
             except Exception as error:  # noqa: BLE001 - report any exception in one sentence
                 raise explained(error, run_log) from error.__cause__
@@ -95,6 +100,7 @@ class _Prepared:
     run_log: RunLog
     observers: Observers
     statistics: Statistics
+    recorder: Recorder
     options: RunOptions
     run_start: RunStart
     claim: Claim
@@ -142,8 +148,15 @@ class _Prepared:
             fail_fast=self.options.fail_fast,
             error=error,
         )
-        await publish(built, self.job.output, self.observers)
+        self.observers.emit(self._earlier_failures())
+        await publish(built, self.job.output, self.observers, self.recorder.record)
         return built
+
+    def _earlier_failures(self) -> EarlierFailures:
+        plan = self.feed.plan
+        found = ((name, self.log.known(name)) for name in plan.failed_ids)
+        known = {name: latest for name, latest in found if latest is not None and not latest.succeeded}
+        return EarlierFailures(known, plan.bad_documents, self.feed.is_whole)
 
 
 async def _prepare(
@@ -152,9 +165,11 @@ async def _prepare(
     run_log: RunLog,
     observers: Observers,
     statistics: Statistics,
+    recorder: Recorder,
     options: RunOptions,
 ) -> _Prepared:
     run_start = await anyio.to_thread.run_sync(RunStart.of, job)
+    recorder.begin(run_start, observers.inform)
     for notice in log.notices:
         observers.warn(notice)
     output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
@@ -176,6 +191,7 @@ async def _prepare(
         run_log,
         observers,
         statistics,
+        recorder,
         options,
         run_start,
         output_claim,
@@ -206,6 +222,10 @@ async def _execute_prepared(run: _Prepared, environment: Environment, signals: S
         if has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
             error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
+    except CancelledError:
+        with anyio.CancelScope(shield=True):
+            await run.summarize(outcome, run.orphans, cancelled())
+        raise
     return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 

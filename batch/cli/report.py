@@ -1,0 +1,95 @@
+"""``promptjobs report``"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from batch.cli.console import option, print_line
+from batch.cli.job_options import NewFile, is_results, jobs_changes, load_each
+
+if TYPE_CHECKING:
+    from batch.report.model import Output
+
+_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
+
+
+class Size(click.ParamType[int]):
+    """``40MB``, ``500kB``, or a number of bytes."""
+
+    name = "size"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the size in bytes."""
+        if isinstance(value, int):
+            return value
+        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMG]?B?)", str(value).strip())
+        if not found or (unit := found[2].upper()) not in _UNITS:
+            self.fail(f"{value!r} is not a size; write 40MB, 500kB or a number of bytes", param, ctx)
+        return int(float(found[1]) * _UNITS[unit])
+
+
+@click.command("report")
+@jobs_changes
+@option(
+    "-o",
+    "--to",
+    type=NewFile(dash="a report is a file; name one"),
+    metavar="FILE",
+    help="The file to write. The default is the output's name with `.html` added.",
+)
+@click.option("--open", "opens", is_flag=True, help="Open the report in a browser.")
+@option(
+    "--no-text",
+    is_flag=True,
+    help="Leave out the texts of prompts, answers and error messages, and the input columns. IDs stay.",
+)
+@option(
+    "--max-size",
+    type=Size(),
+    default="40MB",
+    show_default=True,
+    metavar="SIZE",
+    help="Maximum size of the page. A larger one holds every row, and the texts of failed requests and of a "
+    "sample of the others.",
+)
+def command(
+    jobfiles: tuple[Path, ...], to: Path | None, opens: bool, no_text: bool, max_size: int, **job: Any
+) -> int:
+    """Write the results as one HTML page, to read in a browser.
+
+    Each JOBFILE is a job file or an output file; several are shown together. The page holds the runs with
+    their timelines, the failures by cause, and a table of all results with their prompts. It needs no
+    network.
+
+    With a job file, requests come in the job's order, and prompts are those of the job. With an output file,
+    a prompt is known only if its line holds it (`output: {include: [messages]}`).
+    """
+    from batch.app.inspect import report
+    from batch.cli.run_ending import relative
+    from batch.report.model import Settings
+
+    outputs = _outputs(jobfiles, job)
+    path = report.default_path(Path(outputs[0].path)) if to is None else to
+    size = report.write(outputs, path, Settings(has_text=not no_text, max_size=max_size))
+    print_line(f"report written to {relative(str(path))} ({_shown(size)})")
+    if opens:
+        import webbrowser
+
+        webbrowser.open(path.resolve().as_uri())
+    return 0
+
+
+def _outputs(paths: tuple[Path, ...], job: dict[str, Any]) -> list[Output]:
+    """Return the outputs in the given order. All job files are checked before the first is read."""
+    from batch.app.inspect.report import of_job, of_output
+
+    jobs = iter(load_each([path for path in paths if not is_results(path)], **job))
+    return [of_output(path) if is_results(path) else of_job(next(jobs)) for path in paths]
+
+
+def _shown(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size >= 1e6 else f"{size / 1e3:.0f} kB"

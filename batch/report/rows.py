@@ -1,0 +1,145 @@
+"""One request as a row of the table, and as the texts that are shown when it is opened."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from msgspec import UNSET, to_builtins
+
+from batch.codec import encode_json
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch.records import JSONObject, Result
+    from batch.report.model import Entry
+
+WORDS = 120
+"""Characters of the first words of an answer."""
+
+FEW_WORDS = 64
+"""The same where there are many rows."""
+
+SHORT = 48
+"""Characters of a kept column in the table."""
+
+_PLAIN_USAGE = 3
+"""Counts that every usage has, and that are in the table."""
+
+_TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "parsed", "logprobs")
+_OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "redacted")
+
+
+def first_words(entry: Entry, limit: int = WORDS) -> str:
+    """Return the beginning of the answer, or of the error message, on one line."""
+    result = entry.result
+    if result is None:
+        return ""
+    if result.error is not None and entry.status == "failed":
+        text = result.error.message
+    else:
+        text = result.text or result.refusal or result.partial_text or _calls(result)
+    return one_line(text, limit)
+
+
+def _calls(result: Result) -> str:
+    return encode_json(result.tool_calls).decode() if result.tool_calls else ""
+
+
+def one_line(text: str, limit: int) -> str:
+    """Return the beginning of a text, with single spaces for white space."""
+    line = " ".join(text[: 4 * limit].split())
+    return line if len(line) <= limit else line[: limit - 1] + "…"
+
+
+def kept(request_id: str, metadata: Mapping[str, Any]) -> dict[str, str]:
+    """Return the kept columns as short texts, without those that say the same as the id."""
+    return {
+        name: short
+        for name, value in metadata.items()
+        if (short := _short(value)) and not short.endswith(request_id)
+    }
+
+
+def _short(value: Any) -> str:
+    if value is None:
+        return ""
+    return one_line(value if isinstance(value, str) else encode_json(value).decode(), SHORT)
+
+
+def texts(entry: Entry, images: Images) -> JSONObject:
+    """Return all that is shown of an opened row, without what is empty."""
+    shown: JSONObject = {}
+    if entry.messages is not None:
+        shown["messages"] = [images.message(message) for message in entry.messages]
+        shown["rendered"] = entry.rendered
+    if entry.stale:
+        shown["stale"] = True
+    return shown | details(entry, has_text=True)
+
+
+def details(entry: Entry, *, has_text: bool) -> JSONObject:
+    """Return what is shown of a result besides its messages; without texts, only numbers and codes."""
+    result = entry.result
+    if result is None:
+        return {}
+    shown: JSONObject = {}
+    for name in (*(_TEXTS if has_text else ()), *_OTHERS):
+        value = getattr(result, name)
+        if value not in (None, "", UNSET, False):
+            shown[name] = value
+    shown |= _timings(result)
+    if result.usage is not None and len(usage := to_builtins(result.usage)) > _PLAIN_USAGE:
+        shown["usage"] = usage
+    if has_text and result.metadata:
+        shown["metadata"] = result.metadata
+    if result.error is not None:
+        shown["error"] = _error(result, has_text=has_text)
+    return shown
+
+
+def _timings(result: Result) -> JSONObject:
+    """Return the times that are not in the table, where they say anything."""
+    times = {"queued": result.timings.queued, "first_byte": result.timings.first_byte}
+    return {name: round(seconds, 2) for name, seconds in times.items() if seconds}
+
+
+def _error(result: Result, *, has_text: bool) -> JSONObject:
+    error: JSONObject = to_builtins(result.error)
+    if not has_text:
+        del error["message"]
+        error["history"] = [{"code": each["code"], "at": each["at"]} for each in error["history"]]
+    return error
+
+
+class Images:
+    """Keeps images inside messages up to a total size, and replaces the others by their type and size."""
+
+    def __init__(self, budget: int, largest: int) -> None:
+        self._budget = budget
+        self._largest = largest
+
+    def message(self, message: JSONObject) -> JSONObject:
+        """Return a message with at most the images that still fit."""
+        content = message.get("content")
+        if not isinstance(content, list):
+            return message
+        return {**message, "content": [self._part(part) for part in content]}
+
+    def _part(self, part: Any) -> Any:
+        match part:
+            case {"type": "image_url", "image_url": {"url": str(url)}} if url.startswith("data:"):
+                return part if self._fits(len(url)) else {"type": "text", "text": _described(url)}
+            case _:
+                return part
+
+    def _fits(self, size: int) -> bool:
+        if size > min(self._largest, self._budget):
+            return False
+        self._budget -= size
+        return True
+
+
+def _described(url: str) -> str:
+    kind, _, data = url.partition(";base64,")
+    return f"[image: {kind.removeprefix('data:')[:40]}, {len(data) * 3 // 4} bytes, too large for this page]"

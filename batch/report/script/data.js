@@ -1,0 +1,41 @@
+// The packed columns and blocks.
+
+async function unpack(element) {
+  const text = element.textContent;
+  const bytes = Uint8Array.fromBase64 ? Uint8Array.fromBase64(text) : Uint8Array.from(atob(text), (each) => each.charCodeAt(0));
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("deflate"))).text();
+}
+
+async function load() {
+  for (const [name, type] of Object.entries(NUMBERS)) rows[name] = new type(head.total);
+  const chunks = document.querySelectorAll("script.chunk");
+  for (let at = 0; at < chunks.length; at += 2) {
+    const chunk = JSON.parse(await unpack(chunks[at]));
+    const words = JSON.parse(await unpack(chunks[at + 1]));
+    const start = state.loaded;
+    for (const id of chunk.id) rows.id.push(id);
+    for (const text of words) rows.words.push(text);
+    for (const name of Object.keys(NUMBERS)) {
+      const column = rows[name];
+      chunk[name].forEach((value, index) => { column[start + index] = value ?? NaN; });
+    }
+    rows.kept.forEach((column, index) => {
+      const values = chunk.kept[index];
+      for (let each = 0; each < words.length; each++) column.push(values?.[each] ?? "");
+    });
+    state.loaded += words.length;
+  }
+}
+
+const recent = new Map(); // blocks that were unpacked last
+
+/** Return what is shown of an opened row; null if the page does not hold it. */
+async function details(row) {
+  const block = rows.block[row];
+  if (!blocks.has(block)) return null;
+  const values = recent.get(block) ?? JSON.parse(await unpack(blocks.get(block)));
+  recent.delete(block);
+  recent.set(block, values);
+  if (recent.size > 8) recent.delete(recent.keys().next().value);
+  return values[rows.at[row]];
+}
