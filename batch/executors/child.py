@@ -8,7 +8,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Self
 
@@ -23,6 +23,9 @@ _BOOT = (
     "main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 """Runs the worker with the same code as this process, even in a checkout that is not installed."""
+
+PATIENCE = 2.0
+"""Seconds in which a process that has closed its connection ends by itself."""
 
 _STDERR_TAIL = 4000
 """Bytes of a worker's standard error that are read for an error message."""
@@ -69,10 +72,16 @@ class Child:
         """The process id."""
         return self._process.pid
 
-    async def end(self) -> str:
-        """Kill the process and wait for its end, in any case; return how it ended, as an error says it."""
-        self._process.kill()
+    async def end(self, *, is_ending: bool) -> str:
+        """Kill the process and wait for its end, in any case; return how it ended, as an error says it.
+
+        One that ``is_ending`` has a moment to end by itself, so that it can say why.
+        """
         with anyio.CancelScope(shield=True):
+            if is_ending:
+                with suppress(subprocess.TimeoutExpired):
+                    await anyio.to_thread.run_sync(self._process.wait, PATIENCE)
+            self._process.kill()
             code = await anyio.to_thread.run_sync(self._process.wait)
         return f"{_how(code)}{self._last_words()}"
 

@@ -26,7 +26,7 @@ class Pipe(asyncio.Protocol):
 
     ``ready`` is whether the worker has reported; false if it ended before. ``ended``: it has closed the
     connection, or its lease has ended.
-    ``has_settled``: it has settled an attempt. ``settle`` is called with each attempt and its outcome.
+    ``has_settled``: it has settled an attempt. ``is_closed``: the connection is closed. ``settle`` is called with each attempt and its outcome.
     """
 
     def __init__(self, setup: Setup, leases: Leases, settle: Callable[[int, bytes], None]) -> None:
@@ -34,6 +34,7 @@ class Pipe(asyncio.Protocol):
         self.ready: asyncio.Future[bool] = self._loop.create_future()
         self.ended = asyncio.Event()
         self.has_settled = False
+        self.is_closed = False
         self._side = DriverSide(setup.epoch, leases, self._loop.time())
         self._setup = setup
         self._settle = settle
@@ -89,6 +90,7 @@ class Pipe(asyncio.Protocol):
         """The worker has ended."""
         if not self.ready.done():
             self.ready.set_result(False)
+        self.is_closed = True
         self._side.cut()
         self.ended.set()
 

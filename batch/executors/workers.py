@@ -128,7 +128,7 @@ class Workers:
         finally:
             if pipe in self._pipes:
                 self._pipes.remove(pipe)
-            how = await child.end()
+            how = await child.end(is_ending=pipe.is_closed)
             pipe.close()
             self._lose(pipe, child.pid, how)
         return pipe.has_settled, how

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import subprocess
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -34,6 +35,7 @@ pytestmark = [
     pytest.mark.skipif(sys.platform != "linux", reason="it finds the workers in /proc"),
 ]
 
+KEY = "sk-a-very-secret-key-0123456789"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAAC"
 
 
@@ -149,20 +151,23 @@ class Held:
 
 
 async def started(promptjobs: Command, *arguments: str, **options: Any) -> Process:
-    return await anyio.open_process(
-        promptjobs.arguments("run", "job.yaml", *arguments),
-        cwd=promptjobs.folder,
-        env={**promptjobs.environment, "KEY": "sk-a-very-secret-key-0123456789"},
-        stderr=(promptjobs.folder / "stderr").open("wb"),
-        stdout=(promptjobs.folder / "stdout").open("wb"),
-        **options,
-    )
+    folder = promptjobs.folder
+    with (folder / "stderr").open("wb") as stderr, (folder / "stdout").open("wb") as stdout:
+        return await anyio.open_process(
+            promptjobs.arguments("run", "job.yaml", *arguments),
+            cwd=folder,
+            env={**promptjobs.environment, "KEY": KEY},
+            stdin=subprocess.DEVNULL,
+            stderr=stderr,
+            stdout=stdout,
+            **options,
+        )
 
 
 async def test_what_was_in_flight_in_a_killed_worker_is_sent_again(promptjobs: Command) -> None:
     held = Held("number 3")
     async with FaultServer(held) as server:
-        write_job(promptjobs.folder, server.url, 8, limits={"tokens": 1_000_000})
+        write_job(promptjobs.folder, server.url, 8)
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2", "--json")
             await held.arrived.wait()
@@ -189,7 +194,7 @@ async def test_no_key_is_in_an_argument_list(promptjobs: Command) -> None:
             commands = [command_of(pid) for pid in workers_of(driver.pid)]
             driver.kill()
             await driver.wait()
-        assert server.requests[0].headers["authorization"] == "Bearer sk-a-very-secret-key-0123456789"
+        assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
     assert len(commands) == 2
     assert all(b"secret" not in command for command in commands)
 
@@ -238,7 +243,7 @@ async def test_workers_that_cannot_start_are_an_error_that_says_why(monkeypatch:
 async def test_a_failure_to_read_a_request_costs_this_request_alone() -> None:
     async with FaultServer(echo) as server, workers.opened(1) as opened:
         here = replace(SPEC, base_url=server.url)
-        good, bad = await opened.start([here, replace(here, dialect="autonomous", base_url=server.url)])
+        good, bad = await opened.start([here, replace(here, dialect="autonomous", models=())])
         failure = await bad.complete(REQUEST)
         assert failure.code == "internal_error"  # type: ignore[union-attr] - AutonomousAI has no model `m`
         reply = await good.complete(REQUEST)
