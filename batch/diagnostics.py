@@ -27,20 +27,21 @@ _PLAIN_KEY = re.compile(r"[\w-][\w.-]*\Z")
 class Place:
     """A line and a column of a file, both from 1; 0 if there is no line, as for a flag.
 
-    ``body`` is the line on which the text of a literal block begins; 0 if the lines of the text are not lines
-    of the file.
+    ``raw`` is a template as it is written in the file from there on, with its quotes and its indentation;
+    empty for other values.
     """
 
     path: str
     line: int = 0
     column: int = 0
-    body: int = 0
+    raw: str = field(default="", repr=False)
 
-    def at_text_line(self, number: int) -> Place:
-        """Return the place of the text's line ``number`` (from 1), or of the text if unknown."""
-        if self.body:
-            return Place(self.path, self.body + number - 1, 1)
-        return self
+    def within(self, offset: int) -> Place:
+        """Return the place of a character of ``raw``."""
+        before = self.raw[:offset]
+        lines = before.count("\n")
+        start = self.column if not lines else 1
+        return Place(self.path, self.line + lines, start + len(before) - (before.rfind("\n") + 1))
 
 
 @dataclass(slots=True)
@@ -88,6 +89,19 @@ def shown(key: str) -> str:
     return escape(json.dumps(key if len(key) <= 60 else key[:60] + "…", ensure_ascii=False), limit=1000)
 
 
+def warning(place: Place, where: str, what: str, hint: str = "") -> Diagnostic:
+    """Return a warning at a place."""
+    return Diagnostic(place.path, place.line, place.column, where, what, hint, "warning")
+
+
+def in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Return those with a line first, by file and line."""
+    first_seen = {path: rank for rank, path in enumerate(dict.fromkeys(each.path for each in diagnostics))}
+    return sorted(
+        diagnostics, key=lambda each: (each.line == 0, first_seen[each.path], each.line, each.column)
+    )
+
+
 class DiagnosticList:
     """Collects errors, and keeps the first ``MAX_DIAGNOSTICS`` of them."""
 
@@ -110,13 +124,16 @@ class DiagnosticList:
         for diagnostic in diagnostics:
             self.append(diagnostic)
 
-    def error(self, notices: Sequence[str] = ()) -> JobFileError:
+    def put_first(self, diagnostics: Iterable[Diagnostic]) -> None:
+        """Add errors that are kept in any case."""
+        self._kept[:0] = diagnostics
+
+    def error(self, notices: Sequence[str] = (), warnings: Sequence[Diagnostic] = ()) -> JobFileError:
         """Return all errors, those with a line first and sorted by line, and the number of omitted ones."""
-        first_seen = {path: rank for rank, path in enumerate(dict.fromkeys(m.path for m in self._kept))}
-        kept = sorted(self._kept, key=lambda m: (m.line == 0, first_seen[m.path], m.line, m.column))
+        kept = in_order(self._kept)
         if self._left_out:
             kept.append(Diagnostic(kept[-1].path, 0, 0, "", f"and {self._left_out} more errors"))
-        return JobFileError(kept, len(self._kept) + self._left_out, notices)
+        return JobFileError(kept, len(self._kept) + self._left_out, notices, warnings)
 
     def raise_if_any(self) -> None:
         """Raise ``JobFileError`` if there are errors."""
@@ -129,7 +146,7 @@ class Findings(DiagnosticList):
 
     def __init__(self, places: Places) -> None:
         super().__init__()
-        self.notices: list[str] = []
+        self.warnings: list[Diagnostic] = []
         self._places = places
 
     def at_value(self, at: At, what: str, hint: str = "") -> None:
@@ -140,10 +157,16 @@ class Findings(DiagnosticList):
         """Report an error in the key, or in everything below it."""
         self.at_place(self._places.key(at), dotted(at), what, hint)
 
-    def notice_at_key(self, at: At, what: str) -> None:
-        """Keep a notice about a key that is allowed but probably not intended."""
-        place = self._places.key(at)
-        self.notices.append(str(Diagnostic(place.path, place.line, place.column, dotted(at), what)))
+    def warn_at_key(self, at: At, what: str, hint: str = "") -> None:
+        """Warn of a key that is allowed but probably not intended."""
+        self._warn(self._places.key(at), at, what, hint)
+
+    def warn_at_value(self, at: At, what: str, hint: str = "") -> None:
+        """Warn of a value that is allowed but probably not intended."""
+        self._warn(self._places.value(at), at, what, hint)
+
+    def _warn(self, place: Place, at: At, what: str, hint: str) -> None:
+        self.warnings.append(warning(place, dotted(at), what, hint))
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Report an error at a known place."""
@@ -162,8 +185,30 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 
 def closest(name: str, known: Iterable[str], *, cutoff: float = 0.6) -> str | None:
     """Return the most similar known name; one with the same letters in another order comes first."""
-    close = get_close_matches(name[:100], list(known), n=3, cutoff=cutoff)
-    return min(close, key=lambda each: sorted(each) != sorted(name), default=None)
+    names = {_plain(each): each for each in known}
+    close = get_close_matches(_plain(name[:100]), list(names), n=3, cutoff=cutoff)
+    found = min(close, key=lambda each: sorted(each) != sorted(name), default=None)
+    return None if found is None else names[found]
+
+
+def _plain(name: str) -> str:
+    return name.strip().casefold().replace("-", "_")
+
+
+_NUMBER = re.compile(r"[$€£]?\s*([-+]?[0-9][0-9_,]*(?:\.[0-9]+)?)\s*(?:[$€£]|USD|EUR|%)?\Z")
+_THOUSANDS = re.compile(r"[-+]?[0-9_]{1,3}(?:,[0-9]{3})+(?:\.[0-9]+)?\Z|[^,]*\Z")
+
+
+def number_hint(value: object) -> str:
+    """Return how to write a number that was written as text; an empty text for another value."""
+    match = _NUMBER.match(value.strip().rstrip(" ,;")) if isinstance(value, str) else None
+    if match is None:
+        return ""
+    text = match[1]
+    if not _THOUSANDS.match(text):  # a decimal comma
+        text = text.replace(",", ".")
+    number = re.sub("[,_]|^0+(?=[0-9])", "", text)
+    return f"write `{number}`" + (" without quotes" if number == value else "")
 
 
 _KINDS: tuple[tuple[type, str], ...] = (

@@ -51,7 +51,8 @@ class Diagnostic:
 
     ``line`` and ``column`` count from 1; 0 means that the place has no line (a flag, a whole file). ``where``
     is the dotted path in the file (``models[1].params.temperature``). ``what`` describes the error, ``hint``
-    the fix; ``hint`` may be empty.
+    the fix; ``hint`` may be empty. ``severity`` is ``error``, or ``warning`` for what is allowed but probably
+    not intended.
     """
 
     path: str
@@ -60,12 +61,19 @@ class Diagnostic:
     where: str
     what: str
     hint: str = ""
+    severity: str = "error"
+
+    @property
+    def text(self) -> str:
+        """The description without the file."""
+        where = f"{self.where}: " if self.where else ""
+        hint = f"; {self.hint}" if self.hint else ""
+        return f"{where}{self.what}{hint}"
 
     def __str__(self) -> str:
         place = f"{self.path}:{self.line}:{self.column}" if self.line else self.path
-        where = f" {self.where}:" if self.where else ""
-        hint = f"; {self.hint}" if self.hint else ""
-        return f"{place}:{where} {self.what}{hint}"
+        severity = "" if self.severity == "error" else f"{self.severity}: "
+        return f"{place}: {severity}{self.text}"
 
 
 Mistake = Diagnostic
@@ -76,13 +84,18 @@ class JobFileError(UsageError):
     """A job file with errors. ``diagnostics`` holds them in the order of the file.
 
     If there are too many, the last one states how many are omitted; ``count`` is the number of all.
-    ``notices`` are sentences about what is allowed but probably not intended.
+    ``notices`` are sentences about the inputs; ``warnings`` describe what is allowed but hardly intended.
     """
 
     def __init__(
-        self, diagnostics: Sequence[Diagnostic], count: int | None = None, notices: Sequence[str] = ()
+        self,
+        diagnostics: Sequence[Diagnostic],
+        count: int | None = None,
+        notices: Sequence[str] = (),
+        warnings: Sequence[Diagnostic] = (),
     ) -> None:
         self.notices = tuple(notices)
+        self.warnings = tuple(warnings)
         self.diagnostics = tuple(diagnostics)
         self.count = len(self.diagnostics) if count is None else count
         super().__init__("\n".join(str(diagnostic) for diagnostic in self.diagnostics))
@@ -94,7 +107,12 @@ class JobFileError(UsageError):
 
 
 class ModelNotFoundError(UsageError):
-    """The provider does not have this model; the message lists its models."""
+    """The provider does not have this model; ``what`` says so, and the message lists the ``known`` ones."""
+
+    def __init__(self, what: str, known: Sequence[str]) -> None:
+        self.what = what
+        self.known = known
+        super().__init__(f"{what}; it has {', '.join(known)}")
 
 
 class UntrustedKeyError(UsageError):
@@ -146,7 +164,10 @@ class LocalModelError(PromptJobsError):
 
 
 class StoppedError(PromptJobsError):
-    """A signal ended the command while nothing was being sent. Everything that was written stays."""
+    """A signal ended the command while nothing was being sent, or the caller cancelled the run.
+
+    Everything that was written stays.
+    """
 
     def __init__(self, message: str, exit_code: int) -> None:
         self.exit_code = exit_code

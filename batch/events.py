@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 from msgspec import Struct
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
-    from batch.records import Failure, Request, Result, Summary
+    from batch.records import Failure, Known, Request, Result, Summary
 
 
 class Parked(Struct, frozen=True):
@@ -139,6 +139,18 @@ class ObserverFailed(Event, frozen=True, gc=False):
     """An observer raised ``error`` for the first time. The run continues."""
 
     error: Exception
+
+
+class EarlierFailures(Event, frozen=True, gc=False):
+    """The job's requests that failed in earlier runs and have not succeeded in this one, by id.
+
+    ``documents`` are the paths of documents that cannot be read, by the ids of their requests. Unless
+    ``is_whole``, only a part of the job has been read.
+    """
+
+    known: Mapping[str, Known]
+    documents: Mapping[str, str]
+    is_whole: bool
 
 
 class RunEnded(Event, frozen=True, gc=False):

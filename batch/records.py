@@ -115,6 +115,7 @@ class Failure(Struct, frozen=True, gc=False):
     HTTP status that an error inside a 200 response states. ``about_request`` is set if the server's code
     concerns only this request, such as a prompt that is too long.
 
+    ``foreign`` is set if no HTTP API may be there: no HTTP response has arrived, or a 400 with a page.
     ``finish_reason`` is the server's, if it sent one. ``answer`` is the reply if only its finish reason is
     unknown. ``cost`` is the cost that the provider states, as in ``Reply``.
     """
@@ -139,6 +140,7 @@ class Failure(Struct, frozen=True, gc=False):
     redacted: bool = False
     lost: int = 0
     cost: float | None = None
+    foreign: bool = False
 
 
 Outcome: TypeAlias = Reply | Failure

@@ -28,7 +28,7 @@ from batch.records import Failure, Mishap, Reply
 from batch.results import result_line
 from batch.results.result_line import stored
 from batch.scheduling.answer_validation import ANYTHING, Unchecked, uncheckable
-from batch.scheduling.decisions import Failed, RetryAt
+from batch.scheduling.decisions import Failed, Park, RetryAt
 from batch.scheduling.internal_errors import charged, internal_error, no_outcome
 from batch.scheduling.snapshot import congestion, snapshot
 
@@ -254,8 +254,16 @@ class Run:
         for decision in decisions:
             if isinstance(decision, Failed):
                 self._fail(decision)
-            elif (message := notice_of(decision, now)) is not None:
+            elif not self._is_reason_of_the_end(decision) and (message := notice_of(decision, now)):
                 self._observers.inform(message)
+
+    def _is_reason_of_the_end(self, decision: Decision) -> bool:
+        """Whether the decision ends the run, so that the summary gives the same reason in a moment."""
+        return (
+            isinstance(decision, Park)
+            and self._scheduler.over
+            and any(queue.parking and queue.parking.why == decision.why for queue in self._scheduler.queues)
+        )
 
     def _fail(self, decision: Failed) -> None:
         task = decision.task

@@ -48,7 +48,7 @@ def format_problem(response_format: object) -> tuple[str, str] | None:
         )
     if response_format["type"] != "json_schema":
         return _type_problem(response_format["type"])
-    schema = _schema_of(response_format)
+    schema = schema_of(response_format)
     if not isinstance(schema, dict):
         return (
             "`json_schema.schema` is missing",
@@ -135,7 +135,7 @@ def _demand(encoded: bytes) -> Demand | None:
         return Demand(None)
     if response_format.get("type") != "json_schema":
         return None
-    return Demand(_schema_of(response_format))
+    return Demand(schema_of(response_format))
 
 
 def _schema_check(schema: Any) -> Check:
@@ -162,7 +162,8 @@ def _in_words(error: Any) -> str:
     return f"{where}: {error.message}"[:_MAX_PROBLEM_LENGTH]
 
 
-def _schema_of(response_format: Mapping[str, Any]) -> Any:
+def schema_of(response_format: Mapping[str, Any]) -> Any:
+    """Return the JSON Schema of a response format; ``None`` if it has none."""
     wrapper = response_format.get("json_schema")
     return wrapper.get("schema") if isinstance(wrapper, dict) else None
 
@@ -183,7 +184,7 @@ def _schema_problem(schema: dict[str, Any]) -> tuple[str, str] | None:
         if not reference.startswith("#"):
             what = f"`$ref` points outside the schema: {reference[:80]!r}"
             return what, "nothing is fetched; move it to `$defs`"
-        if reference.startswith("#/") and not _leads_somewhere(schema, reference):
+        if reference.startswith("#/") and target_of(schema, reference) is None:
             return f"`$ref` has no target: {reference[:80]!r}", ""
     return None
 
@@ -195,16 +196,18 @@ def _references(value: Any) -> Iterator[str]:
         yield value["$ref"]
 
 
-def _leads_somewhere(schema: Any, pointer: str) -> bool:
-    for step in pointer.split("/")[1:]:
-        found = step_into(schema, step)
+def target_of(schema: Any, reference: str) -> tuple[Any] | None:
+    """Return the part of the schema that a reference (``#/$defs/…``) names; ``None`` if there is none."""
+    part = schema
+    for step in reference.split("/")[1:]:
+        found = _step_into(part, step)
         if found is None:
-            return False
-        (schema,) = found
-    return True
+            return None
+        (part,) = found
+    return (part,)
 
 
-def step_into(schema: Any, step: str) -> tuple[Any] | None:
+def _step_into(schema: Any, step: str) -> tuple[Any] | None:
     """Return the target of one step of a JSON pointer (RFC 6901) in a URL; ``None`` if there is none."""
     name = unquote(step).replace("~1", "/").replace("~0", "~")
     if isinstance(schema, list) and name.isdecimal() and len(name) < 10 and int(name) < len(schema):

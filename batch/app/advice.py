@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from batch.app.run.endpoints import members
 from batch.app.setup import trust
-from batch.errors import PromptJobsError
-from batch.jobfile.endpoint_checks import LOCAL
+from batch.errors import Diagnostic, PromptJobsError
+from batch.jobfile.endpoint_checks import LOCAL, REFERENCE, variable_problem
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,11 +18,40 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile, Model
 
 
-def advice(job: JobFile, environment: Environment) -> list[str]:
-    """Return a warning for each key file that other users can read, and a notice for each proxy.
+def unset(job: JobFile, environment: Environment, *, severity: str = "warning") -> list[Diagnostic]:
+    """Return a warning for each variable that is not set and each key file that does not exist.
 
-    Unset variables and missing key files are not reported: a run may happen in another environment.
+    They are no errors of the job file, since a run may happen in another environment.
     """
+    found: dict[Diagnostic, None] = {}
+    for model in job.models:
+        for key, what in _missing(model, environment) if model.base_url != LOCAL else ():
+            written = model.written.get(key)
+            if written is not None:
+                place = written.place
+                found[Diagnostic(place.path, place.line, place.column, written.where, what, "", severity)] = (
+                    None
+                )
+    return list(found)
+
+
+def _missing(model: Model, environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield the keys whose variable or file is missing, and what is."""
+    references = [("base_url", model.base_url or ""), ("proxy", model.proxy or "")]
+    references += [(f"headers.{name}", value) for name, value in model.headers.items()]
+    references += [(f"base_urls {url}", url) for url in model.base_urls]
+    named = [(key, name) for key, text in references for name in REFERENCE.findall(text)]
+    if model.api_key_env is not None and variable_problem(model.api_key_env) is None:
+        named.append(("api_key_env", model.api_key_env))
+    for key, name in named:
+        if not environment.variables.get(name, "").strip():
+            yield key, f"the environment variable {name} is not set"
+    if model.api_key_file is not None and not os.path.lexists(model.api_key_file):
+        yield "api_key_file", "no such file"
+
+
+def advice(job: JobFile, environment: Environment) -> list[str]:
+    """Return a warning for each key file that other users can read, and a notice for each proxy."""
     targets = [member for model in job.models for member in members(model).values()]
     return list(dict.fromkeys(text for target in targets for text in _of(target, environment)))
 

@@ -13,7 +13,7 @@ import re
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
-from batch.structured_output import step_into
+from batch.structured_output import target_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -98,13 +98,8 @@ class _Weigher:
         reference = schema["$ref"]
         if not isinstance(reference, str) or not (reference == "#" or reference.startswith("#/")):
             return math.inf
-        target = self._root
-        for step in reference.split("/")[1:]:
-            found = step_into(target, step)
-            if found is None:
-                return math.inf
-            (target,) = found
-        return _REFERENCE + self.of(target)
+        target = target_of(self._root, reference)
+        return math.inf if target is None else _REFERENCE + self.of(target[0])
 
 
 def _is_bounded(schema: Mapping[str, Any], *, is_root: bool) -> bool:

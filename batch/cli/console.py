@@ -60,6 +60,11 @@ def red(text: str) -> str:
     return f"\x1b[31m{text}\x1b[0m"
 
 
+def yellow(text: str) -> str:
+    """Return the text in yellow."""
+    return f"\x1b[33m{text}\x1b[0m"
+
+
 def print_traceback(error: BaseException) -> None:
     """Print the traceback of an exception on stderr."""
     import traceback
@@ -97,6 +102,13 @@ def report_error(error: PromptJobsError, lines: Sequence[str] | None = None) -> 
         to_stderr(painted(line))
     if isinstance(error, JobFileError):
         print_message(f"{counted(error.count, 'error')}; nothing was sent")
+
+
+def print_warnings(lines: Sequence[str]) -> None:
+    """Print warnings, which are escaped already."""
+    painted = yellow if has_colour(sys.stderr) else str
+    for line in lines:
+        to_stderr(painted(line))
 
 
 class PerLine(click.ParamType[str]):

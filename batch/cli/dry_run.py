@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.cli import money
+from batch.amounts import amount_text
 from batch.cli.console import MAX_LINE, counted, emit, print_json, print_message
 from batch.cli.message_text import words_of
 from batch.codec import encode_json
@@ -134,7 +134,7 @@ def _of(counts: Counter[str] | None) -> str:
 
 def _load_text(load: Load, currency: str) -> str:
     out = "answers of any length" if load.unbounded else f"at most {load.completion_tokens} out"
-    cost = "cost unknown" if load.cost is None else f"at most {load.cost:.6g}{money.label(currency)} in cost"
+    cost = "cost unknown" if load.cost is None else f"at most {amount_text(load.cost, currency)} in cost"
     return f"{counted(load.requests, 'request')}; about {load.prompt_tokens:.0f} tokens in, {out}; {cost}"
 
 

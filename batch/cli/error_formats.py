@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import in_order
 from batch.errors import JobFileError
 from batch.escaping import escape
 
@@ -21,6 +22,11 @@ _MAX_WIDTH = 100
 # A line may contain the secret that must not be there: do not print it.
 _MAY_HOLD_A_SECRET = re.compile(r"auth|api.?key|cookie|secret|passw|credential|://|\bsk-", re.IGNORECASE)
 _SECRET_PLACES = re.compile(r"(?:.*\.)?(?:headers|proxy|base_urls?|api_key\w*)\b", re.IGNORECASE)
+
+
+def together(errors: Sequence[Diagnostic], warnings: Sequence[Diagnostic]) -> list[Diagnostic]:
+    """Return errors and warnings in the order of their places; the number of omitted errors stays last."""
+    return in_order([*errors, *warnings]) if warnings else list(errors)
 
 
 def concise(diagnostics: Iterable[Diagnostic]) -> list[str]:
@@ -61,9 +67,7 @@ def _annotation(diagnostic: Diagnostic) -> str:
     if diagnostic.line:
         properties |= {"line": str(diagnostic.line), "col": str(diagnostic.column)}
     attributes = ",".join(f"{name}={_escaped_property(value)}" for name, value in properties.items())
-    where = f"{diagnostic.where}: " if diagnostic.where else ""
-    hint = f"; {diagnostic.hint}" if diagnostic.hint else ""
-    return f"::error {attributes}::{_escaped_data(where + diagnostic.what + hint)}"
+    return f"::{diagnostic.severity} {attributes}::{_escaped_data(diagnostic.text)}"
 
 
 def _escaped_data(text: str) -> str:

@@ -14,9 +14,11 @@ from batch.results.export.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
+    from contextlib import AbstractContextManager
     from pathlib import Path
 
-    from batch.app.inspect.export import Answer, Exported, Exporter
+    from batch.app.inspect.export import Exported, Exporter
+    from batch.app.inspect.export_sources import Answers
 
 
 @click.command("export")
@@ -29,15 +31,29 @@ if TYPE_CHECKING:
     metavar="SHARE",
     help="Write two files, FILE.train and FILE.test, with about this share of the results in FILE.test.",
 )
+@option(
+    "--columns",
+    metavar="NAMES",
+    help="The columns of csv and parquet, in this order: names separated by commas, patterns such as "
+    "`parsed.*`, `default` or `all`.",
+)
+@option("--include-reasoning", is_flag=True, help="Include the reasoning in the answers (messages).")
 @option("--failed", is_flag=True, help="Include failed results (csv, parquet and openai-batch).")
 def command(
-    jobfile: Path, form: str, to: Path | None, test_share: float | None, failed: bool, **job: Any
+    jobfile: Path,
+    form: str,
+    to: Path | None,
+    test_share: float | None,
+    columns: str | None,
+    include_reasoning: bool,
+    failed: bool,
+    **job: Any,
 ) -> int:
     """Write results as a data set or a table.
 
     JOBFILE is a job file or an output file. With a job file, results come in the job's order, with the
-    messages that were sent. An output file works for messages, sharegpt and completion only if the job has
-    `output: {include: [messages]}`.
+    messages that were sent and the columns of the inputs. An output file works for messages, sharegpt and
+    completion only if the job has `output: {include: [messages]}`.
 
     \b
       messages      {"messages": [...]}, one conversation per line
@@ -46,9 +62,9 @@ def command(
       csv, parquet  a table with one row per result
       openai-batch  the lines of an OpenAI Batch output file
     """
-    from batch.app.inspect.export import Exporter
+    from batch.app.inspect.export import Exporter, ExportOptions
 
-    exporter = Exporter(form, keep_failed=failed, test_share=test_share or 0.0)
+    exporter = Exporter(form, ExportOptions(columns, include_reasoning, failed, test_share or 0.0))
     if to is not None:
         answers, read = _answers(exporter, jobfile, job)
         files = exporter.to_file(answers, to, read)
@@ -67,9 +83,11 @@ def command(
     return 0
 
 
-def _answers(exporter: Exporter, path: Path, job: dict[str, Any]) -> tuple[Iterator[Answer], list[Path]]:
+def _answers(
+    exporter: Exporter, path: Path, job: dict[str, Any]
+) -> tuple[AbstractContextManager[Answers], list[Path]]:
     """Return the answers, and the files that they come from."""
-    from batch.app.inspect.export import sources
+    from batch.app.inspect.export_sources import sources
 
     if is_results(path):
         return exporter.of_output(path), [path]
@@ -84,3 +102,5 @@ def _print_text(exported: Exported, files: Iterable[Path]) -> Iterator[str]:
     yield f"{counted(exported.written, 'result')} written{where}{parts}"
     for why, number in exported.left_out.most_common():
         yield f"  {number} left out: {why}"
+    if exported.relabelled:
+        yield f"  {exported.relabelled} written with the current metadata, which has changed since the answer"

@@ -143,23 +143,31 @@ def is_results(path: Path) -> bool:
 
 def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """Load and check the jobs that the flags select. Raises ``JobFileError`` with the errors of all."""
-    if len(jobfiles) > 1 and flags["output"] is not None:
-        raise click.UsageError("--output names one file, and several job files write one each")
-    jobs = load_each(jobfiles, **flags)
-    if len(jobs) > 1:
-        from batch.app.run.several_jobs import check_outputs
+    from batch.app.run.several_jobs import check_outputs, together
 
-        check_outputs(jobs)
+    jobs = together(loads(jobfiles, **flags))
+    check_outputs(jobs)
     return jobs
 
 
 def load_each(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """Load and check each job, without comparing them. Raises ``JobFileError`` with the errors of all."""
-    if len(jobfiles) <= 1:
-        return [load(path, **flags) for path in jobfiles]
     from batch.app.run.several_jobs import together
 
-    return together(partial(load, path, **_fitting(path, flags)) for path in jobfiles)
+    return together(_loads(jobfiles, flags))
+
+
+def loads(jobfiles: Sequence[Path], **flags: Any) -> list[Callable[[], JobFile]]:
+    """Return for each job file a function that loads and checks it, and raises ``JobFileError``."""
+    if len(jobfiles) > 1 and flags["output"] is not None:
+        raise click.UsageError("--output names one file, and several job files write one each")
+    return _loads(jobfiles, flags)
+
+
+def _loads(jobfiles: Sequence[Path], flags: dict[str, Any]) -> list[Callable[[], JobFile]]:
+    if len(jobfiles) == 1:
+        return [partial(load, jobfiles[0], **flags)]
+    return [partial(load, path, **_fitting(path, flags)) for path in jobfiles]
 
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from batch.amounts import amount_text
+
 if TYPE_CHECKING:
     from batch.records import Summary
-
-_USUAL = "USD"
 
 
 class Tokens(Protocol):
@@ -27,17 +27,12 @@ def tokens(counts: Tokens) -> str:
     return f"{counts.prompt_tokens} in{inside}, {counts.completion_tokens} out{outside}"
 
 
-def label(currency: str | None) -> str:
-    """Return the currency to print after an amount; empty for US dollars, the default."""
-    return f" {currency}" if currency not in (None, _USUAL) else ""
-
-
 def cost(summary: Summary) -> str:
     """Return the cost of a run as text for its last line; empty if it is unknown."""
     if summary.cost is None or not summary.attempts:
         return ""
     unmetered = f" and {summary.unmetered} of unknown cost" if summary.unmetered else ""
-    return f", cost {summary.cost:.6g}{label(summary.currency)}{_stated(summary)}{unmetered}"
+    return f", cost {amount_text(summary.cost, summary.currency)}{_stated(summary)}{unmetered}"
 
 
 def _stated(summary: Summary) -> str:
@@ -45,7 +40,7 @@ def _stated(summary: Summary) -> str:
         return ""
     if summary.provider_cost == summary.cost:
         return " (stated by the provider)"
-    return f" ({summary.provider_cost:.6g} of it stated by the provider)"
+    return f" ({amount_text(summary.provider_cost, summary.currency)} of it stated by the provider)"
 
 
 def _parts(numbers: dict[str, int]) -> str:

@@ -2,39 +2,22 @@
 
 from __future__ import annotations
 
-import sys
-from contextlib import suppress
-from functools import partial
-from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
 
 from batch.cli import gc_tuning
-from batch.cli.console import (
-    DURATION,
-    PerLine,
-    has_colour,
-    is_fancy,
-    option,
-    print_json,
-    print_message,
-    print_traceback,
-)
+from batch.cli.console import DURATION, PerLine, option
 from batch.cli.job_options import jobs_flags, load_all
-from batch.errors import InternalError
+from batch.cli.job_run import Presentation, run_in_order
 from batch.exit_codes import MEANINGS, SIGNALS
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-    from pathlib import Path
+    from collections.abc import Sequence
 
-    from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
-    from batch.progress.bar import BarReporter
-    from batch.progress.lines import LineReporter
-    from batch.records import Summary
+    from batch.scheduling.resume import State
 
 
 EXIT_CODES = "\n".join(
@@ -116,7 +99,7 @@ EXIT_CODES = "\n".join(
     "-q",
     "--quiet",
     is_flag=True,
-    help="Print only errors and warnings, so that cron sends no mail about a good run.",
+    help="Print only warnings, errors and new failures, so that cron sends no mail if there is no news.",
 )
 @option("-v", "--verbose", is_flag=True, help="Print a progress line every second instead of a bar.")
 def command(
@@ -152,22 +135,15 @@ def command(
     from batch.app.run.process_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
-        from batch.app.run.open_file_limit import check_limit, raise_limit
         from batch.app.run.options import RunOptions
-        from batch.app.setup.environment import Environment
-        from batch.scheduling.resume import TO_FORCE, TO_RETRY, TO_RUN
         from batch.scheduling.selection import Selection
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
-        raise_limit()
-        check_limit()
+        _prepare_open_files()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
-        if dry_run or len(loaded) > 1:
-            from batch.app.run.output_claim import check_claims
-
-            check_claims(loaded, adopt=adopt)
+        _check_claims(loaded, adopt=adopt, dry_run=dry_run)
         options = RunOptions(
             limit,
             max_duration,
@@ -177,80 +153,56 @@ def command(
             prune=prune,
             adopt=adopt,
             watchdog=watchdog,
-            selection=Selection(TO_FORCE if force else TO_RETRY if retry else TO_RUN, only, codes),
+            selection=Selection(_states(force=force, retry=retry), only, codes),
         )
         if dry_run:
             from batch.cli.dry_run import dry_run as print_dry_run
 
             return print_dry_run(loaded, options, as_json=as_json)
-        here = Environment.current()
-        if len(loaded) > 1:
-            from batch.app.run.several_jobs import check_addresses, check_inputs
-
-            check_inputs(loaded)
-            check_addresses(loaded, here)
+        here = _checked_environment(loaded)
         gc_tuning.reduce_collections()
-        bar = not (no_progress or verbose)
-        has_options = any(value for name, value in jobs.items() if name != "jobfiles")
-        reporter = partial(_reporter, stats=1.0 if verbose else stats, bar=bar, quiet=quiet)
-
-        def run(job: JobFile) -> Summary:
-            summary = _execute(job, here, reporter(), options, verbose=verbose)
-            _print(summary, job.path, as_json=as_json, quiet=quiet, has_options=has_options)
-            return summary
-
-        return _run_in_order(loaded, run)
-
-
-def _run_in_order(jobs: Sequence[JobFile], run: Callable[[JobFile], Summary]) -> int:
-    """Run the jobs up to the first one that is not complete; return the exit code of the last one."""
-    for position, job in enumerate(jobs, 1):
-        if exit_code := run(job).exit_code:
-            for other in jobs[position:]:
-                print_message(f"{other.path} was not run: {job.path} is not complete")
-            return exit_code
-    return 0
+        how = Presentation(
+            as_json=as_json,
+            stats=1.0 if verbose else stats,
+            bar=not (no_progress or verbose),
+            quiet=quiet,
+            verbose=verbose,
+            is_retry=retry,
+            has_options=any(value for name, value in jobs.items() if name != "jobfiles"),
+        )
+        return run_in_order(loaded, here, options, how)
 
 
-def _execute(
-    job: JobFile,
-    here: Environment,
-    reporter: BarReporter | LineReporter,
-    options: RunOptions,
-    *,
-    verbose: bool,
-) -> Summary:
-    import anyio
+def _prepare_open_files() -> None:
+    from batch.app.run.open_file_limit import check_limit, raise_limit
 
-    from batch.app.run.execute import execute
-
-    try:
-        loop = {"use_uvloop": find_spec("uvloop") is not None}
-        return anyio.run(execute, job, here, (reporter,), options, backend_options=loop)
-    except InternalError as error:
-        if verbose and error.__cause__ is not None:
-            print_traceback(error.__cause__)
-        raise
-    finally:
-        with suppress(Exception):  # if the bar cannot be drawn, still print the summary
-            reporter.close()
+    raise_limit()
+    check_limit()
 
 
-def _reporter(*, stats: float, bar: bool, quiet: bool) -> BarReporter | LineReporter:
-    if bar and not quiet and is_fancy(sys.stderr):
-        from batch.progress.bar import BarReporter
+def _check_claims(jobs: Sequence[JobFile], *, adopt: bool, dry_run: bool) -> None:
+    """Check that the jobs may write to their outputs; the run of a single job does that itself."""
+    if dry_run or len(jobs) > 1:
+        from batch.app.run.output_claim import check_claims
 
-        return BarReporter(sys.stderr, colour=has_colour(sys.stderr))
-    from batch.progress.lines import LineReporter
-
-    return LineReporter(sys.stderr, stats=stats, quiet=quiet)
+        check_claims(jobs, adopt=adopt)
 
 
-def _print(summary: Summary, job: Path, *, as_json: bool, quiet: bool, has_options: bool) -> None:
-    from batch.cli.run_ending import ending
+def _checked_environment(jobs: Sequence[JobFile]) -> Environment:
+    """Return the environment. Check the inputs and addresses of several jobs before the first one runs."""
+    from batch.app.setup.environment import Environment
 
-    if as_json:
-        print_json(summary)
-    if not quiet or summary.exit_code:
-        for line in ending(summary, job, has_options=has_options):
-            print_message(line)
+    here = Environment.current()
+    if len(jobs) > 1:
+        from batch.app.run.several_jobs import check_addresses, check_inputs
+
+        check_inputs(jobs)
+        check_addresses(jobs, here)
+    return here
+
+
+def _states(*, force: bool, retry: bool) -> frozenset[State]:
+    """Return the states from which the command sends a request."""
+    from batch.scheduling.resume import TO_FORCE, TO_RETRY, TO_RUN
+
+    return TO_FORCE if force else TO_RETRY if retry else TO_RUN

@@ -5,18 +5,39 @@ from __future__ import annotations
 import os
 import shlex
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch.cli import money
+from batch.cli.console import counted
+from batch.escaping import escape
 from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
 from batch.failure_codes import retry_may_help
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from batch.app.run.failure_news import News
     from batch.records import Summary
 
+MAX_REASON = 400
+"""The maximum length of the reason of a failure, in characters."""
 
-def ending(summary: Summary, job: Path, *, has_options: bool = False) -> list[str]:
-    """Return the lines. ``has_options``: options of the command changed the job file."""
+
+class Named(NamedTuple):
+    """The lines about failed requests, and the id of the ``first`` of them, ``None`` if none is named."""
+
+    lines: list[str]
+    first: str | None
+
+
+def ending(
+    summary: Summary, job: Path, *, has_options: bool = False, named: Named | None = None
+) -> list[str]:
+    """Return the lines. ``has_options``: options of the command changed the job file.
+
+    ``named`` are the failures to name, by default the first of this run.
+    """
+    named = named or _failures(summary)
     parts = [f"{summary.succeeded} succeeded"]
     parts += [f"{summary.failed} failed"] if summary.failed else []
     parts += [f"{summary.pending} pending"] if summary.pending else []
@@ -24,22 +45,45 @@ def ending(summary: Summary, job: Path, *, has_options: bool = False) -> list[st
     text = f"{summary.name}: {', '.join(parts)} of {summary.total}; {sent}{money.cost(summary)}"
     return [
         f"{text}; {relative(summary.output)}",
-        *_failures(summary),
+        *named.lines,
         *(f"  {reason}" for reason in summary.reasons),
         *_held_back(summary.held_back),
         *_orphans(summary.orphans),
         *_log(summary),
-        *_commands(summary, job, has_options=has_options),
+        *_commands(summary, job, named.first, has_options=has_options),
     ]
 
 
-def _failures(summary: Summary) -> list[str]:
+def news_lines(news: News, reasons: Mapping[str, str], output: str) -> Named:
+    """Return the failures that a quiet run names, with their ``reasons``, and the number of the others."""
+    new = {failure.id for failure in news.new}
+    lines = []
+    for failure in news.named:
+        state = "failed" if failure.id in new else "still failed"
+        why = escape(reasons.get(failure.id, ""), limit=MAX_REASON)
+        text = f"{failure.code}: {why}" if why else failure.code
+        lines.append(f"  {state}: {failure.id}: {text if failure.is_final else _with_retry(text)}")
+    if more := len(news.new) + len(news.again) - len(news.named):
+        lines.append(f"  and {more} more; `promptjobs show {_shell(output)} --failed` lists all")
+    if news.known:
+        lines.append(f"  {'and ' * bool(lines)}{counted(news.known, 'known failure')}")
+    return Named(lines, news.named[0].id if news.named else None)
+
+
+def _with_retry(text: str) -> str:
+    if text.endswith((".", "!", "?")):
+        return f"{text} The next run sends it again."
+    return f"{text}; the next run sends it again"
+
+
+def _failures(summary: Summary) -> Named:
     """Return the first requests that failed in this run."""
     if not summary.failures:
-        return []
+        return Named([], None)
     named = ", ".join(f"{name} ({code})" for name, code in summary.failures.items())
     others = sum(summary.codes.values()) - len(summary.failures)
-    return [f"  failed: {named}{f' and {others} more' if others > 0 else ''}"]
+    line = f"  failed: {named}{f' and {others} more' if others > 0 else ''}"
+    return Named([line], next(iter(summary.failures)))
 
 
 def _log(summary: Summary) -> list[str]:
@@ -49,19 +93,19 @@ def _log(summary: Summary) -> list[str]:
     return [f"  log: {relative(path)}"] if has_trouble and os.path.exists(path) else []
 
 
-def _commands(summary: Summary, job: Path, *, has_options: bool) -> list[str]:
-    """Return the commands that help: ``show`` for one request, ``retry`` if a retry can succeed.
+def _commands(summary: Summary, job: Path, first: str | None, *, has_options: bool) -> list[str]:
+    """Return the commands that help: ``show`` for the ``first`` request, ``retry`` if a retry can succeed.
 
     A retry fails like the first try while an endpoint is parked for the run, such as for its address.
     """
     lines = []
-    if name := next(iter(summary.failures), None):
-        separator = "-- " if name.startswith("-") else ""
-        output = shlex.quote(relative(summary.output))
-        lines.append(f"  `promptjobs show {output} {separator}{shlex.quote(name)}` shows the first of them")
+    if first is not None:
+        separator = "-- " if first.startswith("-") else ""
+        output = _shell(summary.output)
+        lines.append(f"  `promptjobs show {output} {separator}{shlex.quote(first)}` shows the first of them")
     if summary.exit_code != EXIT_REFUSED and any(map(retry_may_help, summary.codes)):
         options = " with the same options" if has_options else ""
-        again = f"`promptjobs retry {shlex.quote(relative(str(job)))}`{options}"
+        again = f"`promptjobs retry {_shell(str(job))}`{options}"
         lines.append(f"  {again} sends failed requests again")
     return lines
 
@@ -79,6 +123,10 @@ def _orphans(number: int) -> list[str]:
         return []
     lines = "1 line is of a request" if number == 1 else f"{number} lines are of requests"
     return [f"  {lines} that the job no longer has; `--prune` removes them"]
+
+
+def _shell(path: str) -> str:
+    return shlex.quote(relative(path))
 
 
 def relative(path: str) -> str:

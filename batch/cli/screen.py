@@ -24,6 +24,7 @@ class Screen:
         self._stream = stream
         self._columns = 0
         self._drawn = 0
+        self._has_moved = False
 
     @property
     def size(self) -> tuple[int, int]:
@@ -42,8 +43,9 @@ class Screen:
     def draw(self, lines: Sequence[str]) -> None:
         """Draw escaped lines, each at most as wide as the screen; the cursor stays below them."""
         columns, _ = self.size
-        if columns != self._columns:
+        if columns != self._columns or self._has_moved:
             self._columns, self._drawn = columns, 0
+            self._has_moved = False
         start = _UP.format(self._drawn) if self._drawn else ""
         text = "".join(f"{line}{_CLEAR_LINE}\n" for line in lines)
         encoding = self._stream.encoding or "utf-8"
@@ -57,5 +59,5 @@ class Screen:
         self.draw([])
 
     def forget(self) -> None:
-        """Draw the next lines below what is there."""
-        self._drawn = 0
+        """Draw the next lines below what is there. A signal handler may call this, also during ``draw``."""
+        self._has_moved = True

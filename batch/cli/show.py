@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batch.amounts import amount_text
 from batch.cli.console import option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 from batch.cli.selectors import code_option
@@ -115,13 +116,13 @@ def _print_text(shown: Shown) -> Iterator[str]:
     else:
         stale = "; stale: the request has changed since" if shown.stale else ""
         yield f"status     {result.status}{stale}"
-        yield from _facts(result)
+        yield from _facts(result, shown.currency)
     yield from _messages(shown.messages)
     if result is not None:
         yield from _outcome(result)
 
 
-def _facts(result: Result) -> Iterator[str]:
+def _facts(result: Result, currency: str | None) -> Iterator[str]:
     served_by = f", served by {result.served_by}" if result.served_by else ""
     yield f"model      {result.model}{served_by}"
     runs = f" in the last of {result.error.runs} runs" if result.error and result.error.runs > 1 else ""
@@ -129,7 +130,7 @@ def _facts(result: Result) -> Iterator[str]:
     if result.verdict is not None:
         yield f"verdict    {result.verdict} (finish reason: {result.finish_reason})"
     if result.usage is not None:
-        cost = "unknown" if result.cost is None else f"{result.cost:.6g}"
+        cost = "unknown" if result.cost is None else amount_text(result.cost, currency)
         stated = {"provider": ", stated by the provider", "mixed": ", in part stated by the provider"}
         source = stated.get(result.cost_source or "", "")
         yield f"tokens     {_tokens(result.usage)}; cost {cost}{source}"

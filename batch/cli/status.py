@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from batch.amounts import amount_text
 from batch.cli import money
 from batch.cli.console import counted, option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
@@ -122,7 +123,7 @@ def _print_text(status: JobStatus) -> Iterator[str]:
         unknown = f"; that of {counted(counts.unpriced, 'result')} is unknown" if counts.unpriced else ""
         stated = counts.provider_costs
         source = f"; stated by the provider for {counted(stated, 'result')}" if stated else ""
-        yield f"cost       {counts.cost:.6g}{money.label(status.currency)}{unknown}{source}"
+        yield f"cost       {amount_text(counts.cost, status.currency)}{unknown}{source}"
     if status.orphans:
         yield f"orphans    {counted(status.orphans, 'line')} of requests that the job no longer has"
     yield from _damaged_lines(counts)

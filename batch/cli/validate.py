@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
 from batch.cli import error_formats as written
-from batch.cli.console import counted, emit, option, print_json, print_message, report_error
-from batch.cli.job_options import jobs_flags, load_all
-from batch.errors import JobFileError
+from batch.cli.console import counted, emit, option, print_json, print_message, print_warnings, report_error
+from batch.cli.job_options import jobs_flags, loads
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
     from pathlib import Path
 
-    from batch.errors import Diagnostic
+    from batch.app.inspect.validation import Validation
+
+Form: TypeAlias = Literal["full", "concise", "json", "github"]
 
 
 @click.command("validate")
 @jobs_flags
+@option(
+    "--online",
+    is_flag=True,
+    help="Ask each server for its models, with the key that a run would send. Without it, only servers on "
+    "this machine are asked, without a key.",
+)
 @option(
     "--output-format",
     type=click.Choice(["full", "concise", "json", "github"]),
@@ -28,29 +35,18 @@ if TYPE_CHECKING:
     help="full: quote the lines of the file; concise: one line per error; json, github: print JSON or "
     "GitHub annotations on stdout.",
 )
-def command(
-    jobfiles: tuple[Path, ...], output_format: Literal["full", "concise", "json", "github"], **job: Any
-) -> int:
-    """Check job files and their inputs; report every error and send nothing."""
-    from batch.app.advice import advice
-    from batch.app.run.several_jobs import check_inputs
+def command(jobfiles: tuple[Path, ...], *, online: bool, output_format: Form, **job: Any) -> int:
+    """Check job files and their inputs; report every error and send no prompt."""
+    from batch.app.inspect.validation import validate
     from batch.app.setup.environment import Environment
 
-    try:
-        jobs = load_all(jobfiles, **job)
-        counts = check_inputs(jobs, print_message)
-    except JobFileError as error:
-        _report(error, output_format, [*jobfiles, job["settings"]])
-        for text in error.notices:
-            print_message(text)
-        return error.exit_code
-    for text in dict.fromkeys(text for each in jobs for text in advice(each, Environment.current())):
+    found = validate(loads(jobfiles, **job), Environment.current(), online=online)
+    _report(found, output_format, [*jobfiles, job["settings"]])
+    for text in found.notices:
         print_message(text)
-    if output_format == "json":
-        _print_json((), dict(zip(map(str, jobfiles), counts, strict=True)))
-    for loaded, count in zip(jobs, counts, strict=True):
+    for loaded, count in found.requests:
         print_message(f"{loaded.path}: no errors; {_print_text(count)}")
-    return 0
+    return 0 if found.error is None else found.error.exit_code
 
 
 def _print_text(count: Mapping[str, int] | None) -> str:
@@ -60,18 +56,18 @@ def _print_text(count: Mapping[str, int] | None) -> str:
     return f"{counted(sum(count.values()), 'request')} ({models})"
 
 
-def _report(error: JobFileError, form: str, paths: Iterable[Path | None]) -> None:
+def _report(found: Validation, form: Form, paths: Iterable[Path | None]) -> None:
+    errors = () if found.error is None else found.error.diagnostics
     if form == "json":
-        _print_json(error.diagnostics, {})
+        requests = {str(job.path): count for job, count in found.requests}
+        fields = {"mistakes": errors, "warnings": found.warnings, "requests": requests}
+        print_json({"schema_version": 1, **fields})
     elif form == "github":
-        emit("\n".join(written.as_github(error.diagnostics)))
-    elif form == "full":
-        report_error(error, written.full(error.diagnostics, written.sources(paths)))
+        if lines := written.as_github(written.together(errors, found.warnings)):
+            emit("\n".join(lines))
     else:
-        report_error(error)
-
-
-def _print_json(
-    diagnostics: tuple[Diagnostic, ...], requests: Mapping[str, Mapping[str, int] | None]
-) -> None:
-    print_json({"schema_version": 1, "mistakes": diagnostics, "requests": requests})
+        sources = written.sources(paths) if form == "full" else {}
+        if found.error is None:
+            print_warnings(written.full(found.warnings, sources))
+        else:
+            report_error(found.error, written.full(written.together(errors, found.warnings), sources))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.amounts import amount_text
 from batch.app.inspect.active_run import counters_of, snapshot_of
-from batch.cli import money
 from batch.display_width import cut
 from batch.escaping import escape
 from batch.progress import formatting, meter
@@ -59,7 +59,7 @@ def _numbers(progress: Progress, columns: int, *, plain: bool) -> Iterator[str]:
     )
     yield meter.line(numbers, columns, plain=plain)
     yield ", ".join(formatting.engine(snapshot, counters))
-    cost = "" if progress.cost is None else f", cost {progress.cost:.4g}{money.label(progress.currency)}"
+    cost = "" if progress.cost is None else f", cost {amount_text(progress.cost, progress.currency)}"
     yield (
         f"attempts {progress.attempts}, "
         f"tokens {progress.prompt_tokens} in, {progress.completion_tokens} out{cost}"

@@ -7,8 +7,7 @@ fingerprint (``identity``), ``precheck`` reads everything once before anything i
 from __future__ import annotations
 
 from batch.inputs.identity import fingerprint
-from batch.inputs.precheck import Checked, check
+from batch.inputs.precheck import Checked, check, further_errors
 from batch.inputs.source import JobSource
-from batch.inputs.template_variables import further_errors
 
 __all__ = ["Checked", "JobSource", "check", "fingerprint", "further_errors"]

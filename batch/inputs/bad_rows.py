@@ -21,7 +21,7 @@ from batch.errors import Diagnostic  # noqa: TC001 - msgspec reads it
 from batch.inputs.composed_ids import marked
 from batch.inputs.identity import digest
 from batch.inputs.readers.row import BadRow, Row
-from batch.records import Request
+from batch.records import JSONObject, Request
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -36,13 +36,15 @@ NO_TARGET = ""
 class Origin(Struct, frozen=True, gc=False):
     """The origin of a request: a file and its line, 0 if it has none; and the number of its draft.
 
-    ``bad`` is the reason why the row is not sent; such a request has the target ``NO_TARGET``.
+    ``bad`` is the reason why the row is not sent; such a request has the target ``NO_TARGET``. ``variables``
+    are those of its row, which is empty without inputs.
     """
 
     path: str
     line: int
     number: int
     bad: Diagnostic | None = None
+    variables: JSONObject = {}
 
 
 def gone(request_id: str, target: str, model: str, diagnostic: Diagnostic) -> tuple[Request, Origin]:

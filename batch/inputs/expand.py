@@ -17,8 +17,9 @@ from batch.inputs.combinations import Combination, named
 from batch.inputs.identity import digest
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.readers.all_rows import read_rows
-from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Note, Row
+from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Caution, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
+from batch.inputs.template_faults import RowDiagnostic
 from batch.inputs.template_variables import unused
 from batch.jobfile.job import DOCUMENTS, targets_of
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
@@ -39,7 +40,7 @@ class Draft(Struct, frozen=True, gc=False):
     ``stem`` holds the parts of its id that come before the model's: those of its row and of its prompt. It is
     ``None`` if the row has no id, so that the id depends on the content alone. ``variant`` holds the parts
     after the model's, from the matrix. ``number`` is its position in the job, the same at every reading while
-    the inputs do not change.
+    the inputs do not change. ``variables`` are those of its row.
     """
 
     stem: tuple[str, ...] | None
@@ -51,11 +52,12 @@ class Draft(Struct, frozen=True, gc=False):
     path: str
     line: int
     number: int
+    variables: JSONObject = {}
 
 
 def drafts(
     job: JobFile, marks: Container[int] | None = None
-) -> Iterator[Draft | BadRow | Diagnostic | Note | None]:
+) -> Iterator[Draft | BadRow | Diagnostic | Note | Caution | None]:
     """Yield all drafts of the job in its order: by row, by prompt, and by combination of the matrix.
 
     ``marks`` are the numbers of the requested ones; ``None`` is yielded for each other, which is cheaper:
@@ -95,7 +97,7 @@ def _ids(models: Sequence[Model]) -> tuple[str, ...]:
 
 def _from_prompts(
     job: JobFile, marks: Container[int] | None
-) -> Iterator[Draft | BadRow | Diagnostic | Note | None]:
+) -> Iterator[Draft | BadRow | Diagnostic | Note | Caution | None]:
     numbers = count()
     on_empty = "error" if job.inputs is None else job.inputs.on_empty
     sends_empty = on_empty == "send"
@@ -129,11 +131,11 @@ def _from_prompts(
                         yield _unfilled(template, name, row, combination, targets, error)
 
 
-def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read]:
-    """Yield the rows, and before the first one notices about its variables that no prompt uses."""
+def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
+    """Yield the rows, and before the first one warnings about its variables that no prompt uses."""
     for row in rows:
         if isinstance(row, Row):
-            yield from unused(job, row)
+            yield from map(Caution, unused(job, row))
             yield row
             break
         yield row
@@ -166,7 +168,16 @@ def _filled(
         return _unfilled(template, name, row, combination, targets, error)
     stem = (row.id, *name) if row.id else _stem(row, name)
     return Draft(
-        stem, combination.parts, messages, prompt.params, metadata, targets, row.path, row.line, number
+        stem,
+        combination.parts,
+        messages,
+        prompt.params,
+        metadata,
+        targets,
+        row.path,
+        row.line,
+        number,
+        row.variables,
     )
 
 
@@ -185,7 +196,12 @@ def _unfilled(
     targets: Sequence[int],
     error: RenderError,
 ) -> BadRow:
-    diagnostic = row.diagnostic(template.prompt.where, error.what, error.hint)
+    diagnostic: Diagnostic = row.diagnostic(template.prompt.where, error.what, error.hint)
+    if error.at:
+        path, line, column = diagnostic.path, diagnostic.line, diagnostic.column
+        diagnostic = RowDiagnostic(
+            path, line, column, template.prompt.where, error.what, error.hint, at=error.at
+        )
     row_name = place_of(diagnostic) if row.id is None else row.id
     bad_id = "/".join((row_name, *name, *combination.parts))
     return BadDraft(diagnostic, bad_id, _stem(row, name), combination.parts, targets)

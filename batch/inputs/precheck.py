@@ -1,20 +1,29 @@
-"""One pass over a whole job before anything is sent: invalid rows, duplicate ids, and the counts."""
+"""One pass over a whole job before anything is sent: invalid rows, duplicate ids, and the counts.
+
+A job whose file has errors is read in the same way, as far as it can be.
+"""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import DiagnosticList, shown
-from batch.errors import Diagnostic
+from batch.errors import Diagnostic, JobFileError, ModelNotFoundError
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.source import JobSource
+from batch.inputs.template_faults import CountedFaults
 from batch.inputs.template_variables import unknown_in_documents
+from batch.jobfile.job import DOCUMENTS, Model
+from batch.jobfile.schema.inputs_spec import ROW_KEYS
+from batch.jobfile.template_syntax import syntax_problem
+from batch.wire.dialects.registry import names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from batch.inputs.bad_rows import Origin
-    from batch.inputs.source import JobSource
+    from batch.jobfile import JobFile, Prompt
     from batch.records import Request
 
 _SHORT = (1 << SHORT_BITS) - 1
@@ -22,7 +31,10 @@ _SHORT = (1 << SHORT_BITS) - 1
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """The number of requests of a job, in total and per target, and the invalid rows that it skips."""
+    """The number of requests of a job, in total and per target, and the invalid rows that it skips.
+
+    What a template does wrong in such rows is a warning among them, at its place in the job file.
+    """
 
     total: int
     by_target: Mapping[str, int]
@@ -36,31 +48,126 @@ def check(source: JobSource, each: Callable[[Request, Origin], object] | None = 
 
     Without ``each``, samples are only counted: their ids differ in the last part alone.
     """
-    diagnostics, skipped = DiagnosticList(), DiagnosticList()
+    reading = _Reading(source.job)
     counts = dict.fromkeys(source.targets, 0)
     ids = _Ids()
     step = source.job.samples if each is None else 1
-    has_read = False
-    for item in source.trace(samples=each is not None):
-        has_read = has_read or not (isinstance(item, Diagnostic) and item.where.startswith("inputs."))
-        if isinstance(item, Diagnostic):
-            diagnostics.append(item)
-            continue
-        request, origin = item
+    for request, origin in reading.requests(source.trace(samples=each is not None)):
         if origin.bad is None:
             counts[request.target] += step
-        else:
-            skipped.append(origin.bad)
         if each is not None:
             each(request, origin)
         ids.add(request.id)
-    if diagnostics and not has_read:  # no prompt was filled, which would have found these
-        for diagnostic in unknown_in_documents(source.job):
-            diagnostics.append(diagnostic)
+    errors, skipped = reading.found()
     if suspects := ids.repeated():
-        _name_duplicates(source, suspects, diagnostics)
-    diagnostics.raise_if_any()
+        _name_duplicates(source, suspects, errors)
+    errors.raise_if_any()
     return Checked(sum(counts.values()), counts, skipped.error().diagnostics if skipped else ())
+
+
+class _Reading:
+    """Reads the requests of a job, and sorts out the errors: those of rows, and those of templates."""
+
+    def __init__(self, job: JobFile) -> None:
+        self._job = job
+        self._errors, self._skipped = DiagnosticList(), DiagnosticList()
+        self._faults = CountedFaults(_unit(job))
+        self._lacks_column = False
+        self._has_read = False
+
+    def requests(
+        self, items: Iterable[tuple[Request, Origin] | Diagnostic]
+    ) -> Iterator[tuple[Request, Origin]]:
+        """Yield the requests, also those that are not sent."""
+        for item in items:
+            if isinstance(item, Diagnostic):
+                self._has_read = self._has_read or not item.where.startswith("inputs.")
+                self._lacks_column = self._lacks_column or item.where in _COLUMNS
+                self._faults.take(item, self._errors)
+                continue
+            self._has_read = True
+            origin = item[1]
+            if origin.bad is None:
+                self._faults.row(origin.path, origin.line)
+            else:
+                self._faults.take(origin.bad, self._skipped)
+            yield item
+
+    def found(self) -> tuple[DiagnosticList, DiagnosticList]:
+        """Return the errors, and what is wrong with skipped rows."""
+        faults = self._faults.diagnostics()
+        if _skips(self._job):
+            self._skipped.put_first(replace(fault, severity="warning") for fault in faults)
+        else:
+            self._errors.put_first(faults)
+        if self._lacks_column:  # no row was usable, but the prompts can be filled without that column
+            self._errors.put_first(_faults_of_prompts(self._job))
+        elif self._errors and not self._has_read:  # no prompt was filled, which would have found these
+            self._errors.put_first(unknown_in_documents(self._job))
+        return self._errors, self._skipped
+
+
+_COLUMNS = ("inputs.id_field", "inputs.keep")
+
+
+def _faults_of_prompts(job: JobFile) -> list[Diagnostic]:
+    """Return the errors of the templates, whatever the ids of the rows and the columns to keep."""
+    if job.inputs is None:
+        return []
+    inputs = replace(job.inputs, id_field=None, keep=())
+    faults, others = CountedFaults(_unit(job)), DiagnosticList()
+    for item in JobSource(replace(job, inputs=inputs), {}).trace(samples=False):
+        if isinstance(item, Diagnostic):
+            faults.take(item, others)
+        else:
+            faults.row(item[1].path, item[1].line)
+    return faults.diagnostics()
+
+
+def _skips(job: JobFile) -> bool:
+    return job.inputs is not None and job.inputs.skips
+
+
+def _unit(job: JobFile) -> str | None:
+    if job.inputs is None:
+        return None
+    return "document" if job.inputs.kind == DOCUMENTS else "row"
+
+
+def further_errors(job: JobFile, known: Collection[Diagnostic]) -> list[Diagnostic]:
+    """Return the errors in the inputs and prompts of a job whose file has the errors ``known``.
+
+    The inputs are read unless the errors concern what to read.
+    """
+    if any(error.where in _TO_READ or error.where.startswith(_PATHS) for error in known):
+        return [] if any(error.where == "inputs" for error in known) else list(unknown_in_documents(job))
+    sound = tuple(each for each in job.prompts if _is_sound(each))
+    if job.rows is not None and not job.models:
+        return []
+    if job.rows is None:  # its own models may be invalid, and any will do
+        job = replace(job, prompts=sound, models=(Model("model", names()[0], "model"),))
+    try:
+        check(JobSource(job, {}))
+    except JobFileError as error:
+        return [each for each in error.diagnostics if each not in known]
+    except ModelNotFoundError:  # reported before
+        pass
+    return []
+
+
+def _is_sound(prompt: Prompt) -> bool:
+    """Return whether a prompt can be filled; one that is reported as invalid has no text."""
+    texts = [text for text, where, _ in prompt.texts() if where != "system"]
+    return any(map(str.strip, texts)) and not any(syntax_problem(text) for text, _, _ in prompt.texts())
+
+
+_TO_READ = (
+    "inputs",
+    "inputs.split",
+    "inputs.split.overlap",
+    *(f"inputs.{kind}" for kind in (DOCUMENTS, *ROW_KEYS)),
+)
+_PATHS = tuple(f"inputs.{kind}[" for kind in (DOCUMENTS, *ROW_KEYS))
 
 
 class _Ids:

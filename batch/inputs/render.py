@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-import re
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError, UndefinedError, nodes
+from jinja2 import TemplateError
 
-from batch.diagnostics import did_you_mean, shown
 from batch.files import is_unicode
 from batch.inputs.images import ImageError, with_images
-from batch.jobfile.nulls import EmptyValueError, UnprintableError
-from batch.jobfile.templates import MAX_LENGTH, environment
+from batch.inputs.template_faults import TemplateFaults
+from batch.jobfile.nulls import EmptyValueError
+from batch.jobfile.templates import MAX_LENGTH, environment, is_plain, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from jinja2 import Template
+
+    from batch.errors import Diagnostic
     from batch.jobfile import Prompt
     from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
 _INSTRUCTIONS = ("system", "developer")
 _ON_EMPTY = "`inputs.on_empty` may `skip` or `send` such rows"
-_UNDEFINED = re.compile(r"'(.*)' is undefined\Z", re.DOTALL)
+_FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
 
 
 class RenderError(ValueError):
-    """A row that cannot be filled into a prompt. ``what`` is the error; ``hint`` may be empty."""
+    """A row that cannot be filled into a prompt. ``what`` is the error; ``hint`` may be empty.
 
-    def __init__(self, what: str, hint: str = "") -> None:
+    ``at`` are the same errors at their places in the prompt; none if only the row is to blame.
+    """
+
+    def __init__(self, what: str, hint: str = "", at: tuple[Diagnostic, ...] = ()) -> None:
         self.what = what
         self.hint = hint
+        self.at = at
         super().__init__(what)
 
 
@@ -58,16 +74,8 @@ class PromptTemplate:
         """
         try:
             texts = [text.filled(variables) for text in self._texts]
-        except UndefinedError as error:
-            raise _undefined(error, variables) from None
-        except EmptyValueError as error:
-            raise EmptyPromptError(str(error), error.hint) from None
-        except UnprintableError as error:
-            raise RenderError(str(error), error.hint) from None
-        except (TemplateError, ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
-            raise RenderError(f"the template fails: {shown(str(error))}") from None
-        except (RecursionError, MemoryError) as error:
-            raise RenderError(f"the template fails: {type(error).__name__}") from None
+        except _FAILURES:
+            raise self._failure(variables) from None
         size = 0
         for text in texts:
             size += len(text)
@@ -81,28 +89,46 @@ class PromptTemplate:
         images = texts[len(messages) :]
         return self._with_images(messages, images) if images else messages
 
+    @cached_property
+    def _faults(self) -> TemplateFaults:
+        return TemplateFaults(self.prompt)
+
+    def _failure(self, variables: Mapping[str, Any]) -> RenderError:
+        """Fill one text after the other, and return the error of the first that fails."""
+        for index, text in enumerate(self._texts):
+            try:
+                text.filled(variables)
+            except _FAILURES as error:
+                at = self._faults.of(index, error, variables)
+                kind = EmptyPromptError if isinstance(error, EmptyValueError) else RenderError
+                return kind(at[0].what, at[0].hint, at)
+        return RenderError("the template fails in one of two attempts")
+
     def _refuse_blank(self, texts: list[str]) -> None:
         for index in self._asking:
             if texts[index] and not texts[index].isspace():
                 return
         if self._asking and len(texts) == len(self._roles):  # an image without text is a valid prompt
-            raise EmptyPromptError("the prompt is blank for this row", _ON_EMPTY)
+            at = self._faults.blank(_ON_EMPTY)
+            raise EmptyPromptError("the prompt is blank for this row", _ON_EMPTY, at)
 
     def _with_images(self, messages: tuple[JSONObject, ...], images: list[str]) -> tuple[JSONObject, ...]:
         try:
             return with_images(messages, images, self._bounds)
         except ImageError as error:
-            raise RenderError(f"images[{error.index}]: {error.what}", error.hint) from None
+            # The data is to blame for an image that it names.
+            at = self._faults.image(error) if is_plain(self.prompt.images[error.index]) else ()
+            raise RenderError(f"images[{error.index}]: {error.what}", error.hint, at) from None
 
 
 class _Text:
     """The template of one message; one with only text and names is filled at a tenth of the cost."""
 
     def __init__(self, content: str, *, sends_empty: bool) -> None:
-        self._template = environment(sends_empty=sends_empty).from_string(content)
-        # Copying the chain of globals would be most of the rendering time.
-        self._template.globals = dict(self._template.globals)
-        self._pieces = _pieces(environment().parse(content))
+        self._content = content
+        self._sends_empty = sends_empty
+        self._pieces = pieces_of(content)
+        self._template: Template | None = None
 
     def filled(self, variables: Mapping[str, Any]) -> str:
         if self._pieces is not None:
@@ -110,28 +136,8 @@ class _Text:
                 return "".join([text if name is None else variables[name] for text, name in self._pieces])
             except (KeyError, TypeError):
                 pass  # a missing column, or a value that is not text
+        if self._template is None:  # compiling takes longer than anything else, and few texts need it
+            self._template = environment(sends_empty=self._sends_empty).from_string(self._content)
+            # Copying the chain of globals would be most of the rendering time.
+            self._template.globals = dict(self._template.globals)
         return self._template.render(variables)
-
-
-def _pieces(template: nodes.Template) -> list[tuple[str, str | None]] | None:
-    """Return texts, and names that stand for one; ``None`` if the template does more than print them."""
-    pieces: list[tuple[str, str | None]] = []
-    for output in template.body:
-        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
-            if isinstance(node, nodes.TemplateData):
-                pieces.append((node.data, None))
-            elif isinstance(node, nodes.Name) and node.name != "self":
-                pieces.append(("", node.name))
-            else:
-                return None
-    return pieces
-
-
-def _undefined(error: UndefinedError, variables: Mapping[str, Any]) -> RenderError:
-    message = error.message or "something is undefined"
-    match = _UNDEFINED.match(message)
-    if match is None:
-        return RenderError(f"the template fails: {shown(message)}")
-    known = [name for name in variables if name.isidentifier()]
-    hint = did_you_mean(match[1], known) or (f"it has {', '.join(sorted(known)[:20])}" if known else "")
-    return RenderError(f"no variable `{shown(match[1])}` for the prompt", hint)

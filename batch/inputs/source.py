@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.diagnostics import in_order
 from batch.errors import Diagnostic, JobFileError
 from batch.inputs.bad_rows import NO_TARGET, BadIds, Origin, PlaceIds, gone, place_of, refused
 from batch.inputs.composed_ids import Composed
 from batch.inputs.expand import Draft, drafts, reads_apart, row_ids, suffixes
 from batch.inputs.identity import Ordinals, fingerprint
 from batch.inputs.readers.all_rows import read_rows
-from batch.inputs.readers.row import BadDraft, BadRow, Note
+from batch.inputs.readers.row import BadDraft, BadRow, Caution, Note
 from batch.jobfile.job import DOCUMENTS
 from batch.records import JSONObject, Request
 from batch.wire.dialects.registry import dialect_of
@@ -60,6 +61,7 @@ class JobSource:
         )
         self._places = PlaceIds()
         self._notes: dict[str, dict[str, None]] = {}
+        self._warnings: dict[Diagnostic, None] = dict.fromkeys(job.warnings)
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -77,8 +79,18 @@ class JobSource:
 
     @property
     def notices(self) -> list[str]:
-        """Notices about the job file, and about the files that have been read so far."""
-        return [*self.job.notices, *(_notice(what, list(paths)) for what, paths in self._notes.items())]
+        """Warnings about the job file, and notices about the files that have been read so far."""
+        return [*map(str, self.warnings), *self.file_notices]
+
+    @property
+    def warnings(self) -> list[Diagnostic]:
+        """Warnings about the job file, as far as the inputs have been read."""
+        return in_order(list(self._warnings))
+
+    @property
+    def file_notices(self) -> list[str]:
+        """Notices about the files that have been read so far."""
+        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """Yield all requests in the job's order, by row, prompt and model; or only those of one target.
@@ -132,8 +144,8 @@ class JobSource:
         indexes = self._target_indexes(target)
         for draft in drafts(self.job, marks):
             if not isinstance(draft, Draft):
-                if isinstance(draft, Note):
-                    self._notes.setdefault(draft.what, {})[draft.path] = None
+                if isinstance(draft, Caution | Note):
+                    self._keep(draft)
                 elif isinstance(draft, BadRow):
                     yield from bad(draft)
                 else:
@@ -147,9 +159,16 @@ class JobSource:
                     request = self._request(draft, self._targets[index], sample, ordinals)
                     if target is None or request.target == target:
                         found = True
-                        yield request, Origin(draft.path, draft.line, draft.number)
+                        yield request, Origin(draft.path, draft.line, draft.number, None, draft.variables)
             if not found:
                 yield None
+
+    def _keep(self, found: Caution | Note) -> None:
+        """Keep a warning or a notice; each reading of the inputs yields them again."""
+        if isinstance(found, Caution):
+            self._warnings[found.warning] = None
+        else:
+            self._notes.setdefault(found.what, {})[found.path] = None
 
     def _bad(
         self, target: str | None

@@ -12,9 +12,10 @@ from batch.diagnostics import Place
 from batch.finish_reasons import NO_WORDS, FinishReasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
+    from batch.errors import Diagnostic
     from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
@@ -55,6 +56,14 @@ class TokenPrice:
 
 
 @dataclass(frozen=True, slots=True)
+class Written:
+    """Where a key is written: its dotted path and its place."""
+
+    where: str
+    place: Place
+
+
+@dataclass(frozen=True, slots=True)
 class Model:
     """A model on an endpoint. The job's defaults are merged in.
 
@@ -65,7 +74,8 @@ class Model:
     ``extractive`` or the absolute path of a GGUF file.
 
     ``env_proxy``: without a ``proxy``, that of the environment may be used. ``mode`` selects a stream or a
-    whole response, and ``keep_alive`` whether a connection serves several requests.
+    whole response, and ``keep_alive`` whether a connection serves several requests. ``written`` has the
+    places of some keys, the model's own or the job's: ``model``, ``base_url``, ``headers.X-Team``.
     """
 
     id: str
@@ -85,21 +95,25 @@ class Model:
     env_proxy: bool = True
     mode: Mode = "stream"
     keep_alive: bool = True
+    written: dict[str, Written] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One chat message of a prompt; ``content`` is a template."""
+    """One chat message of a prompt. ``content`` is a template, written at ``where`` and ``place``."""
 
     role: str
     content: str
+    where: str = field(default="prompt", compare=False)
+    place: Place = field(default=Place(""), compare=False)
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
     """A prompt: chat messages as templates, the system message first, and ``images``, also templates.
 
-    ``where``, ``line`` and ``column`` are its place in the job file; they are not part of its content.
+    ``where``, ``line`` and ``column`` are its place in the job file, and ``image_places`` those of its
+    images; they are not part of its content.
     """
 
     id: str | None
@@ -109,6 +123,15 @@ class Prompt:
     where: str = field(default="prompt", compare=False)
     line: int = field(default=0, compare=False)
     column: int = field(default=0, compare=False)
+    image_places: tuple[Place, ...] = field(default=(), compare=False)
+
+    def texts(self) -> Iterator[tuple[str, str, Place]]:
+        """Yield each template, where it is written, and its place."""
+        for message in self.messages:
+            yield message.content, message.where, message.place
+        for index, image in enumerate(self.images):
+            place = self.image_places[index] if self.image_places else Place("")
+            yield image, f"images[{index}]", place
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +172,8 @@ class Inputs:
     on_empty: Literal["error", "skip", "send"] = "error"
     follow_symlinks: bool = True
     keep_place: Place = field(default=Place("job"), compare=False)
+    id_place: Place = field(default=Place("job"), compare=False)
+    table_place: Place = field(default=Place("job"), compare=False)
 
     @property
     def skips(self) -> bool:
@@ -216,7 +241,7 @@ class JobFile:
     ``order`` is that of the output's lines, ``include`` what they contain besides the answer (``messages``).
     ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
     job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
-    name. ``notices`` are sentences about what is allowed in the file but probably not intended.
+    name. ``warnings`` describe what is allowed in the file but probably not intended.
     """
 
     name: str
@@ -243,7 +268,12 @@ class JobFile:
     retries: Retries = field(default_factory=Retries)
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
-    notices: tuple[str, ...] = field(default=(), compare=False)
+    warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
+
+    @property
+    def notices(self) -> tuple[str, ...]:
+        """The warnings as sentences."""
+        return tuple(map(str, self.warnings))
 
     @property
     def currency(self) -> str:

@@ -12,7 +12,8 @@ from batch.jobfile.paths import bounds_of
 from batch.jobfile.resolve.job_file import Setting, resolve
 from batch.jobfile.resolve.limits import HasPrice, has_own_price
 from batch.jobfile.syntax.job_rows import survey
-from batch.jobfile.syntax.tree import Tree, drop, from_mapping, from_yaml, put
+from batch.jobfile.syntax.mapping_tree import drop, from_mapping, put
+from batch.jobfile.syntax.tree import Tree, read_yaml
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -52,7 +53,7 @@ def load(
     if settings is not None:
         what = "settings in a file of their own are for JSONL job files"
         raise JobFileError([Diagnostic(str(settings), 0, 0, "", what, f"move them into {path.name}")])
-    tree = from_yaml(read_text(path), str(path))
+    tree = read_yaml(read_text(path), str(path))
     findings = _Overrides(overrides or {}, flags or {}).put_into(tree)
     setting = Setting(path, bounds, path.stem, bounds, has_price=has_price)
     return resolve(tree, findings, setting)
@@ -81,7 +82,7 @@ def load_mapping(
 def _load_rows(setting: Setting, overrides: _Overrides) -> JobFile:
     tree = from_mapping({}, str(setting.path))
     if setting.settings is not None:
-        tree = from_yaml(read_text(setting.settings), str(setting.settings))
+        tree = read_yaml(read_text(setting.settings), str(setting.settings))
     findings = overrides.put_into(tree)
     found = survey(setting.path, findings)
     return resolve(tree, findings, setting, found)
@@ -97,6 +98,8 @@ class _Overrides:
     def put_into(self, tree: Tree) -> Findings:
         """Apply the overrides to the tree; return the errors of doing so."""
         findings = Findings(tree.places)
+        findings.extend(tree.diagnostics)
+        findings.warnings += tree.warnings
         for key, value in self.values.items():
             for group in _GROUPS:
                 if key in group:

@@ -46,6 +46,7 @@ class EmptyValueError(UnprintableError):
     """Null or NaN where text is printed. ``column`` names the variable, if one holds it."""
 
     def __init__(self, column: str) -> None:
+        self.column = column
         name = column.strip("`") or "x"
         hint = f"write `{{{{ {name} or '' }}}}`, or set `inputs.on_empty`"
         super().__init__(f"the prompt prints {column or 'a value'}, which is null or NaN", hint)

@@ -57,5 +57,5 @@ def check_params(params: Mapping[str, Any], at: At, findings: Findings) -> None:
     for keys, (what, hint) in param_problems(params):
         findings.at_key((*at, *keys), what, hint)
     for name, meant in sorted(unknown_names(params)):
-        what = f"no known parameter, sent as it stands; did you mean `{meant}`?"
-        findings.notice_at_key((*at, name), what)
+        what, hint = "no known parameter, sent as it stands", f"did you mean `{meant}`?"
+        findings.warn_at_key((*at, name), what, hint)

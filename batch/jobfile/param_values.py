@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 
-from batch.diagnostics import closest, kind
+from batch.diagnostics import closest, kind, number_hint
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -29,7 +29,8 @@ class _Number(Struct, frozen=True):
     def problem(self, value: object) -> Problem | None:
         is_number = isinstance(value, int | float) and not isinstance(value, bool)
         if not is_number or (self.is_whole and isinstance(value, float) and not value.is_integer()):
-            return f"expected {'a whole number' if self.is_whole else 'a number'}, got {kind(value)}", ""
+            what = f"expected {'a whole number' if self.is_whole else 'a number'}, got {kind(value)}"
+            return what, number_hint(value)
         if value == self.also:
             return None
         if self.least is not None and value < self.least:  # type: ignore[operator]

@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from batch.diagnostics import closest, shown
+from batch.escaping import escape
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
+
+
+_LIKENESS = 0.75
+"""Of file names, which often share their suffix."""
 
 
 class OutsideError(ValueError):
@@ -81,6 +88,21 @@ def side_files(output: Path) -> list[Path]:
     return [
         Path(entry) for entry in entries if entry.name.startswith(f"{output.name}.") and entry.is_symlink()
     ]
+
+
+def near_file(path: Path) -> str:
+    """Return a hint with a file of a similar name in the same folder, or an empty text."""
+    try:
+        names = [entry.name for entry in os.scandir(path.parent) if not entry.name.startswith(".")]
+    except (OSError, ValueError):
+        return "" if path.parent.name == "" else f"there is no folder {shown_path(path.parent)}"
+    meant = closest(path.name, names, cutoff=_LIKENESS)
+    return f"did you mean `{shown(meant)}`?" if meant else ""
+
+
+def shown_path(path: Path) -> str:
+    """Return a path for messages."""
+    return "/".join(map(shown, path.parts)) if not path.is_absolute() else escape(str(path), limit=300)
 
 
 def bounds_of(folder: Path, allow: Sequence[Path] = (), home: Path | None = None) -> Bounds:

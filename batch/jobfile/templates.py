@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ PRINTED = " printed"
 """The filter that checks what is printed. No template can name it."""
 
 _MAX_BITS = 10_000
+_MARKUP = re.compile(r"\{[{%#]")
 
 
 @pass_context
@@ -136,29 +138,38 @@ def names_in(source: str) -> tuple[frozenset[str], frozenset[str]]:
     A variable that the template tests with ``is defined``, or gives a default, is not required. A template
     with invalid syntax uses none.
     """
+    if is_plain(source):
+        return frozenset(), frozenset()
     try:
         syntax = environment().parse(source)
+        used = frozenset(meta.find_undeclared_variables(syntax)) - environment().globals.keys()
     except (TemplateSyntaxError, RecursionError):
         return frozenset(), frozenset()
-    used = frozenset(meta.find_undeclared_variables(syntax)) - environment().globals.keys()
     tests = [each.node for each in syntax.find_all(nodes.Test) if each.name in ("defined", "undefined")]
     defaults = [each.node for each in syntax.find_all(nodes.Filter) if each.name in ("default", "d")]
     optional = {node.name for node in (*tests, *defaults) if isinstance(node, nodes.Name)}
     return used, used - optional
 
 
-def syntax_problem(source: str) -> tuple[str, int] | None:
-    """Return the syntax error of a template, and its line (from 1)."""
-    try:
-        syntax = environment().parse(source)
-        if any(True for _ in meta.find_referenced_templates(syntax)):
-            return "a prompt cannot include another template", 1
-        if chance := next((each for each in syntax.find_all(nodes.Filter) if each.name == "random"), None):
-            what = "`random` would ask something else in every run; `matrix` and `samples` vary what is asked"
-            return what, chance.lineno
-        environment().compile(source)
-    except TemplateSyntaxError as error:
-        return f"not a template: {error.message or 'wrong syntax'}", error.lineno
-    except (RecursionError, MemoryError, OverflowError, SyntaxError, ValueError):
-        return "not a template: too deeply nested or too large", 1
-    return None
+def is_plain(source: str) -> bool:
+    """Return whether a text is the same after rendering. Jinja also normalizes line ends."""
+    return not ("{" in source and _MARKUP.search(source)) and "\r" not in source
+
+
+def pieces_of(source: str) -> list[tuple[str, str | None]] | None:
+    """Return texts, and names that stand for one; ``None`` if the template does more than print them.
+
+    Raises ``TemplateSyntaxError``.
+    """
+    if is_plain(source):
+        return [(source, None)]
+    pieces: list[tuple[str, str | None]] = []
+    for output in environment().parse(source).body:
+        for node in output.nodes if isinstance(output, nodes.Output) else [output]:
+            if isinstance(node, nodes.TemplateData):
+                pieces.append((node.data, None))
+            elif isinstance(node, nodes.Name) and node.name != "self":
+                pieces.append(("", node.name))
+            else:
+                return None
+    return pieces

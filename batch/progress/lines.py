@@ -1,4 +1,4 @@
-"""Dated lines for logs and cron mails; in quiet mode, a run without failures prints nothing."""
+"""Dated lines for logs and cron mails; in quiet mode, only warnings."""
 
 from __future__ import annotations
 
@@ -14,8 +14,10 @@ from batch.progress.counters import Speed
 from batch.progress.safe_stream import SafeStream
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
     from typing import TextIO
+
+    from batch.records import Result
 
 
 def utc_now() -> datetime:
@@ -26,9 +28,8 @@ def utc_now() -> datetime:
 class LineReporter(ProgressObserver):
     """Writes one line every ``stats`` seconds, and failures at once.
 
-    ``quiet`` prints only warnings and failures: the first failure of each kind, warnings, and at the end the
-    number of failed requests. ``clock`` returns seconds of a monotonic clock, ``wall`` the time of day in
-    UTC.
+    ``quiet`` prints only warnings: at its end, a quiet run names the failures that are new. ``clock`` returns
+    seconds of a monotonic clock, ``wall`` the time of day in UTC.
     """
 
     def __init__(
@@ -57,6 +58,12 @@ class LineReporter(ProgressObserver):
         self._shown_at = self._clock()
         self._speed = Speed(self._shown_at, self.counters)
 
+    def _finished(self, results: Sequence[Result]) -> None:
+        if self._quiet:
+            self.counters.finished(results)
+        else:
+            super()._finished(results)
+
     def _show_notice(self, text: str, level: Level) -> None:
         if not (self._quiet and level is Level.INFO):
             self._show_failures(text)
@@ -82,7 +89,7 @@ class LineReporter(ProgressObserver):
         self._closed = True
         if self.counters.sent:
             self._show_progress(self._numbers(self._clock()))
-        if self.counters.failed:
+        if self.counters.failed and not self._quiet:
             kinds = ", ".join(
                 f"{escape(code)} {number}" for code, number in self.counters.failed.most_common()
             )

@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from batch.errors import AttemptError
 from batch.providers.aiohttp_transport import Body, Line
 from batch.providers.timeouts import Alarm, Deadlines, Timeouts
-from batch.providers.transport_errors import BROKEN, translate
-from batch.records import Rate
+from batch.providers.transport_errors import BROKEN, NO_HTTP, translate
+from batch.records import Failure, Rate
 from batch.wire.decompress import ENCODINGS, Inflater
 from batch.wire.error_classification import from_status
 from batch.wire.headers import rate
@@ -309,4 +309,7 @@ class Attempt:
     def _broken(self, error: Exception) -> Outcome:
         if self._alarm.has_rung:
             return self._late()
-        return self._decoder.cut(*translate(error))
+        outcome = self._decoder.cut(*translate(error))
+        if isinstance(outcome, Failure) and self._response is None:
+            return replace(outcome, foreign=outcome.code in NO_HTTP)
+        return outcome

@@ -16,6 +16,7 @@ from batch.errors import AttemptError
 from batch.finish_reasons import NO_WORDS, FinishReasons
 from batch.providers.aiohttp_check import connections
 from batch.providers.attempt import Attempt
+from batch.providers.fetch import Fetched, fetched
 from batch.providers.generator_api import FinishReason
 from batch.providers.read_coalescing import ReadCoalescer
 from batch.providers.timeouts import Watch
@@ -132,6 +133,13 @@ class HttpClient:
         if rest := joiner.close():
             yield rest
         yield FinishReason(outcome.finish_reason)
+
+    async def get(self, url: URL, headers: Mapping[str, str]) -> Fetched:
+        """GET a small document. Raises ``AttemptError`` if there is no response."""
+        if self._connections is None or self._watch is None:
+            raise RuntimeError("the client is not open")
+        route = self._connections.route(url, headers, self._proxy, keep_alive=False, method="GET")
+        return await fetched(self._connections, route, self._timeouts, self._watch)
 
     def _exchange(
         self, route: Route, body: bytes, decoder: ReplyDecoder, coalescer: ReadCoalescer | None = None

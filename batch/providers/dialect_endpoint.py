@@ -56,6 +56,7 @@ class DialectEndpoint:
         self._stream = stream
         self._with_optional = True
         self._threads = _threads()
+        self._answered: set[str] = set()
         self._by_url: dict[str, Route] = {}
         self._routes: dict[str, Route] = {}
         for model in models:
@@ -86,7 +87,10 @@ class DialectEndpoint:
         except Exception as error:  # noqa: BLE001 - its text may contain what was sent: it is redacted here
             outcome = internal_error(error)
         outcome = self._credentials.redacted(outcome)
-        return self._named(outcome, model) if isinstance(outcome, Failure) else outcome
+        if isinstance(outcome, Failure):
+            return self._named(outcome, model)
+        self._answered.add(model)
+        return outcome
 
     def _named(self, failure: Failure, model: str) -> Failure:
         """Return the failure with the request and a hint in its message."""
@@ -99,6 +103,7 @@ class DialectEndpoint:
             lacks_version=lacks_version(self._base_url, self._dialect.EMBEDDED_PATH),
             has_key=bool(credentials.api_key or credentials.headers or credentials.secrets),
             is_proxied=route.is_proxied,
+            has_worked=model in self._answered,
         )
         return replace(failure, message=message_with_request(failure, sent, credentials.clean))
 

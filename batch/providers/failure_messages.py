@@ -18,6 +18,9 @@ if TYPE_CHECKING:
 
     from batch.records import Failure
 
+LACK_VERSION = 'lack "/v1"'
+"""What may be wrong with an address that has no version in its path."""
+
 MAX_URL = 300
 """Maximum number of characters of a URL in a message."""
 
@@ -33,6 +36,7 @@ class SentRequest(Struct, frozen=True):
 
     ``url`` is for display (``url_for_display``). ``lacks_version``: the base URL has no part such as ``/v1``,
     although those of the dialect have one. ``has_key``: a key or a header of the job was sent.
+    ``has_worked``: the endpoint has answered a request to the model, so the address is right.
     """
 
     url: str
@@ -40,6 +44,12 @@ class SentRequest(Struct, frozen=True):
     lacks_version: bool = False
     has_key: bool = True
     is_proxied: bool = False
+    has_worked: bool = False
+
+    @property
+    def may_need_tls(self) -> bool:
+        """Whether the address is of plain HTTP and has not worked yet."""
+        return self.url.startswith("http://") and not (self.has_worked or self.is_proxied)
 
 
 def message_with_request(failure: Failure, sent: SentRequest, clean: Callable[[str], str]) -> str:
@@ -68,6 +78,8 @@ def hint_for(failure: Failure, sent: SentRequest) -> str:
         return "Redirects are not followed; set `base_url` to the final address."
     if code == CONNECT:
         return "" if sent.is_proxied else "Is the server running, and is `base_url` right?"
+    if failure.foreign and sent.may_need_tls:
+        return "Does the server speak https? Then write `https://` in `base_url`."
     is_elsewhere = code == "not_sse" or failure.http_status in (404, 405)
     return _address_hint(failure, sent) if is_elsewhere else ""
 
@@ -79,8 +91,10 @@ def _key_hint(code: str, sent: SentRequest) -> str:
 
 
 def _address_hint(failure: Failure, sent: SentRequest) -> str:
+    if sent.has_worked:
+        return f'Does the server still have a model "{sent.model}"?' if failure.http_status == 404 else ""
     if sent.lacks_version:
-        return 'Does `base_url` lack "/v1"?'
+        return f"Does `base_url` {LACK_VERSION}?"
     if failure.http_status == 404:
         return f'Check `base_url`, and whether the server has a model "{sent.model}".'
     return "Check `base_url`."

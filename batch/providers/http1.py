@@ -61,7 +61,7 @@ class Response(Struct, frozen=True):
 
 
 class Route:
-    """The URL of POSTs, their headers (which may include a key, so there is no ``repr``), and the proxy.
+    """The URL of requests, their method and headers, and the proxy. Headers may hold a key: no ``repr``.
 
     Without ``keep_alive``, each connection serves one request, and a header informs the server.
     ``secrets`` are the passwords in the URLs, as they are sent. ``is_early`` is set once this endpoint has
@@ -71,7 +71,13 @@ class Route:
     """
 
     def __init__(
-        self, url: URL, headers: Mapping[str, str], proxy: str | None = None, *, keep_alive: bool = True
+        self,
+        url: URL,
+        headers: Mapping[str, str],
+        proxy: str | None = None,
+        *,
+        keep_alive: bool = True,
+        method: str = "POST",
     ) -> None:
         if any(end in part for header in headers.items() for part in header for end in "\r\n\0"):
             raise ValueError("a header must not contain a line end")
@@ -80,12 +86,13 @@ class Route:
         self.is_proxied = proxy is not None
         self.secrets = tuple(_basic(address) for address in (url, URL(proxy or "")) if address.password)
         self.is_early = False
+        self.method = method
         self._prepare(url, headers, proxy)
 
     def _prepare(self, url: URL, headers: Mapping[str, str], proxy: str | None) -> None:
         # The key of a connection in the pool. It includes the credentials of a proxy.
         self._pattern = aiohttp.ClientRequest(
-            "POST", url, headers=headers, proxy=URL(proxy) if proxy else None
+            self.method, url, headers=headers, proxy=URL(proxy) if proxy else None
         )
         self._head = b""
 
@@ -116,7 +123,7 @@ class Route:
         request = self._pattern
         is_forwarded = request.proxy is not None and not request.is_ssl()
         target = str(request.url) if is_forwarded else request.url.raw_path_qs
-        lines = [f"POST {target} HTTP/1.1"]
+        lines = [f"{self.method} {target} HTTP/1.1"]
         lines += [
             f"{name}: {value}" for name, value in request.headers.items() if name.lower() not in FRAMING
         ]

@@ -168,7 +168,8 @@ class PublicPost(Struct, eq=False):
     async def _send_with(self, session: aiohttp.ClientSession, body: bytes) -> Response:
         self._is_reused = self._is_sent = False
         request = partial(
-            session.post,
+            session.request,
+            self._route.method,
             **self._route.options,
             data=BytesIO(body),  # aiohttp warns of large bytes
             allow_redirects=False,

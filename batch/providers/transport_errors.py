@@ -25,6 +25,9 @@ NO_DESCRIPTORS = frozenset({errno.EMFILE, errno.ENFILE})
 NO_TLS = frozenset({"WRONG_VERSION_NUMBER", "HTTP_REQUEST", "RECORD_LAYER_FAILURE", "UNKNOWN_PROTOCOL"})
 """OpenSSL's names of the error if the first bytes of a server are not TLS."""
 
+NO_HTTP = frozenset({"truncated", "protocol"})
+"""Codes of a server that accepts a connection and sends no HTTP response."""
+
 
 def translate(error: Exception) -> tuple[str, str]:
     """Return the code and message for an exception of the client during a request."""
@@ -61,13 +64,20 @@ def _cause(error: BaseException) -> object:
 
 def _reason(error: BaseException) -> str:
     number = _errno(error)
-    if isinstance(_cause(error), ssl.SSLEOFError):
-        return "the server closed the connection during the TLS handshake"
+    if _ended_in_handshake(_cause(error)):
+        return "the server closed the connection during the TLS handshake; it may not speak https"
+    if isinstance(error, aiohttp.ServerDisconnectedError):
+        return "the server closed it without a response"
     if isinstance(error, aiohttp.ClientPayloadError):
         return "the body ended early, or its framing is invalid"
     if isinstance(error, aiohttp.ClientConnectorDNSError) or (number is not None and number < 0):
         return "unknown host name"
     return os.strerror(number) if number else type(error).__name__
+
+
+def _ended_in_handshake(cause: object) -> bool:
+    """Whether the server hung up on a TLS handshake, for which event loops raise no error number."""
+    return isinstance(cause, ssl.SSLEOFError) or (isinstance(cause, ConnectionError) and not cause.errno)
 
 
 def _tls(error: aiohttp.ClientSSLError) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from batch.amounts import amount_text
+
 NONE = "–"
 
 
@@ -40,13 +42,8 @@ def duration(seconds: float | None) -> str:
 
 
 def money(amount: float | None, currency: str | None) -> str:
-    """Return an amount with its currency, US dollars as ``$0.0123``."""
-    if amount is None:
-        return NONE
-    digits = f"{amount:,.2f}" if amount >= 100 else f"{amount:.4g}"
-    if currency in (None, "USD"):
-        return f"${digits}"
-    return f"{digits} {currency}"
+    """Return an amount after its currency, as ``amount_text`` does."""
+    return NONE if amount is None else amount_text(amount, currency)
 
 
 def moment(text: str) -> str:

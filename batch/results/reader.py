@@ -12,7 +12,7 @@ from batch.results.filesystem import Disk, reason
 from batch.results.line_reader import read_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
     from pathlib import Path
 
     from batch.records import Known, Result
@@ -23,10 +23,13 @@ class ResultReader:
     """A result file, open for reading; a missing one has no results. Close it, for example by ``with``.
 
     Raises ``ForeignOutputError`` for another program's file, and ``OSError``. Another process may continue to
-    write to the file: new lines are not seen. ``restate`` translates results of an older version.
+    write to the file: new lines are not seen. ``restate`` translates results of an older version. ``each`` is
+    called with each line as it is, also with those that a later line supersedes.
     """
 
-    def __init__(self, path: Path, restate: Restate | None = None) -> None:
+    def __init__(
+        self, path: Path, restate: Restate | None = None, each: Callable[[Result], None] | None = None
+    ) -> None:
         self.contents = Contents()
         self._restate = restate
         self._stream: BinaryIO | None = None
@@ -35,7 +38,7 @@ class ResultReader:
         except FileNotFoundError:
             return
         try:
-            self.contents = survey(self._stream, path, restate=restate)
+            self.contents = survey(self._stream, path, each, restate)
         except BaseException:
             self._stream.close()
             raise

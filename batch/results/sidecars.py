@@ -14,9 +14,10 @@ ENDINGS = (
     ".log.1",
     ".corrupt",
     ".job.json",
-    ".summary.json",
     ".progress.json",
+    ".reported.json",
     ".runs.jsonl",
+    ".summary.json",
     ".superseded.jsonl",
 )
 """The suffixes of their names after that of the output."""

@@ -24,6 +24,10 @@ class _Sent(msgspec.Struct):
     sent: int = 0
 
 
+class _Costs(msgspec.Struct):
+    currency: str | None = None
+
+
 def summary_path(output: Path) -> Path:
     """Return the path of the summary of an output."""
     output = Path(os.path.realpath(output))
@@ -52,6 +56,13 @@ def read_summary(output: Path, *, files: FileSystem | None = None) -> Summary | 
         files.open_read(summary_path(output)) as stream,
     ):
         return msgspec.json.decode(stream.read(), type=Summary)
+    return None
+
+
+def currency_in(output: Path) -> str | None:
+    """Return the currency of the costs in an output, by its summary; ``None`` if there is none."""
+    with suppress(OSError, ValueError), summary_path(output).open("rb") as stream:
+        return msgspec.json.decode(stream.read(), type=_Costs).currency
     return None
 
 

@@ -118,6 +118,7 @@ def from_status(status: int, headers: Mapping[str, str], body: bytes, now: datet
         partial_text=_generated(error) if code == INVALID_OUTPUT else None,
         server_code=_label(names),
         about_request=status < 500 and not REQUEST_CODES.isdisjoint(names),
+        foreign=status == 400 and body.lstrip().startswith(b"<"),
     )
 
 

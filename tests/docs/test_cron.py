@@ -8,8 +8,9 @@ import re
 import shutil
 import subprocess
 import sys
+from datetime import datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -19,7 +20,7 @@ from aiohttp import web
 from tests.support.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Mapping, Sequence
+    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 pytestmark = pytest.mark.anyio
 
@@ -47,6 +48,15 @@ class Mail:
         self.code = code
         self.text = text
 
+    def silent_with(self, code: int) -> bool:
+        return (self.code, self.text) == (code, "")
+
+    def reasons(self) -> dict[str, str]:
+        """The failures that the mail names, each with the words of its reason that the tests know."""
+        named = re.findall(r"^  ((?:still )?failed: \S+: \w+): (.*)$", self.text, re.MULTILINE)
+        words = ("not text in a known encoding", "400 Bad Request")
+        return {what: next(word for word in words if word in why) for what, why in named}
+
 
 class Home:
     """A home with ``work`` in it, as the page has it: the job, which asks a server, and what it needs."""
@@ -55,6 +65,7 @@ class Home:
         self.path = path
         self.work = path / "work"
         self.output = self.work / "output" / "nightly.jsonl"
+        self.reported = self.output.with_name("nightly.jsonl.reported.json")
         self.server = server
         for folder in ("jobs/documents", ".venv/bin"):
             (self.work / folder).mkdir(parents=True)
@@ -74,9 +85,25 @@ class Home:
         }
         (self.work / "jobs" / "nightly.yaml").write_text(json.dumps(job))
 
+    def change(self, key: str, **value: Any) -> None:
+        """The user edits one key of the job."""
+        path = self.work / "jobs" / "nightly.yaml"
+        path.write_text(json.dumps(json.loads(path.read_text()) | {key: value}))
+
     def add(self, name: str, text: str) -> None:
         """A document appears."""
         (self.work / "jobs" / "documents" / f"{name}.txt").write_text(text, encoding="utf-8")
+
+    def add_broken(self, name: str, rest: bytes = b"") -> None:
+        """A picture appears under the name of a text."""
+        path = self.work / "jobs" / "documents" / f"{name}.txt"
+        path.write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR" + rest)
+
+    def days_pass(self, days: int) -> None:
+        """Make the list of failures so many days older."""
+        record = json.loads(self.reported.read_text())
+        listed = datetime.fromisoformat(record["listed_at"]) - timedelta(days=days)
+        self.reported.write_text(json.dumps(record | {"listed_at": listed.isoformat()}))
 
     def environment(self) -> dict[str, str]:
         return variables((self.work / "promptjobs.env").read_text())
@@ -90,6 +117,22 @@ class Home:
         line = example("crontab").split(None, 5)[5].strip()
         bare = {"HOME": str(self.path), "LOGNAME": "me", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
         return await _run(["/bin/sh", "-c", command or line], env=bare, cwd=self.path)
+
+    async def retry(self) -> Mail:
+        """The user sends what has failed again."""
+        return await self.night(
+            "cd work && set -a && . ./promptjobs.env && .venv/bin/promptjobs retry -q jobs/nightly.yaml"
+        )
+
+
+def server_refuses(words: str, server: ChatServer) -> Callable[[], Awaitable[None]]:
+    """A server that refuses each text with these words for good."""
+
+    async def refuse() -> None:
+        if words in server.prompts[-1]:
+            raise web.HTTPBadRequest
+
+    return refuse
 
 
 async def _run(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> Mail:
@@ -154,12 +197,58 @@ async def test_what_has_passed_by_the_morning_stands_in_the_log_and_makes_no_mai
 async def test_a_document_that_cannot_be_read_makes_a_mail_and_holds_up_no_other(
     home: Home, server: ChatServer
 ) -> None:
-    (home.work / "jobs" / "documents" / "photograph.txt").write_bytes(b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR")
+    home.add_broken("photograph")
     mail = await home.night()
     assert (mail.code, len(server.seen)) == (1, 3)
     assert "photograph.txt" in mail.text
     assert "3 succeeded, 1 failed of 4" in mail.text
     assert home.statuses()["photograph"] == "failed"
+
+
+async def test_a_failure_is_mailed_once_then_counted_and_listed_again_after_a_week(
+    home: Home, server: ChatServer
+) -> None:
+    home.add_broken("photograph")
+    first = await home.night()
+    assert first.code == 1
+    assert first.reasons() == {"failed: photograph.txt: bad_row": "not text in a known encoding"}
+    for _ in range(2):
+        assert (await home.night()).silent_with(1)
+    home.add("refused", "A text that the server refuses.")
+    server.before_answer = server_refuses("that the server refuses", server)
+    fourth = await home.night()
+    assert fourth.reasons() == {"failed: refused.txt: bad_request": "400 Bad Request"}
+    assert "\n  and 1 known failure\n" in fourth.text
+    assert (await home.night()).silent_with(1)
+    home.days_pass(8)
+    later = await home.night()
+    assert later.reasons() == {
+        "still failed: photograph.txt: bad_row": "not text in a known encoding",
+        "still failed: refused.txt: bad_request": "400 Bad Request",
+    }
+    assert (await home.night()).silent_with(1)
+
+
+async def test_a_broken_document_that_was_edited_is_news_and_a_fixed_one_is_forgotten(home: Home) -> None:
+    home.add_broken("photograph")
+    assert (await home.night()).code == 1
+    home.add_broken("photograph", b"in another resolution")
+    assert "failed: photograph.txt: bad_row" in (await home.night()).text
+    assert (await home.night()).silent_with(1)
+    home.add("photograph", "A text about a photograph.")
+    assert (await home.night()).silent_with(0)
+    assert not home.reported.exists(), "nothing is open"
+    home.add_broken("photograph")
+    assert "failed: photograph.txt: bad_row" in (await home.night()).text
+
+
+async def test_a_broken_document_can_be_excluded_as_the_page_says(home: Home) -> None:
+    home.add_broken("photograph")
+    assert (await home.night()).code == 1
+    (pattern,) = re.findall(r"`\"!(documents/\S+)\"`", PAGE)
+    assert (home.work / "jobs" / pattern).parent == home.work / "jobs" / "documents"
+    home.change("inputs", files=["documents/*.txt", "!documents/photograph.txt"], on_bad_row="skip")
+    assert (await home.night()).silent_with(0)
 
 
 async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
@@ -170,20 +259,63 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
             raise web.HTTPServiceUnavailable
 
     server.before_answer = too_busy_for_one
+    nights = []
     for sent in (2 + 2 + 1, 2 + 1, 2 + 1, 0):  # each time a check tells that it is at fault
         before = len(server.seen)
         mail = await home.night()
         assert (mail.code, len(server.seen) - before) == (1, sent)
-        assert "2 succeeded, 1 failed of 3" in mail.text
-        assert ("http_503" in mail.text) == (sent > 0)
+        nights.append(mail.text)
+    temporary, second, final, fourth = nights
+    assert "2 succeeded, 1 failed of 3" in temporary
+    assert "failed: bern.txt: http_503" in temporary
+    assert "; the next run sends it again\n" in temporary
+    assert "failed: bern.txt: http_503" in final
+    assert "the next run sends it again" not in final
+    assert (second, fourth) == ("", "")
+    again = await home.retry()
+    assert again.code == 1
+    assert "failed: bern.txt: http_503" in again.text, "the user asked for it"
     server.before_answer = None
-    assert (await home.night()).code == 1
-    again = await home.night(
-        "cd work && set -a && . ./promptjobs.env && .venv/bin/promptjobs retry -q jobs/nightly.yaml"
-    )
+    again = await home.retry()
     assert (again.code, again.text) == (0, "")
-    assert (await home.night()).text == ""
+    assert (await home.night()).silent_with(0)
     assert set(home.statuses().values()) == {"succeeded"}
+
+
+async def test_a_damaged_record_is_as_none(home: Home) -> None:
+    home.add_broken("photograph")
+    assert (await home.night()).code == 1
+    home.reported.write_bytes(b"{")
+    assert "failed: photograph.txt" in (await home.night()).text
+    assert (await home.night()).silent_with(1)
+
+
+async def test_a_record_that_cannot_be_written_is_as_none(home: Home) -> None:
+    home.add_broken("photograph")
+    home.output.parent.mkdir()
+    home.reported.mkdir()
+    for _ in range(2):
+        mail = await home.night()
+        assert mail.code == 1
+        assert "failed: photograph.txt" in mail.text
+        assert "nightly.jsonl.reported.json cannot be written; failures are reported again" in mail.text
+
+
+async def test_trouble_of_a_whole_run_is_mailed_every_night_and_counts_what_is_known(
+    home: Home, server: ChatServer
+) -> None:
+    home.add_broken("photograph")
+    assert (await home.night()).code == 1
+    server.key = "another key"
+    home.add("lugano", "A text about Lugano.")
+    for _ in range(2):
+        mail = await home.night()
+        assert mail.code == 7
+        assert "auth" in mail.text
+        assert "\n  1 known failure\n" in mail.text
+        assert "photograph" not in mail.text
+    server.key = "sk-replace-me"
+    assert (await home.night()).silent_with(1)
 
 
 async def test_a_night_without_the_server_makes_a_mail_and_the_next_night_resumes(

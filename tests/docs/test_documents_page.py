@@ -87,6 +87,8 @@ async def test_validate_names_each_document_that_cannot_be_read(example: Command
     assert ended.code == 2
     assert [Path(line.partition(":")[0]).name for line in errors] == UNREADABLE
     assert last == "3 errors; nothing was sent"
+    (shown,) = [line for line in blocks("text")[0].splitlines() if "scanned" in line]
+    assert errors[2].endswith(shown.removesuffix("…") + "`inputs.on_bad_row: skip` sends the others")
 
 
 async def test_a_dry_run_warns_of_the_document_that_is_too_long(example: Command) -> None:

@@ -149,7 +149,7 @@ def test_the_maximum_cost_is_printed_where_the_price_is_known(cli: Cli, server: 
     (cli.folder / "job.yaml").write_text(text.replace("model: llama", model), encoding="utf-8")
     load = preview(cli)["models"]["llama"]
     assert load["max_cost"] == pytest.approx(load["prompt_tokens"] + 100 * 10 / 1e6, abs=1)
-    assert "at most 100 out; at most 2" in cli("run", "-n", "job.yaml").stdout
+    assert "at most 100 out; at most USD 2" in cli("run", "-n", "job.yaml").stdout
 
 
 def test_every_model_is_counted(cli: Cli, server: ChatServer) -> None:
@@ -206,7 +206,8 @@ def test_bad_rows_that_are_skipped_are_counted_apart_from_what_is_sent(cli: Cli,
 def test_a_small_cost_is_not_nothing(cli: Cli, server: ChatServer) -> None:
     write_job(cli.folder, server.url, "one")
     model = "model={model: llama, price: {input: 0, output: 0.1}}"
-    assert "at most 50 out; at most 5e-06 in cost" in cli("run", "-n", "job.yaml", "--set", model).stdout
+    planned = cli("run", "-n", "job.yaml", "--set", model)
+    assert "at most 50 out; at most USD 0.000005 in cost" in planned.stdout
 
 
 def test_each_of_several_jobs_is_printed_as_far_as_it_can_be(cli: Cli, server: ChatServer) -> None:

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -21,8 +22,10 @@ from batch.app.inspect.export import Exporter, is_for_test
 from batch.cli.export import command as export_command
 from batch.codec import encode_result
 from batch.records import Usage, Verdict
+from batch.results.export.columns import ALL, DEFAULT, Columns, KnownFields
+from batch.results.export.protocol import Answer, Layout
 from batch.results.export.registry import format_of, names
-from batch.results.export.table import COLUMNS
+from batch.results.export.result_columns import result_columns
 from tests.support.golden_messages import check_words
 from tests.support.payloads import FORMULAS
 from tests.support.results_support import failed, hostile_results, succeeded
@@ -31,6 +34,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
     from pathlib import Path
 
+    from batch.app.inspect.export_sources import Answers
     from batch.records import Result
     from tests.conftest import Command, Ended
     from tests.support.chat_server import ChatServer
@@ -39,12 +43,17 @@ if TYPE_CHECKING:
 ASKED = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name a river."}]
 
 
-def written(form: str, *results: Result, messages: Sequence[Any] = ASKED) -> bytes:
-    """The results in a format, as one file."""
+def written(form: str, *results: Result, messages: Sequence[Any] = ASKED, columns: str = ALL) -> bytes:
+    """The results in a format, as one file; a table has all columns."""
     stream = io.BytesIO()
-    with format_of(form).writer(stream) as write:
+    fields = KnownFields()
+    for result in results:
+        fields.see_metadata(result.metadata)
+        fields.of["parsed"].see(result.parsed)
+    chosen = Columns(fields, "USD").chosen(columns)
+    with format_of(form).writer(stream, Layout(chosen)) as write:
         for result in results:
-            write(result, messages)
+            write(Answer(result, messages))
     return stream.getvalue()
 
 
@@ -103,7 +112,7 @@ def rows_of_csv(data: bytes) -> list[dict[str, str]]:
 
 def test_csv_has_a_column_for_everything_and_a_row_for_each_result() -> None:
     one, other = rows_of_csv(written("csv", succeeded("a", 'say "hi",\r\nplease'), failed("b")))
-    assert list(one) == list(COLUMNS)
+    assert sorted(one) == sorted(column.name for column in result_columns("USD"))
     assert one["text"] == 'say "hi",\r\nplease'
     assert (one["prompt_tokens"], one["completion_tokens"], one["cost"]) == ("3", "5", "")
     assert (other["status"], other["text"], other["error_code"]) == ("failed", "", "http_500")
@@ -134,7 +143,7 @@ def test_parquet_has_the_same_types_whatever_the_rows_hold(tmp_path: Path) -> No
         assert table.num_rows == len(some)
         schemas.append(table.schema)
     assert {name: str(schemas[0].field(name).type) for name in schemas[0].names} == {
-        name: kind.replace("float64", "double") for name, kind in COLUMNS.items()
+        column.name: column.kind.replace("float64", "double") for column in result_columns("USD")
     }
     assert all(schema.equals(schemas[0]) for schema in schemas)
 
@@ -314,9 +323,14 @@ def test_a_label_that_was_put_right_since_is_the_job_s(cli: Cli, server: ChatSer
         (cli.folder / "job.jsonl").write_text(json.dumps(row), encoding="utf-8")
         assert cli("run", "-q", "job.jsonl", "--with", "settings.yaml").code == 0
     assert len(server.seen) == 1
-    assert export(cli, "job.jsonl", "--with", "settings.yaml", "--format", "csv").code == 0
+    ended = export(
+        cli, "job.jsonl", "--with", "settings.yaml", "--format", "csv", "--columns", "default,metadata"
+    )
+    assert ended.code == 0
+    check_words("export", "a label that was corrected after the answer", ended.stderr)
     (cells,) = rows_of_csv((cli.folder / "exported").read_bytes())
     assert json.loads(cells["metadata"]) == {"label": "right"}
+    assert cells["metadata.label"] == "right"
 
 
 def test_an_output_alone_may_not_know_what_was_asked(cli: Cli, server: ChatServer) -> None:
@@ -416,7 +430,7 @@ async def test_every_format_goes_to_standard_output(promptjobs: Command, form: s
         check=False,
     )
     assert (ended.returncode, ended.stderr) == (0, b"1 result written\n")
-    assert ended.stdout == written(form, result)
+    assert ended.stdout == written(form, result, columns=DEFAULT)
     assert {path.name for path in promptjobs.folder.iterdir()} == {"home", "out.jsonl"}
 
 
@@ -458,13 +472,18 @@ def test_the_results_are_a_stream(tmp_path: Path) -> None:
     taken: list[str] = []
     into = io.BytesIO()
 
-    def answers() -> Iterator[Any]:
-        for result, messages in exporter.of_output(path):
+    def watched(answers: Iterator[Answer]) -> Iterator[Answer]:
+        for answer in answers:
             assert into.getvalue().count(b"\n") == 1 + len(taken)
-            taken.append(result.id)
-            yield result, messages
+            taken.append(answer.result.id)
+            yield answer
 
-    exporter.to_stream(answers(), into)
+    @contextmanager
+    def source() -> Iterator[Answers]:
+        with exporter.of_output(path) as answers:
+            yield msgspec.structs.replace(answers, stream=watched(answers.stream))
+
+    exporter.to_stream(source(), into)
     assert exporter.exported.written == len(taken) == 100
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import pytest
 from msgspec.structs import replace
 
-from batch.app.inspect.export import Exporter
+from batch.app.inspect.export import Exporter, ExportOptions
 from batch.codec import encode_result
 from batch.errors import UsageError
 from batch.results.export import registry
@@ -64,7 +64,7 @@ def test_another_format_exports_results(tsv: None, tmp_path: Path) -> None:
     output = tmp_path / "out.jsonl"
     lines = [succeeded("a", "The Elbe."), succeeded("b", "a\ttab"), succeeded("c", "The Spree."), failed("d")]
     output.write_bytes(b"".join(map(with_messages, lines)))
-    exporter = Exporter("tsv", keep_failed=True)
+    exporter = Exporter("tsv", ExportOptions(keep_failed=True))
     exporter.to_file(exporter.of_output(output), tmp_path / "out.tsv")
     assert (tmp_path / "out.tsv").read_text() == (
         "a\tName a river.\tThe Elbe.\nc\tName a river.\tThe Spree.\n# 2\n"

@@ -218,6 +218,17 @@ async def test_an_error_before_the_run_draws_no_bar(
 # An interrupt
 
 
+def check_left_summary(output: Path, runs: int = 1) -> None:
+    """Each of these runs was cancelled after three results, and left a summary as a signal does."""
+    summary = json.loads(output.with_name(f"{output.name}.summary.json").read_bytes())
+    assert (summary["exit_code"], summary["succeeded"], summary["pending"]) == (130, 3 * runs, 10 - 3 * runs)
+    assert (summary["sent"], summary["attempts"] > 3) == (3, True)
+    assert summary["reasons"] == ["cancelled by the caller; run the job again to resume"]
+    log = output.with_name(f"{output.name}.log").read_text(encoding="utf-8")
+    assert log.count("cancelled by the caller") == runs
+    assert "exit code 130 (SIGINT) after" in log
+
+
 @pytest.mark.parametrize("progress", [False, True])
 async def test_an_interrupt_ends_a_script_with_one_sentence_and_keeps_the_results(
     folder: Path, promptjobs: Command, *, progress: bool
@@ -246,6 +257,7 @@ async def test_an_interrupt_ends_a_script_with_one_sentence_and_keeps_the_result
     )
     assert message.count("  File ") == 2  # the caller's line, and that of `run`
     assert ids(output) == ["row-0", "row-1", "row-2"]
+    check_left_summary(output)
     async with FaultServer(answer("Hello")) as again:
         summary = await batch.arun(job, overrides={"base_url": f"{again.url}/v1"})
     assert (summary.succeeded, summary.sent) == (10, 7)
@@ -268,6 +280,7 @@ async def test_a_cancelled_call_says_how_to_resume(
     )
     assert {Path(entry.path).name for entry in raised.traceback[1:]} <= {"api.py", "test_library_calls.py"}
     assert ids(output) == ["row-0", "row-1", "row-2"]
+    check_left_summary(output)
 
 
 @pytest.mark.parametrize("call", IN_A_LOOP)
@@ -297,10 +310,12 @@ async def test_time_limits_of_the_caller_still_recognize_their_cancellation(
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(None) as limit:
                 await _cancel_when(has_stalled, lambda: limit.reschedule(0), call(job_for(server)))
+    check_left_summary(folder / "output" / "words.jsonl")
     async with stalling() as (server, has_stalled):
         with anyio.CancelScope() as scope:
             await _cancel_when(has_stalled, scope.cancel, call(job_for(server)))
         assert scope.cancelled_caught
+    check_left_summary(folder / "output" / "words.jsonl", runs=2)
 
 
 async def _cancel_when(event: asyncio.Event, cancel: Callable[[], object], call: Awaitable[object]) -> None:

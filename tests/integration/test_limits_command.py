@@ -216,7 +216,7 @@ async def test_a_run_says_what_it_cost(tmp_path: Path, promptjobs: Command) -> N
     assert ended.code == 0
     assert (ended.summary["cost"], ended.summary["unmetered"]) == (70, 0)
     assert [result["cost"] for result in results(tmp_path)] == [7] * 10
-    assert ", cost 70; output/job.jsonl\n" in ended.stderr
+    assert ", cost USD 70; output/job.jsonl\n" in ended.stderr
 
 
 @pytest.mark.anyio

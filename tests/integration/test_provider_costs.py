@@ -274,28 +274,28 @@ async def test_run_status_show_and_export_print_tokens_currency_and_the_source_o
     async with FaultServer(told(report)) as server:
         (tmp_path / "job.yaml").write_text(json.dumps(settings(server.url, PRICE)))
         ran = await promptjobs("run", "job.yaml")
-    assert ", cost 0.5 (stated by the provider); output/job.jsonl\n" in ran.stderr
+    assert ", cost USD 0.5 (stated by the provider); output/job.jsonl\n" in ran.stderr
     found = await promptjobs("status", "job.yaml")
     assert "tokens     20 in (12 cached, 4 written to a cache), 4 out\n" in found.stdout + found.stderr
-    assert "cost       0.5; stated by the provider for 2 results\n" in found.stdout + found.stderr
+    assert "cost       USD 0.5; stated by the provider for 2 results\n" in found.stdout + found.stderr
     shown = await promptjobs("show", "job.yaml", "a")
-    words = "tokens     10 in, 2 out, 6 cached, 2 written to a cache; cost 0.25, stated by the provider\n"
+    words = "tokens     10 in, 2 out, 6 cached, 2 written to a cache; cost USD 0.25, stated by the provider\n"
     assert words in shown.stdout + shown.stderr
-    table = (await promptjobs("export", "job.yaml", "--format", "csv")).stdout.splitlines()
-    assert table[0].endswith(",cached_tokens,cache_write_tokens,reasoning_tokens,cost_source")
-    assert table[1].endswith(",6,2,,provider")
+    columns = "cost,currency,cached_tokens,cache_write_tokens,reasoning_tokens,cost_source"
+    exported = await promptjobs("export", "job.yaml", "--format", "csv", "--columns", columns)
+    assert exported.stdout.splitlines() == [columns, *["0.25,USD,6,2,,provider"] * 2]
     summary = json.loads((tmp_path / "output/job.jsonl.summary.json").read_text())
     keys = ("currency", "provider_cost", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
     assert [summary[key] for key in keys] == ["USD", 0.5, 12, 4, 0]
 
 
 @pytest.mark.anyio
-async def test_another_currency_stands_behind_the_cost(tmp_path: Path, promptjobs: Command) -> None:
+async def test_another_currency_stands_before_the_cost(tmp_path: Path, promptjobs: Command) -> None:
     async with FaultServer(told(usage())) as server:
         (tmp_path / "job.yaml").write_text(json.dumps(settings(server.url, PRICE | {"currency": "EUR"})))
         planned = await promptjobs("run", "job.yaml", "--dry-run")
         ran = await promptjobs("run", "job.yaml")
         found = await promptjobs("status", "job.yaml")
-    assert " EUR in cost\n" in planned.stdout + planned.stderr
-    assert ", cost 28 EUR; output/job.jsonl\n" in ran.stderr
-    assert "cost       28 EUR\n" in found.stdout + found.stderr
+    assert "at most EUR " in planned.stdout + planned.stderr
+    assert ", cost EUR 28; output/job.jsonl\n" in ran.stderr
+    assert "cost       EUR 28\n" in found.stdout + found.stderr

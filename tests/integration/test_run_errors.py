@@ -65,16 +65,17 @@ def write_job(promptjobs: Command, base_url: str, **more: Any) -> None:
     (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
 
 
-def check_parked(ended: Ended, situation: str, code: str) -> None:
-    """The endpoint is parked with the code: said when it happens, and at the end with the log."""
+def check_parked(ended: Ended, situation: str, code: str, promptjobs: Command) -> None:
+    """The endpoint is parked with the code, which ends the run: the words are said once, with the log."""
     assert ended.code == 7
     reasons = ended.summary["reasons"]
     assert [reason.partition(": ")[2].partition(": ")[0] for reason in reasons] == [code]
     lines = ended.stderr.splitlines()
-    notices = [line.partition("Z ")[2] for line in lines if "Nothing more is sent" in line]
     end = [line for line in lines if line.startswith("  ")]
-    check_words("run", situation, notices + end)
-    assert len(notices) == 1
+    check_words("run", situation, end)
+    assert not any("Nothing more is sent" in line for line in lines)
+    log = (promptjobs.folder / "output" / "job.jsonl.log").read_text(encoding="utf-8")
+    assert log.count(reasons[0].partition(": ")[2].partition(": ")[2]) == 1
     assert "  log: output/job.jsonl.log" in end
 
 
@@ -84,7 +85,7 @@ async def test_a_server_that_refuses(situation: str, promptjobs: Command) -> Non
     async with FaultServer(script) as server:
         write_job(promptjobs, server.url + path, **more)
         ended = await promptjobs("run", "job.yaml", "--json", env={"MY_KEY": KEY})
-    check_parked(ended, situation, code)
+    check_parked(ended, situation, code, promptjobs)
     assert KEY not in ended.stderr
 
 
@@ -98,17 +99,21 @@ def closed_port() -> Iterator[int]:
 
 async def test_a_server_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, f"http://127.0.0.1:{closed_port}/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect")
+    check_parked(
+        await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect", promptjobs
+    )
 
 
 async def test_an_unknown_host(promptjobs: Command) -> None:
     write_job(promptjobs, "http://no-such-host.invalid/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect")
+    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect", promptjobs)
 
 
 async def test_a_proxy_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
     write_job(promptjobs, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect")
+    check_parked(
+        await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect", promptjobs
+    )
 
 
 async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
@@ -117,7 +122,7 @@ async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
     async with FaultServer(answer("Hello"), tls=context) as server:
         write_job(promptjobs, f"{server.url}/v1")
         ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "a certificate that is not trusted", "tls")
+    check_parked(ended, "a certificate that is not trusted", "tls", promptjobs)
 
 
 async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
@@ -130,7 +135,90 @@ async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
     async with server:
         write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
         ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "https to a server of plain http", "tls")
+    check_parked(ended, "https to a server of plain http", "tls", promptjobs)
+
+
+async def test_https_to_a_server_that_hangs_up(promptjobs: Command) -> None:
+    async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        writer.close()
+
+    server = await asyncio.start_server(hang_up, "127.0.0.1")
+    async with server:
+        write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        ended = await promptjobs("run", "job.yaml", "--json")
+    check_parked(ended, "https to a server that hangs up", "connect", promptjobs)
+    assert "it may not speak https" in ended.stderr
+
+
+NGINX = b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
+NGINX_HEAD = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n" % len(NGINX)
+GO = b"Client sent an HTTP request to an HTTPS server."
+HINT = "Does the server speak https? Then write `https://` in `base_url`."
+ENCRYPTED: dict[str, tuple[bytes, str]] = {
+    "an alert": (b"\x15\x03\x01\x00\x02\x02\x46", HINT),
+    "the page of nginx": (NGINX_HEAD + NGINX, HINT),
+    "the words of Go": (b"HTTP/1.0 400 Bad Request\r\n\r\n" + GO, GO.decode()),
+    "nothing": (b"", HINT),
+}
+
+
+@pytest.mark.parametrize("reply", ENCRYPTED)
+async def test_plain_http_to_a_server_of_https(reply: str, promptjobs: Command) -> None:
+    data, hint = ENCRYPTED[reply]
+
+    async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(data)
+        writer.close()
+
+    server = await asyncio.start_server(refuse, "127.0.0.1")
+    async with server:
+        write_job(promptjobs, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code != 0
+    assert hint in ended.stderr
+    check_words("run", f"plain http to a server of https: {reply}", ended.stderr)
+
+
+async def test_plain_http_to_a_real_server_of_https(promptjobs: Command) -> None:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
+    async with FaultServer(answer("Hello"), tls=context) as server:
+        write_job(promptjobs, f"{server.url.replace('https:', 'http:')}/v1")
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code != 0
+    assert HINT in ended.stderr
+
+
+async def test_a_404_after_an_answer_asks_for_the_model_and_not_for_the_address(promptjobs: Command) -> None:
+    def choose(request: Received) -> Script:
+        return NOT_FOUND if "two" in request.messages[-1]["content"] else answer("Hello")
+
+    async with FaultServer(choose) as server:
+        write_job(promptjobs, server.url, concurrency=1)
+        ended = await promptjobs("run", "job.yaml", "-q")
+    assert ended.code == 1
+    assert "/v1" not in ended.stderr
+    check_words("run", "a 404 after an answer", ended.stderr)
+
+
+async def test_one_of_two_targets_is_parked_while_the_other_goes_on(
+    promptjobs: Command, closed_port: int
+) -> None:
+    models = [
+        {"id": "down", "model": "mistrall", "base_url": f"http://127.0.0.1:{closed_port}/v1"},
+        {"id": "up", "model": "mistrall"},
+    ]
+    async with FaultServer(answer("Hello")) as server:
+        write_job(promptjobs, f"{server.url}/v1", models=models, concurrency=1)
+        job = json.loads((promptjobs.folder / "job.yaml").read_text())
+        del job["model"]
+        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+        ended = await promptjobs("run", "job.yaml", "--json")
+    assert ended.code == 7
+    (notice,) = [line for line in ended.stderr.splitlines() if "Nothing more is sent to down" in line]
+    assert "cannot connect: Connection refused" in notice, "the user need not wait for the end to read why"
 
 
 @pytest.mark.parametrize(

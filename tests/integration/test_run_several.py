@@ -65,7 +65,7 @@ def test_the_errors_of_all_are_named_before_anything_is_sent(cli: Cli, server: C
     assert ended.code == 2
     assert ended.stderr.splitlines() == [
         "a.yaml:5:1: parmas: unknown key; did you mean `params`?",
-        "c.yaml:4:9: prompt: not a template: unexpected '}'",
+        "c.yaml:4:10: prompt: not a template: `{{` is never closed; write `}}`",
         "2 errors; nothing was sent",
     ]
     assert server.prompts == []

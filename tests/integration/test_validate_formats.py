@@ -81,6 +81,7 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
                 "where": "temperature",
                 "what": "unknown key",
                 "hint": "write parameters under `params`",
+                "severity": "error",
             },
             {
                 "path": "job.yaml",
@@ -89,8 +90,10 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
                 "where": "concurency",
                 "what": "unknown key",
                 "hint": "did you mean `concurrency`?",
+                "severity": "error",
             },
         ],
+        "warnings": [],
         "requests": {},
     }
 
@@ -102,6 +105,7 @@ def test_a_sound_job_is_json_too(cli: Cli, tmp_path: Path) -> None:
     assert json.loads(ended.stdout) == {
         "schema_version": 1,
         "mistakes": [],
+        "warnings": [],
         "requests": {"job.yaml": {"m": 1}},
     }
 

@@ -85,7 +85,7 @@ def test_a_frame() -> None:
         "summaries: process 7 on box, since 2026-11-29T00:00:00+00:00",
         " 42%|██████████▉               |  42/100  failed 2    ETA  0:00:28   2.10 req/s",
         "in flight 7 of 8: held back by 429s, retries 6 (1 waiting)",
-        "attempts 50, tokens 4200 in, 1020 out, cost 0.12",
+        "attempts 50, tokens 4200 in, 1020 out, cost USD 0.12",
         "n parked for this run: auth",
         "no report for 9 s",
         "m: in flight 7 of 8",
@@ -212,7 +212,7 @@ def test_it_redraws_the_same_lines_until_the_run_ends(
         watching.until(watching.shows(" 42/100 "))
         first = watching.lines
         assert [line.split(":")[0] for line in first[3:]] == [
-            "attempts 50, tokens 4200 in, 1020 out, cost 0.12",
+            "attempts 50, tokens 4200 in, 1020 out, cost USD 0.12",
             "n parked for this run",
             "m",
             "r2 failed",

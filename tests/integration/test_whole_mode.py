@@ -19,6 +19,7 @@ from batch.providers.credentials import Credentials
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Outcome, Reply, Request
 from batch.results.export import openai_batch
+from batch.results.export.protocol import Answer
 from batch.testing import (
     DONE,
     LAST_CHUNK,
@@ -359,7 +360,7 @@ async def test_what_came_while_the_process_was_stopped_is_read_before_its_deadli
 def test_an_openai_batch_line_has_its_error_in_one_place() -> None:
     result = failed("a", "idle_timeout")
     assert result.error is not None
-    unanswered = openai_batch.row(result)
+    unanswered = openai_batch.row(Answer(result))
     assert (unanswered["response"], unanswered["error"]["code"]) == (None, "idle_timeout")
-    answered = openai_batch.row(replace(result, error=replace(result.error, http_status=422)))
+    answered = openai_batch.row(Answer(replace(result, error=replace(result.error, http_status=422))))
     assert (answered["error"], answered["response"]["status_code"]) == (None, 422)

@@ -17,7 +17,8 @@ class ChatServer:
     """Answers every chat with ``echo: <the last message>``, streamed in words, and keeps what it saw.
 
     ``key``, where it is set, must be shown; ``before_answer`` is awaited before each answer;
-    ``refused`` is the message of a 400 to everything, ``finish_reason`` that of every answer.
+    ``refused`` is the message of a 400 to everything, ``finish_reason`` that of every answer. ``answer``
+    makes another answer of the last message.
     """
 
     def __init__(self, key: str | None = None) -> None:
@@ -28,6 +29,7 @@ class ChatServer:
         self.refused: str | None = None
         self.finish_reason = "stop"
         self.before_answer: Callable[[], Awaitable[None]] | None = None
+        self.answer: Callable[[str], str] = "echo: {}".format
         self.url = ""
 
     @property
@@ -50,7 +52,7 @@ class ChatServer:
             return web.json_response({"error": {"message": self.refused}}, status=400)
         if self.before_answer is not None:
             await self.before_answer()
-        text = f"echo: {body['messages'][-1]['content']}"
+        text = self.answer(body["messages"][-1]["content"])
         response = await (_stream(request, text, self.finish_reason) if body["stream"] else _whole(text))
         self.answered += 1
         return response

@@ -19,6 +19,7 @@ ALIASES: Mapping[str, str] = {"fortissimo": "loud"}
 DEFAULT_URL: str | None = None
 URL_HINT = "write the address of your echo"
 EMBEDDED_PATH: str | None = None
+MODELS_PATH: str | None = None
 HAS_LISTED_PRICES = False
 
 _OWN = frozenset({"say", "to", "live", "trace"})

@@ -10,20 +10,21 @@ from batch.results.export.protocol import NotTextError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.records import Result
-    from batch.results.export.protocol import Messages, Write
+    from batch.results.export.protocol import Answer, Layout, Write
 
 NAME = "tsv"
 NEEDS_MESSAGES = True
+TAKES: frozenset[str] = frozenset()
 
 
 @contextmanager
-def writer(stream: BinaryIO) -> Iterator[Write]:
+def writer(stream: BinaryIO, layout: Layout) -> Iterator[Write]:
     """Take results with the messages that they answer; write their number last."""
     count = 0
 
-    def write(result: Result, messages: Messages) -> None:
+    def write(answer: Answer) -> None:
         nonlocal count
+        result, messages = answer.result, answer.messages or ()
         if not result.text or "\t" in result.text:
             raise NotTextError
         stream.write(f"{result.id}\t{messages[-1]['content']}\t{result.text}\n".encode())

@@ -95,6 +95,12 @@ ATTACKS: dict[str, Attack] = {
         "is outside",
         links={"output/job.jsonl.summary.json": "../../../new"},
     ),
+    "a record of reported failures behind a link out": Attack(
+        HERE + "prompt: hi\n",
+        2,
+        "is outside",
+        links={"output/job.jsonl.reported.json": "../../../new"},
+    ),
     "an output that is a terminal": Attack(
         HERE + "prompt: hi\noutput: {{path: /dev/tty.jsonl}}\n", 2, "is outside"
     ),

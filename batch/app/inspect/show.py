@@ -12,6 +12,7 @@ from batch.errors import UsageError
 from batch.escaping import escape
 from batch.results.reader import find, reading
 from batch.results.reclassification import WITHOUT_JOB
+from batch.results.summary_file import currency_in
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,12 +28,14 @@ class Shown:
 
     ``stale``: the line answers other messages, another model or other parameters than the job now has.
     ``messages`` are those that the line answers, or else the job's; ``None`` if they are unknown.
+    ``currency`` is that of the cost, ``None`` if it is unknown.
     """
 
     id: str
     result: Result | None
     messages: Sequence[JSONObject] | None
     stale: bool = False
+    currency: str | None = None
 
 
 def of_output(output: Path, request_id: str) -> Shown:
@@ -41,7 +44,7 @@ def of_output(output: Path, request_id: str) -> Shown:
         result = find(output, request_id, WITHOUT_JOB)
     if result is None:
         raise UsageError(f"{output} has no line with the id {escape(request_id)}")
-    return Shown(request_id, result, result.messages)
+    return Shown(request_id, result, result.messages, currency=currency_in(output))
 
 
 def of_job(job: JobFile, request_id: str) -> Shown:
@@ -59,7 +62,7 @@ def of_job(job: JobFile, request_id: str) -> Shown:
             raise UsageError(f"neither {job.path} nor its output knows the id {escape(request_id)}")
         return Shown(request_id, None, request.messages)
     if request is None:
-        return Shown(request_id, result, result.messages)
+        return Shown(request_id, result, result.messages, currency=job.currency)
     is_stale = result.fingerprint != request.fingerprint
     messages = request.messages if result.messages is None or not is_stale else result.messages
-    return Shown(request_id, result, messages, is_stale)
+    return Shown(request_id, result, messages, is_stale, job.currency)

@@ -13,9 +13,8 @@ import msgspec
 from yarl import URL
 
 from batch.app.setup import trust
-from batch.app.setup.environment import looks_random
 from batch.errors import UsageError
-from batch.jobfile.endpoint_checks import ENGINES, LOCAL, REFERENCE
+from batch.jobfile.endpoint_checks import ENGINES, LOCAL, REFERENCE, looks_random
 from batch.providers.credentials import Credentials
 from batch.providers.dialect_endpoint import DialectEndpoint
 from batch.providers.failure_messages import url_for_display

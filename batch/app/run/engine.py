@@ -59,7 +59,8 @@ async def send(
 ) -> RunOutcome:
     """Open the endpoints that are needed, await ``ready``, and send the requests of ``feed``.
 
-    Opens nothing if there is nothing to send. An error is part of the outcome and is not raised.
+    Opens nothing if there is nothing to send. An error or a cancellation is part of the outcome and is not
+    raised.
     """
     allowance = Allowance(options.limit)
     if not feed.plan.to_send or allowance.used_up:
@@ -78,7 +79,7 @@ async def send(
             outcome = await build_engine(job, feed, allowance, log, providers, observers, options).run(
                 signals
             )
-    except Exception as error:  # noqa: BLE001 - the caller reports it, with what was known so far
+    except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the caller reports it
         outcome = replace(outcome, error=outcome.error or error)
     return outcome
 
@@ -128,9 +129,12 @@ class Engine:
     _max_duration: float | None
 
     async def run(self, signals: Signals) -> RunOutcome:
-        """Send, until everything is done or a signal, a limit or an error ends the run. Call it once."""
+        """Send, until everything is done or a signal, a limit, an error or a cancellation ends the run.
+
+        Call it once.
+        """
         stopper, time = self._stopper, asyncio.get_running_loop().time
-        error: Exception | None = None
+        error: Exception | asyncio.CancelledError | None = None
         run_start = time()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(stopper.after_signal)
@@ -139,7 +143,7 @@ class Engine:
             try:
                 with signals.redirected_to(stopper.on_signal):
                     await self._run.run()
-            except Exception as caught:  # noqa: BLE001 - a part of the outcome
+            except (Exception, asyncio.CancelledError) as caught:  # noqa: BLE001 - a part of the outcome
                 error = caught
             finally:
                 self._observers.emit(Tick(None))

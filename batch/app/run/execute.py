@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from asyncio import CancelledError
 from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -17,6 +18,7 @@ from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
+from batch.app.run.process_signals import cancelled
 from batch.app.run.recorder import Recorder
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
@@ -26,7 +28,7 @@ from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import restate_of, sent_again, written_again
 from batch.errors import OutputWriteError, UsageError
-from batch.events import ProcessEnding, ResultsDurable, RunStarted
+from batch.events import EarlierFailures, ProcessEnding, ResultsDurable, RunStarted
 from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
@@ -146,8 +148,15 @@ class _Prepared:
             fail_fast=self.options.fail_fast,
             error=error,
         )
+        self.observers.emit(self._earlier_failures())
         await publish(built, self.job.output, self.observers, self.recorder.record)
         return built
+
+    def _earlier_failures(self) -> EarlierFailures:
+        plan = self.feed.plan
+        found = ((name, self.log.known(name)) for name in plan.failed_ids)
+        known = {name: latest for name, latest in found if latest is not None and not latest.succeeded}
+        return EarlierFailures(known, plan.bad_documents, self.feed.is_whole)
 
 
 async def _prepare(
@@ -213,6 +222,10 @@ async def _execute_prepared(run: _Prepared, environment: Environment, signals: S
         if has_sent or not isinstance(error, UsageError):  # else keep an earlier run's summary
             error.exit_code = (await run.summarize(outcome, run.orphans, error)).exit_code
         raise error from error.__cause__
+    except CancelledError:
+        with anyio.CancelScope(shield=True):
+            await run.summarize(outcome, run.orphans, cancelled())
+        raise
     return await run.summarize(outcome, 0 if is_pruned else run.orphans)
 
 

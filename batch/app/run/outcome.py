@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from batch.app.run.quotas import Spending
 
 if TYPE_CHECKING:
+    from asyncio import CancelledError
+
     from batch.scheduling.retry import Parking
 
 
@@ -18,7 +20,7 @@ class RunOutcome:
     ``parkings`` names the targets that were parked for the rest of the run. ``limits`` are sentences about
     the limits that were reached. ``signal`` is the number of the signal that stopped the run;
     ``must_end_now``: a second one arrived. ``held_back`` is the code of the failures that limited the
-    concurrency for most of the run. ``error`` ended the run early.
+    concurrency for most of the run. ``error`` ended the run early; a cancellation is one, too.
     """
 
     parkings: tuple[tuple[str, Parking], ...] = ()
@@ -28,7 +30,7 @@ class RunOutcome:
     checks: int = 0
     held_back: str | None = None
     spending: Spending = Spending()  # noqa: RUF009 - frozen
-    error: Exception | None = None
+    error: Exception | CancelledError | None = None
 
     def check(self) -> None:
         """Raise the error that ended the run early, if there is one."""

@@ -34,6 +34,9 @@ if TYPE_CHECKING:
 _HAS_LINE = frozenset({State.CHANGED, State.DONE})
 _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
+MAX_FAILURES = 10_000
+"""Failures of earlier runs, and unreadable documents, that are kept by id; further ones are only counted."""
+
 
 @dataclass(slots=True)
 class Plan:
@@ -41,12 +44,13 @@ class Plan:
 
     Requests that the ``selection`` takes are to be sent. Those that only its ids and codes exclude are
     ``left_out``. ``to_refuse`` counts the invalid rows that are yet to be recorded,
-    ``failed_codes`` all failed requests, by error code. ``candidates`` are those to begin with, by target.
-    ``of_documents``: each request is made of a document, which may be edited during the run. ``changes``
-    collects changes of the inputs. ``repeats``: some requests differ in nothing but their ordinal.
-    ``superseding`` counts the requests to be sent that have a succeeded line: changed ones, and those that
-    are ``forced``. ``unmatched`` are the patterns of ``selection.only`` that no request has matched yet.
-    ``replaced`` counts the results that the run has replaced.
+    ``failed_codes`` all failed requests, by error code; ``failed_ids`` are the first of them, and
+    ``bad_documents`` the paths of the first unreadable documents, by id. ``candidates`` are those to begin
+    with, by target. ``of_documents``: each request is made of a document, which may be edited during the
+    run. ``changes`` collects changes of the inputs. ``repeats``: some requests differ in nothing but their
+    ordinal. ``superseding`` counts the requests to be sent that have a succeeded line: changed ones, and
+    those that are ``forced``. ``unmatched`` are the patterns of ``selection.only`` that no request has
+    matched yet. ``replaced`` counts the results that the run has replaced.
     """
 
     selection: Selection = UNLIMITED
@@ -57,6 +61,8 @@ class Plan:
     superseding: int = 0
     forced: int = 0
     failed_codes: Counter[str] = field(default_factory=Counter)
+    failed_ids: list[str] = field(default_factory=list)
+    bad_documents: dict[str, str] = field(default_factory=dict)
     left_out: Counter[State] = field(default_factory=Counter)
     unmatched: set[str] = field(init=False)
     replaced: Replaced | None = None
@@ -82,9 +88,10 @@ class Plan:
             self.superseding += where in _HAS_LINE and known is not None and known.succeeded
             self.forced += where is State.DONE
         if known is not None and where in _FAILED:
-            self.failed_codes[known.code] += 1
-        if sends and origin.bad is not None:
-            self.to_refuse += 1
+            self._add_failure(request.id, known.code)
+        if origin.bad is not None:
+            self._add_bad_row(request.id, origin)
+            self.to_refuse += sends
         elif sends:
             self.to_send[request.target] += 1
             self.candidates[request.target].to_send(
@@ -98,6 +105,16 @@ class Plan:
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
         return where
+
+    def _add_failure(self, request_id: str, code: str) -> None:
+        self.failed_codes[code] += 1
+        if len(self.failed_ids) < MAX_FAILURES:
+            self.failed_ids.append(request_id)
+
+    def _add_bad_row(self, request_id: str, origin: Origin) -> None:
+        is_document = not origin.line
+        if is_document and len(self.bad_documents) < MAX_FAILURES:
+            self.bad_documents[request_id] = origin.path
 
     @property
     def sends_all(self) -> bool:

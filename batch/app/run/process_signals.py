@@ -51,6 +51,12 @@ def ended_by_signals() -> Iterator[Watchdog]:
             signal.signal(number, handler)
 
 
+def cancelled() -> StoppedError:
+    """Return the error of a run that its caller cancelled, as an interrupted cell of a notebook does."""
+    what = "cancelled by the caller; run the job again to resume"
+    return StoppedError(what, SIGNALLED + signal.SIGINT)
+
+
 def stopped(number: int, when: str = "") -> StoppedError:
     """Return the error of a command that a signal stopped."""
     words = f"stopped {when}".rstrip()

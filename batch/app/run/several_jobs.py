@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
 from batch.app.run.endpoints import Address, members
 from batch.app.run.plan import open_source
-from batch.diagnostics import DiagnosticList
+from batch.diagnostics import DiagnosticList, in_order
 from batch.errors import Diagnostic, JobFileError
 from batch.inputs.precheck import check
 from batch.inputs.readers.table_files import may_read
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
     from batch.app.setup.environment import Environment
@@ -23,17 +25,29 @@ T = TypeVar("T")
 
 def together(calls: Iterable[Callable[[], T]]) -> list[T]:
     """Return the results of the calls. Raises one ``JobFileError`` with all their errors and notices."""
-    diagnostics, results = DiagnosticList(), []
-    notices: list[str] = []
+    results, errors = each_result(calls)
+    if errors:
+        raise combined(errors)
+    return results
+
+
+def each_result(calls: Iterable[Callable[[], T]]) -> tuple[list[T], list[JobFileError]]:
+    """Return the results of the calls that succeed, and the errors of the others."""
+    results, errors = [], []
     for call in calls:
         try:
             results.append(call())
         except JobFileError as error:
-            diagnostics.extend(error.diagnostics)
-            notices.extend(error.notices)
-    if diagnostics:
-        raise diagnostics.error(notices)
-    return results
+            errors.append(error)
+    return results, errors
+
+
+def combined(errors: Sequence[JobFileError]) -> JobFileError:
+    """Return one error with the diagnostics, the notices and the warnings of all."""
+    diagnostics = in_order([each for error in errors for each in error.diagnostics])
+    notices = [text for error in errors for text in error.notices]
+    warnings = [each for error in errors for each in error.warnings]
+    return JobFileError(diagnostics, sum(error.count for error in errors), notices, warnings)
 
 
 def written_by(job: JobFile, earlier: Sequence[JobFile]) -> JobFile | None:
@@ -55,15 +69,26 @@ def check_outputs(jobs: Sequence[JobFile]) -> None:
     diagnostics.raise_if_any()
 
 
-def check_inputs(
-    jobs: Sequence[JobFile], notice: Callable[[str], None] | None = None
-) -> list[Mapping[str, int] | None]:
-    """Check the inputs of all jobs, and count their requests by target.
+@dataclass(frozen=True, slots=True)
+class CheckedInputs:
+    """What was found in a job's inputs: its requests by target, notices and warnings.
 
-    A job that reads the results of an earlier one cannot be counted yet: ``None``. ``notice`` receives
-    notices about the inputs. Raises ``JobFileError`` with the errors of all.
+    ``requests`` is ``None`` if the job reads the results of an earlier one, which do not exist yet.
     """
-    return together(_counted(job, jobs[:index], notice) for index, job in enumerate(jobs))
+
+    requests: Mapping[str, int] | None
+    notices: tuple[str, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+
+
+def input_checks(jobs: Sequence[JobFile]) -> Iterator[Callable[[], CheckedInputs]]:
+    """Yield for each job a function that checks its inputs, and raises ``JobFileError`` with their errors."""
+    return (partial(_checked, job, jobs[:index]) for index, job in enumerate(jobs))
+
+
+def check_inputs(jobs: Sequence[JobFile]) -> None:
+    """Check the inputs of all jobs. Raises ``JobFileError`` with the errors of all."""
+    together(input_checks(jobs))
 
 
 def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
@@ -74,20 +99,14 @@ def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
                 Address(member, environment)
 
 
-def _counted(
-    job: JobFile, earlier: Sequence[JobFile], notice: Callable[[str], None] | None
-) -> Callable[[], Mapping[str, int] | None]:
-    def count() -> Mapping[str, int] | None:
-        if written_by(job, earlier) is not None:
-            return None
-        source = open_source(job)
-        try:
-            checked = check(source)
-        except JobFileError as error:
-            raise JobFileError(error.diagnostics, error.count, source.notices) from None
-        if notice is not None:
-            for text in (*source.notices, *(f"{bad} (skipped)" for bad in checked.skipped)):
-                notice(text)
-        return checked.by_target
-
-    return count
+def _checked(job: JobFile, earlier: Sequence[JobFile]) -> CheckedInputs:
+    if written_by(job, earlier) is not None:
+        return CheckedInputs(None, warnings=job.warnings)
+    source = open_source(job)
+    try:
+        checked = check(source)
+    except JobFileError as error:
+        raise JobFileError(error.diagnostics, error.count, source.file_notices, source.warnings) from None
+    warnings = (*source.warnings, *(bad for bad in checked.skipped if bad.severity == "warning"))
+    skipped = [f"{bad} (skipped)" for bad in checked.skipped if bad.severity != "warning"]
+    return CheckedInputs(checked.by_target, (*source.file_notices, *skipped), warnings)

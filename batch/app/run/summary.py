@@ -21,6 +21,7 @@ from batch.records import SCHEMA_VERSION, Summary
 from batch.scheduling.resume import State
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from pathlib import Path
 
     from batch.app.run.outcome import RunOutcome
@@ -73,6 +74,27 @@ def sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+@dataclass(frozen=True, slots=True)
+class _Left:
+    """What a run has left undone.
+
+    ``pending`` requests were to be sent, ``unselected`` ones were not. ``is_partial``: the inputs changed,
+    so that there may be others.
+    """
+
+    pending: int
+    unselected: int
+    is_partial: bool
+
+    @classmethod
+    def of(cls, plan: Plan, statistics: Statistics) -> _Left:
+        return cls(
+            pending=plan.to_do - statistics.succeeded - statistics.failed,
+            unselected=plan.left_out[State.NEW] + plan.left_out[State.CHANGED],
+            is_partial=plan.changes.is_partial,
+        )
+
+
 def build(
     job: JobFile,
     plan: Plan,
@@ -88,23 +110,13 @@ def build(
 
     The plan counted what there was to do, the statistics what was done.
     """
-    counts = totals(plan, statistics)
-    unselected = plan.left_out[State.NEW] + plan.left_out[State.CHANGED]
-    pending = plan.to_do - statistics.succeeded - statistics.failed
-    has_failed = fail_fast and statistics.failed > 0
-    spending = outcome.spending
+    counts, left, spending = totals(plan, statistics), _Left.of(plan, statistics), outcome.spending
+    has_failed_fast = fail_fast and statistics.failed > 0
     return Summary(
         schema_version=SCHEMA_VERSION,
         name=job.name,
         output=str(job.output),
-        exit_code=exit_code(
-            failed=counts.failed > 0,
-            parkings=[parking for _, parking in outcome.parkings],
-            out_of_budget=bool((pending and outcome.limits) or unselected),
-            signal=outcome.signal,
-            error=None if error is None else error.exit_code,
-            pending=bool(pending or unselected or plan.changes.is_partial),
-        ),
+        exit_code=_exit_code(left, outcome, error, has_failures=counts.failed > 0),
         total=plan.total,
         succeeded=counts.succeeded,
         failed=counts.failed,
@@ -116,7 +128,7 @@ def build(
         cost=spending.cost,
         unmetered=spending.unmetered,
         seconds=round(run_start.seconds, 3),
-        reasons=_reasons(plan, outcome, pending, error, has_failed_fast=has_failed),
+        reasons=_reasons(plan, left, outcome, error, has_failed_fast=has_failed_fast),
         orphans=orphans,
         resumed=plan.settled,
         codes=dict(counts.codes),
@@ -137,25 +149,41 @@ def build(
     )
 
 
+def _exit_code(left: _Left, outcome: RunOutcome, error: PromptJobsError | None, *, has_failures: bool) -> int:
+    """Return the exit code; requests that a limit or the selection left out count as out of budget."""
+    return exit_code(
+        failed=has_failures,
+        parkings=[parking for _, parking in outcome.parkings],
+        out_of_budget=bool((left.pending and outcome.limits) or left.unselected),
+        signal=outcome.signal,
+        error=None if error is None else error.exit_code,
+        pending=bool(left.pending or left.unselected or left.is_partial),
+    )
+
+
 def _reasons(
-    plan: Plan, outcome: RunOutcome, pending: int, error: PromptJobsError | None, *, has_failed_fast: bool
+    plan: Plan, left: _Left, outcome: RunOutcome, error: PromptJobsError | None, *, has_failed_fast: bool
 ) -> list[str]:
     """Return why requests are pending, and why the run stopped or failed."""
     reasons = [f"{name}: {parking.code}: {parking.why}" for name, parking in outcome.parkings]
-    if pending:
-        reasons += outcome.limits
-        if outcome.signal is not None:
-            reasons.append(
-                f"{signal.Signals(outcome.signal).name}: the run was stopped; run the same command to resume"
-            )
-        if has_failed_fast:
-            reasons.append("--fail-fast: a request has failed")
-    if unselected := plan.left_out[State.NEW] + plan.left_out[State.CHANGED]:
-        reasons.append(f"pending requests that were not selected: {unselected}")
-    if pending or plan.changes.is_partial:
+    if left.pending:
+        reasons += _interruptions(outcome, has_failed_fast=has_failed_fast)
+    if left.unselected:
+        reasons.append(f"pending requests that were not selected: {left.unselected}")
+    if left.pending or left.is_partial:
         reasons += plan.changes.reasons()
     if error is not None:
         reasons.append(str(error))
-    elif pending and not reasons:
-        reasons.append(f"{pending} requests were not sent; run the same command to resume")
+    elif left.pending and not reasons:
+        reasons.append(f"{left.pending} requests were not sent; run the same command to resume")
     return reasons
+
+
+def _interruptions(outcome: RunOutcome, *, has_failed_fast: bool) -> Iterator[str]:
+    """Return what has kept the run from sending all that it was to send."""
+    yield from outcome.limits
+    if outcome.signal is not None:
+        name = signal.Signals(outcome.signal).name
+        yield f"{name}: the run was stopped; run the same command to resume"
+    if has_failed_fast:
+        yield "--fail-fast: a request has failed"

@@ -15,7 +15,13 @@ from batch.app.setup import trust
 from batch.app.setup.env_proxy import EnvironmentProxy, proxy_for
 from batch.errors import UsageError
 from batch.files import open_regular, reason
-from batch.jobfile.endpoint_checks import REFERENCE, call_at_end, is_secret_parameter, names_secret
+from batch.jobfile.endpoint_checks import (
+    REFERENCE,
+    call_at_end,
+    is_secret_parameter,
+    looks_random,
+    names_secret,
+)
 from batch.local_model.weights import cache_dir
 from batch.wire.dialects.registry import dialect_of
 
@@ -25,9 +31,6 @@ if TYPE_CHECKING:
     from batch.jobfile.job import Model
 
 _MAX_KEY = 64 * 1024
-
-_RANDOM = 16
-"""A value of letters and digits of at least this length looks like a key."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,12 +186,6 @@ class Environment:
 def _names(texts: Iterable[str]) -> list[str]:
     """Return the variables that some texts refer to."""
     return [name for text in texts for name in REFERENCE.findall(text)]
-
-
-def looks_random(value: str) -> bool:
-    """Return whether a value looks like a key, and not like an address, a name or a sentence."""
-    is_mixed = any(map(str.isdigit, value)) and any(map(str.isalpha, value))
-    return is_mixed and len(value) >= _RANDOM and not any(mark in value for mark in (" ", "://"))
 
 
 def _key_in(path: Path) -> str:

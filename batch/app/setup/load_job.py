@@ -45,17 +45,14 @@ def load_job(
         raise _with_further(error) from None
 
 
-def _with_further(error: UnsoundJobError) -> JobFileError:
+def _with_further(error: UnsoundJobError) -> UnsoundJobError:
     """Add the errors in the inputs and prompts, so that fixing one error does not reveal the next."""
     if error.count > MAX_DIAGNOSTICS:  # more than anyone reads, and some are only counted
-        return JobFileError(error.diagnostics, error.count, error.notices)
+        return error
     found = DiagnosticList()
     found.extend(error.diagnostics)
-    are_sound = not any(diagnostic.where.startswith("inputs") for diagnostic in error.diagnostics)
-    for diagnostic in further_errors(error.job, reads_inputs=are_sound):
-        found.append(diagnostic)
-    every = found.error()
-    return JobFileError(every.diagnostics, every.count, error.notices)
+    found.extend(further_errors(error.job, error.diagnostics))
+    return UnsoundJobError(found.error(), error.job)
 
 
 def _load(

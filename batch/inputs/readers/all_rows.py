@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from batch.errors import Diagnostic
 from batch.inputs.readers.documents import documents
+from batch.inputs.readers.id_column import with_id_column
 from batch.inputs.readers.kept_columns import kept
 from batch.inputs.readers.registry import reader_of
 from batch.inputs.readers.row import Row
 from batch.inputs.readers.split import chunked
-from batch.inputs.readers.table_files import Table, tables
+from batch.inputs.readers.table_files import Table, missing_table, tables
 from batch.jobfile.job import DOCUMENTS
 
 if TYPE_CHECKING:
@@ -32,9 +33,11 @@ def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
 def _rows(inputs: Inputs, output: Path) -> Iterator[Read]:
     if inputs.kind == DOCUMENTS:
         return documents(inputs, output)
-    if inputs.table is not None:
-        return reader_of(inputs.kind).rows(inputs.table, inputs, may_be_empty=False)
-    return _several(inputs, output)
+    if inputs.table is None:
+        return _several(inputs, output)
+    if (absent := missing_table(inputs)) is not None:
+        return iter([absent])
+    return with_id_column(reader_of(inputs.kind).rows(inputs.table, inputs, may_be_empty=False), inputs)
 
 
 def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
@@ -45,7 +48,7 @@ def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
             is_empty = False
             yield table
             continue
-        for item in reader.rows(table.path, inputs, may_be_empty=True):
+        for item in with_id_column(reader.rows(table.path, inputs, may_be_empty=True), inputs):
             is_empty = False
             yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
     if is_empty:

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from batch.codec import encode_json
 from batch.diagnostics import shown
 from batch.errors import Diagnostic
 from batch.files import is_unicode, open_regular, reason
@@ -27,6 +28,7 @@ from batch.inputs.readers.file_selection import (
     matched,
     walker_of,
 )
+from batch.inputs.readers.no_match import no_match
 from batch.inputs.readers.row import SKIPS_BLANK, BadRow, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
@@ -70,8 +72,8 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
             what = document_problem(real(link.path), inputs) or ""
             yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
-            hint = "patterns are relative to the job file"
-            yield Diagnostic(place.path, place.line, place.column, where, "no document matches", hint)
+            what, hint = no_match(inputs.base, pattern, "document")
+            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
@@ -159,7 +161,8 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
         yield _bad(document, name, reason(error))
         return
     if len(data) > MAX_BYTES:
-        yield _bad(document, name, f"larger than {MAX_BYTES >> 20} MiB", "divide it")
+        what = f"larger than {MAX_BYTES >> 20} MiB"
+        yield _bad(document, name, what, _way_out(document, inputs, "divide it"))
         return
     try:
         text, note = _text(data, document.path.suffix.lower())
@@ -167,7 +170,7 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
         if error.is_blank and inputs.on_empty == "skip":
             yield Note(name, SKIPS_BLANK)
         else:
-            yield _bad(document, name, error.what, error.hint)
+            yield _bad(document, name, error.what, _hint(document, inputs, error))
         return
     if note:
         yield Note(name, note)
@@ -200,6 +203,22 @@ def _bad(document: _Found, name: str, what: str, hint: str = "") -> BadRow:
     return BadRow(Diagnostic(name, 0, 0, "", what, hint), document.id)
 
 
+def _hint(document: _Found, inputs: Inputs, error: FormatError) -> str:
+    if not error.is_of_document:
+        return error.hint
+    if error.is_blank:  # its hint is no fix
+        return f"{error.hint}; {_way_out(document, inputs)}"
+    return _way_out(document, inputs, error.hint)
+
+
+def _way_out(document: _Found, inputs: Inputs, fix: str = "") -> str:
+    """Return what can be done about an unreadable document: the ``fix``, and how to do without it."""
+    pattern = encode_json(f"!{_relative(document.path, inputs.base)}").decode()
+    exclude = f"exclude it with `{pattern}` in `inputs.files`"
+    ways = f"{fix}, or {exclude}" if fix else exclude
+    return ways if inputs.skips else f"{ways}; `inputs.on_bad_row: skip` sends the others"
+
+
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 _OPEN = "application/vnd.oasis.opendocument."
 MIME_TYPES = {
@@ -221,12 +240,16 @@ MIME_TYPES = {
 class FormatError(ValueError):
     """A document whose text cannot be read. ``what`` is the error; ``hint`` may be empty.
 
-    ``is_blank``: it can be read, and contains no text.
+    ``is_blank``: it can be read, and contains no text. Unless ``is_of_document``, it may be readable on
+    another machine.
     """
 
-    def __init__(self, what: str, hint: str = "", *, is_blank: bool = False) -> None:
+    def __init__(
+        self, what: str, hint: str = "", *, is_blank: bool = False, is_of_document: bool = True
+    ) -> None:
         self.what = what
         self.is_blank = is_blank
+        self.is_of_document = is_of_document
         self.hint = hint
         super().__init__(what)
 
@@ -237,7 +260,8 @@ def text_of(data: bytes, suffix: str) -> str:
         import kreuzberg  # noqa: PLC0415 - large, and an extra
     except ImportError:
         what = f"`{suffix}` needs kreuzberg, which is not installed"
-        raise FormatError(what, "pip install 'promptjobs[documents]'") from None
+        hint = "pip install 'promptjobs[documents]'"
+        raise FormatError(what, hint, is_of_document=False) from None
     try:
         result = kreuzberg.extract_bytes_sync(data, MIME_TYPES[suffix], config=_config())
     except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from batch.diagnostics import did_you_mean, kind
+from batch.diagnostics import did_you_mean, kind, shown
 from batch.errors import Diagnostic
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
@@ -62,6 +62,12 @@ class BadDraft(BadRow, frozen=True, gc=False):
     targets: Sequence[int] = ()
 
 
+class Caution(Struct, frozen=True, gc=False):
+    """A warning about the job file, which is known once the inputs are read."""
+
+    warning: Diagnostic
+
+
 class Note(Struct, frozen=True, gc=False):
     """A notice about a file."""
 
@@ -79,6 +85,10 @@ def bad_row(path: str, line: int, what: str, hint: str = "", *, where: str = "",
 
 
 DEFAULT_ID = "id"
+IS_MISSING = "is missing"
+"""The error of a row without its id. It has a hint if the row lacks the whole column."""
+
+_MOST_LISTED = 8
 
 
 class IdError(ValueError):
@@ -99,12 +109,18 @@ def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
     if value is None:
         if id_field is None:
             return None
-        raise IdError("is missing", "" if id_field in row else did_you_mean(id_field, row))
+        raise IdError(IS_MISSING, "" if id_field in row else _columns_hint(id_field, row))
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise IdError(
             "must not be empty" if value == "" else f"expected text or a whole number, got {kind(value)}"
         )
     return str(value)
+
+
+def _columns_hint(name: str, row: Mapping[str, Any]) -> str:
+    columns = [shown(column) for column in row]
+    more = ", …" if len(columns) > _MOST_LISTED else ""
+    return did_you_mean(name, row) or f"the columns are {', '.join(columns[:_MOST_LISTED])}{more}"
 
 
 _EXACT = 2**53

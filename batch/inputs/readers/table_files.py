@@ -17,8 +17,9 @@ from batch.inputs.readers.file_selection import (
     walker_of,
 )
 from batch.inputs.readers.globs import could_match
+from batch.inputs.readers.no_match import no_match
 from batch.inputs.readers.registry import reader_of
-from batch.jobfile.paths import real
+from batch.jobfile.paths import near_file, real, shown_path
 from batch.jobfile.patterns import fixed_prefix
 
 if TYPE_CHECKING:
@@ -58,8 +59,8 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
         for link in outside:
             yield _refused(link, where, document_problem(real(link), inputs) or "")
         if not found and not outside:
-            hint = "patterns are relative to the job file"
-            yield Diagnostic(place.path, place.line, place.column, where, "no file matches", hint)
+            what, hint = no_match(inputs.base, pattern, "file")
+            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
         for table in found:
             resolved = real(table.path)
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
@@ -67,6 +68,17 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
             seen.add(resolved)
             problem = document_problem(resolved, inputs)
             yield _refused(table.path, where, problem) if problem else table
+
+
+def missing_table(inputs: Inputs) -> Diagnostic | None:
+    """Return the error of a single file that does not exist, at its place in the job file."""
+    path = inputs.table
+    if path is None or os.path.lexists(path):
+        return None
+    hint = "run the job that writes it first" if inputs.kind == "results" else near_file(path)
+    name = path.relative_to(inputs.base) if path.is_relative_to(inputs.base) else path
+    place, what = inputs.table_place, f"{shown_path(name)}: no such file"
+    return Diagnostic(place.path, place.line, place.column, f"inputs.{inputs.kind}", what, hint)
 
 
 def may_read(inputs: Inputs, path: Path) -> bool:

@@ -66,6 +66,8 @@ class _Reader:
             tables=patterns if kind != DOCUMENTS else (),
             keep=tuple(spec.keep or ()),
             keep_place=self.tree.places.value(("inputs", "keep")),
+            id_place=self.tree.places.value(("inputs", "id_field")),
+            table_place=self.tree.places.value(("inputs", kind)),
             on_empty=spec.on_empty,
             follow_symlinks=spec.follow_symlinks,
         )

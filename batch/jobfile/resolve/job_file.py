@@ -19,7 +19,7 @@ from batch.jobfile.resolve.limits import (
     check_row_lengths,
     has_own_price,
 )
-from batch.jobfile.resolve.matrix import matrix_of
+from batch.jobfile.resolve.matrix import matrix_of, warn_of_unused
 from batch.jobfile.resolve.model_defaults import Models
 from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
 from batch.jobfile.resolve.prompts import JobTexts, prompts_of
@@ -70,7 +70,7 @@ class UnsoundJobError(JobFileError):
     """A job file with errors. ``job`` is the rest of it, in which further errors can be looked for."""
 
     def __init__(self, error: JobFileError, job: JobFile) -> None:
-        super().__init__(error.diagnostics, error.count, job.notices)
+        super().__init__(error.diagnostics, error.count, error.notices, job.warnings)
         self.job = job
 
 
@@ -88,6 +88,9 @@ class _Resolver:
         own, from_rows = self._models(survey)
         prompts = self._prompts(survey)
         limits = self._limits(own + from_rows, prompts, survey)
+        matrix = matrix_of(self.spec.matrix, self.tree, self.findings)
+        if self.spec.matrix is not None and prompts:
+            warn_of_unused(matrix, prompts, self.tree, self.findings)
         return JobFile(
             name=name,
             path=self.setting.path,
@@ -96,7 +99,7 @@ class _Resolver:
             models=own + from_rows,
             prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
-            matrix=matrix_of(self.spec.matrix, self.tree, self.findings),
+            matrix=matrix,
             samples=self.spec.samples,
             rows=rows,
             system=self._system() if rows else None,
@@ -113,7 +116,7 @@ class _Resolver:
             retries=self._retries(),
             timeouts=Timeouts(**self.spec.timeouts.model_dump()),
             limits=limits,
-            notices=tuple(dict.fromkeys(self.findings.notices)),
+            warnings=tuple(dict.fromkeys(self.findings.warnings)),
         )
 
     def _limits(

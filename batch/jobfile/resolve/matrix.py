@@ -9,11 +9,13 @@ from itertools import product
 from typing import TYPE_CHECKING, Any
 
 from batch.diagnostics import did_you_mean, shown
+from batch.jobfile.templates import names_in
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from batch.diagnostics import At, Findings
+    from batch.jobfile.job import Prompt
     from batch.jobfile.schema.inputs_spec import MatrixSpec
     from batch.jobfile.syntax.tree import Tree
     from batch.records import JSONObject
@@ -25,7 +27,9 @@ def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[
     """Return the variables of each combination; none without a matrix. Errors go to ``findings``."""
     if spec is None:
         return ()
-    axes: dict[str, list[Any]] = spec.__pydantic_extra__ or {}
+    axes: dict[str, list[Any]] = dict(spec.__pydantic_extra__ or {})
+    for name in tree.value["matrix"].keys() - axes.keys() - {"include", "exclude"}:
+        axes[name] = ["…"]  # its values are reported as invalid; prompts may use the name
     _check_names(axes, spec.include, findings)
     _check_values(axes, findings)
     _check_excluded(axes, spec.exclude, findings)
@@ -35,10 +39,22 @@ def matrix_of(spec: MatrixSpec | None, tree: Tree, findings: Findings) -> tuple[
         findings.at_key(("matrix",), f"more than {MAX_COMBINATIONS} combinations", hint)
         return ()
     result = combinations(axes, spec.include, spec.exclude)
-    is_whole = len(axes) == len(tree.value["matrix"].keys() - {"include", "exclude"})
-    if not result and is_whole:
+    if not result:
         findings.at_key(("matrix",), "leaves no combination", "write `name: [values]`, or exclude less")
     return result
+
+
+def warn_of_unused(
+    matrix: Sequence[JSONObject], prompts: Sequence[Prompt], tree: Tree, findings: Findings
+) -> None:
+    """Warn of variables that no prompt uses, so that their values repeat the same request."""
+    texts = [text for prompt in prompts for text, _, _ in prompt.texts()]
+    used = frozenset[str]().union(*(names_in(text)[0] for text in texts))
+    for name in dict.fromkeys(name for each in matrix for name in each):
+        in_braces = any(f"{{{name}}}" in text.replace(" ", "") for text in texts)
+        if texts and name not in used and not in_braces and isinstance(tree.value["matrix"].get(name), list):
+            what = f"no prompt uses `{shown(name)}`, so its values repeat the same request"
+            findings.warn_at_key(("matrix", name), what)
 
 
 def combinations(

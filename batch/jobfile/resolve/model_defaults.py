@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batch.checking.formats import format_problem
-from batch.diagnostics import At, Findings, Place, Problem, shown
+from batch.diagnostics import At, Findings, Place, Problem, did_you_mean, dotted, shown
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import (
@@ -17,9 +17,10 @@ from batch.jobfile.endpoint_checks import (
     proxy_problem,
     variable_problem,
 )
-from batch.jobfile.job import Model, RateLimits, TokenPrice
+from batch.jobfile.job import Model, RateLimits, TokenPrice, Written
 from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.resolve.written_places import is_written, name_at, written_places
 from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
 from batch.wire.dialects.registry import dialect_of, names
 
@@ -69,7 +70,7 @@ class Models:
         if not entries:
             self._address(self.spec, ())
         models = tuple(self._resolve(entry) for entry in entries)
-        self._check_unique(models)
+        self._check_unique({entry.at: model for entry, model in zip(entries, models, strict=True)})
         self._check_engine_used(models)
         self._check_currency(entries)
         return tuple(model for model in models if model is not None)
@@ -91,7 +92,8 @@ class Models:
     def _entries(self) -> list[_Entry]:
         if self.spec.model is not None:
             return [_Entry(self.spec.model, ("model",))]
-        return [_Entry(model, ("models", index)) for index, model in enumerate(self.spec.models or ())]
+        entries = [_Entry(model, ("models", index)) for index, model in enumerate(self.spec.models or ())]
+        return [entry for entry in entries if entry.at not in self.tree.invalid]
 
     def _resolve(self, entry: _Entry) -> Model | None:
         own, job = entry.spec, self.spec
@@ -124,6 +126,7 @@ class Models:
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
             price=None if own.price is None else TokenPrice(**own.price.model_dump()),
+            written=written_places(self.tree, entry.at, (self.spec, own), self._name_place(entry)),
         )
 
     def _rate_limits(self, own: EndpointSpec) -> RateLimits:
@@ -139,7 +142,7 @@ class Models:
 
         A model with several addresses needs no other.
         """
-        pool = bool(at) and self._is_written(at, "base_urls")
+        pool = bool(at) and is_written(self.tree, at, "base_urls")
         provider = own.provider or self.spec.provider or self.provider
         base_url = None if pool else own.base_url or self.spec.base_url
         if provider is None:
@@ -154,26 +157,30 @@ class Models:
                 at, "base_url", f"is missing; `{provider}` has no default address", dialect.URL_HINT
             )
         elif base_url == LOCAL and dialect.EMBEDDED_PATH is None:
-            key = (*at, "base_url") if self._is_written(at, "base_url") else ("base_url",)
+            key = (*at, "base_url") if is_written(self.tree, at, "base_url") else ("base_url",)
             self._report_once(key, f"the embedded endpoint does not speak `{provider}`", "")
         return provider, base_url
 
     def _report_missing(self, at: At, key: str, what: str, hint: str) -> None:
         """Report once what is missing: in the model if it has its own provider, else in the job."""
-        if self._is_written(at, key) or self._is_written((), key):
+        if is_written(self.tree, at, key) or is_written(self.tree, (), key):
             return  # reported as invalid before
-        self._report_once((*at, key) if self._is_written(at, "provider") else (key,), what, hint)
+        self._report_once((*at, key) if is_written(self.tree, at, "provider") else (key,), what, hint)
 
     def _check_name(self, entry: _Entry, provider: ProviderName) -> None:
         try:
             dialect_of(provider).canonical(entry.spec.model)
         except ModelNotFoundError as error:
+            hint = did_you_mean(entry.spec.model, error.known)
+            what = error.what if hint else str(error)
             if entry.place:
-                self.findings.at_place(entry.place, "model", str(error))
-            elif isinstance(self.tree.at(entry.at), dict):
-                self.findings.at_value((*entry.at, "model"), str(error))
+                self.findings.at_place(entry.place, "model", what, hint)
             else:
-                self.findings.at_value(entry.at, str(error))
+                self.findings.at_value(name_at(self.tree, entry.at), what, hint)
+
+    def _name_place(self, entry: _Entry) -> Written:
+        at = entry.at and name_at(self.tree, entry.at)
+        return Written(dotted(at) or "model", entry.place or self.tree.places.value(at))
 
     def _check_endpoint(self, spec: EndpointSpec, at: At) -> None:
         """Report errors in the settings as written, before they are merged."""
@@ -248,12 +255,12 @@ class Models:
             self._report_once(at, str(error), "`--allow-path` allows another folder")
             return None
 
-    def _check_unique(self, models: Sequence[Model | None]) -> None:
+    def _check_unique(self, models: Mapping[At, Model | None]) -> None:
         seen: set[str] = set()
-        for index, model in enumerate(models):
+        for at, model in models.items():
             if model is not None and model.id in seen:
                 what = f"duplicate model id `{shown(model.id)}`"
-                self.findings.at_value(("models", index), what, "give each an `id` of its own")
+                self.findings.at_value(at, what, "give each an `id` of its own")
             seen.add(model.id if model else "")
 
     def _check_engine_used(self, models: Sequence[Model | None]) -> None:
@@ -266,10 +273,6 @@ class Models:
         if (at, what) not in self._reported:
             self._reported.add((at, what))
             self.findings.at_key(at, what, hint)
-
-    def _is_written(self, at: At, key: str) -> bool:
-        holder = self.tree.at(at)
-        return isinstance(holder, dict) and holder.get(key) is not None
 
 
 def _proxy(own: EndpointSpec, job: EndpointSpec) -> tuple[str | None, bool]:

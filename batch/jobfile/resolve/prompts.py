@@ -5,6 +5,7 @@ A text is written in the job file, or is ``file://`` and the path of a file that
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,12 @@ from batch.errors import JobFileError
 from batch.files import read_text
 from batch.jobfile.job import Message, Prompt
 from batch.jobfile.param_checks import check_params
-from batch.jobfile.paths import OutsideError
-from batch.jobfile.templates import syntax_problem
+from batch.jobfile.paths import OutsideError, near_file
+from batch.jobfile.template_places import place_in
+from batch.jobfile.template_syntax import syntax_problem
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Mapping
     from pathlib import Path
 
     from batch.diagnostics import At, Findings
@@ -44,21 +46,23 @@ class JobTexts:
         """Return the text, or that of the file that it names; ``None`` if that is an error."""
         return self._read(written, at)[0]
 
-    def template(self, written: str, at: At) -> str:
-        """Return a template in the same way, and check its syntax."""
+    def message(self, role: str, written: str, at: At) -> Message:
+        """Return a message with its template, and check the template's syntax."""
         text, place = self._read(written, at)
         self._check(text, place, at)
-        return text
+        return Message(role, text, dotted(at), place)
 
-    def check(self, template: str, at: At) -> None:
-        """Report the syntax of a template that is never in a file of its own."""
-        self._check(template, self.tree.places.value(at), at)
+    def check(self, template: str, at: At) -> Place:
+        """Report the syntax of a template that is never in a file of its own; return its place."""
+        place = self.tree.places.value(at)
+        self._check(template, place, at)
+        return place
 
     def _check(self, template: str, place: Place, at: At) -> None:
-        """Report an error on its own line of the file, if lines are known."""
+        """Report an error at its own place in the template, if that is known."""
         if problem := syntax_problem(template):
-            what, line = problem
-            self.findings.at_place(place.at_text_line(line), dotted(at), what)
+            found = place_in(place, template, problem.offset)
+            self.findings.at_place(found, dotted(at), problem.what, problem.hint)
 
     def _read(self, written: str, at: At) -> tuple[str, Place]:
         """Return a text and its place."""
@@ -76,15 +80,17 @@ class JobTexts:
                 if diagnostic.line:
                     self.findings.append(diagnostic)
                 else:
-                    self.findings.at_value(at, f"{shown(name)}: {diagnostic.what}", diagnostic.hint)
+                    hint = diagnostic.hint or ("" if os.path.lexists(path) else near_file(path))
+                    self.findings.at_value(at, f"{shown(name)}: {diagnostic.what}", hint)
         else:
             self.files.append(path)
             if not text:
                 self.findings.at_value(at, f"{shown(name)}: is empty")
-            return text, Place(str(path), 1, 1, body=1)
+            return text, Place(str(path), 1, 1, text)
         return "", place
 
 
+_NO_VALUE = "write the text after it, in quotes if it starts with `#`"
 _WAYS = ("prompt", "messages", "prompts")
 
 
@@ -93,41 +99,46 @@ def prompts_of(spec: JobSpec, texts: JobTexts) -> tuple[Prompt, ...]:
     tree, findings = texts.tree, texts.findings
     written = [way for way in _WAYS if tree.value.get(way) is not None]
     if not written:
-        findings.at_key((), "no prompt", "write `prompt`, `messages` or `prompts`")
+        empty = next(((way,) for way in _WAYS if way in tree.value), ())
+        what = "has no value" if empty else "no prompt"
+        findings.at_key(empty, what, _NO_VALUE if empty else "write `prompt`, `messages` or `prompts`")
+        return ()
     for way in written[1:]:
         findings.at_key((way,), f"cannot be combined with `{written[0]}`", "keep one of them")
-    system = None if spec.system is None else texts.template(spec.system, ("system",))
-    for index, image in enumerate(spec.images or ()):
-        texts.check(image, ("images", index))
-    reader = _Reader(texts, system, tuple(spec.images or ()))
+    system = None if spec.system is None else texts.message("system", spec.system, ("system",))
+    places = tuple(texts.check(image, ("images", index)) for index, image in enumerate(spec.images or ()))
+    reader = _Reader(texts, system, tuple(spec.images or ()), places)
     if spec.prompts is not None:
-        prompts = tuple(reader.read(prompt, ("prompts", index)) for index, prompt in enumerate(spec.prompts))
+        every: Iterator[tuple[At, PromptSpec]] = (
+            (("prompts", index), prompt) for index, prompt in enumerate(spec.prompts)
+        )
+        prompts = {at: reader.read(prompt, at) for at, prompt in every if at not in tree.invalid}
         _check_unique(prompts, findings)
-        return prompts
+        return tuple(prompts.values())
     return (reader.chat(None, system, spec.prompt, spec.messages, (), {}),)
 
 
-def _check_unique(prompts: Sequence[Prompt], findings: Findings) -> None:
-    seen: dict[object, str] = {}
-    for index, prompt in enumerate(prompts):
-        identity: object = (
-            prompt.id if prompt.id is not None else repr((prompt.messages, prompt.params, prompt.images))
-        )
+def _check_unique(prompts: Mapping[At, Prompt], findings: Findings) -> None:
+    seen: dict[str, str] = {}
+    for at, prompt in prompts.items():
+        chat = [(message.role, message.content) for message in prompt.messages]
+        identity = prompt.id if prompt.id is not None else repr((chat, prompt.params, prompt.images))
         if identity in seen:
             what = (
                 f"has the id of {seen[identity]}"
                 if prompt.id is not None
                 else f"is the same as {seen[identity]}"
             )
-            findings.at_value(("prompts", index), what, "give each an `id` of its own")
-        seen.setdefault(identity, f"prompts[{index}]")
+            findings.at_value(at, what, "give each an `id` of its own")
+        seen.setdefault(identity, dotted(at))
 
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
     texts: JobTexts
-    system: str | None
+    system: Message | None
     images: tuple[str, ...]
+    image_places: tuple[Place, ...]
 
     def read(self, spec: PromptSpec, at: At) -> Prompt:
         """Read one of several prompts."""
@@ -143,16 +154,20 @@ class _Reader:
         check_params(spec.params, (*at, "params"), findings)
         system = self.system
         if spec.system is not None:
-            system = self.texts.template(spec.system, (*at, "system"))
-        for index, image in enumerate(spec.images or ()):
-            self.texts.check(image, (*at, "images", index))
+            system = self.texts.message("system", spec.system, (*at, "system"))
         prompt = self.chat(spec.id, system, spec.prompt, spec.messages, at, spec.params)
-        return prompt if spec.images is None else replace(prompt, images=tuple(spec.images))
+        if spec.images is None:
+            return prompt
+        images: Iterator[tuple[str, At]] = (
+            (image, (*at, "images", index)) for index, image in enumerate(spec.images)
+        )
+        places = tuple(self.texts.check(image, image_at) for image, image_at in images)
+        return replace(prompt, images=tuple(spec.images), image_places=places)
 
     def chat(
         self,
         prompt_id: str | None,
-        system: str | None,
+        system: Message | None,
         prompt: str | None,
         messages: list[MessageSpec] | None,
         at: At,
@@ -161,14 +176,27 @@ class _Reader:
         """Return the prompt as messages; prepend the system message unless they begin with one."""
         if messages is None:
             text_at = at if isinstance(self.texts.tree.at(at), str) else (*at, "prompt")
-            chat = [Message("user", self.texts.template(prompt or "", text_at))]
+            chat = [self.texts.message("user", prompt or "", text_at)]
         else:
             text_at = (*at, "messages")
+            every: Iterator[tuple[MessageSpec, At]] = (
+                (message, (*text_at, index)) for index, message in enumerate(messages)
+            )
             chat = [
-                Message(message.role, self.texts.template(message.content, (*text_at, index, "content")))
-                for index, message in enumerate(messages)
+                self.texts.message(message.role, message.content, (*message_at, "content"))
+                for message, message_at in every
+                if message_at not in self.texts.tree.invalid
             ]
-        if system is not None and chat[0].role not in ("system", "developer"):
-            chat.insert(0, Message("system", system))
+        if system is not None and not (chat and chat[0].role in ("system", "developer")):
+            chat.insert(0, system)
         place = self.texts.tree.places.key(text_at)
-        return Prompt(prompt_id, tuple(chat), params, self.images, dotted(text_at), place.line, place.column)
+        return Prompt(
+            prompt_id,
+            tuple(chat),
+            params,
+            self.images,
+            dotted(text_at),
+            place.line,
+            place.column,
+            self.image_places,
+        )

@@ -6,8 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
-from batch.diagnostics import MAX_DIAGNOSTICS, did_you_mean, kind
-from batch.jobfile.schema.job_spec import PARTS, JobSpec
+from batch.diagnostics import MAX_DIAGNOSTICS, closest, did_you_mean, kind
+from batch.jobfile.schema.durations import duration_hint
+from batch.jobfile.schema.job_spec import PARTS, JobSpec, MessageSpec, PromptSpec
+from batch.jobfile.schema.model_spec import ModelSpec
+from batch.jobfile.schema.type_hints import form_hint, type_hint
 from batch.jobfile.schema.types import Spec
 
 if TYPE_CHECKING:
@@ -19,6 +22,11 @@ if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
     from batch.jobfile.syntax.tree import Tree
 
+_LONGEST = 120
+"""Maximum number of characters of a hint that lists keys."""
+
+_ROLES = frozenset({"system", "developer", "user", "assistant"})
+_LIKENESS = 0.85
 _CUTS = 4
 """How often invalid parts are removed: a part that then lacks a required key is removed next."""
 
@@ -59,23 +67,17 @@ _KEY_HINTS = {
     "jsonl": "`inputs.jsonl` names a file of rows",
     "max_attempts": "did you mean `retries.max_attempts`?",
     "finish_reason": "did you mean `finish_reasons`?",
+    "excel": "save the sheet as CSV UTF-8 and write `csv: FILE.csv`",
+    "xlsx": "save the sheet as CSV UTF-8 and write `csv: FILE.csv`",
+    "delimiter": "the delimiter of a CSV file is detected",
+    "encoding": "the encoding of a file is detected",
+    "url": "did you mean `base_url`?",
+    "api_base": "did you mean `base_url`?",
+    "n": "did you mean `samples`?",
+    "stream": "every answer is streamed; `mode: whole` requests whole responses",
 } | dict.fromkeys(_PARAMETERS, "write parameters under `params`")
 
-_FORMS = {
-    "prompts": "- prompt: …",
-    "messages": "- {role: user, content: …}",
-    "inputs": "inputs: {files: [documents/*.txt]}",
-    "split": "split: {tokens: 2000}",
-    "matrix": "matrix: {tone: [formal, casual]}",
-    "output": "output: {path: results.jsonl}",
-    "retries": "retries: {max_attempts: 3}",
-    "timeouts": "timeouts: {idle: 120s}",
-    "limits": "limits: {time: 2h}",
-    "rate_limits": "rate_limits: {rpm: 60}",
-    "finish_reasons": "finish_reasons: {complete: [done]}",
-    "price": "price: {input: 0.15, output: 0.60}",
-}
-"""Parts with several keys for which users often write a single value."""
+_OTHER_PROVIDER = "`openai` is for every server that has OpenAI's chat completions"
 
 
 def validated(tree: Tree, findings: Findings) -> JobSpec:
@@ -91,15 +93,31 @@ def validated(tree: Tree, findings: Findings) -> JobSpec:
             errors = error.errors(include_url=False)
         if not attempt:
             _explain_all(errors, value, findings)
-        value = _without(value, [details["loc"] for details in errors])
+        value = _without(value, [details["loc"] for details in errors], tree)
     return JobSpec()
 
 
 def _explain_all(errors: Sequence[ErrorDetails], value: dict[str, Any], findings: Findings) -> None:
+    errors = [details for details in errors if not _follows(details, errors)]
     for details in errors[:MAX_DIAGNOSTICS]:
         _explain(details, value, findings)
     for details in errors[MAX_DIAGNOSTICS:]:  # only counted: finding a hint for each takes time
         findings.at_value(details["loc"], "wrong")
+
+
+def _follows(details: ErrorDetails, errors: Sequence[ErrorDetails]) -> bool:
+    """Return whether a key is only missing because an unknown one was written in its place."""
+    if details["type"] != "missing" or len(errors) > MAX_DIAGNOSTICS:
+        return False
+    *holder, missing = details["loc"]
+    unknown = [
+        str(each["loc"][-1])
+        for each in errors
+        if each["type"] == "extra_forbidden" and list(each["loc"][:-1]) == holder
+    ]
+    is_message = "messages" in holder[-2:-1]
+    is_name = missing == "model" and "name" in unknown
+    return is_name or any(closest(key, [str(missing)]) or (is_message and key in _ROLES) for key in unknown)
 
 
 def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -> None:
@@ -112,23 +130,39 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
         case "literal_error":
             findings.at_value(at, *_not_among(details))
         case "model_type":
-            what, _ = _wrong(details)
-            findings.at_value(_written(value, at), what, _form(at))
+            what, hint = _wrong(details)
+            findings.at_value(_written(value, at), what, hint or form_hint(at))
         case _:
             findings.at_value(_written(value, at), *_wrong(details))
 
 
-def _form(at: At) -> str:
-    """Return the correct form of a part that was written in a shorter way."""
-    keys = [step for step in at if isinstance(step, str)]
-    return f"write `{form}`" if keys and (form := _FORMS.get(keys[-1])) else ""
-
-
 def _unknown(at: At) -> tuple[str, str]:
-    part = PARTS.get(tuple(step for step in at[:-1] if isinstance(step, str)), Spec)
+    path = tuple(step for step in at[:-1] if isinstance(step, str))
+    part = PARTS.get(path, Spec)
     key = str(at[-1])
+    if path in (("model",), ("models",)) and key == "name":
+        return "unknown key", "did you mean `model`?"
+    if path[-1:] == ("messages",) and key in _ROLES:
+        return "unknown key", f"write `- {{role: {key}, content: …}}`"
     known = sorted(part.model_fields)
-    return "unknown key", _KEY_HINTS.get(key) or did_you_mean(key, known) or f"known here: {', '.join(known)}"
+    hint = (
+        _KEY_HINTS.get(key) or _near(key, known) or _elsewhere(key, path) or f"known here: {', '.join(known)}"
+    )
+    return "unknown key", hint if len(hint) <= _LONGEST else "`promptjobs schema` lists all keys"
+
+
+def _near(key: str, known: Sequence[str]) -> str:
+    hint = did_you_mean(key, known)
+    is_hidden = hint and (key.strip() != key or not key.isprintable())
+    return f"{hint} The key has an invisible character" if is_hidden else hint
+
+
+def _elsewhere(key: str, path: tuple[str, ...]) -> str:
+    """Return a hint for a key that another part of a job file has."""
+    if path and (meant := closest(key, JobSpec.model_fields, cutoff=_LIKENESS)):
+        return f"`{meant}` belongs at the top of the file"
+    parts = [part for part, spec in PARTS.items() if len(part) == 1 and key in spec.model_fields]
+    return f"write it under `{parts[0][0]}`" if parts else ""
 
 
 def _not_among(details: ErrorDetails) -> tuple[str, str]:
@@ -136,9 +170,8 @@ def _not_among(details: ErrorDetails) -> tuple[str, str]:
     choices = details["ctx"]["expected"].replace("'", "`")
     if not isinstance(written, str):
         return f"expected {choices}, got {kind(written)}", ""
-    return f"expected {choices}", did_you_mean(
-        written, choices.replace(" or ", ", ").replace("`", "").split(", ")
-    )
+    hint = did_you_mean(written, choices.replace(" or ", ", ").replace("`", "").split(", "))
+    return f"expected {choices}", hint or (_OTHER_PROVIDER if details["loc"][-1] == "provider" else "")
 
 
 _LIMITS = {
@@ -166,7 +199,9 @@ def _wrong(details: ErrorDetails) -> tuple[str, str]:
         hint = "write `true` or `false`" if isinstance(details["input"], str) else ""
         return f"expected true or false, got {kind(details['input'])}", hint
     if what in _EXPECTED:
-        return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", ""
+        return f"expected {_EXPECTED[what]}, got {kind(details['input'])}", type_hint(details)
+    if what == "duration" and (hint := duration_hint(details["input"])):
+        return _FORMATS[what][0], hint
     if what in _FORMATS:
         return _FORMATS[what]
     if what in _LIMITS:
@@ -184,19 +219,36 @@ def _written(value: Any, at: At) -> At:
     return at
 
 
-def _without(value: dict[str, Any], diagnostics: Iterable[At]) -> dict[str, Any]:
-    """Return a copy without the innermost keys that contain errors; lists keep all their items."""
+_STAND_INS: dict[str, Spec] = {
+    "prompts": PromptSpec.model_construct(),
+    "models": ModelSpec.model_construct(model="?"),
+    "messages": MessageSpec.model_construct(role="user", content=""),
+}
+"""What stands in lists for invalid items (``Tree.invalid``), so that the others keep their places."""
+
+
+def _without(value: dict[str, Any], errors: Iterable[At], tree: Tree) -> dict[str, Any]:
+    """Return a copy without the innermost keys that contain errors; invalid items of lists are replaced."""
     cuts = set()
-    for at in diagnostics:
+    for at in errors:
         written = _written(value, at)
-        keys = [length for length, step in enumerate(written) if isinstance(step, str)]
-        if keys:
-            cuts.add(written[: keys[-1] + 1])
+        while written and not (isinstance(written[-1], str) or _is_item(written)):
+            written = written[:-1]
+        if written:
+            cuts.add(written)
+            tree.invalid.update([written] if isinstance(written[-1], int) else [])
     result: dict[str, Any] = _cut(value, cuts, ())
     return result
 
 
+def _is_item(at: At) -> bool:
+    """Return whether a path is that of an item for which something can stand."""
+    return len(at) > 1 and at[-2] in _STAND_INS and isinstance(at[-1], int)
+
+
 def _cut(value: Any, cuts: AbstractSet[At], at: At) -> Any:
+    if at and isinstance(at[-1], int) and at in cuts:
+        return _STAND_INS[str(at[-2])]
     if isinstance(value, dict):
         return {key: _cut(part, cuts, (*at, key)) for key, part in value.items() if (*at, key) not in cuts}
     if isinstance(value, list):

@@ -1,4 +1,4 @@
-"""Plain trees with the places of their values, from YAML, from a mapping in memory, and from flags.
+"""Plain trees with the places of their values, and their reading from YAML.
 
 YAML is read with the resolvers of YAML 1.2's core schema, with one exception: digits with a leading zero are
 text. So ``no``, ``014``, ``1:30`` and dates keep their written form.
@@ -8,31 +8,37 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import yaml
 
-from batch.diagnostics import At, Findings, Place, Places, dotted, kind, shown
+from batch.diagnostics import At, Findings, Place, Places, dotted, kind
 from batch.errors import Diagnostic, JobFileError
-from batch.files import is_unicode
-from batch.jobfile.syntax.yaml_guard import MAX_DEPTH, check_events, syntax_diagnostic
+from batch.jobfile.syntax.yaml_guard import CORE_TAGS, check_events
+from batch.jobfile.syntax.yaml_problem import write
+from batch.jobfile.syntax.yaml_quotes import needs_quotes
+from batch.jobfile.template_places import TYPOGRAPHIC, is_template
 
 _MAX_DIGITS = 40
-_MAX_VALUES = 2_000_000
-"""Maximum number of values of a mapping in memory, counted at each occurrence: a few seconds' work."""
+_KEY_WITH_VALUE = re.compile(r"([a-z_]{2,40})(?: |:|=| = )([^\s:=]+)\Z")
 _PREFIX = "tag:yaml.org,2002:"
 
 
 @dataclass(slots=True)
 class Tree:
-    """A mapping of plain values. ``trusted`` are the places of values that the caller passed as ``Path``."""
+    """A mapping of plain values.
+
+    ``trusted`` are the places of values that the caller passed as ``Path``. ``diagnostics`` and ``warnings``
+    are about the syntax, apart from which it was read. ``invalid`` are the reported items of lists.
+    """
 
     value: dict[str, Any]
     places: Places
     trusted: set[At] = field(default_factory=set)
+    diagnostics: tuple[Diagnostic, ...] = ()
+    warnings: tuple[Diagnostic, ...] = ()
+    invalid: set[At] = field(default_factory=set)
 
     def at(self, at: At) -> Any:
         """Return the value at the path. Raises ``LookupError`` if there is none."""
@@ -61,25 +67,42 @@ for _name, _pattern, _first in (
 
 def from_yaml(text: str, path: str) -> Tree:
     """Return the tree of a YAML text. Raises ``JobFileError`` with all errors in the YAML itself."""
-    check_events(text, path)
-    try:
-        node = yaml.compose(text, Loader=_CoreLoader)
-    except yaml.YAMLError as error:
-        raise JobFileError([syntax_diagnostic(error, path)]) from None
+    tree = read_yaml(text, path)
+    if tree.diagnostics:
+        raise JobFileError(tree.diagnostics)
+    return tree
+
+
+def read_yaml(text: str, path: str) -> Tree:
+    """Return the tree of a YAML text with its errors, apart from which it is read.
+
+    Raises ``JobFileError`` if it cannot be read at all.
+    """
+    repaired, diagnostics = check_events(text, path)
+    node = yaml.compose(repaired, Loader=_CoreLoader)
     if node is None:
         raise JobFileError([Diagnostic(path, 0, 0, "", "is empty", "`promptjobs init` creates one")])
-    builder = _Builder(path)
+    builder = _Builder(path, repaired, text)
     value = builder.build(node, ())
-    builder.findings.raise_if_any()
+    builder.findings.extend(diagnostics)
     if not isinstance(value, dict):
-        raise JobFileError([Diagnostic(path, 1, 1, "", f"expected keys and values, got {kind(value)}")])
-    return Tree(value, builder.places)
+        is_list = isinstance(node, yaml.SequenceNode) and not node.flow_style
+        hint = "leave out the `- `" if is_list else "write `key: value` on each line"
+        what = f"expected keys and values, got {kind(value)}"
+        builder.findings.at_value((), what, hint)
+        builder.findings.raise_if_any()
+    found = builder.findings
+    every = found.error().diagnostics if found else ()
+    return Tree(value, builder.places, diagnostics=every, warnings=tuple(found.warnings))
 
 
 class _Builder:
     """Converts nodes to plain values, and records their places."""
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, text: str, written: str) -> None:
+        """``text`` is read; it differs from what is ``written`` where an error was repaired."""
+        self._text = text
+        self._lines = None if text == written else (text.split("\n"), written.split("\n"))
         self.places = Places(Place(path, 1, 1))
         self.findings = Findings(self.places)
 
@@ -87,16 +110,41 @@ class _Builder:
         self.places.values[at] = self._place(node)
         if isinstance(node, yaml.ScalarNode):
             return self._scalar(node, at)
+        if (text := self._bare_template(node, at)) is not None:
+            return text
         if isinstance(node, yaml.SequenceNode):
             return [self.build(child, (*at, index)) for index, child in enumerate(node.value)]
         return self._mapping(node, at)
 
     def _place(self, node: Any) -> Place:
         line, column = node.start_mark.line + 1, node.start_mark.column + 1
-        literal = isinstance(node, yaml.ScalarNode) and node.style == "|"
-        return Place(self.places.root.path, line, column, line + 1 if literal else 0)
+        raw = ""
+        if isinstance(node, yaml.ScalarNode) and is_template(node.value):
+            raw = self._text[node.start_mark.index : node.end_mark.index]
+            if node.style in ("'", '"') and self._is_repaired(line):  # the quotes are not in the file
+                raw = raw[1:]
+        return Place(self.places.root.path, line, column, raw)
+
+    def _is_repaired(self, line: int) -> bool:
+        return self._lines is not None and self._lines[0][line - 1 : line] != self._lines[1][line - 1 : line]
+
+    def _bare_template(self, node: Any, at: At) -> str | None:
+        """Return ``{{ text }}`` without quotes, and report it: to YAML it is a mapping in a mapping."""
+        raw = self._text[node.start_mark.index : node.end_mark.index]
+        if not (isinstance(node, yaml.MappingNode) and raw.startswith("{{") and raw.endswith("}}")):
+            return None
+        lines = self._text.split("\n")
+        error = needs_quotes(lines, node.start_mark.line, node.start_mark.column, raw)
+        self.findings.at_place(self._place(node), "", error.what, error.hint)
+        self.places.values[at] = replace(self._place(node), raw=raw)
+        return raw
 
     def _scalar(self, node: Any, at: At) -> Any:
+        if node.tag not in CORE_TAGS:  # reported before
+            return node.value
+        if node.value[:1] in TYPOGRAPHIC and node.value[-1:] in TYPOGRAPHIC and len(node.value) > 1:
+            what = f"the quotes `{node.value[0]}` and `{node.value[-1]}` are a part of the text"
+            self.findings.warn_at_value(at, what, 'write `"`')
         try:
             return scalar(node.tag.removeprefix(_PREFIX), node.value)
         except ValueError as error:
@@ -109,12 +157,24 @@ class _Builder:
         for key_node, value_node in node.value:
             if _is_merge(key_node):
                 merged.append(value_node)
+            elif self._is_key_with_value(key_node, value_node):
+                continue
             elif (key := self._new_key(key_node, at, result)) is not None:
                 self.places.keys[*at, key] = self._place(key_node)
                 result[key] = self.build(value_node, (*at, key))
         for value_node in merged:
             self._merge(result, value_node, at)
         return result
+
+    def _is_key_with_value(self, key: Any, value: Any) -> bool:
+        """Report ``{temperature:0.7}`` and ``{temperature 0.7}``, which to YAML are keys without a value."""
+        is_empty = isinstance(value, yaml.ScalarNode) and not value.value and not value.style
+        match = _KEY_WITH_VALUE.match(key.value) if is_empty and isinstance(key, yaml.ScalarNode) else None
+        if match is None or key.style:
+            return False
+        hint = write(f"{match[1]}: {match[2]}")
+        self.findings.at_place(self._place(key), "", "no `: ` between a key and its value", hint)
+        return True
 
     def _new_key(self, node: Any, at: At, known: dict[str, Any]) -> str | None:
         key = self._key(node)
@@ -129,9 +189,7 @@ class _Builder:
     def _key(self, node: Any) -> str | None:
         if isinstance(node, yaml.ScalarNode) and node.tag == _PREFIX + "str":
             return str(node.value)
-        braces = "put text that starts with `{{` in quotes, or on lines of its own after `|`"
-        hint = braces if isinstance(node, yaml.MappingNode) else "put it in quotes"
-        self.findings.at_place(self._place(node), "", "a key that is not text", hint)
+        self.findings.at_place(self._place(node), "", "a key that is not text", "put it in quotes")
         return None
 
     def _merge(self, result: dict[str, Any], node: Any, at: At) -> None:
@@ -177,98 +235,3 @@ def _number(tag: str, text: str) -> int | float:
     if not math.isfinite(number):
         raise ValueError("a number that JSON cannot hold")
     return number
-
-
-def from_mapping(job: Mapping[str, object], label: str) -> Tree:
-    """Return the tree of a mapping in memory. Raises ``JobFileError`` for values that YAML cannot hold."""
-    if _is_endless(job):
-        hint = "put rows into a JSONL file"
-        raise JobFileError([Diagnostic(label, 0, 0, "", f"more than {_MAX_VALUES} values", hint)])
-    tree = Tree({}, Places(Place(label)))
-    findings = Findings(tree.places)
-    value = _plain(job, (), tree, findings)
-    findings.raise_if_any()
-    tree.value.update(value)
-    return tree
-
-
-def _is_endless(job: Mapping[str, object]) -> bool:
-    """Return whether a mapping has too many values: nested references grow exponentially."""
-    count = 0
-    levels: list[Iterator[object]] = [iter(job.values())]
-    while levels:
-        for part in levels[-1]:
-            count += 1
-            if count > _MAX_VALUES:
-                return True
-            if isinstance(part, Mapping | Sequence) and not isinstance(part, str | bytes | bytearray):
-                levels.append(iter(part.values() if isinstance(part, Mapping) else part))
-                break
-        else:
-            levels.pop()
-        if len(levels) > MAX_DEPTH:  # the error is reported with its place
-            levels.pop()
-    return False
-
-
-def put(tree: Tree, key: str, value: object, findings: Findings, flag: str | None = None) -> None:
-    """Set a dotted key, as ``flag`` does; later errors in it name the flag."""
-    at = tuple(key.split("."))
-    place = Place(flag or f"--set {shown(key)}")
-    holder = tree.value
-    for length, step in enumerate(at[:-1], 1):
-        if holder.get(step) is None:
-            holder[step] = {}
-            tree.places.keys[at[:length]] = tree.places.values[at[:length]] = place
-        holder = holder[step]
-        if not isinstance(holder, dict):
-            findings.at_place(place, "", f"`{shown(step)}` has no keys of its own in this job")
-            return
-    _forget(tree, at)
-    tree.places.keys[at] = tree.places.values[at] = place
-    holder[at[-1]] = _plain(value, at, tree, findings)
-
-
-def drop(tree: Tree, key: str) -> None:
-    """Remove a key that a flag replaces."""
-    tree.value.pop(key, None)
-
-
-def _forget(tree: Tree, at: At) -> None:
-    for places in (tree.places.values, tree.places.keys):
-        for known in [known for known in places if known[: len(at)] == at]:
-            del places[known]
-
-
-def _plain(value: object, at: At, tree: Tree, findings: Findings) -> Any:
-    if len(at) > MAX_DEPTH:
-        findings.at_value(at[:1], f"nested more than {MAX_DEPTH} levels deep")
-    elif value is None or isinstance(value, bool | int) or _is_finite(value):
-        return value
-    elif isinstance(value, str):
-        if is_unicode(value):
-            return value
-        findings.at_value(at, "text with an unpaired surrogate")
-    elif isinstance(value, Path):
-        tree.trusted.add(at)
-        return str(value)
-    elif isinstance(value, Mapping):
-        return {k: _plain(v, (*at, k), tree, findings) for k, v in _text_keys(value, at, findings).items()}
-    elif isinstance(value, Sequence) and not isinstance(value, bytes | bytearray):
-        return [_plain(item, (*at, index), tree, findings) for index, item in enumerate(value)]
-    elif isinstance(value, float):
-        findings.at_value(at, "not a finite number")
-    else:
-        findings.at_value(at, f"{type(value).__name__} is not allowed in a job")
-    return None
-
-
-def _is_finite(value: object) -> bool:
-    return isinstance(value, float) and math.isfinite(value)
-
-
-def _text_keys(value: Mapping[Any, object], at: At, findings: Findings) -> dict[str, object]:
-    if all(isinstance(key, str) and is_unicode(key) for key in value):
-        return dict(value)
-    findings.at_value(at, "a key that is not text")
-    return {}

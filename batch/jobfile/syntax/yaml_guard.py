@@ -12,6 +12,8 @@ from typing import Any
 import yaml
 
 from batch.errors import Diagnostic, JobFileError
+from batch.jobfile.syntax.yaml_errors import explained
+from batch.jobfile.syntax.yaml_problem import YamlError
 
 MAX_DEPTH = 100
 MAX_NODES = 200_000
@@ -19,21 +21,14 @@ MAX_NODES = 200_000
 MAX_CHARACTERS = 64 * 2**20
 """Maximum number of characters in a job file, with aliases expanded."""
 
-_CORE_TAGS = frozenset(
+CORE_TAGS = frozenset(
     {"!", *(f"tag:yaml.org,2002:{name}" for name in ("str", "int", "float", "bool", "null", "map", "seq"))}
 )
-_HINTS = {
-    "mapping values are not allowed in this context": "is a value with `: ` in it not in quotes, "
-    "or a line not indented like those around it?",
-    "found a tab character that violates indentation": "indent with spaces, not tabs",
-    "found character that cannot start any token": "indent with spaces, not tabs; "
-    "put text that starts with a special character in quotes",
-}
-
-
 _TOO_DEEP = f"nested more than {MAX_DEPTH} levels deep"
 _TOO_DEEP_FOR_LIBYAML = "exceeded maximum nesting depth"
 """The limit of newer libyaml versions, which read ahead before they report the first levels."""
+_MOST_REPAIRS = 20
+"""Errors in the syntax after which the file is not read on."""
 
 
 @dataclass(slots=True)
@@ -51,33 +46,36 @@ class _Size:
         self.height = max(self.height, child.height + 1)
 
 
-def check_events(text: str, path: str) -> None:
-    """Raise ``JobFileError`` if the text is not YAML or not safe to compose."""
-    guard = _Guard(path)
-    try:
-        for event in yaml.parse(text, Loader=yaml.CBaseLoader):
-            guard.see(event)
-    except yaml.YAMLError as error:
-        guard.diagnostics.append(syntax_diagnostic(error, path))
-    except _StopParsing as end:
-        guard.diagnostics.append(end.diagnostic)
-    if guard.diagnostics:
-        raise JobFileError(guard.diagnostics)
+def check_events(text: str, path: str) -> tuple[str, list[Diagnostic]]:
+    """Return a text that is safe to compose, and the errors in its syntax; after them it is a repaired one.
+
+    Raises ``JobFileError`` if the text is not safe to compose, or cannot be repaired.
+    """
+    found: list[Diagnostic] = []
+    for _ in range(_MOST_REPAIRS):
+        guard = _Guard(path)
+        try:
+            for event in yaml.parse(text, Loader=yaml.CBaseLoader):
+                guard.see(event)
+        except yaml.YAMLError as error:
+            problem = _explained(text, error)
+            found.append(Diagnostic(path, problem.line, problem.column, "", problem.what, problem.hint))
+            if problem.repaired is None:
+                break
+            text = problem.repaired
+        except _StopParsing as end:
+            found += [*guard.diagnostics, end.diagnostic]
+            break
+        else:
+            return text, found + guard.diagnostics
+    raise JobFileError(found)
 
 
-def syntax_diagnostic(error: yaml.YAMLError, path: str) -> Diagnostic:
-    """Return the parser's error with its line."""
-    problem = getattr(error, "problem", None) or "not YAML"
-    mark = getattr(error, "problem_mark", None)
-    context = getattr(error, "context", None)
-    start = getattr(error, "context_mark", None)
-    what = f"not YAML: {problem}"
-    if context and start:
-        what += f" ({context} that starts on line {start.line + 1})"
-    if problem == _TOO_DEEP_FOR_LIBYAML:
-        what = _TOO_DEEP
-    line, column = (mark.line + 1, mark.column + 1) if mark else (0, 0)
-    return Diagnostic(path, line, column, "", what, _HINTS.get(problem, ""))
+def _explained(text: str, error: yaml.YAMLError) -> YamlError:
+    if getattr(error, "problem", None) == _TOO_DEEP_FOR_LIBYAML:
+        mark = error.problem_mark  # type: ignore[attr-defined]
+        return YamlError(mark.line + 1, mark.column + 1, _TOO_DEEP, "", None)
+    return explained(text, error)
 
 
 class _StopParsing(Exception):  # noqa: N818 - a signal between two functions of this file
@@ -146,9 +144,11 @@ class _Guard:
             raise self._end(mark, _TOO_DEEP)
 
     def _check_tag(self, event: Any) -> None:
-        if event.tag is not None and event.tag not in _CORE_TAGS:
+        if event.tag is not None and event.tag not in CORE_TAGS:
             what = f"the tag {event.tag[:80]!r} is not supported"
-            self.diagnostics.append(self._diagnostic(event.start_mark, what, "leave it out"))
+            self.diagnostics.append(
+                self._diagnostic(event.start_mark, what, "leave it out, or put the text in quotes")
+            )
 
     def _diagnostic(self, mark: Any, what: str, hint: str = "") -> Diagnostic:
         return Diagnostic(self._path, mark.line + 1, mark.column + 1, "", what, hint)

@@ -6,42 +6,56 @@ import csv
 import io
 import re
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
-from batch.results.export.table import COLUMNS, row
+from batch.amounts import plain
+from batch.results.export.protocol import COLUMNS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
-    from batch.records import Result
-    from batch.results.export.protocol import Messages, Write
+    from batch.results.export.protocol import Answer, Layout, Write
 
 NAME = "csv"
 NEEDS_MESSAGES = False
+TAKES = frozenset({COLUMNS})
 
 _STARTS_A_FORMULA = re.compile("[=+\\-@\t\r\n＝＋－＠]")
 _NUMBER = re.compile(r"[-+]?[0-9]+(?:\.[0-9]+)?\Z", re.ASCII)
 
 
 @contextmanager
-def writer(stream: BinaryIO) -> Iterator[Write]:
-    """Yield a function that writes one result as a row; write the header first."""
+def writer(stream: BinaryIO, layout: Layout) -> Iterator[Write]:
+    """Yield a function that writes one answer as a row; write the header first."""
+    lines = _Lines(stream)
+    getters = [column.of for column in layout.columns]
 
-    def write(result: Result, messages: Messages) -> None:  # noqa: ARG001 - a table has no conversations
-        stream.write(_csv_line(row(result).values()))
+    def write(answer: Answer) -> None:
+        lines.write([_cell(of(answer)) for of in getters])
 
-    stream.write(_csv_line(COLUMNS))
+    lines.write([_cell(column.name) for column in layout.columns])
     yield write
 
 
-def _csv_line(cells: Iterable[object]) -> bytes:
-    line = io.StringIO()
-    csv.writer(line).writerow([_harmless(cell) if isinstance(cell, str) else cell for cell in cells])
-    return line.getvalue().encode()
+class _Lines:
+    """Writes rows as lines in UTF-8."""
+
+    def __init__(self, stream: BinaryIO) -> None:
+        self._stream = stream
+        self._line = io.StringIO(newline="")
+        self._writer = csv.writer(self._line)
+
+    def write(self, cells: list[Any]) -> None:
+        self._writer.writerow(cells)
+        self._stream.write(self._line.getvalue().encode())
+        self._line.seek(0)
+        self._line.truncate()
 
 
-def _harmless(cell: str) -> str:
-    """Return the cell, with a leading apostrophe if a spreadsheet would take it for a formula."""
-    if _STARTS_A_FORMULA.match(cell) and not _NUMBER.match(cell):
-        return "'" + cell
-    return cell
+def _cell(value: Any) -> Any:
+    """Return a text that no spreadsheet takes for a formula, and a number in digits."""
+    if isinstance(value, str):
+        return "'" + value if _STARTS_A_FORMULA.match(value) and not _NUMBER.match(value) else value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return plain(value) if isinstance(value, float) else value

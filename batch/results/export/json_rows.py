@@ -13,18 +13,18 @@ from batch.codec import encode_line
 from batch.results.export.protocol import NotTextError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from batch.records import JSONObject, Result
-    from batch.results.export.protocol import Messages, Write
+    from batch.results.export.protocol import Answer, Write
 
 
 @contextmanager
-def json_lines(stream: BinaryIO, row: Callable[[Result, Messages], JSONObject]) -> Iterator[Write]:
-    """Yield a function that writes one result as the line that ``row`` returns."""
+def json_lines(stream: BinaryIO, row: Callable[[Answer], JSONObject]) -> Iterator[Write]:
+    """Yield a function that writes one answer as the line that ``row`` returns."""
 
-    def write(result: Result, messages: Messages) -> None:
-        stream.write(encode_line(row(result, messages)))
+    def write(answer: Answer) -> None:
+        stream.write(encode_line(row(answer)))
 
     yield write
 
@@ -44,3 +44,8 @@ def text(message: Mapping[str, Any]) -> str:
     if any(not isinstance(part, str) for part in texts):
         raise NotTextError
     return "".join(map(str, texts))
+
+
+def joined_texts(messages: Iterable[Mapping[str, Any]]) -> str:
+    """Return the texts of the messages, joined by empty lines. Raises ``NotTextError``."""
+    return "\n\n".join(map(text, messages))

@@ -6,24 +6,26 @@ from datetime import datetime
 from typing import TYPE_CHECKING, BinaryIO
 
 from batch.results.export.json_rows import json_lines
-from batch.results.export.table import reported
+from batch.results.export.result_columns import reported
 
 if TYPE_CHECKING:
     from contextlib import AbstractContextManager
 
     from batch.records import JSONObject, Result, Usage
-    from batch.results.export.protocol import Messages, Write
+    from batch.results.export.protocol import Answer, Layout, Write
 
 NAME = "openai-batch"
 NEEDS_MESSAGES = False
+TAKES: frozenset[str] = frozenset()
 
 
-def row(result: Result, messages: Messages = ()) -> JSONObject:  # noqa: ARG001 - the format has only answers
+def row(answer: Answer) -> JSONObject:
     """Return one line: a ``chat.completion`` or an error.
 
     ``error`` is for requests that no HTTP response answered; another has its error in ``response``.
     The finish reason is the server's own, ``null`` where it has sent none.
     """
+    result = answer.result
     response, error = _response(result), result.error
     return {
         "id": f"batch_req_{result.fingerprint}",
@@ -82,6 +84,6 @@ def _usage(usage: Usage | None) -> JSONObject | None:
     }
 
 
-def writer(stream: BinaryIO) -> AbstractContextManager[Write]:
-    """Yield a function that writes one result with its request messages."""
+def writer(stream: BinaryIO, layout: Layout) -> AbstractContextManager[Write]:  # noqa: ARG001
+    """Yield a function that writes one answer. The format has no options."""
     return json_lines(stream, row)

@@ -7,19 +7,22 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, BinaryIO
 
 from batch.errors import UsageError
-from batch.results.export.table import COLUMNS, row
+from batch.results.export.protocol import COLUMNS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from batch.records import Result
-    from batch.results.export.protocol import Messages, Write
+    from batch.results.export.protocol import Answer, Column, Layout, Write
 
 NAME = "parquet"
 NEEDS_MESSAGES = False
+TAKES = frozenset({COLUMNS})
 
 ROW_GROUP = 10_000
-"""Number of rows of a row group, which is kept in memory until it is written."""
+"""The maximum number of rows of a row group, which is kept in memory until it is written."""
+
+ROW_GROUP_SIZE = 2**25
+"""The size of the texts of a row group, in characters, at which it is written."""
 
 
 def pyarrow() -> tuple[Any, Any]:
@@ -31,22 +34,52 @@ def pyarrow() -> tuple[Any, Any]:
 
 
 @contextmanager
-def writer(stream: BinaryIO) -> Iterator[Write]:
-    """Yield a function that adds one result; on exit the stream contains a complete file."""
+def writer(stream: BinaryIO, layout: Layout) -> Iterator[Write]:
+    """Yield a function that adds one answer; on exit the stream contains a complete file."""
     arrow, parquet = pyarrow()
-    schema = arrow.schema([(name, arrow.type_for_alias(kind)) for name, kind in COLUMNS.items()])
-    gathered: list[dict[str, Any]] = []
-    with parquet.ParquetWriter(stream, schema) as writer:
+    fields = [(column.name, arrow.type_for_alias(str(column.kind))) for column in layout.columns]
+    schema = arrow.schema(fields)
+    rows = _Rows(layout.columns)
+    with parquet.ParquetWriter(stream, schema) as file:
 
         def flush() -> None:
-            writer.write_table(arrow.Table.from_pylist(gathered, schema=schema))
-            gathered.clear()
+            arrays = [
+                arrow.array(values, kind) for values, (_, kind) in zip(rows.take(), fields, strict=True)
+            ]
+            file.write_table(arrow.Table.from_arrays(arrays, schema=schema))
 
-        def add(result: Result, messages: Messages) -> None:  # noqa: ARG001 - a table has no conversations
-            gathered.append(row(result))
-            if len(gathered) >= ROW_GROUP:
+        def add(answer: Answer) -> None:
+            rows.add(answer)
+            if rows.number >= ROW_GROUP or rows.size >= ROW_GROUP_SIZE:
                 flush()
 
         yield add
-        if gathered:
+        if rows.number:
             flush()
+
+
+class _Rows:
+    """The rows of the next row group, by column. ``size`` is that of their texts."""
+
+    def __init__(self, columns: tuple[Column, ...]) -> None:
+        self.number = self.size = 0
+        self._values: list[list[Any]] = [[] for _ in columns]
+        self._adders = [
+            (column.of, values.append) for column, values in zip(columns, self._values, strict=True)
+        ]
+
+    def add(self, answer: Answer) -> None:
+        self.number += 1
+        for of, append in self._adders:
+            value = of(answer)
+            append(value)
+            if isinstance(value, str):
+                self.size += len(value)
+
+    def take(self) -> list[list[Any]]:
+        """Return the values and start anew."""
+        taken = [values.copy() for values in self._values]
+        for values in self._values:
+            values.clear()
+        self.number = self.size = 0
+        return taken

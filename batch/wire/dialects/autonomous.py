@@ -27,6 +27,7 @@ SITE = "https://www.autonomous.ai"
 DEFAULT_URL = ORIGIN
 URL_HINT = ""
 EMBEDDED_PATH = ""
+MODELS_PATH: str | None = None
 HAS_LISTED_PRICES = False
 DEFAULT_MODEL = "llama"
 

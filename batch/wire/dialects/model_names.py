@@ -19,6 +19,6 @@ def canonical_name(
     """
     model = aliases.get(name, name) or default
     if model not in models:
-        known = ", ".join([*models, *aliases])
-        raise ModelNotFoundError(f"{provider} has no model {name!r}; it has {known}")
+        known = [*models, *aliases]
+        raise ModelNotFoundError(f"{provider} has no model {name!r}", known)
     return model

@@ -19,6 +19,7 @@ ALIASES: Mapping[str, str] = {}
 DEFAULT_URL: str | None = None
 URL_HINT = "for OpenAI itself write `https://api.openai.com/v1`"
 EMBEDDED_PATH = "/v1"
+MODELS_PATH: str | None = "/models"
 HAS_LISTED_PRICES = True
 
 RESERVED = frozenset({"model", "messages", "stream", "stream_options"})

@@ -47,6 +47,10 @@ class Dialect(Protocol):
         """The path after the embedded endpoint's origin in a base URL; ``None`` if it lacks the dialect."""
 
     @property
+    def MODELS_PATH(self) -> str | None:  # noqa: N802
+        """The path after a base URL under which a server lists its models; ``None`` if there is none."""
+
+    @property
     def HAS_LISTED_PRICES(self) -> bool:  # noqa: N802
         """Whether the ``prices`` extra may list the prices of its models, by base URL and name."""
 

@@ -233,7 +233,11 @@ PASSWORD_PROXY = "http://me:a-password@proxy.example:3128"
             {"HTTPS_PROXY": PASSWORD_PROXY},
             "requests to https://api.example go through the proxy http://own.example:8080 (`proxy`)\n",
         ),
-        ({"base_url": "https://${HOST_OF_MINE}/v1"}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
+        (
+            {"base_url": "https://${HOST_OF_MINE}/v1"},
+            {"HTTPS_PROXY": PASSWORD_PROXY},
+            "job.yaml:1:36: warning: base_url: the environment variable HOST_OF_MINE is not set\n",
+        ),
         ({"base_url": "http://127.0.0.1:1/v1"}, {"HTTP_PROXY": PASSWORD_PROXY}, ""),
         ({"base_url": "local"}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
     ],

@@ -111,19 +111,19 @@ a,"six"
             b"id,word\n\x00\xff,x\n",
             "rows.csv: not text in a known encoding; save the file as UTF-8",
         ),
-        ("name,word\na,b\n", "rows.csv:2:1: id: is missing"),
+        ("name,word\na,b\n", "5:35: inputs.id_field: no column `id` in rows.csv; the columns are name, word"),
         ("," * 1_000_000, "rows.csv:1:1: more than 10000 columns; is the first line the header?"),
     ],
 )
 def test_what_spoils_a_table(table: str | bytes, what: str, tmp_path: Path) -> None:
-    more = ", id_field: id" if what.endswith("is missing") else ""
+    more = ", id_field: id" if "id_field" in what else ""
     assert diagnostics_of(lambda: check(source(_job(tmp_path, table, more)))) == [what]
 
 
 def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = _job(tmp_path, "")
     (tmp_path / "rows.csv").unlink()
-    assert diagnostics_of(lambda: check(source(path))) == ["rows.csv: no such file"]
+    assert diagnostics_of(lambda: check(source(path))) == ["5:15: inputs.csv: rows.csv: no such file"]
 
 
 def test_the_separator_of_a_long_header_is_detected_in_bounded_memory(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from typing import TYPE_CHECKING
 
@@ -53,6 +54,37 @@ def test_what_cannot_be_read_is_named(name: str, data: bytes, what: str, tmp_pat
     said = diagnostics_of(lambda: check(source(_job(tmp_path, name, data))))
     assert len(said) == 1
     assert said[0].startswith(what)
+
+
+BROKEN = {
+    "broken.docx": b"no archive",
+    "broken.pdf": b"no PDF",
+    "damaged bytes.txt": b"ab\x00\x01\xff\xfe\x81",
+    "utf-32.txt": "\ufeffabc".encode("utf-32-le")[1:],
+    "odd [1]*.txt": b"\x89PNG\r\n\x1a\n\x00\x00",
+    'a "quoted" naïve.txt': b"\x89PNG\r\n\x1a\n\x00\x00",
+}
+
+
+@pytest.mark.parametrize("name", BROKEN)
+def test_the_message_of_a_broken_document_names_two_ways_to_do_without_it(name: str, tmp_path: Path) -> None:
+    if not name.endswith(".txt"):
+        pytest.importorskip("kreuzberg", reason="the extra `documents` is not installed")
+    write(tmp_path, "fine", "documents/a.txt")
+    (tmp_path / "documents" / name).write_bytes(BROKEN[name])
+
+    def job(*patterns: str, more: str = "") -> Path:
+        files = ", ".join(patterns)
+        return write(tmp_path, HEAD + f"prompt: '{{{{ text }}}}'\ninputs: {{files: [{files}]{more}}}\n")
+
+    (said,) = diagnostics_of(lambda: check(source(job("documents/*"))))
+    match = re.search(r"exclude it with `(\"!.*\")` in `inputs.files`; `inputs.on_bad_row: skip` sends", said)
+    assert match is not None, said
+    assert check(source(job("documents/*", match[1]))).total == 1
+    skipping = check(source(job("documents/*", more=", on_bad_row: skip")))
+    assert skipping.total == 1
+    (skipped,) = skipping.skipped
+    assert skipped.hint.endswith(f"exclude it with `{match[1]}` in `inputs.files`"), "others are sent already"
 
 
 def test_without_kreuzberg_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

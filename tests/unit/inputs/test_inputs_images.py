@@ -146,7 +146,7 @@ def test_a_template_in_the_list_is_checked_like_any_other(folder: Path) -> None:
     path = write(folder, HEAD + "prompt: x\nimages: ['{{ photo']\n")
     said = diagnostics_of(lambda: source(path))
     assert len(said) == 1
-    assert said[0].startswith("5:10: images[0]: not a template: ")
+    assert said[0].startswith("5:11: images[0]: not a template: ")
 
 
 def test_images_need_something_of_the_users_to_go_with(folder: Path) -> None:

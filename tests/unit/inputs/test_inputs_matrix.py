@@ -162,7 +162,7 @@ def test_a_variable_that_some_combinations_lack_is_named(folder: Path) -> None:
         folder, matrix={"include": [{"tone": "formal"}, {"tune": "x"}]}, inputs=None, prompt="{{ tone }}"
     )
     assert diagnostics_of(lambda: check(job)) == [
-        f"{folder.name}: prompt: no variable `tone` for the prompt; did you mean `tune`?"
+        "job: prompt: no variable `tone` for the prompt; did you mean `tune`?"
     ]
 
 

@@ -77,7 +77,7 @@ def test_what_is_no_parquet_file_is_named(tmp_path: Path) -> None:
     said = diagnostics_of(lambda: check(source(path)))
     assert said == ["rows.parquet: not a Parquet file; `inputs.csv` reads CSV"]
     (tmp_path / "rows.parquet").unlink()
-    assert diagnostics_of(lambda: check(source(path))) == ["rows.parquet: no such file"]
+    assert diagnostics_of(lambda: check(source(path))) == ["5:19: inputs.parquet: rows.parquet: no such file"]
 
 
 def test_an_empty_table_is_an_error(tmp_path: Path) -> None:

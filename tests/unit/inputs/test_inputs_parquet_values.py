@@ -135,7 +135,7 @@ def test_what_a_prompt_does_not_use_may_be_anything(tmp_path: Path) -> None:
 )
 def test_bytes_that_are_no_text_are_named_with_row_and_column(array: Any, tmp_path: Path) -> None:
     assert diagnostics_of(lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()})))) == [
-        "rows.parquet:1:1: prompt: the template prints bytes, not text; leave the column `x` out"
+        "4:12: prompt: the template prints bytes, not text, in the only row; leave the column `x` out"
     ]
     assert diagnostics_of(
         lambda: check(source(_job(tmp_path, {"id": ["a"], "x": array()}, "y", ", keep: [x]")))

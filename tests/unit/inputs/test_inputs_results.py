@@ -212,7 +212,7 @@ def test_what_is_not_whole_is_never_reduced(results: list[Result], what: str, tm
 @pytest.mark.parametrize(
     ("content", "what"),
     [
-        (None, "map.jsonl: no such file; run the job that writes it first"),
+        (None, "5:19: inputs.results: map.jsonl: no such file; run the job that writes it first"),
         (b"", "map.jsonl: has no results; run the job that writes it first"),
         (b'{"id": 1}\n', "map.jsonl:1:1: not a result; `inputs.results` reads the output of another job"),
         (

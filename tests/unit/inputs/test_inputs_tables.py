@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch.app.inspect.export import sources
+from batch.app.inspect.export_sources import sources
 from batch.app.run.several_jobs import written_by
 from batch.inputs import check
 from batch.jobfile import load

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING
 
 import pytest
@@ -27,7 +28,8 @@ def _notices(folder: Path, prompt: str, more: str = "inputs: {csv: rows.csv}\n")
     requests = source(write(folder, f"{HEAD}prompt: {json.dumps(prompt)}\n{more}"))
     check(requests)
     check(requests)
-    return [notice.removeprefix(f"{folder}/job.yaml:4:1: ") for notice in requests.notices]
+    place = re.compile(rf"{re.escape(str(folder))}/job\.yaml:4:[0-9]+: warning: ")
+    return [place.sub("", notice) for notice in requests.notices]
 
 
 @pytest.mark.parametrize(
@@ -73,13 +75,13 @@ def test_one_error_does_not_hide_those_of_inputs_and_prompts(tmp_path: Path) -> 
         "2:11: base_url: ends in `/chat/completions`, which the client adds; write `http://127.0.0.1:1/v1`",
         "3:1: modle: unknown key; did you mean `model`?",
         "4:18: inputs.files[0]: no document matches; patterns are relative to the job file",
-        "5:1: prompt: no variable `txt` for the prompt; did you mean `text`?",
+        "5:21: prompt: no variable `txt` for the prompt; did you mean `text`?",
         "6:25: params.max_tokens: must be at least 1",
     ]
 
 
 UNKNOWN_KEY = "5:1: concurency: unknown key; did you mean `concurrency`?"
-NO_TITLE = "4:1: prompt: no variable `titel` for the prompt; did you mean `title`?"
+NO_TITLE = "4:13: prompt: no variable `titel` for the prompt, in the only row; did you mean `title`?"
 
 
 @pytest.mark.parametrize(
@@ -109,6 +111,6 @@ def test_what_a_template_can_do_without_is_no_error(prompt: str, tmp_path: Path)
 def test_a_pattern_without_a_match_does_not_hide_the_prompt(tmp_path: Path) -> None:
     text = f"{HEAD}prompt: '{{{{ txt }}}}'\ninputs: {{files: [no/*.txt]}}\n"
     assert diagnostics_of(lambda: check(source(write(tmp_path, text)))) == [
-        "4:1: prompt: no variable `txt` for the prompt; did you mean `text`?",
+        "4:13: prompt: no variable `txt` for the prompt; did you mean `text`?",
         "5:18: inputs.files[0]: no document matches; patterns are relative to the job file",
     ]

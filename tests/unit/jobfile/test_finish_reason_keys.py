@@ -52,7 +52,7 @@ def test_words(text: str, expected: FinishReasons, tmp_path: Path) -> None:
         ),
         (
             "finish_reasons: {complete: [7]}\n",
-            "5:29: finish_reasons.complete[0]: expected text, got a whole number",
+            "5:29: finish_reasons.complete[0]: expected text, got a whole number; put it in quotes",
         ),
         ("finish_reasons: {complete: ['']}\n", "5:29: finish_reasons.complete[0]: must not be empty"),
         (

@@ -21,21 +21,21 @@ ONE_ERROR = [
     ("just text\n", "1:1"),
     ("- a\n- b\n", "1:1"),
     (
-        "name: a\nprompt: Answer: yes\n",
-        "2:15",
+        HEAD + "prompt: Answer: yes\n",
+        "4:15",
     ),
     (
-        "name: a\n\tprompt: x\n",
-        "2:1",
+        HEAD + "prompt: x\nparams:\n\tseed: 7\n",
+        "6:1",
     ),
     (
-        "name: a\nprompt: 'open\n",
-        "3:1",
+        HEAD + "prompt: 'open\n",
+        "4:9",
     ),
     ("name: a\n---\nname: b\n", "2:1"),
     (
         HEAD + "prompt: {{ text }}\n",
-        "4:10",
+        "4:9",
     ),
     (HEAD + "prompt: a\n1: x\n", "5:1"),
     (
@@ -192,7 +192,7 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompts:\n  - Name a river.\n  - Name {{ a\n  - prompt: Name a river.\n",
-        "6:5 prompts[1]",
+        "6:10 prompts[1]",
         "7:5 prompts[2]",
     ),
     (
@@ -227,19 +227,19 @@ ONE_ERROR = [
     ),
     (
         HEAD + "prompt: |\n  First line.\n  {{ text\n",
-        "6:1 prompt",
+        "6:3 prompt",
     ),
     (
         HEAD + "prompt: '{{ text | sumarise }}'\n",
-        "4:9 prompt",
+        "4:10 prompt",
     ),
     (
         HEAD + "prompt: \"{% include 'secrets' %}\"\n",
-        "4:9 prompt",
+        "4:10 prompt",
     ),
     (
         HEAD + "prompt: |\n  Write about\n  {{ subjects|random }}\n",
-        "6:1 prompt",
+        "6:15 prompt",
     ),
     (
         HEAD + "prompt: a\nparams: {stream: false}\n",
@@ -401,7 +401,7 @@ def test_a_job_with_many_errors_names_them_all_in_the_order_of_the_file(tmp_path
     places = [line.split(": ")[:2] for line in diagnostics_of(lambda: load(path))]
     assert places == [
         ["1:1", "base_url"],
-        ["6:1", "prompt"],
+        ["6:3", "prompt"],
         ["8:3", "headers.x-api-key"],
         ["10:11", "inputs.files[0]"],
         ["12:3", "params.stream"],

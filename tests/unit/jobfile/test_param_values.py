@@ -15,7 +15,7 @@ IMPOSSIBLE = [
     ("max_tokens: -100", "must be at least 1"),
     ("max_tokens: 0", "must be at least 1"),
     ("max_tokens: 1.5", "expected a whole number, got a number"),
-    ("max_tokens: '100'", "expected a whole number, got text"),
+    ("max_tokens: '100'", "expected a whole number, got text; write `100` without quotes"),
     ("max_tokens: true", "expected a whole number, got true or false"),
     ("max_completion_tokens: -2", "must be at least 1"),
     ("temperature: -0.1", "must be at least 0"),
@@ -26,7 +26,7 @@ IMPOSSIBLE = [
     ("min_p: 2", "must be at most 1"),
     ("top_k: -5", "must be at least 0"),
     ("seed: abc", "expected a whole number, got text"),
-    ("frequency_penalty: '0.5'", "expected a number, got text"),
+    ("frequency_penalty: '0.5'", "expected a number, got text; write `0.5` without quotes"),
     ("stop: 3", "expected text or a list of texts, got a whole number"),
     ("logit_bias: [1]", "expected keys and values, got a list"),
     ("tools: {type: function}", "expected a list, got keys and values"),
@@ -77,7 +77,7 @@ def test_a_value_that_some_server_accepts_is_none(param: str, tmp_path: Path) ->
 
 @pytest.mark.parametrize(("name", "meant"), MISSPELT)
 def test_a_name_like_a_parameters_is_a_notice(name: str, meant: str | None, tmp_path: Path) -> None:
-    what = f"5:10: params.{name}: no known parameter, sent as it stands; did you mean `{meant}`?"
+    what = f"5:10: warning: params.{name}: no known parameter, sent as it stands; did you mean `{meant}`?"
     notices = job(tmp_path, f"{HEAD}prompt: a\nparams: {{{name}: 1}}\n").notices
     assert [notice.removeprefix(f"{tmp_path}/job.yaml:") for notice in notices] == ([what] if meant else [])
 

@@ -61,7 +61,7 @@ def test_the_settings_of_a_jsonl_job_may_name_a_system_message(tmp_path: Path) -
         ("file://pipe", "4:9: prompt: pipe: not a regular file"),
         ("file://empty.md", "4:9: prompt: empty.md: is empty"),
         ("file://latin.md", "latin.md:1:4: not UTF-8; save the file as UTF-8"),
-        ("file://wrong.md", "wrong.md:2:1: prompt: not a template: unexpected '}'"),
+        ("file://wrong.md", "wrong.md:2:1: prompt: not a template: `{{` is never closed; write `}}`"),
         (
             "file://../secret",
             '4:9: prompt: "../secret": is outside ROOT; `--allow-path` allows another folder',

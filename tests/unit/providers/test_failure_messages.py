@@ -20,10 +20,14 @@ SENT = SentRequest("http://h/v1/chat/completions", "m")
 NO_KEY = SentRequest("http://h/v1/chat/completions", "m", has_key=False)
 NO_VERSION = SentRequest("http://h/chat/completions", "m", lacks_version=True)
 PROXIED = SentRequest("http://h/v1/chat/completions", "m", is_proxied=True)
+PROVEN = SentRequest("http://h/chat/completions", "m", lacks_version=True, has_worked=True)
+ENCRYPTED = SentRequest("https://h/v1/chat/completions", "m")
 
 KEY_HINT = "No key was sent, because the job names none; set `api_key_env`."
 VERSION_HINT = 'Does `base_url` lack "/v1"?'
 UP_HINT = "Is the server running, and is `base_url` right?"
+TLS_HINT = "Does the server speak https? Then write `https://` in `base_url`."
+GONE_HINT = 'Does the server still have a model "m"?'
 MODEL_HINT = 'Check `model` ("m").'
 
 
@@ -57,6 +61,16 @@ MODEL_HINT = 'Check `model` ("m").'
         (Failure("http_500", "model_not_found", 500), NO_VERSION, ""),
         (Failure("http_429", "", 429), NO_KEY, ""),
         (Failure("truncated", ""), NO_VERSION, ""),
+        (Failure("truncated", "", foreign=True), NO_VERSION, TLS_HINT),
+        (Failure("protocol", "", foreign=True), SENT, TLS_HINT),
+        (Failure("bad_request", "", 400, foreign=True), SENT, TLS_HINT),
+        (Failure("bad_request", "", 400), SENT, ""),
+        (Failure("truncated", "", foreign=True), ENCRYPTED, ""),
+        (Failure("truncated", "", foreign=True), PROXIED, ""),
+        (Failure("truncated", "", foreign=True), PROVEN, ""),
+        (Failure("bad_request", "", 404), PROVEN, GONE_HINT),
+        (Failure("bad_request", "", 405), PROVEN, ""),
+        (Failure("not_sse", ""), PROVEN, ""),
     ],
 )
 def test_codes_statuses_and_the_job_decide_the_hint(failure: Failure, sent: SentRequest, hint: str) -> None:

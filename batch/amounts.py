@@ -1,0 +1,29 @@
+"""Amounts of money as text: plain decimals with six significant digits, after the currency."""
+
+from __future__ import annotations
+
+from decimal import Decimal
+from typing import overload
+
+_DIGITS = 6
+
+
+@overload
+def rounded(amount: float) -> float: ...
+@overload
+def rounded(amount: None) -> None: ...
+def rounded(amount: float | None) -> float | None:
+    """Return the amount with six significant digits, without the noise of binary fractions."""
+    return None if amount is None else float(f"{amount:.{_DIGITS}g}")
+
+
+def plain(number: float) -> str:
+    """Return the number in digits, never with an exponent: ``0.000012``, not ``1.2e-05``."""
+    text = repr(number)
+    return f"{Decimal(text):f}" if "e" in text and "inf" not in text else text
+
+
+def amount_text(amount: float, currency: str | None) -> str:
+    """Return an amount of money as text, such as ``USD 0.0132``; without a currency if that is unknown."""
+    number = f"{amount:.2f}" if amount >= 10**_DIGITS else plain(rounded(amount)).removesuffix(".0")
+    return f"{currency} {number}" if currency else number
