@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from msgspec import UNSET, Struct, UnsetType
 
+from batch.amounts import amount_text
 from batch.exit_codes import meaning
 from batch.html_table import pairs_table
 
@@ -316,7 +317,7 @@ class Summary(Struct, frozen=True, gc=False):
                 ("failed", f"{self.failed:,}: {codes}" if self.failed else None),
                 ("pending", f"{self.pending:,}" if self.pending else None),
                 ("tokens", f"{self.prompt_tokens:,} in, {self.completion_tokens:,} out"),
-                ("cost", None if self.cost is None else f"{self.cost:.6g} {self.currency}"),
+                ("cost", None if self.cost is None else amount_text(self.cost, self.currency)),
                 ("seconds", self.seconds),
                 *(("reason", reason) for reason in self.reasons),
             ]

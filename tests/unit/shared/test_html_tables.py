@@ -28,7 +28,7 @@ def test_a_summary() -> None:
         "job", "job", "output", "output/job.jsonl",
         "ended", "exit code 1: finished; some requests failed or are pending",
         "succeeded", "1,190 of 1,200", "failed", "10: 10 http_500", "tokens", "5,000 in, 700 out",
-        "cost", "0.25 USD", "seconds", "4.5", "reason", "m: http_429: busy",
+        "cost", "USD 0.25", "seconds", "4.5", "reason", "m: http_429: busy",
     ]  # fmt: skip
 
 
