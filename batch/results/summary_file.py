@@ -24,10 +24,6 @@ class _Sent(msgspec.Struct):
     sent: int = 0
 
 
-class _Costs(msgspec.Struct):
-    currency: str | None = None
-
-
 def summary_path(output: Path) -> Path:
     """Return the path of the summary of an output."""
     output = Path(os.path.realpath(output))
@@ -61,9 +57,8 @@ def read_summary(output: Path, *, files: FileSystem | None = None) -> Summary | 
 
 def currency_in(output: Path) -> str | None:
     """Return the currency of the costs in an output, by its summary; ``None`` if there is none."""
-    with suppress(OSError, ValueError), summary_path(output).open("rb") as stream:
-        return msgspec.json.decode(stream.read(), type=_Costs).currency
-    return None
+    summary = read_summary(output)
+    return None if summary is None else summary.currency
 
 
 def _has_sent(files: FileSystem, path: Path) -> bool:
