@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.diagnostics import shown
+from batch.diagnostics import Place, shown
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
@@ -113,7 +113,7 @@ def _from_prompts(
                     next(numbers)
             yield row
         elif variables and (clash := variables & row.variables.keys()):
-            yield _name_clash(min(clash), row)
+            yield _name_clash(min(clash), job, row)
             return
         else:
             for (template, name), combination in forms:
@@ -142,9 +142,10 @@ def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
     yield from rows
 
 
-def _name_clash(name: str, row: Row) -> Diagnostic:
+def _name_clash(name: str, job: JobFile, row: Row) -> Diagnostic:
     what = f"`{shown(name)}` is both a matrix variable and a column"
-    return row.diagnostic(f"matrix.{shown(name)}", what, "rename one")
+    place = job.matrix_places.get(name, Place(row.path, row.line, 1 if row.line else 0))
+    return Diagnostic(place.path, place.line, place.column, f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(

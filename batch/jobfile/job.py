@@ -241,7 +241,8 @@ class JobFile:
     ``order`` is that of the output's lines, ``include`` what they contain besides the answer (``messages``).
     ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
     job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
-    name. ``warnings`` describe what is allowed in the file but probably not intended.
+    name. ``warnings`` describe what is allowed in the file but probably not intended. ``matrix_places`` are
+    the places of the matrix's variables.
     """
 
     name: str
@@ -269,6 +270,7 @@ class JobFile:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
+    matrix_places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def notices(self) -> tuple[str, ...]:
