@@ -23,6 +23,7 @@ COMMANDS = (
     "show",
     "check",
     "export",
+    "merge",
     "serve",
     "models",
     "schema",

@@ -21,7 +21,7 @@ from batch.cli.console import (
     print_message,
     print_traceback,
 )
-from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all, shard_option
 from batch.errors import InternalError
 
 if TYPE_CHECKING:
@@ -78,6 +78,7 @@ Exit codes:
     help="Also send requests again that have succeeded. Their answers are kept as those of changed "
     "requests are.",
 )
+@shard_option
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
     "--max-attempts",

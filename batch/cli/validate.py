@@ -8,7 +8,7 @@ import click
 
 from batch.cli import error_formats as written
 from batch.cli.console import counted, emit, option, print_json, print_message, report_error
-from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all, shard_option
 from batch.errors import JobFileError
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 @click.command("validate")
 @jobs_flags
+@shard_option
 @option(
     "--output-format",
     type=click.Choice(["full", "concise", "json", "github"]),

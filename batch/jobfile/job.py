@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.jobfile.paths import Bounds
+    from batch.jobfile.shard import Shard
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = str
@@ -217,6 +218,9 @@ class JobFile:
     ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
     job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
     name. ``notices`` are sentences about what is allowed in the file but probably not intended.
+
+    ``shard`` limits the job to a part of its requests. ``output`` is then that of the part, and ``merged``
+    that of the whole job.
     """
 
     name: str
@@ -244,6 +248,8 @@ class JobFile:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     notices: tuple[str, ...] = field(default=(), compare=False)
+    shard: Shard | None = None
+    merged: Path | None = None
 
     @property
     def currency(self) -> str:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from batch.app.run.plan import Plan, make_plan, open_source
+from batch.app.run.shards import unmerged
 from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
 from batch.results.lock import holder
@@ -14,6 +15,7 @@ from batch.results.reclassification import WITHOUT_JOB
 from batch.results.statistics import Statistics, summarise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch.jobfile.job import JobFile
@@ -25,7 +27,8 @@ class JobStatus:
     """The output's lines, and the job's requests by state (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
-    ``holder`` is the process that runs the job now.
+    ``holder`` is the process that runs the job now. ``shards`` are the outputs of shards, if some of them are
+    not merged into the output.
     """
 
     output: Path
@@ -34,6 +37,7 @@ class JobStatus:
     orphans: int = 0
     currency: str | None = None
     holder: Holder | None = None
+    shards: Sequence[Path] = ()
 
 
 def of_output(output: Path) -> JobStatus:
@@ -57,4 +61,5 @@ def of_job(job: JobFile) -> JobStatus:
         orphans=plan.orphans(len(contents.index)),
         currency=job.currency,
         holder=holder(job.output),
+        shards=unmerged(job.output),
     )
