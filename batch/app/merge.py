@@ -26,7 +26,7 @@ from batch.results.output_owner import write_owner
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.repair import Repairer
 from batch.results.sidecars import match_sidecars
-from batch.results.superseded import check_superseded, set_aside, superseded_path
+from batch.results.superseded import SUFFIX, check_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -71,11 +71,15 @@ def merge(outputs: Sequence[Path], into: Path) -> Merged:
 
 
 def _sources(outputs: Sequence[Path], target: Path) -> list[Path]:
-    """Return the files to read, each once: the target first, if it exists."""
-    sources = list(dict.fromkeys((target, *(Path(os.path.realpath(path)) for path in outputs))))
+    """Return the files to read, each once: the target first, if it exists.
+
+    A pattern such as ``*-of-*.jsonl`` also matches files of superseded answers: they are not sources.
+    """
+    named = (Path(os.path.realpath(path)) for path in outputs)
+    sources = list(dict.fromkeys((target, *(path for path in named if not path.name.endswith(SUFFIX)))))
     for path in sources:
-        if path != target and not path.is_file():
-            raise UsageError(f"{path} cannot be merged: it is not a file")
+        if path != target and not path.exists():
+            raise UsageError(f"{path} cannot be merged: no such file")
         refuse_foreign(path)
     return sources if target.exists() else sources[1:]
 
@@ -136,7 +140,7 @@ class _Inputs:
             line = stream.readline()
             if not line.endswith(b"\n"):
                 raise OSError("another program has changed an output")
-            yield line
+            yield tidy(line)
 
 
 def _keep_superseded(files: Disk, sources: Sequence[Path], target: Path, lines: Iterator[bytes]) -> None:
