@@ -6,7 +6,6 @@ import json
 import multiprocessing
 import os
 from itertools import permutations
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -23,6 +22,7 @@ from tests.support.results_support import failed, succeeded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
+    from pathlib import Path
 
     from batch.records import Result
     from tests.support.cli_support import Cli
@@ -129,8 +129,9 @@ def test_damaged_lines_are_set_aside_and_named(tmp_path: Path) -> None:
     merged = merge(outputs, tmp_path / "job.jsonl")
     assert merged.output.read_bytes() == whole
     assert (tmp_path / "job.1-of-3.jsonl.corrupt").read_bytes() == b"\0\0\n"
+    first_name = outputs[0].name
     assert merged.notices == [
-        "job.1-of-3.jsonl: 1 unreadable line moved to job.1-of-3.jsonl.corrupt; their requests are sent again",
+        f"{first_name}: 1 unreadable line moved to {first_name}.corrupt; their requests are sent again",
         "job.2-of-3.jsonl: removed a partial last line (30 bytes); its request is sent again",
     ]
 
@@ -211,7 +212,7 @@ def _merge_and_die(outputs: list[Path], into: Path, operation: float) -> None:
 
 
 def test_a_killed_merge_loses_nothing(tmp_path: Path) -> None:
-    """The merge is killed before each of its operations on the disk, after it, and in the midst of a write."""
+    """The merge is killed before and after each operation on the disk, and in the midst of a write."""
     old = at(succeeded("a", "old"), 0)
     kept = "job.jsonl.superseded.jsonl"
     context = multiprocessing.get_context("fork")

@@ -45,21 +45,21 @@ def _model(model: Model, shard: Shard) -> Model:
     return replace(
         model,
         rate_limits=RateLimits(
-            _share(rates.rpm, shard, "rate_limits.rpm", "requests a minute"),
-            _share(rates.tpm, shard, "rate_limits.tpm", "tokens a minute"),
+            _share(rates.rpm, shard, "rate_limits.rpm", " requests a minute"),
+            _share(rates.tpm, shard, "rate_limits.tpm", " tokens a minute"),
         ),
     )
 
 
 def _limits(limits: Limits, shard: Shard) -> Limits:
-    tokens = _share(limits.tokens, shard, "limits.tokens", "tokens")
+    tokens = _share(limits.tokens, shard, "limits.tokens", " tokens")
     failures = limits.failures
     if failures is not None and failures.number is not None:
-        number = _share(failures.number, shard, "limits.failures", "failures")
+        number = _share(failures.number, shard, "limits.failures", " failures")
         failures = Failures(number=None if number is None else int(number))
     return replace(
         limits,
-        cost=_share(limits.cost, shard, "limits.cost", "millionths of the currency", MILLIONTH),
+        cost=_share(limits.cost, shard, "limits.cost", "", MILLIONTH),
         tokens=None if tokens is None else int(tokens),
         failures=failures,
     )
@@ -71,7 +71,7 @@ def _share(amount: float | None, shard: Shard, key: str, what: str, unit: Decima
         return None
     if amount < shard.count * unit:
         raise UsageError(
-            f"{key}: {amount:g} cannot be divided among {shard.count} shards: it is fewer {what} than "
-            "shards; raise the limit or use fewer shards"
+            f"{key}: {amount:g}{what} cannot be divided among {shard.count} shards; raise the limit or use "
+            "fewer shards"
         )
     return shard.share(amount, unit)

@@ -24,7 +24,7 @@ OLD, NEW = "a" * 32, "b" * 32
 
 def line(words: str) -> Result:
     """A line of the id ``x``: ``+`` succeeded or ``-`` failed, its fingerprint, and the minute of its end."""
-    sign, mark, minute = words
+    sign, mark, minute = words[0], words[1], words[2]
     fingerprint = {"O": OLD, "N": NEW}[mark]
     result = succeeded("x", fingerprint=fingerprint) if sign == "+" else failed("x", fingerprint=fingerprint)
     return replace(result, completed_at=f"2026-11-29T06:0{minute}:00.000Z")
