@@ -40,12 +40,20 @@ class HeldBack(Struct, frozen=True):
     reason: str
 
 
+class EndpointLoad(Struct, frozen=True):
+    """Attempts in flight on one endpoint, and their limit: 0 while the endpoint is parked."""
+
+    name: str
+    in_flight: int
+    limit: int
+
+
 class Snapshot(Struct, frozen=True):
     """Attempts in flight and their limit, waiting retries, and parked endpoints.
 
     ``is_limited``: the next request of some model waits for a budget or a rate limit, the job's or the
     server's. ``held_back`` explains why ``allowed`` is below the job's limit, if congestion or the first
-    request is the cause.
+    request is the cause. ``endpoints`` are those of all models, in the order of the job.
     """
 
     in_flight: int = 0
@@ -54,6 +62,7 @@ class Snapshot(Struct, frozen=True):
     is_limited: bool = False
     parked: tuple[Parked, ...] = ()
     held_back: HeldBack | None = None
+    endpoints: tuple[EndpointLoad, ...] = ()
 
 
 class Level(Enum):

@@ -24,13 +24,22 @@ if TYPE_CHECKING:
 @click.command("status")
 @job_flags
 @option("--json", "as_json", is_flag=True, help="Print the numbers as JSON.")
-def command(jobfile: Path, as_json: bool, **job: Any) -> int:
+@option(
+    "-w",
+    "--watch",
+    is_flag=True,
+    help="Follow the active run until it ends: redraw once a second, or print lines if the output is no "
+    "terminal.",
+)
+def command(jobfile: Path, as_json: bool, watch: bool, **job: Any) -> int:
     """Show the progress of a job.
 
     JOBFILE is a job file or an output file. A request has succeeded or failed by its latest result; it is
-    pending while it has no result, or only one of an earlier version of itself (stale). This command sends
-    nothing and changes nothing.
+    pending while it has no result, or only one of an earlier version of itself (stale). While a run is
+    active, its process, rates and ETA are shown, too. This command sends nothing and changes nothing.
     """
+    if watch:
+        return _watch(jobfile, job, as_json=as_json)
     status = _status(jobfile, job)
     if as_json:
         print_json(_for_programs(status))
@@ -38,6 +47,16 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
         for line in _print_text(status):
             print_line(line)
     return 0
+
+
+def _watch(path: Path, job: dict[str, Any], *, as_json: bool) -> int:
+    from batch.app.inspect.active_run import active_run
+    from batch.cli.watch import watch
+
+    if as_json:
+        raise click.UsageError("--watch cannot be combined with --json")
+    is_output = active_run(path) is not None  # an output without results does not look like one yet
+    return watch(path if is_output or is_results(path) else load(jobfile=path, **job).output)
 
 
 def _status(path: Path, job: dict[str, Any]) -> JobStatus:
@@ -51,7 +70,8 @@ def _for_programs(status: JobStatus) -> JSONObject:
     return {
         "schema_version": 1,
         "output": str(status.output),
-        "running": status.holder,
+        "running": None if status.active is None else status.active.holder,
+        "progress": None if status.active is None else status.active.progress,
         "requests": None if plan is None else {"total": plan.total, **_states(plan)},
         "succeeded": counts.succeeded,
         "failed": dict(counts.failed),
@@ -92,7 +112,7 @@ def _states(plan: Plan) -> dict[str, int]:
 def _print_text(status: JobStatus) -> Iterator[str]:
     counts, plan = status.counts, status.plan
     yield f"output     {status.output}"
-    yield f"running    {_running(status)}"
+    yield from _running(status)
     if plan is None:
         yield f"succeeded  {counts.succeeded}"
         yield from _failed(counts.failed)
@@ -144,10 +164,23 @@ def _sent_again(plan: Plan) -> str:
     return f"; `promptjobs run` sends {by_run} of them again, `promptjobs retry` all"
 
 
-def _running(status: JobStatus) -> str:
+def _running(status: JobStatus) -> Iterator[str]:
+    """Say whether a run is active, and how fast it is."""
+    from batch.app.inspect.active_run import counters_of, snapshot_of
+    from batch.progress import formatting
     from batch.results.lock import described
 
-    return "no" if status.holder is None else f"yes, {described(status.holder)}"
+    if status.active is None:
+        yield "running    no"
+        return
+    yield f"running    yes, {described(status.active.holder)}"
+    if (progress := status.active.progress) is not None:
+        counters, snapshot = counters_of(progress), snapshot_of(progress)
+        rates = (progress.requests_per_second, progress.tokens_per_second)
+        yield f"rate       {formatting.rates(rates)}, ETA {formatting.eta(progress.seconds_left)}"
+        yield f"           {', '.join(formatting.engine(snapshot, counters))}"
+        for parked in formatting.failure_counts(snapshot):
+            yield f"           {parked}"
 
 
 def _damaged_lines(counts: Statistics) -> Iterator[str]:

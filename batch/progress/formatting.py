@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from batch.escaping import escape
@@ -13,6 +14,32 @@ if TYPE_CHECKING:
 
 MAX_PARKED = 3
 """Parked endpoints that are listed."""
+
+
+def line(counters: Counters, snapshot: Snapshot | None, speed: tuple[float, float]) -> str:
+    """Return all numbers in one line; ``speed`` is in requests and tokens per second."""
+    requests, _ = speed
+    parts = [
+        f"{counters.done}/{counters.total} done" if counters.is_whole else f"{counters.done} done",
+        f"failed {counters.failed.total()}",
+        *engine(snapshot, counters),
+        rates(speed),
+        *cost(counters),
+        *([f"ETA {eta(counters.seconds_left(requests))}"] if counters.is_whole else []),
+        *failure_counts(snapshot),
+    ]
+    return ", ".join(parts)
+
+
+def rates(speed: tuple[float, float]) -> str:
+    """Return a speed in requests and tokens per second as text."""
+    requests, tokens = speed
+    return f"{requests * 60:.1f} requests/min, {tokens:.0f} tokens/s"
+
+
+def eta(seconds: float | None) -> str:
+    """Return a time that is left as text."""
+    return "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
 
 
 def engine(snapshot: Snapshot | None, counters: Counters) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from batch.escaping import escape
@@ -89,22 +89,8 @@ class LineReporter(ProgressObserver):
             self._write(f"{self.counters.failed.total()} failed: {kinds}")
 
     def _numbers(self, now: float) -> str:
-        counters = self.counters
-        requests, tokens = self._speed.sample(now, counters)
-        seconds = counters.seconds_left(requests)
-        eta = "unknown" if seconds is None else str(timedelta(seconds=round(seconds)))
-        snapshot = self._snapshot
-        parts = [
-            f"{counters.done}/{counters.total} done" if counters.is_whole else f"{counters.done} done",
-            f"failed {counters.failed.total()}",
-            *formatting.engine(snapshot, counters),
-            f"{requests * 60:.1f} requests/min",
-            f"{tokens:.0f} tokens/s",
-            *formatting.cost(counters),
-            *([f"ETA {eta}"] if counters.is_whole else []),
-            *formatting.failure_counts(snapshot),
-        ]
-        return ", ".join(parts)
+        rates = self._speed.sample(now, self.counters)
+        return formatting.line(self.counters, self._snapshot, rates)
 
     def _show_progress(self, text: str) -> None:
         if not self._quiet:

@@ -187,19 +187,26 @@ def append_durably(files: FileSystem, path: Path, chunks: Iterable[bytes], *, li
 
 
 def replace_content(
-    files: FileSystem, path: Path, chunks: Iterable[bytes], *, like: Path | None = None
+    files: FileSystem,
+    path: Path,
+    chunks: Iterable[bytes],
+    *,
+    like: Path | None = None,
+    is_durable: bool = True,
 ) -> None:
     """Replace the content of a new or existing file in one step: a crash leaves the old or the new content.
 
     The file gets the owner and the mode of ``like``, by default its own. An error leaves the old content in
-    place and no temporary file.
+    place and no temporary file. Unless ``is_durable``, a power failure may leave anything, and nothing waits
+    for the disk.
     """
     temporary = temporary_name(path)
     try:
         descriptor = files.create(temporary, like=like or path)
         try:
             _write_gathered(files, descriptor, chunks)
-            files.sync(descriptor)
+            if is_durable:
+                files.sync(descriptor)
         finally:
             files.close(descriptor)
         files.replace(temporary, path)
@@ -207,7 +214,8 @@ def replace_content(
         with suppress(OSError):
             files.remove(temporary)
         raise
-    files.sync_directory(path.parent)
+    if is_durable:
+        files.sync_directory(path.parent)
 
 
 def _write_gathered(files: FileSystem, descriptor: int, chunks: Iterable[bytes]) -> None:

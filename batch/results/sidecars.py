@@ -8,7 +8,17 @@ from pathlib import Path
 
 from batch.results.filesystem import match, open_own
 
-ENDINGS = (".lock", ".log", ".log.1", ".corrupt", ".job.json", ".summary.json", ".superseded.jsonl")
+ENDINGS = (
+    ".lock",
+    ".log",
+    ".log.1",
+    ".corrupt",
+    ".job.json",
+    ".summary.json",
+    ".progress.json",
+    ".runs.jsonl",
+    ".superseded.jsonl",
+)
 """The suffixes of their names after that of the output."""
 
 

@@ -12,10 +12,10 @@ import msgspec
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
 from batch.escaping import escape_json
+from batch.records import Summary
 from batch.results.filesystem import Disk, replace_content, temporary_name
 
 if TYPE_CHECKING:
-    from batch.records import Summary
     from batch.results.filesystem import FileSystem
 
 
@@ -42,6 +42,17 @@ def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = 
     text = escape_json(msgspec.json.format(encode_json(summary), indent=2).decode())
     files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
+
+
+def read_summary(output: Path, *, files: FileSystem | None = None) -> Summary | None:
+    """Return the summary of the latest run; ``None`` if there is no readable one. Never raises."""
+    files = files or Disk()
+    with (
+        suppress(OSError, ValueError, RecursionError, ForeignOutputError),
+        files.open_read(summary_path(output)) as stream,
+    ):
+        return msgspec.json.decode(stream.read(), type=Summary)
+    return None
 
 
 def _has_sent(files: FileSystem, path: Path) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
+from batch.events import UNPROVEN, EndpointLoad, HeldBack, Parked, Snapshot
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -17,19 +17,16 @@ if TYPE_CHECKING:
 def snapshot(scheduler: Scheduler, now: float) -> Snapshot:
     """Return the state of the engine at ``now``, in seconds on the engine's clock."""
     open_queues = [queue for queue in scheduler.queues if not queue.over]
+    endpoints = [endpoint for queue in scheduler.queues for endpoint in queue.pool.endpoints]
     allowed = min(scheduler.limit, sum(queue.slots(now) for queue in open_queues))
     return Snapshot(
         in_flight=scheduler.in_flight,
         allowed=allowed,
         waiting=sum(queue.waiting for queue in open_queues),
         is_limited=any(queue.is_limited or _is_closed(queue, now) for queue in open_queues),
-        parked=tuple(
-            parked
-            for queue in scheduler.queues
-            for endpoint in queue.pool.endpoints
-            for parked in _parked(endpoint, now)
-        ),
+        parked=tuple(parked for endpoint in endpoints for parked in _parked(endpoint, now)),
         held_back=_limiting_cause(open_queues, allowed, scheduler.limit, now),
+        endpoints=tuple(_load(endpoint, now) for endpoint in endpoints),
     )
 
 
@@ -70,9 +67,19 @@ def _is_closed(queue: TargetQueue, now: float) -> bool:
     )
 
 
+def _load(endpoint: CircuitBreaker, now: float) -> EndpointLoad:
+    limit = 0 if _is_parked(endpoint, now) else endpoint.slots(now)
+    return EndpointLoad(endpoint.name, endpoint.in_flight, limit)
+
+
+def _is_parked(endpoint: CircuitBreaker, now: float) -> bool:
+    parking = endpoint.parking
+    return parking is not None and (parking.until is None or parking.until > now)
+
+
 def _parked(endpoint: CircuitBreaker, now: float) -> Iterator[Parked]:
     parking = endpoint.parking
-    if parking is not None and (parking.until is None or parking.until > now):
+    if parking is not None and _is_parked(endpoint, now):
         yield Parked(endpoint.name, parking.code, None if parking.until is None else parking.until - now)
     elif endpoint.opened_at is not None:
         yield Parked(endpoint.name, endpoint.open_code, max(0.0, endpoint.probed_until - now), is_open=True)

@@ -338,7 +338,8 @@ def test_where_answers_cannot_be_kept_nothing_is_sent(cli: Cli, on_bad_row: str,
         night.run()
 
 
-def test_files_of_superseded_answers_are_no_documents(cli: Cli) -> None:
+@pytest.mark.parametrize("ending", [".superseded.jsonl", ".runs.jsonl"])
+def test_files_of_superseded_answers_and_histories_are_no_documents(cli: Cli, ending: str) -> None:
     folder = cli.folder
     with faulty(Quota()) as server:
         night = Night(cli, server)
@@ -346,10 +347,10 @@ def test_files_of_superseded_answers_are_no_documents(cli: Cli) -> None:
         night.run()
         night.write(prompts(2, changed=2))
         night.run()
-        assert night.beside(".superseded.jsonl").exists()
+        assert night.beside(ending).exists()
         (folder / "other.yaml").write_text(
             f"provider: openai\nmodel: m\nbase_url: {server.url}\nprompt: '{{{{ name }}}}'\n"
-            "inputs: {files: 'output/*.superseded.jsonl'}\n"
+            f"inputs: {{files: 'output/*{ending}'}}\n"
         )
         assert "no document" in (cli("validate", "other.yaml")).stderr
 

@@ -70,6 +70,7 @@ def test_status_as_json(cli: Cli, job: Path, server: ChatServer) -> None:
         "schema_version": 1,
         "output": str(output(cli)),
         "running": None,
+        "progress": None,
         "requests": states,
         "succeeded": 3,
         "failed": {"http_500": 1, "bad_request": 1},

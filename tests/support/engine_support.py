@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from batch.events import Event
+    from batch.protocols import Observer
     from batch.scheduling.admission import Admission
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.known_good_requests import Candidates
@@ -95,6 +96,7 @@ class Bench:
         pools: Mapping[str, Sequence[str]] | None = None,
         candidates: Mapping[str, Candidates] | None = None,
         reference: Request | None = None,
+        observers: Iterable[Observer] = (),
     ) -> None:
         policy = RetryPolicy(max_attempts=max_attempts)
         chance = random.Random(7).random
@@ -122,7 +124,7 @@ class Bench:
             self.scheduler,
             self.providers,
             self.sink,
-            Observers([self.diary]),
+            Observers([*observers, self.diary]),
             clock=lambda: START,
             fail_fast=fail_fast,
         )

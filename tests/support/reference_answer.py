@@ -252,6 +252,10 @@ READERS = {
 }
 
 
+THINKING = ("thinking", "reasoning", "thought", "reasoning_text", "summary_text")
+"""The types of parts whose ``text`` is reasoning, also where it is a string."""
+
+
 def _content(content: Any) -> tuple[str, str, bool]:
     """The text and the refusal of a ``content``, and whether there is reasoning in it."""
     if content is None or isinstance(content, str):
@@ -265,7 +269,7 @@ def _content(content: Any) -> tuple[str, str, bool]:
             continue
         if not isinstance(part, dict) or not part.keys() & {"type", "text", "thinking", "refusal"}:
             raise NoAnswerError("a part of the content that is not known")
-        if part.get("type") == "thinking" and isinstance(part.get("text"), list):
+        if part.get("type") in THINKING and isinstance(part.get("text"), str | list):
             reasoning = reasoning or bool(part["text"])
             continue
         text += _typed(part.get("text"), str, "text") or ""

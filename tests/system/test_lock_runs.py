@@ -50,11 +50,11 @@ async def server() -> AsyncIterator[Withholding]:
 
 
 def everything_in(folder: Path) -> dict[str, tuple[bytes, int]]:
-    """All files with their content and the time of their last change."""
+    """All files with their content and the time of their last change, but for what the first run reports."""
     return {
         str(path): (path.read_bytes(), path.stat().st_mtime_ns)
         for path in folder.rglob("*")
-        if path.is_file() and "home" not in path.parts
+        if path.is_file() and "home" not in path.parts and ".progress.json" not in path.name
     }
 
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.app.inspect.active_run import active_run
 from batch.app.run.plan import Plan, make_plan, open_source
 from batch.app.run.shards import unmerged
 from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
-from batch.results.lock import holder
 from batch.results.reader import reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.statistics import Statistics, summarise
@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from pathlib import Path
 
+    from batch.app.inspect.active_run import ActiveRun
     from batch.jobfile.job import JobFile
-    from batch.results.lock import Holder
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class JobStatus:
     """The output's lines, and the job's requests by state (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
-    ``holder`` is the process that runs the job now. ``shards`` are the outputs of shards, if some of them are
-    not merged into the output.
+    ``active`` is the run that is active now. ``shards`` are the outputs of shards, if some of them are not
+    merged into the output.
     """
 
     output: Path
@@ -36,14 +36,14 @@ class JobStatus:
     plan: Plan | None = None
     orphans: int = 0
     currency: str | None = None
-    holder: Holder | None = None
+    active: ActiveRun | None = None
     shards: Sequence[Path] = ()
 
 
 def of_output(output: Path) -> JobStatus:
     """Return the status of a result file. Raises ``UsageError`` if it is unreadable or foreign."""
     with reading(output):
-        return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0], holder=holder(output))
+        return JobStatus(output, summarise(output, restate=WITHOUT_JOB)[0], active=active_run(output))
 
 
 def of_job(job: JobFile) -> JobStatus:
@@ -60,6 +60,6 @@ def of_job(job: JobFile) -> JobStatus:
         plan,
         orphans=plan.orphans(len(contents.index)),
         currency=job.currency,
-        holder=holder(job.output),
+        active=active_run(job.output),
         shards=unmerged(job.output),
     )

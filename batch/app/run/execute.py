@@ -17,6 +17,7 @@ from batch.app.run.finalize import finish, publish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.plan import open_source
+from batch.app.run.recorder import Recorder
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
@@ -67,12 +68,14 @@ async def execute(
         with OutputLock(job.output), RunLog.of(job, early.warn) as run_log, ExitStack() as stack:
             match_sidecars(job.output)
             statistics = Statistics()
-            observers = Observers((statistics, run_log, *others))
+            recorder = Recorder(job, options, statistics)
+            stack.callback(recorder.close)
+            observers = Observers((statistics, recorder, run_log, *others))
             signals.before_exit = lambda why: observers.emit(ProcessEnding(why))
             try:
                 with signals.stoppable(UNSENT):
                     log = stack.enter_context(await _open_log(job, options))
-                    prepared = await _prepare(job, log, run_log, observers, statistics, options)
+                    prepared = await _prepare(job, log, run_log, observers, statistics, recorder, options)
                 return await _execute_prepared(prepared, environment, signals)
             except Exception as error:  # noqa: BLE001 - report any exception in one sentence
                 raise explained(error, run_log) from error.__cause__
@@ -96,6 +99,7 @@ class _Prepared:
     run_log: RunLog
     observers: Observers
     statistics: Statistics
+    recorder: Recorder
     options: RunOptions
     run_start: RunStart
     claim: Claim
@@ -143,7 +147,7 @@ class _Prepared:
             fail_fast=self.options.fail_fast,
             error=error,
         )
-        await publish(built, self.job.output, self.observers)
+        await publish(built, self.job.output, self.observers, self.recorder.record)
         return built
 
 
@@ -153,9 +157,11 @@ async def _prepare(
     run_log: RunLog,
     observers: Observers,
     statistics: Statistics,
+    recorder: Recorder,
     options: RunOptions,
 ) -> _Prepared:
     run_start = await anyio.to_thread.run_sync(RunStart.of, job)
+    recorder.begin(run_start, observers.inform)
     for notice in log.notices:
         observers.warn(notice)
     output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
@@ -182,6 +188,7 @@ async def _prepare(
         run_log,
         observers,
         statistics,
+        recorder,
         options,
         run_start,
         output_claim,

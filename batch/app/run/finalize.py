@@ -7,12 +7,14 @@ from typing import TYPE_CHECKING
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
 
-from batch.errors import JobFileError
+from batch.errors import JobFileError, one_line
 from batch.events import RunEnded
+from batch.results.filesystem import reason
+from batch.results.run_history import append_run, history_path
 from batch.results.summary_file import summary_path, write_summary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from batch.observers import Observers
@@ -20,6 +22,7 @@ if TYPE_CHECKING:
     from batch.records import Summary
     from batch.results.compaction import Order
     from batch.results.result_log import ResultLog
+    from batch.results.run_record import RunRecord
 
 
 async def finish(
@@ -47,13 +50,25 @@ def _ids(source: Source) -> Iterator[str]:
         yield request.id
 
 
-async def publish(summary: Summary, output: Path, observers: Observers) -> None:
-    """Write the summary beside the output, and a short form into the log. A failure is only reported.
+async def publish(
+    summary: Summary, output: Path, observers: Observers, record: Callable[[Summary], RunRecord]
+) -> None:
+    """Write the summary beside the output, the run's ``record`` into the history, and a line into the log.
 
-    The summary of an earlier run that sent something stays if this run sent nothing.
+    A failure is only reported. If this run sent nothing, it has no record, and the summary of an earlier run
+    that did stays.
     """
     try:
         await anyio.to_thread.run_sync(write_summary, output, summary)
     except OSError as error:
         observers.warn(f"{summary_path(output)} cannot be written: {error.strerror}")
+    if summary.attempts or summary.sent:
+        try:
+            await anyio.to_thread.run_sync(lambda: append_run(output, record(summary)))
+        except Exception as error:  # noqa: BLE001 - the run has its results and its exit code
+            observers.inform(f"the run is not in {history_path(output)}: {_reason(error)}")
     observers.emit(RunEnded(summary))
+
+
+def _reason(error: Exception) -> str:
+    return reason(error) if isinstance(error, OSError) else one_line(error)

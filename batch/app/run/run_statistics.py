@@ -1,74 +1,56 @@
-"""Statistics of a run, counted from its events.
-
-Durations are kept in a few numbers and in bounded memory.
-"""
+"""Statistics of a run, counted from its events, in bounded memory."""
 
 from __future__ import annotations
 
-from collections import Counter
-from itertools import accumulate
-from math import ceil, log
+from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from batch.events import AttemptStarted, ResultsDurable
-from batch.records import Percentiles
+from msgspec import Struct
+
+from batch.app.run.histogram import Histogram
+from batch.events import AttemptFailed, AttemptStarted, ResultsDurable
 
 if TYPE_CHECKING:
     from batch.events import Event
-    from batch.records import Result, Usage
-
-SHORTEST = 0.001
-"""Seconds; shorter durations count as this."""
-
-WIDTH = 1.05
-"""The ratio of a bucket's end to its start: a percentile is off by at most half of that, 2.5 %."""
-
-_BUCKETS = 1 / log(WIDTH)
-"""Number of buckets in which a duration grows by a factor of e."""
-
-_LAST = 400  # 1 ms x 1.05 ** 400 is three and a half days
-
-
-class Histogram:
-    """Counts durations in buckets whose bounds grow by a constant factor."""
-
-    def __init__(self) -> None:
-        self._buckets = [0] * (_LAST + 1)
-
-    def add(self, seconds: float) -> None:
-        """Count one duration."""
-        self._buckets[min(int(log(max(seconds, SHORTEST) / SHORTEST) * _BUCKETS), _LAST)] += 1
-
-    def percentiles(self) -> Percentiles | None:
-        """Return the 50th, 90th and 99th percentile; ``None`` without durations."""
-        if not any(self._buckets):
-            return None
-        return Percentiles(self._percentile(0.5), self._percentile(0.9), self._percentile(0.99))
-
-    def _percentile(self, share: float) -> float:
-        wanted = ceil(share * sum(self._buckets))
-        bucket = next(place for place, number in enumerate(accumulate(self._buckets)) if number >= wanted)
-        return float(f"{SHORTEST * WIDTH ** (bucket + 0.5):.3g}")
-
+    from batch.records import Result, ResultError, Usage
 
 NAMED = 5
 """Failed requests that are listed; the others are counted."""
 
 
+class FailedRequest(Struct, frozen=True, gc=False):
+    """A failed result without its texts; ``at`` is UTC, ISO 8601."""
+
+    id: str
+    code: str
+    message: str
+    at: str
+
+
 class Statistics:
-    """An observer that counts attempts and durable results."""
+    """An observer that counts attempts and durable results.
+
+    ``codes`` counts failed results by error code, ``failed_attempts`` failed attempts, and ``retries`` those
+    of them that are retried. ``failures`` are the first failed requests with their codes, ``latest_failures``
+    the latest ones. ``cost`` is the sum of the known costs of results, and ``priced`` counts these.
+    """
 
     def __init__(self) -> None:
         self.succeeded = 0
         self.failed = 0
         self.attempts = 0
+        self.retries = 0
         self.prompt_tokens = 0
         self.completion_tokens = 0
         self.cached_tokens = 0
         self.cache_write_tokens = 0
         self.reasoning_tokens = 0
+        self.cost = 0.0
+        self.priced = 0
         self.codes: Counter[str] = Counter()
+        self.failed_attempts: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
+        self.latest_failures: deque[FailedRequest] = deque(maxlen=NAMED)
         self.latency = Histogram()
         self.first_byte = Histogram()
 
@@ -79,13 +61,13 @@ class Statistics:
         elif isinstance(event, ResultsDurable):
             for result in event.results:
                 self._count(result)
+        elif isinstance(event, AttemptFailed):
+            self.failed_attempts[event.failure.code] += 1
+            self.retries += event.retry_in is not None
 
     def _count(self, result: Result) -> None:
         if result.error is not None:
-            self.failed += 1
-            self.codes[result.error.code] += 1
-            if len(self.failures) < NAMED:
-                self.failures[result.id] = result.error.code
+            self._count_failure(result, result.error)
         else:
             self.succeeded += 1
             timings = result.timings
@@ -95,6 +77,16 @@ class Statistics:
                 self.first_byte.add(timings.first_byte)
         if result.usage is not None:
             self._add_tokens(result.usage)
+        if result.cost is not None:
+            self.cost += result.cost
+            self.priced += 1
+
+    def _count_failure(self, result: Result, error: ResultError) -> None:
+        self.failed += 1
+        self.codes[error.code] += 1
+        if len(self.failures) < NAMED:
+            self.failures[result.id] = error.code
+        self.latest_failures.append(FailedRequest(result.id, error.code, error.message, result.completed_at))
 
     def _add_tokens(self, usage: Usage) -> None:
         self.prompt_tokens += usage.prompt_tokens or 0

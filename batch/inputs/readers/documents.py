@@ -43,8 +43,8 @@ MAX_BYTES = 64 * 2**20
 VARIABLES = ("text", "path", "name", "stem")
 """What a prompt can use of a document."""
 
-SUPERSEDED = ".jsonl.superseded.jsonl"
-"""The end of the names of files that hold superseded answers."""
+BESIDE_OUTPUTS = (".jsonl.superseded.jsonl", ".jsonl.runs.jsonl")
+"""The ends of the names of files that hold superseded answers, and histories of runs."""
 
 
 class _Found(NamedTuple):
@@ -57,8 +57,9 @@ def documents(
 ) -> Iterator[Read]:
     """Yield the documents in the order of the patterns and of their ids; an error for each invalid one.
 
-    A wide pattern may match the job's own ``output``, files beside it, or the superseded answers of another
-    output: they are excluded. A document with several names is read once, under the name that is not a link.
+    A wide pattern may match the job's own ``output``, files beside it, or the superseded answers or the
+    history of another output: they are excluded. A document with several names is read once, under the name
+    that is not a link.
     ``takes`` returns whether a document with an id has to be read; the others are not opened.
     """
     found: list[_Found] = []
@@ -101,7 +102,7 @@ def _matches(pattern: str, inputs: Inputs) -> tuple[list[_Found], list[_Found]]:
         document
         for document in found
         if (takes_hidden or not _is_hidden(document.id))
-        and not document.id.endswith(SUPERSEDED)
+        and not document.id.endswith(BESIDE_OUTPUTS)
         and not os.path.isdir(document.path)
     )
     return files, sorted(_Found(link.relative_to(prefix).as_posix(), link) for link in walker.outside)

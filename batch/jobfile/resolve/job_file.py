@@ -35,6 +35,12 @@ if TYPE_CHECKING:
 
 _NOT_BESIDE_ROWS = ("prompt", "messages", "prompts", "inputs", "matrix")
 
+_RESERVED = {
+    ".jsonl.superseded.jsonl": "the superseded answers of",
+    ".jsonl.runs.jsonl": "the history of",
+}
+"""The ends of names that no output may have, and what they are for."""
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -181,9 +187,8 @@ class _Resolver:
         """Report an output that is not a file; return whether there is an error."""
         if written == "-":
             self.findings.at_value(at, "results cannot be written to standard output", "name a file")
-        elif output.name.endswith(".jsonl.superseded.jsonl"):
-            what = "this name is reserved for the superseded answers of another output"
-            self.findings.at_value(at, what, "name another file")
+        elif use := next((use for end, use in _RESERVED.items() if output.name.endswith(end)), None):
+            self.findings.at_value(at, f"this name is reserved for {use} another output", "name another file")
         elif written.endswith("/") or os.path.isdir(output):
             self.findings.at_value(at, "results cannot be written to a folder", "name a file")
         else:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.app.run.run_statistics import Histogram
+from batch.app.run.histogram import Histogram
 
 if TYPE_CHECKING:
     from batch.records import Percentiles

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from batch.events import UNPROVEN, HeldBack, Parked, Snapshot
+from batch.events import UNPROVEN, EndpointLoad, HeldBack, Parked, Snapshot
 from batch.records import Failure, Outcome, Rate, Reply, Request, Verdict
 from batch.scheduling.adaptive_limiter import AdaptiveLimiter
 from batch.scheduling.concurrency_limiter import FixedLimiter
@@ -58,23 +58,27 @@ def after(scheduler: Scheduler, *outcomes: Outcome) -> Snapshot:
     return snapshot(scheduler, now)
 
 
+def idle(limit: int) -> tuple[EndpointLoad, ...]:
+    return (EndpointLoad("m", 0, limit),)
+
+
 @pytest.mark.parametrize(
     ("outcomes", "expected"),
     [
-        ([], Snapshot(allowed=1, held_back=HeldBack(4, UNPROVEN))),
-        ([OK], Snapshot(allowed=4)),
-        ([OK, SLOW], Snapshot(allowed=4, waiting=1)),
+        ([], Snapshot(allowed=1, held_back=HeldBack(4, UNPROVEN), endpoints=idle(1))),
+        ([OK], Snapshot(allowed=4, endpoints=idle(4))),
+        ([OK, SLOW], Snapshot(allowed=4, waiting=1, endpoints=idle(4))),
         (
             [OK, Failure("http_429", "later", http_status=429, retry_after=500.0)],
-            Snapshot(waiting=1, parked=(Parked("m", "http_429", 550.0),)),
+            Snapshot(waiting=1, parked=(Parked("m", "http_429", 550.0),), endpoints=idle(0)),
         ),
         (
             [OK, Failure("auth", "wrong key", http_status=401)],
-            Snapshot(parked=(Parked("m", "auth", None),)),
+            Snapshot(parked=(Parked("m", "auth", None),), endpoints=idle(0)),
         ),
         (
             [OK, Failure("connect", "refused")],
-            Snapshot(allowed=1, parked=(Parked("m", "connect", 600.0, is_open=True),)),
+            Snapshot(allowed=1, parked=(Parked("m", "connect", 600.0, is_open=True),), endpoints=idle(1)),
         ),
     ],
     ids=["pilot", "proven", "retry", "parked", "held", "out"],
@@ -89,7 +93,9 @@ def test_requests_in_flight_are_counted_over_all_queues_below_the_limit_of_the_r
     taken = 0
     while scheduler.take(2.0) is not None:
         taken += 1
-    assert (snapshot(scheduler, 2.0).in_flight, taken) == (6, 6)
+    seen = snapshot(scheduler, 2.0)
+    assert (seen.in_flight, taken) == (6, 6)
+    assert seen.endpoints == (EndpointLoad("m", 3, 4), EndpointLoad("n", 3, 4))
 
 
 def test_a_queue_that_waits_for_admission_is_limited() -> None:
@@ -102,7 +108,7 @@ def test_a_queue_that_waits_for_admission_is_limited() -> None:
 def test_a_queue_whose_server_announces_that_nothing_is_left_is_limited() -> None:
     told = Reply("fine", Verdict.COMPLETE, "stop", rate=Rate(0, 20.0))
     scheduler = Scheduler([queue()], limit=8)
-    assert after(scheduler, told) == Snapshot(allowed=4, is_limited=True)
+    assert after(scheduler, told) == Snapshot(allowed=4, is_limited=True, endpoints=idle(4))
 
 
 def test_a_queue_that_is_over_allows_nothing() -> None:

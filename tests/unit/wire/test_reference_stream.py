@@ -61,11 +61,21 @@ def test_each_shape_of_the_corpus_has_its_expected_verdict(shape: Shape) -> None
         ),
         (delta("\\").replace(b"\\\\", b"\\ud83d") + finish(), {"complete"}, "\ufffd"),
         (whole({"content": "Hello"}), {"complete"}, "Hello"),
+        (delta([{"type": "reasoning", "text": "Hm."}]) + HELLO + finish(), {"complete"}, "Hello"),
     ],
 )
 def test_an_answer(stream: bytes, verdicts: set[str], text: str) -> None:
     assert expected(stream).verdicts == verdicts
     assert expected(stream).text == text
+
+
+def test_a_message_that_repeats_the_deltas_says_nothing_new_after_a_shorter_one() -> None:
+    shorter = event({"choices": [{"message": {"content": "Hel"}}]})
+    last = {"message": {"content": "Hello"}, "finish_reason": "stop"}
+    stream = delta("Hel") + shorter + delta("lo") + event({"choices": [last]}).rstrip()
+    assert expected(stream, confirmed=False).verdicts == {"complete"}
+    longer = stream.replace(b'"Hello"', b'"Hello!"')
+    assert expected(longer, confirmed=False).why == "cut after a provisional finish reason"
 
 
 @pytest.mark.parametrize(
