@@ -137,7 +137,18 @@ def test_the_commands_in_the_table_exist_with_their_meaning() -> None:
     listed = re.findall(
         r"^  ([a-z]+)  ", (ROOT / "docs" / "cli.md").read_text(encoding="utf-8"), re.MULTILINE
     )
-    assert table == ["init", "validate", "run", "retry", "status", "show", "check", "export", "serve"]
+    assert table == [
+        "init",
+        "validate",
+        "run",
+        "retry",
+        "status",
+        "show",
+        "check",
+        "export",
+        "merge",
+        "serve",
+    ]
     assert set(table) <= set(listed)
 
 
