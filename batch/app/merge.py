@@ -25,13 +25,16 @@ from batch.results.merged_lines import MergedLines
 from batch.results.output_owner import write_owner
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.repair import Repairer
-from batch.results.sidecars import match_sidecars
-from batch.results.superseded import SUFFIX, check_superseded, set_aside, superseded_path
+from batch.results.sidecars import ENDINGS, match_sidecars
+from batch.results.superseded import check_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from batch.results.output_owner import Owner
+
+_BESIDE = tuple(f".jsonl{ending}" for ending in ENDINGS)
+"""The ends of the names of files beside outputs."""
 
 
 @dataclass(slots=True)
@@ -73,10 +76,10 @@ def merge(outputs: Sequence[Path], into: Path) -> Merged:
 def _sources(outputs: Sequence[Path], target: Path) -> list[Path]:
     """Return the files to read, each once: the target first, if it exists.
 
-    A pattern such as ``*-of-*.jsonl`` also matches files of superseded answers: they are not sources.
+    A pattern such as ``*-of-*.jsonl`` also matches files beside outputs, such as that of superseded answers.
     """
     named = (Path(os.path.realpath(path)) for path in outputs)
-    sources = list(dict.fromkeys((target, *(path for path in named if not path.name.endswith(SUFFIX)))))
+    sources = list(dict.fromkeys((target, *(path for path in named if not path.name.endswith(_BESIDE)))))
     for path in sources:
         if path != target and not path.exists():
             raise UsageError(f"{path} cannot be merged: no such file")

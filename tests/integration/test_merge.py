@@ -110,10 +110,14 @@ def test_superseded_answers_are_kept_once(tmp_path: Path) -> None:
         assert kept.read_bytes() == encode_result(old) + encode_result(earlier)
 
 
-def test_files_of_superseded_answers_are_not_outputs(tmp_path: Path) -> None:
+def test_files_beside_outputs_are_not_outputs(tmp_path: Path) -> None:
     outputs = three(tmp_path)
     kept = write(tmp_path / "job.1-of-3.jsonl.superseded.jsonl", [at(succeeded("z"), 9)])
-    merged = merge([*outputs, kept], tmp_path / "job.jsonl")  # as a shell expands `job.*-of-*.jsonl`
+    history = tmp_path / "job.1-of-3.jsonl.runs.jsonl"
+    history.write_text('{"schema_version":1}\n', encoding="utf-8")
+    merged = merge(
+        [*outputs, kept, history], tmp_path / "job.jsonl"
+    )  # a shell expands `*-of-*.jsonl` to these
     assert merged.outputs == 3
     assert "z" not in ids(merged.output)
     assert not kept.with_name(f"{kept.name}.lock").exists()
