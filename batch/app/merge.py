@@ -82,7 +82,7 @@ def _sources(outputs: Sequence[Path], target: Path) -> list[Path]:
     sources = list(dict.fromkeys((target, *(path for path in named if not path.name.endswith(_BESIDE)))))
     for path in sources:
         if path != target and not path.exists():
-            raise UsageError(f"{path} cannot be merged: no such file")
+            raise UsageError(f"{path} cannot be merged: no such file; a shard that has sent nothing has no output")
         refuse_foreign(path)
     return sources if target.exists() else sources[1:]
 

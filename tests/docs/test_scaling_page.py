@@ -109,12 +109,16 @@ def check_whole(work: Work, server: ChatServer) -> None:
     assert sorted(json.loads(line)["id"] for line in lines) == sorted(TEXTS)
 
 
-async def test_on_one_machine_and_with_another_number(work: Work, server: ChatServer) -> None:
-    at_once, changed = examples("bash")
-    printed = await work.run(at_once)
+async def test_on_one_machine(work: Work, server: ChatServer) -> None:
+    printed = await work.run(examples("bash")[0])
     assert "every request has exactly one result or error" in printed
     check_whole(work, server)
-    await work.run(changed)
+
+
+async def test_another_number_of_shards(work: Work, server: ChatServer) -> None:
+    await work.run("promptjobs run -q jobs/summarise.yaml --shard 1/3")
+    assert 0 < len(server.seen) < len(TEXTS)
+    await work.run(examples("bash")[1])
     check_whole(work, server)
 
 
