@@ -9,7 +9,7 @@ import click
 
 from batch import gc_tuning
 from batch.cli.console import DURATION, PerLine, option
-from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all, shard_option
 from batch.cli.job_run import Presentation, run_in_order
 from batch.exit_codes import MEANINGS, SIGNALS
 
@@ -69,6 +69,7 @@ EXIT_CODES = "\n".join(
     metavar="N",
     help="Execute the attempts in this many processes, for more than one core.",
 )
+@shard_option
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
     "--max-attempts",

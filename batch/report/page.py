@@ -7,12 +7,13 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from jinja2 import Environment, StrictUndefined, Template
 from markupsafe import Markup
 
 from batch._version import __version__
-from batch.codec import encode_json
+from batch.codec import encode_json, well_formed
 from batch.escaping import escape
 from batch.report.collect import Collector
 from batch.report.model import PageView
@@ -50,6 +51,7 @@ def render(outputs: Iterable[Output], settings: Settings, *, now: str) -> Iterat
         chunks=(_trusted(chunk.decode()) for chunk in collector.index.chunks),
         blocks=((number, _trusted(block.decode())) for number, block in collector.texts.blocks()),
         json=_json,
+        quoted=_quoted,
     )
     for piece in pieces:
         yield piece.encode("utf-8", "replace")
@@ -101,6 +103,11 @@ def _hash(text: str) -> str:
 def _json(value: Any) -> Markup:
     """Return JSON that is inert inside a script element: it holds no ``<``."""
     return _trusted(encode_json(value).decode().replace("<", "\\u003c"))
+
+
+def _quoted(text: str) -> str:
+    """Return an id as the address of its row has it."""
+    return quote(well_formed(text), safe="")
 
 
 def _trusted(text: str) -> Markup:

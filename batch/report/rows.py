@@ -11,7 +11,7 @@ from batch.codec import encode_json
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from batch.records import JSONObject, Result
+    from batch.records import JSONObject, Result, Usage
     from batch.report.model import Entry
 
 WORDS = 120
@@ -22,9 +22,6 @@ FEW_WORDS = 64
 
 SHORT = 48
 """Characters of a kept column in the table."""
-
-_PLAIN_USAGE = 3
-"""Counts that every usage has, and that are in the table."""
 
 _TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "parsed", "logprobs")
 _OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "redacted")
@@ -89,13 +86,18 @@ def details(entry: Entry, *, has_text: bool) -> JSONObject:
         if value not in (None, "", UNSET, False):
             shown[name] = value
     shown |= _timings(result)
-    if result.usage is not None and len(usage := to_builtins(result.usage)) > _PLAIN_USAGE:
-        shown["usage"] = usage
+    if result.usage is not None and _has_details(result.usage):
+        shown["usage"] = to_builtins(result.usage)
     if has_text and result.metadata:
         shown["metadata"] = result.metadata
     if result.error is not None:
         shown["error"] = _error(result, has_text=has_text)
     return shown
+
+
+def _has_details(usage: Usage) -> bool:
+    """Whether the server reported more than the counts that are in the table."""
+    return not (usage.cached_tokens is usage.cache_write_tokens is usage.reasoning_tokens is UNSET)
 
 
 def _timings(result: Result) -> JSONObject:

@@ -244,6 +244,16 @@ def test_a_failure_leads_to_its_row(page: Page, plain: Path) -> None:
     assert "http_500: lost after 13 s" in page.text(".answers")
 
 
+def test_a_failure_with_a_hostile_id_leads_to_its_row(page: Page, hostile: Path) -> None:
+    page.open(hostile)
+    links = page.page.locator(".ids a")
+    assert links.count() == len(hostile_reports.HOSTILE)
+    for text in (hostile_reports.HOSTILE[0], "__proto__"):
+        links.filter(has_text=f"failed {text}").click()
+        page.page.locator("#row h2", has_text=f"failed {text}").wait_for()
+        page.page.keyboard.press("Escape")
+
+
 def test_the_timeline_says_what_is_under_the_pointer(page: Page, plain: Path) -> None:
     page.open(plain)
     assert page.text(".readout") == ""

@@ -33,12 +33,6 @@ addEventListener("resize", () => { height = 0; refresh(); });
 addEventListener("hashchange", show);
 document.addEventListener("keydown", press);
 document.querySelectorAll("[data-chart]").forEach(readable);
-for (const link of document.querySelectorAll("a[data-id]")) {
-  link.addEventListener("click", (event) => {
-    event.preventDefault();
-    location.hash = `id=${encodeURIComponent(link.dataset.id)}${link.dataset.output === "0" ? "" : `&output=${link.dataset.output}`}`;
-  });
-}
 document.getElementById("table").replaceChildren(make("p", { className: "none" }, "Reading the results …"));
 load().then(() => {
   dropEmptyColumns();
