@@ -22,7 +22,7 @@ class Execute(Struct, frozen=True, gc=False, array_like=True, tag="execute"):
 
 
 class Cancel(Struct, frozen=True, gc=False, array_like=True, tag="cancel"):
-    """The order to give up an attempt; it gets no outcome."""
+    """The order to abandon an attempt; it gets no outcome."""
 
     attempt: int
 
@@ -31,7 +31,7 @@ Order: TypeAlias = Execute | Cancel
 
 
 class Done(Struct, frozen=True, gc=False, array_like=True):
-    """The outcome of an attempt. An empty payload: the worker gave it up when its lease had ended."""
+    """The outcome of an attempt. An empty payload: the worker abandoned it when its lease had ended."""
 
     attempt: int
     payload: bytes

@@ -25,8 +25,8 @@ class Pipe(asyncio.Protocol):
     """The exchange with one worker. Messages of one round of the event loop go in one frame.
 
     ``ready`` is whether the worker has reported; false if it ended before. ``ended``: it has closed the
-    connection, or its lease has ended.
-    ``has_settled``: it has settled an attempt. ``is_closed``: the connection is closed. ``settle`` is called with each attempt and its outcome.
+    connection, or its lease has ended. ``has_settled``: it has settled an attempt. ``is_closed``: the
+    connection is closed. ``settle`` is called with each attempt and its outcome.
     """
 
     def __init__(self, setup: Setup, leases: Leases, settle: Callable[[int, bytes], None]) -> None:
@@ -55,7 +55,7 @@ class Pipe(asyncio.Protocol):
         self._flush_soon()
 
     def cancel(self, attempt: int) -> None:
-        """Give an attempt up."""
+        """Abandon an attempt."""
         self._side.cancel(attempt)
         self._flush_soon()
 

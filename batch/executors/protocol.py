@@ -9,7 +9,7 @@
    itself was stopped for longer than ``late``, it first gives each worker a new lease.
 5. An answered frame gives the worker a lease. The worker counts from when it sent that frame, the driver
    from when it sent the answer, so the worker's lease ends first, and no clocks are compared. Without a
-   lease, a worker begins no attempt. ``grace`` seconds after the lease, it gives up those it has begun.
+   lease, a worker begins no attempt. ``grace`` seconds after the lease, it abandons those it has begun.
 6. Attempts of a worker that is cut off may be issued again only once it is fenced: after its exit is proven,
    or ``lease + grace + margin`` after the last answer to it. Until then they stay in flight.
 
@@ -31,8 +31,8 @@ from batch.executors.frames import Cancel, Done, Down, Execute, Order, Up
 MAX_UNANSWERED = 256
 """Frames of which a worker remembers when it sent them."""
 
-GIVEN_UP = b""
-"""The payload of the outcome of an attempt that the worker gave up when its lease had ended."""
+ABANDONED = b""
+"""The payload of the outcome of an attempt that the worker abandoned when its lease had ended."""
 
 
 class Leases(Struct, frozen=True):
@@ -84,7 +84,7 @@ class DriverSide:
         self._outbox.add(Execute(attempt, payload))
 
     def cancel(self, attempt: int) -> None:
-        """Give an attempt up. Its outcome, if there is one, settles nothing."""
+        """Abandon an attempt. Its outcome, if there is one, settles nothing."""
         if attempt in self.attempts:
             self.attempts.discard(attempt)
             self._outbox.add(Cancel(attempt))
@@ -220,7 +220,7 @@ class WorkerSide:
         return steps + self._begin(now)
 
     def done(self, attempt: int, payload: bytes) -> None:
-        """Report the outcome of an attempt; ignored if the attempt was given up."""
+        """Report the outcome of an attempt; ignored if the attempt was abandoned."""
         if attempt in self.running:
             self.running.discard(attempt)
             self._outbox.add(Done(attempt, payload))
@@ -269,10 +269,10 @@ class WorkerSide:
         return begun
 
     def _expire(self, now: float) -> list[Step]:
-        """Give up what runs without a lease."""
+        """Abandon what runs without a lease."""
         if now < self._leased_at + self._leases.lease + self._leases.grace:
             return []
         expired = sorted(self.running)
         for attempt in expired:
-            self.done(attempt, GIVEN_UP)
+            self.done(attempt, ABANDONED)
         return [Abort(attempt) for attempt in expired]

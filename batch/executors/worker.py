@@ -135,7 +135,7 @@ class Worker(asyncio.Protocol):
             outcome = encode_outcome(internal_error(error))
         del self._tasks[attempt]
         if self._side is not None:
-            self._side.done(attempt, outcome)  # ignored if the driver has given the attempt up
+            self._side.done(attempt, outcome)  # ignored if the driver has abandoned the attempt
         self._flush_soon()
 
     def _flush_soon(self) -> None:

@@ -17,7 +17,7 @@ from batch.errors import WorkerError
 from batch.executors import child, workers
 from batch.providers.endpoint_spec import ClientSpec, EndpointSpec
 from batch.providers.timeouts import Timeouts
-from batch.records import Request, Verdict
+from batch.records import Failure, Reply, Request, Verdict
 from batch.testing import FaultServer, Pause, Stall, answer, whole
 from tests.support.worker_support import command_of, workers_of
 
@@ -245,9 +245,11 @@ async def test_a_failure_to_read_a_request_costs_this_request_alone() -> None:
         here = replace(SPEC, base_url=server.url)
         good, bad = await opened.start([here, replace(here, dialect="autonomous", models=())])
         failure = await bad.complete(REQUEST)
-        assert failure.code == "internal_error"  # type: ignore[union-attr] - AutonomousAI has no model `m`
+        assert isinstance(failure, Failure)
+        assert failure.code == "internal_error", "AutonomousAI has no model `m`"
         reply = await good.complete(REQUEST)
-        assert (reply.text, reply.verdict) == ("echo: ?", Verdict.COMPLETE)  # type: ignore[union-attr]
+        assert isinstance(reply, Reply)
+        assert (reply.text, reply.verdict) == ("echo: ?", Verdict.COMPLETE)
 
 
 async def test_a_cancelled_attempt_ends_in_the_worker() -> None:
@@ -262,4 +264,5 @@ async def test_a_cancelled_attempt_ends_in_the_worker() -> None:
             while server.open_connections:  # noqa: ASYNC110
                 await anyio.sleep(0.01)
         reply = await endpoint.complete(REQUEST)
-        assert reply.text == "echo: ?"  # type: ignore[union-attr]
+        assert isinstance(reply, Reply)
+        assert reply.text == "echo: ?"

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from batch.executors.frames import decode_down, decode_up, encode
-from batch.executors.protocol import GIVEN_UP, Abort, Begin, DriverSide, Leases, WorkerSide
+from batch.executors.protocol import ABANDONED, Abort, Begin, DriverSide, Leases, WorkerSide
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -197,7 +197,7 @@ class World:
         assert attempt not in self.lost | self.cancelled, "settled after it was lost"
         self.settled.add(attempt)
         job = self.job_of[attempt]
-        if settled.payload == GIVEN_UP:
+        if settled.payload == ABANDONED:
             self.todo.append(job)
         else:
             assert settled.payload == b"answer to %d" % job

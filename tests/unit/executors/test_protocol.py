@@ -106,7 +106,7 @@ def test_without_a_lease_a_worker_asks_before_it_begins() -> None:
     assert side.receive(Down(1, 2, 0, 1, []), 65.1) == [Begin(5, b"ask")]
 
 
-def test_a_worker_gives_up_what_runs_when_lease_and_grace_are_over() -> None:
+def test_a_worker_abandons_what_runs_when_lease_and_grace_are_over() -> None:
     side = worker_with_lease()
     side.receive(Down(1, 1, 0, 0, [Execute(5, b"ask")]), 51.0)
     assert side.tick(69.9) == []
