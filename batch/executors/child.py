@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 _BOOT = (
-    "import sys; sys.path.append(sys.argv[1]); from batch.executors.worker import main; "
-    "main(int(sys.argv[2]), int(sys.argv[3]))"
+    "import sys; sys.path.append(sys.argv[1]); from batch.executors.tied import tie_to; "
+    "tie_to(int(sys.argv[3])); from batch.executors.worker import main; main(int(sys.argv[2]))"
 )
 """Runs the worker with the same code as this process, even in a checkout that is not installed."""
 

@@ -2,7 +2,7 @@
 
 1. It has one connection to its driver: a socket that it inherits. Keys arrive there.
 2. When the connection ends, the driver has ended: the worker exits at once and sends nothing more. On Linux
-   the kernel also kills it when the driver ends, even while it is stopped.
+   the kernel also kills it when the driver ends, even while it is stopped (``tied``).
 3. It ignores the signals of a terminal, which reach the whole process group: the driver decides.
 4. Its driver kills it if it does not report. So it needs no lease of its own.
 """
@@ -10,12 +10,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
 import math
 import os
-import signal
 import socket
-import sys
 from contextlib import AsyncExitStack
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
@@ -36,26 +33,13 @@ if TYPE_CHECKING:
     from batch.executors.worker_setup import Setup
     from batch.protocols import Provider
 
-_PR_SET_PDEATHSIG = 1
 
-
-def main(descriptor: int, driver: int) -> None:
-    """Serve the driver, a process id, on an inherited socket until it ends."""
-    _tie_to(driver)
+def main(descriptor: int) -> None:
+    """Serve the driver on an inherited socket until it ends."""
     connection = socket.socket(fileno=descriptor)
     gc_tuning.reduce_collections()
     with asyncio.Runner(loop_factory=_loop_factory()) as runner:
         runner.run(_serve(connection))
-
-
-def _tie_to(driver: int) -> None:
-    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-        if (number := getattr(signal, name, None)) is not None:
-            signal.signal(number, signal.SIG_IGN)
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != driver:
-        os._exit(0)
 
 
 def _loop_factory() -> type[asyncio.AbstractEventLoop] | None:

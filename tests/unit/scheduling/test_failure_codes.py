@@ -124,7 +124,7 @@ def test_the_page_of_error_codes_has_one_line_for_each() -> None:
     assert re.findall(r"^\| `(.+?)` \|", page, re.MULTILINE) == list(FAILURE_CODES)
 
 
-ELSEWHERE = {OTHER.name, "total_timeout", "bad_row", "input_changed", "local_model"}
+ELSEWHERE = {OTHER.name, "total_timeout", "bad_row", "input_changed", "local_model", "worker_lost"}
 """Codes that no reply of a server leads to by itself: other tests have them."""
 
 
@@ -143,6 +143,7 @@ def test_a_code_without_a_line_is_a_server_error() -> None:
 
 
 RETRIED: list[tuple[Retried, set[str]]] = [
+    (Retried.AT_ONCE, {"worker_lost"}),
     (Retried.ONCE, {"protocol", "bad_event", "encoding", "internal_error"}),
     (Retried.ONCE_IF_FINISHED, {"empty"}),
     (Retried.UNCHARGED, {"fd_limit", "http_429"}),
@@ -202,7 +203,7 @@ def test_which_codes_are_congestion(status: int | None) -> None:
     if status is None:
         assert found == {"first_byte_timeout", "idle_timeout", "total_timeout"}
     else:
-        assert found == set(FAILURE_CODES) - {"quota"}
+        assert found == set(FAILURE_CODES) - {"quota", "worker_lost"}
 
 
 def test_which_codes_are_never_billed_and_which_are_of_another_kind_of_server() -> None:
