@@ -1,4 +1,4 @@
-"""An attempt that is lost with its worker process: retried at once, paid for, and not the fault of the endpoint."""
+"""An attempt that is lost with its worker process: retried at once, paid for, and no fault of the endpoint."""
 
 from __future__ import annotations
 
