@@ -232,7 +232,7 @@ class Known(Struct, frozen=True, gc=False):
     """What an earlier run recorded about one request: enough to decide whether to send it again.
 
     ``code`` is that of the error, empty if it succeeded. ``restated``: the status of the line differs from
-    that of its finish reason, which decides.
+    that of its finish reason, which decides. ``elsewhere``: the line is in another output than the run's own.
     """
 
     fingerprint: str
@@ -241,6 +241,7 @@ class Known(Struct, frozen=True, gc=False):
     runs: int = 0
     code: str = ""
     restated: bool = False
+    elsewhere: bool = False
 
 
 class Percentiles(Struct, frozen=True, gc=False):

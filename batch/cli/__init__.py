@@ -24,6 +24,7 @@ COMMANDS = (
     "report",
     "check",
     "export",
+    "merge",
     "serve",
     "models",
     "schema",

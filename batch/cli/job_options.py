@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from click.shell_completion import CompletionItem
 
     from batch.jobfile.job import JobFile
+    from batch.jobfile.shard import Shard
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
@@ -31,6 +32,22 @@ class Setting(PerLine):
 FILE = click.Path(
     path_type=Path, readable=False
 )  # a value that cannot be parsed is reported like other errors
+
+
+class ShardNumber(click.ParamType["Shard"]):
+    """``I/N``."""
+
+    name = "shard"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        """Return the shard."""
+        from batch.jobfile.shard import Shard
+
+        try:
+            return value if isinstance(value, Shard) else Shard.parse(str(value))
+        except ValueError:
+            form = "write I/N, with I from 1 to N, such as 1/3 for the first of three shards"
+            self.fail(f"{value!r} is not a shard; {form}", param, ctx)
 
 
 class NewFile(click.ParamType[Path | None]):
@@ -103,6 +120,14 @@ _CHANGES: tuple[Callable[[Any], Any], ...] = (
 )
 
 
+shard_option = option(
+    "--shard",
+    type=ShardNumber(),
+    metavar="I/N",
+    help="Take only shard I of N, with an output of its own and a share of rates and budgets.",
+)
+
+
 def job_flags(function: F) -> F:
     """Add the job file and its flags. The command passes them all to ``load`` as keywords."""
     return _with_flags(click.argument("jobfile", type=FILE)(function), (_OUTPUT, *_CHANGES))
@@ -141,11 +166,11 @@ def is_results(path: Path) -> bool:
         return False  # reading it as a job file reports the reason
 
 
-def load_all(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
+def load_all(jobfiles: Sequence[Path], *, shard: Shard | None, **flags: Any) -> list[JobFile]:
     """Load and check the jobs that the flags select. Raises ``JobFileError`` with the errors of all."""
     from batch.app.run.several_jobs import check_outputs, together
 
-    jobs = together(loads(jobfiles, **flags))
+    jobs = together(loads(jobfiles, shard=shard, **flags))
     check_outputs(jobs)
     return jobs
 
@@ -154,20 +179,35 @@ def load_each(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     """Load and check each job, without comparing them. Raises ``JobFileError`` with the errors of all."""
     from batch.app.run.several_jobs import together
 
-    return together(_loads(jobfiles, flags))
+    return together(_loads(jobfiles, None, flags))
 
 
-def loads(jobfiles: Sequence[Path], **flags: Any) -> list[Callable[[], JobFile]]:
+def loads(jobfiles: Sequence[Path], *, shard: Shard | None, **flags: Any) -> list[Callable[[], JobFile]]:
     """Return for each job file a function that loads and checks it, and raises ``JobFileError``."""
     if len(jobfiles) > 1 and flags["output"] is not None:
         raise click.UsageError("--output names one file, and several job files write one each")
-    return _loads(jobfiles, flags)
+    if len(jobfiles) > 1 and shard is not None:
+        raise click.UsageError(
+            "--shard takes one job file: the next job needs the merged results of the first"
+        )
+    return _loads(jobfiles, shard, flags)
 
 
-def _loads(jobfiles: Sequence[Path], flags: dict[str, Any]) -> list[Callable[[], JobFile]]:
+def _loads(
+    jobfiles: Sequence[Path], shard: Shard | None, flags: dict[str, Any]
+) -> list[Callable[[], JobFile]]:
     if len(jobfiles) == 1:
-        return [partial(load, jobfiles[0], **flags)]
+        return [lambda: _part(load(jobfiles[0], **flags), shard)]
     return [partial(load, path, **_fitting(path, flags)) for path in jobfiles]
+
+
+def _part(job: JobFile, shard: Shard | None) -> JobFile:
+    """Return the part of a job that its shard runs; the job itself without a shard."""
+    if shard is None:
+        return job
+    from batch.app.setup.sharded import sharded
+
+    return sharded(job, shard)
 
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:

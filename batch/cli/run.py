@@ -8,7 +8,7 @@ import click
 
 from batch.cli import gc_tuning
 from batch.cli.console import DURATION, PerLine, option
-from batch.cli.job_options import jobs_flags, load_all
+from batch.cli.job_options import jobs_flags, load_all, shard_option
 from batch.cli.job_run import Presentation, run_in_order
 from batch.exit_codes import MEANINGS, SIGNALS
 
@@ -61,6 +61,7 @@ EXIT_CODES = "\n".join(
     help="Also send requests again that have succeeded. Their answers are kept as those of changed "
     "requests are.",
 )
+@shard_option
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
     "--max-attempts",

@@ -86,6 +86,7 @@ def _for_programs(status: JobStatus) -> JSONObject:
         "provider_costs": counts.provider_costs,
         "unpriced": counts.unpriced,
         "orphans": status.orphans,
+        "shards": list(map(str, status.shards)),
         "superseded": counts.superseded,
         "unreadable": counts.unreadable,
         "torn": counts.torn,
@@ -127,6 +128,12 @@ def _print_text(status: JobStatus) -> Iterator[str]:
     if status.orphans:
         yield f"orphans    {counted(status.orphans, 'line')} of requests that the job no longer has"
     yield from _damaged_lines(counts)
+    if status.shards:
+        from batch.app.run.shards import merge_command
+
+        are = "is" if len(status.shards) == 1 else "are"
+        yield f"shards     {counted(len(status.shards), 'output')}, which {are} not merged here yet:"
+        yield f"           `{merge_command(status.output, status.shards)}`"
 
 
 def _requests(plan: Plan) -> Iterator[str]:

@@ -8,7 +8,7 @@ import click
 
 from batch.cli import error_formats as written
 from batch.cli.console import counted, emit, option, print_json, print_message, print_warnings, report_error
-from batch.cli.job_options import jobs_flags, loads
+from batch.cli.job_options import jobs_flags, loads, shard_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -21,6 +21,7 @@ Form: TypeAlias = Literal["full", "concise", "json", "github"]
 
 @click.command("validate")
 @jobs_flags
+@shard_option
 @option(
     "--online",
     is_flag=True,

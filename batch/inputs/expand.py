@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.diagnostics import shown
+from batch.diagnostics import Place, shown
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
@@ -27,7 +27,7 @@ from batch.jobfile.syntax.json_lines import objects
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Sequence
+    from collections.abc import Callable, Container, Iterator, Sequence
     from pathlib import Path
 
     from batch.inputs.readers.row import Read
@@ -113,7 +113,7 @@ def _from_prompts(
                     next(numbers)
             yield row
         elif variables and (clash := variables & row.variables.keys()):
-            yield _name_clash(min(clash), row)
+            yield _name_clash(min(clash), job, row)
             return
         else:
             for (template, name), combination in forms:
@@ -142,9 +142,10 @@ def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
     yield from rows
 
 
-def _name_clash(name: str, row: Row) -> Diagnostic:
+def _name_clash(name: str, job: JobFile, row: Row) -> Diagnostic:
     what = f"`{shown(name)}` is both a matrix variable and a column"
-    return row.diagnostic(f"matrix.{shown(name)}", what, "rename one")
+    place = job.matrix_places.get(name, Place(row.path, row.line, 1 if row.line else 0))
+    return Diagnostic(place.path, place.line, place.column, f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(
@@ -210,10 +211,21 @@ def _unfilled(
 def _input_rows(job: JobFile) -> Iterator[Read]:
     """Yield the rows of the job's inputs; without inputs a single empty one, whose id has no parts."""
     if job.inputs is not None:
-        rows = read_rows(job.inputs, job.output)
+        rows = read_rows(job.inputs, job.output, _taken_documents(job))
         return without_repeats(rows) if job.inputs.skips else rows
     line = job.prompts[0].line if job.prompts else 0
     return iter([Row("", {}, {}, str(job.path), line)])
+
+
+def _taken_documents(job: JobFile) -> Callable[[str], bool] | None:
+    """Return which documents a shard has to read; ``None``: all.
+
+    Where each document is one request, the id of the document is that of the request.
+    """
+    forms = len(job.prompts) * max(len(job.matrix), 1) * len(job.models) * job.samples
+    if job.shard is None or job.inputs is None or job.inputs.split is not None or forms > 1:
+        return None
+    return job.shard.takes
 
 
 def suffixes(job: JobFile) -> Iterator[tuple[str, ...]]:

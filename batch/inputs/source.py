@@ -47,6 +47,8 @@ class JobSource:
     """The requests of one job, as ``protocols.Source``.
 
     ``identities`` maps targets on the embedded endpoint to what answers there; the fingerprint contains it.
+    Of a job with a ``shard`` only the requests of that are yielded, and the errors of all rows.
+    ``has_repeats``: requests that were read, also those of other shards, differ in nothing but their ordinal.
     """
 
     def __init__(self, job: JobFile, identities: Mapping[str, Mapping[str, str]]) -> None:
@@ -56,12 +58,14 @@ class JobSource:
         self._default_name = only_id or _DEFAULT_NAME
         self._skips = job.inputs is not None and job.inputs.skips
         self._has_rows = job.inputs is not None or job.rows is not None
+        self._is_grouped = job.inputs is not None and bool(job.inputs.group_by)
         self._composed = Composed(
             lambda: suffixes(job), job.samples, lambda: row_ids(job), is_plain=reads_apart(job)
         )
         self._places = PlaceIds()
         self._notes: dict[str, dict[str, None]] = {}
         self._warnings: dict[Diagnostic, None] = dict.fromkeys(job.warnings)
+        self.has_repeats = False
 
     @property
     def targets(self) -> tuple[str, ...]:
@@ -156,8 +160,8 @@ class JobSource:
                 if index not in indexes:
                     continue
                 for sample in range(1, samples + 1):
-                    request = self._request(draft, self._targets[index], sample, ordinals)
-                    if target is None or request.target == target:
+                    request = self._own_request(draft, self._targets[index], sample, ordinals)
+                    if request is not None and (target is None or request.target == target):
                         found = True
                         yield request, Origin(draft.path, draft.line, draft.number, None, draft.variables)
             if not found:
@@ -182,7 +186,9 @@ class JobSource:
                 return
             if not self._places.is_read:
                 yield from self._places.read(self._rows_of_places())
-            yield self._refused(row, ids) if is_first else None
+            request, origin = self._refused(row, ids)
+            is_own = self._takes(row.id if self._is_grouped and row.id else request.id)
+            yield (request, origin) if is_first and is_own else None
 
         return of
 
@@ -204,7 +210,7 @@ class JobSource:
         return iter(()) if inputs is None or self.of_documents else read_rows(inputs, self.job.output)
 
     def _gone(self, target: str, row: BadRow) -> Iterator[tuple[Request, Origin] | Diagnostic]:
-        """Yield the requests of a row that has become invalid since it was checked.
+        """Yield the requests of a row that has become invalid since it was checked, also of other shards.
 
         A row without an id is only an error. For a whole document there is one item, with its own id.
         """
@@ -228,6 +234,23 @@ class JobSource:
             return set(range(len(self._targets)))
         keys = {each.key for each in self._targets if each.id == target}
         return {index for index, each in enumerate(self._targets) if each.key in keys}
+
+    def _takes(self, key: str) -> bool:
+        """Return whether the requests with this key belong to the job's shard, if it has one."""
+        return self.job.shard is None or self.job.shard.takes(key)
+
+    def _own_request(
+        self, draft: Draft, target: _Target, sample: int, ordinals: Ordinals | None
+    ) -> Request | None:
+        """Return a request; ``None`` if it belongs to another shard. A group stays in one shard."""
+        if self.job.shard is None:
+            return self._request(draft, target, sample, ordinals)
+        if draft.stem is not None:
+            key = draft.stem[0] if self._is_grouped else self._name(draft.stem, draft, target, sample)
+            return self._request(draft, target, sample, ordinals) if self._takes(key) else None
+        request = self._request(draft, target, sample, ordinals)  # its id depends on all before it
+        self.has_repeats = self.has_repeats or request.id != request.fingerprint
+        return request if self._takes(request.id) else None
 
     def _request(self, draft: Draft, target: _Target, sample: int, ordinals: Ordinals | None) -> Request:
         params = {**target.params, **draft.params} if draft.params else target.params

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from batch.errors import Diagnostic
     from batch.jobfile.paths import Bounds
+    from batch.jobfile.shard import Shard
     from batch.records import JSONObject
 
 ProviderName: TypeAlias = str
@@ -241,7 +242,11 @@ class JobFile:
     ``order`` is that of the output's lines, ``include`` what they contain besides the answer (``messages``).
     ``on_change`` decides what happens to the succeeded answer of a request that has changed. ``path`` is the
     job file, or the folder that a mapping's paths are relative to; ``bounds`` limit the files that it may
-    name. ``warnings`` describe what is allowed in the file but probably not intended.
+    name. ``warnings`` describe what is allowed in the file but probably not intended. ``matrix_places`` are
+    the places of the matrix's variables.
+
+    ``shard`` limits the job to a part of its requests. ``output`` is then that of the part, and ``merged``
+    that of the whole job; ``shard_notice`` says which limits are divided.
     """
 
     name: str
@@ -269,11 +274,15 @@ class JobFile:
     timeouts: Timeouts = field(default_factory=Timeouts)
     limits: Limits = field(default_factory=Limits)
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
+    shard: Shard | None = None
+    merged: Path | None = None
+    shard_notice: str = field(default="", compare=False)
+    matrix_places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """The warnings as sentences."""
-        return tuple(map(str, self.warnings))
+        """The warnings as sentences, and the one about the shard."""
+        return (*map(str, self.warnings), *filter(None, [self.shard_notice]))
 
     @property
     def currency(self) -> str:

@@ -43,6 +43,11 @@ class Contents:
         """Return the number of complete lines, whatever their content."""
         return len(self._starts)
 
+    @property
+    def starts(self) -> array[int]:
+        """The offsets of the lines in bytes; read-only."""
+        return self._starts
+
     def add(self, request_id: str, known: Known, size: int) -> None:
         """Add a line of ``size`` bytes; it supersedes an earlier one with the same id."""
         self.index.put(request_id, known)

@@ -119,6 +119,10 @@ class Index:
         self._flags[line] |= _CLAIMED
         return line
 
+    def last(self, line: int) -> int:
+        """Return the number of the latest line with the id of this one, which is a result."""
+        return self._table[self._find(self._keys[line], self._checks[line])] - 1
+
     def latest(self) -> Iterator[int]:
         """Yield the lines that are not superseded, in file order, as all iterators below do."""
         return self._lines(_LATEST, _LATEST)

@@ -34,6 +34,17 @@ class Owner(msgspec.Struct, frozen=True):
     schema_version: Literal[1] = 1
 
 
+def is_same_job(one: Owner, other: Owner) -> bool:
+    """Return whether two records name the same job: a file by its paths, and any other job by its name."""
+    if (one.real is None) != (other.real is None):
+        return False
+    if one.real is None:
+        return one.name == other.name
+    if {one.written, one.real} & {other.written, other.real}:
+        return True
+    return one.output != other.output and one.relative == other.relative
+
+
 def owner_path(output: Path) -> Path:
     """Return the path of the record of an output."""
     output = Path(os.path.realpath(output))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable  # noqa: TC003 - msgspec reads it
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
+from msgspec.structs import replace
 
-from batch.scheduling.resume import TO_RUN, State
+from batch.records import Known  # noqa: TC001 - msgspec reads it
+from batch.scheduling.resume import TO_RUN, State, state
 
 if TYPE_CHECKING:
-    from batch.records import Known
+    from batch.records import Request
 
 _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
@@ -21,11 +24,26 @@ class Selection(Struct, frozen=True):
     An empty tuple limits nothing. ``only`` holds ids and patterns of ids, in which ``*``, ``?`` and ``[...]``
     also match slashes. ``codes`` holds error codes and patterns of them: only requests that have failed with
     one of these are sent.
+
+    ``merged`` returns what another output knows of an id: for a shard, that of the whole job.
     """
 
     states: frozenset[State] = TO_RUN
     only: tuple[str, ...] = ()
     codes: tuple[str, ...] = ()
+    merged: Callable[[str], Known | None] | None = None
+
+    def known(self, request: Request, own: Known | None) -> Known | None:
+        """Return what is known of a request: its ``own`` line, unless only the merged one settles it.
+
+        A line settles a request if the run then does not send it.
+        """
+        if self.merged is None or (own is not None and state(request, own) not in self.states):
+            return own
+        merged = self.merged(request.id)
+        if merged is None or state(request, merged) in self.states:
+            return own
+        return replace(merged, elsewhere=True)
 
     def takes(self, request_id: str, where: State, known: Known | None) -> bool:
         """Return whether the run sends a request in this state, which the output knows as ``known``."""

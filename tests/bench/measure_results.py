@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING
 import anyio
 
 from batch.app.inspect.status import of_output
+from batch.app.merge import merge
 from batch.codec import encode_result
 from batch.results.result_log import ResultLog
 from tests.support.results_support import failed, succeeded
@@ -70,11 +71,24 @@ def order(path: Path, lines: int) -> None:
         assert b'"documents/0.txt"' in file.readline()
 
 
+def merge_one(path: Path, lines: int) -> None:
+    """Merge it into a new output."""
+    merged = merge([path], path.with_name("merged.jsonl"))
+    assert merged.succeeded + merged.failed == lines
+
+
+def merge_again(path: Path, lines: int) -> None:
+    """Merge it into an output that has the same lines."""
+    merge_one(path, lines)
+
+
 WORK: dict[str, Callable[[Path, int], None]] = {
     "status": status,
     "scan": scan,
     "resume": resume,
     "order": order,
+    "merge": merge_one,
+    "merge_again": merge_again,
 }
 
 

@@ -147,6 +147,7 @@ def test_the_commands_in_the_table_exist_with_their_meaning() -> None:
         "report",
         "check",
         "export",
+        "merge",
         "serve",
     ]
     assert set(table) <= set(listed)

@@ -13,6 +13,7 @@ from batch.app.inspect.context_limit import ContextLimit
 from batch.app.run.changed_requests import refusal
 from batch.app.run.plan import Plan, open_source
 from batch.app.run.selection_check import check_selection
+from batch.app.run.shards import merged_notice, unmerged_notice, with_merged
 from batch.app.setup.reclassified import restate_of, sent_again
 from batch.inputs.precheck import check
 from batch.results.reader import ResultReader, reading
@@ -76,7 +77,7 @@ def preview(
     read or was not written by promptjobs, or if a selected id does not exist.
     """
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
-        viewer = _Viewer(Preview(job, Plan(selection)), lines, prices)
+        viewer = _Viewer(Preview(job, Plan(with_merged(job, selection))), lines, prices)
         source = open_source(job)
         skipped = check(source, viewer.see).skipped
         again = sent_again(lines.contents.index.restated_codes())
@@ -86,6 +87,8 @@ def preview(
     check_selection(job, viewer.preview.plan)
     if why := refusal(job, viewer.preview.plan):
         viewer.preview.notices.append(why)
+    found = (merged_notice(job, viewer.preview.plan), unmerged_notice(job))
+    viewer.preview.notices.extend(filter(None, found))
     return viewer.preview
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.inspect.active_run import active_run
 from batch.app.run.plan import Plan, make_plan, open_source
+from batch.app.run.shards import unmerged
 from batch.app.setup.reclassified import restate_of
 from batch.results.contents import Contents
 from batch.results.reader import reading
@@ -14,6 +15,7 @@ from batch.results.reclassification import WITHOUT_JOB
 from batch.results.statistics import Statistics, summarise
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from batch.app.inspect.active_run import ActiveRun
@@ -25,7 +27,8 @@ class JobStatus:
     """The output's lines, and the job's requests by state (``None`` without a job).
 
     ``orphans`` are lines of requests that the job no longer has. ``currency`` is that of the job's costs.
-    ``active`` is the run that is active now.
+    ``active`` is the run that is active now. ``shards`` are the outputs of shards, if some of them are not
+    merged into the output.
     """
 
     output: Path
@@ -34,6 +37,7 @@ class JobStatus:
     orphans: int = 0
     currency: str | None = None
     active: ActiveRun | None = None
+    shards: Sequence[Path] = ()
 
 
 def of_output(output: Path) -> JobStatus:
@@ -57,4 +61,5 @@ def of_job(job: JobFile) -> JobStatus:
         orphans=plan.orphans(len(contents.index)),
         currency=job.currency,
         active=active_run(job.output),
+        shards=unmerged(job.output),
     )

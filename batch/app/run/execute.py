@@ -23,6 +23,7 @@ from batch.app.run.recorder import Recorder
 from batch.app.run.request_feed import feed_of
 from batch.app.run.run_log import RunLog
 from batch.app.run.run_statistics import Statistics
+from batch.app.run.shards import merged_notice, unmerged_notice, with_merged
 from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
 from batch.app.run.summary import RunStart
 from batch.app.run.unexpected_errors import explained
@@ -175,7 +176,8 @@ async def _prepare(
     output_claim = await anyio.to_thread.run_sync(partial(claim, job, adopt=options.adopt))
     source = await anyio.to_thread.run_sync(open_source, job)
     lines = len(log.contents.index)
-    feed = feed_of(job, source, log, options.selection)
+    selection = await anyio.to_thread.run_sync(with_merged, job, options.selection)
+    feed = feed_of(job, source, log, selection)
     await anyio.to_thread.run_sync(source.prepare)
     await feed.prepare(observers)
     again = sent_again(log.contents.index.restated_codes())
@@ -183,6 +185,10 @@ async def _prepare(
         observers.warn(again)
     reported = _report_notices(source, observers)
     plan = feed.plan
+    if text := merged_notice(job, plan):
+        observers.inform(text)
+    if text := unmerged_notice(job):
+        observers.warn(text)
     selected = plan.total - plan.left_out.total()
     observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
     return _Prepared(

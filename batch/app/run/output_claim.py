@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError, OutputWriteError
 from batch.results.filesystem import reason
-from batch.results.output_owner import Owner, owner_path, read_owner, write_owner
+from batch.results.output_owner import Owner, is_same_job, owner_path, read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -54,7 +54,7 @@ def claim(job: JobFile, *, adopt: bool = False) -> Claim:
     still exists.
     """
     owner, found = owner_of(job), read_owner(job.output)
-    if not _has_results(job.output) or _is_same(owner, found):
+    if not _has_results(job.output) or (found is not None and is_same_job(owner, found)):
         return Claim(job.output, owner, found != owner)
     if found is None:
         notice = f"{job.output} has no record of the job that wrote it; {_called(owner)} takes it over"
@@ -92,16 +92,6 @@ def owner_of(job: JobFile) -> Owner:
     paths = (os.path.abspath(job.path), real, os.path.relpath(real, os.path.dirname(output)))
     written, real, relative = map(well_formed, paths)
     return Owner(well_formed(job.name), well_formed(output), written, real, relative)
-
-
-def _is_same(owner: Owner, found: Owner | None) -> bool:
-    if found is None or (owner.real is None) != (found.real is None):
-        return False
-    if owner.real is None:
-        return owner.name == found.name
-    if {owner.written, owner.real} & {found.written, found.real}:
-        return True
-    return owner.output != found.output and owner.relative == found.relative
 
 
 def _candidates(owner: Owner, found: Owner) -> list[str]:

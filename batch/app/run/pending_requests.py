@@ -72,10 +72,10 @@ EVERY_DRAFT = range(2**62)
 """A container of all drafts, for a job of which everything is sent."""
 
 
-def _hint(marks: Container[int] | None, *, all_new: bool) -> _Hint | range | None:
+def _hint(marks: Container[int] | None, *, sends_all: bool) -> _Hint | range | None:
     if marks is None:
         return None
-    return EVERY_DRAFT if all_new else _Hint(marks)
+    return EVERY_DRAFT if sends_all else _Hint(marks)
 
 
 class _Search:
@@ -88,7 +88,8 @@ class _Search:
         self._sink = sink
         self.reading = plan.expected(target).reading(plan.to_send[target])
         self._all_new = plan.sends_all
-        self._hint = _hint(plan.marks(target), all_new=self._all_new)
+        is_whole = self._all_new and source.job.shard is None
+        self._hint = _hint(plan.marks(target), sends_all=is_whole)
         self._edited = 0
         self._bad: dict[str, Diagnostic] = {}
 
@@ -135,8 +136,9 @@ class _Search:
     def _is_to_send(self, request: Request) -> bool:
         if self._all_new:
             return True
-        known = self._sink.known(request.id)
-        return self._plan.selection.takes(request.id, state(request, known), known)
+        selection = self._plan.selection
+        known = selection.known(request, self._sink.known(request.id))
+        return selection.takes(request.id, state(request, known), known)
 
     def _look_everywhere(self) -> None:
         self._plan.changes.seen()

@@ -50,7 +50,9 @@ class Plan:
     run. ``changes`` collects changes of the inputs. ``repeats``: some requests differ in nothing but their
     ordinal. ``superseding`` counts the requests to be sent that have a succeeded line: changed ones, and
     those that are ``forced``. ``unmatched`` are the patterns of ``selection.only`` that no request has
-    matched yet. ``replaced`` counts the results that the run has replaced.
+    matched yet. ``replaced`` counts the results that the run has replaced. ``elsewhere`` counts the requests
+    that a line of another output settles, and ``only_elsewhere`` those of them without a line in the run's
+    own.
     """
 
     selection: Selection = UNLIMITED
@@ -66,6 +68,8 @@ class Plan:
     left_out: Counter[State] = field(default_factory=Counter)
     unmatched: set[str] = field(init=False)
     replaced: Replaced | None = None
+    elsewhere: int = 0
+    only_elsewhere: int = 0
     candidates: defaultdict[str, Candidates] = field(default_factory=lambda: defaultdict(Candidates))
     of_documents: bool = False
     changes: Changes = field(default_factory=Changes)
@@ -77,6 +81,10 @@ class Plan:
 
     def count(self, request: Request, origin: Origin, known: Known | None) -> State:
         """Add a request of the job, with what the output knows of it; return its state."""
+        own, known = known, self.selection.known(request, known)
+        if known is not None and known.elsewhere:
+            self.elsewhere += 1
+            self.only_elsewhere += own is None
         where = state(request, known)
         self.states[where] += 1
         sends = self.selection.takes(request.id, where, known)
@@ -158,7 +166,7 @@ class Plan:
 
     def orphans(self, lines: int) -> int:
         """Return how many of ``lines`` different requests the job does not have."""
-        return lines - (self.total - self.states[State.NEW])
+        return lines - (self.total - self.states[State.NEW] - self.only_elsewhere)
 
     @property
     def given_up(self) -> int:
@@ -183,6 +191,7 @@ def make_plan(
     """
     plan = Plan(selection, of_documents=source.of_documents)
     check(source, lambda request, origin: plan.count(request, origin, known(request.id)))
+    plan.repeats = plan.repeats or source.has_repeats
     return plan
 
 

@@ -15,24 +15,25 @@ from batch.inputs.readers.table_files import Table, missing_table, tables
 from batch.jobfile.job import DOCUMENTS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
 
-def read_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
-    """Yield the rows in order, lazily; ``output`` is the job's own, which is never an input."""
-    rows = _rows(inputs, output)
+def read_rows(inputs: Inputs, output: Path, takes: Callable[[str], bool] | None = None) -> Iterator[Read]:
+    """Yield the rows in order, lazily; ``output`` is the job's own, which is never an input.
+
+    ``takes`` may leave out documents by their ids.
+    """
+    rows = documents(inputs, output, takes) if inputs.kind == DOCUMENTS else _table_rows(inputs, output)
     if inputs.split is not None:
         rows = chunked(rows, inputs.split)
     return kept(rows, inputs) if inputs.keep else rows
 
 
-def _rows(inputs: Inputs, output: Path) -> Iterator[Read]:
-    if inputs.kind == DOCUMENTS:
-        return documents(inputs, output)
+def _table_rows(inputs: Inputs, output: Path) -> Iterator[Read]:
     if inputs.table is None:
         return _several(inputs, output)
     if (absent := missing_table(inputs)) is not None:

@@ -34,7 +34,7 @@ from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
@@ -54,12 +54,15 @@ class _Found(NamedTuple):
     path: Path
 
 
-def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
+def documents(
+    inputs: Inputs, output: Path | None = None, takes: Callable[[str], bool] | None = None
+) -> Iterator[Read]:
     """Yield the documents in the order of the patterns and of their ids; an error for each invalid one.
 
     A wide pattern may match the job's own ``output``, files beside it, or the superseded answers or the
     history of another output: they are excluded. A document with several names is read once, under the name
     that is not a link.
+    ``takes`` returns whether a document with an id has to be read; the others are not opened.
     """
     found: list[_Found] = []
     excluded = matched([pattern[1:] for pattern in inputs.files if pattern.startswith("!")], inputs)
@@ -81,7 +84,7 @@ def documents(inputs: Inputs, output: Path | None = None) -> Iterator[Read]:
                 yield BadRow(Diagnostic(str(document.path), 0, 0, where, problem, ALLOW), document.id)
             elif not is_own(real(document.path), output):
                 found.append(document)
-    for document in _with_own_ids(_once(found), inputs.base):
+    for document in _wanted(_with_own_ids(_once(found), inputs.base), takes):
         yield from _read(document, inputs)
 
 
@@ -139,6 +142,10 @@ def _with_own_ids(found: Sequence[_Found], base: Path) -> Iterator[_Found]:
             name = longer
         taken.add(name)
         yield _Found(name, document.path)
+
+
+def _wanted(found: Iterable[_Found], takes: Callable[[str], bool] | None) -> Iterable[_Found]:
+    return found if takes is None else (document for document in found if takes(document.id))
 
 
 def _relative(path: Path, base: Path) -> str:

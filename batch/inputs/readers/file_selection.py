@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch.inputs.readers.globs import Walker
 from batch.jobfile.paths import path_problem
 from batch.jobfile.patterns import fixed_prefix
+from batch.jobfile.shard import without_shard
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,7 +58,8 @@ def is_excluded(path: Path, excluded: AbstractSet[str]) -> bool:
 
 
 def is_own(resolved: Path, output: Path | None) -> bool:
-    """Return whether a resolved path is that of the job's output or of a file beside it."""
+    """Return whether a resolved path is that of the job's output, of a shard's, or of a file beside one."""
     if output is None or resolved.parent != output.parent:
         return False
-    return resolved.name == output.name or resolved.name.startswith(f"{output.name}.")
+    name, own = without_shard(resolved.name), without_shard(output.name)
+    return name == own or name.startswith(f"{own}.")

@@ -100,6 +100,7 @@ class _Resolver:
             prompts=prompts,
             inputs=inputs_of(self.spec.inputs, self.tree, self.findings, self.setting.bounds),
             matrix=matrix,
+            matrix_places={name: self.tree.places.key(("matrix", name)) for each in matrix for name in each},
             samples=self.spec.samples,
             rows=rows,
             system=self._system() if rows else None,

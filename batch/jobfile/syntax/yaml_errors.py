@@ -25,6 +25,7 @@ def explained(text: str, error: yaml.YAMLError) -> YamlError:
     mark, start = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     problem, context = getattr(error, "problem", None) or "not YAML", getattr(error, "context", None) or ""
     at = (mark.line, mark.column) if mark else (0, 0)
+    lines += [""] * (at[0] + 1 - len(lines))  # the end of the text may count as a line
     found = Found(lines, problem, at, context, (start.line, start.column) if start else None)
     for explain in _EXPLANATIONS:
         if (result := explain(found, text)) is not None:

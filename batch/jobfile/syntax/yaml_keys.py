@@ -114,7 +114,7 @@ def other_indent(found: Found, _: str) -> YamlError | None:
     if not found.problem.startswith("did not find expected") or column != indent_of(found.line):
         return None
     above = line_above(found.lines, number)
-    if above is None or found.line.lstrip().startswith(("]", "}", ",")):
+    if above is None or not found.line.strip() or found.line.lstrip().startswith(("]", "}", ",")):
         return None
     if "document start" in found.problem:
         what, hint = "expected keys and values from the first line on", "write `key: value`"

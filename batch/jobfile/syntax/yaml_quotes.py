@@ -65,7 +65,8 @@ def needs_quotes(lines: list[str], number: int, column: int, value: str) -> Yaml
     """Return the error of a text (on the line ``number``, from 0) that has to be in quotes."""
     before = lines[number][:column]
     what = f"a text that starts with `{value[0]}` needs quotes"
-    line = f"{before.strip(' -')} {in_double_quotes(value)}".strip()
+    key = re.search(r"[\w-]+:\s*\Z", before)
+    line = f"{key[0].strip() if key else ''} {in_double_quotes(value)}".strip()
     hint = write(line, "put it in quotes")
     repaired = with_line(lines, number, before + quoted(value))
     return YamlError(number + 1, column + 1, what, hint, repaired)

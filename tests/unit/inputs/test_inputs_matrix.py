@@ -168,7 +168,7 @@ def test_a_variable_that_some_combinations_lack_is_named(folder: Path) -> None:
 
 def test_a_column_and_the_matrix_may_not_share_a_name(folder: Path) -> None:
     assert diagnostics_of(lambda: check(_job(folder, matrix={"text": ["x"]}, prompt="{{ text }}"))) == [
-        "a.txt: matrix.text: `text` is both a matrix variable and a column; rename one"
+        "job: matrix.text: `text` is both a matrix variable and a column; rename one"
     ]
 
 
