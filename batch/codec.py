@@ -138,7 +138,7 @@ def well_formed(text: str) -> str:
 def _well_formed_value(value: Any) -> Any:
     if isinstance(value, str):
         return well_formed(value)
-    if isinstance(value, list):
+    if isinstance(value, list | tuple):
         return [_well_formed_value(item) for item in value]
     if isinstance(value, dict):
         return {_well_formed_value(key): _well_formed_value(item) for key, item in value.items()}

@@ -117,7 +117,7 @@ class Collector:
             STATUSES.index(entry.status),
             self._codes.number(code),
             self._verdicts.number(_verdict(result)),
-            self._models.number((result.target or result.model) if result else ""),
+            self._models.number((result.target or result.model) if result else entry.target),
             usage.prompt_tokens if usage else None,
             usage.completion_tokens if usage else None,
             result.cost if result else None,

@@ -22,7 +22,7 @@ class Entry(Struct, frozen=True):
 
     ``messages`` are those that the line answers, ``None`` if they are unknown. ``rendered``: they come from
     the job file, whose request still has the line's fingerprint. ``stale``: the line answers an earlier
-    version of the request.
+    version of the request. ``target`` is the job's name of the model while there is no result.
     """
 
     id: str
@@ -31,6 +31,7 @@ class Entry(Struct, frozen=True):
     messages: Sequence[JSONObject] | None = None
     rendered: bool = False
     stale: bool = False
+    target: str = ""
 
 
 class Output(Struct, frozen=True):

@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import os
+import re
 from typing import TYPE_CHECKING, Any
 from zipfile import ZIP_DEFLATED, ZipFile
 
@@ -126,7 +127,7 @@ def test_no_prompt_breaks_out_of_its_sandbox(cli: Cli, server: ChatServer) -> No
     *lines, last = ended.stderr.splitlines()
     assert last == f"{len(BREAK_OUTS)} errors; nothing was sent"
     for number, line in enumerate(lines):
-        assert line.startswith(f"{cli.folder}/rows.jsonl:1:1: prompts[{number}].prompt: ")
+        assert re.match(rf"job\.yaml:1:\d+: prompts\[{number}\]\.prompt: ", line)
 
 
 # Paths

@@ -46,6 +46,8 @@ class Quota:
         self.refused: set[str] = set()
 
     def __call__(self, received: Received) -> Script:
+        if received.method == "GET":  # `validate` asks for the models
+            return status(404)
         prompt = received.messages[-1]["content"]
         if any(word in prompt for word in self.refused):
             return status(422, b"no")

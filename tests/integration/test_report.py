@@ -110,6 +110,7 @@ def test_prompts_come_from_the_job_file_while_it_asks_the_same(cli: Cli, job: Pa
     assert second["stale"]
     assert "messages" not in second  # what was asked is not known any more
     assert third["messages"] == [{"role": "user", "content": "Where does the Oder end?"}]
+    assert '"models":["","m"]' in (cli.folder / "page.html").read_text("utf-8")
 
 
 def test_prompts_of_an_output_come_from_its_lines(cli: Cli, server: ChatServer, job: Path) -> None:

@@ -95,7 +95,7 @@ def _requests(job: JobFile) -> Iterator[Entry]:
 def _entry(request: Request, result: Result | None) -> Entry:
     """Return a request with its result, and the prompt of the job only if the result answers it."""
     if result is None:
-        return Entry(request.id, "pending", None, request.messages, rendered=True)
+        return Entry(request.id, "pending", None, request.messages, rendered=True, target=request.target)
     if result.fingerprint != request.fingerprint:
         return Entry(request.id, "pending", result, result.messages, stale=True)
     if result.messages is not None:

@@ -114,7 +114,7 @@ function unknownPrompt(value) {
 
 function promptCard(value) {
   const card = make("article", { className: "card prompt" }, make("h3", {}, "Prompt"));
-  if (value.rendered) card.querySelector("h3").append(make("small", {}, "rendered from the job file, which has not changed since"));
+  if (value.rendered) card.querySelector("h3").append(make("small", {}, `rendered from the job file${value.completed_at ? ", which has not changed since" : ""}`));
   for (const message of value.messages) {
     const parts = contentOf(message);
     if (message.role === "user" && value.messages.filter((each) => each.role === "user").length === 1) card.append(...parts);

@@ -423,6 +423,7 @@ def test_the_record_and_all_other_sidecars_have_the_mode_of_the_output(
             "out.jsonl.job.json",
             "out.jsonl.lock",
             "out.jsonl.log",
+            "out.jsonl.runs.jsonl",
             "out.jsonl.summary.json",
             "out.jsonl.superseded.jsonl",
         ],
@@ -438,7 +439,7 @@ def test_an_output_that_was_made_private_afterwards_has_private_sidecars(
     assert cli("run", "first.yaml", "-q").code == 0
     modes = {path.name: path.stat().st_mode & 0o777 for path in cli.folder.glob("out.jsonl*")}
     assert set(modes.values()) == {0o600}
-    assert len(modes) == 6
+    assert len(modes) == 7
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may give files away")

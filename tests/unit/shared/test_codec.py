@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from batch.codec import decode_result, encode_result, known
+from batch.codec import decode_result, encode_json, encode_result, known
 from batch.records import Known, Result, Usage
 from tests.support.results_support import failed, hostile_results, hostile_text, succeeded
 
@@ -49,6 +49,12 @@ def test_what_utf8_can_express_comes_back_equal(result: Result) -> None:
 @given(hostile_text)
 def test_lone_surrogates_become_the_replacement_character(text: str) -> None:
     assert decode_result(encode_result(succeeded("a", text))).text == mended(text)
+
+
+@given(hostile_text)
+def test_text_is_encoded_wherever_a_value_holds_it(text: str) -> None:
+    encoded = json.loads(encode_json({text: [text, (text, {"key": (text,)})]}))
+    assert encoded == {mended(text): [mended(text), [mended(text), {"key": [mended(text)]}]]}
 
 
 @given(hostile_results)
