@@ -1,4 +1,4 @@
-"""An attempt that is lost with its worker process: retried at once, paid for, and no fault of the endpoint."""
+"""An attempt that is lost with its worker process: retried at once, and paid for."""
 
 from __future__ import annotations
 
