@@ -69,21 +69,7 @@ JOBS: dict[str, tuple[dict[str, Any], Callable[[Received], Script]]] = {
     "whole answers": ({"mode": "whole"}, lambda received: whole(received.messages[-1]["content"])),
     "another dialect": ({"provider": "autonomous", "model": "summary"}, echo),
     "parameters": ({"params": {"temperature": 0.25, "seed": 2**70, "stop": ["\u2028"]}}, echo),
-    "an image": (
-        {
-            "prompt": None,
-            "messages": [
-                {
-                    "role": "user",
-                    "content": [
-                        {"type": "text", "text": "{{ text }}"},
-                        {"type": "image_url", "image_url": {"url": PIXEL}},
-                    ],
-                }
-            ],
-        },
-        lambda _: answer("an image"),
-    ),
+    "an image": ({"images": [PIXEL]}, lambda _: answer("an image")),
     "words of its own": (
         {"finish_reasons": {"complete": ["fertig"]}},
         lambda _: answer("text", reason="fertig"),
@@ -97,11 +83,7 @@ async def test_a_server_gets_and_gives_the_same(promptjobs: Command, name: str) 
     job, chooser = JOBS[name]
     seen = []
     async with FaultServer(chooser) as server:
-        write_job(promptjobs.folder, server.url, 6, **{key: job[key] for key in job if job[key] is not None})
-        if job.get("messages"):
-            text = json.loads((promptjobs.folder / "job.yaml").read_text())
-            del text["prompt"]
-            (promptjobs.folder / "job.yaml").write_text(json.dumps(text))
+        write_job(promptjobs.folder, server.url, 6, **job)
         for processes in ("1", "2"):
             server.requests.clear()
             ended = await promptjobs("run", "job.yaml", "--processes", processes, "-q", "--force", "--json")
