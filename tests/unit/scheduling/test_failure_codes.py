@@ -67,7 +67,8 @@ def called_with(node: ast.Call) -> Iterator[str]:
     """Return the codes with which a failure is constructed."""
     name = getattr(node.func, "id", getattr(node.func, "attr", ""))
     if name in MAKERS:
-        for argument in [*node.args[:2], *(each.value for each in node.keywords if each.arg == "code")]:
+        positional = [] if name == "replace" else node.args[:2]  # strings have a method of that name
+        for argument in [*positional, *(each.value for each in node.keywords if each.arg == "code")]:
             yield from words(argument)
 
 
