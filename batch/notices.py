@@ -23,14 +23,15 @@ def notice_of(decision: Decision, now: float) -> str | None:
     if isinstance(decision, CircuitClosed):
         return f"{decision.endpoint} answers again"
     if isinstance(decision, CheckStarted):
+        failed = "1 request has" if decision.suspects == 1 else f"{decision.suspects} requests have"
         return (
-            f"{decision.endpoint}: {decision.suspects} requests have failed; "
+            f"{decision.endpoint}: {failed} failed; "
             "a request that is known to work is sent to find out whether the endpoint does"
         )
     if isinstance(decision, Blamed):
         ids = [task.request.id for task in decision.tasks]
         more = f" and {len(ids) - NAMED} more" if len(ids) > NAMED else ""
-        return f"{decision.endpoint} works: these requests are at fault: {', '.join(ids[:NAMED])}{more}"
+        return f"{decision.endpoint} works; failures are charged to: {', '.join(ids[:NAMED])}{more}"
     return None
 
 

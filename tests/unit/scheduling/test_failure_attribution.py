@@ -141,8 +141,8 @@ def test_a_job_that_is_not_planned_finds_a_good_document_by_reading_on() -> None
 def test_requests_at_fault_are_named() -> None:
     job = Job(named([10, 20]), FLAGGED, count=60)
     assert [said for said in job.diary.notices if "at fault" in said] == [
-        "m works: these requests are at fault: m-10",
-        "m works: these requests are at fault: m-20",
+        "m works; failures are charged to: m-10",
+        "m works; failures are charged to: m-20",
     ]
 
 
