@@ -138,9 +138,9 @@ def test_a_job_that_is_not_planned_finds_a_good_document_by_reading_on() -> None
     assert Counter(job.statuses) == {"succeeded": 54, "failed": 6}
 
 
-def test_requests_at_fault_are_named() -> None:
+def test_requests_that_are_charged_are_named() -> None:
     job = Job(named([10, 20]), FLAGGED, count=60)
-    assert [said for said in job.diary.notices if "at fault" in said] == [
+    assert [said for said in job.diary.notices if "charged" in said] == [
         "m works; failures are charged to: m-10",
         "m works; failures are charged to: m-20",
     ]
