@@ -30,6 +30,7 @@ GROUPS = {
         "mode",
         "keep_alive",
         "params",
+        "price",
     ),
     "Answers": ("response_format", "on_length", "finish_reasons", "reasoning"),
     "Speed": ("concurrency", "adaptive", "rate_limits"),

@@ -60,7 +60,7 @@ def test_every_example_is_valid(key: make_job_keys.Key) -> None:
 
 def test_keys_of_every_depth_are_there() -> None:
     paths = {key.path for key in KEYS}
-    assert {"prompt", "inputs.split.tokens", "prompts[].messages[].role", "model.price.input"} <= paths
+    assert {"prompt", "inputs.split.tokens", "prompts[].messages[].role", "price.input"} <= paths
     assert "model.base_url" not in paths
     assert len(paths) == len(KEYS)
 

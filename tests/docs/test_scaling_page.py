@@ -133,7 +133,7 @@ async def test_slurm(work: Work, server: ChatServer) -> None:
 
 
 async def test_kubernetes(work: Work, server: ChatServer) -> None:
-    job = yaml.safe_load(examples("yaml")[0])
+    job = yaml.safe_load(examples("kubernetes")[0])
     assert (job["kind"], job["spec"]["completionMode"]) == ("Job", "Indexed")
     pod = job["spec"]["template"]["spec"]
     assert pod["terminationGracePeriodSeconds"] > 30
@@ -147,7 +147,7 @@ async def test_kubernetes(work: Work, server: ChatServer) -> None:
 
 
 async def test_skypilot(work: Work, server: ChatServer) -> None:
-    task = yaml.safe_load(examples("yaml")[1])
+    task = yaml.safe_load(examples("skypilot")[0])
     nodes = task["num_nodes"]
     for rank in range(nodes):
         variables = {"SKYPILOT_NODE_RANK": str(rank), "SKYPILOT_NUM_NODES": str(nodes)}

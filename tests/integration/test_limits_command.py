@@ -27,7 +27,7 @@ NEEDS = (
 )
 NO_PRICE = (
     "needs the price of `m`, which is not known; "
-    "write `price: {input: 0.15, output: 0.6}` in the model, per million tokens"
+    "write `price: {input: 0.15, output: 0.6}`, per million tokens"
 )
 NO_LIMIT_OF_FAILURES = "neither a number of failures nor a share of results; write `20` or `10%`"
 
@@ -51,6 +51,19 @@ def test_limits_rates_and_prices_are_read(tmp_path: Path) -> None:
     assert [model.price for model in result.models] == [None, TokenPrice(0.15, 0.6)]
     assert result.limits == Limits(None, 1000000, 7200, Failures(share=0.1))
     assert job(tmp_path, text, {"limits.failures": 5}).limits.failures == Failures(number=5)
+
+
+def test_a_price_at_the_top_is_that_of_each_model_without_one(tmp_path: Path) -> None:
+    text = """
+        provider: openai
+        base_url: http://h/v1
+        price: {input: 1, output: 2, cached_input: 0.5}
+        models: [a, {model: b, price: {input: 3, output: 4}}]
+        prompt: x
+        params: {max_tokens: 10}
+        limits: {cost: 5}
+        """
+    assert [model.price for model in job(tmp_path, text).models] == [TokenPrice(1, 2, 0.5), TokenPrice(3, 4)]
 
 
 def test_the_documents_example_is_a_job(tmp_path: Path) -> None:
@@ -80,13 +93,7 @@ ONE_ERROR = [
     ("limits: {money: 1}\n", "4:10: limits.money: unknown key; known here: cost, failures, time, tokens"),
     ("rate_limits: {rpm: 0}\n", "4:20: rate_limits.rpm: must be more than 0"),
     ("rate_limits: {rps: 1}\n", "4:15: rate_limits.rps: unknown key; did you mean `rpm`?"),
-    (
-        "price: {input: 1, output: 1}\n",
-        (
-            "4:1: price: unknown key; a price belongs to a model: "
-            "`model: {model: …, price: {input: …, output: …}}`"
-        ),
-    ),
+    ("price: {input: 1}\n", "4:8: price.output: is missing"),
 ]
 
 

@@ -235,6 +235,16 @@ def test_two_currencies_in_a_job_are_an_error_at_the_second(tmp_path: Path) -> N
     )
 
 
+def test_a_model_priced_in_another_currency_than_the_job_is_an_error(tmp_path: Path) -> None:
+    text = (
+        "provider: openai\nbase_url: http://h/v1\nprompt: x\n"
+        "price: {input: 1, output: 1, currency: EUR}\n"
+        "model: {model: b, price: {input: 1, output: 1}}\n"
+    )
+    (diagnostic,) = diagnostics_of(lambda: load(write(tmp_path, text)))
+    assert diagnostic.startswith("5:26: model.price.currency: USD beside prices in EUR; ")
+
+
 @pytest.mark.parametrize("code", ["eur", "Euro", "€", "EURO", '""'])
 def test_a_currency_is_three_capital_letters(tmp_path: Path, code: str) -> None:
     text = (

@@ -43,7 +43,7 @@ def check_prices(limits: Limits, models: Iterable[Model], has_price: HasPrice, f
     for model in models:
         if model.price is None and (currency != USD or not has_price(model)):
             what = f"needs the price of `{shown(model.id)}`, which is not known"
-            hint = "write `price: {input: 0.15, output: 0.6}` in the model, per million tokens"
+            hint = "write `price: {input: 0.15, output: 0.6}`, per million tokens"
             findings.at_key(("limits", "cost"), what, hint)
 
 

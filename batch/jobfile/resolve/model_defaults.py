@@ -82,12 +82,16 @@ class Models:
 
     def _check_currency(self, entries: Iterable[_Entry]) -> None:
         """Report two currencies: costs of a job are summed."""
-        priced = [(entry.spec.price.currency, entry) for entry in entries if entry.spec.price is not None]
-        for currency, entry in priced:
+        written: list[tuple[EndpointSpec, At]] = [
+            (self.spec, ()),
+            *((each.spec, each.at) for each in entries),
+        ]
+        priced = [(spec.price.currency, at) for spec, at in written if spec.price is not None]
+        for currency, at in priced:
             if currency != priced[0][0]:
-                at: At = (*entry.at, "price", "currency")
                 what = f"{currency} beside prices in {priced[0][0]}"
-                self.findings.at_value(at, what, "costs are added up: give all prices in one currency")
+                hint = "costs are added up: give all prices in one currency"
+                self.findings.at_value((*at, "price", "currency"), what, hint)
 
     def _entries(self) -> list[_Entry]:
         if self.spec.model is not None:
@@ -108,6 +112,7 @@ class Models:
         if not (own.api_key_env or own.api_key_file):
             keys = (job, ())
         proxy, env_proxy = _proxy(own, job)
+        price = own.price or job.price
         return Model(
             id=own.id or own.model,
             provider=provider,
@@ -125,7 +130,7 @@ class Models:
             params={**_response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
-            price=None if own.price is None else TokenPrice(**own.price.model_dump()),
+            price=None if price is None else TokenPrice(**price.model_dump()),
             written=written_places(self.tree, entry.at, (self.spec, own), self._name_place(entry)),
         )
 

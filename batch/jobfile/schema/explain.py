@@ -60,7 +60,6 @@ _KEY_HINTS = {
     "api_key": "name an environment variable with `api_key_env`; a key is not allowed in the file",
     "rows": "`inputs.jsonl` names a file of rows",
     "input": "did you mean `inputs`?",
-    "price": "a price belongs to a model: `model: {model: …, price: {input: …, output: …}}`",
     "max_retries": "did you mean `retries.max_attempts`?",
     "timeout": "did you mean `timeouts`?",
     "files": "write documents under `inputs.files`",

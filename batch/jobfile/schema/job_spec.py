@@ -196,6 +196,7 @@ PARTS: dict[tuple[str, ...], type[Spec]] = {
     ("rate_limits",): RateLimitsSpec,
     ("model", "rate_limits"): RateLimitsSpec,
     ("models", "rate_limits"): RateLimitsSpec,
+    ("price",): PriceSpec,
     ("model", "price"): PriceSpec,
     ("models", "price"): PriceSpec,
 }

@@ -103,6 +103,12 @@ class EndpointSpec(Spec):
         description="Rate limits of each model.",
         examples=[{"rpm": 60}],
     )
+    price: PriceSpec | None = Field(
+        default=None,
+        description="Token prices of each model. The default comes from the extra `prices`, if it is "
+        "installed.",
+        examples=[{"input": 0.15, "output": 0.6}],
+    )
 
 
 class ModelSpec(EndpointSpec):
@@ -122,11 +128,6 @@ class ModelSpec(EndpointSpec):
     )
     concurrency: Concurrency | None = Field(
         default=None, description="Maximum number of requests in flight for this model.", examples=[4]
-    )
-    price: PriceSpec | None = Field(
-        default=None,
-        description="Its token prices. The default comes from the extra `prices`, if it is installed.",
-        examples=[{"input": 0.15, "output": 0.6}],
     )
 
 
