@@ -93,8 +93,9 @@ class JobSource:
 
     @property
     def file_notices(self) -> list[str]:
-        """Notices about the files that have been read so far."""
-        return [_notice(what, list(paths)) for what, paths in self._notes.items()]
+        """Notices about the shard, and about the files that have been read so far."""
+        of_files = [_notice(what, list(paths)) for what, paths in self._notes.items()]
+        return [self.job.shard_notice, *of_files] if self.job.shard_notice else of_files
 
     def requests(self, target: str | None = None) -> Iterator[Request]:
         """Yield all requests in the job's order, by row, prompt and model; or only those of one target.

@@ -280,11 +280,6 @@ class JobFile:
     matrix_places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False)
 
     @property
-    def notices(self) -> tuple[str, ...]:
-        """The warnings as sentences, and the one about the shard."""
-        return (*map(str, self.warnings), *filter(None, [self.shard_notice]))
-
-    @property
     def currency(self) -> str:
         """The currency of the job's costs, as a three-letter code."""
         return currency_of(self.models)

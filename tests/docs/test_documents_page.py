@@ -77,7 +77,7 @@ def test_the_page_has_these_commands() -> None:
         "show summaries.yaml --failed",
         "run parts.yaml large.yaml",
         "show summaries.yaml",
-        "export summaries.yaml --format csv -o summaries.csv",
+        "export summaries.yaml --format csv --columns id,text -o summaries.csv",
     ]
 
 

@@ -189,7 +189,7 @@ async def test_a_job_with_six_errors_names_all_six_and_sends_nothing(
     *diagnostics, last = ended.stderr.splitlines()
     assert [diagnostic.split(": ")[:2] for diagnostic in diagnostics] == [
         ["job.yaml:2:8", "model"],
-        ["job.yaml:4:9", "prompt"],
+        ["job.yaml:4:14", "prompt"],
         ["job.yaml:5:14", "concurrency"],
         ["job.yaml:6:25", "retries.max_attempts"],
         ["job.yaml:7:1", "temprature"],

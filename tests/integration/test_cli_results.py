@@ -87,6 +87,7 @@ def test_status_as_json(cli: Cli, job: Path, server: ChatServer) -> None:
         "superseded": 1,
         "unreadable": 0,
         "torn": False,
+        "shards": [],
     }
     assert as_json(cli("status", "output/job.jsonl", "--json"))["requests"] is None
     assert output(cli).read_bytes() == before

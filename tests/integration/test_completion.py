@@ -45,7 +45,7 @@ def environment(promptjobs: Command) -> dict[str, str]:
     ("words", "completed"),
     [
         (["sta"], ["status"]),
-        (["re"], ["retry"]),
+        (["re"], ["report", "retry"]),
         (["show", "--fa"], ["--failed"]),
         (["show", "job.yaml", "--status", ""], ["succeeded", "failed", "pending"]),
         (["run", "--f"], ["--force", "--fail-fast"]),

@@ -225,7 +225,13 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
 
 JOB = HEAD + "prompt: a\n"
 ERRORS = [
-    ("response_format: json\n", "5:18: response_format: expected keys and values, got text"),
+    (
+        "response_format: json\n",
+        (
+            "5:18: response_format: expected keys and values, got text; "
+            "write `response_format: {type: json_object}`"
+        ),
+    ),
     (
         "response_format: {type: json_schema}\n",
         (

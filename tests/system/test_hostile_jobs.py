@@ -360,11 +360,14 @@ def test_a_hostile_job_does_no_harm(attack: str, cli: Cli, server: FaultServer) 
     received = server.requests[seen:]
     assert ended.code == row.code, ended.stderr
     assert row.said in ended.stderr
-    assert (len(received) > 0) == (row.code == 0)
+    asked = [request for request in received if request.method == "GET"]  # by `validate`: which models
+    assert all(request.target.endswith("/models") and not request.body for request in asked)
+    assert (len(received) > len(asked)) == (row.code == 0)
     assert _files(home, folder) == before
     for request in received:
-        assert row.sent is not None
-        assert row.sent in json.dumps(request.messages)
+        if request not in asked:
+            assert row.sent is not None
+            assert row.sent in json.dumps(request.messages)
         carried = f"{request.target} {request.headers}".encode() + request.body
         assert not [word for word in (SECRET, PRIVATE) if word.encode() in carried]
     for text in (ended.stdout, ended.stderr, validated.stdout, validated.stderr):

@@ -72,13 +72,13 @@ def test_a_value_that_no_server_accepts_is_an_error(param: str, what: str, tmp_p
 
 @pytest.mark.parametrize("param", POSSIBLE)
 def test_a_value_that_some_server_accepts_is_none(param: str, tmp_path: Path) -> None:
-    assert job(tmp_path, f"{HEAD}prompt: a\nparams: {{{param}}}\n").notices == ()
+    assert job(tmp_path, f"{HEAD}prompt: a\nparams: {{{param}}}\n").warnings == ()
 
 
 @pytest.mark.parametrize(("name", "meant"), MISSPELT)
 def test_a_name_like_a_parameters_is_a_notice(name: str, meant: str | None, tmp_path: Path) -> None:
     what = f"5:10: warning: params.{name}: no known parameter, sent as it stands; did you mean `{meant}`?"
-    notices = job(tmp_path, f"{HEAD}prompt: a\nparams: {{{name}: 1}}\n").notices
+    notices = [*map(str, job(tmp_path, f"{HEAD}prompt: a\nparams: {{{name}: 1}}\n").warnings)]
     assert [notice.removeprefix(f"{tmp_path}/job.yaml:") for notice in notices] == ([what] if meant else [])
 
 
