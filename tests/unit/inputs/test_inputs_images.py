@@ -152,5 +152,5 @@ def test_a_template_in_the_list_is_checked_like_any_other(folder: Path) -> None:
 def test_images_need_something_of_the_users_to_go_with(folder: Path) -> None:
     path = write(folder, HEAD + "messages: [{role: system, content: x}]\nimages: [photos/a.png]\n")
     assert diagnostics_of(lambda: check(source(path))) == [
-        "4:1: messages: images[0]: no user message to add the image to"
+        "5:10: images[0]: no user message to add the image to"
     ]

@@ -96,7 +96,9 @@ def test_a_shard_opens_only_its_own_documents(tmp_path: Path) -> None:
 def test_every_shard_reports_the_errors_of_all_rows(tmp_path: Path) -> None:
     path = write_rows(tmp_path, [*ROWS, {"id": "bad"}])
     for number in (1, 2):
-        with pytest.raises(JobFileError, match=r"rows\.jsonl:41:1: prompt"):
+        with pytest.raises(
+            JobFileError, match=r"job\.yaml:4:13: prompt: no variable `word`.*, first in rows\.jsonl:41"
+        ):
             check(JobSource(replace(load(path), shard=Shard(number, 2)), {}))
 
 
