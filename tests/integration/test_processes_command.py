@@ -158,7 +158,8 @@ async def test_what_was_in_flight_in_a_killed_worker_is_sent_again(promptjobs: C
             assert await driver.wait() == 0, (promptjobs.folder / "stderr").read_text()
     summary = json.loads((promptjobs.folder / "stdout").read_text())
     found = lines(promptjobs.folder)
-    assert (summary["succeeded"], found["r3"]["attempts"]) == (8, 2)
+    assert summary["succeeded"] == 8
+    assert found["r3"]["attempts"] in {2, 3}  # it may be sent to the other worker before that is killed, too
     assert {line["text"] for line in found.values()} == {f"echo: number {n}" for n in range(8)}
     assert summary["wasted"] == sum(line["attempts"] - 1 for line in found.values())
     ending = (promptjobs.folder / "stderr").read_text()
