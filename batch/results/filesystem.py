@@ -201,6 +201,7 @@ def replace_content(
     for the disk.
     """
     temporary = temporary_name(path)
+    files.remove(temporary)  # left by a killed process
     try:
         descriptor = files.create(temporary, like=like or path)
         try:

@@ -103,7 +103,6 @@ def write_progress(output: Path, progress: Progress, *, files: FileSystem | None
     """
     files, path = files or Disk(), progress_path(output)
     text = escape_json(encode_json(progress).decode())
-    files.remove(temporary_name(path))  # left by a killed run
     chunks = [text.encode(), b"\n"]
     replace_content(files, path, chunks, like=Path(os.path.realpath(output)), is_durable=False)
 

@@ -13,7 +13,7 @@ from batch.codec import encode_json
 from batch.errors import ForeignOutputError
 from batch.escaping import escape_json
 from batch.records import Summary
-from batch.results.filesystem import Disk, replace_content, temporary_name
+from batch.results.filesystem import Disk, replace_content
 
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem
@@ -40,7 +40,6 @@ def write_summary(output: Path, summary: Summary, *, files: FileSystem | None = 
     if not (summary.attempts or summary.sent) and _has_sent(files, path):
         return
     text = escape_json(msgspec.json.format(encode_json(summary), indent=2).decode())
-    files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text.encode(), b"\n"], like=Path(os.path.realpath(output)))
 
 

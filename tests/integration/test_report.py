@@ -93,6 +93,13 @@ def test_a_report_replaces_a_report_and_nothing_else(cli: Cli, output: Path) -> 
     assert sorted(path.name for path in cli.folder.glob("*.html")) == ["mine.html", "page.html"]
 
 
+def test_what_a_killed_report_has_left_is_replaced(cli: Cli, output: Path) -> None:
+    (cli.folder / ".out.jsonl.html.tmp").write_text("half a page")
+    ended = cli("report", "out.jsonl")
+    assert (ended.code, ended.stderr) == (0, "")
+    assert not (cli.folder / ".out.jsonl.html.tmp").exists()
+
+
 def test_prompts_come_from_the_job_file_while_it_asks_the_same(cli: Cli, job: Path) -> None:
     assert cli("report", "job.yaml", "-o", "page.html").code == 0
     first, second = rows(cli.folder / "page.html")
