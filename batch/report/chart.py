@@ -62,13 +62,17 @@ class Band(Struct, frozen=True):
 
 
 class Chart(Struct, frozen=True):
-    """The panels of a run, which share their time axis. It has ``seconds``, in bins of ``width``."""
+    """The panels of a run, which share their time axis. It is divided into bins of ``width`` seconds."""
 
     panels: Sequence[Panel]
     bands: Sequence[Band]
     ticks: Sequence[str]
-    seconds: float
     width: float
+
+    @property
+    def readings(self) -> dict[str, object]:
+        """What the page's script shows for the bin under the pointer."""
+        return {"width": self.width, "series": [each for panel in self.panels for each in panel.series]}
 
 
 def draw(timeline: Timeline) -> Chart | None:
@@ -81,7 +85,6 @@ def draw(timeline: Timeline) -> Chart | None:
         panels=panels,
         bands=[_band(parked, seconds) for parked in timeline.parked if parked.start < seconds],
         ticks=[duration(seconds * part / 4) if part else "0 s" for part in range(5)],
-        seconds=seconds,
         width=timeline.width,
     )
 

@@ -4,13 +4,13 @@ function readable(figure) {
   const chart = JSON.parse(figure.querySelector("script").textContent);
   const readout = figure.querySelector(".readout");
   const lines = [...figure.querySelectorAll(".cursor")];
-  const bins = chart.panels[0].series[0].values.length;
+  const bins = chart.series[0].values.length;
   figure.addEventListener("pointermove", (event) => {
     const area = figure.querySelector("svg").getBoundingClientRect();
     const share = (event.clientX - area.left) / area.width;
     if (share < 0 || share >= 1) return;
     const bin = Math.floor(share * bins);
-    const values = chart.panels.flatMap((panel) => panel.series)
+    const values = chart.series
       .filter((series) => series.values[bin] !== null)
       .map((series) => `${series.name} ${number(Number(series.values[bin].toPrecision(3)))}${series.unit ? ` ${series.unit}` : ""}`);
     const from = bin * chart.width;
