@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from html import escape as escape_markup
 from typing import TYPE_CHECKING
 
 from batch.escaping import escape
@@ -31,4 +30,6 @@ def table(titles: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
 
 def cell(value: object) -> str:
     """Return a value as the text of a cell; nothing for ``None``."""
+    from html import escape as escape_markup  # noqa: PLC0415 - slow to load, and only notebooks need it
+
     return "" if value is None else escape_markup(escape(str(value), _LONGEST))

@@ -9,7 +9,6 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import partial
-from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
@@ -18,7 +17,7 @@ from batch.app.merge_owner import merged_owner
 from batch.errors import OutputWriteError, UsageError
 from batch.results.contents import refuse_foreign, results_in
 from batch.results.event_log import EventLog
-from batch.results.filesystem import Disk, reason, replace_content, temporary_name
+from batch.results.filesystem import Disk, reason, replace_content
 from batch.results.line_reader import tidy
 from batch.results.lock import OutputLock
 from batch.results.merged_lines import MergedLines
@@ -26,7 +25,7 @@ from batch.results.output_owner import write_owner
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.repair import Repairer
 from batch.results.sidecars import ENDINGS, match_sidecars
-from batch.results.superseded import check_superseded, set_aside, superseded_path
+from batch.results.superseded import Digests, check_superseded, set_aside, superseded_path
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -100,7 +99,6 @@ def _writing(target: Path) -> Iterator[None]:
 
 def _merge(sources: Sequence[Path], merged: Merged) -> None:
     files, target = Disk(), merged.output
-    files.remove(temporary_name(target))  # left by a killed merge
     inputs = _Inputs()
     for path in sources:
         merged.notices += inputs.read(files, path)
@@ -167,11 +165,10 @@ def _results(path: Path) -> Iterator[bytes]:
 
 
 def _unique(lines: Iterable[bytes]) -> Iterator[bytes]:
-    seen: set[bytes] = set()
+    seen = Digests()
     for line in lines:
-        digest = blake2b(line, digest_size=8).digest()
-        if digest not in seen:
-            seen.add(digest)
+        if line not in seen:
+            seen.add(line)
             yield line
 
 

@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError
-from batch.results.output_owner import is_same_job, read_owner
+from batch.results.output_owner import is_same_job, job_in_words, read_owner
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,7 +31,7 @@ def merged_owner(sources: Sequence[Path], target: Path) -> Owner | None:
     for path, other in found[1:]:
         if _is_another(owner, other):
             raise OutputOfAnotherJobError(
-                f"{path} is an output of {_called(other)}, and {first} one of {_called(owner)}; "
+                f"{path} is an output of {job_in_words(other)}, and {first} one of {job_in_words(owner)}; "
                 "merge outputs of one job"
             )
     return _moved(owner, first, target)
@@ -54,7 +54,3 @@ def _moved(owner: Owner, output: Path, target: Path) -> Owner:
         job = os.path.normpath(os.path.join(output.parent, relative))
         relative = well_formed(os.path.relpath(job, target.parent))
     return replace(owner, output=well_formed(str(target)), relative=relative)
-
-
-def _called(owner: Owner) -> str:
-    return f"the job {owner.name!r}" if owner.written is None else owner.written

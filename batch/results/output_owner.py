@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 import msgspec
 
 from batch.codec import encode_json
-from batch.results.filesystem import Disk, open_own, replace_content, temporary_name
+from batch.results.filesystem import Disk, open_own, replace_content
 
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem
@@ -45,6 +45,11 @@ def is_same_job(one: Owner, other: Owner) -> bool:
     return one.output != other.output and one.relative == other.relative
 
 
+def job_in_words(owner: Owner) -> str:
+    """Return the job as messages name it: by its file, or by its name."""
+    return f"the job {owner.name!r}" if owner.written is None else owner.written
+
+
 def owner_path(output: Path) -> Path:
     """Return the path of the record of an output."""
     output = Path(os.path.realpath(output))
@@ -65,5 +70,4 @@ def write_owner(output: Path, owner: Owner, *, files: FileSystem | None = None) 
     files, path = files or Disk(), owner_path(output)
     text = msgspec.json.format(encode_json(owner), indent=2)
     files.make_directories(path.parent)
-    files.remove(temporary_name(path))  # left by a killed run
     replace_content(files, path, [text, b"\n"], like=Path(os.path.realpath(output)))

@@ -99,7 +99,7 @@ class _Tail:
     def __init__(self) -> None:
         self.end = 0
         self.is_ended = True
-        self._lines = _Digests()
+        self._lines = Digests()
 
     @classmethod
     def read(cls, files: FileSystem, path: Path, size: int) -> _Tail:
@@ -140,7 +140,7 @@ class _Tail:
                 yield line
 
 
-class _Digests:
+class Digests:
     """A set of lines by 64-bit hashes, at most 32 bytes each: a third of the size of a Python set."""
 
     def __init__(self) -> None:

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
-from batch.errors import Diagnostic, JobFileError
 from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.scheduling.resume import State, state
@@ -127,10 +126,7 @@ class Listing:
         Raises ``JobFileError`` for errors in the inputs, and ``UsageError`` as ``of_output`` does.
         """
         with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
-            for item in open_source(job).trace():
-                if isinstance(item, Diagnostic):
-                    raise JobFileError([item])
-                request = item[0]
+            for request in open_source(job).requests():
                 known = lines.known(request.id)
                 where = state(request, known)
                 row = self._row(

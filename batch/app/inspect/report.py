@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 from batch.app.run.plan import open_source
 from batch.app.run.timestamps import utc_now
 from batch.app.setup.reclassified import restate_of
-from batch.errors import Diagnostic, JobFileError, OutputWriteError, UsageError
+from batch.errors import OutputWriteError, UsageError
 from batch.report.model import Entry, Output
 from batch.report.page import MARK, render
 from batch.results.filesystem import Disk, reason, replace_content
 from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.run_history import read_history
+from batch.results.summary_file import currency_in
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -27,9 +28,7 @@ if TYPE_CHECKING:
 
 def of_output(output: Path) -> Output:
     """Return an output without its job: the prompts are known only where its lines hold them."""
-    history = read_history(output)
-    currency = history[-1].summary.currency if history else None
-    return Output(output.stem, str(output), _results(output), history, currency)
+    return Output(output.stem, str(output), _results(output), read_history(output), currency_in(output))
 
 
 def of_job(job: JobFile) -> Output:
@@ -85,10 +84,7 @@ def _results(output: Path) -> Iterator[Entry]:
 def _requests(job: JobFile) -> Iterator[Entry]:
     """Yield the requests of a job in its order."""
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
-        for item in open_source(job).trace():
-            if isinstance(item, Diagnostic):
-                raise JobFileError([item])
-            request = item[0]
+        for request in open_source(job).requests():
             yield _entry(request, lines.result(request.id))
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError, OutputWriteError
 from batch.results.filesystem import reason
-from batch.results.output_owner import Owner, is_same_job, owner_path, read_owner, write_owner
+from batch.results.output_owner import Owner, is_same_job, job_in_words, owner_path, read_owner, write_owner
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -57,23 +57,25 @@ def claim(job: JobFile, *, adopt: bool = False) -> Claim:
     if not _has_results(job.output) or (found is not None and is_same_job(owner, found)):
         return Claim(job.output, owner, found != owner)
     if found is None:
-        notice = f"{job.output} has no record of the job that wrote it; {_called(owner)} takes it over"
+        notice = f"{job.output} has no record of the job that wrote it; {job_in_words(owner)} takes it over"
         return Claim(job.output, owner, is_new=True, notice=notice)
     other_job = next((path for path in _candidates(owner, found) if os.path.isfile(path)), None)
     if other_job is None or owner.real is None:
         is_known = found.real is not None and found.output == owner.output
         missing = ", which no longer exists" if other_job is None and is_known else ""
-        notice = f"{job.output} was written by {_called(found)}{missing}; {_called(owner)} takes it over"
+        notice = (
+            f"{job.output} was written by {job_in_words(found)}{missing}; {job_in_words(owner)} takes it over"
+        )
         return Claim(job.output, owner, is_new=True, notice=notice, is_adopted=True)
     if _is_same_file(other_job, owner.real):
-        notice = f"{job.output} was written by {_called(found)}, the same file as {_called(owner)}"
+        notice = f"{job.output} was written by {job_in_words(found)}, the same file as {job_in_words(owner)}"
         return Claim(job.output, owner, is_new=True, notice=notice)
     if not adopt:
         raise OutputOfAnotherJobError(
             f"{job.output} was written by another job file, {other_job}; name another output (`-o FILE`, "
             f"`output.path`), or let {owner.written} take it over with `--adopt`"
         )
-    notice = f"{job.output} was written by {other_job}; {_called(owner)} takes it over"
+    notice = f"{job.output} was written by {other_job}; {job_in_words(owner)} takes it over"
     return Claim(job.output, owner, is_new=True, notice=notice, is_adopted=True)
 
 
@@ -107,10 +109,6 @@ def _candidates(owner: Owner, found: Owner) -> list[str]:
     else:
         paths = []
     return [os.path.normpath(path) for path in paths if path is not None and "\0" not in path]
-
-
-def _called(owner: Owner) -> str:
-    return f"the job {owner.name!r}" if owner.written is None else owner.written
 
 
 def _has_results(output: Path) -> bool:

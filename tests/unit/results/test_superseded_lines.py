@@ -17,7 +17,7 @@ from batch.results.event_log import EventLog
 from batch.results.filesystem import Disk
 from batch.results.result_log import ResultLog
 from batch.results.sidecars import match_sidecars
-from batch.results.superseded import _Digests, check_superseded, set_aside
+from batch.results.superseded import Digests, check_superseded, set_aside
 from tests.support.results_support import failed, succeeded
 from tests.support.simulated_disk import PowerCutError, SimulatedDisk
 
@@ -309,7 +309,7 @@ def test_a_file_with_several_names_keeps_its_mode(tmp_path: Path) -> None:
 
 
 def test_a_set_of_lines_holds_what_was_added() -> None:
-    digests = _Digests()
+    digests = Digests()
     lines = [early(str(number)) for number in range(3000)]
     for line in lines[::2]:
         digests.add(line)
