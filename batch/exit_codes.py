@@ -47,6 +47,11 @@ def meaning(code: int) -> str:
     return MEANINGS.get(code, "unknown")
 
 
+def in_words(code: int) -> str:
+    """Return an exit code with its meaning."""
+    return f"exit code {code}: {meaning(code)}"
+
+
 class HasExitCode(Protocol):
     """A reason why a run ended."""
 

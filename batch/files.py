@@ -6,12 +6,10 @@ import codecs
 import os
 import re
 import stat
-from typing import TYPE_CHECKING, BinaryIO
+from pathlib import Path
+from typing import BinaryIO
 
 from batch.errors import Diagnostic, JobFileError
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 MAX_BYTES = 16 * 2**20
 """The maximum size of a job file and of a row: 16 MiB."""
@@ -95,6 +93,14 @@ def _unreadable(path: str, what: str, hint: str) -> JobFileError:
 def _at_end_of(before: str, path: str, what: str, hint: str) -> JobFileError:
     line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
     return JobFileError([Diagnostic(path, line, column, "", what, hint)])
+
+
+def relative(path: str) -> str:
+    """Return a path below the current folder as messages show it: relative to that folder."""
+    try:
+        return str(Path(path).relative_to(Path.cwd()))
+    except ValueError:
+        return path
 
 
 def is_unicode(text: str) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from msgspec import UNSET, Struct, UnsetType
 
 from batch.amounts import amount_text
-from batch.exit_codes import meaning
+from batch.exit_codes import in_words
 from batch.html_table import pairs_table
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -223,7 +223,7 @@ class Result(Struct, frozen=True, gc=False):
                 ("error", self.error and f"{self.error.code}: {self.error.message}"),
                 ("attempts", self.attempts),
                 ("seconds", self.timings.total),
-                ("cost", self.cost),
+                ("cost", None if self.cost is None else amount_text(self.cost, None)),
             ]
         )
 
@@ -315,7 +315,7 @@ class Summary(Struct, frozen=True, gc=False):
             [
                 ("job", self.name),
                 ("output", self.output),
-                ("ended", f"exit code {self.exit_code}: {meaning(self.exit_code)}"),
+                ("ended", in_words(self.exit_code)),
                 ("succeeded", f"{self.succeeded:,} of {self.total:,}"),
                 ("failed", f"{self.failed:,}: {codes}" if self.failed else None),
                 ("pending", f"{self.pending:,}" if self.pending else None),

@@ -10,6 +10,7 @@ import click
 
 from batch.cli.console import counted, option, print_json, print_line, print_message
 from batch.cli.job_options import FILE, NewFile
+from batch.files import relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,15 +68,10 @@ def _for_programs(merged: Merged) -> JSONObject:
 
 def _print_text(merged: Merged) -> Iterator[str]:
     failed = f", {merged.failed} failed" if merged.failed else ""
-    path = _from_here(str(merged.output))
+    path = relative(str(merged.output))
     yield f"{counted(merged.outputs, 'output')} merged: {merged.succeeded} succeeded{failed}; {path}"
     if merged.superseded:
         yield f"  {counted(merged.superseded, 'superseded answer')} kept in {path}.superseded.jsonl"
     job = None if merged.owner is None else merged.owner.written
     if job is not None and os.path.isfile(job):
-        yield f"  `promptjobs check {shlex.quote(_from_here(job))}` verifies that every request has a result"
-
-
-def _from_here(path: str) -> str:
-    here = os.getcwd() + os.sep
-    return path.removeprefix(here)
+        yield f"  `promptjobs check {shlex.quote(relative(job))}` verifies that every request has a result"

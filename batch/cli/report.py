@@ -69,7 +69,7 @@ def command(
     a prompt is known only if its line holds it (`output: {include: [messages]}`).
     """
     from batch.app.inspect import report
-    from batch.cli.run_ending import relative
+    from batch.files import relative
     from batch.report.model import Settings
 
     outputs = _outputs(jobfiles, job)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shlex
-from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch.cli import money
@@ -12,9 +11,11 @@ from batch.cli.console import counted
 from batch.escaping import escape
 from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
 from batch.failure_codes import retry_may_help
+from batch.files import relative
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from pathlib import Path
 
     from batch.app.run.failure_news import News
     from batch.records import Summary
@@ -135,11 +136,3 @@ def _orphans(number: int) -> list[str]:
 
 def _shell(path: str) -> str:
     return shlex.quote(relative(path))
-
-
-def relative(path: str) -> str:
-    """Return a path below the current directory without it."""
-    try:
-        return str(Path(path).relative_to(Path.cwd()))
-    except ValueError:
-        return path

@@ -246,7 +246,7 @@ class JobFile:
     the places of the matrix's variables.
 
     ``shard`` limits the job to a part of its requests. ``output`` is then that of the part, and ``merged``
-    that of the whole job; ``shard_notice`` says which limits are divided.
+    that of the whole job.
     """
 
     name: str
@@ -276,8 +276,21 @@ class JobFile:
     warnings: tuple[Diagnostic, ...] = field(default=(), compare=False)
     shard: Shard | None = None
     merged: Path | None = None
-    shard_notice: str = field(default="", compare=False)
     matrix_places: dict[str, Place] = field(default_factory=dict, compare=False, repr=False)
+
+    @property
+    def shard_notice(self) -> str:
+        """What multiplies and what is divided among the shards; empty for a whole job."""
+        if self.shard is None:
+            return ""
+        rates = any(model.rate_limits != RateLimits() for model in self.models)
+        budgets = self.limits != Limits(time=self.limits.time)
+        divided = [name for name, is_set in (("rate_limits", rates), ("limits", budgets)) if is_set]
+        limits = f"; {' and '.join(f'`{name}`' for name in divided)} are divided" if divided else ""
+        return (
+            f"shard {self.shard}: `concurrency: {self.concurrency}` is per shard, up to "
+            f"{self.concurrency * self.shard.count} requests in flight in all{limits}"
+        )
 
     @property
     def currency(self) -> str:

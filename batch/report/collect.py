@@ -45,7 +45,6 @@ class Collector:
         self.with_texts = 0
         self._images = Images(settings.max_size // _IMAGES_SHARE, _LARGEST_IMAGE)
         self._codes, self._verdicts, self._models = Names([""]), Names([""]), Names([""])
-        self._paths: list[str] = []
 
     def add(self, output: Output) -> None:
         """Add all requests of an output, and its runs."""
@@ -54,7 +53,6 @@ class Collector:
         for entry in output.entries:
             counts.add(entry)
             self._add(number, entry)
-        self._paths.append(output.name)
         runs = views(output.history, has_text=self.settings.has_text)
         self.views.append(
             OutputView(
@@ -81,7 +79,7 @@ class Collector:
             codes=[*self._codes],
             verdicts=[*self._verdicts],
             models=[*self._models],
-            outputs=self._paths,
+            outputs=[view.name for view in self.views],
             columns=[*self.index.columns],
             total=self.total,
             has_text=self.settings.has_text,

@@ -63,8 +63,8 @@ def _view(collector: Collector, now: str) -> PageView:
         title=", ".join(view.name for view in collector.views),
         generated=moment(now),
         outputs=collector.views,
-        failures=groups[:_MAX_GROUPS],
-        failures_left_out=sum(group.count for group in groups[_MAX_GROUPS:]),
+        failures=groups[:_SHOWN_GROUPS],
+        failures_left_out=sum(group.count for group in groups[_SHOWN_GROUPS:]),
         fields=collector.fields.views(),
         notes=[*_notes(collector)],
         total=collector.total,
@@ -72,7 +72,7 @@ def _view(collector: Collector, now: str) -> PageView:
     )
 
 
-_MAX_GROUPS = 50
+_SHOWN_GROUPS = 50
 
 
 def _notes(collector: Collector) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.exit_codes import meaning
+from batch.exit_codes import in_words
 from batch.report.chart import draw
 from batch.report.model import Fact, RunView
 from batch.report.numbers import count, duration, moment, money
@@ -34,17 +34,12 @@ def _view(record: RunRecord, *, draws: bool, has_text: bool) -> RunView:
     summary = record.summary
     return RunView(
         started=moment(summary.started_at),
-        ending=ending(summary.exit_code),
+        ending=in_words(summary.exit_code),
         is_good=summary.exit_code == 0,
         facts=_facts(summary),
         reasons=summary.reasons if has_text else [],
         chart=draw(record.timeline) if draws else None,
     )
-
-
-def ending(code: int) -> str:
-    """Return an exit code in words."""
-    return f"exit code {code}: {meaning(code)}"
 
 
 def _facts(summary: Summary) -> list[Fact]:

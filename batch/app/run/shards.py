@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.app.setup.reclassified import restate_of
+from batch.files import relative
 from batch.jobfile.shard import without_shard
 from batch.results.reader import ResultReader, reading
 
@@ -73,7 +73,7 @@ def merge_command(output: Path, outputs: Iterable[Path]) -> str:
     """Return the command that merges the outputs of shards into that of their job."""
     counts = {_numbers_of(path)[0] for path in outputs}
     count = counts.pop() if len(counts) == 1 else "*"
-    whole = _from_here(output)
+    whole = relative(str(output))
     stem = shlex.quote(whole.removesuffix(output.suffix))
     return f"promptjobs merge {stem}.*-of-{count}{output.suffix} -o {shlex.quote(whole)}"
 
@@ -82,12 +82,6 @@ def _numbers_of(path: Path) -> tuple[int, int]:
     """Return the number of shards and the number of the shard from the name of an output."""
     found = _NUMBERS.search(path.name)
     return (int(found[2]), int(found[1])) if found else (0, 0)
-
-
-def _from_here(path: Path) -> str:
-    """Return the path relative to the current folder if it is below that."""
-    here = os.getcwd()
-    return os.path.relpath(path, here) if path.is_relative_to(here) else str(path)
 
 
 def _modified(path: Path) -> int:

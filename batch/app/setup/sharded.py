@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
-from batch.jobfile.job import Failures, Limits, RateLimits
+from batch.jobfile.job import Failures, RateLimits
 from batch.jobfile.shard import MILLIONTH, WHOLE
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from batch.jobfile.job import JobFile, Model
+    from batch.jobfile.job import JobFile, Limits, Model
     from batch.jobfile.shard import Shard
 
 
@@ -25,18 +25,6 @@ def sharded(job: JobFile, shard: Shard) -> JobFile:
         merged=job.output,
         models=tuple(_model(model, shard) for model in job.models),
         limits=_limits(job.limits, shard),
-        shard_notice=_notice(job, shard),
-    )
-
-
-def _notice(job: JobFile, shard: Shard) -> str:
-    rates = any(model.rate_limits != RateLimits() for model in job.models)
-    budgets = job.limits != Limits(time=job.limits.time)
-    divided = [name for name, is_set in (("rate_limits", rates), ("limits", budgets)) if is_set]
-    limits = f"; {' and '.join(f'`{name}`' for name in divided)} are divided" if divided else ""
-    return (
-        f"shard {shard}: `concurrency: {job.concurrency}` is per shard, up to "
-        f"{job.concurrency * shard.count} requests in flight in all{limits}"
     )
 
 

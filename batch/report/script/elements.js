@@ -1,7 +1,6 @@
 // Elements and the texts in them.
 
 // Characters that are invisible or change the direction of text; joiners are part of words and emoji.
-const INVISIBLE = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/u;
 const INVISIBLES = /[\p{Cc}\p{Cf}\p{Co}\p{Cs}\u2028\u2029]/gu;
 const PLAIN = new Set(["\n", "\t", "\u200c", "\u200d"]);
 
@@ -14,13 +13,11 @@ function escaped(character) {
 function write(element, text, find = "") {
   let from = 0;
   const add = (part) => (find ? writeMarked(element, part, find) : element.append(part));
-  if (INVISIBLE.test(text)) {
-    for (const match of text.matchAll(INVISIBLES)) {
-      if (PLAIN.has(match[0])) continue;
-      add(text.slice(from, match.index));
-      element.append(make("span", { className: "invisible" }, escaped(match[0])));
-      from = match.index + match[0].length;
-    }
+  for (const match of text.matchAll(INVISIBLES)) {
+    if (PLAIN.has(match[0])) continue;
+    add(text.slice(from, match.index));
+    element.append(make("span", { className: "invisible" }, escaped(match[0])));
+    from = match.index + match[0].length;
   }
   add(text.slice(from));
   return element;

@@ -10,6 +10,7 @@ from base64 import b64encode
 from datetime import timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import reduce
 from math import isnan
 from typing import TYPE_CHECKING, Any
 
@@ -61,10 +62,12 @@ def joined(one: Kind | None, other: Kind | None) -> Kind | None:
 
 def kind_of_all(values: Iterable[Any]) -> Kind | None:
     """Return the type that holds all values; ``None`` if all are null."""
-    found = None
-    for value in values:
-        found = joined(found, kind_of(value))
-    return found
+    return all_joined(map(kind_of, values))
+
+
+def all_joined(kinds: Iterable[Kind | None]) -> Kind | None:
+    """Return the type that holds values of all types; ``None`` without a type."""
+    return reduce(joined, kinds, None)
 
 
 def cell(value: Any, kind: Kind) -> Any:

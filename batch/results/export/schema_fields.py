@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from batch.results.export.column_kinds import Kind, joined, kind_of_all
+from batch.results.export.column_kinds import Kind, all_joined, kind_of_all
 from batch.structured_output import target_of
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 _KINDS = {
     "string": Kind.TEXT,
@@ -47,18 +44,11 @@ def _kind(part: Any, schema: Any, depth: int) -> Kind | None:
         return kind_of_all(part["enum"])
     if "type" in part:
         names = part["type"] if isinstance(part["type"], list) else [part["type"]]
-        return _all(_KINDS.get(name, Kind.TEXT) for name in names if isinstance(name, str))
+        return all_joined(_KINDS.get(name, Kind.TEXT) for name in names if isinstance(name, str))
     for key in ("anyOf", "oneOf", "allOf"):
         if isinstance(part.get(key), list):
-            return _all(_kind(each, schema, depth + 1) for each in part[key])
+            return all_joined(_kind(each, schema, depth + 1) for each in part[key])
     return None
-
-
-def _all(kinds: Iterable[Kind | None]) -> Kind | None:
-    found = None
-    for kind in kinds:
-        found = joined(found, kind)
-    return found
 
 
 def _resolved(part: Any, schema: Any) -> dict[str, Any]:
