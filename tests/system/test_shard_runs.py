@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
+from batch.jobfile.shard import Shard
 from tests.support.chat_server import ChatServer, serving
 from tests.support.kill_support import whole_lines, write_job
 
@@ -26,26 +27,31 @@ ROWS = {f"row-{number}": f"number {number}" for number in range(90)}
 CONCURRENCY = 4
 
 
-class Counting(ChatServer):
-    """Wakes a waiting test at a number of answers, and answers nothing while it is ``held``."""
+class Holding(ChatServer):
+    """Answers the first ``answers_first`` prompts in ``holds``; the others of them wait for the test."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.wakes_at = 45
-        self.reached = anyio.Event()
+        self.holds = set(ROWS.values())
+        self.answers_first = 12
+        self.waits = anyio.Event()
         self.may_answer = anyio.Event()
-        self.before_answer = self._count
+        self.before_answer = self._hold
 
-    async def _count(self) -> None:
-        if self.answered >= self.wakes_at:
-            self.reached.set()
-            await self.may_answer.wait()
+    async def _hold(self) -> None:
+        if self.prompts[-1] not in self.holds:
+            return
+        if self.answers_first:
+            self.answers_first -= 1
+            return
+        self.waits.set()
+        await self.may_answer.wait()
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[Counting]:
-    async with serving(Counting()) as running:
-        assert isinstance(running, Counting)
+async def server() -> AsyncIterator[Holding]:
+    async with serving(Holding()) as running:
+        assert isinstance(running, Holding)
         yield running
 
 
@@ -71,10 +77,11 @@ async def merged(promptjobs: Command, *outputs: Path, into: Path) -> bytes:
 
 @pytest.mark.slow
 async def test_a_killed_shard_resumes_and_all_are_merged(
-    promptjobs: Command, tmp_path: Path, server: Counting
+    promptjobs: Command, tmp_path: Path, server: Holding
 ) -> None:
     write_job(tmp_path, f"{server.url}/v1", ROWS, concurrency=CONCURRENCY)
     folder, killed = tmp_path / "output", 2
+    server.holds = {prompt for row, prompt in ROWS.items() if Shard(killed, 3).takes(row)}
     processes = [
         await anyio.open_process(
             promptjobs.arguments("run", "job.yaml", "-q", "--shard", f"{number}/3"),
@@ -84,7 +91,7 @@ async def test_a_killed_shard_resumes_and_all_are_merged(
         for number in (1, 2, 3)
     ]
     with anyio.fail_after(120):
-        await server.reached.wait()
+        await server.waits.wait()
         processes[killed - 1].kill()
         assert await processes[killed - 1].wait() == -9
         durable = {result.id for result in whole_lines(folder / f"job.{killed}-of-3.jsonl")}
@@ -112,8 +119,8 @@ async def test_a_killed_shard_resumes_and_all_are_merged(
 
 
 @pytest.mark.slow
-async def test_the_number_of_shards_may_change(promptjobs: Command, tmp_path: Path, server: Counting) -> None:
-    server.wakes_at = len(ROWS)
+async def test_the_number_of_shards_may_change(promptjobs: Command, tmp_path: Path, server: Holding) -> None:
+    server.holds = set()
     write_job(tmp_path, f"{server.url}/v1", ROWS)
     folder = tmp_path / "output"
     ended = await promptjobs("run", "job.yaml", "-q", "--shard", "1/3")
@@ -129,9 +136,7 @@ async def test_the_number_of_shards_may_change(promptjobs: Command, tmp_path: Pa
     assert len(server.seen) == len(ROWS)
 
 
-async def test_a_running_shard_cannot_be_merged(
-    promptjobs: Command, tmp_path: Path, server: Counting
-) -> None:
+async def test_a_running_shard_cannot_be_merged(promptjobs: Command, tmp_path: Path, server: Holding) -> None:
     write_job(tmp_path, f"{server.url}/v1", ROWS)
     async with await anyio.open_process(
         promptjobs.arguments("run", "job.yaml", "-q", "--shard", "1/1"),
@@ -139,7 +144,7 @@ async def test_a_running_shard_cannot_be_merged(
         env=promptjobs.environment,
     ) as process:
         with anyio.fail_after(60):
-            await server.reached.wait()
+            await server.waits.wait()
             ended = await promptjobs("merge", "output/job.1-of-1.jsonl", "-o", "output/job.jsonl")
             assert ended.code == 75
             assert f"job.1-of-1.jsonl is locked by another run (process {process.pid} on " in ended.stderr
@@ -150,10 +155,10 @@ async def test_a_running_shard_cannot_be_merged(
 
 @pytest.mark.slow
 async def test_a_group_of_results_stays_in_one_shard(
-    promptjobs: Command, tmp_path: Path, server: Counting
+    promptjobs: Command, tmp_path: Path, server: Holding
 ) -> None:
     """Map and reduce, both in shards: the samples of a group are sent by one of them."""
-    server.wakes_at = 10**6
+    server.holds = set()
     write_job(tmp_path, f"{server.url}/v1", {f"{name}{part}": name for name in "abcdefgh" for part in (1, 2)})
     reduce = (
         f"provider: openai\nmodel: m\nbase_url: {server.url}/v1\nsamples: 3\n"
