@@ -125,15 +125,17 @@ class DiagnosticList:
             self.append(diagnostic)
 
     def put_first(self, diagnostics: Iterable[Diagnostic]) -> None:
-        """Add errors that are kept in any case."""
-        self._kept[:0] = diagnostics
+        """Add errors before the others."""
+        kept = [*diagnostics, *self._kept]
+        self._kept = kept[:MAX_DIAGNOSTICS]
+        self._left_out += len(kept) - len(self._kept)
 
-    def error(self, notices: Sequence[str] = (), warnings: Sequence[Diagnostic] = ()) -> JobFileError:
+    def error(self) -> JobFileError:
         """Return all errors, those with a line first and sorted by line, and the number of omitted ones."""
         kept = in_order(self._kept)
         if self._left_out:
             kept.append(Diagnostic(kept[-1].path, 0, 0, "", f"and {self._left_out} more errors"))
-        return JobFileError(kept, len(self._kept) + self._left_out, notices, warnings)
+        return JobFileError(kept, len(self._kept) + self._left_out)
 
     def raise_if_any(self) -> None:
         """Raise ``JobFileError`` if there are errors."""
