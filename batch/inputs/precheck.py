@@ -100,7 +100,8 @@ class _Reading:
             self._skipped.put_first(replace(fault, severity="warning") for fault in faults)
         else:
             self._errors.put_first(faults)
-        if self._lacks_column:  # no row was usable, but the prompts can be filled without that column
+        # No row was usable, but the prompts can be filled without that column.
+        if self._lacks_column and not self._has_read:
             self._errors.put_first(_faults_of_prompts(self._job))
         elif self._errors and not self._has_read:  # no prompt was filled, which would have found these
             self._errors.put_first(unknown_in_documents(self._job))

@@ -5,13 +5,11 @@ from __future__ import annotations
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from jinja2 import TemplateError
-
 from batch.files import is_unicode
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.template_faults import TemplateFaults
 from batch.jobfile.nulls import EmptyValueError
-from batch.jobfile.templates import MAX_LENGTH, environment, is_plain, pieces_of
+from batch.jobfile.templates import FAILURES, MAX_LENGTH, environment, is_plain, pieces_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -25,16 +23,6 @@ if TYPE_CHECKING:
 
 _INSTRUCTIONS = ("system", "developer")
 _ON_EMPTY = "`inputs.on_empty` may `skip` or `send` such rows"
-_FAILURES = (
-    TemplateError,
-    ArithmeticError,
-    AttributeError,
-    LookupError,
-    TypeError,
-    ValueError,
-    RecursionError,
-    MemoryError,
-)
 
 
 class RenderError(ValueError):
@@ -74,7 +62,7 @@ class PromptTemplate:
         """
         try:
             texts = [text.filled(variables) for text in self._texts]
-        except _FAILURES:
+        except FAILURES:
             raise self._failure(variables) from None
         size = 0
         for text in texts:
@@ -98,7 +86,7 @@ class PromptTemplate:
         for index, text in enumerate(self._texts):
             try:
                 text.filled(variables)
-            except _FAILURES as error:
+            except FAILURES as error:
                 at = self._faults.of(index, error, variables)
                 kind = EmptyPromptError if isinstance(error, EmptyValueError) else RenderError
                 return kind(at[0].what, at[0].hint, at)

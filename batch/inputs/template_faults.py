@@ -16,7 +16,7 @@ from batch.diagnostics import did_you_mean, shown
 from batch.errors import Diagnostic
 from batch.jobfile.nulls import EmptyValueError, UnprintableError
 from batch.jobfile.template_places import offset_of_line, offset_of_name, place_in, tags
-from batch.jobfile.templates import environment, names_in
+from batch.jobfile.templates import FAILURES, environment, names_in
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Mapping
@@ -57,6 +57,7 @@ class TemplateFaults:
         self._texts = list(prompt.texts())
         self._required = [names_in(text)[1] for text, _, _ in self._texts]
         self._located: dict[tuple[int, type, str], Diagnostic] = {}
+        self._unknown: dict[frozenset[str], tuple[Diagnostic, ...]] = {}
 
     def of(self, index: int, error: Exception, variables: Mapping[str, Any]) -> tuple[Diagnostic, ...]:
         """Return an error in a text at its place; for a missing variable, all that the prompt misses."""
@@ -70,29 +71,27 @@ class TemplateFaults:
 
     def _locate(self, index: int, error: Exception, variables: Mapping[str, Any]) -> Diagnostic:
         what, hint, name = _described(error)
-        text = self._texts[index][0]
-        tag = _failing_tag(text, error, variables)
-        is_number = tag is not None and re.search(r"\|\s*(?:float|int)\b", tag[1])
-        if not name and tag is not None and not is_number and _ARITHMETIC.search(what):
-            used = sorted(names_in(tag[1])[0])
-            hint = next(
-                (f"write `({each} | float)`" for each in used if isinstance(variables.get(each), str)), ""
-            )
-        if isinstance(error, UndefinedError) and name:
-            hint = hint or _key_hint(name, variables)
-        line = _line_of(error)
-        if not name and tag is not None:
-            place = place_in(self._texts[index][2], text, tag[0])
-            return Diagnostic(place.path, place.line, place.column, self._texts[index][1], what, hint)
-        return self._at(index, what, hint, name, line)
+        text, where, place = self._texts[index]
+        if name:
+            if isinstance(error, UndefinedError):
+                hint = hint or _key_hint(name, variables)
+        elif (tag := _failing_tag(text, error, variables)) is not None:
+            if _ARITHMETIC.search(what) and not re.search(r"\|\s*(?:float|int)\b", tag[1]):
+                hint = _number_hint(tag[1], variables)
+            found = place_in(place, text, tag[0])
+            return Diagnostic(found.path, found.line, found.column, where, what, hint)
+        return self._at(index, what, hint, name, _line_of(error))
 
     def unknown(self, variables: Collection[str]) -> tuple[Diagnostic, ...]:
         """Return an error for each variable that the prompt requires and does not have."""
-        return tuple(
-            self._at(index, *missing(name, variables), name)
-            for index, required in enumerate(self._required)
-            for name in sorted(required.difference(variables))
-        )
+        known = frozenset(variables)
+        if known not in self._unknown:
+            self._unknown[known] = tuple(
+                self._at(index, *missing(name, known), name)
+                for index, required in enumerate(self._required)
+                for name in sorted(required - known)
+            )
+        return self._unknown[known]
 
     def blank(self, hint: str) -> tuple[Diagnostic, ...]:
         """Return the error of a prompt that is blank."""
@@ -134,12 +133,16 @@ def _failing_tag(text: str, error: Exception, variables: Mapping[str, Any]) -> t
     for start, tag in tags(text):
         try:
             environment().from_string(tag).render(variables)
-        except type(error) as failure:
-            if str(failure) == str(error):
+        except (*FAILURES, SyntaxError) as failure:  # a part of a template need not be one
+            if isinstance(failure, type(error)) and str(failure) == str(error):
                 return start, tag
-        except Exception:  # noqa: BLE001, S112 - a part of a template may fail in any way
-            continue
     return None
+
+
+def _number_hint(expression: str, variables: Mapping[str, Any]) -> str:
+    """Return a hint to convert the first variable of an expression that is a text; empty without one."""
+    used = sorted(names_in(expression)[0])
+    return next((f"write `({each} | float)`" for each in used if isinstance(variables.get(each), str)), "")
 
 
 def _key_hint(name: str, variables: Mapping[str, Any]) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import (
     StrictUndefined,
+    TemplateError,
     TemplateRuntimeError,
     TemplateSyntaxError,
     Undefined,
@@ -29,6 +30,18 @@ MAX_LENGTH = 128 * 2**20
 
 PRINTED = " printed"
 """The filter that checks what is printed. No template can name it."""
+
+FAILURES = (
+    TemplateError,
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    TypeError,
+    ValueError,
+    RecursionError,
+    MemoryError,
+)
+"""What filling a template may raise."""
 
 _MAX_BITS = 10_000
 _MARKUP = re.compile(r"\{[{%#]")
