@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 from batch.report.failures import Failures
@@ -13,7 +12,7 @@ from batch.report.numbers import count, duration, money, percent
 from batch.report.packing import TextPacker, rank
 from batch.report.rows import FEW_WORDS, WORDS, Images, details, first_words, kept, texts
 from batch.report.runs import views
-from batch.results.statistics import Statistics
+from batch.results.statistics import Latencies, Statistics
 
 if TYPE_CHECKING:
     from batch.records import Result
@@ -142,7 +141,7 @@ class _Counts:
         self._statistics = Statistics()
         self._statuses = dict.fromkeys(STATUSES, 0)
         self._stale = 0
-        self._seconds = array("d")
+        self._latencies = Latencies()
 
     def add(self, entry: Entry) -> None:
         self._statuses[entry.status] += 1
@@ -152,8 +151,8 @@ class _Counts:
             return
         self.models.add(result.model)
         self._statistics.add(result)
-        if entry.status == "succeeded" and result.timings.total is not None:
-            self._seconds.append(result.timings.total)
+        if entry.status == "succeeded":
+            self._latencies.add(result)
 
     def facts(self, currency: str | None) -> list[Fact]:
         done, failed, pending = (self._statuses[status] for status in STATUSES)
@@ -170,9 +169,8 @@ class _Counts:
         if sums.priced:
             unknown = f"that of {count(sums.unpriced)} unknown" if sums.unpriced else ""
             facts.append(Fact("cost", money(sums.cost, currency), unknown))
-        if self._seconds:
-            ordered = sorted(self._seconds)
-            median, slow = ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10]
+        if (latencies := self._latencies.percentiles()) is not None:
+            median, slow = latencies
             facts.append(Fact("median latency", duration(median), f"90th percentile {duration(slow)}"))
         return facts
 
