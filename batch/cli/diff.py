@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import sys
-from pathlib import Path
 from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,8 @@ from batch.cli.console import emit, has_colour, option, print_line
 from batch.cli.job_options import FILE, NewFile, job_settings, of_each
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from batch.app.inspect.diff import Comparison, Side
 
 DEFAULT_LIMIT = 5
@@ -46,7 +47,8 @@ _WIDEST = 120
     "--limit",
     type=click.IntRange(min=0),
     metavar="N",
-    help="Show at most this many requests of each kind of change. The default is 5; with `--json` there is none.",
+    help="Show at most this many requests of each kind of change. The default is 5; with `--json` "
+    "there is none.",
 )
 @option("--json", "as_json", is_flag=True, help="Print the counts and all changes as one JSON object.")
 @click.option(
@@ -101,12 +103,14 @@ def _sides(before: Path, after: Path | None, job: dict[str, Any]) -> tuple[Side,
 def _print_text(comparison: Comparison, sides: tuple[Side, Side], limit: int) -> None:
     from batch.cli.diff_text import in_words, totals
 
-    colour = has_colour(sys.stdout)
-    width = min(get_terminal_size((_WIDTH, 24)).columns, _WIDEST)
-    for line in in_words(comparison, width, limit, colour=colour):
+    for line in in_words(comparison, _width(), limit, colour=has_colour(sys.stdout)):
         emit(line)
-    for line in totals(comparison.totals, *sides):
+    for line in totals(comparison.totals, *sides, _width()):
         print_line(line)
+
+
+def _width() -> int:
+    return min(get_terminal_size((_WIDTH, 24)).columns, _WIDEST)
 
 
 def _print_json(comparison: Comparison, sides: tuple[Side, Side], limit: int | None) -> None:
@@ -122,6 +126,6 @@ def _write(comparison: Comparison, sides: tuple[Side, Side], path: Path) -> None
     from batch.cli.report import written
 
     size = write(comparison, *sides, path)
-    for line in totals(comparison.totals, *sides):
+    for line in totals(comparison.totals, *sides, _width()):
         print_line(line)
     print_line(written(path, size))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from itertools import islice
+from textwrap import wrap
 from typing import TYPE_CHECKING
 
 from msgspec import UNSET
@@ -25,7 +26,7 @@ from batch.results.comparison.changes import (
 from batch.results.comparison.field_changes import field_changes
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from batch.app.inspect.diff import Comparison, Pair, Side, Totals
     from batch.records import Result
@@ -38,6 +39,7 @@ _MOST_FIELDS = 8
 _LONGEST_VALUE = 300
 """Characters of a value and of an answer's first words that are looked at."""
 
+_NARROWEST = 20
 _NONE = "(none)"
 _CIRCUMSTANCES = {"served_by": "served by", "finish_reason": "finish reason"}
 """Names of fields that are not their words."""
@@ -122,28 +124,36 @@ def _value(value: object) -> str:
     return f'"{shown}"' if isinstance(value, str) else shown
 
 
-def totals(numbers: Totals, before: Side, after: Side) -> Iterator[str]:
+def totals(numbers: Totals, before: Side, after: Side, width: int) -> Iterator[str]:
     """Yield the counts, and the tokens, the cost and the times of the requests that both outputs have."""
+    for sentence in _counts(numbers):
+        yield from wrap(sentence, max(width, _NARROWEST), subsequent_indent="  ")
+    if numbers.in_both:
+        yield from _table(numbers.before, numbers.after, before, after)
+
+
+def _counts(numbers: Totals) -> Iterator[str]:
     changes = numbers.changes
+    if not changes:
+        yield "no request to compare"
     if numbers.in_both:
         kinds = (Change.SAME, Change.CHANGED, Change.NOW_FAILING, Change.NOW_SUCCEEDING)
-        parts = [f"{count(changes[kind])} {kind.words}" for kind in kinds if changes[kind]]
-        yield f"{counted(numbers.in_both, 'request')} in both: {', '.join(parts)}"
+        yield f"{counted(numbers.in_both, 'request')} in both: {_counted(numbers, kinds)}"
     if numbers.circumstances:
         named = (
             f"another {_CIRCUMSTANCES.get(name, name)}: {count(number)}"
             for name, number in numbers.circumstances.items()
         )
         yield f"  of the same ones, {', '.join(named)}"
-    only = [kind for kind in (Change.REMOVED, Change.ADDED) if changes[kind]]
-    if only:
-        yield ", ".join(f"{count(changes[kind])} {kind.words}" for kind in only)
-    if not changes:
-        yield "no request to compare"
+    if only := _counted(numbers, (Change.REMOVED, Change.ADDED)):
+        yield only
     if numbers.never_superseded:
         yield f"{counted(numbers.never_superseded, 'result')} without a superseded answer, not compared"
-    if numbers.in_both:
-        yield from _table(numbers.before, numbers.after, before, after)
+
+
+def _counted(numbers: Totals, kinds: Iterable[Change]) -> str:
+    present = (kind for kind in kinds if numbers.changes[kind])
+    return ", ".join(f"{count(numbers.changes[kind])} {kind.words}" for kind in present)
 
 
 def _table(before: Measures, after: Measures, old: Side, new: Side) -> Iterator[str]:
@@ -152,8 +162,8 @@ def _table(before: Measures, after: Measures, old: Side, new: Side) -> Iterator[
     rows.append(_row("tokens out", before.completion_tokens, after.completion_tokens, count))
     rows.append(_cost_row(before, after, old, new))
     latencies = before.latency() or (None, None), after.latency() or (None, None)
-    for name, *times in zip(("median latency", "90th percentile"), *latencies, strict=True):
-        rows.append(_row(name, *times, duration))
+    for name, old_time, new_time in zip(("median latency", "90th percentile"), *latencies, strict=True):
+        rows.append(_row(name, old_time, new_time, duration))
     yield from _aligned(row for row in rows if row[1:3] != (NONE, NONE))
     if before.unpriced or after.unpriced:
         yield f"unknown cost: {before.unpriced} before, {after.unpriced} after"

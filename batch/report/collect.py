@@ -16,7 +16,7 @@ from batch.results.statistics import Latencies, Statistics
 
 if TYPE_CHECKING:
     from batch.records import Result
-    from batch.report.model import Output
+    from batch.report.model import ComparisonView, Output
     from batch.report.packing import Place
 
 _WORDS_SHARE = 4
@@ -33,8 +33,9 @@ NO_HISTORY = "No history of runs is beside this output, so there is no timeline.
 class Collector:
     """All that the page holds. ``add`` each output in turn, then ``finish``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, comparison: ComparisonView | None = None) -> None:
         self.settings = settings
+        self.comparison = comparison
         self.views: list[OutputView] = []
         self.index = IndexPacker()
         self.texts = TextPacker(settings.max_size)
@@ -44,6 +45,7 @@ class Collector:
         self.with_texts = 0
         self._images = Images(settings.max_size // _IMAGES_SHARE, _LARGEST_IMAGE)
         self._codes, self._verdicts, self._models = Names([""]), Names([""]), Names([""])
+        self._changes = Names([""])
 
     def add(self, output: Output) -> None:
         """Add all requests of an output, and its runs."""
@@ -80,6 +82,7 @@ class Collector:
             models=[*self._models],
             outputs=[view.name for view in self.views],
             columns=[*self.index.columns],
+            changes=[*self._changes],
             total=self.total,
             has_text=self.settings.has_text,
         )
@@ -87,22 +90,33 @@ class Collector:
     def _add(self, output: int, entry: Entry) -> None:
         result, has_text = entry.result, self.settings.has_text
         self.total += 1
-        if result is not None and entry.status == "failed" and result.error is not None:
-            self.failures.add(output, entry.id, result.error)
-        if has_text and result is not None and result.parsed is not None:
-            self.fields.add(result.parsed)
+        if result is not None and not self._is_earlier(output):
+            if entry.status == "failed" and result.error is not None:
+                self.failures.add(output, entry.id, result.error)
+            if has_text and result.parsed is not None:
+                self.fields.add(result.parsed)
         self.index.add(
             self._row(output, entry, self._place(entry)),
             kept(entry.id, result.metadata) if has_text and result is not None else {},
         )
         self.texts.shrink(max(0, self.settings.max_size - self.index.size))
 
+    def _is_earlier(self, output: int) -> bool:
+        """Return whether the output is compared with a later one, whose failures and fields are shown."""
+        return self.comparison is not None and output == 0
+
+    def _is_first(self, entry: Entry) -> bool:
+        """Return whether the texts of a row are kept before others."""
+        return entry.status == "failed" or (
+            self.comparison is not None and entry.change != self.comparison.same
+        )
+
     def _place(self, entry: Entry) -> Place | None:
         value = texts(entry, self._images) if self.settings.has_text else details(entry, has_text=False)
         if not value:
             return None
         self.with_texts += 1
-        return self.texts.add(rank(entry.id, is_first=entry.status == "failed"), value)
+        return self.texts.add(rank(entry.id, is_first=self._is_first(entry)), value)
 
     def _row(self, output: int, entry: Entry, place: Place | None) -> tuple[object, ...]:
         result = entry.result
@@ -112,6 +126,7 @@ class Collector:
             entry.id,
             output,
             STATUSES.index(entry.status),
+            self._changes.number(entry.change),
             self._codes.number(code),
             self._verdicts.number(_verdict(result)),
             self._models.number((result.target or result.model) if result else entry.target),

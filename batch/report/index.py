@@ -19,6 +19,7 @@ COLUMNS = (
     "id",
     "output",
     "status",
+    "change",
     "code",
     "verdict",
     "model",
@@ -30,7 +31,7 @@ COLUMNS = (
     "block",
     "at",
 )
-"""The names of a chunk's lists. ``status`` to ``model`` and ``output`` are numbers of names."""
+"""The names of a chunk's lists. ``output`` to ``model`` are numbers of names."""
 
 
 class Names:

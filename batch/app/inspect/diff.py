@@ -162,7 +162,7 @@ class Comparison:
         self._compare(with_superseded=with_superseded)
 
     def pairs(self, change: Change) -> Iterator[Pair]:
-        """Yield the pairs with this change: removed ones in the earlier output's order, else in the later's."""
+        """Yield the pairs with this change in the later output's order; removed ones in the earlier one's."""
         if change is Change.REMOVED:
             for result in self._before.marked(change):
                 yield Pair(result.id, change, result, None)

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import JobFile
     from batch.records import Request, Result
-    from batch.report.model import Settings
+    from batch.report.model import ComparisonView, Settings
 
 
 def of_output(output: Path) -> Output:
@@ -46,7 +46,9 @@ def default_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.html")
 
 
-def write(outputs: Sequence[Output], path: Path, settings: Settings) -> int:
+def write(
+    outputs: Sequence[Output], path: Path, settings: Settings, comparison: ComparisonView | None = None
+) -> int:
     """Write the report, which appears when it is complete, and return its size in bytes.
 
     It gets the mode of an earlier report, or else that of the first output. Raises what reading the outputs
@@ -56,7 +58,8 @@ def write(outputs: Sequence[Output], path: Path, settings: Settings) -> int:
     _check_replaceable(path)
     like = path if path.exists() else Path(outputs[0].path)
     try:
-        replace_content(Disk(), path, render(outputs, settings, now=utc_now()), like=like)
+        page = render(outputs, settings, now=utc_now(), comparison=comparison)
+        replace_content(Disk(), path, page, like=like)
         return path.stat().st_size
     except OSError as error:
         raise OutputWriteError(f"{path} could not be written: {reason(error)}") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from difflib import SequenceMatcher
+from itertools import islice, zip_longest
 from typing import TYPE_CHECKING, Literal, NamedTuple, TypeAlias
 
 if TYPE_CHECKING:
@@ -51,22 +52,30 @@ class WordChanges(NamedTuple):
 
 def word_changes(before: str, after: str) -> WordChanges:
     """Compare two texts word by word. White space counts only as what separates words."""
-    old, new = _words(before), _words(after)
-    common = _common(old, new)
-    start, old, new = new[:common], old[common:], new[common:]
+    start, old, new = _without_common_start(_words(before), _words(after))
     is_cut = max(len(old), len(new)) > MAX_WORDS
     pieces = [Piece("same", start)] if start else []
     return WordChanges([*pieces, *_pieces(old[:MAX_WORDS], new[:MAX_WORDS])], is_cut)
 
 
-def _words(text: str) -> list[Word]:
-    return [Word(*found) for found in _WORD.findall(text)]
+def _words(text: str) -> Iterator[Word]:
+    return (Word(*found.groups()) for found in _WORD.finditer(text))
 
 
-def _common(old: Sequence[Word], new: Sequence[Word]) -> int:
-    """Return the number of words that both begin with."""
-    shorter = min(len(old), len(new))
-    return next((at for at in range(shorter) if old[at].text != new[at].text), shorter)
+def _without_common_start(
+    old: Iterator[Word], new: Iterator[Word]
+) -> tuple[list[Word], list[Word], list[Word]]:
+    """Return the words that both begin with, and the next ones of each, at most one too many."""
+    start: list[Word] = []
+    for before, after in zip_longest(old, new):
+        if before is None or after is None or before.text != after.text:
+            return start, _next_words(before, old), _next_words(after, new)
+        start.append(after)
+    return start, [], []
+
+
+def _next_words(first: Word | None, rest: Iterator[Word]) -> list[Word]:
+    return [] if first is None else [first, *islice(rest, MAX_WORDS)]
 
 
 def _pieces(old: Sequence[Word], new: Sequence[Word]) -> Iterator[Piece]:
