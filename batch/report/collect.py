@@ -95,11 +95,10 @@ class Collector:
                 self.failures.add(output, entry.id, result.error)
             if has_text and result.parsed is not None:
                 self.fields.add(result.parsed)
-        self.index.add(
-            self._row(output, entry, self._place(entry)),
-            kept(entry.id, result.metadata) if has_text and result is not None else {},
-        )
-        self.texts.shrink(max(0, self.settings.max_size - self.index.size))
+        metadata = result.metadata if has_text and result is not None else {}
+        columns = kept(entry.id, metadata) if metadata else {}
+        if self.index.add(self._row(output, entry, self._place(entry)), columns):
+            self.texts.shrink(max(0, self.settings.max_size - self.index.size))
 
     def _is_earlier(self, output: int) -> bool:
         """Return whether the output is compared with a later one, whose failures and fields are shown."""

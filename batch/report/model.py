@@ -17,7 +17,7 @@ Status: TypeAlias = Literal["succeeded", "failed", "pending"]
 STATUSES: tuple[Status, ...] = ("succeeded", "failed", "pending")
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One request of an output. ``result`` is its latest line, ``None`` if there is none.
 
     ``messages`` are those that the line answers, ``None`` if they are unknown. ``rendered``: they come from

@@ -14,7 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batch.app.inspect.listing import Filters, Listing, Row
+from batch.app.inspect.listing import Listing, Row
+from batch.app.inspect.row_filters import Filters
 from batch.cli.result_table import table
 from batch.codec import encode_result
 from batch.display_width import display_width

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from batch.app.inspect.listing import Filters
+from batch.app.inspect.row_filters import Filters
 from batch.app.setup.reclassified import restate_of
 from batch.errors import UsageError
 from batch.results.comparison.changes import DIFFERENCES, Change, change_of, circumstances

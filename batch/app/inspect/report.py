@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch.app.run.plan import open_source
 from batch.app.run.timestamps import utc_now
 from batch.app.setup.reclassified import restate_of
 from batch.errors import OutputWriteError, UsageError
@@ -86,6 +85,8 @@ def _results(output: Path) -> Iterator[Entry]:
 
 def _requests(job: JobFile) -> Iterator[Entry]:
     """Yield the requests of a job in its order."""
+    from batch.app.run.plan import open_source  # noqa: PLC0415 - a report of an output reads no inputs
+
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
         for request in open_source(job).requests():
             yield _entry(request, lines.result(request.id))
