@@ -32,7 +32,7 @@ def amount_text(amount: float, currency: str | None) -> str:
 
 
 def short_amount(amount: float) -> str:
-    """Return an amount in at most nine characters, up to a billion: about four significant digits, or cents."""
+    """Return an amount up to a billion in at most nine characters: four significant digits, or cents."""
     if amount >= _WHOLE:
         return f"{amount:.0f}"
     text = f"{amount:.2f}" if amount >= _IN_CENTS else plain(float(f"{amount:.4g}")).removesuffix(".0")
