@@ -20,6 +20,7 @@ from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply, Request, Verdict
 from batch.testing import FaultServer, Pause, Send, Stall, answer, delta, head, whole
 from batch.testing.replies import DONE, LAST_CHUNK, chunk, event, finish
+from tests.support.cli_support import on_terminal
 from tests.support.worker_support import command_of, workers_of
 
 if TYPE_CHECKING:
@@ -115,6 +116,17 @@ async def test_the_embedded_endpoint_stays_with_the_driver(promptjobs: Command) 
     write_job(promptjobs.folder, "local", 4, model="summary", provider="openai", engine="extractive")
     ended = await promptjobs("run", "job.yaml", "--processes", "2", "-q", "--json")
     assert (ended.code, ended.summary["succeeded"]) == (0, 4), ended.stderr
+
+
+async def test_the_bar_is_that_of_one_process(promptjobs: Command) -> None:
+    async with FaultServer(lambda received: [Pause(0.3), *echo(received)]) as server:
+        write_job(promptjobs.folder, server.url, 8, concurrency=2, adaptive=False)
+        ended = await on_terminal(promptjobs, "run", "job.yaml", "--processes", "2", env={})
+    frames = [frame for frame in ended.stderr.split("\r") if "req/s" in frame]
+    assert {len(frame) for frame in frames} == {199}
+    assert any("/8  failed 0  ETA " in frame and "in flight    2/2 " in frame for frame in frames)
+    assert frames[-1].startswith(f"100%|{'█' * 30}| 8/8  failed 0  ETA  0:00:00 ")
+    assert "job: 8 succeeded of 8; 8 sent in " in ended.stderr.replace(frames[-1], "")
 
 
 class Held:
