@@ -19,7 +19,7 @@ import pytest
 
 from tests.support.counting_server import CountingServer, exceeds, most_at_once
 from tests.support.kill_support import whole_lines, write_job
-from tests.support.worker_support import is_running, workers_of
+from tests.support.worker_support import ignores, is_running, workers_of
 
 if TYPE_CHECKING:
     from anyio.abc import Process
@@ -39,7 +39,7 @@ RPM = 3600
 SLACK = 0.1
 """Seconds by which the server may notice a closed connection, or a busy machine delay a request."""
 PATIENCE = 10.0
-"""Seconds in which a worker that was starting up notices that its driver has ended."""
+"""Seconds in which a worker that starts up notices that its driver has ended, on a busy machine."""
 RECENT = 0.5
 """Seconds after the end of an answer in which its result may not be durable yet."""
 
@@ -85,9 +85,7 @@ async def cut_some(driver: Process, server: CountingServer, random: Random, stat
             await driver.wait()
             await anyio.sleep(SLACK)
             sent = len(server.log)
-            with anyio.fail_after(PATIENCE):
-                while any(map(is_running, workers)):  # noqa: ASYNC110
-                    await anyio.sleep(0.01)
+            await workers_end(driver.pid)
             assert len(server.log) == sent, "a worker has sent a request without its driver"
             return
         if workers:
@@ -96,6 +94,22 @@ async def cut_some(driver: Process, server: CountingServer, random: Random, stat
             statistics.killed += number == signal.SIGKILL
             statistics.frozen += number == signal.SIGSTOP
             os.kill(random.choice(workers), number)
+
+
+async def workers_end(driver: int) -> None:
+    """Wait until no worker of a driver that has ended runs."""
+    with anyio.fail_after(PATIENCE):
+        while running := list(filter(is_running, workers_of(driver))):
+            await anyio.sleep(0.01)
+            for worker in running:
+                resume_in_start(worker)
+
+
+def resume_in_start(worker: int) -> None:
+    """Resume a worker that was frozen before it was tied to its driver: it can end only once it runs."""
+    with suppress(OSError):
+        if not ignores(worker, signal.SIGTERM):
+            os.kill(worker, signal.SIGCONT)
 
 
 async def complete_despite_cuts(
@@ -120,7 +134,7 @@ async def complete_despite_cuts(
                     driver.kill()
                 await driver.aclose()
         assert code in {0, -signal.SIGKILL}, (command.folder / "stderr").read_text()
-        assert [worker for worker in workers_of(driver.pid) if is_running(worker)] == []
+        await workers_end(driver.pid)
         assert not exceeds(server.log[start:], RPM, SLACK)
     results = whole_lines(command.folder / "output" / "job.jsonl")
     assert sorted(result.id for result in results) == sorted(ROWS)
