@@ -18,13 +18,13 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from tests.bench import command
+from tests.bench import command, peers
 from tests.bench.cores import cores
 from tests.bench.measure import ROOT, WrongTextError
 from tests.bench.replies import Served, reply
 from tests.bench.servers import whole
 
-REPLIES = {8: 4000, 200: 400}
+REPLIES = {8: 4000, 200: 1000}
 """Events of a reply, and N."""
 
 IN_FLIGHT = 64
@@ -115,7 +115,7 @@ def main() -> None:
     parser.add_argument("--processes", type=int, nargs="+", default=[1, 2, 3])
     parser.add_argument("--events", type=int, nargs="+", choices=REPLIES, default=list(REPLIES))
     parser.add_argument("--repeats", type=int, default=3)
-    parser.add_argument("--output", type=Path, help="write the figures to this JSON file, too")
+    parser.add_argument("--output", type=Path, help="directory for processes.json and processes.png")
     options = parser.parse_args()
     found: dict[tuple[int, int], Figures] = {}
     for events in options.events:
@@ -130,8 +130,15 @@ def main() -> None:
         found |= {(events, processes): median(figures) for processes, figures in runs.items()}
     print(table(found))
     if options.output is not None:
-        keyed = [{"events": key[0], "processes": key[1], **_as_dict(each)} for key, each in found.items()]
-        options.output.write_text(json.dumps(keyed, indent=1) + "\n")
+        _write(found, options.output)
+
+
+def _write(found: dict[tuple[int, int], Figures], folder: Path) -> None:
+    keyed = [{"events": key[0], "processes": key[1], **_as_dict(each)} for key, each in found.items()]
+    target = folder / "processes.json"
+    target.write_text(json.dumps(keyed, indent=1) + "\n")
+    drawing = Path(__file__).with_name("draw_processes.py")
+    subprocess.run([peers.environment(), drawing, target, target.with_suffix(".png")], check=True)
 
 
 def _as_dict(figures: Figures) -> dict[str, float]:
