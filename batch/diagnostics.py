@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import Diagnostic, JobFileError
 from batch.escaping import escape
+from batch.line_breaks import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,10 +39,9 @@ class Place:
 
     def within(self, offset: int) -> Place:
         """Return the place of a character of ``raw``."""
-        before = self.raw[:offset]
-        lines = before.count("\n")
-        start = self.column if not lines else 1
-        return Place(self.path, self.line + lines, start + len(before) - (before.rfind("\n") + 1))
+        *above, last = lines_of(self.raw[:offset])
+        start = self.column if not above else 1
+        return Place(self.path, self.line + len(above), start + len(last))
 
 
 @dataclass(slots=True)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import in_order
 from batch.errors import JobFileError
 from batch.escaping import escape
+from batch.line_breaks import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -89,7 +90,6 @@ def _lines(path: Path) -> list[str]:
     if path.suffix not in (".yaml", ".yml"):
         return []
     try:
-        # The line ends of YAML: its positions count these and no others.
-        return re.split(r"\r\n|[\r\n\x85\u2028\u2029]", read_text(path))
+        return lines_of(read_text(path))
     except JobFileError:
         return []
