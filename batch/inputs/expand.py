@@ -21,9 +21,10 @@ from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Caution, Not
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
 from batch.inputs.template_faults import RowDiagnostic
 from batch.inputs.template_variables import unused
-from batch.jobfile.job import DOCUMENTS, targets_of
+from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
+from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:

@@ -100,6 +100,13 @@ def test_a_server_that_serves_one_model_under_any_name_misses_none(cli: Cli) -> 
         assert _printed(cli, server, "--online") == (0, [SOUND.format("qwen2.5")])
 
 
+def test_a_model_with_the_name_of_that_server_is_a_model_like_others(cli: Cli) -> None:
+    with serving(paths(v1_models=models("llamacpp", owned_by="ollama"))) as server:
+        _job(cli, f"{server.url}/v1")
+        _, (line, *_) = _printed(cli, server, "--online")
+    assert line == "job.yaml:3:8: model: SERVER/v1 has no model `qwen2.5`; it has `llamacpp`"
+
+
 def test_the_key_is_sent_with_online_alone_and_never_printed(cli: Cli) -> None:
     def echo(request: Received) -> Script:
         return models("b", request.headers.get("authorization", "none").removeprefix("Bearer "))

@@ -43,6 +43,10 @@ PATIENT = Timeouts(connect=10.0, first_byte=15.0, idle=15.0, total=30.0)
 """For a server that the user wants to be asked."""
 
 
+_LLAMA_CPP = "llamacpp"
+"""The owner of the models of a llama.cpp server, which answers under any name."""
+
+
 class _Entry(Struct):
     id: str | None = None
     name: str | None = None
@@ -139,9 +143,13 @@ class _Asking:
             fetched = await client.get(url, headers)
         except AttemptError as error:
             return Answer(None, None, address.credentials.clean(error.failure.message))
-        models = _models(fetched.body) if fetched.status == 200 else None
-        clean = None if models is None else tuple(map(address.credentials.clean, models))
-        return Answer(fetched.status, clean, "", serves_any_name=b'"llamacpp"' in fetched.body)
+        entries = _entries(fetched.body) if fetched.status == 200 else None
+        if entries is None:
+            return Answer(fetched.status, None)
+        names = (name for entry in entries if (name := entry.id or entry.name))
+        serves_any_name = any(entry.owned_by == _LLAMA_CPP for entry in entries)
+        models = tuple(map(address.credentials.clean, names))
+        return Answer(fetched.status, models, serves_any_name=serves_any_name)
 
 
 def _with_version(base_url: str, path: str) -> list[str]:
@@ -151,16 +159,13 @@ def _with_version(base_url: str, path: str) -> list[str]:
     return list(dict.fromkeys(f"{each.rstrip('/')}{path}{mark}{query}" for each in (start, origin)))
 
 
-def _models(body: bytes) -> list[str] | None:
-    """Return the names in a list of models (of OpenAI, Ollama or Together); ``None`` for another body."""
+def _entries(body: bytes) -> list[_Entry] | None:
+    """Return a list of models (of OpenAI, Ollama or Together); ``None`` for another body."""
     try:
         read = msgspec.json.decode(body, type=_List | list[_Entry])
     except (ValueError, RecursionError):
         return None
-    entries = read if isinstance(read, list) else read.data if read.data is not None else read.models
-    if entries is None:
-        return None
-    return [name for entry in entries if (name := entry.id or entry.name)]
+    return read if isinstance(read, list) else read.data if read.data is not None else read.models
 
 
 def _unusable(model: Model, message: str) -> Diagnostic:

@@ -197,6 +197,5 @@ class _Reader:
             self.images,
             dotted(text_at),
             place.line,
-            place.column,
             self.image_places,
         )
