@@ -177,6 +177,30 @@ def test_a_variable_that_is_not_set_is_an_error_with_online(cli: Cli) -> None:
     assert not server.requests
 
 
+_CONTROL = "the environment variable TWO_LINES holds a line break or a control character"
+UNUSABLE = [
+    ("", "api_key_file: no.key\n", "4:15: api_key_file: no such file"),
+    (
+        "/keys/${QUERY}",
+        "api_key_env: MY_KEY\n",
+        "2:11: base_url: the address SERVER/keys/${QUERY} contains `?` after its variables are expanded",
+    ),
+    ("", "api_key_env: TWO_LINES\n", f"4:14: api_key_env: {_CONTROL}"),
+    ("", "headers: {X-Team: '${TWO_LINES}'}\n", f"4:19: headers.X-Team: {_CONTROL}"),
+]
+
+
+@pytest.mark.parametrize(("path", "more", "said"), UNUSABLE, ids=[case[2] for case in UNUSABLE])
+def test_what_a_run_could_not_use_is_one_error_at_its_own_line(
+    path: str, more: str, said: str, cli: Cli
+) -> None:
+    with serving(paths()) as server:
+        _job(cli, f"{server.url}{path}", more)
+        code, printed = _printed(cli, server, "--online", MY_KEY=KEY, QUERY="a?b", TWO_LINES="a\nb")
+    assert (code, printed) == (2, [f"job.yaml:{said}", "1 error; nothing was sent"])
+    assert not server.requests
+
+
 def test_an_error_in_the_file_does_not_hide_what_the_server_shows(cli: Cli) -> None:
     with serving(paths(v1_models=models("qwen2.5"))) as server:
         _job(cli, f"{server.url}/v1", "samples: 0\n", model="qwen")

@@ -15,11 +15,19 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
+from batch.app.advice import missing, variables
 from batch.app.inspect.endpoint_findings import Answer, Asked, finding
 from batch.app.run.endpoints import Address, members
 from batch.app.setup import trust
 from batch.diagnostics import Place
-from batch.errors import AttemptError, Diagnostic, PromptJobsError
+from batch.errors import (
+    AttemptError,
+    Diagnostic,
+    KeyFileError,
+    PromptJobsError,
+    UntrustedKeyError,
+    VariableError,
+)
 from batch.jobfile.endpoint_checks import LOCAL, base_url_problem
 from batch.jobfile.job import Written
 from batch.providers.credentials import USER_AGENT
@@ -28,13 +36,10 @@ from batch.providers.timeouts import Timeouts
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile, Model
-
-_NOT_SET = "is not set"
-"""Of a variable, which is reported at its own line."""
 
 QUICK = Timeouts(connect=0.5, first_byte=1.0, idle=1.0, total=2.0)
 """For a server on this machine, which answers at once if it runs."""
@@ -103,11 +108,12 @@ class _Asking:
             return []
         if not self._is_online:
             model = replace(model, api_key_env=None, api_key_file=None, headers={}, proxy=None)
+        if any(missing(model, self._environment)):  # reported at its own line
+            return []
         try:
             address = Address(model, self._environment)
         except PromptJobsError as error:
-            is_reported = not self._is_online or _NOT_SET in str(error)
-            return [] if is_reported else [_unusable(model, str(error))]
+            return [_unusable(model, error)] if self._is_online else []
         return finding(await self._asked(model, address), is_online=self._is_online)
 
     async def _asked(self, model: Model, address: Address) -> Asked:
@@ -168,9 +174,17 @@ def _entries(body: bytes) -> list[_Entry] | None:
     return read if isinstance(read, list) else read.data if read.data is not None else read.models
 
 
-def _unusable(model: Model, message: str) -> Diagnostic:
+def _unusable(model: Model, error: PromptJobsError) -> Diagnostic:
     """Return the error of an address or a key that a run could not use either, at the key's line."""
-    keys = ("api_key_env", "api_key_file") if "key" in message else ("base_url",)
-    written = next((model.written[key] for key in keys if key in model.written), None)
-    at = written or model.written.get("base_url") or Written("base_url", Place("job"))
-    return Diagnostic(at.place.path, at.place.line, at.place.column, at.where, message)
+    keys = [key for key in (*_keys_of(error, model), "base_url") if key in model.written]
+    at = model.written[keys[0]] if keys else Written("base_url", Place("job"))
+    return Diagnostic(at.place.path, at.place.line, at.place.column, at.where, str(error))
+
+
+def _keys_of(error: PromptJobsError, model: Model) -> Sequence[str]:
+    """Return the keys of ``Model.written`` that may have caused the error."""
+    if isinstance(error, VariableError):
+        return [key for key, name in variables(model) if name == error.name]
+    if isinstance(error, KeyFileError | UntrustedKeyError):
+        return ("api_key_env", "api_key_file")
+    return ()
