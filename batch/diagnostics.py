@@ -89,9 +89,14 @@ def shown(key: str) -> str:
     return escape(json.dumps(key if len(key) <= 60 else key[:60] + "…", ensure_ascii=False), limit=1000)
 
 
+def diagnostic_at(place: Place, where: str, what: str, hint: str = "", severity: str = "error") -> Diagnostic:
+    """Return an error at a place, or a warning; ``where`` is the dotted path."""
+    return Diagnostic(place.path, place.line, place.column, where, what, hint, severity)
+
+
 def warning(place: Place, where: str, what: str, hint: str = "") -> Diagnostic:
     """Return a warning at a place."""
-    return Diagnostic(place.path, place.line, place.column, where, what, hint, "warning")
+    return diagnostic_at(place, where, what, hint, "warning")
 
 
 def in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -172,7 +177,7 @@ class Findings(DiagnosticList):
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Report an error at a known place."""
-        self.append(Diagnostic(place.path, place.line, place.column, where, what, hint))
+        self.append(diagnostic_at(place, where, what, hint))
 
 
 Problem: TypeAlias = tuple[str, str]

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.run.endpoints import members
 from batch.app.setup import trust
+from batch.diagnostics import diagnostic_at
 from batch.errors import Diagnostic, PromptJobsError
 from batch.jobfile.endpoint_checks import LOCAL, REFERENCE, variable_problem
 
@@ -28,10 +29,7 @@ def unset(job: JobFile, environment: Environment, *, severity: str = "warning") 
         for key, what in missing(model, environment) if model.base_url != LOCAL else ():
             written = model.written.get(key)
             if written is not None:
-                place = written.place
-                found[Diagnostic(place.path, place.line, place.column, written.where, what, "", severity)] = (
-                    None
-                )
+                found[diagnostic_at(written.place, written.where, what, severity=severity)] = None
     return list(found)
 
 

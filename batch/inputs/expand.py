@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.diagnostics import Place, shown
+from batch.diagnostics import Place, diagnostic_at, shown
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
@@ -146,7 +146,7 @@ def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
 def _name_clash(name: str, job: JobFile, row: Row) -> Diagnostic:
     what = f"`{shown(name)}` is both a matrix variable and a column"
     place = job.matrix_places.get(name, Place(row.path, row.line, 1 if row.line else 0))
-    return Diagnostic(place.path, place.line, place.column, f"matrix.{shown(name)}", what, "rename one")
+    return diagnostic_at(place, f"matrix.{shown(name)}", what, "rename one")
 
 
 def _filled(

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import UndefinedError
 
-from batch.diagnostics import did_you_mean, shown
+from batch.diagnostics import diagnostic_at, did_you_mean, shown
 from batch.errors import Diagnostic
 from batch.jobfile.nulls import EmptyValueError, UnprintableError
 from batch.jobfile.template_places import offset_of_line, offset_of_name, place_in, tags
@@ -79,7 +79,7 @@ class TemplateFaults:
             if _ARITHMETIC.search(what) and not re.search(r"\|\s*(?:float|int)\b", tag[1]):
                 hint = _number_hint(tag[1], variables)
             found = place_in(place, text, tag[0])
-            return Diagnostic(found.path, found.line, found.column, where, what, hint)
+            return diagnostic_at(found, where, what, hint)
         return self._at(index, what, hint, name, _line_of(error))
 
     def unknown(self, variables: Collection[str]) -> tuple[Diagnostic, ...]:
@@ -97,18 +97,18 @@ class TemplateFaults:
         """Return the error of a prompt that is blank."""
         prompt = self._prompt
         place = next((place for _, where, place in self._texts if where == prompt.where), self._texts[0][2])
-        return (Diagnostic(place.path, place.line, place.column, prompt.where, "the prompt is blank", hint),)
+        return (diagnostic_at(place, prompt.where, "the prompt is blank", hint),)
 
     def image(self, error: ImageError) -> tuple[Diagnostic, ...]:
         """Return the error of an image that the job file names."""
         _, where, place = self._texts[len(self._prompt.messages) + error.index]
-        return (Diagnostic(place.path, place.line, place.column, where, error.what, error.hint),)
+        return (diagnostic_at(place, where, error.what, error.hint),)
 
     def _at(self, index: int, what: str, hint: str, name: str = "", line: int = 1) -> Diagnostic:
         text, where, place = self._texts[index]
         offset = offset_of_name(text, name) if name else None
         found = place_in(place, text, offset_of_line(text, line) if offset is None else offset)
-        return Diagnostic(found.path, found.line, found.column, where, what, hint)
+        return diagnostic_at(found, where, what, hint)
 
 
 def _described(error: Exception) -> tuple[str, str, str]:

@@ -19,7 +19,7 @@ from batch.app.advice import missing, variables
 from batch.app.inspect.endpoint_findings import Answer, Asked, finding
 from batch.app.run.endpoints import Address, members
 from batch.app.setup import trust
-from batch.diagnostics import Place
+from batch.diagnostics import Place, diagnostic_at
 from batch.errors import (
     AttemptError,
     Diagnostic,
@@ -178,7 +178,7 @@ def _unusable(model: Model, error: PromptJobsError) -> Diagnostic:
     """Return the error of an address or a key that a run could not use either, at the key's line."""
     keys = [key for key in (*_keys_of(error, model), "base_url") if key in model.written]
     at = model.written[keys[0]] if keys else Written("base_url", Place("job"))
-    return Diagnostic(at.place.path, at.place.line, at.place.column, at.where, str(error))
+    return diagnostic_at(at.place, at.where, str(error))
 
 
 def _keys_of(error: PromptJobsError, model: Model) -> Sequence[str]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from batch.codec import encode_json
-from batch.diagnostics import shown
+from batch.diagnostics import diagnostic_at, shown
 from batch.errors import Diagnostic
 from batch.files import is_unicode, open_regular, reason
 from batch.inputs.readers.encodings import NO_TEXT, decoded
@@ -76,7 +76,7 @@ def documents(
             yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
             what, hint = no_match(inputs.base, pattern, "document")
-            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
+            yield diagnostic_at(place, where, what, hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from batch.diagnostics import diagnostic_at
 from batch.errors import Diagnostic
 from batch.inputs.readers.file_selection import (
     ALLOW,
@@ -60,7 +61,7 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
             yield _refused(link, where, document_problem(real(link), inputs) or "")
         if not found and not outside:
             what, hint = no_match(inputs.base, pattern, "file")
-            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
+            yield diagnostic_at(place, where, what, hint)
         for table in found:
             resolved = real(table.path)
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
@@ -78,7 +79,7 @@ def missing_table(inputs: Inputs) -> Diagnostic | None:
     hint = "run the job that writes it first" if inputs.kind == "results" else near_file(path)
     name = path.relative_to(inputs.base) if path.is_relative_to(inputs.base) else path
     place, what = inputs.table_place, f"{shown_path(name)}: no such file"
-    return Diagnostic(place.path, place.line, place.column, f"inputs.{inputs.kind}", what, hint)
+    return diagnostic_at(place, f"inputs.{inputs.kind}", what, hint)
 
 
 def may_read(inputs: Inputs, path: Path) -> bool:
