@@ -20,9 +20,9 @@ from batch.jobfile.endpoint_checks import (
     call_at_end,
     is_secret_parameter,
     looks_random,
-    names_secret,
 )
 from batch.local_model.weights import cache_dir
+from batch.secret_words import names_secret
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
