@@ -26,9 +26,9 @@ def explained(text: str, error: yaml.YAMLError) -> YamlError:
     problem, context = getattr(error, "problem", None) or "not YAML", getattr(error, "context", None) or ""
     at = (mark.line, mark.column) if mark else (0, 0)
     lines += [""] * (at[0] + 1 - len(lines))  # the end of the text may count as a line
-    found = Found(lines, problem, at, context, (start.line, start.column) if start else None)
+    found = Found(text, lines, problem, at, context, (start.line, start.column) if start else None)
     for explain in _EXPLANATIONS:
-        if (result := explain(found, text)) is not None:
+        if (result := explain(found)) is not None:
             return result
     return _unknown(found)
 
@@ -40,7 +40,7 @@ def _unknown(found: Found) -> YamlError:
     return YamlError(found.at[0] + 1, found.at[1] + 1, what, "", None)
 
 
-_EXPLANATIONS: tuple[Callable[[Found, str], YamlError | None], ...] = (
+_EXPLANATIONS: tuple[Callable[[Found], YamlError | None], ...] = (
     tab,
     open_quote,
     escape,

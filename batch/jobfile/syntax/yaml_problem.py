@@ -29,8 +29,9 @@ class YamlError(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What libyaml reports, from 0: the place of the problem, that of its context, and the lines."""
+    """What libyaml reports, from 0: the place of the problem, that of its context, the text and its lines."""
 
+    text: str
     lines: list[str]
     problem: str
     at: tuple[int, int]
