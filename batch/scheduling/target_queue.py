@@ -201,8 +201,8 @@ class TargetQueue:
         check = self.pool.check_due(now) if self.pool.is_in_doubt else None
         if check is not None and self._head is not None and self._head.is_check:
             return None if self._head_at == math.inf else max(check, self._head_at)
-        soonest, wished = self.pool.due(now), self._wished(now)
-        due = None if soonest is None or wished is None else max(soonest, wished)
+        endpoint, request = self.pool.due(now), self._next_due(now)
+        due = None if endpoint is None or request is None else max(endpoint, request)
         return min((each for each in (due, check) if each is not None), default=None)
 
     def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
@@ -261,11 +261,11 @@ class TargetQueue:
         endpoint.sent(task, now)
         return task
 
-    def _wished(self, now: float) -> float | None:
+    def _next_due(self, now: float) -> float | None:
         """Return when there is something to send; ``None``: not before a request settles."""
         if self._head is not None and not self._head.is_check:
             return None if self._head_at == math.inf else max(now, self._head_at)
-        return self._backlog.wished(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
+        return self._backlog.next_due(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
 
     def _may_read(self, *, in_doubt: bool) -> bool:
         """Whether another request may be read: not after a response from another kind of server."""
@@ -321,9 +321,9 @@ class TargetQueue:
     def _charge(self, step: Charge, now: float) -> list[Decision]:
         """Decide by the retry table about a request that is charged with its failure."""
         task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
-        given_up = self.pool.gives_up(endpoint, failure)
-        if given_up is not None:
-            return self._park(task, given_up, now)
+        parking = self.pool.parking_of_other_server(endpoint, failure)
+        if parking is not None:
+            return self._park(task, parking, now)
         verdict = decide(
             self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
         )
