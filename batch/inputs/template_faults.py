@@ -36,7 +36,10 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class RowDiagnostic(Diagnostic):
-    """An error in a row that the template causes. ``at`` are the errors at their places in the template."""
+    """An error in filling a row. ``at`` are the errors at their places in the template.
+
+    It is empty if only the row is to blame.
+    """
 
     at: tuple[Diagnostic, ...] = ()
 
@@ -187,11 +190,12 @@ class CountedFaults:
 
     def take(self, diagnostic: Diagnostic, others: DiagnosticList) -> None:
         """Count the row of an error; add the error to ``others`` unless the template is to blame."""
-        if not isinstance(diagnostic, RowDiagnostic):
+        at = diagnostic.at if isinstance(diagnostic, RowDiagnostic) else ()
+        if not at:
             others.append(diagnostic)
             return
         self.row(diagnostic.path, diagnostic.line)
-        for each in diagnostic.at:
+        for each in at:
             if self._seen.get(each) != self._rows:
                 self._seen[each] = self._rows
                 self._counts[each] = self._counts.get(each, 0) + 1
