@@ -15,6 +15,7 @@ from batch.inputs.readers.file_selection import (
     is_excluded,
     is_own,
     matched,
+    sorted_out,
     walker_of,
 )
 from batch.inputs.readers.globs import could_match
@@ -50,11 +51,10 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
     if inputs.table is not None:
         yield Table(inputs.table, {})
         return
-    excluded = matched([pattern[1:] for pattern in inputs.tables if pattern.startswith("!")], inputs)
+    included, excluding = sorted_out(inputs.tables)
+    excluded = matched(excluding, inputs)
     seen: set[Path] = set()
-    for index, pattern in enumerate(inputs.tables):
-        if pattern.startswith("!"):
-            continue
+    for index, pattern in included.items():
         where, place = f"inputs.{inputs.kind}[{index}]", inputs.places[index]
         found, outside = _found(pattern, inputs)
         for link in outside:
@@ -86,13 +86,12 @@ def may_read(inputs: Inputs, path: Path) -> bool:
     """Return whether a file of rows, which may not exist yet, would be among the job's."""
     if inputs.table is not None:
         return inputs.table == path
-    excludes = [pattern[1:] for pattern in inputs.tables if pattern.startswith("!")]
-    if any(could_match(path, inputs.base, pattern) for pattern in excludes):
+    included, excluding = sorted_out(inputs.tables)
+    if any(could_match(path, inputs.base, pattern) for pattern in excluding):
         return False
     return any(
         could_match(path, inputs.base, pattern) or path.is_relative_to(real(inputs.base / pattern))
-        for pattern in inputs.tables
-        if not pattern.startswith("!")
+        for pattern in included.values()
     )
 
 
