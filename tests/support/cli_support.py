@@ -7,7 +7,7 @@ import os
 import sys
 import termios
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,9 +20,12 @@ from tests.support.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from tests.conftest import Command
+
+T = TypeVar("T")
 
 
 class Cli:
@@ -63,10 +66,15 @@ def _own_collector() -> Iterator[None]:
 
 
 @contextmanager
-def served(server: ChatServer) -> Iterator[ChatServer]:
-    """The server in a thread of its own, for tests without a loop."""
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(server)):
-        yield server
+def in_thread(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """A server in a thread of its own, for tests without a loop."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as running:
+        yield running
+
+
+def served(server: ChatServer) -> AbstractContextManager[ChatServer]:
+    """The server in a thread of its own."""
+    return in_thread(serving(server))
 
 
 @pytest.fixture
