@@ -43,7 +43,7 @@ class Cli:
         with self._monkeypatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["promptjobs", *arguments])
-            for name in [name for name in os.environ if name.startswith(("PROMPTJOBS_", "XDG_CONFIG"))]:
+            for name in [name for name in os.environ if _is_of_the_user(name)]:
                 patch.delenv(name)
             for name, value in {"HOME": str(self.folder / "home"), **env}.items():
                 patch.setenv(name, value)
@@ -52,6 +52,10 @@ class Cli:
         stdout, stderr = self._capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return Ended(ended.value.code, stdout, stderr)
+
+
+def _is_of_the_user(name: str) -> bool:
+    return name.startswith(("PROMPTJOBS_", "XDG_CONFIG")) or name.lower().endswith("_proxy")
 
 
 @contextmanager
