@@ -82,19 +82,18 @@ class Decoded:
         return self.is_seen
 
 
-class Awaiting(list["Action"]):
-    """A script that goes on after its beginning once the client has decoded that."""
+class Stepwise(list["Action"]):
+    """A script in steps; each begins once the condition of the one before it is true."""
 
-    def __init__(self, beginning: Script, decoded: Decoded, rest: Script) -> None:
-        super().__init__([*beginning, *rest])
-        self._length = len(beginning)
-        self._decoded = decoded
+    def __init__(self, *steps: tuple[Script, Callable[[], bool]]) -> None:
+        super().__init__(action for actions, _ in steps for action in actions)
+        self._steps = steps
 
     def __iter__(self) -> Iterator[Action]:
-        yield from self[: self._length]
-        while not self._decoded.is_seen:
-            yield Pause(PAUSE)
-        yield from self[self._length :]
+        for actions, is_done in self._steps:
+            yield from actions
+            while not is_done():
+                yield Pause(PAUSE)
 
 
 # The four ways
@@ -129,7 +128,11 @@ def chunk_way() -> Way:
     has = partial(holds, is_it=partial(is_text, text=PIECE))
     decoded = Decoded()
     tracer = Tracer(has, decoded, Handled(has))
-    traced = Awaiting([Send(head()), Send(chunk(delta(BEFORE_PIECE)))], decoded, stream(PIECE)[1:])
+    traced = Stepwise(
+        ([Send(head()), Send(chunk(delta(BEFORE_PIECE)))], lambda: decoded.is_seen),
+        ([Send(chunk(delta(PIECE)))], lambda: tracer.is_over),
+        (stream()[1:], lambda: True),
+    )
     run(lambda received: traced if received.number == 2 else stream(), tracer)
     return tracer.way("One SSE chunk", _CHUNK)
 
