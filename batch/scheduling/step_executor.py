@@ -1,4 +1,4 @@
-"""Execute the steps of circuit breakers: requests wait, return to the backlog or fail; endpoints are parked."""
+"""Execute the steps of circuit breakers: requests wait, return to the backlog or fail; endpoints park."""
 
 from __future__ import annotations
 

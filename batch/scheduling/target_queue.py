@@ -217,7 +217,7 @@ class TargetQueue:
     # Before an attempt
 
     def _begin(self, request: Request, now: float) -> Task:
-        return Task(request, self.name, self.pool.first.name, queued_at=now)
+        return Task(request, request, self.name, self.pool.first.name, queued_at=now)
 
     def _check(self, now: float) -> Task | None:
         """Return the check that an endpoint needs, which is sent before any request of the job."""
@@ -233,7 +233,8 @@ class TargetQueue:
         if self._head is not None:
             self._backlog.put_back(self._head, first=True)
             self._head = None
-        return Task(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
+        request = endpoint.reference()
+        return Task(request, request, self.name, endpoint.name, queued_at=now, is_check=True)
 
     def _send(self, task: Task, now: float) -> Task:
         self._admission.reserve(task, now)

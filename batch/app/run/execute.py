@@ -26,7 +26,7 @@ from batch.observers import Observers
 from batch.results.contents import refuse_foreign
 from batch.results.lock import OutputLock
 from batch.results.replaced import Replaced
-from batch.results.result_line import stored
+from batch.results.result_writer import stored
 from batch.results.sidecars import match_sidecars
 
 if TYPE_CHECKING:
