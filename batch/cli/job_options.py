@@ -82,9 +82,6 @@ class NewFile(click.ParamType[Path | None]):
         return [CompletionItem(incomplete, type="file")]
 
 
-ROWS = (".jsonl", ".ndjson")
-"""The suffixes of job files that hold one request per line."""
-
 _OUTPUT = option(
     "-o",
     "--output",
@@ -226,6 +223,8 @@ def _part(job: JobFile, shard: Shard | None) -> JobFile:
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
     """Pass a separate settings file only to the JSONL files among several."""
+    from batch.jobfile.load import ROWS
+
     return flags if path.suffix.lower() in ROWS else flags | {"settings": None}
 
 

@@ -26,7 +26,7 @@ _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 class Contents:
     """The lines of a result file: their content, their offsets, and which of them count.
 
-    ``length`` is the length of all complete lines in bytes, ``torn`` that of the partial line after them.
+    ``length`` is the length of all complete lines in bytes, ``partial`` that of the partial line after them.
     Lines are numbered from 0. ``unended``: the last line is complete except for its line end. ``untidy``:
     another program has changed line ends, joined lines or added a byte order mark.
     """
@@ -34,7 +34,7 @@ class Contents:
     def __init__(self) -> None:
         self.index = Index()
         self.length = 0
-        self.torn = 0
+        self.partial = 0
         self.unended = False
         self.untidy = False
         self._starts = array("Q")
@@ -125,7 +125,7 @@ def survey(
         contents.add(result.id, _known(result, restate), len(line))
         if each is not None:
             each(result)
-    contents.unended = not contents.torn and not line.endswith(b"\n") and len(contents) > 0
+    contents.unended = not contents.partial and not line.endswith(b"\n") and len(contents) > 0
     return contents
 
 
@@ -151,7 +151,7 @@ def _take_apart(
             if piece.isspace():
                 contents.add_blank(len(piece))
             elif number == len(found) and not piece.endswith((b"\n", b"\r")):
-                contents.torn = len(piece)
+                contents.partial = len(piece)
             else:
                 contents.add_unreadable(len(piece))
             continue

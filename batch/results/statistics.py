@@ -26,7 +26,7 @@ class Statistics:
 
     ``failed`` counts by error code. ``cost`` is the sum of known costs. ``provider_costs`` counts the lines
     whose cost the provider has reported, completely or partly, and ``unpriced`` those with tokens and without
-    a cost. The next run removes ``superseded`` lines, ``unreadable`` ones and a ``torn`` (partial) last line.
+    a cost. The next run removes ``superseded`` lines, ``unreadable`` ones and a ``partial`` last line.
     """
 
     succeeded: int = 0
@@ -42,7 +42,7 @@ class Statistics:
     unpriced: int = 0
     superseded: int = 0
     unreadable: int = 0
-    torn: bool = False
+    partial: bool = False
 
     def add(self, result: Result) -> None:
         """Count one line."""
@@ -108,6 +108,6 @@ def summarise(
             counts.remove(stated(decode_result(line)))
     counts.superseded = contents.index.superseded
     counts.unreadable = contents.index.unreadable
-    counts.torn = contents.torn > 0
+    counts.partial = contents.partial > 0
     counts.failed = +counts.failed  # codes with a count of zero are removed
     return counts, contents
