@@ -12,6 +12,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RayOptions:
+    """A run on Ray: its number of workers, and whether they get the keys of this machine."""
+
+    workers: int
+    sends_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """Options that belong to one run and not to the job.
 
@@ -20,7 +28,7 @@ class RunOptions:
     watch. ``prune``: lines of requests that the job no longer has are removed from the output, and so are the
     files that earlier runs set aside. ``adopt``: the output may be one that another job file wrote.
     ``selection`` says which requests are sent. ``processes`` is the number of processes that execute
-    attempts; with one, this process does.
+    attempts; with one, this process does, unless workers on ``ray`` do.
     """
 
     limit: int | None = None
@@ -33,3 +41,4 @@ class RunOptions:
     watchdog: Watchdog | None = None
     selection: Selection = UNLIMITED
     processes: int = 1
+    ray: RayOptions | None = None

@@ -1,0 +1,181 @@
+"""The connection to a Ray cluster: the one that ``RAY_ADDRESS`` names, else one of our own on this machine.
+
+Only actors are used, and they hold one method. Ray is imported here, and late.
+
+1. Ray runs in a thread. It sets no signal handlers there, and does not block the event loop. The thread lasts
+   as long as the connection: daemons of Ray end with the thread that has started them.
+2. Daemons inherit a mask that blocks the signals of a terminal, which reach the whole process group.
+3. Ray prints nothing: neither its log, nor the errors of other processes, nor the output of actors.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from importlib.util import find_spec
+from typing import TYPE_CHECKING, Any, Self
+
+import anyio
+
+from batch.errors import UsageError, one_line
+from batch.executors.polled_link import CallError, WorkerGoneError
+from batch.executors.ray_worker import RayWorker
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+OWN = "local"
+"""The address with which Ray starts a cluster of our own."""
+
+_ENVIRONMENT = {
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # every line: Ray prints errors of other processes to stdout
+}
+"""What Ray reads when it is imported, and what its daemons inherit."""
+
+_OPTIONS = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
+"""The options of an actor: Ray neither restarts it nor repeats a call, which would be paid twice."""
+
+_EXIT = "its worker process has died"
+_EXIT_SEEN = "End of file"
+"""What the death of an actor says if its node has seen the end of its process."""
+
+
+class RayCluster:
+    """A cluster that this process is connected to."""
+
+    def __init__(self, ray: Any, *, is_own: bool) -> None:
+        self._ray = ray
+        self._is_own = is_own
+        self._actor = ray.remote(RayWorker).options(**_OPTIONS)
+
+    @property
+    def cpus(self) -> int:
+        """Number of processors in the cluster now, for at most so many workers."""
+        return int(self._ray.cluster_resources().get("CPU", 0))
+
+    @property
+    def is_encrypted(self) -> bool:
+        """Whether messages between machines are encrypted, or never leave this one."""
+        return self._is_own or os.environ.get("RAY_USE_TLS") == "1"
+
+    def new_worker(self) -> RayActor:
+        """Return a worker, which starts when the cluster has a processor for it."""
+        return RayActor(self._ray, self._actor)
+
+
+class RayActor:
+    """One worker in the cluster. It is created by the first call."""
+
+    def __init__(self, ray: Any, kind: Any) -> None:
+        self._ray = ray
+        self._kind = kind
+        self._actor: Any = None
+
+    async def call(self, message: bytes) -> bytes:
+        """Return the answer of the worker. Raises ``CallError`` and ``WorkerGoneError``."""
+        errors = self._ray.exceptions
+        try:
+            if self._actor is None:
+                self._actor = self._kind.remote()
+            answer: bytes = await self._actor.exchange.remote(message)
+        except errors.ActorUnavailableError as error:
+            raise CallError(one_line(error)) from None
+        except errors.RayError as error:
+            raise _gone(error) from None
+        return answer
+
+    def kill(self) -> None:
+        """End the worker, as far as it can be reached."""
+        if self._actor is not None:
+            with suppress(self._ray.exceptions.RayError):
+                self._ray.kill(self._actor, no_restart=True)
+
+
+class RayConnection:
+    """Connects to a cluster; an async context manager that disconnects at its end."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, "ray")
+
+    async def connect(self, workers: int) -> RayCluster:
+        """Connect. Raises ``UsageError``.
+
+        A cluster of our own has a processor for each of ``workers``, whether the machine has so many or not.
+        """
+        address = os.environ.get("RAY_ADDRESS") or OWN
+        if address.startswith("ray://"):
+            raise UsageError(
+                f"--executor ray does not work over {address}; run it in the cluster: `ray job submit`"
+            )
+        if find_spec("ray") is None:
+            raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
+        loop = asyncio.get_running_loop()
+        ray = await loop.run_in_executor(self._thread, _connect, address, workers)
+        return RayCluster(ray, is_own=address == OWN)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        with anyio.CancelScope(shield=True):
+            await asyncio.get_running_loop().run_in_executor(self._thread, _disconnect)
+        self._thread.shutdown()
+
+
+def _connect(address: str, workers: int) -> Any:
+    """Return the module ``ray``, connected. Raises ``UsageError``."""
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
+    import ray  # noqa: PLC0415 - an extra, and it takes a second to load
+
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+    except Exception as error:
+        ray.shutdown()
+        raise UsageError(_refusal(error, address)) from error
+    return ray
+
+
+def _disconnect() -> None:
+    if (ray := sys.modules.get("ray")) is not None:
+        ray.shutdown()
+
+
+def _refusal(error: Exception, address: str) -> str:
+    """Return why there is no connection, in one sentence."""
+    text = str(error)
+    is_own = address == OWN
+    where = "Ray on this machine" if is_own else f"the Ray cluster at {address}"
+    if "Version mismatch" in text:
+        versions = " ".join(text.replace("Version mismatch: ", "").split())
+        return f"{where} has another version: {versions}"
+    if "token" in text.lower() or type(error).__name__ == "AuthenticationError":
+        return f"{where} refuses the token of this user; see RAY_AUTH_TOKEN_PATH ({one_line(error)})"
+    return f"{where} {'does not start' if is_own else 'is not reached'}: {one_line(error)}"
+
+
+def _gone(error: Exception) -> WorkerGoneError:
+    text = " ".join(str(error).split())
+    is_proven = _EXIT in text and _EXIT_SEEN in text
+    return WorkerGoneError(_how(text), is_proven=is_proven)
+
+
+_FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
+    ("No module named 'batch", lambda _: "promptjobs is not installed on a node of the cluster"),
+    (_EXIT, lambda _: "its process ended"),
+    ("its node has died", lambda _: "its node was lost"),
+)
+
+
+def _how(text: str) -> str:
+    """Return how a worker was lost, from what Ray says."""
+    return next((form(text) for words, form in _FORMS if words in text), text[:300])
