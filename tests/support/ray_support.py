@@ -58,7 +58,7 @@ class TestCluster:
         return next(node for node in self.nodes if self.raylet(node) in parents)
 
     def replace(self, node: Any) -> None:
-        """Kill a node and add another."""
+        """Add a node in the place of one that was killed."""
         self.nodes.remove(node)
         self._cluster.remove_node(node, allow_graceful=False)
         self.nodes.append(self._cluster.add_node(num_cpus=1))

@@ -14,7 +14,6 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import anyio
-import anyio.to_thread
 import pytest
 
 from tests.support.counting_server import CountingServer, most_at_once
@@ -42,6 +41,8 @@ KEY = "sk-a-very-secret-key-0123456789"
 REQUESTS = 400
 ROWS = {f"row-{number}": f"number {number}" for number in range(REQUESTS)}
 CONCURRENCY = 12
+SLACK = 0.1
+"""Seconds by which the server may notice a closed connection, or a busy machine delay a request."""
 RECENT = 0.5
 """Seconds after the end of an answer in which its result may not be durable yet."""
 
@@ -127,7 +128,7 @@ async def test_each_request_is_sent_once(run: Run, server: CountingServer, promp
     assert await run.ended() == 0, run.stderr
     check_lines(promptjobs.folder)
     assert len(server.log) == REQUESTS
-    assert most_at_once(server.log, 0.1) <= CONCURRENCY
+    assert most_at_once(server.log, SLACK) <= CONCURRENCY
     assert (run.summary["succeeded"], run.summary["wasted"]) == (REQUESTS, 0)
     assert run.stderr == ""
 
@@ -158,8 +159,12 @@ async def test_a_node_that_is_lost_costs_what_was_in_flight_there(
     await run.start(3)
     await some_are_sent(server, 50)
     in_flight = server.recent(RECENT)
-    await anyio.to_thread.run_sync(cluster.replace, cluster.busy_node())
-    assert await run.ended() == 0, run.stderr
+    node = cluster.busy_node()
+    os.kill(cluster.raylet(node), signal.SIGKILL)
+    try:
+        assert await run.ended() == 0, run.stderr
+    finally:
+        cluster.replace(node)
     check_lines(promptjobs.folder)
     assert len(server.log) - REQUESTS <= run.summary["wasted"] <= in_flight
     assert run.summary["wasted"] > 0
@@ -173,10 +178,13 @@ async def test_a_run_whose_driver_was_killed_is_resumed_with_another_number_of_w
     in_flight = server.recent(RECENT)
     run.process.kill()
     await run.process.wait()
+    await anyio.sleep(SLACK)
+    sent = len(server.log)
     with anyio.fail_after(20):
         while cluster.workers():  # noqa: ASYNC110
             await anyio.sleep(0.05)
-    assert server.recent(0) == 0, "a worker has sent a request without its driver"
+    await anyio.sleep(SLACK)
+    assert (len(server.log), server.recent(0)) == (sent, 0), "a worker has sent a request without its driver"
     await run.start(2)
     assert await run.ended() == 0, run.stderr
     check_lines(promptjobs.folder)
