@@ -5,7 +5,8 @@ Only actors are used, and they hold one method. Ray is imported here, and late.
 1. Ray runs in a thread. It sets no signal handlers there, and does not block the event loop. The thread lasts
    as long as the connection: daemons of Ray end with the thread that has started them.
 2. Daemons inherit a mask that blocks the signals of a terminal, which reach the whole process group.
-3. Ray prints nothing: neither its log, nor the errors of other processes, nor the output of actors.
+3. Ray prints nothing: neither its log, nor the errors of other processes, nor the output of actors. While it
+   starts, the standard error of this process is closed for all.
 """
 
 from __future__ import annotations
@@ -15,19 +16,20 @@ import logging
 import os
 import signal
 import sys
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import anyio
 
 from batch.errors import UsageError, one_line
+from batch.executors.daemon_thread import DaemonThread
 from batch.executors.polled_link import CallError, WorkerGoneError
 from batch.executors.ray_worker import RayWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 OWN = "local"
 """The address with which Ray starts a cluster of our own."""
@@ -37,6 +39,12 @@ _ENVIRONMENT = {
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # every line: Ray prints errors of other processes to stdout
 }
 """What Ray reads when it is imported, and what its daemons inherit."""
+
+REACH = 10.0
+"""Seconds to reach the address of a cluster."""
+
+LEAVE = 20.0
+"""Seconds to disconnect. After that the process ends, and daemons of our own with it."""
 
 _OPTIONS = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
 """The options of an actor: Ray neither restarts it nor repeats a call, which would be paid twice."""
@@ -101,7 +109,7 @@ class RayConnection:
     """Connects to a cluster; an async context manager that disconnects at its end."""
 
     def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, "ray")
+        self._thread = DaemonThread("ray")
 
     async def connect(self, workers: int) -> RayCluster:
         """Connect. Raises ``UsageError``.
@@ -115,39 +123,67 @@ class RayConnection:
             )
         if find_spec("ray") is None:
             raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
-        loop = asyncio.get_running_loop()
-        ray = await loop.run_in_executor(self._thread, _connect, address, workers)
+        if address not in (OWN, "auto"):
+            await _check_reachable(address)
+        ray = await self._thread.run(_connect, address, workers)
         return RayCluster(ray, is_own=address == OWN)
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with anyio.CancelScope(shield=True):
-            await asyncio.get_running_loop().run_in_executor(self._thread, _disconnect)
-        self._thread.shutdown()
+        with anyio.move_on_after(LEAVE, shield=True):
+            await self._thread.run(_disconnect)
 
 
 def _connect(address: str, workers: int) -> Any:
     """Return the module ``ray``, connected. Raises ``UsageError``."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
+    if address == "auto":
+        os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")  # else it tries for ten minutes
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
-    import ray  # noqa: PLC0415 - an extra, and it takes a second to load
-
-    logging.getLogger("ray").setLevel(logging.CRITICAL)
     own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
-    try:
-        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
-    except Exception as error:
-        ray.shutdown()
-        raise UsageError(_refusal(error, address)) from error
+    with _closed_stderr():
+        import ray  # noqa: PLC0415 - an extra, and it takes a second to load
+
+        logging.getLogger("ray").setLevel(logging.CRITICAL)
+        try:
+            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+        except Exception as error:
+            ray.shutdown()
+            raise UsageError(_refusal(error, address)) from error
     return ray
 
 
 def _disconnect() -> None:
     if (ray := sys.modules.get("ray")) is not None:
         ray.shutdown()
+
+
+async def _check_reachable(address: str) -> None:
+    """Check that an address answers: Ray itself tries for ten minutes. Raises ``UsageError``."""
+    host, _, port = address.rpartition(":")
+    try:
+        async with asyncio.timeout(REACH):
+            _, writer = await asyncio.open_connection(host.strip("[]"), int(port))
+        writer.close()
+    except (OSError, ValueError) as error:  # a timeout is an OSError
+        raise UsageError(f"the Ray cluster at {address} is not reached: {one_line(error)}") from None
+
+
+@contextmanager
+def _closed_stderr() -> Iterator[None]:
+    """Discard what is written to standard error, also by code in C++, within this context."""
+    sys.stderr.flush()
+    ours = os.dup(2)
+    try:
+        with Path(os.devnull).open("wb") as nothing:
+            os.dup2(nothing.fileno(), 2)
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
 
 
 def _refusal(error: Exception, address: str) -> str:
