@@ -121,8 +121,10 @@ class PolledLink:
         except CallError:
             await asyncio.sleep(RETRY)
         except WorkerGoneError as error:
-            self.how, self._is_proven = error.how, self._is_proven or error.is_proven
-            self._side.cut()
+            self._is_proven |= error.is_proven
+            if not self._side.is_cut:  # else it was killed because of that
+                self.how = error.how
+                self._side.cut()
         else:
             self._receive(answer)
 

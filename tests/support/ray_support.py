@@ -78,7 +78,7 @@ def ray_cluster(patch: pytest.MonkeyPatch) -> Iterator[TestCluster]:
     try:
         yield TestCluster(cluster, folder)
     finally:
-        cluster.shutdown()
+        cluster.shutdown()  # type: ignore[no-untyped-call,unused-ignore]
         shutil.rmtree(folder, ignore_errors=True)
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from batch.executors.polled_link import CallError, WorkerGoneError
 from batch.executors.ray_worker import RayWorker
@@ -43,7 +43,7 @@ class Server:
     def __init__(self, random: Random) -> None:
         self.begun: dict[str, int] = {}
         self.running: set[str] = set()
-        self.durations = (0.01, 0.2, 2.0, 40.0)
+        self.durations: tuple[float, ...] = (0.01, 0.2, 2.0, 40.0)
         self._random = random
 
     async def complete(self, request: Request) -> Outcome:
@@ -86,7 +86,8 @@ class SimulatedActor:
         if self._gone.done():
             raise self._gone.result()
         delivery = asyncio.create_task(self._deliver(message))
-        await asyncio.wait([delivery, self._gone], return_when=asyncio.FIRST_COMPLETED)
+        ends: list[asyncio.Future[Any]] = [delivery, self._gone]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         if delivery.done():
             return delivery.result()
         delivery.cancel()
