@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import UsageError
+from batch.errors import KeyFileError, VariableError
 from batch.files import open_regular, reason
 
 if TYPE_CHECKING:
@@ -15,24 +15,24 @@ _MAX_KEY = 64 * 1024
 
 
 def variable(name: str, variables: Mapping[str, str]) -> str:
-    """Return the value of a variable. Raises ``UsageError`` if it is not set."""
+    """Return the value of a variable. Raises ``VariableError`` unless it is one line."""
     value = variables.get(name, "").strip()
     if not value:
-        raise UsageError(f"the environment variable {name} is not set")
+        raise VariableError(name, "is not set")
     if not value.isprintable():
-        raise UsageError(f"the environment variable {name} holds a line break or a control character")
+        raise VariableError(name, "holds a line break or a control character")
     return value
 
 
 def key_file(path: Path) -> str:
-    """Return the only line of a key file. Raises ``UsageError``."""
+    """Return the only line of a key file. Raises ``KeyFileError``."""
     try:
         with open_regular(path) as file:
             key = file.read(_MAX_KEY + 1).decode("utf-8-sig").strip()
     except OSError as error:
-        raise UsageError(f"the key file {path} cannot be read: {reason(error)}") from None
+        raise KeyFileError(f"the key file {path} cannot be read: {reason(error)}") from None
     except UnicodeDecodeError:
         key = ""
     if not key or not key.isprintable() or len(key) > _MAX_KEY:
-        raise UsageError(f"the key file {path} does not hold one line with a key")
+        raise KeyFileError(f"the key file {path} does not hold one line with a key")
     return key

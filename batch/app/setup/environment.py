@@ -19,10 +19,10 @@ from batch.jobfile.endpoint_checks import (
     REFERENCE,
     call_at_end,
     looks_random,
-    names_secret,
 )
 from batch.local_model.weights import cache_dir
 from batch.providers.url_secrets import secrets_in_url
+from batch.secret_words import names_secret
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Environment:
         return trust.store(self.variables, self.home)
 
     def expand(self, text: str) -> str:
-        """Expand the ``${NAME}`` references in the text. Raises ``UsageError`` if one is not set."""
+        """Expand the ``${NAME}`` references in the text. Raises ``VariableError``."""
         return REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model) -> str:
@@ -180,7 +180,7 @@ class Environment:
             trust.check(name, url, recorded, written)
 
     def variable(self, name: str) -> str:
-        """Return the value of a variable. Raises ``UsageError`` if it is not set."""
+        """Return the value of a variable. Raises ``VariableError`` unless it is one line."""
         return key_sources.variable(name, self.variables)
 
 
