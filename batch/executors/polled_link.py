@@ -82,22 +82,28 @@ class PolledLink:
 
     async def run(self) -> None:
         """Exchange frames until the worker is cut off."""
-        while not self._side.is_cut:
-            self._woken.clear()
-            self._call_if_due()
-            await asyncio.sleep(PACE)
-            await self._judge()
-            await self._sleep(min(self._side.due, self._called_at + OVERDUE))
+        try:
+            while not self._side.is_cut:
+                self._woken.clear()
+                self._call_if_due()
+                await asyncio.sleep(PACE)
+                await self._judge()
+                await self._sleep(min(self._side.due, self._called_at + OVERDUE))
+        except asyncio.CancelledError:
+            self._forget_calls()
+            raise
 
     async def fenced(self) -> list[int]:
         """Wait until the worker, which is cut off, can send nothing more; return what it has not settled."""
-        while self._side.attempts and not self._is_proven and self._clock() < self._side.fenced_at:
-            self._woken.clear()
-            await self._sleep(self._side.fenced_at)
+        try:
+            while self._side.attempts and not self._is_proven and self._clock() < self._side.fenced_at:
+                self._woken.clear()
+                await self._sleep(self._side.fenced_at)
+        finally:
+            self._forget_calls()
         return self._side.lose()
 
-    def close(self) -> None:
-        """Forget the calls that have no answer."""
+    def _forget_calls(self) -> None:
         for task in self._calls:
             task.cancel()
 

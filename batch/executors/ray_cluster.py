@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,7 +29,7 @@ from batch.executors.polled_link import CallError, WorkerGoneError
 from batch.executors.ray_worker import RayWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 OWN = "local"
 """The address with which Ray starts a cluster of our own."""
@@ -43,7 +43,7 @@ _ENVIRONMENT = {
 REACH = 10.0
 """Seconds to reach the address of a cluster."""
 
-LEAVE = 20.0
+LEAVE = 10.0
 """Seconds to disconnect. After that the process ends, and daemons of our own with it."""
 
 _OPTIONS = {"num_cpus": 1, "max_restarts": 0, "max_task_retries": 0, "scheduling_strategy": "SPREAD"}
@@ -110,6 +110,7 @@ class RayConnection:
 
     def __init__(self) -> None:
         self._thread = DaemonThread("ray")
+        self._stderr = _Stderr()
 
     async def connect(self, workers: int) -> RayCluster:
         """Connect. Raises ``UsageError``.
@@ -125,7 +126,11 @@ class RayConnection:
             raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
         if address not in (OWN, "auto"):
             await _check_reachable(address)
-        ray = await self._thread.run(_connect, address, workers)
+        self._stderr.close()
+        try:
+            ray = await self._thread.run(_connect, address, workers)
+        finally:
+            self._stderr.restore()
         return RayCluster(ray, is_own=address == OWN)
 
     async def __aenter__(self) -> Self:
@@ -144,15 +149,14 @@ def _connect(address: str, workers: int) -> Any:
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")  # else it tries for ten minutes
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
-    with _closed_stderr():
-        import ray  # noqa: PLC0415 - an extra, and it takes a second to load
+    import ray  # noqa: PLC0415 - an extra, and it takes a second to load
 
-        logging.getLogger("ray").setLevel(logging.CRITICAL)
-        try:
-            ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
-        except Exception as error:
-            ray.shutdown()
-            raise UsageError(_refusal(error, address)) from error
+    logging.getLogger("ray").setLevel(logging.CRITICAL)
+    try:
+        ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
+    except Exception as error:
+        ray.shutdown()
+        raise UsageError(_refusal(error, address)) from error
     return ray
 
 
@@ -172,18 +176,25 @@ async def _check_reachable(address: str) -> None:
         raise UsageError(f"the Ray cluster at {address} is not reached: {one_line(error)}") from None
 
 
-@contextmanager
-def _closed_stderr() -> Iterator[None]:
-    """Discard what is written to standard error, also by code in C++, within this context."""
-    sys.stderr.flush()
-    ours = os.dup(2)
-    try:
+class _Stderr:
+    """Discards what is written to standard error, also by code in C++, until it is restored."""
+
+    def __init__(self) -> None:
+        self._ours: int | None = None
+
+    def close(self) -> None:
+        """Discard what is written from now on."""
+        sys.stderr.flush()
+        self._ours = os.dup(2)
         with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-        yield
-    finally:
-        os.dup2(ours, 2)
-        os.close(ours)
+
+    def restore(self) -> None:
+        """Show what is written from now on; harmless if it is shown."""
+        ours, self._ours = self._ours, None
+        if ours is not None:
+            os.dup2(ours, 2)
+            os.close(ours)
 
 
 def _refusal(error: Exception, address: str) -> str:

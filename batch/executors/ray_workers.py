@@ -223,7 +223,6 @@ class RayWorkers:
         """Fail what was in flight in a worker, once it can send nothing more."""
         lost = await link.fenced()
         self._pool.lose(lost, f"the worker on {host} was lost during the attempt ({link.how})")
-        link.close()
 
     async def _watch(self) -> None:
         """End the run when there has been no worker for too long."""

@@ -184,7 +184,7 @@ async def test_a_run_whose_driver_was_killed_is_resumed_with_another_number_of_w
         while cluster.workers():  # noqa: ASYNC110
             await anyio.sleep(0.05)
     await anyio.sleep(SLACK)
-    assert (len(server.log), server.recent(0)) == (sent, 0), "a worker has sent a request without its driver"
+    assert len(server.log) == sent, "a worker has sent a request without its driver"
     await run.start(2)
     assert await run.ended() == 0, run.stderr
     check_lines(promptjobs.folder)
