@@ -33,6 +33,8 @@ pytestmark = [
     pytest.mark.anyio,
     pytest.mark.ray,
     pytest.mark.slow,
+    # Some versions of Ray leave files of the cluster open, in this process.
+    pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning"),
     pytest.mark.skipif(find_spec("ray") is None, reason="ray is not installed"),
     pytest.mark.skipif(sys.platform != "linux", reason="it finds the workers in /proc"),
 ]
