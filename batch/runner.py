@@ -26,14 +26,14 @@ from batch.failure_codes import INTERNAL_ERROR, INVALID_OUTPUT
 from batch.notices import notice_of
 from batch.records import Failure, Mishap, Reply
 from batch.results import result_line
-from batch.results.result_line import stored
+from batch.results.result_writer import ResultWriter
 from batch.scheduling.answer_validation import ANYTHING, Unchecked, uncheckable
 from batch.scheduling.decisions import Failed, Park, RetryAt
 from batch.scheduling.internal_errors import charged, internal_error, no_outcome
 from batch.scheduling.snapshot import congestion, snapshot
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Mapping
 
     from anyio.abc import TaskGroup
 
@@ -45,12 +45,6 @@ if TYPE_CHECKING:
     from batch.scheduling.decisions import Decision
     from batch.scheduling.scheduler import Scheduler
     from batch.scheduling.task import Task
-
-GATHER = 0.05
-"""Seconds for which finished results are collected before they are written together."""
-
-BACKLOG = 1000
-"""Number of unwritten results at which no new request is sent, because the disk is slow."""
 
 TICK = 1.0
 """Seconds between two ``Tick`` events."""
@@ -86,6 +80,7 @@ class Run:
         self._sink = sink
         self._observers = observers
         self._emit = observers.emit
+        self._writer = ResultWriter(sink, lambda results: observers.emit(ResultsDurable(results)))
         self._ticked_at = -math.inf
         self._clock = clock
         self._time = time
@@ -95,12 +90,8 @@ class Run:
         self._acceptance = acceptance
         self._checker = Checker()
         self._attempts: anyio.CancelScope | None = None
-        self._finished: list[Result] = []
-        self._over = False
         self._error: PromptJobsError | None = None
         self._wake = anyio.Event()
-        self._to_write = anyio.Event()
-        self._room = anyio.Event()
 
     async def run(self) -> None:
         """Send all requests. Returns once no request can be sent any more and all results are durable.
@@ -109,12 +100,11 @@ class Run:
         finishing and writing what was in flight.
         """
         async with self._checker, anyio.create_task_group() as tasks:
-            tasks.start_soon(self._write_all)
+            tasks.start_soon(self._write)
             with anyio.CancelScope() as self._attempts:
                 async with anyio.create_task_group() as attempts:
                     await self._dispatch(attempts)
-            self._over = True
-            self._to_write.set()
+            self._writer.end()
         if self._error is not None:
             raise self._error
 
@@ -140,7 +130,7 @@ class Run:
 
     def record(self, result: Result) -> None:
         """Write the result of a request that needs no attempt."""
-        self._finish(result)
+        self._writer.add(result)
 
     # Attempts
 
@@ -190,7 +180,7 @@ class Run:
 
     async def _work(self, first: Task, attempts: TaskGroup) -> None:
         task: Task | None = first
-        scheduler = self._scheduler
+        scheduler, writer = self._scheduler, self._writer
         now = self._time()
         while task is not None:
             started = now
@@ -207,8 +197,8 @@ class Run:
                 outcome = await self._checked(task, verdict) if isinstance(verdict, Unchecked) else verdict
             now = self._time()
             self._settle(task, outcome, started, now)
-            if len(self._finished) >= BACKLOG:
-                await self._wait_for_room()
+            if writer.is_full:
+                await writer.wait_for_room()
                 now = self._time()
             task = self._take(now)
             if task is not None and scheduler.in_flight < scheduler.limit:
@@ -248,7 +238,7 @@ class Run:
         decisions = self._scheduler.settle(task, outcome, now)
         if isinstance(outcome, Reply):
             if not task.is_check:
-                self._finish(result_line.succeeded(task, outcome, self._keep, at=at))
+                self._writer.add(result_line.succeeded(task, outcome, self._keep, at=at))
         elif not task.is_check:
             retries = (each.at - now for each in decisions if isinstance(each, RetryAt) and each.task is task)
             self._emit(AttemptFailed(task.request, outcome, next(retries, None)))
@@ -273,7 +263,7 @@ class Run:
     def _fail(self, decision: Failed) -> None:
         task = decision.task
         before = self._sink.known(task.request.id)
-        self._finish(
+        self._writer.add(
             result_line.failed(
                 task, decision.failure, decision.verdict, self._keep, before=before, at=self._clock()
             )
@@ -283,40 +273,11 @@ class Run:
 
     # Results
 
-    def _finish(self, result: Result) -> None:
-        self._finished.append(result)
-        self._to_write.set()
-
-    async def _wait_for_room(self) -> None:
-        while len(self._finished) >= BACKLOG:
-            if self._room.is_set():
-                self._room = anyio.Event()
-            await self._room.wait()
-
-    async def _write_all(self) -> None:
+    async def _write(self) -> None:
         try:
-            while not (self._over and not self._finished):
-                await self._to_write.wait()
-                if not self._over:
-                    await anyio.sleep(GATHER)
-                await self._write()
-        except anyio.get_cancelled_exc_class():
-            await self._write()
-            raise
+            await self._writer.run()
         except OutputWriteError as error:
             self.stop(error)
-
-    async def _write(self) -> None:
-        """Write the finished results; only durable results are reported."""
-        if not self._over:
-            self._to_write = anyio.Event()
-        results: Sequence[Result] = self._finished
-        self._finished = []
-        self._room.set()
-        if results:
-            with anyio.CancelScope(shield=True):
-                results = await stored(self._sink, results)
-            self._emit(ResultsDurable(results))
 
 
 def _note(task: Task, failure: Failure, at: str) -> None:

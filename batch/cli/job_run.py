@@ -58,11 +58,11 @@ def _run(
     """Run a job and print its ending. ``is_awaited``: other jobs run only if this one is complete."""
     from batch.app.run.open_failures import OpenFailures
 
-    failures = OpenFailures()
+    failures = OpenFailures() if how.quiet else None
     summary = _execute(job, here, options, how, failures)
     if how.as_json:
         print_json(summary)
-    if how.quiet:
+    if failures is not None:
         is_trouble = is_awaited and summary.exit_code != 0
         _print_news(job, summary, failures, how, is_trouble=is_trouble)
     else:
@@ -77,30 +77,32 @@ def _print_news(
     job: JobFile, summary: Summary, failures: OpenFailures, how: Presentation, *, is_trouble: bool
 ) -> None:
     """Print the ending of a quiet run, if there is news, and record which failures it has named."""
-    from batch.app.run.quiet_report import reasons_of, remember, report_of
+    from batch.app.run.quiet_report import reasons_of, remember, report_of, reported_before
     from batch.cli.run_ending import ending, news_lines
 
-    now = datetime.now(UTC)
-    news = report_of(job, summary, failures, now, is_asked=how.is_retry, is_trouble=is_trouble)
+    before, now = reported_before(job.output), datetime.now(UTC)
+    news = report_of(job, summary, failures, before, now, is_asked=how.is_retry, is_trouble=is_trouble)
     if not news.is_silent:
         named = news_lines(news, reasons_of(job, news.named), summary.output)
         for line in ending(summary, job.path, has_options=how.has_options, named=named):
             print_message(line)
-    if (notice := remember(job.output, news)) and not news.is_silent:
+    notice = None if news.reported == before else remember(job.output, news.reported)
+    if notice is not None and not news.is_silent:
         print_message(notice)
 
 
 def _execute(
-    job: JobFile, here: Environment, options: RunOptions, how: Presentation, failures: OpenFailures
+    job: JobFile, here: Environment, options: RunOptions, how: Presentation, failures: OpenFailures | None
 ) -> Summary:
     import anyio
 
     from batch.app.run.execute import execute
 
     reporter = _reporter(how)
+    observers = (reporter,) if failures is None else (reporter, failures)
     try:
         loop = {"use_uvloop": find_spec("uvloop") is not None}
-        return anyio.run(execute, job, here, (reporter, failures), options, backend_options=loop)
+        return anyio.run(execute, job, here, observers, options, backend_options=loop)
     except InternalError as error:
         if how.verbose and error.__cause__ is not None:
             print_traceback(error.__cause__)

@@ -79,21 +79,19 @@ class Contents:
 
         Raises ``OSError`` if the file has changed.
         """
+        starts, last = self._starts, len(self) - 1
         for number in numbers:
-            line = self._line(stream, number)
-            if self.untidy or (self.unended and number == len(self) - 1):
+            start = starts[number]
+            size = (starts[number + 1] if number < last else self.length) - start
+            stream.seek(start)
+            line = stream.read(size)
+            if len(line) < size:
+                raise OSError("another program has changed the file")
+            if self.untidy or (self.unended and number == last):
                 line = tidy(line)
             if not line.endswith(b"\n"):
                 raise OSError("another program has changed the file")
             yield line
-
-    def _line(self, stream: BinaryIO, number: int) -> bytes:
-        start, end = self._range(number)
-        stream.seek(start)
-        line = stream.read(end - start)
-        if len(line) < end - start:
-            raise OSError("another program has changed the file")
-        return line
 
     def _range(self, number: int) -> tuple[int, int]:
         after = number + 1

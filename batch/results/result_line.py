@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from msgspec import UNSET, Struct
 from msgspec.structs import replace
 
-from batch.errors import UnencodableError
 from batch.failure_codes import BAD_ROW, INPUT_CHANGED, UNENCODABLE
 from batch.records import SCHEMA_VERSION, Result, ResultError, Timings
 from batch.scheduling.attempt_cost import cost_source
@@ -18,7 +17,6 @@ from batch.scheduling.attempt_cost import cost_source
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch.protocols import Sink
     from batch.records import Failure, JSONObject, Known, Outcome, Reply, Request, Usage
     from batch.scheduling.retry import Fail
     from batch.scheduling.task import Task
@@ -217,16 +215,3 @@ def _timings(outcome: Outcome, queued: float) -> Timings:
 def _runs(task: Task, before: Known | None) -> int:
     """Return the number of runs; earlier runs count if the request is the same."""
     return before.runs if before is not None and before.fingerprint == task.request.fingerprint else 0
-
-
-async def stored(sink: Sink, results: Sequence[Result]) -> Sequence[Result]:
-    """Write the results, and return them as written: a result that cannot be encoded as JSON is a failure.
-
-    Raises ``OutputWriteError``.
-    """
-    try:
-        await sink.write(results)
-    except UnencodableError as error:
-        results = encodable(results, error.why)
-        await sink.write(results)
-    return results

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -67,6 +68,25 @@ class Statistics:
             self.cache_write_tokens += step * (result.usage.cache_write_tokens or 0)
             self.reasoning_tokens += step * (result.usage.reasoning_tokens or 0)
             self.unpriced += step * (result.cost is None)
+
+
+class Latencies:
+    """The seconds that the last attempts of succeeded requests have taken."""
+
+    def __init__(self) -> None:
+        self._seconds = array("d")
+
+    def add(self, result: Result) -> None:
+        """Add a result, if it succeeded and its time is known."""
+        if result.status == "succeeded" and result.timings.total is not None:
+            self._seconds.append(result.timings.total)
+
+    def percentiles(self) -> tuple[float, float] | None:
+        """Return the median and the 90th percentile; ``None`` if no time is known."""
+        if not self._seconds:
+            return None
+        ordered = sorted(self._seconds)
+        return ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10]
 
 
 def summarise(

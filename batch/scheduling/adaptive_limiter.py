@@ -10,10 +10,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from batch.failure_codes import is_congestion
 from batch.records import Reply
 from batch.scheduling.baseline_refusals import KNOWN_SHARE, BackgroundRefusals, burst
 from batch.scheduling.concurrency_limiter import Congestion
-from batch.scheduling.retry import shows_overload
 
 if TYPE_CHECKING:
     from batch.records import Failure, Outcome
@@ -53,6 +53,9 @@ ALLOWANCE_AFTER_CUT = 0.5
 
 SMOOTHING = 1 / 16
 """Weight of a reply in the moving average of the duration of an answer."""
+
+OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
+"""Statuses of an overloaded server."""
 
 
 class AdaptiveLimiter:
@@ -273,3 +276,14 @@ class AdaptiveLimiter:
         self._proven = max(1.0, self._plateau)
         self._probe_interval = max(MIN_PROBE_INTERVAL, self._plateau) * self._interval_factor
         self._begin_round(now)
+
+
+def shows_overload(failure: Failure) -> bool:
+    """Whether a lower concurrency would have helped. Retrying is a separate question.
+
+    It does not help with a quota, nor with a rate limit if the server reports that nothing of it is left.
+    """
+    by_code = is_congestion(failure.code)
+    if by_code is False or (failure.rate is not None and failure.rate.remaining <= 0):
+        return False
+    return by_code or failure.http_status in OVERLOAD_STATUSES or failure.overloaded

@@ -38,7 +38,7 @@ class Acceptance(Struct, frozen=True):
     def judge(self, task: Task, outcome: Outcome) -> Outcome | Unchecked:
         """Return the reply with its parsed value, or the failure that replaces it.
 
-        With a failure, ``task.revised`` is set to what the next attempt sends. ``Unchecked`` is to be checked
+        With a failure, ``task.to_send`` is set to what the next attempt sends. ``Unchecked`` is to be checked
         by a ``checking.Checker`` and then passed to ``conclude``. Only one kind of failure is changed: if the
         token limit was reached before the answer began, ``on_length: retry`` sends the request once more.
         """
@@ -75,7 +75,7 @@ class Acceptance(Struct, frozen=True):
             return False
         if not self._has_attempts(task):
             return False
-        task.revised = larger
+        task.to_send = larger
         return True
 
     def _has_attempts(self, task: Task) -> bool:
@@ -107,7 +107,7 @@ def _invalid(task: Task, reply: Reply, problem: str) -> Failure:
     if reply.verdict is Verdict.LENGTH:
         what = "cut off at the token limit, so the JSON is incomplete"
         return _failure(reply, LENGTH, what, should_retry=False)
-    task.revised = _corrected(task, reply, problem)
+    task.to_send = _corrected(task, reply, problem)
     return _failure(reply, INVALID_OUTPUT, problem)
 
 

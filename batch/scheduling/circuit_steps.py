@@ -1,4 +1,4 @@
-"""Steps that a circuit breaker returns for requests; the queue carries them out.
+"""Steps that a circuit breaker returns for requests; ``step_executor`` executes them.
 
 ``Requeue``, ``Suspend`` and changes of the endpoint are decisions already (``decisions``).
 """

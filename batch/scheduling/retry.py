@@ -14,7 +14,6 @@ from batch.failure_codes import (
     CONNECT,
     INVALID_OUTPUT,
     QUOTA,
-    is_congestion,
     is_final,
     is_foreign,
     is_retried_at_once,
@@ -30,9 +29,6 @@ if TYPE_CHECKING:
 
 WRONG_ADDRESS = frozenset({404, 405})
 """Statuses that suggest an invalid address, while the endpoint has never worked."""
-
-OVERLOAD_STATUSES = frozenset({408, 429, 503, 504, 524, 529})
-"""Statuses of an overloaded server."""
 
 JITTER = 0.2
 """Maximum delay beyond a Retry-After, as a share of it."""
@@ -158,17 +154,6 @@ def suggests_wrong_address(failure: Failure) -> bool:
 def speaks_of_another_server(failure: Failure) -> bool:
     """Whether another kind of server answered, if the endpoint is not known to be a chat server."""
     return is_foreign(failure.code) or failure.http_status in (415, 501)
-
-
-def shows_overload(failure: Failure) -> bool:
-    """Whether a lower concurrency would have helped. Retrying is a separate question.
-
-    It does not help with a quota, nor with a rate limit if the server reports that nothing of it is left.
-    """
-    by_code = is_congestion(failure.code)
-    if by_code is False or (failure.rate is not None and failure.rate.remaining <= 0):
-        return False
-    return by_code or failure.http_status in OVERLOAD_STATUSES or failure.overloaded
 
 
 def backoff(policy: RetryPolicy, failures: int, random: Callable[[], float]) -> float:

@@ -18,6 +18,17 @@ if TYPE_CHECKING:
 _FAILED = frozenset({State.FAILED, State.GIVEN_UP})
 
 
+class Choice(Struct, frozen=True, gc=False):
+    """What a run does with a request: ``sends`` it or not.
+
+    ``where`` is its state by the line that decides about it, ``known`` what is known of that line.
+    """
+
+    where: State
+    known: Known | None
+    sends: bool
+
+
 class Selection(Struct, frozen=True):
     """The requests that a run sends: those in one of the ``states``, within ``only`` and ``codes``.
 
@@ -33,8 +44,14 @@ class Selection(Struct, frozen=True):
     codes: tuple[str, ...] = ()
     merged: Callable[[str], Known | None] | None = None
 
-    def known(self, request: Request, own: Known | None) -> Known | None:
-        """Return what is known of a request: its ``own`` line, unless only the merged one settles it.
+    def choose(self, request: Request, own: Known | None) -> Choice:
+        """Decide about a request of which the run's ``own`` output has this line."""
+        known = self._deciding(request, own)
+        where = state(request, known)
+        return Choice(where, known, self._takes(request.id, where, known))
+
+    def _deciding(self, request: Request, own: Known | None) -> Known | None:
+        """Return the run's ``own`` line, unless only the merged one settles the request.
 
         A line settles a request if the run then does not send it.
         """
@@ -45,8 +62,7 @@ class Selection(Struct, frozen=True):
             return own
         return replace(merged, elsewhere=True)
 
-    def takes(self, request_id: str, where: State, known: Known | None) -> bool:
-        """Return whether the run sends a request in this state, which the output knows as ``known``."""
+    def _takes(self, request_id: str, where: State, known: Known | None) -> bool:
         if where not in self.states:
             return False
         if self.only and not any(matches(pattern, request_id) for pattern in self.only):

@@ -11,45 +11,32 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING
 
-from batch.failure_codes import UNKNOWN_FINISH, is_unwanted_answer
+from batch.failure_codes import is_unwanted_answer
 from batch.records import Reply
 from batch.scheduling.admission import UnlimitedAdmission
 from batch.scheduling.backlog import Backlog
 from batch.scheduling.circuit_breaker import CircuitBreaker
-from batch.scheduling.circuit_steps import Charge, Delay, Exhaust
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.decisions import Failed, Requeue, RetryAt
-from batch.scheduling.endpoint_pool import EndpointPool, no_chat_server
-from batch.scheduling.fault_attribution import SUSPECT, kind_of
+from batch.scheduling.endpoint_pool import EndpointPool
 from batch.scheduling.known_good_requests import References
-from batch.scheduling.retry import (
-    Fail,
-    Parking,
-    Retry,
-    RetryPolicy,
-    decide,
-    speaks_of_another_server,
-)
+from batch.scheduling.step_executor import StepExecutor
 from batch.scheduling.task import Task
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
-    from batch.records import Failure, Outcome, Request
+    from batch.records import Outcome, Request
     from batch.scheduling.admission import Admission
-    from batch.scheduling.circuit_steps import Step
     from batch.scheduling.concurrency_limiter import ConcurrencyLimiter
     from batch.scheduling.decisions import Decision
     from batch.scheduling.known_good_requests import Candidates
+    from batch.scheduling.retry import Parking, RetryPolicy
 
 MIN_AHEAD, MAX_AHEAD = 64, 1024
 """Bounds of ``look_ahead``: enough work at low concurrency, bounded memory at high concurrency."""
 
 ROUNDS_AHEAD = 4
 """``look_ahead`` in multiples of the limit, between the bounds: enough if a third of quick attempts fail."""
-
-UNKNOWN_FINISHES = 3
-"""Number of answers with an unknown finish reason after which the target is parked."""
 
 
 def look_ahead(limit: int) -> int:
@@ -101,12 +88,12 @@ class TargetQueue:
         self._backlog = Backlog(requests, first, others, limit, self._begin)
         self._limit = limit
         self._look_ahead = look_ahead(limit)
-        self._policy = policy
-        self._random = random
         self._admission: Admission = admission or UnlimitedAdmission()
+        self._executor = StepExecutor(
+            self.pool, self._backlog, self._admission, self._references, policy, random
+        )
         self._head: Task | None = None
         self._head_at = 0.0
-        self._unknown_finishes = 0
 
     @property
     def waiting(self) -> int:
@@ -217,7 +204,7 @@ class TargetQueue:
         self._admission.settled(task, outcome, now)
         endpoint = self.pool.by_name[task.endpoint]
         steps = endpoint.settled(task, outcome, now)
-        decisions = self._carry_out(steps, now) if steps else []
+        decisions = self._executor.execute(steps, now) if steps else []
         return self.pool.settled(endpoint, decisions, now)
 
     def review(self, now: float) -> list[Decision]:
@@ -225,12 +212,12 @@ class TargetQueue:
         if not self._must_review:
             return []
         steps = [step for each in self.pool.endpoints for step in each.nothing_else(now)]
-        return self._carry_out(steps, now)
+        return self._executor.execute(steps, now)
 
     # Before an attempt
 
     def _begin(self, request: Request, now: float) -> Task:
-        return Task(request, self.name, self.pool.first.name, queued_at=now)
+        return Task(request, request, self.name, self.pool.first.name, queued_at=now)
 
     def _check(self, now: float) -> Task | None:
         """Return the check that an endpoint needs, which is sent before any request of the job."""
@@ -246,7 +233,8 @@ class TargetQueue:
         if self._head is not None:
             self._backlog.put_back(self._head, first=True)
             self._head = None
-        return Task(endpoint.reference(), self.name, endpoint.name, queued_at=now, is_check=True)
+        request = endpoint.reference()
+        return Task(request, request, self.name, endpoint.name, queued_at=now, is_check=True)
 
     def _send(self, task: Task, now: float) -> Task:
         self._admission.reserve(task, now)
@@ -293,85 +281,3 @@ class TargetQueue:
     @property
     def _is_full_of_suspects(self) -> bool:
         return self.pool.suspects >= self._limit + self._look_ahead
-
-    # After an attempt
-
-    def _carry_out(self, steps: list[Step], now: float) -> list[Decision]:
-        decisions: list[Decision] = []
-        for step in steps:
-            if isinstance(step, Charge):
-                decisions += self._charge(step, now)
-            elif isinstance(step, Delay):
-                decisions.append(self._delay(step))
-            elif isinstance(step, Exhaust):
-                decisions.append(self._fail(step.task, step.failure, Fail(step.failure.code, retryable=True)))
-            else:
-                if isinstance(step, Requeue):
-                    self._backlog.put_back(step.task)
-                decisions.append(step)
-        return decisions
-
-    def _delay(self, step: Delay) -> Decision:
-        if step.is_refusal:
-            self._backlog.wait_refused(step.task, step.at)
-        else:
-            self._backlog.wait(step.task, step.at)
-        return RetryAt(step.task, step.at)
-
-    def _charge(self, step: Charge, now: float) -> list[Decision]:
-        """Decide by the retry table about a request that is charged with its failure."""
-        task, failure, endpoint = step.task, step.failure, self.pool.by_name[step.task.endpoint]
-        parking = self.pool.parking_of_other_server(endpoint, failure)
-        if parking is not None:
-            return self._park(task, parking, now)
-        verdict = decide(
-            self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
-        )
-        if isinstance(verdict, Parking) and verdict.until is None:
-            return self._park(task, verdict, now)
-        task.failures.append(failure.code)
-        if isinstance(verdict, Fail):
-            return self._give_up(task, verdict, failure, now)
-        if isinstance(verdict, Retry):
-            at = max(now, verdict.at)
-            self._backlog.wait(task, at)
-            return [RetryAt(task, at)]
-        self._backlog.wait(task, now)  # only the endpoint waits; another one may serve the request
-        return [RetryAt(task, now), *self._carry_out(endpoint.park(verdict), now)]
-
-    def _park(self, task: Task, parking: Parking, now: float) -> list[Decision]:
-        self._backlog.put_back(task, first=True)
-        return [Requeue(task), *self._carry_out(self.pool.by_name[task.endpoint].park(parking), now)]
-
-    def _give_up(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """Fail the request, unless another endpoint of the pool may succeed.
-
-        If the server that answered the first request is not a chat server, park the endpoint. A later run may
-        have the right address, so the failure is retryable.
-        """
-        endpoint = self.pool.by_name[task.endpoint]
-        if kind_of(failure) in SUSPECT and not task.is_last_chance and self.pool.has_another(endpoint):
-            task.is_last_chance = True
-            self._backlog.put_back(task)
-            return [Requeue(task)]
-        if failure.code == UNKNOWN_FINISH:
-            return self._unknown_finish(task, verdict, failure, now)
-        if endpoint.proven or not speaks_of_another_server(failure):
-            return [self._fail(task, failure, verdict)]
-        failed = self._fail(task, failure, Fail(verdict.code, retryable=True))
-        return [failed, *self._carry_out(endpoint.park(no_chat_server(failure)), now)]
-
-    def _unknown_finish(self, task: Task, verdict: Fail, failure: Failure, now: float) -> list[Decision]:
-        """Fail the request; park the target at its first request or at the third unknown finish reason."""
-        self._unknown_finishes += 1
-        failed: list[Decision] = [self._fail(task, failure, verdict)]
-        if self._references.has_succeeded and self._unknown_finishes < UNKNOWN_FINISHES:
-            return failed
-        parking = Parking(failure.code, failure.message)
-        return failed + [
-            step for each in self.pool.endpoints for step in self._carry_out(each.park(parking), now)
-        ]
-
-    def _fail(self, task: Task, failure: Failure, verdict: Fail) -> Decision:
-        self._admission.failed()
-        return Failed(task, failure, verdict)

@@ -15,8 +15,8 @@ class Task(Struct, eq=False):
 
     ``queue`` is the name of its queue, ``endpoint`` the name of the endpoint of its current or last attempt.
     ``sent_at`` is when that attempt began, ``queued`` the seconds that it had waited by then, ``turn`` its
-    position among the sends of the endpoint. ``revised`` is sent instead of ``request`` after an answer that
-    did not meet the requirements of the job.
+    position among the sends of the endpoint. ``to_send`` is what the next attempt sends: the request,
+    or a revision of it after an answer that did not meet the requirements of the job.
 
     ``failures`` are the codes of the attempts that were charged to it. ``attempts`` counts all attempts,
     ``history`` records the failed ones, ``partial_text`` is their longest text. ``cost`` is the cost of all
@@ -33,6 +33,7 @@ class Task(Struct, eq=False):
     """
 
     request: Request
+    to_send: Request
     queue: str
     endpoint: str
     queued_at: float
@@ -45,7 +46,6 @@ class Task(Struct, eq=False):
     partial_text: str | None = None
     cost: float | None = None
     reservation: Any = None
-    revised: Request | None = None
     refusals: int = 0
     refused_since: float | None = None
     is_last_chance: bool = False
@@ -54,8 +54,3 @@ class Task(Struct, eq=False):
     is_cost_unknown: bool = False
     has_provider_cost: bool = False
     has_computed_cost: bool = False
-
-    @property
-    def to_send(self) -> Request:
-        """Return the request that the next attempt sends."""
-        return self.revised or self.request

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tempfile
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING
 
 import anyio
@@ -23,11 +24,11 @@ from batch.testing import DONE, LAST_CHUNK, FaultServer, Pause, Send, chunk, del
 from tests.support.value_trace import Handled, Sent, Tracer, Way, always, caller_of, holds, is_text, module_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
     from types import FrameType
 
     from batch.events import Event
-    from batch.testing import Received, Script
+    from batch.testing import Action, Received, Script
 
 PAGE = Path(__file__).parents[2] / "docs" / "architecture.md"
 BEGIN, END = "<!-- ways -->\n", "<!-- end of ways -->\n"
@@ -38,11 +39,14 @@ SECOND = "the-second"
 PIECE = "a-piece-of-text"
 """In the chunk that is traced, in the middle of a stream."""
 
+BEFORE_PIECE = "the-piece-before"
+"""In the chunk before it."""
+
 VARIABLE = "WAYS_KEY"
 KEY = "sk-an-api-key-of-some-length-0123456789"
 
 PAUSE = 0.1
-"""Seconds between two chunks, so that each is read alone."""
+"""Seconds between two chunks, so that most are read alone."""
 
 
 def handed_out(frame: FrameType, event: str, value: object) -> bool:
@@ -64,6 +68,32 @@ class Reported:
 
     def __call__(self, frame: FrameType, event: str, value: object) -> bool:
         return self._is_reported
+
+
+class Decoded:
+    """The decoding of the chunk before the traced one; as a bound, the beginning of that chunk."""
+
+    def __init__(self) -> None:
+        self.is_seen = False
+
+    def __call__(self, frame: FrameType, event: str, value: object) -> bool:
+        if event == "call" and module_of(frame) == "wire.reply_builder":
+            self.is_seen = holds(dict(frame.f_locals), partial(is_text, text=BEFORE_PIECE))
+        return self.is_seen
+
+
+class Stepwise(list["Action"]):
+    """A script in steps; each begins once the condition of the one before it is true."""
+
+    def __init__(self, *steps: tuple[Script, Callable[[], bool]]) -> None:
+        super().__init__(action for actions, _ in steps for action in actions)
+        self._steps = steps
+
+    def __iter__(self) -> Iterator[Action]:
+        for actions, is_done in self._steps:
+            yield from actions
+            while not is_done():
+                yield Pause(PAUSE)
 
 
 # The four ways
@@ -96,8 +126,14 @@ def retry_way() -> Way:
 def chunk_way() -> Way:
     """The way of one chunk, from the connection to the text of the reply."""
     has = partial(holds, is_it=partial(is_text, text=PIECE))
-    tracer = Tracer(has, always, Handled(has))
-    run(lambda received: stream(PIECE if received.number == 2 else "other"), tracer)
+    decoded = Decoded()
+    tracer = Tracer(has, decoded, Handled(has))
+    traced = Stepwise(
+        ([Send(head()), Send(chunk(delta(BEFORE_PIECE)))], lambda: decoded.is_seen),
+        ([Send(chunk(delta(PIECE)))], lambda: tracer.is_over),
+        (stream()[1:], lambda: True),
+    )
+    run(lambda received: traced if received.number == 2 else stream(), tracer)
     return tracer.way("One SSE chunk", _CHUNK)
 
 
@@ -140,8 +176,17 @@ def stream(middle: str = "other") -> Script:
 
 
 def _refusing() -> Callable[[Received], Script]:
+    """Refuse the second request, more slowly than the first was answered.
+
+    The adaptive limiter treats quick and slow refusals differently. Without the pause, the load of the
+    machine would decide which of them this is.
+    """
+    began = monotonic()
+
     def script(received: Received) -> Script:
-        return status(503, b"", retry_after="0.2") if received.number == 2 else stream()
+        if received.number != 2:
+            return stream()
+        return [Pause(monotonic() - began), *status(503, b"", retry_after="0.2")]
 
     return script
 

@@ -135,6 +135,19 @@ def test_a_dry_run_reads_the_merged_output(cli: Cli, server: ChatServer, output:
     check_words("run", "a dry run after a merge", ended.stderr, cli.folder)
 
 
+def test_a_dry_run_counts_by_the_line_that_decides(cli: Cli, server: ChatServer, output: Path) -> None:
+    """The shard's own line of ``c`` says server_error, which a run retries, the merged one bad_request."""
+    server.refused = "too long"
+    assert run(cli, "1/3") == 1
+    assert cli(*MERGE[:2], "-o", "output/job.jsonl").code == 0
+    own = next(line for line in results(output / "job.1-of-3.jsonl") if line["id"] == "c")
+    own["error"] |= {"code": "server_error", "retryable": True}
+    (output / "job.1-of-1.jsonl").write_text(json.dumps(own) + "\n", encoding="utf-8")
+    view = json.loads(cli("run", "job.yaml", "--dry-run", "--json", "--shard", "1/1").stdout)
+    assert (view["to_send"], view["states"]["given_up"]) == (6, 2)
+    assert (view["given_up"], view["failed"]) == ({"bad_request": 2}, {})
+
+
 def test_validate_counts_the_shard(cli: Cli, server: ChatServer, output: Path) -> None:
     ended = cli("validate", "job.yaml", "--shard", "3/3")
     assert ended.code == 0

@@ -211,14 +211,14 @@ def test_json_that_was_cut_off_at_its_limit_fails_as_that_and_is_not_asked_for_a
     demand = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
     acceptance = Acceptance()
     request = Request("a", "f", "m", "m", (ASKED,), {"response_format": demand})
-    task = Task(request, "m", "m", 0.0)
+    task = Task(request, request, "m", "m", 0.0)
     judged = acceptance.judge(task, CUT)
     assert isinstance(judged, Unchecked) == (schema is not SCHEMA)
     if isinstance(judged, Unchecked):
         judged = acceptance.conclude(task, judged.reply, CheckResult("is not JSON"))
     assert isinstance(judged, Failure)
     assert (judged.code, judged.should_retry, judged.partial_text) == ("length", False, CUT.text)
-    assert task.revised is None
+    assert task.to_send is task.request
 
 
 # Job files

@@ -64,13 +64,14 @@ class Tracer:
     ``has`` says whether a value is the one that is followed, or holds it. ``starts`` and ``ends`` are asked
     at each event of the profiler, and bound what is recorded. If the value is first seen where a function
     returns it, that function is its source: what the source does for the next value is not recorded.
+    ``is_over``: the end was seen.
     """
 
     def __init__(self, has: Has, starts: Bound, ends: Bound) -> None:
         self._has = has
         self._starts = starts
         self._ends = ends
-        self._is_on = self._is_over = False
+        self._is_on = self.is_over = False
         self._source: CodeType | None = None
         self._is_in_source = False
         self._given: dict[str, None] = {}
@@ -87,7 +88,7 @@ class Tracer:
 
     def way(self, title: str, meaning: str) -> Way:
         """What has been recorded. Raises ``RuntimeError`` if the way has not been seen to its end."""
-        if not self._is_over:
+        if not self.is_over:
             raise RuntimeError(f"{title}: the end was not seen")
         given = list(self._given)
         return Way(
@@ -99,7 +100,7 @@ class Tracer:
         )
 
     def _profile(self, frame: FrameType, event: str, value: Any) -> None:
-        if self._is_over or not (module_of(frame) or frame.f_code.co_name in SENDING):
+        if self.is_over or not (module_of(frame) or frame.f_code.co_name in SENDING):
             return
         if frame.f_code.co_name == "<module>":
             return
@@ -119,7 +120,7 @@ class Tracer:
             self._call(frame)
         elif event == "return":
             self._return(frame, value)
-        self._is_over = self._ends(frame, event, value)
+        self.is_over = self._ends(frame, event, value)
 
     def _call(self, frame: FrameType) -> None:
         name, caller = module_of(frame), caller_of(frame)

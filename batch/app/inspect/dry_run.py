@@ -102,9 +102,9 @@ class _Viewer:
 
     def see(self, request: Request, origin: Origin) -> None:
         """Count one request."""
-        view, known = self.preview, self._lines.known(request.id)
-        where = view.plan.count(request, origin, known)
-        sends = view.plan.selection.takes(request.id, where, known)
+        view = self.preview
+        choice = view.plan.count(request, origin, self._lines.known(request.id))
+        where, known, sends = choice.where, choice.known, choice.sends
         if sends and origin.bad is not None:
             view.refused[where] += 1
             return

@@ -15,7 +15,6 @@ from batch.app.run.timestamps import exact_utc_now
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import gone
 from batch.results import result_line
-from batch.scheduling.resume import state
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
@@ -136,9 +135,7 @@ class _Search:
     def _is_to_send(self, request: Request) -> bool:
         if self._all_new:
             return True
-        selection = self._plan.selection
-        known = selection.known(request, self._sink.known(request.id))
-        return selection.takes(request.id, state(request, known), known)
+        return self._plan.selection.choose(request, self._sink.known(request.id)).sends
 
     def _look_everywhere(self) -> None:
         self._plan.changes.seen()

@@ -19,8 +19,8 @@ from batch.inputs.precheck import check
 from batch.inputs.source import JobSource
 from batch.local_model.engine_identity import identity
 from batch.scheduling.known_good_requests import Candidates
-from batch.scheduling.resume import State, state
-from batch.scheduling.selection import UNLIMITED, Selection, matches
+from batch.scheduling.resume import State
+from batch.scheduling.selection import UNLIMITED, Choice, Selection, matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Container
@@ -79,15 +79,14 @@ class Plan:
     def __post_init__(self) -> None:
         self.unmatched = set(self.selection.only)
 
-    def count(self, request: Request, origin: Origin, known: Known | None) -> State:
-        """Add a request of the job, with what the output knows of it; return its state."""
-        own, known = known, self.selection.known(request, known)
+    def count(self, request: Request, origin: Origin, own: Known | None) -> Choice:
+        """Add a request of the job, of which the run's own output has this line; decide about it."""
+        choice = self.selection.choose(request, own)
+        where, known, sends = choice.where, choice.known, choice.sends
         if known is not None and known.elsewhere:
             self.elsewhere += 1
             self.only_elsewhere += own is None
-        where = state(request, known)
         self.states[where] += 1
-        sends = self.selection.takes(request.id, where, known)
         if self.unmatched:
             self.unmatched -= {pattern for pattern in self.unmatched if matches(pattern, request.id)}
         if not sends and where in self.selection.states:
@@ -112,7 +111,7 @@ class Plan:
             self.candidates[request.target].answered(request)
         if len(request.id) > len(request.fingerprint) and request.id.startswith(request.fingerprint):
             self.repeats = True
-        return where
+        return choice
 
     def _add_failure(self, request_id: str, code: str) -> None:
         self.failed_codes[code] += 1

@@ -16,7 +16,6 @@ from batch.results.progress_file import (
     EndpointProgress,
     ParkedState,
     Progress,
-    RecentFailure,
     progress_path,
     remove_progress,
     write_progress,
@@ -25,15 +24,12 @@ from batch.results.progress_file import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from batch.app.run.run_statistics import FailedRequest, Statistics
+    from batch.app.run.run_statistics import Statistics
     from batch.app.run.summary import RunStart
     from batch.events import PlanGrew, Snapshot
     from batch.jobfile.job import JobFile
 
 MAX_ENDPOINTS = 20
-MAX_MESSAGE = 300
-"""Characters of the message of a failure."""
-
 _SHARE = 100
 """A write is followed by a pause of so many times its duration: a slow disk costs one percent at most."""
 
@@ -141,7 +137,7 @@ class ProgressWriter:
             retries_waiting=snapshot.waiting,
             held_back=_held_back(snapshot),
             endpoints=_endpoints(snapshot),
-            failures=[_failure(each) for each in statistics.latest_failures],
+            failures=list(statistics.latest_failures),
         )
 
 
@@ -168,7 +164,3 @@ def _endpoints(snapshot: Snapshot) -> list[EndpointProgress]:
         EndpointProgress(load.name, load.in_flight, load.limit, parked.get(load.name))
         for load in loads[:MAX_ENDPOINTS]
     ]
-
-
-def _failure(request: FailedRequest) -> RecentFailure:
-    return RecentFailure(request.id, request.code, request.message[:MAX_MESSAGE], request.at)

@@ -31,10 +31,17 @@ if TYPE_CHECKING:
     from batch.records import Summary
 
 
+def reported_before(output: Path) -> Reported:
+    """Return what earlier runs have reported; nothing if that cannot be read."""
+    before = read_reported(output)
+    return Reported(frozenset(before.failures), before.listed_at)
+
+
 def report_of(
     job: JobFile,
     summary: Summary,
     collected: OpenFailures,
+    before: Reported,
     now: datetime,
     *,
     is_asked: bool,
@@ -42,13 +49,13 @@ def report_of(
 ) -> News:
     """Return what a quiet run of the job has to say of failures. ``now`` is UTC.
 
-    ``is_asked`` and ``is_trouble`` are those of ``news_of``; a run that is not finished is trouble, too.
+    ``before`` is what earlier runs have reported. ``is_asked`` and ``is_trouble`` are those of ``news_of``; a
+    run that is not finished is trouble, too.
     """
-    before = read_reported(job.output)
     failures = [_with_content(each, job, collected.documents) for each in collected.failures()]
     return news_of(
         failures,
-        Reported(frozenset(before.failures), before.listed_at),
+        before,
         now,
         unlisted=max(summary.failed - len(failures), 0),
         is_whole=collected.is_whole,
@@ -69,14 +76,10 @@ def reasons_of(job: JobFile, failures: Sequence[OpenFailure]) -> dict[str, str]:
     return reasons
 
 
-def remember(output: Path, news: News) -> str | None:
+def remember(output: Path, reported: Reported) -> str | None:
     """Record what has been reported. Return a notice if that is impossible: it will be reported again."""
-    before = read_reported(output)
-    now = ReportedFailures(news.reported.listed_at, sorted(news.reported.keys))
-    if now == before:
-        return None
     try:
-        write_reported(output, now)
+        write_reported(output, ReportedFailures(reported.listed_at, sorted(reported.keys)))
     except OSError as error:
         return f"{reported_path(output)} cannot be written; failures are reported again: {reason(error)}"
     return None

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import Counter, deque
 from typing import TYPE_CHECKING
 
-from msgspec import Struct
-
 from batch.app.run.histogram import Histogram
 from batch.events import AttemptFailed, AttemptStarted, ResultsDurable
+from batch.results.progress_file import RecentFailure
 
 if TYPE_CHECKING:
     from batch.events import Event
@@ -18,13 +17,8 @@ NAMED = 5
 """Failed requests that are listed; the others are counted."""
 
 
-class FailedRequest(Struct, frozen=True, gc=False):
-    """A failed result without its texts; ``at`` is UTC, ISO 8601."""
-
-    id: str
-    code: str
-    message: str
-    at: str
+MAX_MESSAGE = 300
+"""Characters that are kept of the message of a failure."""
 
 
 class Statistics:
@@ -50,7 +44,7 @@ class Statistics:
         self.codes: Counter[str] = Counter()
         self.failed_attempts: Counter[str] = Counter()
         self.failures: dict[str, str] = {}
-        self.latest_failures: deque[FailedRequest] = deque(maxlen=NAMED)
+        self.latest_failures: deque[RecentFailure] = deque(maxlen=NAMED)
         self.latency = Histogram()
         self.first_byte = Histogram()
 
@@ -86,7 +80,8 @@ class Statistics:
         self.codes[error.code] += 1
         if len(self.failures) < NAMED:
             self.failures[result.id] = error.code
-        self.latest_failures.append(FailedRequest(result.id, error.code, error.message, result.completed_at))
+        latest = RecentFailure(result.id, error.code, error.message[:MAX_MESSAGE], result.completed_at)
+        self.latest_failures.append(latest)
 
     def _add_tokens(self, usage: Usage) -> None:
         self.prompt_tokens += usage.prompt_tokens or 0

@@ -14,24 +14,28 @@ from batch.jobfile.shard import without_shard
 from batch.results.reader import ResultReader, reading
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable
     from pathlib import Path
 
     from batch.app.run.plan import Plan
     from batch.jobfile.job import JobFile
+    from batch.records import Result
     from batch.scheduling.selection import Selection
 
 _NUMBERS = re.compile(r"\.([0-9]+)-of-([0-9]+)\.[^.]*\Z", re.ASCII)
 
 
-def with_merged(job: JobFile, selection: Selection) -> Selection:
+def with_merged(
+    job: JobFile, selection: Selection, each: Callable[[Result], None] | None = None
+) -> Selection:
     """Return the selection of a run: a shard does not send what the merged output settles.
 
-    Raises ``UsageError`` if that cannot be read, and ``ForeignOutputError``.
+    ``each`` is called with each line of that; an exception from it ends the reading. Raises ``UsageError`` if
+    it cannot be read, and ``ForeignOutputError``.
     """
     if job.merged is None:
         return selection
-    with reading(job.merged), ResultReader(job.merged, restate_of(job)) as merged:
+    with reading(job.merged), ResultReader(job.merged, restate_of(job), each) as merged:
         return replace(selection, merged=merged.known)  # its index stays when the file is closed
 
 

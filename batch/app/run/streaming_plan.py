@@ -177,9 +177,7 @@ class StreamingPlan:
         counted.append(key)
         if origin.bad is not None:
             self._bad.add(request.id)
-        known = self._known(request.id)
-        where = self.plan.count(request, origin, known)
-        if not self.plan.selection.takes(request.id, where, known):
+        if not self.plan.count(request, origin, self._known(request.id)).sends:
             return False
         if origin.bad is not None:
             self.record(result_line.refused(request, str(origin.bad), self._at()))

@@ -113,7 +113,7 @@ def test_an_answer_that_never_began_is_requested_once_more_with_a_larger_limit(
     outcome = Acceptance(on_length).judge(task, EMPTY)
     assert isinstance(outcome, Failure)
     assert outcome.should_retry is (None if limit is None else True)
-    sent = None if task.revised is None else [*task.revised.params.values()]
+    sent = None if task.to_send is task.request else [*task.to_send.params.values()]
     assert sent == (None if limit is None else [limit])
 
 

@@ -37,7 +37,8 @@ def request(number: int = 0, size: int = 300) -> Request:
 
 def task(number: int = 0, size: int = 300) -> Task:
     queue = TargetQueue("m", iter(()), limit=1, policy=RetryPolicy(), outage=60, random=lambda: 0.5)
-    return Task(request(number, size), queue.name, queue.pool.first.name, 0.0)
+    row = request(number, size)
+    return Task(row, row, queue.name, queue.pool.first.name, 0.0)
 
 
 PROMPT = 100 + PER_MESSAGE
@@ -122,7 +123,7 @@ def test_a_retry_with_more_tokens_is_reserved_with_them() -> None:
     meter.reserve(one, 0)
     assert one.reservation.most.tokens == pytest.approx(MOST)
     meter.settled(one, Failure("length", "cut off"), 1)
-    one.revised = replace(one.request, params={"max_tokens": 2 * LONGEST})
+    one.to_send = replace(one.request, params={"max_tokens": 2 * LONGEST})
     meter.reserve(one, 5)
     assert one.reservation.most.tokens == pytest.approx(MOST + LONGEST)
 

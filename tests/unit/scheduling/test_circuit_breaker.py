@@ -62,7 +62,8 @@ class Endpoint:
     def send(self, *, is_check: bool = False) -> Task:
         """Send another request, or a check."""
         self.number += 1
-        task = Task(request(str(self.number)), "m", "m", self.now, is_check=is_check)
+        row = request(str(self.number))
+        task = Task(row, row, "m", "m", self.now, is_check=is_check)
         self.breaker.sent(task, self.now)
         return task
 

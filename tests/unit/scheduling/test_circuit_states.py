@@ -72,7 +72,8 @@ class Endpoint:
             self.now += 1.0
             self.number += 1
             is_check = self.breaker.wants_check(self.now)
-            task = Task(request(str(self.number)), "m", "m", self.now, is_check=is_check)
+            row = request(str(self.number))
+            task = Task(row, row, "m", "m", self.now, is_check=is_check)
             self.breaker.sent(task, self.now)
             self.breaker.settled(task, outcome, self.now)
         return self

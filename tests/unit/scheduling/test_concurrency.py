@@ -12,9 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.records import Failure, Outcome
-from batch.scheduling.adaptive_limiter import MIN_PROBE_INTERVAL, START, AdaptiveLimiter
+from batch.scheduling.adaptive_limiter import MIN_PROBE_INTERVAL, START, AdaptiveLimiter, shows_overload
 from batch.scheduling.concurrency_limiter import FixedLimiter
-from batch.scheduling.retry import shows_overload
 from tests.support.simulated_server import (
     REFUSAL,
     REPLY,

@@ -23,8 +23,8 @@ from batch.failure_codes import (
     failure_code,
 )
 from batch.records import Failure
+from batch.scheduling.adaptive_limiter import shows_overload
 from batch.scheduling.fault_attribution import Kind, is_proof, kind_of
-from batch.scheduling.retry import shows_overload
 from batch.wire.error_classification import from_status
 from tests.support.fault_matrix import ROWS
 

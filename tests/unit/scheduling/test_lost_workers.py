@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from batch.failure_codes import WORKER_LOST
 from batch.records import Failure
+from batch.scheduling.adaptive_limiter import shows_overload
 from batch.scheduling.fault_attribution import Kind, is_proof, kind_of
 from batch.scheduling.quota import was_free
-from batch.scheduling.retry import Fail, Retry, RetryPolicy, decide, shows_overload
+from batch.scheduling.retry import Fail, Retry, RetryPolicy, decide
 
 LOST = Failure(WORKER_LOST, "the worker process 7 ended during the attempt (SIGKILL)", about_request=True)
 

@@ -16,8 +16,7 @@ from msgspec.structs import replace
 from multidict import CIMultiDict
 
 from batch.records import Failure, Rate, Reply
-from batch.scheduling.adaptive_limiter import AdaptiveLimiter
-from batch.scheduling.retry import shows_overload
+from batch.scheduling.adaptive_limiter import AdaptiveLimiter, shows_overload
 from batch.scheduling.server_rate_limit import LATE, LONGEST, ServerRateLimit
 from batch.testing import FaultServer, status
 from batch.wire.headers import rate
