@@ -10,7 +10,6 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import TYPE_CHECKING
 
-from batch.app.inspect.row_filters import Filters, Status
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
 from batch.results.reader import ResultReader, reading
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from batch.app.inspect.row_filters import Filters, Status
     from batch.jobfile.job import JobFile
     from batch.records import Known, Result
 
