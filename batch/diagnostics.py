@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import Diagnostic, JobFileError
 from batch.escaping import escape
+from batch.line_breaks import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -38,10 +39,9 @@ class Place:
 
     def within(self, offset: int) -> Place:
         """Return the place of a character of ``raw``."""
-        before = self.raw[:offset]
-        lines = before.count("\n")
-        start = self.column if not lines else 1
-        return Place(self.path, self.line + lines, start + len(before) - (before.rfind("\n") + 1))
+        *above, last = lines_of(self.raw[:offset])
+        start = self.column if not above else 1
+        return Place(self.path, self.line + len(above), start + len(last))
 
 
 @dataclass(slots=True)
@@ -89,9 +89,14 @@ def shown(key: str) -> str:
     return escape(json.dumps(key if len(key) <= 60 else key[:60] + "…", ensure_ascii=False), limit=1000)
 
 
+def diagnostic_at(place: Place, where: str, what: str, hint: str = "", severity: str = "error") -> Diagnostic:
+    """Return an error at a place, or a warning; ``where`` is the dotted path."""
+    return Diagnostic(place.path, place.line, place.column, where, what, hint, severity)
+
+
 def warning(place: Place, where: str, what: str, hint: str = "") -> Diagnostic:
     """Return a warning at a place."""
-    return Diagnostic(place.path, place.line, place.column, where, what, hint, "warning")
+    return diagnostic_at(place, where, what, hint, "warning")
 
 
 def in_order(diagnostics: Sequence[Diagnostic]) -> list[Diagnostic]:
@@ -172,7 +177,7 @@ class Findings(DiagnosticList):
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Report an error at a known place."""
-        self.append(Diagnostic(place.path, place.line, place.column, where, what, hint))
+        self.append(diagnostic_at(place, where, what, hint))
 
 
 Problem: TypeAlias = tuple[str, str]

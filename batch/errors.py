@@ -6,6 +6,8 @@
     ├── UsageError               invalid usage: nothing was sent                     exit 2
     │   ├── JobFileError         all errors in the job file and its inputs
     │   ├── ModelNotFoundError   a model name that the provider does not have
+    │   ├── VariableError        an environment variable that is not set, or holds more than one line
+    │   ├── KeyFileError         a key file that cannot be read, or holds anything but a key
     │   ├── UntrustedKeyError    a key would be sent to an origin that is not trusted for it
     │   ├── ForeignOutputError   the output file was not written by promptjobs, or by a newer version
     │   └── OutputOfAnotherJobError   another job file wrote the output
@@ -114,6 +116,18 @@ class ModelNotFoundError(UsageError):
         self.what = what
         self.known = known
         super().__init__(f"{what}; it has {', '.join(known)}")
+
+
+class VariableError(UsageError):
+    """The environment variable ``name`` is not set, or does not hold one line; the message says which."""
+
+    def __init__(self, name: str, what: str) -> None:
+        self.name = name
+        super().__init__(f"the environment variable {name} {what}")
+
+
+class KeyFileError(UsageError):
+    """A key file cannot be read, or does not hold one line with a key."""
 
 
 class UntrustedKeyError(UsageError):

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from batch.errors import Diagnostic, JobFileError
+from batch.line_breaks import lines_of
 
 MAX_BYTES = 16 * 2**20
 """The maximum size of a job file and of a row: 16 MiB."""
@@ -91,8 +92,8 @@ def _unreadable(path: str, what: str, hint: str) -> JobFileError:
 
 
 def _at_end_of(before: str, path: str, what: str, hint: str) -> JobFileError:
-    line, column = before.count("\n") + 1, len(before) - before.rfind("\n")
-    return JobFileError([Diagnostic(path, line, column, "", what, hint)])
+    lines = lines_of(before)
+    return JobFileError([Diagnostic(path, len(lines), len(lines[-1]) + 1, "", what, hint)])
 
 
 def relative(path: str) -> str:

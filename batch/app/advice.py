@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch.app.run.endpoints import members
 from batch.app.setup import trust
+from batch.diagnostics import diagnostic_at
 from batch.errors import Diagnostic, PromptJobsError
 from batch.jobfile.endpoint_checks import LOCAL, REFERENCE, variable_problem
 
@@ -25,29 +26,31 @@ def unset(job: JobFile, environment: Environment, *, severity: str = "warning") 
     """
     found: dict[Diagnostic, None] = {}
     for model in job.models:
-        for key, what in _missing(model, environment) if model.base_url != LOCAL else ():
+        for key, what in missing(model, environment) if model.base_url != LOCAL else ():
             written = model.written.get(key)
             if written is not None:
-                place = written.place
-                found[Diagnostic(place.path, place.line, place.column, written.where, what, "", severity)] = (
-                    None
-                )
+                found[diagnostic_at(written.place, written.where, what, severity=severity)] = None
     return list(found)
 
 
-def _missing(model: Model, environment: Environment) -> Iterator[tuple[str, str]]:
-    """Yield the keys whose variable or file is missing, and what is."""
+def missing(model: Model, environment: Environment) -> Iterator[tuple[str, str]]:
+    """Yield the keys (of ``Model.written``) whose variable or file is missing, and what is."""
+    for key, name in variables(model):
+        if not environment.variables.get(name, "").strip():
+            yield key, f"the environment variable {name} is not set"
+    if model.api_key_file is not None and not os.path.lexists(model.api_key_file):
+        yield "api_key_file", "no such file"
+
+
+def variables(model: Model) -> list[tuple[str, str]]:
+    """Return the keys (of ``Model.written``) that name variables, each with the name of one."""
     references = [("base_url", model.base_url or ""), ("proxy", model.proxy or "")]
     references += [(f"headers.{name}", value) for name, value in model.headers.items()]
     references += [(f"base_urls {url}", url) for url in model.base_urls]
     named = [(key, name) for key, text in references for name in REFERENCE.findall(text)]
     if model.api_key_env is not None and variable_problem(model.api_key_env) is None:
         named.append(("api_key_env", model.api_key_env))
-    for key, name in named:
-        if not environment.variables.get(name, "").strip():
-            yield key, f"the environment variable {name} is not set"
-    if model.api_key_file is not None and not os.path.lexists(model.api_key_file):
-        yield "api_key_file", "no such file"
+    return named
 
 
 def advice(job: JobFile, environment: Environment) -> list[str]:

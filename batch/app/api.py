@@ -89,6 +89,7 @@ async def _run(
         options.durability,
         prune=options.prune,
         adopt=options.adopt,
+        processes=options.processes,
     )
     listeners = () if on_result is None else (_OnResult(on_result),)
     reporter = _reporter() if options.progress else None

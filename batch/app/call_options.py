@@ -27,7 +27,8 @@ class Options:
     ``durability`` is what a reported result survives: a power cut (``fsync``) or a crash of the process
     (``flush``). ``prune`` removes result lines of requests that the job no longer has. ``adopt`` takes over
     an output that another job file wrote. ``progress`` shows a bar: a widget in a notebook that has
-    ``ipywidgets``, else text on stderr.
+    ``ipywidgets``, else text on stderr. ``processes`` is the number of processes that send the requests; with
+    one, this process does.
     """
 
     settings: str | Path | None = None
@@ -40,6 +41,7 @@ class Options:
     prune: bool = False
     adopt: bool = False
     progress: bool = False
+    processes: int = 1
 
 
 class OptionKeywords(TypedDict, total=False):
@@ -55,3 +57,4 @@ class OptionKeywords(TypedDict, total=False):
     prune: bool
     adopt: bool
     progress: bool
+    processes: int

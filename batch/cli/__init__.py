@@ -21,6 +21,7 @@ COMMANDS = (
     "retry",
     "status",
     "show",
+    "diff",
     "report",
     "check",
     "export",

@@ -60,9 +60,19 @@ def red(text: str) -> str:
     return f"\x1b[31m{text}\x1b[0m"
 
 
+def green(text: str) -> str:
+    """Return the text in green."""
+    return f"\x1b[32m{text}\x1b[0m"
+
+
 def yellow(text: str) -> str:
     """Return the text in yellow."""
     return f"\x1b[33m{text}\x1b[0m"
+
+
+def bold(text: str) -> str:
+    """Return the text in bold."""
+    return f"\x1b[1m{text}\x1b[0m"
 
 
 def print_traceback(error: BaseException) -> None:

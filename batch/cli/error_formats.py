@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 from batch.diagnostics import in_order
 from batch.errors import JobFileError
 from batch.escaping import escape
+from batch.line_breaks import lines_of
+from batch.secret_words import may_hold_secret
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -20,7 +22,6 @@ _MAX_WIDTH = 100
 """Characters of a source line that are shown."""
 
 # A line may contain the secret that must not be there: do not print it.
-_MAY_HOLD_A_SECRET = re.compile(r"auth|api.?key|cookie|secret|passw|credential|://|\bsk-", re.IGNORECASE)
 _SECRET_PLACES = re.compile(r"(?:.*\.)?(?:headers|proxy|base_urls?|api_key\w*)\b", re.IGNORECASE)
 
 
@@ -48,7 +49,7 @@ def _with_source(diagnostic: Diagnostic, sources: Mapping[str, Sequence[str]]) -
     if not 1 <= diagnostic.line <= len(lines):
         return
     line = lines[diagnostic.line - 1]
-    if _MAY_HOLD_A_SECRET.search(line) or _SECRET_PLACES.match(diagnostic.where):
+    if may_hold_secret(line) or "://" in line or _SECRET_PLACES.match(diagnostic.where):
         return
     start = max(0, diagnostic.column - 1 - _MAX_WIDTH // 2) if len(line) > _MAX_WIDTH else 0
     before, after = line[start : diagnostic.column - 1], line[diagnostic.column - 1 : start + _MAX_WIDTH]
@@ -89,7 +90,6 @@ def _lines(path: Path) -> list[str]:
     if path.suffix not in (".yaml", ".yml"):
         return []
     try:
-        # The line ends of YAML: its positions count these and no others.
-        return re.split(r"\r\n|[\r\n\x85\u2028\u2029]", read_text(path))
+        return lines_of(read_text(path))
     except JobFileError:
         return []

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from batch.jobfile.shard import Shard
 
 F = TypeVar("F", bound="Callable[..., Any]")
+T = TypeVar("T")
 
 
 class Setting(PerLine):
@@ -80,9 +81,6 @@ class NewFile(click.ParamType[Path | None]):
 
         return [CompletionItem(incomplete, type="file")]
 
-
-ROWS = (".jsonl", ".ndjson")
-"""The suffixes of job files that hold one request per line."""
 
 _OUTPUT = option(
     "-o",
@@ -150,6 +148,11 @@ def jobs_changes(function: F) -> F:
     return _with_flags(files(function), _CHANGES)
 
 
+def job_settings(function: F) -> F:
+    """Add them without a job file, for a command that names its arguments itself."""
+    return _with_flags(function, _CHANGES)
+
+
 def _with_flags(function: F, flags: Sequence[Callable[[Any], Any]]) -> F:
     for flag in reversed(flags):
         function = flag(function)
@@ -182,6 +185,14 @@ def load_each(jobfiles: Sequence[Path], **flags: Any) -> list[JobFile]:
     return together(_loads(jobfiles, None, flags))
 
 
+def of_each(
+    paths: Sequence[Path], of_output: Callable[[Path], T], of_job: Callable[[JobFile], T], **flags: Any
+) -> list[T]:
+    """Return a value for each output and for each job file, in order. All job files are checked first."""
+    jobs = iter(load_each([path for path in paths if not is_results(path)], **flags))
+    return [of_output(path) if is_results(path) else of_job(next(jobs)) for path in paths]
+
+
 def loads(jobfiles: Sequence[Path], *, shard: Shard | None, **flags: Any) -> list[Callable[[], JobFile]]:
     """Return for each job file a function that loads and checks it, and raises ``JobFileError``."""
     if len(jobfiles) > 1 and flags["output"] is not None:
@@ -212,6 +223,8 @@ def _part(job: JobFile, shard: Shard | None) -> JobFile:
 
 def _fitting(path: Path, flags: dict[str, Any]) -> dict[str, Any]:
     """Pass a separate settings file only to the JSONL files among several."""
+    from batch.jobfile.load import ROWS
+
     return flags if path.suffix.lower() in ROWS else flags | {"settings": None}
 
 

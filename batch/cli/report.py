@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from batch.cli.console import option, print_line
-from batch.cli.job_options import NewFile, is_results, jobs_changes, load_each
-
-if TYPE_CHECKING:
-    from batch.report.model import Output
+from batch.cli.job_options import NewFile, jobs_changes, of_each
+from batch.files import relative
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -69,13 +67,12 @@ def command(
     a prompt is known only if its line holds it (`output: {include: [messages]}`).
     """
     from batch.app.inspect import report
-    from batch.files import relative
     from batch.report.model import Settings
 
-    outputs = _outputs(jobfiles, job)
+    outputs = of_each(jobfiles, report.of_output, report.of_job, **job)
     path = report.default_path(Path(outputs[0].path)) if to is None else to
     size = report.write(outputs, path, Settings(has_text=not no_text, max_size=max_size))
-    print_line(f"report written to {relative(str(path))} ({_shown(size)})")
+    print_line(written(path, size))
     if opens:
         import webbrowser
 
@@ -83,12 +80,9 @@ def command(
     return 0
 
 
-def _outputs(paths: tuple[Path, ...], job: dict[str, Any]) -> list[Output]:
-    """Return the outputs in the given order. All job files are checked before the first is read."""
-    from batch.app.inspect.report import of_job, of_output
-
-    jobs = iter(load_each([path for path in paths if not is_results(path)], **job))
-    return [of_output(path) if is_results(path) else of_job(next(jobs)) for path in paths]
+def written(path: Path, size: int) -> str:
+    """Return what is printed about a page that has been written, with its size in bytes."""
+    return f"report written to {relative(str(path))} ({_shown(size)})"
 
 
 def _shown(size: int) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import TYPE_CHECKING, Any, Literal
 
 import click
@@ -150,8 +149,6 @@ def command(
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
-        if processes > 1 and sys.platform == "win32":
-            raise click.UsageError("--processes needs a POSIX system")
         _prepare_open_files()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)

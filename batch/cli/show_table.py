@@ -35,7 +35,8 @@ def show(
     as_json: bool,
 ) -> int:
     """Print the requests of a job or of an output that pass the filters, and say how many were left out."""
-    from batch.app.inspect.listing import Filters, Listing
+    from batch.app.inspect.listing import Listing
+    from batch.app.inspect.row_filters import Filters
 
     if limit is None and not as_json:
         limit = DEFAULT_LIMIT

@@ -89,7 +89,7 @@ def _for_programs(status: JobStatus) -> JSONObject:
         "shards": list(map(str, status.shards)),
         "superseded": counts.superseded,
         "unreadable": counts.unreadable,
-        "torn": counts.torn,
+        "torn": counts.partial,
     }
 
 
@@ -187,5 +187,5 @@ def _running(status: JobStatus) -> Iterator[str]:
 def _damaged_lines(counts: Statistics) -> Iterator[str]:
     if counts.superseded:
         yield f"superseded {counted(counts.superseded, 'line')}; removed by the next run"
-    if counts.unreadable or counts.torn:
-        yield f"damaged    {counted(counts.unreadable + counts.torn, 'line')}; repaired by the next run"
+    if counts.unreadable or counts.partial:
+        yield f"damaged    {counted(counts.unreadable + counts.partial, 'line')}; repaired by the next run"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.diagnostics import Place, shown
+from batch.diagnostics import diagnostic_at, shown
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import place_of, without_repeats
 from batch.inputs.combinations import Combination, named
@@ -21,9 +21,10 @@ from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Caution, Not
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
 from batch.inputs.template_faults import RowDiagnostic
 from batch.inputs.template_variables import unused
-from batch.jobfile.job import DOCUMENTS, targets_of
+from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
 from batch.jobfile.syntax.json_lines import objects
+from batch.jobfile.targets import targets_of
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
 if TYPE_CHECKING:
@@ -103,9 +104,10 @@ def _from_prompts(
     sends_empty = on_empty == "send"
     templates = [PromptTemplate(prompt, job.bounds, sends_empty=sends_empty) for prompt in job.prompts]
     names = [(name,) if name else () for name in prompt_names(job.prompts)]
-    forms = list(product(zip(templates, names, strict=True), named(job.matrix)))
-    variables = frozenset(name for each in job.matrix for name in each)
+    prompts = zip(templates, names, strict=True)
     targets = range(len(job.models))
+    forms = [_Form(*prompt, each, targets) for prompt, each in product(prompts, named(job.matrix))]
+    variables = frozenset(name for each in job.matrix for name in each)
     for row in _with_notes(job, _input_rows(job)):
         if not isinstance(row, Row):
             if isinstance(row, BadRow):  # the following rows keep their numbers
@@ -116,19 +118,19 @@ def _from_prompts(
             yield _name_clash(min(clash), job, row)
             return
         else:
-            for (template, name), combination in forms:
+            for form in forms:
                 number = next(numbers)
                 if marks is not None and number not in marks:
                     yield None
                     continue
                 try:
-                    yield _filled(template, name, row, combination, targets, number)
-                except EmptyPromptError as error:
-                    if on_empty == "skip":
+                    yield form.filled(row, number)
+                except RenderError as error:
+                    if on_empty == "skip" and isinstance(error, EmptyPromptError):
                         yield Note(row.path, SKIPS_EMPTY)
                         yield None
                     else:
-                        yield _unfilled(template, name, row, combination, targets, error)
+                        yield form.unfilled(row, error)
 
 
 def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
@@ -144,68 +146,51 @@ def _with_notes(job: JobFile, rows: Iterator[Read]) -> Iterator[Read | Caution]:
 
 def _name_clash(name: str, job: JobFile, row: Row) -> Diagnostic:
     what = f"`{shown(name)}` is both a matrix variable and a column"
-    place = job.matrix_places.get(name, Place(row.path, row.line, 1 if row.line else 0))
-    return Diagnostic(place.path, place.line, place.column, f"matrix.{shown(name)}", what, "rename one")
+    place = job.matrix_places.get(name, row.place)
+    return diagnostic_at(place, f"matrix.{shown(name)}", what, "rename one")
 
 
-def _filled(
-    template: PromptTemplate,
-    name: tuple[str, ...],
-    row: Row,
-    combination: Combination,
-    targets: Sequence[int],
-    number: int,
-) -> Draft | BadRow:
-    prompt, metadata = template.prompt, row.metadata
-    variables = row.variables
-    if combination.variables:
-        variables = {**variables, **combination.variables}
-        metadata = {**metadata, "matrix": combination.variables}
-    try:
-        messages = template.render(variables)
-    except EmptyPromptError:
-        raise
-    except RenderError as error:
-        return _unfilled(template, name, row, combination, targets, error)
-    stem = (row.id, *name) if row.id else _stem(row, name)
-    return Draft(
-        stem,
-        combination.parts,
-        messages,
-        prompt.params,
-        metadata,
-        targets,
-        row.path,
-        row.line,
-        number,
-        row.variables,
-    )
+class _Form(Struct, frozen=True):
+    """One way to fill a row: a prompt, its part of an id, and a combination of the matrix."""
 
+    template: PromptTemplate
+    name: tuple[str, ...]
+    combination: Combination
+    targets: Sequence[int]
 
-def _stem(row: Row, name: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Return the parts of an id that a row and a prompt contribute."""
-    if row.id:
-        return (row.id, *name)
-    return None if row.id is None else name
-
-
-def _unfilled(
-    template: PromptTemplate,
-    name: tuple[str, ...],
-    row: Row,
-    combination: Combination,
-    targets: Sequence[int],
-    error: RenderError,
-) -> BadRow:
-    diagnostic: Diagnostic = row.diagnostic(template.prompt.where, error.what, error.hint)
-    if error.at:
-        path, line, column = diagnostic.path, diagnostic.line, diagnostic.column
-        diagnostic = RowDiagnostic(
-            path, line, column, template.prompt.where, error.what, error.hint, at=error.at
+    def filled(self, row: Row, number: int) -> Draft:
+        """Return the draft of a row. Raises ``RenderError``."""
+        variables, metadata = row.variables, row.metadata
+        if matrix := self.combination.variables:
+            variables, metadata = {**variables, **matrix}, {**metadata, "matrix": matrix}
+        return Draft(
+            self._stem(row),
+            self.combination.parts,
+            self.template.render(variables),
+            self.template.prompt.params,
+            metadata,
+            self.targets,
+            row.path,
+            row.line,
+            number,
+            row.variables,
         )
-    row_name = place_of(diagnostic) if row.id is None else row.id
-    bad_id = "/".join((row_name, *name, *combination.parts))
-    return BadDraft(diagnostic, bad_id, _stem(row, name), combination.parts, targets)
+
+    def unfilled(self, row: Row, error: RenderError) -> BadDraft:
+        """Return the row with the error that filling it raised."""
+        where, place = self.template.prompt.where, row.place
+        diagnostic = RowDiagnostic(
+            place.path, place.line, place.column, where, error.what, error.hint, at=error.at
+        )
+        row_name = place_of(diagnostic) if row.id is None else row.id
+        bad_id = "/".join((row_name, *self.name, *self.combination.parts))
+        return BadDraft(diagnostic, bad_id, self._stem(row), self.combination.parts, self.targets)
+
+    def _stem(self, row: Row) -> tuple[str, ...] | None:
+        """Return the parts of an id that a row and a prompt contribute; ``None`` for a row without an id."""
+        if row.id:
+            return (row.id, *self.name)
+        return None if row.id is None else self.name
 
 
 def _input_rows(job: JobFile) -> Iterator[Read]:

@@ -93,9 +93,13 @@ class _Reading:
                 self._faults.take(origin.bad, self._skipped)
             yield item
 
+    def faults(self) -> list[Diagnostic]:
+        """Return the errors of templates."""
+        return self._faults.diagnostics()
+
     def found(self) -> tuple[DiagnosticList, DiagnosticList]:
         """Return the errors, and what is wrong with skipped rows."""
-        faults = self._faults.diagnostics()
+        faults = self.faults()
         if _skips(self._job):
             self._skipped.put_first(replace(fault, severity="warning") for fault in faults)
         else:
@@ -115,14 +119,11 @@ def _faults_of_prompts(job: JobFile) -> list[Diagnostic]:
     """Return the errors of the templates, whatever the ids of the rows and the columns to keep."""
     if job.inputs is None:
         return []
-    inputs = replace(job.inputs, id_field=None, keep=())
-    faults, others = CountedFaults(_unit(job)), DiagnosticList()
-    for item in JobSource(replace(job, inputs=inputs), {}).trace(samples=False):
-        if isinstance(item, Diagnostic):
-            faults.take(item, others)
-        else:
-            faults.row(item[1].path, item[1].line)
-    return faults.diagnostics()
+    job = replace(job, inputs=replace(job.inputs, id_field=None, keep=()))
+    reading = _Reading(job)
+    for _ in reading.requests(JobSource(job, {}).trace(samples=False)):
+        pass
+    return reading.faults()
 
 
 def _skips(job: JobFile) -> bool:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from jinja2 import UndefinedError
 
-from batch.diagnostics import did_you_mean, shown
+from batch.diagnostics import diagnostic_at, did_you_mean, shown
 from batch.errors import Diagnostic
 from batch.jobfile.nulls import EmptyValueError, UnprintableError
 from batch.jobfile.template_places import offset_of_line, offset_of_name, place_in, tags
@@ -36,7 +36,10 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class RowDiagnostic(Diagnostic):
-    """An error in a row that the template causes. ``at`` are the errors at their places in the template."""
+    """An error in filling a row. ``at`` are the errors at their places in the template.
+
+    It is empty if only the row is to blame.
+    """
 
     at: tuple[Diagnostic, ...] = ()
 
@@ -79,7 +82,7 @@ class TemplateFaults:
             if _ARITHMETIC.search(what) and not re.search(r"\|\s*(?:float|int)\b", tag[1]):
                 hint = _number_hint(tag[1], variables)
             found = place_in(place, text, tag[0])
-            return Diagnostic(found.path, found.line, found.column, where, what, hint)
+            return diagnostic_at(found, where, what, hint)
         return self._at(index, what, hint, name, _line_of(error))
 
     def unknown(self, variables: Collection[str]) -> tuple[Diagnostic, ...]:
@@ -97,18 +100,18 @@ class TemplateFaults:
         """Return the error of a prompt that is blank."""
         prompt = self._prompt
         place = next((place for _, where, place in self._texts if where == prompt.where), self._texts[0][2])
-        return (Diagnostic(place.path, place.line, place.column, prompt.where, "the prompt is blank", hint),)
+        return (diagnostic_at(place, prompt.where, "the prompt is blank", hint),)
 
     def image(self, error: ImageError) -> tuple[Diagnostic, ...]:
         """Return the error of an image that the job file names."""
         _, where, place = self._texts[len(self._prompt.messages) + error.index]
-        return (Diagnostic(place.path, place.line, place.column, where, error.what, error.hint),)
+        return (diagnostic_at(place, where, error.what, error.hint),)
 
     def _at(self, index: int, what: str, hint: str, name: str = "", line: int = 1) -> Diagnostic:
         text, where, place = self._texts[index]
         offset = offset_of_name(text, name) if name else None
         found = place_in(place, text, offset_of_line(text, line) if offset is None else offset)
-        return Diagnostic(found.path, found.line, found.column, where, what, hint)
+        return diagnostic_at(found, where, what, hint)
 
 
 def _described(error: Exception) -> tuple[str, str, str]:
@@ -187,11 +190,12 @@ class CountedFaults:
 
     def take(self, diagnostic: Diagnostic, others: DiagnosticList) -> None:
         """Count the row of an error; add the error to ``others`` unless the template is to blame."""
-        if not isinstance(diagnostic, RowDiagnostic):
+        at = diagnostic.at if isinstance(diagnostic, RowDiagnostic) else ()
+        if not at:
             others.append(diagnostic)
             return
         self.row(diagnostic.path, diagnostic.line)
-        for each in diagnostic.at:
+        for each in at:
             if self._seen.get(each) != self._rows:
                 self._seen[each] = self._rows
                 self._counts[each] = self._counts.get(each, 0) + 1

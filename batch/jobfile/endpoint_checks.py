@@ -12,6 +12,7 @@ from urllib.parse import SplitResult, unquote_plus, urlsplit
 
 from batch.jobfile.template_places import TYPOGRAPHIC
 from batch.loopback import is_loopback
+from batch.secret_words import names_secret
 
 if TYPE_CHECKING:
     from batch.diagnostics import Problem
@@ -33,7 +34,6 @@ _BEFORE_PATH = re.compile(r"\w+://[^/]*")
 _VARIABLE = re.compile(r"[A-Za-z_][A-Za-z0-9_]*\Z", re.ASCII)
 _KEY_PREFIX = re.compile(r"(?:sk|gsk|hf|xai|pplx|r8|nvapi|ghp|AIza)_?\w{16,}\Z", re.ASCII)
 _WRITTEN_VARIABLE = re.compile(r"\$\{?([A-Za-z_][A-Za-z0-9_]{0,99})\}?\Z|%([A-Z0-9_]+)%\Z", re.ASCII)
-_SECRET_HEADER = re.compile(r"auth|api.?key|cookie|token|secret|passw|credential", re.IGNORECASE)
 # A scheme (`Bearer `) or a name (`session=`), followed by nothing but references.
 _NAMED_SECRET = re.compile(rf"(?:[A-Za-z][\w-]{{0,30}}[ =])?(?:{REFERENCE.pattern}:?)+\Z", re.ASCII)
 _SECRET_PARAMETERS = frozenset({"key", "sig", "signature", "code", "apikey", "subscription-key"})
@@ -57,11 +57,6 @@ _OF_THE_CONNECTION = frozenset(
     {"host", "connection", "content-length", "transfer-encoding", "te", "trailer", "upgrade", "keep-alive"}
 )
 _HEADER_VALUE = re.compile(r"[\t\x20-\x7e\x80-\U0010ffff]*\Z")
-
-
-def names_secret(name: str) -> bool:
-    """Return whether a header or a variable of this name holds a secret, whatever its value."""
-    return _SECRET_HEADER.search(name) is not None
 
 
 def variable_problem(name: str) -> Problem | None:
@@ -88,7 +83,7 @@ def header_problem(name: str, value: str) -> Problem | None:
         return "is set by the client", "leave it out"
     if not _HEADER_VALUE.match(value):
         return "a header's value is one line without control characters", ""
-    if _SECRET_HEADER.search(name) and value and not _NAMED_SECRET.match(value):
+    if names_secret(name) and value and not _NAMED_SECRET.match(value):
         return "a secret is not allowed in a job file", "write `${NAME}`, or use `api_key_env`"
     return _broken_reference(value)
 
@@ -123,7 +118,7 @@ def _without_path(address: str) -> Problem | None:
 
 def is_secret_parameter(name: str) -> bool:
     """Return whether a query parameter of this name holds a secret, as far as its name shows."""
-    return bool(_SECRET_HEADER.search(name)) or name.lower() in _SECRET_PARAMETERS
+    return names_secret(name) or name.lower() in _SECRET_PARAMETERS
 
 
 def call_at_end(address: str) -> str | None:

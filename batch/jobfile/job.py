@@ -1,7 +1,4 @@
-"""A checked and resolved job: what the other packages work with.
-
-Also determines which of the models a row of a JSONL job means.
-"""
+"""A checked and resolved job: what the other packages work with."""
 
 from __future__ import annotations
 
@@ -12,7 +9,7 @@ from batch.diagnostics import Place
 from batch.finish_reasons import NO_WORDS, FinishReasons
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
     from pathlib import Path
 
     from batch.errors import Diagnostic
@@ -113,8 +110,8 @@ class Message:
 class Prompt:
     """A prompt: chat messages as templates, the system message first, and ``images``, also templates.
 
-    ``where``, ``line`` and ``column`` are its place in the job file, and ``image_places`` those of its
-    images; they are not part of its content.
+    ``where`` and ``line`` are its place in the job file, and ``image_places`` those of its images; they are
+    not part of its content.
     """
 
     id: str | None
@@ -123,7 +120,6 @@ class Prompt:
     images: tuple[str, ...] = ()
     where: str = field(default="prompt", compare=False)
     line: int = field(default=0, compare=False)
-    column: int = field(default=0, compare=False)
     image_places: tuple[Place, ...] = field(default=(), compare=False)
 
     def texts(self) -> Iterator[tuple[str, str, Place]]:
@@ -296,9 +292,3 @@ class JobFile:
     def currency(self) -> str:
         """The currency of the job's costs, as a three-letter code."""
         return currency_of(self.models)
-
-
-def targets_of(name: str, models: Sequence[Model]) -> tuple[Model, ...]:
-    """Return the model with that id, or else those with that model name."""
-    by_id = tuple(model for model in models if model.id == name)
-    return by_id or tuple(model for model in models if model.model == name)

@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import JobFile
 
-_ROWS = (".jsonl", ".ndjson")
+ROWS = (".jsonl", ".ndjson")
+"""The suffixes of job files that hold one request per line."""
+
 # A flag for one of these replaces the whole group.
 _GROUPS = (("model", "models"), ("prompt", "messages", "prompts"), ("api_key_env", "api_key_file"))
 
@@ -46,7 +48,7 @@ def load(
     Raises ``JobFileError`` with all errors.
     """
     bounds = bounds_of(path.parent, allow, home)
-    if path.suffix.lower() in _ROWS:
+    if path.suffix.lower() in ROWS:
         settings_bounds = bounds if settings is None else bounds_of(settings.parent, allow, home)
         setting = Setting(path, bounds, path.stem, settings_bounds, settings, has_price)
         return _load_rows(setting, _Overrides(overrides or {}, flags or {}))

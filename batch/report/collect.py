@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from array import array
 from typing import TYPE_CHECKING
 
 from batch.report.failures import Failures
@@ -13,11 +12,11 @@ from batch.report.numbers import count, duration, money, percent
 from batch.report.packing import TextPacker, rank
 from batch.report.rows import FEW_WORDS, WORDS, Images, details, first_words, kept, texts
 from batch.report.runs import views
-from batch.results.statistics import Statistics
+from batch.results.statistics import Latencies, Statistics
 
 if TYPE_CHECKING:
     from batch.records import Result
-    from batch.report.model import Output
+    from batch.report.model import ComparisonView, Output
     from batch.report.packing import Place
 
 _WORDS_SHARE = 4
@@ -34,8 +33,9 @@ NO_HISTORY = "No history of runs is beside this output, so there is no timeline.
 class Collector:
     """All that the page holds. ``add`` each output in turn, then ``finish``."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, comparison: ComparisonView | None = None) -> None:
         self.settings = settings
+        self.comparison = comparison
         self.views: list[OutputView] = []
         self.index = IndexPacker()
         self.texts = TextPacker(settings.max_size)
@@ -45,6 +45,7 @@ class Collector:
         self.with_texts = 0
         self._images = Images(settings.max_size // _IMAGES_SHARE, _LARGEST_IMAGE)
         self._codes, self._verdicts, self._models = Names([""]), Names([""]), Names([""])
+        self._changes = Names([""])
 
     def add(self, output: Output) -> None:
         """Add all requests of an output, and its runs."""
@@ -81,6 +82,7 @@ class Collector:
             models=[*self._models],
             outputs=[view.name for view in self.views],
             columns=[*self.index.columns],
+            changes=[*self._changes],
             total=self.total,
             has_text=self.settings.has_text,
         )
@@ -88,22 +90,32 @@ class Collector:
     def _add(self, output: int, entry: Entry) -> None:
         result, has_text = entry.result, self.settings.has_text
         self.total += 1
-        if result is not None and entry.status == "failed" and result.error is not None:
-            self.failures.add(output, entry.id, result.error)
-        if has_text and result is not None and result.parsed is not None:
-            self.fields.add(result.parsed)
-        self.index.add(
-            self._row(output, entry, self._place(entry)),
-            kept(entry.id, result.metadata) if has_text and result is not None else {},
+        if result is not None and not self._is_earlier(output):
+            if entry.status == "failed" and result.error is not None:
+                self.failures.add(output, entry.id, result.error)
+            if has_text and result.parsed is not None:
+                self.fields.add(result.parsed)
+        metadata = result.metadata if has_text and result is not None else {}
+        columns = kept(entry.id, metadata) if metadata else {}
+        if self.index.add(self._row(output, entry, self._place(entry)), columns):
+            self.texts.shrink(max(0, self.settings.max_size - self.index.size))
+
+    def _is_earlier(self, output: int) -> bool:
+        """Return whether the output is compared with a later one, whose failures and fields are shown."""
+        return self.comparison is not None and output == 0
+
+    def _is_first(self, entry: Entry) -> bool:
+        """Return whether the texts of a row are kept before others."""
+        return entry.status == "failed" or (
+            self.comparison is not None and entry.change != self.comparison.same
         )
-        self.texts.shrink(max(0, self.settings.max_size - self.index.size))
 
     def _place(self, entry: Entry) -> Place | None:
         value = texts(entry, self._images) if self.settings.has_text else details(entry, has_text=False)
         if not value:
             return None
         self.with_texts += 1
-        return self.texts.add(rank(entry.id, is_first=entry.status == "failed"), value)
+        return self.texts.add(rank(entry.id, is_first=self._is_first(entry)), value)
 
     def _row(self, output: int, entry: Entry, place: Place | None) -> tuple[object, ...]:
         result = entry.result
@@ -113,6 +125,7 @@ class Collector:
             entry.id,
             output,
             STATUSES.index(entry.status),
+            self._changes.number(entry.change),
             self._codes.number(code),
             self._verdicts.number(_verdict(result)),
             self._models.number((result.target or result.model) if result else entry.target),
@@ -142,7 +155,7 @@ class _Counts:
         self._statistics = Statistics()
         self._statuses = dict.fromkeys(STATUSES, 0)
         self._stale = 0
-        self._seconds = array("d")
+        self._latencies = Latencies()
 
     def add(self, entry: Entry) -> None:
         self._statuses[entry.status] += 1
@@ -152,8 +165,8 @@ class _Counts:
             return
         self.models.add(result.model)
         self._statistics.add(result)
-        if entry.status == "succeeded" and result.timings.total is not None:
-            self._seconds.append(result.timings.total)
+        if entry.status == "succeeded":
+            self._latencies.add(result)
 
     def facts(self, currency: str | None) -> list[Fact]:
         done, failed, pending = (self._statuses[status] for status in STATUSES)
@@ -170,9 +183,8 @@ class _Counts:
         if sums.priced:
             unknown = f"that of {count(sums.unpriced)} unknown" if sums.unpriced else ""
             facts.append(Fact("cost", money(sums.cost, currency), unknown))
-        if self._seconds:
-            ordered = sorted(self._seconds)
-            median, slow = ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10]
+        if (latencies := self._latencies.percentiles()) is not None:
+            median, slow = latencies
             facts.append(Fact("median latency", duration(median), f"90th percentile {duration(slow)}"))
         return facts
 

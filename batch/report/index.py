@@ -19,6 +19,7 @@ COLUMNS = (
     "id",
     "output",
     "status",
+    "change",
     "code",
     "verdict",
     "model",
@@ -30,7 +31,7 @@ COLUMNS = (
     "block",
     "at",
 )
-"""The names of a chunk's lists. ``status`` to ``model`` and ``output`` are numbers of names."""
+"""The names of a chunk's lists. ``output`` to ``model`` are numbers of names."""
 
 
 class Names:
@@ -41,7 +42,8 @@ class Names:
 
     def number(self, name: str) -> int:
         """Return the number of a name; it gets one if it has none."""
-        return self._numbers.setdefault(name, len(self._numbers))
+        number = self._numbers.get(name)
+        return self._numbers.setdefault(name, len(self._numbers)) if number is None else number
 
     def __iter__(self) -> Any:
         return iter(self._numbers)
@@ -61,15 +63,20 @@ class IndexPacker:
         self._rows: list[tuple[Any, ...]] = []
         self._kept: list[Mapping[str, str]] = []
 
-    def add(self, row: tuple[Any, ...], kept: Mapping[str, str]) -> None:
-        """Add a row with the values of ``COLUMNS``, and its kept input columns as short texts."""
+    def add(self, row: tuple[Any, ...], kept: Mapping[str, str]) -> bool:
+        """Add a row with the values of ``COLUMNS``, and its kept input columns as short texts.
+
+        Return whether that has filled a chunk, so that ``size`` has changed.
+        """
         self._rows.append(row)
         self._kept.append(kept)
         for name in kept:
             if len(self.columns) < MAX_COLUMNS:
                 self.columns.number(name)
-        if len(self._rows) == CHUNK:
-            self.finish()
+        if len(self._rows) < CHUNK:
+            return False
+        self.finish()
+        return True
 
     def finish(self) -> None:
         """Compress the last rows."""

@@ -17,12 +17,13 @@ Status: TypeAlias = Literal["succeeded", "failed", "pending"]
 STATUSES: tuple[Status, ...] = ("succeeded", "failed", "pending")
 
 
-class Entry(Struct, frozen=True):
+class Entry(Struct, frozen=True, gc=False):
     """One request of an output. ``result`` is its latest line, ``None`` if there is none.
 
     ``messages`` are those that the line answers, ``None`` if they are unknown. ``rendered``: they come from
     the job file, whose request still has the line's fingerprint. ``stale``: the line answers an earlier
-    version of the request. ``target`` is the job's name of the model while there is no result.
+    version of the request. ``target`` is the job's name of the model while there is no result. ``change`` is
+    what has become of the request, on a page that compares two outputs; else empty.
     """
 
     id: str
@@ -32,6 +33,7 @@ class Entry(Struct, frozen=True):
     rendered: bool = False
     stale: bool = False
     target: str = ""
+    change: str = ""
 
 
 class Output(Struct, frozen=True):
@@ -61,6 +63,17 @@ class Fact(Struct, frozen=True):
     value: str
     note: str = ""
     is_bad: bool = False
+
+
+class ComparisonView(Struct, frozen=True):
+    """What a page has that compares its two outputs: its title, and how many requests changed in which way.
+
+    ``same`` is the name of the change of rows that are equal.
+    """
+
+    title: str
+    facts: Sequence[Fact]
+    same: str
 
 
 class RunView(Struct, frozen=True):
@@ -131,6 +144,7 @@ class PageView(Struct, frozen=True):
     notes: Sequence[str]
     total: int
     footer: str
+    comparison: ComparisonView | None = None
 
 
 class TableHead(Struct, frozen=True):
@@ -142,5 +156,6 @@ class TableHead(Struct, frozen=True):
     models: Sequence[str]
     outputs: Sequence[str]
     columns: Sequence[str]
+    changes: Sequence[str]
     total: int
     has_text: bool

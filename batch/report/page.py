@@ -22,21 +22,26 @@ from batch.report.numbers import count, moment
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from batch.report.model import Output, Settings
+    from batch.report.model import ComparisonView, Output, Settings
 
 MARK = "<!doctype html>\n<!-- promptjobs report -->\n"
 """The beginning of each page, by which a later report may replace it."""
 
-SCRIPT = ("state", "elements", "data", "search", "table", "row", "timeline", "start")
+SCRIPT = ("state", "elements", "data", "search", "table", "words", "row", "timeline", "start")
 """The parts of the page's one script, in order."""
 
 _LONGEST = 4000
 """Characters of a text outside the table."""
 
 
-def render(outputs: Iterable[Output], settings: Settings, *, now: str) -> Iterator[bytes]:
-    """Yield the page of these outputs. ``now`` is UTC, ISO 8601. Raises what reading their entries raises."""
-    collector = Collector(settings)
+def render(
+    outputs: Iterable[Output], settings: Settings, *, now: str, comparison: ComparisonView | None = None
+) -> Iterator[bytes]:
+    """Yield the page of these outputs, or with ``comparison`` the page that compares two.
+
+    ``now`` is UTC, ISO 8601. Raises what reading their entries raises.
+    """
+    collector = Collector(settings, comparison)
     for output in outputs:
         collector.add(output)
     collector.finish()
@@ -58,9 +63,10 @@ def render(outputs: Iterable[Output], settings: Settings, *, now: str) -> Iterat
 
 
 def _view(collector: Collector, now: str) -> PageView:
-    groups = collector.failures.groups()
+    groups, comparison = collector.failures.groups(), collector.comparison
+    title = ", ".join(view.name for view in collector.views) if comparison is None else comparison.title
     return PageView(
-        title=", ".join(view.name for view in collector.views),
+        title=title,
         generated=moment(now),
         outputs=collector.views,
         failures=groups[:_SHOWN_GROUPS],
@@ -69,6 +75,7 @@ def _view(collector: Collector, now: str) -> PageView:
         notes=[*_notes(collector)],
         total=collector.total,
         footer=f"promptjobs {__version__}",
+        comparison=comparison,
     )
 
 
@@ -81,9 +88,10 @@ def _notes(collector: Collector) -> Iterator[str]:
     kept, all_of_them = collector.texts.kept, collector.with_texts
     if kept < all_of_them:
         size = collector.settings.max_size / 1e6
+        first = "failed requests" if collector.comparison is None else "failed and changed requests"
         yield (
             f"The page holds the texts of {count(kept)} of {count(all_of_them)} rows, to stay below "
-            f"{size:g} MB: those of failed requests first, and a sample of the others. Every row is in the "
+            f"{size:g} MB: those of {first} first, and a sample of the others. Every row is in the "
             "table. --max-size allows a larger page."
         )
 

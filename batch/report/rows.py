@@ -23,8 +23,12 @@ FEW_WORDS = 64
 SHORT = 48
 """Characters of a kept column in the table."""
 
-_TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "parsed", "logprobs")
+_FEW_SPACES = 16
+"""Characters of white space that a text rarely has in its first words, besides single spaces."""
+
+_TEXTS = ("text", "partial_text", "reasoning", "tool_calls", "refusal", "logprobs")
 _OTHERS = ("finish_reason", "served_by", "attempts", "completed_at", "cost_source", "redacted")
+_TEXTS_AND_OTHERS = (*_TEXTS, *_OTHERS)
 
 
 def first_words(entry: Entry, limit: int = WORDS) -> str:
@@ -45,7 +49,9 @@ def _calls(result: Result) -> str:
 
 def one_line(text: str, limit: int) -> str:
     """Return the beginning of a text, with single spaces for white space."""
-    line = " ".join(text[: 4 * limit].split())
+    line = " ".join(text[: limit + _FEW_SPACES].split())
+    if len(line) <= limit < len(text):  # there was more white space than usual
+        line = " ".join(text[: 4 * limit].split())
     return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
@@ -72,7 +78,7 @@ def texts(entry: Entry, images: Images) -> JSONObject:
         shown["rendered"] = entry.rendered
     if entry.stale:
         shown["stale"] = True
-    return shown | details(entry, has_text=True)
+    return shown | details(entry, has_text=True) if shown else details(entry, has_text=True)
 
 
 def details(entry: Entry, *, has_text: bool) -> JSONObject:
@@ -81,11 +87,15 @@ def details(entry: Entry, *, has_text: bool) -> JSONObject:
     if result is None:
         return {}
     shown: JSONObject = {}
-    for name in (*(_TEXTS if has_text else ()), *_OTHERS):
-        value = getattr(result, name)
-        if value not in (None, "", UNSET, False):
+    for name in _TEXTS_AND_OTHERS if has_text else _OTHERS:
+        if value := getattr(result, name):
             shown[name] = value
-    shown |= _timings(result)
+    if has_text and result.parsed is not None:
+        shown["parsed"] = result.parsed
+    if queued := result.timings.queued:
+        shown["queued"] = round(queued, 2)
+    if first_byte := result.timings.first_byte:
+        shown["first_byte"] = round(first_byte, 2)
     if result.usage is not None and _has_details(result.usage):
         shown["usage"] = to_builtins(result.usage)
     if has_text and result.metadata:
@@ -98,12 +108,6 @@ def details(entry: Entry, *, has_text: bool) -> JSONObject:
 def _has_details(usage: Usage) -> bool:
     """Whether the server reported more than the counts that are in the table."""
     return not (usage.cached_tokens is usage.cache_write_tokens is usage.reasoning_tokens is UNSET)
-
-
-def _timings(result: Result) -> JSONObject:
-    """Return the times that are not in the table, where they say anything."""
-    times = {"queued": result.timings.queued, "first_byte": result.timings.first_byte}
-    return {name: round(seconds, 2) for name, seconds in times.items() if seconds}
 
 
 def _error(result: Result, *, has_text: bool) -> JSONObject:

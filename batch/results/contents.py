@@ -26,7 +26,7 @@ _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 class Contents:
     """The lines of a result file: their content, their offsets, and which of them count.
 
-    ``length`` is the length of all complete lines in bytes, ``torn`` that of the partial line after them.
+    ``length`` is the length of all complete lines in bytes, ``partial`` that of the partial line after them.
     Lines are numbered from 0. ``unended``: the last line is complete except for its line end. ``untidy``:
     another program has changed line ends, joined lines or added a byte order mark.
     """
@@ -34,7 +34,7 @@ class Contents:
     def __init__(self) -> None:
         self.index = Index()
         self.length = 0
-        self.torn = 0
+        self.partial = 0
         self.unended = False
         self.untidy = False
         self._starts = array("Q")
@@ -79,21 +79,19 @@ class Contents:
 
         Raises ``OSError`` if the file has changed.
         """
+        starts, last = self._starts, len(self) - 1
         for number in numbers:
-            line = self._line(stream, number)
-            if self.untidy or (self.unended and number == len(self) - 1):
+            start = starts[number]
+            size = (starts[number + 1] if number < last else self.length) - start
+            stream.seek(start)
+            line = stream.read(size)
+            if len(line) < size:
+                raise OSError("another program has changed the file")
+            if self.untidy or (self.unended and number == last):
                 line = tidy(line)
             if not line.endswith(b"\n"):
                 raise OSError("another program has changed the file")
             yield line
-
-    def _line(self, stream: BinaryIO, number: int) -> bytes:
-        start, end = self._range(number)
-        stream.seek(start)
-        line = stream.read(end - start)
-        if len(line) < end - start:
-            raise OSError("another program has changed the file")
-        return line
 
     def _range(self, number: int) -> tuple[int, int]:
         after = number + 1
@@ -127,7 +125,7 @@ def survey(
         contents.add(result.id, _known(result, restate), len(line))
         if each is not None:
             each(result)
-    contents.unended = not contents.torn and not line.endswith(b"\n") and len(contents) > 0
+    contents.unended = not contents.partial and not line.endswith(b"\n") and len(contents) > 0
     return contents
 
 
@@ -153,7 +151,7 @@ def _take_apart(
             if piece.isspace():
                 contents.add_blank(len(piece))
             elif number == len(found) and not piece.endswith((b"\n", b"\r")):
-                contents.torn = len(piece)
+                contents.partial = len(piece)
             else:
                 contents.add_unreadable(len(piece))
             continue

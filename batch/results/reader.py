@@ -108,4 +108,9 @@ def reading(output: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UsageError(f"{output} cannot be read: {reason(error)}") from error
+        raise unreadable(output, error) from error
+
+
+def unreadable(output: Path, error: OSError) -> UsageError:
+    """Return the error for an output that cannot be read."""
+    return UsageError(f"{output} cannot be read: {reason(error)}")

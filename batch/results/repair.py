@@ -43,7 +43,7 @@ class Repairer:
         """
         self._files.remove(temporary_name(self._path))
         contents = self._contents(each)
-        if contents.torn:
+        if contents.partial:
             self._remove_partial_line(contents)
         if contents.index.unreadable:
             self._quarantine(contents)
@@ -78,7 +78,7 @@ class Repairer:
             self._files.sync(descriptor)
         finally:
             self._files.close(descriptor)
-        self._notify(f"removed a partial last line ({contents.torn} bytes); its request is sent again")
+        self._notify(f"removed a partial last line ({contents.partial} bytes); its request is sent again")
 
     def _quarantine(self, contents: Contents) -> None:
         index, corrupt = contents.index, corrupt_path(self._path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -25,7 +26,7 @@ class Statistics:
 
     ``failed`` counts by error code. ``cost`` is the sum of known costs. ``provider_costs`` counts the lines
     whose cost the provider has reported, completely or partly, and ``unpriced`` those with tokens and without
-    a cost. The next run removes ``superseded`` lines, ``unreadable`` ones and a ``torn`` (partial) last line.
+    a cost. The next run removes ``superseded`` lines, ``unreadable`` ones and a ``partial`` last line.
     """
 
     succeeded: int = 0
@@ -41,7 +42,7 @@ class Statistics:
     unpriced: int = 0
     superseded: int = 0
     unreadable: int = 0
-    torn: bool = False
+    partial: bool = False
 
     def add(self, result: Result) -> None:
         """Count one line."""
@@ -69,6 +70,25 @@ class Statistics:
             self.unpriced += step * (result.cost is None)
 
 
+class Latencies:
+    """The seconds that the last attempts of succeeded requests have taken."""
+
+    def __init__(self) -> None:
+        self._seconds = array("d")
+
+    def add(self, result: Result) -> None:
+        """Add a result, if it succeeded and its time is known."""
+        if result.status == "succeeded" and result.timings.total is not None:
+            self._seconds.append(result.timings.total)
+
+    def percentiles(self) -> tuple[float, float] | None:
+        """Return the median and the 90th percentile; ``None`` if no time is known."""
+        if not self._seconds:
+            return None
+        ordered = sorted(self._seconds)
+        return ordered[len(ordered) // 2], ordered[len(ordered) * 9 // 10]
+
+
 def summarise(
     path: Path, *, files: FileSystem | None = None, restate: Restate | None = None
 ) -> tuple[Statistics, Contents]:
@@ -88,6 +108,6 @@ def summarise(
             counts.remove(stated(decode_result(line)))
     counts.superseded = contents.index.superseded
     counts.unreadable = contents.index.unreadable
-    counts.torn = contents.torn > 0
+    counts.partial = contents.partial > 0
     counts.failed = +counts.failed  # codes with a count of zero are removed
     return counts, contents

@@ -89,7 +89,7 @@ class Backlog:
         self.is_exhausted, self.behind = True, False
         return None
 
-    def wished(self, now: float, *, may_read: bool) -> float | None:
+    def next_due(self, now: float, *, may_read: bool) -> float | None:
         """Return when there is something to send; ``None``: not before a request settles."""
         if self._ready or may_read:
             return now

@@ -109,7 +109,7 @@ class EndpointPool:
         free = (each for each in self.endpoints if each.is_open(now))
         return min(free, key=lambda each: (each.name == last, each.in_flight))
 
-    def gives_up(self, endpoint: CircuitBreaker, failure: Failure) -> Parking | None:
+    def parking_of_other_server(self, endpoint: CircuitBreaker, failure: Failure) -> Parking | None:
         """Return the parking of another kind of server if other endpoints can serve its request."""
         is_left = endpoint.doubted and self.has_another(endpoint)
         return no_chat_server(failure) if is_left else None

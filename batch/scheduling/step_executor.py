@@ -74,9 +74,9 @@ class StepExecutor:
     def _charge(self, step: Charge, now: float) -> list[Decision]:
         """Decide by the retry table about a request that is charged with its failure."""
         task, failure, endpoint = step.task, step.failure, self._pool.by_name[step.task.endpoint]
-        given_up = self._pool.gives_up(endpoint, failure)
-        if given_up is not None:
-            return self._park(task, given_up, now)
+        parking = self._pool.parking_of_other_server(endpoint, failure)
+        if parking is not None:
+            return self._park(task, parking, now)
         verdict = decide(
             self._policy, failure, step.at, self._random, earlier=task.failures, proven=endpoint.proven
         )

@@ -188,8 +188,8 @@ class TargetQueue:
         check = self.pool.check_due(now) if self.pool.is_in_doubt else None
         if check is not None and self._head is not None and self._head.is_check:
             return None if self._head_at == math.inf else max(check, self._head_at)
-        soonest, wished = self.pool.due(now), self._wished(now)
-        due = None if soonest is None or wished is None else max(soonest, wished)
+        endpoint, request = self.pool.due(now), self._next_due(now)
+        due = None if endpoint is None or request is None else max(endpoint, request)
         return min((each for each in (due, check) if each is not None), default=None)
 
     def settle(self, task: Task, outcome: Outcome, now: float) -> list[Decision]:
@@ -249,11 +249,11 @@ class TargetQueue:
         endpoint.sent(task, now)
         return task
 
-    def _wished(self, now: float) -> float | None:
+    def _next_due(self, now: float) -> float | None:
         """Return when there is something to send; ``None``: not before a request settles."""
         if self._head is not None and not self._head.is_check:
             return None if self._head_at == math.inf else max(now, self._head_at)
-        return self._backlog.wished(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
+        return self._backlog.next_due(now, may_read=self._may_read(in_doubt=self.pool.is_in_doubt))
 
     def _may_read(self, *, in_doubt: bool) -> bool:
         """Whether another request may be read: not after a response from another kind of server."""

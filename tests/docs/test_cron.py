@@ -17,10 +17,11 @@ import pytest
 import yaml
 from aiohttp import web
 
-from tests.support.chat_server import ChatServer, serving
+from tests.support.chat_server import ChatServer
+from tests.support.cli_support import Cli, served
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+    from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 
 pytestmark = pytest.mark.anyio
 
@@ -118,12 +119,6 @@ class Home:
         bare = {"HOME": str(self.path), "LOGNAME": "me", "SHELL": "/bin/sh", "PATH": "/usr/bin:/bin"}
         return await _run(["/bin/sh", "-c", command or line], env=bare, cwd=self.path)
 
-    async def retry(self) -> Mail:
-        """The user sends what has failed again."""
-        return await self.night(
-            "cd work && set -a && . ./promptjobs.env && .venv/bin/promptjobs retry -q jobs/nightly.yaml"
-        )
-
 
 def server_refuses(words: str, server: ChatServer) -> Callable[[], Awaitable[None]]:
     """A server that refuses each text with these words for good."""
@@ -144,14 +139,27 @@ async def _run(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> 
 
 
 @pytest.fixture
-async def server() -> AsyncIterator[ChatServer]:
-    async with serving(ChatServer(key=variables(example("env"))["OPENAI_API_KEY"])) as running:
+def server() -> Iterator[ChatServer]:
+    with served(ChatServer(key=variables(example("env"))["OPENAI_API_KEY"])) as running:
         yield running
 
 
 @pytest.fixture
 def home(tmp_path: Path, server: ChatServer) -> Home:
     return Home(tmp_path / "home", server)
+
+
+@pytest.fixture
+def night(home: Home, cli: Cli) -> Callable[..., Mail]:
+    """A night in which cron's command, or another one, runs in this process: a new one takes a second."""
+    usual = example("crontab").rpartition("/promptjobs ")[2].split()
+    cli.folder = home.work
+
+    def night(*command: str) -> Mail:
+        ended = cli(*(command or usual), **{**home.environment(), "HOME": str(home.path)})
+        return Mail(ended.code, ended.stdout + ended.stderr)
+
+    return night
 
 
 # Cron
@@ -205,54 +213,56 @@ async def test_a_document_that_cannot_be_read_makes_a_mail_and_holds_up_no_other
     assert home.statuses()["photograph"] == "failed"
 
 
-async def test_a_failure_is_mailed_once_then_counted_and_listed_again_after_a_week(
-    home: Home, server: ChatServer
+def test_a_failure_is_mailed_once_then_counted_and_listed_again_after_a_week(
+    home: Home, server: ChatServer, night: Callable[..., Mail]
 ) -> None:
     home.add_broken("photograph")
-    first = await home.night()
+    first = night()
     assert first.code == 1
     assert first.reasons() == {"failed: photograph.txt: bad_row": "not text in a known encoding"}
     for _ in range(2):
-        assert (await home.night()).silent_with(1)
+        assert night().silent_with(1)
     home.add("refused", "A text that the server refuses.")
     server.before_answer = server_refuses("that the server refuses", server)
-    fourth = await home.night()
+    fourth = night()
     assert fourth.reasons() == {"failed: refused.txt: bad_request": "400 Bad Request"}
     assert "\n  and 1 known failure\n" in fourth.text
-    assert (await home.night()).silent_with(1)
+    assert night().silent_with(1)
     home.days_pass(8)
-    later = await home.night()
+    later = night()
     assert later.reasons() == {
         "still failed: photograph.txt: bad_row": "not text in a known encoding",
         "still failed: refused.txt: bad_request": "400 Bad Request",
     }
-    assert (await home.night()).silent_with(1)
+    assert night().silent_with(1)
 
 
-async def test_a_broken_document_that_was_edited_is_news_and_a_fixed_one_is_forgotten(home: Home) -> None:
+def test_a_broken_document_that_was_edited_is_news_and_a_fixed_one_is_forgotten(
+    home: Home, night: Callable[..., Mail]
+) -> None:
     home.add_broken("photograph")
-    assert (await home.night()).code == 1
+    assert night().code == 1
     home.add_broken("photograph", b"in another resolution")
-    assert "failed: photograph.txt: bad_row" in (await home.night()).text
-    assert (await home.night()).silent_with(1)
+    assert "failed: photograph.txt: bad_row" in night().text
+    assert night().silent_with(1)
     home.add("photograph", "A text about a photograph.")
-    assert (await home.night()).silent_with(0)
+    assert night().silent_with(0)
     assert not home.reported.exists(), "nothing is open"
     home.add_broken("photograph")
-    assert "failed: photograph.txt: bad_row" in (await home.night()).text
+    assert "failed: photograph.txt: bad_row" in night().text
 
 
-async def test_a_broken_document_can_be_excluded_as_the_page_says(home: Home) -> None:
+def test_a_broken_document_can_be_excluded_as_the_page_says(home: Home, night: Callable[..., Mail]) -> None:
     home.add_broken("photograph")
-    assert (await home.night()).code == 1
+    assert night().code == 1
     (pattern,) = re.findall(r"`\"!(documents/\S+)\"`", PAGE)
     assert (home.work / "jobs" / pattern).parent == home.work / "jobs" / "documents"
     home.change("inputs", files=["documents/*.txt", "!documents/photograph.txt"], on_bad_row="skip")
-    assert (await home.night()).silent_with(0)
+    assert night().silent_with(0)
 
 
-async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
-    home: Home, server: ChatServer
+def test_a_request_that_fails_for_three_nights_has_failed_for_good(
+    home: Home, server: ChatServer, night: Callable[..., Mail]
 ) -> None:
     async def too_busy_for_one() -> None:
         if "bern" in server.prompts[-1]:
@@ -262,7 +272,7 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
     nights = []
     for sent in (2 + 2 + 1, 2 + 1, 2 + 1, 0):  # each time a check tells that it is at fault
         before = len(server.seen)
-        mail = await home.night()
+        mail = night()
         assert (mail.code, len(server.seen) - before) == (1, sent)
         nights.append(mail.text)
     temporary, second, final, fourth = nights
@@ -272,63 +282,63 @@ async def test_a_request_that_fails_for_three_nights_has_failed_for_good(
     assert "failed: bern.txt: http_503" in final
     assert "the next run sends it again" not in final
     assert (second, fourth) == ("", "")
-    again = await home.retry()
+    again = night("retry", "-q", "jobs/nightly.yaml")
     assert again.code == 1
     assert "failed: bern.txt: http_503" in again.text, "the user asked for it"
     server.before_answer = None
-    again = await home.retry()
+    again = night("retry", "-q", "jobs/nightly.yaml")
     assert (again.code, again.text) == (0, "")
-    assert (await home.night()).silent_with(0)
+    assert night().silent_with(0)
     assert set(home.statuses().values()) == {"succeeded"}
 
 
-async def test_a_damaged_record_is_as_none(home: Home) -> None:
+def test_a_damaged_record_is_as_none(home: Home, night: Callable[..., Mail]) -> None:
     home.add_broken("photograph")
-    assert (await home.night()).code == 1
+    assert night().code == 1
     home.reported.write_bytes(b"{")
-    assert "failed: photograph.txt" in (await home.night()).text
-    assert (await home.night()).silent_with(1)
+    assert "failed: photograph.txt" in night().text
+    assert night().silent_with(1)
 
 
-async def test_a_record_that_cannot_be_written_is_as_none(home: Home) -> None:
+def test_a_record_that_cannot_be_written_is_as_none(home: Home, night: Callable[..., Mail]) -> None:
     home.add_broken("photograph")
     home.output.parent.mkdir()
     home.reported.mkdir()
     for _ in range(2):
-        mail = await home.night()
+        mail = night()
         assert mail.code == 1
         assert "failed: photograph.txt" in mail.text
         assert "nightly.jsonl.reported.json cannot be written; failures are reported again" in mail.text
 
 
-async def test_trouble_of_a_whole_run_is_mailed_every_night_and_counts_what_is_known(
-    home: Home, server: ChatServer
+def test_trouble_of_a_whole_run_is_mailed_every_night_and_counts_what_is_known(
+    home: Home, server: ChatServer, night: Callable[..., Mail]
 ) -> None:
     home.add_broken("photograph")
-    assert (await home.night()).code == 1
+    assert night().code == 1
     server.key = "another key"
     home.add("lugano", "A text about Lugano.")
     for _ in range(2):
-        mail = await home.night()
+        mail = night()
         assert mail.code == 7
         assert "auth" in mail.text
         assert "\n  1 known failure\n" in mail.text
         assert "photograph" not in mail.text
     server.key = "sk-replace-me"
-    assert (await home.night()).silent_with(1)
+    assert night().silent_with(1)
 
 
-async def test_a_night_without_the_server_makes_a_mail_and_the_next_night_resumes(
-    home: Home, server: ChatServer
+def test_a_night_without_the_server_makes_a_mail_and_the_next_night_resumes(
+    home: Home, server: ChatServer, night: Callable[..., Mail]
 ) -> None:
     server.key = "another key"
-    mail = await home.night()
+    mail = night()
     assert (mail.code, len(server.seen)) == (7, 1)
     assert "auth" in mail.text
     assert "3 pending of 3" in mail.text
     assert "sk-replace-me" not in mail.text
     server.key = "sk-replace-me"
-    assert (await home.night()).text == ""
+    assert night().text == ""
     assert len(home.statuses()) == 3
 
 

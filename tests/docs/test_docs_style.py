@@ -128,6 +128,7 @@ RETIRED_NAME_PARTS = {
     "told": "reported",
     "torn": "partial",
     "whoever": "name the actor",
+    "wished": "due",
 }
 """Parts of identifiers that no module uses, and what to write in their place."""
 
@@ -136,7 +137,6 @@ ALLOWED_NAMES = {
     "format_complaint": "`checking` calls it by this name",
     "mistakes": "the earlier public name of `JobFileError.diagnostics`",
     "tell": "a method of files",
-    "torn": "a field of the results' counts",
 }
 """Identifiers that may hold a retired part, and why."""
 

@@ -144,6 +144,7 @@ def test_the_commands_in_the_table_exist_with_their_meaning() -> None:
         "retry",
         "status",
         "show",
+        "diff",
         "report",
         "check",
         "export",

@@ -361,11 +361,11 @@ def test_status_of_an_output(cli: Cli, job: Path, server: ChatServer) -> None:
     whole = counted(cli("status", "output/job.jsonl"))
     assert (whole["succeeded"], whole["tokens"]) == ("10", "30 in, 20 out")
     before = output.read_bytes()
-    output.write_bytes(before + b'nonsense\n{"torn": ')
-    torn = cli("status", "output/job.jsonl")
-    assert counted(torn)["damaged"].startswith("2 lines")
-    check_words("status", "an output with damaged lines", torn.stdout)
-    assert output.read_bytes() == before + b'nonsense\n{"torn": '
+    output.write_bytes(before + b'nonsense\n{"partial": ')
+    partial = cli("status", "output/job.jsonl")
+    assert counted(partial)["damaged"].startswith("2 lines")
+    check_words("status", "an output with damaged lines", partial.stdout)
+    assert output.read_bytes() == before + b'nonsense\n{"partial": '
 
 
 def test_status_distinguishes_a_jsonl_job_from_an_output(cli: Cli, server: ChatServer) -> None:

@@ -250,7 +250,7 @@ def test_a_failure_is_an_answer_too(cli: Cli, server: ChatServer) -> None:
 def test_check_names_what_is_wrong(cli: Cli, job: Path, server: ChatServer) -> None:
     stale = encode_result(succeeded("d", "of another time"))
     with output(cli).open("ab") as file:
-        file.write(encode_result(succeeded("x")) + stale + stale + b"nonsense\n" + b'{"torn')
+        file.write(encode_result(succeeded("x")) + stale + stale + b"nonsense\n" + b'{"partial')
     before = output(cli).read_bytes()
     ended = cli("check", "job.yaml")
     assert (ended.code, ended.stderr) == (1, "")
@@ -357,5 +357,5 @@ def test_one_is_one(cli: Cli, server: ChatServer) -> None:
     write_job(cli, server, "a")
     check_words("validate", "a job of one request", cli("validate", "job.yaml").stderr)
     output(cli).parent.mkdir()
-    output(cli).write_bytes(encode_result(succeeded("x")) * 2 + b"torn")
+    output(cli).write_bytes(encode_result(succeeded("x")) * 2 + b"partial")
     check_words("status", "one line of each kind", words(cli("status", "job.yaml")), cli.folder)

@@ -360,7 +360,7 @@ def test_failures_are_left_out_and_counted_unless_they_are_asked_for(cli: Cli) -
 
 def test_a_superseded_line_is_not_written(cli: Cli) -> None:
     lines = [encode_result(succeeded("a", text)) for text in ("old", "new")]
-    (cli.folder / "out.jsonl").write_bytes(lines[0] + b"damaged\n" + lines[1] + b'{"torn')
+    (cli.folder / "out.jsonl").write_bytes(lines[0] + b"damaged\n" + lines[1] + b'{"partial')
     assert export(cli, "out.jsonl", "--format", "csv").code == 0
     assert [row["text"] for row in rows_of_csv((cli.folder / "exported").read_bytes())] == ["new"]
 

@@ -30,11 +30,10 @@ from batch.testing import (
     status,
     whole,
 )
+from tests.support.cli_support import Cli, in_thread
 
 if TYPE_CHECKING:
-    from tests.conftest import Command, Ended
-
-pytestmark = pytest.mark.anyio
+    from tests.conftest import Ended
 
 HELLO = delta("Hel") + delta("lo")
 
@@ -117,22 +116,20 @@ class Endpoints:
         }
 
 
-async def run(promptjobs: Command, job: dict[str, Any]) -> tuple[Ended, dict[str, dict[str, Any]]]:
+def run(cli: Cli, job: dict[str, Any]) -> tuple[Ended, dict[str, dict[str, Any]]]:
     """Run the job; return its exit, and its result lines by id, each with its error code."""
-    (promptjobs.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
-    ended = await promptjobs("run", "job.yaml", "--json")
-    output = promptjobs.folder / "output" / "job.jsonl"
+    (cli.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
+    ended = cli("run", "job.yaml", "--json")
+    output = cli.folder / "output" / "job.jsonl"
     lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()] if output.exists() else []
     return ended, {line["id"]: line | {"code": (line["error"] or {}).get("code")} for line in lines}
 
 
 @pytest.mark.parametrize(("faults", "code"), [(MENDED, 0), (LOST, 1)], ids=["mended", "lost"])
-async def test_each_fault_gives_its_result_line(
-    promptjobs: Command, faults: dict[str, Fault], code: int
-) -> None:
+def test_each_fault_gives_its_result_line(cli: Cli, faults: dict[str, Fault], code: int) -> None:
     endpoints = Endpoints(faults)
-    async with endpoints.server:
-        ended, lines = await run(promptjobs, endpoints.job())
+    with in_thread(endpoints.server):
+        ended, lines = run(cli, endpoints.job())
     assert ended.code == code, ended.stderr
     assert endpoints.asked == Counter({name: fault.requests for name, fault in faults.items()})
     assert {name: {key: line[key] for key in faults[name].line} for name, line in lines.items()} == {
@@ -152,16 +149,16 @@ HELD = {
 }
 
 
-async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_others_stay_pending(
-    promptjobs: Command,
+def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_others_stay_pending(
+    cli: Cli,
 ) -> None:
     faults = {name: Fault([script], 1, {}) for name, script in HELD.items()}
     endpoints = Endpoints(faults | {"good": Fault([answer("Hello")], 5, {})})
-    async with endpoints.server:
+    with in_thread(endpoints.server):
         job = endpoints.job()
         del job["prompt"]
         job["prompts"] = [{"id": str(number), "prompt": "?"} for number in range(5)]
-        ended, lines = await run(promptjobs, job)
+        ended, lines = run(cli, job)
         costs = dict.fromkeys(HELD, 1) | {"no permission": 5, "nothing paid": 5}  # each may be one request's
         assert endpoints.asked == Counter({**costs, "good": 5})
         assert ended.code == 7
@@ -169,15 +166,15 @@ async def test_an_endpoint_that_refuses_everything_costs_a_handful_and_the_other
         assert (ended.summary["succeeded"], ended.summary["pending"]) == (5, 5 * len(HELD))
 
 
-async def test_no_server_at_the_address_is_exit_code_7(promptjobs: Command) -> None:
+def test_no_server_at_the_address_is_exit_code_7(cli: Cli) -> None:
     job = {"provider": "openai", "model": "m", "base_url": "http://127.0.0.1:9", "prompt": "?"}
-    ended, lines = await run(promptjobs, job)
+    ended, lines = run(cli, job)
     assert (ended.code, lines) == (7, {})
     assert "connect" in ended.stderr
 
 
-async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_resumes(
-    promptjobs: Command,
+def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_resumes(
+    cli: Cli,
 ) -> None:
     names = [str(number) for number in range(15)]
     job: dict[str, Any] = {
@@ -188,31 +185,31 @@ async def test_an_outage_longer_than_its_limit_is_exit_code_75_and_the_next_run_
         "timeouts": {"outage": 0.3},
         "concurrency": 12,
     }
-    async with FaultServer(status(503)) as server:
-        ended, lines = await run(promptjobs, job | {"base_url": server.url})
+    with in_thread(FaultServer(status(503))) as server:
+        ended, lines = run(cli, job | {"base_url": server.url})
         assert (ended.code, lines) == (75, {}), ended.stderr
         assert ended.summary["pending"] == 15
-    async with FaultServer(answer("Hello")) as server:
-        ended, lines = await run(promptjobs, job | {"base_url": server.url})
+    with in_thread(FaultServer(answer("Hello"))) as server:
+        ended, lines = run(cli, job | {"base_url": server.url})
         assert (ended.code, sorted(lines)) == (0, sorted(names))
         assert {line["attempts"] for line in lines.values()} == {1}
 
 
-async def test_a_slow_but_steady_answer_exceeds_no_timeout(promptjobs: Command) -> None:
+def test_a_slow_but_steady_answer_exceeds_no_timeout(cli: Cli) -> None:
     slow: list[Any] = [Send(head())]
     for _ in range(7):
         slow += [Send(chunk(delta("a"))), Pause(0.3)]
     end = Send(chunk(finish() + DONE) + LAST_CHUNK)
     endpoints = Endpoints({"slow": Fault([[*slow, end]], 1, succeeded("aaaaaaa"))})
-    async with endpoints.server:
-        ended, lines = await run(promptjobs, endpoints.job() | {"timeouts": {"idle": 1, "first_byte": 20}})
+    with in_thread(endpoints.server):
+        ended, lines = run(cli, endpoints.job() | {"timeouts": {"idle": 1, "first_byte": 20}})
     assert ended.code == 0
     (line,) = lines.values()
     assert (line["text"], line["attempts"]) == ("aaaaaaa", 1)
     assert line["timings"]["total"] > 2
 
 
-async def test_the_time_in_the_queue_counts_against_no_timeout(promptjobs: Command) -> None:
+def test_the_time_in_the_queue_counts_against_no_timeout(cli: Cli) -> None:
     job = {
         "provider": "openai",
         "model": "m",
@@ -220,35 +217,33 @@ async def test_the_time_in_the_queue_counts_against_no_timeout(promptjobs: Comma
         "concurrency": 1,
         "timeouts": {"connect": 0.5, "first_byte": 0.5, "total": 0.5},
     }
-    async with FaultServer([Pause(0.15), *answer("Hello")]) as server:
-        ended, lines = await run(promptjobs, job | {"base_url": server.url})
+    with in_thread(FaultServer([Pause(0.15), *answer("Hello")])) as server:
+        ended, lines = run(cli, job | {"base_url": server.url})
     assert ended.code == 0
     assert {line["attempts"] for line in lines.values()} == {1}
     assert sum(line["timings"]["total"] for line in lines.values()) > 0.5, "the last one waited longer"
 
 
 @pytest.mark.parametrize(("reasoning", "kept"), [("keep", "Hm.\nOh."), ("drop", None)])
-async def test_reasoning_is_kept_in_its_own_field_or_dropped(
-    promptjobs: Command, reasoning: str, kept: str | None
-) -> None:
+def test_reasoning_is_kept_in_its_own_field_or_dropped(cli: Cli, reasoning: str, kept: str | None) -> None:
     said = delta(reasoning_content="Hm.") + delta("<think>Oh.</think>42")
     reply = [stream(said, finish(), DONE), Send(LAST_CHUNK)]
-    async with FaultServer(reply) as server:
+    with in_thread(FaultServer(reply)) as server:
         job = {"provider": "openai", "model": "m", "prompt": "?", "base_url": server.url}
-        ended, lines = await run(promptjobs, job | {"reasoning": reasoning})
+        ended, lines = run(cli, job | {"reasoning": reasoning})
     assert ended.code == 0
     (line,) = lines.values()
     assert (line["text"], line["reasoning"]) == ("42", kept)
 
 
-async def test_tool_calls_and_refusals_are_results(promptjobs: Command) -> None:
+def test_tool_calls_and_refusals_are_results(cli: Cli) -> None:
     call = {"id": "c", "type": "function", "function": {"name": "f", "arguments": "{}"}}
     called: Script = [stream(delta(tool_calls=[{"index": 0, **call}]), finish("tool_calls"), DONE), Stall()]
     refused: Script = [stream(delta(refusal="I can't."), finish(), DONE), Stall()]
     faults = {"called": Fault([called], 1, {}), "refused": Fault([refused], 1, {})}
     endpoints = Endpoints(faults)
-    async with endpoints.server:
-        ended, lines = await run(promptjobs, endpoints.job())
+    with in_thread(endpoints.server):
+        ended, lines = run(cli, endpoints.job())
     assert ended.code == 0
     assert (lines["called"]["tool_calls"], lines["called"]["finish_reason"]) == ([call], "tool_calls")
     assert (lines["refused"]["text"], lines["refused"]["refusal"]) == ("", "I can't.")

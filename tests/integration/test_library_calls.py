@@ -20,6 +20,7 @@ import pytest
 
 import batch
 from batch.app.call_options import OptionKeywords
+from batch.executors.child import Child
 from batch.testing import FaultServer, Stall, answer, status
 
 if TYPE_CHECKING:
@@ -140,6 +141,33 @@ async def test_a_keyword_replaces_the_option(
         else:
             await to_end(job_for(server), options=options, **keywords)
     assert len(server.requests) == sent
+
+
+@pytest.mark.parametrize("call", ["arun", "run"])
+async def test_other_processes_can_send_the_requests(
+    folder: Path, call: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started, start = [], Child.start
+
+    def started_child() -> Child:
+        started.append(start())
+        return started[-1]
+
+    monkeypatch.setattr(Child, "start", started_child)
+    async with FaultServer(answer("Hello")) as server:
+        job = job_for(server)
+        if call == "run":
+            summary = await anyio.to_thread.run_sync(partial(batch.run, job, processes=2))
+        else:
+            summary = await batch.arun(job, processes=2)
+        assert summary.succeeded == len(server.requests) == 10
+        assert len(started) == 2
+        with pytest.raises(batch.UsageError, match=r"^processes: must be at least 1$"):
+            await batch.arun(job, processes=0)
+        monkeypatch.setattr(sys, "platform", "win32")
+        with pytest.raises(batch.UsageError, match=r"^processes: more than one needs a POSIX system$"):
+            await batch.arun(job, processes=2)
+    assert len(server.requests) == 10
 
 
 @pytest.mark.parametrize("call", IN_A_LOOP)

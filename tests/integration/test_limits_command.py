@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -15,11 +15,9 @@ from batch.app.setup.price_tables import price_of
 from batch.jobfile import load
 from batch.jobfile.job import Failures, Limits, Model, RateLimits, TokenPrice
 from batch.scheduling.pricing import Price
-from tests.support.chat_server import ChatServer, serving
+from tests.support.chat_server import ChatServer
+from tests.support.cli_support import Cli, served
 from tests.support.jobfile_support import HEAD, diagnostics_of, job, write
-
-if TYPE_CHECKING:
-    from tests.conftest import Command
 
 EXAMPLE = re.compile(r"^```yaml\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 NEEDS = (
@@ -215,25 +213,21 @@ def results(folder: Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (folder / "output/job.jsonl").read_text().splitlines()]
 
 
-@pytest.mark.anyio
-async def test_a_run_says_what_it_cost(tmp_path: Path, promptjobs: Command) -> None:
-    async with serving(ChatServer()) as server:
+def test_a_run_says_what_it_cost(tmp_path: Path, cli: Cli) -> None:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server)
-        ended = await promptjobs("run", "job.yaml", "--json")
+        ended = cli("run", "job.yaml", "--json")
     assert ended.code == 0
     assert (ended.summary["cost"], ended.summary["unmetered"]) == (70, 0)
     assert [result["cost"] for result in results(tmp_path)] == [7] * 10
     assert ", cost USD 70; output/job.jsonl\n" in ended.stderr
 
 
-@pytest.mark.anyio
-async def test_max_cost_is_not_overrun_and_ends_with_8_and_a_reason(
-    tmp_path: Path, promptjobs: Command
-) -> None:
-    async with serving(ChatServer()) as server:
+def test_max_cost_is_not_overrun_and_ends_with_8_and_a_reason(tmp_path: Path, cli: Cli) -> None:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server)
-        first = await promptjobs("run", "job.yaml", "--json", "--max-cost", "50")
-        again = await promptjobs("run", "job.yaml", "--json", "--max-cost", "50")
+        first = cli("run", "job.yaml", "--json", "--max-cost", "50")
+        again = cli("run", "job.yaml", "--json", "--max-cost", "50")
     assert first.code == 8
     assert first.summary["succeeded"] == len(results(tmp_path)) - again.summary["sent"] == 4
     assert first.summary["cost"] == 28
@@ -243,8 +237,7 @@ async def test_max_cost_is_not_overrun_and_ends_with_8_and_a_reason(
     assert len(server.seen) == 8
 
 
-@pytest.mark.anyio
-async def test_a_limit_of_failures_ends_with_8(tmp_path: Path, promptjobs: Command) -> None:
+def test_a_limit_of_failures_ends_with_8(tmp_path: Path, cli: Cli) -> None:
     server = ChatServer()
 
     async def refuse_all_but_the_first() -> None:
@@ -252,34 +245,32 @@ async def test_a_limit_of_failures_ends_with_8(tmp_path: Path, promptjobs: Comma
             raise web.HTTPUnprocessableEntity
 
     server.before_answer = refuse_all_but_the_first
-    async with serving(server):
+    with served(server):
         write_job(tmp_path, server, "limits: {failures: 3}\nconcurrency: 1\n")
-        ended = await promptjobs("run", "job.yaml", "--json")
+        ended = cli("run", "job.yaml", "--json")
     assert ended.code == 8
     assert (ended.summary["failed"], ended.summary["pending"], len(server.seen)) == (3, 6, 4)
     assert ended.summary["reasons"] == ["limits.failures: 3 of 4 results have failed"]
 
 
-@pytest.mark.anyio
-async def test_a_limit_of_time_in_the_job_file_ends_with_8(tmp_path: Path, promptjobs: Command) -> None:
-    async with serving(ChatServer()) as server:
+def test_a_limit_of_time_in_the_job_file_ends_with_8(tmp_path: Path, cli: Cli) -> None:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server, "limits: {time: 2s}\nrate_limits: {rpm: 1}\n")
-        ended = await promptjobs("run", "job.yaml", "--json", "-v")
+        ended = cli("run", "job.yaml", "--json", "-v")
     assert ended.code == 8
     assert "1/10 done, failed 0, in flight 0 of 8 (held back by limits), retries 0" in ended.stderr
     assert (ended.summary["succeeded"], ended.summary["pending"]) == (1, 9)
     assert ended.summary["reasons"] == ["limits.time: 2 s is used up"]
 
 
-@pytest.mark.anyio
-async def test_a_limit_of_tokens_without_max_tokens_is_an_error_and_nothing_is_sent(
-    tmp_path: Path, promptjobs: Command
+def test_a_limit_of_tokens_without_max_tokens_is_an_error_and_nothing_is_sent(
+    tmp_path: Path, cli: Cli
 ) -> None:
-    async with serving(ChatServer()) as server:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server, "limits: {tokens: 100}\n")
         text = (tmp_path / "job.yaml").read_text().replace("params: {max_tokens: 10}\n", "")
         (tmp_path / "job.yaml").write_text(text)
-        ended = await promptjobs("run", "job.yaml")
+        ended = cli("run", "job.yaml")
     assert ended.code == 2
     assert ended.stderr == (
         "job.yaml:6:10: limits.tokens: needs `max_tokens`: without it the maximum of an answer is unknown; "
@@ -288,7 +279,6 @@ async def test_a_limit_of_tokens_without_max_tokens_is_an_error_and_nothing_is_s
     assert server.seen == []
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize(
     ("cost", "stderr"),
     [
@@ -299,22 +289,17 @@ async def test_a_limit_of_tokens_without_max_tokens_is_an_error_and_nothing_is_s
         ),
     ],
 )
-async def test_a_max_cost_that_cannot_be_kept_is_2(
-    tmp_path: Path, promptjobs: Command, cost: str, stderr: str
-) -> None:
-    async with serving(ChatServer()) as server:
+def test_a_max_cost_that_cannot_be_kept_is_2(tmp_path: Path, cli: Cli, cost: str, stderr: str) -> None:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server)
-        ended = await promptjobs("run", "job.yaml", "--max-cost", cost, "--model", "m")
+        ended = cli("run", "job.yaml", "--max-cost", cost, "--model", "m")
     assert (ended.code, ended.stderr, server.seen) == (2, stderr, [])
 
 
-@pytest.mark.anyio
-async def test_without_a_price_the_cost_is_unknown_and_not_nothing(
-    tmp_path: Path, promptjobs: Command
-) -> None:
-    async with serving(ChatServer()) as server:
+def test_without_a_price_the_cost_is_unknown_and_not_nothing(tmp_path: Path, cli: Cli) -> None:
+    with served(ChatServer()) as server:
         write_job(tmp_path, server)
-        ended = await promptjobs("run", "job.yaml", "--json", "--model", "m")
+        ended = cli("run", "job.yaml", "--json", "--model", "m")
     assert (ended.code, ended.summary["cost"]) == (0, None)
     assert {result["cost"] for result in results(tmp_path)} == {None}
     assert "cost" not in ended.stderr

@@ -18,7 +18,9 @@ from batch.executors import child, workers
 from batch.providers.endpoint_spec import ClientSpec, EndpointSpec
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply, Request, Verdict
-from batch.testing import FaultServer, Pause, Stall, answer, whole
+from batch.testing import FaultServer, Pause, Send, Stall, answer, delta, head, whole
+from batch.testing.replies import DONE, LAST_CHUNK, chunk, event, finish
+from tests.support.cli_support import on_terminal
 from tests.support.worker_support import command_of, workers_of
 
 if TYPE_CHECKING:
@@ -116,20 +118,32 @@ async def test_the_embedded_endpoint_stays_with_the_driver(promptjobs: Command) 
     assert (ended.code, ended.summary["succeeded"]) == (0, 4), ended.stderr
 
 
+async def test_the_bar_is_that_of_one_process(promptjobs: Command) -> None:
+    async with FaultServer(lambda received: [Pause(0.3), *echo(received)]) as server:
+        write_job(promptjobs.folder, server.url, 8, concurrency=2, adaptive=False)
+        ended = await on_terminal(promptjobs, "run", "job.yaml", "--processes", "2", env={})
+    frames = [frame for frame in ended.stderr.split("\r") if "req/s" in frame]
+    assert {len(frame) for frame in frames} == {199}
+    assert any("/8  failed 0  ETA " in frame and "in flight    2/2 " in frame for frame in frames)
+    assert frames[-1].startswith(f"100%|{'█' * 30}| 8/8  failed 0  ETA  0:00:00 ")
+    assert "job: 8 succeeded of 8; 8 sent in " in ended.stderr.replace(frames[-1], "")
+
+
 class Held:
     """Answers at once, except that the first requests of a prompt wait until their client goes away."""
 
-    def __init__(self, prompt: str, times: int = 1) -> None:
+    def __init__(self, prompt: str, times: int = 1, then: Callable[[Received], Script] = echo) -> None:
         self.arrived = anyio.Event()
         self._prompt = prompt
         self._times = times
+        self._then = then
 
     def __call__(self, received: Received) -> Script:
         if received.messages[-1]["content"] == self._prompt and self._times:
             self._times -= 1
             self.arrived.set()
             return [Stall()]
-        return echo(received)
+        return self._then(received)
 
 
 async def started(promptjobs: Command, *arguments: str, **options: Any) -> Process:
@@ -165,6 +179,32 @@ async def test_what_was_in_flight_in_a_killed_worker_is_sent_again(promptjobs: C
     ending = (promptjobs.folder / "stderr").read_text()
     assert "lost with" in ending
     assert "worker_lost" in (promptjobs.folder / "output" / "job.jsonl.log").read_text()
+
+
+def metered(received: Received) -> Script:
+    """An answer that costs 7: three tokens of the prompt at 1, and two of its own at 2."""
+    usage = event({"choices": [], "usage": {"prompt_tokens": 3, "completion_tokens": 2}})
+    text = f"echo: {received.messages[-1]['content']}"
+    return [Send(head() + chunk(delta(text) + finish("stop") + usage + DONE) + LAST_CHUNK)]
+
+
+async def test_a_budget_counts_what_was_lost_with_a_worker_as_spent(promptjobs: Command) -> None:
+    """A request costs at most 24, which the server counts for those that it could not answer."""
+    held = Held("number 0", then=metered)
+    async with FaultServer(held) as server:
+        model = {"model": "m", "price": {"input": 1_000_000, "output": 2_000_000}}
+        write_job(promptjobs.folder, server.url, 10, model=model, params={"max_tokens": 10})
+        with anyio.fail_after(60):
+            driver = await started(promptjobs, "--processes", "2", "--json", "--max-cost", "80")
+            await held.arrived.wait()
+            for worker in workers_of(driver.pid):
+                os.kill(worker, signal.SIGKILL)
+            assert await driver.wait() == 8, (promptjobs.folder / "stderr").read_text()
+    summary = json.loads((promptjobs.folder / "stdout").read_text())
+    lost = len(server.requests) - summary["succeeded"]
+    assert 1 <= lost <= summary["unmetered"]
+    assert 7 * summary["succeeded"] + 24 * lost <= 80
+    assert " of that assumed, for attempts without usage) of 80 spent" in summary["reasons"][0]
 
 
 async def test_no_key_is_in_an_argument_list(promptjobs: Command) -> None:

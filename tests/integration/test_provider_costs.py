@@ -26,6 +26,7 @@ from batch.testing import (
     head,
     status,
 )
+from tests.support.cli_support import Cli, in_thread
 from tests.support.jobfile_support import diagnostics_of, write
 from tests.unit.scheduling.test_budget import task
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.records import Outcome, Summary
-    from tests.conftest import Command
 
 PRICE = {"input": 1000000, "output": 2000000}
 """A token of a prompt costs 1, one of an answer 2."""
@@ -276,36 +276,34 @@ def test_a_table_in_dollars_is_no_price_in_another_currency(tmp_path: Path) -> N
 # What people see
 
 
-@pytest.mark.anyio
-async def test_run_status_show_and_export_print_tokens_currency_and_the_source_of_the_cost(
-    tmp_path: Path, promptjobs: Command
+def test_run_status_show_and_export_print_tokens_currency_and_the_source_of_the_cost(
+    tmp_path: Path, cli: Cli
 ) -> None:
     report = usage(cost=0.25, prompt_tokens_details={"cached_tokens": 6, "cache_write_tokens": 2})
-    async with FaultServer(told(report)) as server:
+    with in_thread(FaultServer(told(report))) as server:
         (tmp_path / "job.yaml").write_text(json.dumps(settings(server.url, PRICE)))
-        ran = await promptjobs("run", "job.yaml")
+        ran = cli("run", "job.yaml")
     assert ", cost USD 0.5 (stated by the provider); output/job.jsonl\n" in ran.stderr
-    found = await promptjobs("status", "job.yaml")
+    found = cli("status", "job.yaml")
     assert "tokens     20 in (12 cached, 4 written to a cache), 4 out\n" in found.stdout + found.stderr
     assert "cost       USD 0.5; stated by the provider for 2 results\n" in found.stdout + found.stderr
-    shown = await promptjobs("show", "job.yaml", "a")
+    shown = cli("show", "job.yaml", "a")
     words = "tokens     10 in, 2 out, 6 cached, 2 written to a cache; cost USD 0.25, stated by the provider\n"
     assert words in shown.stdout + shown.stderr
     columns = "cost,currency,cached_tokens,cache_write_tokens,reasoning_tokens,cost_source"
-    exported = await promptjobs("export", "job.yaml", "--format", "csv", "--columns", columns)
+    exported = cli("export", "job.yaml", "--format", "csv", "--columns", columns)
     assert exported.stdout.splitlines() == [columns, *["0.25,USD,6,2,,provider"] * 2]
     summary = json.loads((tmp_path / "output/job.jsonl.summary.json").read_text())
     keys = ("currency", "provider_cost", "cached_tokens", "cache_write_tokens", "reasoning_tokens")
     assert [summary[key] for key in keys] == ["USD", 0.5, 12, 4, 0]
 
 
-@pytest.mark.anyio
-async def test_another_currency_stands_before_the_cost(tmp_path: Path, promptjobs: Command) -> None:
-    async with FaultServer(told(usage())) as server:
+def test_another_currency_stands_before_the_cost(tmp_path: Path, cli: Cli) -> None:
+    with in_thread(FaultServer(told(usage()))) as server:
         (tmp_path / "job.yaml").write_text(json.dumps(settings(server.url, PRICE | {"currency": "EUR"})))
-        planned = await promptjobs("run", "job.yaml", "--dry-run")
-        ran = await promptjobs("run", "job.yaml")
-        found = await promptjobs("status", "job.yaml")
+        planned = cli("run", "job.yaml", "--dry-run")
+        ran = cli("run", "job.yaml")
+        found = cli("status", "job.yaml")
     assert "at most EUR " in planned.stdout + planned.stderr
     assert ", cost EUR 28; output/job.jsonl\n" in ran.stderr
     assert "cost       EUR 28\n" in found.stdout + found.stderr

@@ -10,22 +10,21 @@ import json
 import shlex
 import socket
 import ssl
-from contextlib import closing
+from contextlib import asynccontextmanager, closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
 from batch.testing import FaultServer, answer, status
+from tests.support.cli_support import Cli, in_thread
 from tests.support.golden_messages import check_words
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 
     from batch.testing import Received, Script
-    from tests.conftest import Command, Ended
-
-pytestmark = pytest.mark.anyio
+    from tests.conftest import Ended
 
 KEY = "sk-Pr0j9fZq3Xw7bK2mN8pL5vR"
 NOT_FOUND = status(404, b"404: Not Found", content_type="text/plain")
@@ -53,7 +52,7 @@ SERVED: dict[str, tuple[Script, str, dict[str, Any], str]] = {
 """Situation → the server's script, the path of the base URL, further keys of the job, the code."""
 
 
-def write_job(promptjobs: Command, base_url: str, **more: Any) -> None:
+def write_job(cli: Cli, base_url: str, **more: Any) -> None:
     job = {
         "provider": "openai",
         "base_url": base_url,
@@ -62,10 +61,10 @@ def write_job(promptjobs: Command, base_url: str, **more: Any) -> None:
         "retries": {"max_attempts": 2, "base": 0},
         **more,
     }
-    (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+    (cli.folder / "job.yaml").write_text(json.dumps(job))
 
 
-def check_parked(ended: Ended, situation: str, code: str, promptjobs: Command) -> None:
+def check_parked(ended: Ended, situation: str, code: str, cli: Cli) -> None:
     """The endpoint is parked with the code, which ends the run: the words are said once, with the log."""
     assert ended.code == 7
     reasons = ended.summary["reasons"]
@@ -74,18 +73,18 @@ def check_parked(ended: Ended, situation: str, code: str, promptjobs: Command) -
     end = [line for line in lines if line.startswith("  ")]
     check_words("run", situation, end)
     assert not any("Nothing more is sent" in line for line in lines)
-    log = (promptjobs.folder / "output" / "job.jsonl.log").read_text(encoding="utf-8")
+    log = (cli.folder / "output" / "job.jsonl.log").read_text(encoding="utf-8")
     assert log.count(reasons[0].partition(": ")[2].partition(": ")[2]) == 1
     assert "  log: output/job.jsonl.log" in end
 
 
 @pytest.mark.parametrize("situation", SERVED)
-async def test_a_server_that_refuses(situation: str, promptjobs: Command) -> None:
+def test_a_server_that_refuses(situation: str, cli: Cli) -> None:
     script, path, more, code = SERVED[situation]
-    async with FaultServer(script) as server:
-        write_job(promptjobs, server.url + path, **more)
-        ended = await promptjobs("run", "job.yaml", "--json", env={"MY_KEY": KEY})
-    check_parked(ended, situation, code, promptjobs)
+    with in_thread(FaultServer(script)) as server:
+        write_job(cli, server.url + path, **more)
+        ended = cli("run", "job.yaml", "--json", MY_KEY=KEY)
+    check_parked(ended, situation, code, cli)
     assert KEY not in ended.stderr
 
 
@@ -97,57 +96,60 @@ def closed_port() -> Iterator[int]:
         yield bound.getsockname()[1]
 
 
-async def test_a_server_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
-    write_job(promptjobs, f"http://127.0.0.1:{closed_port}/v1")
-    check_parked(
-        await promptjobs("run", "job.yaml", "--json"), "a server that does not run", "connect", promptjobs
-    )
+def test_a_server_that_does_not_run(cli: Cli, closed_port: int) -> None:
+    write_job(cli, f"http://127.0.0.1:{closed_port}/v1")
+    check_parked(cli("run", "job.yaml", "--json"), "a server that does not run", "connect", cli)
 
 
-async def test_an_unknown_host(promptjobs: Command) -> None:
-    write_job(promptjobs, "http://no-such-host.invalid/v1")
-    check_parked(await promptjobs("run", "job.yaml", "--json"), "an unknown host", "connect", promptjobs)
+def test_an_unknown_host(cli: Cli) -> None:
+    write_job(cli, "http://no-such-host.invalid/v1")
+    check_parked(cli("run", "job.yaml", "--json"), "an unknown host", "connect", cli)
 
 
-async def test_a_proxy_that_does_not_run(promptjobs: Command, closed_port: int) -> None:
-    write_job(promptjobs, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
-    check_parked(
-        await promptjobs("run", "job.yaml", "--json"), "a proxy that does not run", "connect", promptjobs
-    )
+def test_a_proxy_that_does_not_run(cli: Cli, closed_port: int) -> None:
+    write_job(cli, "http://no-such-host.invalid/v1", proxy=f"http://127.0.0.1:{closed_port}")
+    check_parked(cli("run", "job.yaml", "--json"), "a proxy that does not run", "connect", cli)
 
 
-async def test_a_certificate_that_is_not_trusted(promptjobs: Command) -> None:
+def test_a_certificate_that_is_not_trusted(cli: Cli) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    async with FaultServer(answer("Hello"), tls=context) as server:
-        write_job(promptjobs, f"{server.url}/v1")
-        ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "a certificate that is not trusted", "tls", promptjobs)
+    with in_thread(FaultServer(answer("Hello"), tls=context)) as server:
+        write_job(cli, f"{server.url}/v1")
+        ended = cli("run", "job.yaml", "--json")
+    check_parked(ended, "a certificate that is not trusted", "tls", cli)
 
 
-async def test_https_to_a_server_of_plain_http(promptjobs: Command) -> None:
+@asynccontextmanager
+async def raw(
+    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
+) -> AsyncIterator[int]:
+    """A server of bytes; its port."""
+    async with await asyncio.start_server(handle, "127.0.0.1") as server:
+        yield server.sockets[0].getsockname()[1]
+
+
+def test_https_to_a_server_of_plain_http(cli: Cli) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1")
-    async with server:
-        write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "https to a server of plain http", "tls", promptjobs)
+    with in_thread(raw(refuse)) as port:
+        write_job(cli, f"https://127.0.0.1:{port}/v1")
+        ended = cli("run", "job.yaml", "--json")
+    check_parked(ended, "https to a server of plain http", "tls", cli)
 
 
-async def test_https_to_a_server_that_hangs_up(promptjobs: Command) -> None:
+def test_https_to_a_server_that_hangs_up(cli: Cli) -> None:
     async def hang_up(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.close()
 
-    server = await asyncio.start_server(hang_up, "127.0.0.1")
-    async with server:
-        write_job(promptjobs, f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        ended = await promptjobs("run", "job.yaml", "--json")
-    check_parked(ended, "https to a server that hangs up", "connect", promptjobs)
+    with in_thread(raw(hang_up)) as port:
+        write_job(cli, f"https://127.0.0.1:{port}/v1")
+        ended = cli("run", "job.yaml", "--json")
+    check_parked(ended, "https to a server that hangs up", "connect", cli)
     assert "it may not speak https" in ended.stderr
 
 
@@ -164,7 +166,7 @@ ENCRYPTED: dict[str, tuple[bytes, str]] = {
 
 
 @pytest.mark.parametrize("reply", ENCRYPTED)
-async def test_plain_http_to_a_server_of_https(reply: str, promptjobs: Command) -> None:
+def test_plain_http_to_a_server_of_https(reply: str, cli: Cli) -> None:
     data, hint = ENCRYPTED[reply]
 
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -172,50 +174,47 @@ async def test_plain_http_to_a_server_of_https(reply: str, promptjobs: Command) 
         writer.write(data)
         writer.close()
 
-    server = await asyncio.start_server(refuse, "127.0.0.1")
-    async with server:
-        write_job(promptjobs, f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1")
-        ended = await promptjobs("run", "job.yaml", "-q")
+    with in_thread(raw(refuse)) as port:
+        write_job(cli, f"http://127.0.0.1:{port}/v1")
+        ended = cli("run", "job.yaml", "-q")
     assert ended.code != 0
     assert hint in ended.stderr
     check_words("run", f"plain http to a server of https: {reply}", ended.stderr)
 
 
-async def test_plain_http_to_a_real_server_of_https(promptjobs: Command) -> None:
+def test_plain_http_to_a_real_server_of_https(cli: Cli) -> None:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     trustme.CA().issue_cert("127.0.0.1").configure_cert(context)
-    async with FaultServer(answer("Hello"), tls=context) as server:
-        write_job(promptjobs, f"{server.url.replace('https:', 'http:')}/v1")
-        ended = await promptjobs("run", "job.yaml", "-q")
+    with in_thread(FaultServer(answer("Hello"), tls=context)) as server:
+        write_job(cli, f"{server.url.replace('https:', 'http:')}/v1")
+        ended = cli("run", "job.yaml", "-q")
     assert ended.code != 0
     assert HINT in ended.stderr
 
 
-async def test_a_404_after_an_answer_asks_for_the_model_and_not_for_the_address(promptjobs: Command) -> None:
+def test_a_404_after_an_answer_asks_for_the_model_and_not_for_the_address(cli: Cli) -> None:
     def choose(request: Received) -> Script:
         return NOT_FOUND if "two" in request.messages[-1]["content"] else answer("Hello")
 
-    async with FaultServer(choose) as server:
-        write_job(promptjobs, server.url, concurrency=1)
-        ended = await promptjobs("run", "job.yaml", "-q")
+    with in_thread(FaultServer(choose)) as server:
+        write_job(cli, server.url, concurrency=1)
+        ended = cli("run", "job.yaml", "-q")
     assert ended.code == 1
     assert "/v1" not in ended.stderr
     check_words("run", "a 404 after an answer", ended.stderr)
 
 
-async def test_one_of_two_targets_is_parked_while_the_other_goes_on(
-    promptjobs: Command, closed_port: int
-) -> None:
+def test_one_of_two_targets_is_parked_while_the_other_goes_on(cli: Cli, closed_port: int) -> None:
     models = [
         {"id": "down", "model": "mistrall", "base_url": f"http://127.0.0.1:{closed_port}/v1"},
         {"id": "up", "model": "mistrall"},
     ]
-    async with FaultServer(answer("Hello")) as server:
-        write_job(promptjobs, f"{server.url}/v1", models=models, concurrency=1)
-        job = json.loads((promptjobs.folder / "job.yaml").read_text())
+    with in_thread(FaultServer(answer("Hello"))) as server:
+        write_job(cli, f"{server.url}/v1", models=models, concurrency=1)
+        job = json.loads((cli.folder / "job.yaml").read_text())
         del job["model"]
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        ended = await promptjobs("run", "job.yaml", "--json")
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        ended = cli("run", "job.yaml", "--json")
     assert ended.code == 7
     (notice,) = [line for line in ended.stderr.splitlines() if "Nothing more is sent to down" in line]
     assert "cannot connect: Connection refused" in notice, "the user need not wait for the end to read why"
@@ -229,18 +228,18 @@ async def test_one_of_two_targets_is_parked_while_the_other_goes_on(
         "${BASE_URL}",
     ],
 )
-async def test_no_secret_of_an_address_is_shown(base_url: str, promptjobs: Command) -> None:
-    async with FaultServer(by_prompt) as server:
+def test_no_secret_of_an_address_is_shown(base_url: str, cli: Cli) -> None:
+    with in_thread(FaultServer(by_prompt)) as server:
         host = server.url.removeprefix("http://")
-        write_job(promptjobs, base_url.replace("{host}", host))
+        write_job(cli, base_url.replace("{host}", host))
         env = {
             "MY_KEY": KEY,
             "PASSWORD": "hunter-2-hunter",
             "BASE_URL": f"http://me:hunter-2-hunter@{host}/{KEY}/v1?key={KEY}",
         }
-        ended = await promptjobs("run", "job.yaml", "--json", env=env)
+        ended = cli("run", "job.yaml", "--json", **env)
     assert ended.code == 1
-    output = promptjobs.folder / "output" / "job.jsonl"
+    output = cli.folder / "output" / "job.jsonl"
     failed = next(line for line in map(json.loads, output.read_text().splitlines()) if line["error"])
     assert failed["error"]["code"] == "bad_request"
     assert failed["error"]["message"].startswith(f"POST http://{host}/")
@@ -261,31 +260,31 @@ def endings(ended: Ended) -> list[str]:
     return [line for line in ended.stderr.splitlines() if line.startswith(("job: ", "  "))]
 
 
-async def test_the_end_names_one_request_to_look_at(promptjobs: Command) -> None:
-    async with FaultServer(by_prompt) as server:
-        write_job(promptjobs, f"{server.url}/v1")
-        ended = await promptjobs("run", "job.yaml")
+def test_the_end_names_one_request_to_look_at(cli: Cli) -> None:
+    with in_thread(FaultServer(by_prompt)) as server:
+        write_job(cli, f"{server.url}/v1")
+        ended = cli("run", "job.yaml")
         assert ended.code == 1
         check_words("run", "a request that the server rejects", endings(ended))
-        shown = await promptjobs(*shlex.split(ended.stderr.split("`")[-2])[1:])
+        shown = cli(*shlex.split(ended.stderr.split("`")[-2])[1:])
         assert (shown.code, "400" in shown.stdout) == (0, True)
 
 
-async def test_the_end_names_retry_where_a_retry_may_help(promptjobs: Command) -> None:
+def test_the_end_names_retry_where_a_retry_may_help(cli: Cli) -> None:
     def choose(request: Received) -> Script:
         is_bad = request.messages[-1]["content"].startswith("bad")
         return status(500, b"oops") if is_bad else answer("Hello")
 
     prompts = [{"id": f"-{i} ok", "prompt": "say"} for i in range(9)]
     prompts += [{"id": f"-{i} bad", "prompt": f"bad {i}"} for i in range(7)]
-    async with FaultServer(choose) as server:
-        write_job(promptjobs, f"{server.url}/v1", prompts=prompts, concurrency=1)
-        ended = await promptjobs("run", "job.yaml")
+    with in_thread(FaultServer(choose)) as server:
+        write_job(cli, f"{server.url}/v1", prompts=prompts, concurrency=1)
+        ended = cli("run", "job.yaml")
         assert ended.code == 1
         check_words("run", "seven requests with a server error", endings(ended))
         commands = ended.stderr.split("`")[1::2]
-        shown = await promptjobs(*shlex.split(commands[0])[1:])
+        shown = cli(*shlex.split(commands[0])[1:])
         assert (shown.code, "500" in shown.stdout) == (0, True)
-        again = await promptjobs(*shlex.split(commands[1])[1:], "-o", "other.jsonl")
+        again = cli(*shlex.split(commands[1])[1:], "-o", "other.jsonl")
     assert again.code == 1
     assert "`promptjobs retry job.yaml` with the same options sends" in again.stderr

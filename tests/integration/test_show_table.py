@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import os
 import subprocess
 import sys
-import termios
 import tracemalloc
 from itertools import product
 from typing import TYPE_CHECKING, Any
@@ -16,12 +14,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from batch.app.inspect.listing import Filters, Listing, Row
+from batch.app.inspect.listing import Listing, Row
+from batch.app.inspect.row_filters import Filters
 from batch.cli.result_table import table
 from batch.codec import encode_result
 from batch.display_width import display_width
 from batch.records import Usage
 from tests.support.results_support import failed, hostile_text, succeeded
+from tests.support.terminal import on_terminal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -243,22 +243,11 @@ def test_on_a_terminal_the_table_fits(promptjobs: Command, columns: int, colour:
     write(
         promptjobs.folder, [failed(f"reports/{'é' * 50}/{n}.txt", message="日本語 " * 40) for n in range(3)]
     )
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (24, columns))
     environment = {**promptjobs.environment, "TERM": "xterm"} | ({} if colour else {"NO_COLOR": "1"})
-    with subprocess.Popen(
-        promptjobs.arguments("show", "out.jsonl"), cwd=promptjobs.folder, env=environment, stdout=theirs
-    ) as process:
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # Linux says EIO where the other side has been closed
-            pass
-        os.close(ours)
-    assert process.returncode == 0
-    text = shown.decode()
+    code, text = on_terminal(
+        promptjobs.arguments("show", "out.jsonl"), promptjobs.folder, environment, columns=columns
+    )
+    assert code == 0
     assert ("\x1b[31m" in text) == colour
     plain = text.replace("\x1b[31m", "").replace("\x1b[0m", "").splitlines()
     assert max(display_width(line) for line in plain[:4]) == columns

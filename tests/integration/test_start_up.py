@@ -93,3 +93,13 @@ def test_a_run_with_nothing_to_send_loads_no_http_client(cli: Cli, promptjobs: C
     assert "nothing was sent" in said
     assert "batch.results.result_log" in loaded
     assert loaded & (TO_SEND | FOR_SOME_JOBS) == set()
+
+
+def test_a_run_in_one_process_loads_no_executor(promptjobs: Command) -> None:
+    (promptjobs.folder / "rows.jsonl").write_text('{"id": "a", "text": "one"}\n')
+    with served(ChatServer()) as server:
+        (promptjobs.folder / "job.yaml").write_text(JOB.format(url=server.url, prompt='"{{ text }}"'))
+        _, loaded = loaded_by(promptjobs, promptjobs_with("run", "job.yaml"))
+        assert server.answered == 1
+    assert loaded >= TO_SEND - {"batch.local_model.parent"}
+    assert not {name for name in loaded if name.startswith(("batch.executors", "multiprocessing", "ray"))}

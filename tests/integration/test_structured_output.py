@@ -23,6 +23,7 @@ from batch.scheduling.target_queue import TargetQueue
 from batch.scheduling.task import Task
 from batch.testing import FaultServer
 from batch.testing.replies import answer
+from tests.support.cli_support import Cli, in_thread
 from tests.support.engine_support import START, MemorySink
 from tests.support.jobfile_support import HEAD, diagnostics_of, write
 
@@ -33,7 +34,6 @@ if TYPE_CHECKING:
     from batch.records import Outcome, Result
     from batch.scheduling.answer_validation import OnLength
     from batch.testing.fault_server import Received
-    from tests.conftest import Command
 
 SCHEMA = {"type": "object", "properties": {"n": {"type": "integer"}}, "required": ["n"]}
 FORMAT = {"type": "json_schema", "json_schema": {"name": "answer", "schema": SCHEMA}}
@@ -266,15 +266,14 @@ def test_an_error_is_named_before_anything_is_sent(text: str, said: str, tmp_pat
 # The command
 
 
-@pytest.mark.anyio
-async def test_the_command_asks_again_and_ends_with_the_value(promptjobs: Command) -> None:
+def test_the_command_asks_again_and_ends_with_the_value(cli: Cli) -> None:
     asked: list[dict[str, Any]] = []
 
     def script(received: Received) -> Any:
         asked.append(json.loads(received.body))
         return answer(WRONG.text if len(asked) == 1 else GOOD.text)
 
-    async with FaultServer(script) as server:
+    with in_thread(FaultServer(script)) as server:
         job = {
             "provider": "openai",
             "base_url": f"{server.url}/v1",
@@ -282,10 +281,10 @@ async def test_the_command_asks_again_and_ends_with_the_value(promptjobs: Comman
             "prompt": "How many?",
             "response_format": FORMAT,
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
-        ended = await promptjobs("run", "job.yaml")
+        (cli.folder / "job.yaml").write_text(json.dumps(job), encoding="utf-8")
+        ended = cli("run", "job.yaml")
     assert ended.code == 0, ended.stderr
-    (line,) = (promptjobs.folder / "output" / "job.jsonl").read_text(encoding="utf-8").splitlines()
+    (line,) = (cli.folder / "output" / "job.jsonl").read_text(encoding="utf-8").splitlines()
     result = json.loads(line)
     assert (result["parsed"], result["attempts"]) == ({"n": 3}, 2)
     assert [body["response_format"] for body in asked] == [FORMAT, FORMAT]

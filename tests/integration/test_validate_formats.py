@@ -119,6 +119,10 @@ QUOTED = [
     ("a: 1\n", (0, 0), []),
     ("api_key: abc\n", (1, 1), []),
     ("url: http://u:p@h\n", (1, 1), []),
+    ("x-token: abc\n", (1, 1), []),
+    ("max_tokens: abc\n", (1, 1), ["    1 | max_tokens: abc", "        ^"]),
+    ("tokens: abc\n", (1, 1), []),
+    ("tokens: 0, overlap: 9\n", (1, 9), ["    1 | tokens: 0, overlap: 9", "                ^"]),
     (
         "x" * 300 + "!" + "y" * 300,
         (1, 301),

@@ -100,6 +100,13 @@ def test_a_server_that_serves_one_model_under_any_name_misses_none(cli: Cli) -> 
         assert _printed(cli, server, "--online") == (0, [SOUND.format("qwen2.5")])
 
 
+def test_a_model_with_the_name_of_that_server_is_a_model_like_others(cli: Cli) -> None:
+    with serving(paths(v1_models=models("llamacpp", owned_by="ollama"))) as server:
+        _job(cli, f"{server.url}/v1")
+        _, (line, *_) = _printed(cli, server, "--online")
+    assert line == "job.yaml:3:8: model: SERVER/v1 has no model `qwen2.5`; it has `llamacpp`"
+
+
 def test_the_key_is_sent_with_online_alone_and_never_printed(cli: Cli) -> None:
     def echo(request: Received) -> Script:
         return models("b", request.headers.get("authorization", "none").removeprefix("Bearer "))
@@ -167,6 +174,30 @@ def test_a_variable_that_is_not_set_is_an_error_with_online(cli: Cli) -> None:
         code, printed = _printed(cli, server, "--online")
     what = "job.yaml:4:14: api_key_env: the environment variable NO_SUCH_KEY is not set"
     assert (code, printed) == (2, [what, "1 error; nothing was sent"])
+    assert not server.requests
+
+
+_CONTROL = "the environment variable TWO_LINES holds a line break or a control character"
+UNUSABLE = [
+    ("", "api_key_file: no.key\n", "4:15: api_key_file: no such file"),
+    (
+        "/keys/${QUERY}",
+        "api_key_env: MY_KEY\n",
+        "2:11: base_url: the address SERVER/keys/${QUERY} contains `?` after its variables are expanded",
+    ),
+    ("", "api_key_env: TWO_LINES\n", f"4:14: api_key_env: {_CONTROL}"),
+    ("", "headers: {X-Team: '${TWO_LINES}'}\n", f"4:19: headers.X-Team: {_CONTROL}"),
+]
+
+
+@pytest.mark.parametrize(("path", "more", "said"), UNUSABLE, ids=[case[2] for case in UNUSABLE])
+def test_what_a_run_could_not_use_is_one_error_at_its_own_line(
+    path: str, more: str, said: str, cli: Cli
+) -> None:
+    with serving(paths()) as server:
+        _job(cli, f"{server.url}{path}", more)
+        code, printed = _printed(cli, server, "--online", MY_KEY=KEY, QUERY="a?b", TWO_LINES="a\nb")
+    assert (code, printed) == (2, [f"job.yaml:{said}", "1 error; nothing was sent"])
     assert not server.requests
 
 

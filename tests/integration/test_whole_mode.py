@@ -38,6 +38,7 @@ from batch.testing import (
     whole,
 )
 from batch.wire.dialects import openai
+from tests.support.cli_support import Cli, in_thread
 from tests.support.results_support import failed
 from tests.support.transport_support import PATIENT, autonomous_endpoint, openai_endpoint, text_of
 
@@ -46,7 +47,6 @@ if TYPE_CHECKING:
 
     from batch.testing import Script
     from batch.testing.fault_server import Received
-    from tests.conftest import Command
 
 pytestmark = pytest.mark.anyio
 
@@ -118,12 +118,12 @@ async def test_half_of_a_whole_answer_is_none(cut: str) -> None:
 
 
 @pytest.mark.parametrize("provider", ["openai", "autonomous"])
-async def test_the_mode_is_no_part_of_what_makes_a_result_stale(provider: str, promptjobs: Command) -> None:
-    async with FaultServer(whole("Hello")) as server:
+def test_the_mode_is_no_part_of_what_makes_a_result_stale(provider: str, cli: Cli) -> None:
+    with in_thread(FaultServer(whole("Hello"))) as server:
         job = {"provider": provider, "base_url": server.url, "model": "llama", "prompt": "hi"}
         for mode, sent in (("whole", 1), ("stream", 1)):
-            (promptjobs.folder / "job.yaml").write_text(json.dumps(job | {"mode": mode}))
-            assert (await promptjobs("run", "job.yaml")).code == 0
+            (cli.folder / "job.yaml").write_text(json.dumps(job | {"mode": mode}))
+            assert cli("run", "job.yaml").code == 0
             assert len(server.requests) == sent
 
 
@@ -224,8 +224,8 @@ async def test_a_connection_that_was_closed_before_counts_for_nothing() -> None:
     assert [first.lost, second.lost, len(server.requests)] == [0, 0, 2]
 
 
-async def test_it_is_an_attempt_of_the_result_and_what_it_took_is_unknown(promptjobs: Command) -> None:
-    async with FaultServer(GOOD, [Cut()], GOOD) as server:
+def test_it_is_an_attempt_of_the_result_and_what_it_took_is_unknown(cli: Cli) -> None:
+    with in_thread(FaultServer(GOOD, [Cut()], GOOD)) as server:
         job = {
             "provider": "openai",
             "base_url": server.url,
@@ -233,9 +233,9 @@ async def test_it_is_an_attempt_of_the_result_and_what_it_took_is_unknown(prompt
             "prompts": [{"id": "a", "prompt": "?"}, {"id": "b", "prompt": "!"}],
             "concurrency": 1,
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        ended = await promptjobs("run", "job.yaml", "--json")
-    lines = [json.loads(line) for line in (promptjobs.folder / "output/job.jsonl").read_text().splitlines()]
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        ended = cli("run", "job.yaml", "--json")
+    lines = [json.loads(line) for line in (cli.folder / "output/job.jsonl").read_text().splitlines()]
     assert {line["id"]: line["attempts"] for line in lines} == {"a": 1, "b": 2}
     assert ended.summary["attempts"] == len(server.requests) == 3
 
@@ -277,9 +277,9 @@ def test_neither_parameters_nor_extra_body_replace_what_is_reserved(key: str) ->
 # Answers that were cut
 
 
-async def test_json_that_was_cut_off_at_its_limit_is_length(promptjobs: Command) -> None:
+def test_json_that_was_cut_off_at_its_limit_is_length(cli: Cli) -> None:
     cut: Script = [Send(head() + chunk(delta('{"name": "Ad') + finish("length") + DONE) + LAST_CHUNK)]
-    async with FaultServer(cut) as server:
+    with in_thread(FaultServer(cut)) as server:
         job = {
             "provider": "openai",
             "base_url": server.url,
@@ -287,9 +287,9 @@ async def test_json_that_was_cut_off_at_its_limit_is_length(promptjobs: Command)
             "prompt": "?",
             "response_format": {"type": "json_object"},
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        assert (await promptjobs("run", "job.yaml")).code == 1
-    (line,) = [json.loads(line) for line in (promptjobs.folder / "output/job.jsonl").read_text().splitlines()]
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        assert cli("run", "job.yaml").code == 1
+    (line,) = [json.loads(line) for line in (cli.folder / "output/job.jsonl").read_text().splitlines()]
     assert (line["error"]["code"], line["partial_text"]) == ("length", '{"name": "Ad')
     assert len(server.requests) == 1
 

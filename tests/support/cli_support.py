@@ -7,7 +7,7 @@ import os
 import sys
 import termios
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -20,9 +20,12 @@ from tests.support.chat_server import ChatServer, serving
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
+    from contextlib import AbstractAsyncContextManager, AbstractContextManager
     from pathlib import Path
 
     from tests.conftest import Command
+
+T = TypeVar("T")
 
 
 class Cli:
@@ -40,7 +43,7 @@ class Cli:
         with self._monkeypatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["promptjobs", *arguments])
-            for name in [name for name in os.environ if name.startswith(("PROMPTJOBS_", "XDG_CONFIG"))]:
+            for name in [name for name in os.environ if _is_of_the_user(name)]:
                 patch.delenv(name)
             for name, value in {"HOME": str(self.folder / "home"), **env}.items():
                 patch.setenv(name, value)
@@ -49,6 +52,10 @@ class Cli:
         stdout, stderr = self._capsys.readouterr()
         assert isinstance(ended.value.code, int)
         return Ended(ended.value.code, stdout, stderr)
+
+
+def _is_of_the_user(name: str) -> bool:
+    return name.startswith(("PROMPTJOBS_", "XDG_CONFIG")) or name.lower().endswith("_proxy")
 
 
 @contextmanager
@@ -63,10 +70,15 @@ def _own_collector() -> Iterator[None]:
 
 
 @contextmanager
-def served(server: ChatServer) -> Iterator[ChatServer]:
-    """The server in a thread of its own, for tests without a loop."""
-    with start_blocking_portal() as portal, portal.wrap_async_context_manager(serving(server)):
-        yield server
+def in_thread(server: AbstractAsyncContextManager[T]) -> Iterator[T]:
+    """A server in a thread of its own, for tests without a loop."""
+    with start_blocking_portal() as portal, portal.wrap_async_context_manager(server) as running:
+        yield running
+
+
+def served(server: ChatServer) -> AbstractContextManager[ChatServer]:
+    """The server in a thread of its own."""
+    return in_thread(serving(server))
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""``promptjobs`` with workers that are killed after a second and a half of silence, so that no test waits."""
+"""``promptjobs`` with workers that are killed after a second and a half of silence, ten in their start."""
 
 from __future__ import annotations
 
@@ -8,4 +8,5 @@ from batch.executors.protocol import Leases
 
 if __name__ == "__main__":
     workers.LEASES = Leases(lease=1.5, beat=0.3)
+    workers.START = 10.0
     main()

@@ -163,5 +163,5 @@ def whole_lines(output: Path) -> list[Result]:
     """Return the results in an output file without a partial last line; other lines must be results."""
     if not output.exists():
         return []
-    *lines, _torn = output.read_bytes().split(b"\n")
+    *lines, _partial = output.read_bytes().split(b"\n")
     return [decode_result(line) for line in lines]

@@ -32,3 +32,10 @@ def is_running(process: int) -> bool:
     except OSError:
         return False
     return status.rpartition(")")[2].split()[0] not in ("Z", "X")
+
+
+def ignores(process: int, number: int) -> bool:
+    """Whether a process ignores a signal. Raises ``OSError``."""
+    status = (Path("/proc") / str(process) / "status").read_text(encoding="utf-8")
+    mask = next(line.split()[1] for line in status.splitlines() if line.startswith("SigIgn:"))
+    return bool(int(mask, 16) >> (number - 1) & 1)

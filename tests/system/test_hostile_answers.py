@@ -13,7 +13,7 @@ import pytest
 
 from batch.codec import decode_result
 from batch.testing import DONE, FaultServer, Reset, Send, answer, chunk, finish, head
-from tests.support.cli_support import on_terminal
+from tests.support.cli_support import Cli, in_thread, on_terminal
 from tests.support.kill_support import write_job
 
 if TYPE_CHECKING:
@@ -91,25 +91,25 @@ def test_a_fault_server_plays_its_script(text: str) -> None:
     assert "".join(event["choices"][0]["delta"].get("content", "") for event in events) == text
 
 
-async def test_every_answer_is_one_line_and_comes_back_as_it_was(promptjobs: Command) -> None:
-    async with FaultServer(whole) as server:
-        write_job(promptjobs.folder, server.url, {name: name for name in NAMES})
-        ended = await promptjobs("run", "job.yaml", "-q")
+def test_every_answer_is_one_line_and_comes_back_as_it_was(cli: Cli) -> None:
+    with in_thread(FaultServer(whole)) as server:
+        write_job(cli.folder, server.url, {name: name for name in NAMES})
+        ended = cli("run", "job.yaml", "-q")
         assert (ended.code, ended.stdout, ended.stderr) == (0, "", "")
-        again = await promptjobs("run", "job.yaml", "--json")
+        again = cli("run", "job.yaml", "--json")
         assert again.summary["sent"] == 0
-    content = (promptjobs.folder / "output" / "job.jsonl").read_bytes()
+    content = (cli.folder / "output" / "job.jsonl").read_bytes()
     assert {result.id: result.text for result in map(decode_result, content.splitlines())} == KEPT
     assert {line["id"]: line["text"] for line in map(json.loads, content.split(b"\n")[:-1])} == KEPT
     assert len(content.decode().splitlines()) == len(NAMES), "no character ends a line for any reader"
 
 
-async def test_an_answer_can_be_looked_at_without_harm(promptjobs: Command) -> None:
-    async with FaultServer(whole) as server:
-        write_job(promptjobs.folder, server.url, {"a": "all of it at once"})
-        assert (await promptjobs("run", "job.yaml", "-q")).code == 0
+def test_an_answer_can_be_looked_at_without_harm(cli: Cli) -> None:
+    with in_thread(FaultServer(whole)) as server:
+        write_job(cli.folder, server.url, {"a": "all of it at once"})
+        assert cli("run", "job.yaml", "-q").code == 0
     for flags in ([], ["--json"]):
-        shown = await promptjobs("show", "job.yaml", "a", *flags)
+        shown = cli("show", "job.yaml", "a", *flags)
         assert (shown.code, shown.stderr) == (0, "")
         assert "alert(1)" in shown.stdout
         assert shown.stdout.replace("\n", "").isprintable(), ascii(shown.stdout)

@@ -33,7 +33,7 @@ ROWS = {
     f"row-{number}": f"{'changed' if number in (2, 4) else 'number'} {number}" for number in range(11, 0, -1)
 }
 NONSENSE = b"\0\0\0\0\n"
-TORN = b'{"schema_version":1,"id":"row-11","finger'
+PARTIAL = b'{"schema_version":1,"id":"row-11","finger'
 
 
 def busy_for_odd_numbers(received: Received) -> Script:
@@ -56,7 +56,7 @@ async def damaged(tmp_path: Path) -> bytes:
             assert await life.ended() == 1
     lines = (tmp_path / "output" / "job.jsonl").read_bytes().splitlines(keepends=True)
     assert len(lines) == 6
-    return b"".join([*lines[:3], NONSENSE, *lines[3:], TORN])
+    return b"".join([*lines[:3], NONSENSE, *lines[3:], PARTIAL])
 
 
 @pytest.mark.slow

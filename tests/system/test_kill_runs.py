@@ -96,14 +96,14 @@ class RunStatistics:
     """The results of the kills."""
 
     def __init__(self) -> None:
-        self.kills = self.within = self.acknowledged = self.unacknowledged = self.torn = self.too_late = 0
+        self.kills = self.within = self.acknowledged = self.unacknowledged = self.partial = self.too_late = 0
         self.second_nights = self.moving = self.moved = 0
 
     def __str__(self) -> str:
         return (
             f"{self.kills} runs killed, {self.within} of them between the first and the last append; "
             f"{self.acknowledged} acknowledged results, all there; {self.unacknowledged} there that were not "
-            f"acknowledged yet; {self.torn} partial lines; {self.too_late} runs ended before their kill; "
+            f"acknowledged yet; {self.partial} partial lines; {self.too_late} runs ended before their kill; "
             f"{self.second_nights} took over the output of another job, of which {self.moving} died with "
             f"superseded answers in both files and {self.moved} with them in the second"
         )
@@ -146,7 +146,7 @@ async def kill_and_complete(
     statistics.within += 0 < len(kept) < REQUESTS
     statistics.acknowledged += len(acknowledged)
     statistics.unacknowledged += len(kept) - len(acknowledged)
-    statistics.torn += output.exists() and not output.read_bytes().endswith(b"\n")
+    statistics.partial += output.exists() and not output.read_bytes().endswith(b"\n")
     statistics.second_nights += is_second_night
     statistics.moving += len(moved) > 0 and {*early.items()} <= {*lines}
     statistics.moved += len(moved) > 0 and not {*early.items()} <= {*lines}

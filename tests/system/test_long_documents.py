@@ -107,7 +107,7 @@ def lay_out(folder: Path, documents: dict[str, str], base_url: str | None = None
 
 def results(folder: Path, name: str) -> list[dict[str, Any]]:
     """The whole lines of an output."""
-    *lines, _torn = (folder / "output" / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
+    *lines, _partial = (folder / "output" / f"{name}.jsonl").read_text(encoding="utf-8").split("\n")
     return [json.loads(line) for line in lines]
 
 

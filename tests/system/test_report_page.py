@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from msgspec.structs import replace
 
+from batch.app.inspect import diff, diff_page
 from batch.app.inspect.report import of_output, write
 from batch.codec import encode_line, encode_result
 from batch.records import Usage
@@ -21,6 +22,8 @@ from tests.support.results_support import failed, succeeded
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
+
+    from batch.records import Result
 
 pytestmark = [
     pytest.mark.slow,
@@ -262,22 +265,157 @@ def test_the_timeline_says_what_is_under_the_pointer(page: Page, plain: Path) ->
     assert page.text(".readout") == "2–3 s: succeeded 1 / s · in flight 1 · limit 4 · http_429 1"
 
 
+@pytest.fixture(scope="module")
+def comparison(folder: Path) -> Path:
+    """Two outputs of twenty requests: five have changed, one fails, one is new, one is gone."""
+
+    def answered(number: int, colour: str, **more: Any) -> Result:
+        return replace(succeeded(f"car {number:02}", f"Car {number} is {colour}."), **more)
+
+    old = [answered(number, "red") for number in range(20)]
+    new = [answered(number, "red" if number % 4 else "very blue", model="large") for number in range(1, 20)]
+    old[1] = replace(old[1], parsed={"size": 1, "tags": ["a"], "same": 0})
+    new[0] = replace(new[0], parsed={"size": 2, "tags": ["a", "<b>"], "same": 0.0})
+    new[2] = failed("car 03", message="down")
+    page = folder / "comparison.html"
+    write_comparison(folder, [*old], [*new, answered(20, "new")], page)
+    return page
+
+
+def write_comparison(folder: Path, old: list[Result], new: list[Result], page: Path) -> None:
+    for name, results in (("old", old), ("new", new)):
+        (folder / f"{name}.jsonl").write_bytes(b"".join(map(encode_result, results)))
+    before, after = (diff.of_output(folder / f"{name}.jsonl") for name in ("old", "new"))
+    with diff.compared(before, after, diff.Selection()) as found:
+        diff_page.write(found, before, after, page)
+
+
+def test_a_comparison_shows_what_differs(page: Page, comparison: Path) -> None:
+    page.open(comparison)
+    assert page.text("h1") == "old.jsonl → new.jsonl"
+    facts = page.texts("#summary > .facts div")
+    assert [" ".join(text.split()) for text in facts] == [
+        *("changed 5", "now failing 1", "added 1", "removed 1", "same 13")
+    ]
+    assert page.page.get_by_text("8 of 21 results", exact=True).is_visible()
+    ids = ["car 00", "car 01", "car 03", "car 04", "car 08", "car 12", "car 16", "car 20"]
+    assert page.texts(".rows .id") == ids
+    changes = ["removed", "changed", "now failing", *["changed"] * 4, "added"]
+    assert page.texts(".rows .change") == changes
+    chooser = page.page.get_by_label("Filter by change")
+    for label, number in {"now failing (1)": 1, "same (13)": 13, "Any change": 21, "changed (5)": 5}.items():
+        chooser.select_option(label=label)
+        assert len(page.texts(".rows .id")) == number
+
+
+def test_a_comparison_is_searched_in_both_outputs(page: Page, comparison: Path) -> None:
+    page.open(comparison)
+    for query, ids in {"4 is red": ["car 04"], "8 is very blue": ["car 08"], "down": ["car 03"]}.items():
+        page.page.fill("input[type=search]", query)
+        page.page.get_by_text("1 of 21 results", exact=True).wait_for()
+        page.page.locator(".rows .id", has_text=ids[0]).wait_for()
+        assert page.texts(".rows .id") == ids
+
+
+def test_changed_words_are_marked(page: Page, comparison: Path) -> None:
+    page.open(comparison, "#id=car%2004")
+    titles = [text.split("\n")[0] for text in page.texts(".answers .card h3")]
+    assert titles == ["before · summary", "after · large"]
+    assert page.texts(".answers .text") == ["Car 4 is red.", "Car 4 is very blue."]
+    assert page.texts(".answers del") == ["red."]
+    assert page.texts(".answers ins") == ["very blue."]
+    assert "summary → large" in page.text("#row > .facts")
+    page.page.keyboard.press("j")
+    page.page.locator("#row h2", has_text="car 08").wait_for()
+    page.page.keyboard.press("Escape")
+    assert page.text(".rows .current .id") == "car 08"
+
+
+def test_changed_fields_are_listed(page: Page, comparison: Path) -> None:
+    page.open(comparison, "#id=car%2001")
+    assert page.page.locator(".more th").all_inner_texts() == ["Field", "Before", "After"]
+    assert page.texts(".more td") == ["size", "1", "2", "tags[1]", "–", "<b>"]
+
+
+def test_a_row_of_one_output_alone_opens(page: Page, comparison: Path) -> None:
+    page.open(comparison, "#id=car%2000")
+    assert page.texts(".answers .text") == ["Car 0 is red."]
+    page.open(comparison, "#id=car%2020")
+    assert page.texts(".answers .text") == ["Car 20 is new."]
+    assert page.page.locator(".answers :is(del, ins)").count() == 0
+
+
+WORDS = [
+    ("a b c d", "a x c d e", ["b"], ["x", "e"]),
+    ("", "a b", [], ["a b"]),
+    ("a b", "", ["a b"], []),
+    ("a\n b", "a b", [], []),
+    ("x a b c y", "a b c", ["x", "y"], []),
+    ("東京は日本の首都", "東京が日本の首都", ["は"], ["が"]),
+    ("one two", "three four five", ["one two"], ["three four five"]),
+]
+
+
+def test_words_that_differ(page: Page, comparison: Path) -> None:
+    page.open(comparison)
+    for before, after, removed, added in WORDS:
+        found = page.page.evaluate(
+            "(texts) => changedRanges(...texts).map((ranges, at) => "
+            "ranges.map(([start, end]) => texts[at].slice(start, end)))",
+            [before, after],
+        )
+        assert found == [removed, added], (before, after)
+    long = ["w1 " + "a " * 200_000, "w2 " + "b " * 200_000]
+    assert page.page.evaluate("(texts) => changedRanges(...texts).map((ranges) => ranges.length)", long) == [
+        1,
+        1,
+    ]
+
+
+def test_a_comparison_of_hostile_text_runs_nothing(page: Page, folder: Path) -> None:
+    old = hostile_reports.results()
+    new = [replace(result, text=f"{result.text} changed", model=f"{result.model}!") for result in old]
+    new = [result if result.status == "succeeded" else replace(result, text=None) for result in new]
+    new = [replace(each, parsed=each.parsed and {**each.parsed, "__proto__": "<b>"}) for each in new]
+    path = folder / "hostile-comparison.html"
+    write_comparison(folder, old, new, path)
+    page.open(path)
+    for number, text in enumerate(hostile_reports.HOSTILE):
+        address = page.page.evaluate("(id) => '#id=' + encodeURIComponent(id)", f"{number} {text}")
+        page.page.evaluate("(hash) => { location.hash = hash; }", address)
+        page.page.locator("#row h2", has_text=re.compile(f"^{number} ")).wait_for()
+        assert _visible(text) in page.text("#row"), text
+        assert page.texts(".answers ins")[-1].endswith("changed")
+        assert page.page.locator("#row :is(script, iframe, img, svg, a, link, meta)").count() == 0
+    page.page.evaluate("location.hash = '#id=long'")
+    page.page.locator("#row h2", has_text="long").wait_for()
+    assert page.page.evaluate("window.canary") is None
+
+
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("width", [360, 1280])
-def test_nothing_is_cut_off(running: Any, plain: Path, width: int, scheme: str) -> None:
+def test_nothing_is_cut_off(running: Any, plain: Path, comparison: Path, width: int, scheme: str) -> None:
     with opened(running, viewport={"width": width, "height": 760}, color_scheme=scheme) as page:
         for fragment in ("", "#id=row-05%2Flarge"):
             page.open(plain, fragment)
             assert page.page.evaluate("document.documentElement.scrollWidth") <= width
         assert page.page.locator(".answers .text").first.is_visible()
+        for fragment in ("", "#id=car%2001"):
+            page.open(comparison, fragment)
+            assert page.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.skipif(not AXE, reason="AXE_CORE does not name axe-core's script")
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("fragment", ["", "#id=row-05%2Flarge"])
-def test_axe_finds_nothing_serious(running: Any, plain: Path, fragment: str, scheme: str) -> None:
+@pytest.mark.parametrize(
+    ("name", "fragment"),
+    [("plain", ""), ("plain", "#id=row-05%2Flarge"), ("comparison", ""), ("comparison", "#id=car%2004")],
+)
+def test_axe_finds_nothing_serious(
+    running: Any, request: pytest.FixtureRequest, name: str, fragment: str, scheme: str
+) -> None:
     with opened(running, bypass_csp=True, color_scheme=scheme) as page:
-        page.open(plain, fragment)
+        page.open(request.getfixturevalue(name), fragment)
         page.page.add_script_tag(path=AXE)
         found = page.page.evaluate("async () => (await axe.run()).violations")
         serious = [

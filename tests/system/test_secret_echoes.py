@@ -16,12 +16,12 @@ from batch.providers.credentials import Credentials
 from batch.providers.redaction import Secrets, without
 from batch.records import Failure, Reply, Verdict
 from batch.testing import DONE, LAST_CHUNK, Cut, FaultServer, Send, answer, chunk, delta, finish, head, status
+from tests.support.cli_support import Cli, in_thread
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from batch.testing import Received, Script
-    from tests.conftest import Command
 
 pytestmark = pytest.mark.anyio
 
@@ -175,9 +175,9 @@ ROWS: dict[str, Script] = (
 
 
 @pytest.mark.parametrize("provider", ["openai", "autonomous"])
-async def test_no_echo_reaches_an_artefact(provider: str, promptjobs: Command) -> None:
+def test_no_echo_reaches_an_artefact(provider: str, cli: Cli) -> None:
     """One run of all rows: the output, its log, its summary, and what was printed."""
-    async with FaultServer(lambda request: ROWS[request.messages[-1]["content"]]) as server:
+    with in_thread(FaultServer(lambda request: ROWS[request.messages[-1]["content"]])) as server:
         job = {
             "provider": provider,
             "model": "llama",
@@ -187,9 +187,9 @@ async def test_no_echo_reaches_an_artefact(provider: str, promptjobs: Command) -
             "retries": {"max_attempts": 1},
             "timeouts": {"first_byte": "5s"},
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        ended = await promptjobs("run", "job.yaml", "--json", "-v", env={"MY_KEY": KEY})
-    output = promptjobs.folder / "output" / "job.jsonl"
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        ended = cli("run", "job.yaml", "--json", "-v", MY_KEY=KEY)
+    output = cli.folder / "output" / "job.jsonl"
     lines = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
     assert len(lines) == len(ROWS), ended.stderr
     rows = dict(enumerate(ROWS))
@@ -225,7 +225,7 @@ def leaks_in(text: str) -> list[str]:
     return found
 
 
-async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs: Command) -> None:
+def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(cli: Cli) -> None:
     echo, seen = status(503, f"bad {KEY}".encode()), set[str]()
 
     def by_prompt(received: Received) -> Script:
@@ -236,7 +236,7 @@ async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs
             return echo
         return status(400, b"no") if name == "failed" else answer("Hello")
 
-    async with FaultServer(by_prompt) as server:
+    with in_thread(FaultServer(by_prompt)) as server:
         job = {
             "provider": "openai",
             "model": "m",
@@ -246,9 +246,9 @@ async def test_a_result_is_marked_where_an_earlier_attempt_held_a_key(promptjobs
             "api_key_env": "MY_KEY",
             "base_url": server.url,
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        await promptjobs("run", "job.yaml", env={"MY_KEY": KEY})
-    lines = (promptjobs.folder / "output" / "job.jsonl").read_text("utf-8").splitlines()
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        cli("run", "job.yaml", MY_KEY=KEY)
+    lines = (cli.folder / "output" / "job.jsonl").read_text("utf-8").splitlines()
     marked = {line["id"]: line["redacted"] for line in map(json.loads, lines)}
     assert marked == {"clean": False, "repaired": False, "failed": True}
 

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.diagnostics import Place, closest, shown
-from batch.errors import Diagnostic
+from batch.diagnostics import Place, closest, diagnostic_at, shown
 from batch.jobfile.job import Written
 from batch.providers.failure_messages import LACK_VERSION, url_for_display
 
 if TYPE_CHECKING:
+    from batch.errors import Diagnostic
     from batch.jobfile.job import Model
 
 _MOST_LISTED = 6
@@ -107,4 +107,4 @@ def _at(asked: Asked, key: str, what: str, hint: str = "", severity: str = "erro
     keys = keys if key != "model" else [key]
     at = next((written[each] for each in keys if each in written), None)
     at = at or written.get("provider") or Written(key, Place("job"))
-    return Diagnostic(at.place.path, at.place.line, at.place.column, at.where, what, hint, severity)
+    return diagnostic_at(at.place, at.where, what, hint, severity)

@@ -8,23 +8,21 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import TYPE_CHECKING
 
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
 from batch.results.reader import ResultReader, reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.scheduling.resume import State, state
-from batch.scheduling.selection import matches
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+    from batch.app.inspect.row_filters import Filters, Status
     from batch.jobfile.job import JobFile
     from batch.records import Known, Result
-
-Status: TypeAlias = Literal["succeeded", "failed", "pending"]
 
 _STATUS: dict[State, Status] = {
     State.NEW: "pending",
@@ -48,39 +46,6 @@ class Row:
     code: str
     result: Result | None
     stale: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class Filters:
-    """What rows must have to be shown; an empty filter is met by all.
-
-    ``codes`` are error codes and patterns of them. ``text`` is looked for in ids, answers and error messages,
-    whatever its case.
-    """
-
-    statuses: frozenset[str] = frozenset()
-    codes: tuple[str, ...] = ()
-    text: str = ""
-
-    def take(self, status: Status, code: str) -> bool:
-        """Return whether a row may be shown, as far as its line need not be read."""
-        if self.statuses and status not in self.statuses:
-            return False
-        return not self.codes or (status == "failed" and any(matches(each, code) for each in self.codes))
-
-    def take_text(self, request_id: str, result: Result | None) -> bool:
-        """Return whether a row holds the text."""
-        wanted = self.text.casefold()
-        return not wanted or any(wanted in text.casefold() for text in _texts(request_id, result))
-
-
-def _texts(request_id: str, result: Result | None) -> Iterator[str]:
-    yield request_id
-    if result is None:
-        return
-    yield from filter(None, (result.text, result.partial_text, result.refusal))
-    if result.error is not None:
-        yield result.error.message
 
 
 def _line(lines: ResultReader, number: int) -> Result:

@@ -15,11 +15,19 @@ import msgspec
 from msgspec import Struct
 from yarl import URL
 
+from batch.app.advice import missing, variables
 from batch.app.inspect.endpoint_findings import Answer, Asked, finding
 from batch.app.run.endpoints import Address, members
 from batch.app.setup import trust
-from batch.diagnostics import Place
-from batch.errors import AttemptError, Diagnostic, PromptJobsError
+from batch.diagnostics import Place, diagnostic_at
+from batch.errors import (
+    AttemptError,
+    Diagnostic,
+    KeyFileError,
+    PromptJobsError,
+    UntrustedKeyError,
+    VariableError,
+)
 from batch.jobfile.endpoint_checks import LOCAL, base_url_problem
 from batch.jobfile.job import Written
 from batch.providers.credentials import USER_AGENT
@@ -28,19 +36,20 @@ from batch.providers.timeouts import Timeouts
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile, Model
-
-_NOT_SET = "is not set"
-"""Of a variable, which is reported at its own line."""
 
 QUICK = Timeouts(connect=0.5, first_byte=1.0, idle=1.0, total=2.0)
 """For a server on this machine, which answers at once if it runs."""
 
 PATIENT = Timeouts(connect=10.0, first_byte=15.0, idle=15.0, total=30.0)
 """For a server that the user wants to be asked."""
+
+
+_LLAMA_CPP = "llamacpp"
+"""The owner of the models of a llama.cpp server, which answers under any name."""
 
 
 class _Entry(Struct):
@@ -99,11 +108,12 @@ class _Asking:
             return []
         if not self._is_online:
             model = replace(model, api_key_env=None, api_key_file=None, headers={}, proxy=None)
+        if any(missing(model, self._environment)):  # reported at its own line
+            return []
         try:
             address = Address(model, self._environment)
         except PromptJobsError as error:
-            is_reported = not self._is_online or _NOT_SET in str(error)
-            return [] if is_reported else [_unusable(model, str(error))]
+            return [_unusable(model, error)] if self._is_online else []
         return finding(await self._asked(model, address), is_online=self._is_online)
 
     async def _asked(self, model: Model, address: Address) -> Asked:
@@ -139,9 +149,13 @@ class _Asking:
             fetched = await client.get(url, headers)
         except AttemptError as error:
             return Answer(None, None, address.credentials.clean(error.failure.message))
-        models = _models(fetched.body) if fetched.status == 200 else None
-        clean = None if models is None else tuple(map(address.credentials.clean, models))
-        return Answer(fetched.status, clean, "", serves_any_name=b'"llamacpp"' in fetched.body)
+        entries = _entries(fetched.body) if fetched.status == 200 else None
+        if entries is None:
+            return Answer(fetched.status, None)
+        names = (name for entry in entries if (name := entry.id or entry.name))
+        serves_any_name = any(entry.owned_by == _LLAMA_CPP for entry in entries)
+        models = tuple(map(address.credentials.clean, names))
+        return Answer(fetched.status, models, serves_any_name=serves_any_name)
 
 
 def _with_version(base_url: str, path: str) -> list[str]:
@@ -151,21 +165,26 @@ def _with_version(base_url: str, path: str) -> list[str]:
     return list(dict.fromkeys(f"{each.rstrip('/')}{path}{mark}{query}" for each in (start, origin)))
 
 
-def _models(body: bytes) -> list[str] | None:
-    """Return the names in a list of models (of OpenAI, Ollama or Together); ``None`` for another body."""
+def _entries(body: bytes) -> list[_Entry] | None:
+    """Return a list of models (of OpenAI, Ollama or Together); ``None`` for another body."""
     try:
         read = msgspec.json.decode(body, type=_List | list[_Entry])
     except (ValueError, RecursionError):
         return None
-    entries = read if isinstance(read, list) else read.data if read.data is not None else read.models
-    if entries is None:
-        return None
-    return [name for entry in entries if (name := entry.id or entry.name)]
+    return read if isinstance(read, list) else read.data if read.data is not None else read.models
 
 
-def _unusable(model: Model, message: str) -> Diagnostic:
+def _unusable(model: Model, error: PromptJobsError) -> Diagnostic:
     """Return the error of an address or a key that a run could not use either, at the key's line."""
-    keys = ("api_key_env", "api_key_file") if "key" in message else ("base_url",)
-    written = next((model.written[key] for key in keys if key in model.written), None)
-    at = written or model.written.get("base_url") or Written("base_url", Place("job"))
-    return Diagnostic(at.place.path, at.place.line, at.place.column, at.where, message)
+    keys = [key for key in (*_keys_of(error, model), "base_url") if key in model.written]
+    at = model.written[keys[0]] if keys else Written("base_url", Place("job"))
+    return diagnostic_at(at.place, at.where, str(error))
+
+
+def _keys_of(error: PromptJobsError, model: Model) -> Sequence[str]:
+    """Return the keys of ``Model.written`` that may have caused the error."""
+    if isinstance(error, VariableError):
+        return [key for key, name in variables(model) if name == error.name]
+    if isinstance(error, KeyFileError | UntrustedKeyError):
+        return ("api_key_env", "api_key_file")
+    return ()

@@ -6,7 +6,6 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from batch.app.run.plan import open_source
 from batch.app.run.timestamps import utc_now
 from batch.app.setup.reclassified import restate_of
 from batch.errors import OutputWriteError, UsageError
@@ -23,7 +22,7 @@ if TYPE_CHECKING:
 
     from batch.jobfile.job import JobFile
     from batch.records import Request, Result
-    from batch.report.model import Settings
+    from batch.report.model import ComparisonView, Settings
 
 
 def of_output(output: Path) -> Output:
@@ -46,7 +45,9 @@ def default_path(output: Path) -> Path:
     return output.with_name(f"{output.name}.html")
 
 
-def write(outputs: Sequence[Output], path: Path, settings: Settings) -> int:
+def write(
+    outputs: Sequence[Output], path: Path, settings: Settings, comparison: ComparisonView | None = None
+) -> int:
     """Write the report, which appears when it is complete, and return its size in bytes.
 
     It gets the mode of an earlier report, or else that of the first output. Raises what reading the outputs
@@ -56,7 +57,8 @@ def write(outputs: Sequence[Output], path: Path, settings: Settings) -> int:
     _check_replaceable(path)
     like = path if path.exists() else Path(outputs[0].path)
     try:
-        replace_content(Disk(), path, render(outputs, settings, now=utc_now()), like=like)
+        page = render(outputs, settings, now=utc_now(), comparison=comparison)
+        replace_content(Disk(), path, page, like=like)
         return path.stat().st_size
     except OSError as error:
         raise OutputWriteError(f"{path} could not be written: {reason(error)}") from error
@@ -83,6 +85,8 @@ def _results(output: Path) -> Iterator[Entry]:
 
 def _requests(job: JobFile) -> Iterator[Entry]:
     """Yield the requests of a job in its order."""
+    from batch.app.run.plan import open_source  # noqa: PLC0415 - a report of an output reads no inputs
+
     with reading(job.output), ResultReader(job.output, restate_of(job)) as lines:
         for request in open_source(job).requests():
             yield _entry(request, lines.result(request.id))

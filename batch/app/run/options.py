@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from batch.errors import UsageError
 from batch.scheduling.selection import UNLIMITED, Selection
 
 if TYPE_CHECKING:
@@ -20,7 +22,7 @@ class RunOptions:
     watch. ``prune``: lines of requests that the job no longer has are removed from the output, and so are the
     files that earlier runs set aside. ``adopt``: the output may be one that another job file wrote.
     ``selection`` says which requests are sent. ``processes`` is the number of processes that execute
-    attempts; with one, this process does.
+    attempts; with one, this process does. Raises ``UsageError`` for an impossible one.
     """
 
     limit: int | None = None
@@ -33,3 +35,9 @@ class RunOptions:
     watchdog: Watchdog | None = None
     selection: Selection = UNLIMITED
     processes: int = 1
+
+    def __post_init__(self) -> None:
+        if self.processes < 1:
+            raise UsageError("processes: must be at least 1")
+        if self.processes > 1 and sys.platform == "win32":
+            raise UsageError("processes: more than one needs a POSIX system")

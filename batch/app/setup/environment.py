@@ -13,16 +13,16 @@ from yarl import URL
 
 from batch.app.setup import trust
 from batch.app.setup.env_proxy import EnvironmentProxy, proxy_for
-from batch.errors import UsageError
+from batch.errors import KeyFileError, UsageError, VariableError
 from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import (
     REFERENCE,
     call_at_end,
     is_secret_parameter,
     looks_random,
-    names_secret,
 )
 from batch.local_model.weights import cache_dir
+from batch.secret_words import names_secret
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class Environment:
         return trust.store(self.variables, self.home)
 
     def expand(self, text: str) -> str:
-        """Expand the ``${NAME}`` references in the text. Raises ``UsageError`` if one is not set."""
+        """Expand the ``${NAME}`` references in the text. Raises ``VariableError``."""
         return REFERENCE.sub(lambda reference: self.variable(reference[1]), text)
 
     def base_url(self, model: Model) -> str:
@@ -174,12 +174,12 @@ class Environment:
             trust.check(name, url, recorded, written)
 
     def variable(self, name: str) -> str:
-        """Return the value of a variable. Raises ``UsageError`` if it is not set."""
+        """Return the value of a variable. Raises ``VariableError`` unless it is one line."""
         value = self.variables.get(name, "").strip()
         if not value:
-            raise UsageError(f"the environment variable {name} is not set")
+            raise VariableError(name, "is not set")
         if not value.isprintable():
-            raise UsageError(f"the environment variable {name} holds a line break or a control character")
+            raise VariableError(name, "holds a line break or a control character")
         return value
 
 
@@ -189,14 +189,14 @@ def _names(texts: Iterable[str]) -> list[str]:
 
 
 def _key_in(path: Path) -> str:
-    """Return the only line of a key file. Raises ``UsageError``, which repeats nothing of it."""
+    """Return the only line of a key file. Raises ``KeyFileError``, which repeats nothing of it."""
     try:
         with open_regular(path) as file:
             key = file.read(_MAX_KEY + 1).decode("utf-8-sig").strip()
     except OSError as error:
-        raise UsageError(f"the key file {path} cannot be read: {reason(error)}") from None
+        raise KeyFileError(f"the key file {path} cannot be read: {reason(error)}") from None
     except UnicodeDecodeError:
         key = ""
     if not key or not key.isprintable() or len(key) > _MAX_KEY:
-        raise UsageError(f"the key file {path} does not hold one line with a key")
+        raise KeyFileError(f"the key file {path} does not hold one line with a key")
     return key

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.errors import Diagnostic
+from batch.diagnostics import diagnostic_at
 from batch.inputs.readers.documents import documents
 from batch.inputs.readers.id_column import with_id_column
 from batch.inputs.readers.kept_columns import kept
@@ -54,9 +54,7 @@ def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
             yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
     if is_empty:
         place = inputs.places[0]
-        yield Diagnostic(
-            place.path, place.line, place.column, f"inputs.{inputs.kind}", "the files have no rows"
-        )
+        yield diagnostic_at(place, f"inputs.{inputs.kind}", "the files have no rows")
 
 
 def _in_partition(row: Row, table: Table) -> Row:

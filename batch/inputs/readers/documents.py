@@ -2,30 +2,30 @@
 
 A document's id is its path below the fixed part of its pattern (``documents/**/*.txt``: ``a.txt``,
 ``sub/a.txt``), so that a new document never renames another. The variables are ``text``, ``path`` (relative
-to the job file's folder, with ``/``), ``name`` (with its suffix) and ``stem`` (without). Text and Markdown
-are used unchanged; files with the suffixes in ``MIME_TYPES`` are converted to text.
+to the job file's folder, with ``/``), ``name`` (with its suffix) and ``stem`` (without).
 
-The suffix determines the format. Nothing that a document links to is fetched, and images are not read.
+The suffix determines the format (``document_text``). Nothing that a document links to is fetched, and images
+are not read.
 """
 
 from __future__ import annotations
 
 import os
-from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from batch.codec import encode_json
-from batch.diagnostics import shown
+from batch.diagnostics import diagnostic_at
 from batch.errors import Diagnostic
 from batch.files import is_unicode, open_regular, reason
-from batch.inputs.readers.encodings import NO_TEXT, decoded
+from batch.inputs.readers.document_text import FormatError, text_of
 from batch.inputs.readers.file_selection import (
     ALLOW,
     document_problem,
     is_excluded,
     is_own,
     matched,
+    sorted_out,
     walker_of,
 )
 from batch.inputs.readers.no_match import no_match
@@ -65,10 +65,9 @@ def documents(
     ``takes`` returns whether a document with an id has to be read; the others are not opened.
     """
     found: list[_Found] = []
-    excluded = matched([pattern[1:] for pattern in inputs.files if pattern.startswith("!")], inputs)
-    for index, pattern in enumerate(inputs.files):
-        if pattern.startswith("!"):
-            continue
+    included, excluding = sorted_out(inputs.files)
+    excluded = matched(excluding, inputs)
+    for index, pattern in included.items():
         where, place = f"inputs.files[{index}]", inputs.places[index]
         matches, outside = _matches(pattern, inputs)
         for link in outside:
@@ -76,7 +75,7 @@ def documents(
             yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
         if not matches and not outside:
             what, hint = no_match(inputs.base, pattern, "document")
-            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
+            yield diagnostic_at(place, where, what, hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
@@ -172,7 +171,7 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
         yield _bad(document, name, what, _way_out(document, inputs, "divide it"))
         return
     try:
-        text, note = _text(data, document.path.suffix.lower())
+        text, note = text_of(data, document.path.suffix.lower())
     except FormatError as error:
         if error.is_blank and inputs.on_empty == "skip":
             yield Note(name, SKIPS_BLANK)
@@ -188,16 +187,6 @@ def _read(document: _Found, inputs: Inputs) -> Iterator[Read]:
             yield _bad(document, name, "is empty", "`inputs.on_empty` may `skip` or `send` such documents")
         return
     yield _row(document, inputs.base, text, name)
-
-
-def _text(data: bytes, suffix: str) -> tuple[str, str]:
-    """Return a document's text, and a notice or an empty text. Raises ``FormatError``."""
-    if suffix in MIME_TYPES:
-        return text_of(data, suffix), ""
-    if (found := decoded(data)) is None:
-        raise FormatError(NO_TEXT, "save the document as UTF-8")
-    text, encoding = found
-    return text, encoding.notice if encoding.guessed else ""
 
 
 def _row(document: _Found, base: Path, text: str, name: str) -> Row:
@@ -224,64 +213,3 @@ def _way_out(document: _Found, inputs: Inputs, fix: str = "") -> str:
     exclude = f"exclude it with `{pattern}` in `inputs.files`"
     ways = f"{fix}, or {exclude}" if fix else exclude
     return ways if inputs.skips else f"{ways}; `inputs.on_bad_row: skip` sends the others"
-
-
-_OFFICE = "application/vnd.openxmlformats-officedocument."
-_OPEN = "application/vnd.oasis.opendocument."
-MIME_TYPES = {
-    ".html": "text/html",
-    ".htm": "text/html",
-    ".xhtml": "application/xhtml+xml",
-    ".pdf": "application/pdf",
-    ".docx": _OFFICE + "wordprocessingml.document",
-    ".pptx": _OFFICE + "presentationml.presentation",
-    ".xlsx": _OFFICE + "spreadsheetml.sheet",
-    ".odt": _OPEN + "text",
-    ".ods": _OPEN + "spreadsheet",
-    ".rtf": "application/rtf",
-    ".epub": "application/epub+zip",
-}
-"""The suffixes that kreuzberg reads; all others are read as text."""
-
-
-class FormatError(ValueError):
-    """A document whose text cannot be read. ``what`` is the error; ``hint`` may be empty.
-
-    ``is_blank``: it can be read, and contains no text. Unless ``is_of_document``, it may be readable on
-    another machine.
-    """
-
-    def __init__(
-        self, what: str, hint: str = "", *, is_blank: bool = False, is_of_document: bool = True
-    ) -> None:
-        self.what = what
-        self.is_blank = is_blank
-        self.is_of_document = is_of_document
-        self.hint = hint
-        super().__init__(what)
-
-
-def text_of(data: bytes, suffix: str) -> str:
-    """Return the text of a document with a suffix in ``MIME_TYPES``. Raises ``FormatError``."""
-    try:
-        import kreuzberg  # noqa: PLC0415 - large, and an extra
-    except ImportError:
-        what = f"`{suffix}` needs kreuzberg, which is not installed"
-        hint = "pip install 'promptjobs[documents]'"
-        raise FormatError(what, hint, is_of_document=False) from None
-    try:
-        result = kreuzberg.extract_bytes_sync(data, MIME_TYPES[suffix], config=_config())
-    except (kreuzberg.KreuzbergError, OSError, ValueError, RuntimeError) as error:
-        raise FormatError(f"cannot be read as {suffix[1:].upper()}: {shown(str(error))}") from None
-    if not result.content.strip():
-        raise FormatError("has no text", "images are not read", is_blank=True)
-    return str(result.content)
-
-
-@cache
-def _config() -> Any:
-    """Configure kreuzberg: plain text, no cache beside the documents, no OCR."""
-    from kreuzberg import ExtractionConfig  # noqa: PLC0415
-
-    config: Any = ExtractionConfig  # its type stubs lack `disable_ocr`
-    return config(use_cache=False, disable_ocr=True)

@@ -11,7 +11,7 @@ from batch.jobfile.patterns import fixed_prefix
 from batch.jobfile.shard import without_shard
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
     from collections.abc import Set as AbstractSet
     from pathlib import Path
 
@@ -33,6 +33,12 @@ def walker_of(inputs: Inputs, *, hidden: bool) -> Walker:
     return Walker(
         lambda path: document_problem(path, inputs) is None, follow=inputs.follow_symlinks, hidden=hidden
     )
+
+
+def sorted_out(patterns: Sequence[str]) -> tuple[dict[int, str], list[str]]:
+    """Return the patterns of files to read by their positions, and those of excluded ones without ``!``."""
+    included = {index: each for index, each in enumerate(patterns) if not each.startswith("!")}
+    return included, [each[1:] for each in patterns if each.startswith("!")]
 
 
 def matched(patterns: Iterable[str], inputs: Inputs) -> set[str]:

@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import shown
-from batch.errors import Diagnostic
+from batch.diagnostics import diagnostic_at, shown
 from batch.inputs.readers.registry import reader_of
 from batch.inputs.readers.row import IS_MISSING, BadRow, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
+    from batch.errors import Diagnostic
     from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
@@ -53,4 +53,4 @@ def _lacks_column(row: BadRow, name: str) -> bool:
 def _no_column(first: Diagnostic, inputs: Inputs) -> Diagnostic:
     place = inputs.id_place
     what = f"no column `{shown(first.where)}` in {PurePath(first.path).name}"
-    return Diagnostic(place.path, place.line, place.column, "inputs.id_field", what, first.hint)
+    return diagnostic_at(place, "inputs.id_field", what, first.hint)

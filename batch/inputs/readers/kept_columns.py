@@ -6,8 +6,7 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from batch.diagnostics import did_you_mean, shown
-from batch.errors import Diagnostic
+from batch.diagnostics import diagnostic_at, did_you_mean, shown
 from batch.inputs.readers.registry import reader_of
 from batch.inputs.readers.row import BadRow, Note, Row
 from batch.jobfile.job import DOCUMENTS
@@ -16,6 +15,7 @@ from batch.jobfile.nulls import is_null
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
+    from batch.errors import Diagnostic
     from batch.inputs.readers.row import Read
     from batch.jobfile import Inputs
 
@@ -67,7 +67,7 @@ def _no_column(name: str, known: Iterable[str], inputs: Inputs) -> Diagnostic:
     columns = list(known)
     hint = did_you_mean(name, columns) or f"the columns are {', '.join(map(shown, columns[:20]))}"
     what = f"no row has the column `{shown(name)}`"
-    return Diagnostic(place.path, place.line, place.column, "inputs.keep", what, hint)
+    return diagnostic_at(place, "inputs.keep", what, hint)
 
 
 def _json(value: Any) -> Any:

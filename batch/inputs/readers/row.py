@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 
 from msgspec import Struct
 
-from batch.diagnostics import did_you_mean, kind, shown
+from batch.diagnostics import Place, diagnostic_at, did_you_mean, kind, shown
 from batch.errors import Diagnostic
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 
@@ -39,9 +39,14 @@ class Row(Struct, frozen=True, gc=False):
     path: str
     line: int
 
+    @property
+    def place(self) -> Place:
+        """The place of the row."""
+        return Place(self.path, self.line, 1 if self.line else 0)
+
     def diagnostic(self, where: str, what: str, hint: str = "") -> Diagnostic:
         """Return an error in the row, or in what is made of it."""
-        return Diagnostic(self.path, self.line, 1 if self.line else 0, where, what, hint)
+        return diagnostic_at(self.place, where, what, hint)
 
 
 class BadRow(Struct, frozen=True, gc=False):
@@ -55,7 +60,7 @@ class BadRow(Struct, frozen=True, gc=False):
 
 
 class BadDraft(BadRow, frozen=True, gc=False):
-    """A row that cannot be filled into one prompt. The fields are those of ``drafts.Draft``."""
+    """A row that cannot be filled into one prompt. The fields are those of ``expand.Draft``."""
 
     stem: tuple[str, ...] | None = None
     variant: tuple[str, ...] = ()

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
+from batch.diagnostics import diagnostic_at
 from batch.errors import Diagnostic
 from batch.inputs.readers.file_selection import (
     ALLOW,
@@ -14,6 +15,7 @@ from batch.inputs.readers.file_selection import (
     is_excluded,
     is_own,
     matched,
+    sorted_out,
     walker_of,
 )
 from batch.inputs.readers.globs import could_match
@@ -49,18 +51,17 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
     if inputs.table is not None:
         yield Table(inputs.table, {})
         return
-    excluded = matched([pattern[1:] for pattern in inputs.tables if pattern.startswith("!")], inputs)
+    included, excluding = sorted_out(inputs.tables)
+    excluded = matched(excluding, inputs)
     seen: set[Path] = set()
-    for index, pattern in enumerate(inputs.tables):
-        if pattern.startswith("!"):
-            continue
+    for index, pattern in included.items():
         where, place = f"inputs.{inputs.kind}[{index}]", inputs.places[index]
         found, outside = _found(pattern, inputs)
         for link in outside:
             yield _refused(link, where, document_problem(real(link), inputs) or "")
         if not found and not outside:
             what, hint = no_match(inputs.base, pattern, "file")
-            yield Diagnostic(place.path, place.line, place.column, where, what, hint)
+            yield diagnostic_at(place, where, what, hint)
         for table in found:
             resolved = real(table.path)
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
@@ -78,20 +79,19 @@ def missing_table(inputs: Inputs) -> Diagnostic | None:
     hint = "run the job that writes it first" if inputs.kind == "results" else near_file(path)
     name = path.relative_to(inputs.base) if path.is_relative_to(inputs.base) else path
     place, what = inputs.table_place, f"{shown_path(name)}: no such file"
-    return Diagnostic(place.path, place.line, place.column, f"inputs.{inputs.kind}", what, hint)
+    return diagnostic_at(place, f"inputs.{inputs.kind}", what, hint)
 
 
 def may_read(inputs: Inputs, path: Path) -> bool:
     """Return whether a file of rows, which may not exist yet, would be among the job's."""
     if inputs.table is not None:
         return inputs.table == path
-    excludes = [pattern[1:] for pattern in inputs.tables if pattern.startswith("!")]
-    if any(could_match(path, inputs.base, pattern) for pattern in excludes):
+    included, excluding = sorted_out(inputs.tables)
+    if any(could_match(path, inputs.base, pattern) for pattern in excluding):
         return False
     return any(
         could_match(path, inputs.base, pattern) or path.is_relative_to(real(inputs.base / pattern))
-        for pattern in inputs.tables
-        if not pattern.startswith("!")
+        for pattern in included.values()
     )
 
 

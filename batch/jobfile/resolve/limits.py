@@ -9,7 +9,8 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.diagnostics import shown
-from batch.jobfile.job import USD, Model, currency_of, targets_of
+from batch.jobfile.job import USD, Model, currency_of
+from batch.jobfile.targets import targets_of
 from batch.parameters import max_tokens
 
 if TYPE_CHECKING:

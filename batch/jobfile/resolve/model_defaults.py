@@ -217,7 +217,7 @@ class Models:
             seen.add(url.rstrip("/"))
 
     def _check_format(self) -> None:
-        """Return the job's response format, which is also one of its parameters."""
+        """Report errors in the job's response format, which is also one of its parameters."""
         if self.spec.response_format is None:
             return
         if problem := format_problem(self.spec.response_format):

@@ -43,7 +43,7 @@ class JobTexts:
     files: list[Path] = field(default_factory=list)
 
     def plain(self, written: str, at: At) -> str:
-        """Return the text, or that of the file that it names; ``None`` if that is an error."""
+        """Return the text, or that of the file that it names; an empty text if that is an error."""
         return self._read(written, at)[0]
 
     def message(self, role: str, written: str, at: At) -> Message:
@@ -197,6 +197,5 @@ class _Reader:
             self.images,
             dotted(text_at),
             place.line,
-            place.column,
             self.image_places,
         )

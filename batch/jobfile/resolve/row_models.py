@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.jobfile.job import targets_of
+from batch.jobfile.targets import targets_of
 
 if TYPE_CHECKING:
     from batch.diagnostics import Findings, Place

@@ -10,7 +10,7 @@ from batch.diagnostics import MAX_DIAGNOSTICS, closest, did_you_mean, kind
 from batch.jobfile.schema.durations import duration_hint
 from batch.jobfile.schema.job_spec import PARTS, JobSpec, MessageSpec, PromptSpec
 from batch.jobfile.schema.model_spec import ModelSpec
-from batch.jobfile.schema.type_hints import form_hint, type_hint
+from batch.jobfile.schema.type_hints import type_hint
 from batch.jobfile.schema.types import Spec
 
 if TYPE_CHECKING:
@@ -128,9 +128,6 @@ def _explain(details: ErrorDetails, value: dict[str, Any], findings: Findings) -
             findings.at_value(at, "is missing")
         case "literal_error":
             findings.at_value(at, *_not_among(details))
-        case "model_type":
-            what, hint = _wrong(details)
-            findings.at_value(_written(value, at), what, hint or form_hint(at))
         case _:
             findings.at_value(_written(value, at), *_wrong(details))
 

@@ -36,7 +36,7 @@ _FORMS = {
 """Parts with several keys for which users often write a single value."""
 
 
-def form_hint(at: At) -> str:
+def _form_hint(at: At) -> str:
     """Return the correct form of a part that was written in a shorter way."""
     keys = [step for step in at if isinstance(step, str)]
     return f"write `{form}`" if keys and (form := _FORMS.get(keys[-1])) else ""
@@ -52,7 +52,7 @@ def type_hint(details: ErrorDetails) -> str:
     return (
         _other_key(at, value)
         or _short_form(at, value, what)
-        or ("" if what == "string_type" else form_hint(at))
+        or ("" if what == "string_type" else _form_hint(at))
     )
 
 

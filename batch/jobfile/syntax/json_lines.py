@@ -206,7 +206,7 @@ def _repeated(line: bytes, value: dict[str, Any]) -> str | None:
 
 
 def _keys(value: Any) -> int:
-    """Yield the keys of all objects in a value."""
+    """Return the number of keys of all objects in a value."""
     keys, parts = (len(value), value.values()) if isinstance(value, dict) else (0, value)
     for part in parts:
         if type(part) in _CONTAINERS:

@@ -19,6 +19,7 @@ from batch.jobfile.syntax.yaml_guard import CORE_TAGS, check_events
 from batch.jobfile.syntax.yaml_problem import write
 from batch.jobfile.syntax.yaml_quotes import needs_quotes
 from batch.jobfile.template_places import TYPOGRAPHIC, is_template
+from batch.line_breaks import lines_of
 
 _MAX_DIGITS = 40
 _KEY_WITH_VALUE = re.compile(r"([a-z_]{2,40})(?: |:|=| = )([^\s:=]+)\Z")
@@ -102,7 +103,8 @@ class _Builder:
     def __init__(self, path: str, text: str, written: str) -> None:
         """``text`` is read; it differs from what is ``written`` where an error was repaired."""
         self._text = text
-        self._lines = None if text == written else (text.split("\n"), written.split("\n"))
+        self._lines = lines_of(text)
+        self._written = self._lines if text == written else lines_of(written)
         self.places = Places(Place(path, 1, 1))
         self.findings = Findings(self.places)
 
@@ -126,15 +128,16 @@ class _Builder:
         return Place(self.places.root.path, line, column, raw)
 
     def _is_repaired(self, line: int) -> bool:
-        return self._lines is not None and self._lines[0][line - 1 : line] != self._lines[1][line - 1 : line]
+        return self._lines[line - 1 : line] != self._written[line - 1 : line]
 
     def _bare_template(self, node: Any, at: At) -> str | None:
         """Return ``{{ text }}`` without quotes, and report it: to YAML it is a mapping in a mapping."""
-        raw = self._text[node.start_mark.index : node.end_mark.index]
-        if not (isinstance(node, yaml.MappingNode) and raw.startswith("{{") and raw.endswith("}}")):
+        if not isinstance(node, yaml.MappingNode):
             return None
-        lines = self._text.split("\n")
-        error = needs_quotes(lines, node.start_mark.line, node.start_mark.column, raw)
+        raw = self._text[node.start_mark.index : node.end_mark.index]
+        if not (raw.startswith("{{") and raw.endswith("}}")):
+            return None
+        error = needs_quotes(self._lines, node.start_mark.line, node.start_mark.column, raw)
         self.findings.at_place(self._place(node), "", error.what, error.hint)
         self.places.values[at] = replace(self._place(node), raw=raw)
         return raw

@@ -6,12 +6,12 @@ where a quote was opened, or on the line above. A repaired text has the same lin
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 from batch.jobfile.syntax.yaml_keys import no_colon, other_indent, second_colon, tab
 from batch.jobfile.syntax.yaml_problem import Found, YamlError
 from batch.jobfile.syntax.yaml_quotes import bare_text, escape, open_bracket, open_quote, text_after_quotes
+from batch.line_breaks import lines_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 
 def explained(text: str, error: yaml.YAMLError) -> YamlError:
     """Return the error of a text in plain words."""
-    lines = re.split(r"\r\n|[\r\n\x85\u2028\u2029]", text)
+    lines = lines_of(text)
     mark, start = getattr(error, "problem_mark", None), getattr(error, "context_mark", None)
     problem, context = getattr(error, "problem", None) or "not YAML", getattr(error, "context", None) or ""
     at = (mark.line, mark.column) if mark else (0, 0)
     lines += [""] * (at[0] + 1 - len(lines))  # the end of the text may count as a line
-    found = Found(lines, problem, at, context, (start.line, start.column) if start else None)
+    found = Found(text, lines, problem, at, context, (start.line, start.column) if start else None)
     for explain in _EXPLANATIONS:
-        if (result := explain(found, text)) is not None:
+        if (result := explain(found)) is not None:
             return result
     return _unknown(found)
 
@@ -40,7 +40,7 @@ def _unknown(found: Found) -> YamlError:
     return YamlError(found.at[0] + 1, found.at[1] + 1, what, "", None)
 
 
-_EXPLANATIONS: tuple[Callable[[Found, str], YamlError | None], ...] = (
+_EXPLANATIONS: tuple[Callable[[Found], YamlError | None], ...] = (
     tab,
     open_quote,
     escape,

@@ -19,7 +19,7 @@ from batch.jobfile.syntax.yaml_problem import (
 _TEXTS = frozenset({"prompt", "system", "content", "description"})
 
 
-def tab(found: Found, _: str) -> YamlError | None:
+def tab(found: Found) -> YamlError | None:
     places = [found.at, *([found.start] if found.start else [])]
     for number, _column in places:
         line = found.lines[number] if number < len(found.lines) else ""
@@ -31,7 +31,7 @@ def tab(found: Found, _: str) -> YamlError | None:
     return None
 
 
-def second_colon(found: Found, _: str) -> YamlError | None:
+def second_colon(found: Found) -> YamlError | None:
     if found.problem != "mapping values are not allowed in this context":
         return None
     number, column = found.at
@@ -72,14 +72,14 @@ def _deeper_key(found: Found) -> YamlError | None:
     dashes = re.match(r"\s*(?:- +)*", found.lines[above])
     indent = len(dashes[0]) if dashes else 0
     if indent_of(line) <= indent:  # the line above has no colon, so this is taken for its continuation
-        return no_colon(found._replace(start=(above, indent)), "")
+        return no_colon(found._replace(start=(above, indent)))
     what = f"indented deeper than line {above + 1}, which has a value of its own"
     repaired = with_line(found.lines, number, " " * indent + line.lstrip())
     hint = "indent keys of one level alike"
     return YamlError(number + 1, indent_of(line) + 1, what, hint, repaired)
 
 
-def no_colon(found: Found, _: str) -> YamlError | None:
+def no_colon(found: Found) -> YamlError | None:
     is_first = found.problem == "mapping values are not allowed in this context"
     if (not is_first and "expected ':'" not in found.problem) or found.start is None:
         return None
@@ -109,7 +109,7 @@ def _loose_text(found: Found, number: int) -> YamlError:
     return YamlError(number + 1, indent + 1, what, "indent it like that text", repaired)
 
 
-def other_indent(found: Found, _: str) -> YamlError | None:
+def other_indent(found: Found) -> YamlError | None:
     number, column = found.at
     if not found.problem.startswith("did not find expected") or column != indent_of(found.line):
         return None

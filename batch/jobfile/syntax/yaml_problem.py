@@ -5,13 +5,15 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+from batch.secret_words import may_hold_secret
+
 KEY = r"[^\s:#'\"\[\]{},&*!|>%@`-][^\s:]*"
 ENTRY = re.compile(rf"(?P<start>\s*(?:- +)*)(?P<key>{KEY}):(?: +(?P<value>\S.*?))?\s*\Z")
 """A line with a key, and perhaps a value."""
 
-_MAY_BE_SECRET = re.compile(
-    r"auth|api.?key|cookie|(?<!max_)token|secret|passw|credential|://\S*@|\bsk-|\w{32,}", re.IGNORECASE
-)
+_LONG = re.compile(r"\w{32,}")
+"""A word that may be a key."""
+
 _SHOWN = 60
 """Maximum number of characters of a line that a hint repeats."""
 
@@ -27,8 +29,9 @@ class YamlError(NamedTuple):
 
 
 class Found(NamedTuple):
-    """What libyaml reports, from 0: the place of the problem, that of its context, and the lines."""
+    """What libyaml reports, from 0: the place of the problem, that of its context, the text and its lines."""
 
+    text: str
     lines: list[str]
     problem: str
     at: tuple[int, int]
@@ -59,7 +62,7 @@ def line_above(lines: list[str], number: int) -> int | None:
 
 def write(text: str, otherwise: str = "") -> str:
     """Return a hint with the corrected line, or another one if the line may hold a secret."""
-    return otherwise if _MAY_BE_SECRET.search(text) else f"write `{short(text)}`"
+    return otherwise if may_hold_secret(text) or _LONG.search(text) else f"write `{short(text)}`"
 
 
 def short(text: str) -> str:

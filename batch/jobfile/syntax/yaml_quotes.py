@@ -23,7 +23,7 @@ _ITEM = re.compile(r"(?P<start>\s*(?:- +)+)(?P<value>\S.*?)\s*\Z")
 _NEEDS_QUOTES = "{[@`%*&!|>"
 
 
-def open_quote(found: Found, _: str) -> YamlError | None:
+def open_quote(found: Found) -> YamlError | None:
     if found.start is None or "quoted scalar" not in found.context or "unexpected" not in found.problem:
         return None
     number, column = found.start
@@ -33,7 +33,7 @@ def open_quote(found: Found, _: str) -> YamlError | None:
     return YamlError(number + 1, column + 1, what, f"write `{line[column]}` at the end of the text", closed)
 
 
-def escape(found: Found, _: str) -> YamlError | None:
+def escape(found: Found) -> YamlError | None:
     if "escape character" not in found.problem and "hexdecimal" not in found.problem:
         return None
     number = found.at[0]
@@ -47,7 +47,7 @@ def escape(found: Found, _: str) -> YamlError | None:
     return YamlError(number + 1, column + 1, what, hint, with_line(found.lines, number, line))
 
 
-def bare_text(found: Found, _: str) -> YamlError | None:
+def bare_text(found: Found) -> YamlError | None:
     """A value that starts with a character that means something else in YAML."""
     number = found.at[0] if found.start is None or "flow" not in found.context else found.start[0]
     line = found.lines[number] if number < len(found.lines) else ""
@@ -72,7 +72,7 @@ def needs_quotes(lines: list[str], number: int, column: int, value: str) -> Yaml
     return YamlError(number + 1, column + 1, what, hint, repaired)
 
 
-def open_bracket(found: Found, _: str) -> YamlError | None:
+def open_bracket(found: Found) -> YamlError | None:
     if found.start is None or "flow" not in found.context:
         return None
     if found.at[0] == found.start[0]:
@@ -102,9 +102,9 @@ def _missing_comma(found: Found) -> YamlError | None:
     return YamlError(number + 1, match.start(1) + 1, what, "write `,` between two keys", repaired)
 
 
-def text_after_quotes(found: Found, text: str) -> YamlError | None:
+def text_after_quotes(found: Found) -> YamlError | None:
     """A quote within the text, or a missing one at its end, which the next text's opening quote replaces."""
-    token = _token_before(text, found.at)
+    token = _token_before(found.text, found.at)
     if token is None or token[0][0] > token[1][0] or token[1][0] != found.at[0]:
         return None
     (number, column), end = token

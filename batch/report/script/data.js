@@ -25,7 +25,24 @@ async function load() {
     });
     state.loaded += words.length;
   }
+  if (isComparison) findPartners();
 }
+
+/** Record for each result of a comparison the other one with its ID; -1 if there is none. */
+function findPartners() {
+  const earlier = new Map();
+  rows.partner = new Int32Array(state.loaded).fill(-1);
+  for (let row = 0; row < state.loaded; row++) {
+    if (!rows.output[row]) earlier.set(rows.id[row], row);
+    else if (earlier.has(rows.id[row])) {
+      rows.partner[row] = earlier.get(rows.id[row]);
+      rows.partner[rows.partner[row]] = row;
+    }
+  }
+}
+
+/** Return the row of the table that shows a result. */
+const lineOf = (row) => (isComparison && !rows.output[row] && rows.partner[row] >= 0 ? rows.partner[row] : row);
 
 const recent = new Map(); // blocks that were unpacked last
 

@@ -1,7 +1,7 @@
 // An opened row.
 
 const address = (row) => {
-  const output = rows.output[row] ? `&output=${rows.output[row]}` : "";
+  const output = rows.output[row] && !isComparison ? `&output=${rows.output[row]}` : "";
   return `id=${encodeURIComponent(rows.id[row].toWellFormed?.() ?? rows.id[row])}${output}`;
 };
 
@@ -10,7 +10,7 @@ function rowOf(hash) {
   const [id, output] = hash.slice(4).split("&output=");
   const name = decoded(id);
   for (let row = 0; row < state.loaded; row++) {
-    if (rows.id[row] === name && rows.output[row] === Number(output ?? 0)) return row;
+    if (rows.id[row] === name && (isComparison || rows.output[row] === Number(output ?? 0))) return lineOf(row);
   }
   return -1;
 }
@@ -21,6 +21,7 @@ function decoded(text) {
 
 /** Return the rows of the same prompt, for all models and in all outputs, in the order of the table. */
 function siblings(row) {
+  if (isComparison) return rows.partner[row] < 0 ? [row] : [rows.partner[row], row];
   if (head.models.filter(Boolean).length < 2 && head.outputs.length < 2) return [row];
   const key = promptOf(row);
   const same = [];
@@ -55,13 +56,14 @@ async function open(row) {
   }
   bar.append(make("span", { className: "where" }, place < 0 ? "" : `${number(place + 1)} of ${number(state.view.length)}`));
   const answers = make("div", { className: "answers" });
-  all.forEach((each, index) => answers.append(answerCard(each, values[index], all.length > 1, each === row)));
+  const marks = isComparison && all.length > 1 ? marked(values) : [];
+  all.forEach((each, index) => answers.append(answerCard(each, values[index], all.length > 1, each === row, marks[index])));
   const value = values[all.indexOf(row)];
   const side = make("div", { className: "side" });
   if (value?.messages) side.append(promptCard(value));
   if (side.children.length) side.classList.add(all.length > 1 ? "several" : "pair");
   side.append(answers);
-  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(row, value), ...unknownPrompt(value), side, ...more(value));
+  view.replaceChildren(bar, make("h2", { tabIndex: -1, dir: "auto" }, rows.id[row]), facts(all, values), ...unknownPrompt(value), side, ...changedFields(values), ...more(value));
   document.body.classList.add("reading");
   view.hidden = false;
   view.querySelector("h2").focus({ preventScroll: true });
@@ -92,19 +94,32 @@ function show() {
   }
 }
 
-function facts(row, value) {
-  const pairs = [["status", head.codes[rows.code[row]] || head.statuses[rows.status[row]]]];
+/** Return the facts of a row; of a comparison, also those before where they differ. */
+function facts(all, values) {
+  const before = isComparison && all.length > 1 ? new Map(factsOf(all[0], values[0])) : null;
+  const own = isComparison ? all.length - 1 : all.indexOf(state.opened);
+  const list = make("dl", { className: "facts" });
+  for (const [name, text] of factsOf(all[own], values[own])) {
+    const earlier = before ? before.get(name) || "–" : text;
+    const shown = earlier === text || (!text && earlier === "–") ? text : `${earlier} → ${text || "–"}`;
+    if (shown) list.append(make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, shown)));
+  }
+  return list;
+}
+
+function factsOf(row, value) {
+  const pairs = [["change", head.changes[rows.change[row]]], ["status", head.codes[rows.code[row]] || head.statuses[rows.status[row]]]];
   if (value?.stale) pairs.push(["stale", "the request has changed since"]);
-  if (head.outputs.length > 1) pairs.push(["output", head.outputs[rows.output[row]]]);
+  if (head.outputs.length > 1 && !isComparison) pairs.push(["output", head.outputs[rows.output[row]]]);
   pairs.push(["model", head.models[rows.model[row]]], ["served by", value?.served_by]);
   pairs.push(["verdict", head.verdicts[rows.verdict[row]]], ["finish reason", value?.finish_reason]);
   pairs.push(["tokens", `${number(rows.prompt_tokens[row])} in, ${number(rows.completion_tokens[row])} out`.replace(/^ in,  out$/, "")]);
-  pairs.push(["cost", money(rows.cost[row])], ["seconds", seconds(rows.seconds[row])]);
+  const stated = { provider: ", stated by the provider", mixed: ", in part stated by the provider" }[value?.cost_source];
+  pairs.push(["cost", money(rows.cost[row]) + (stated ?? "")], ["seconds", seconds(rows.seconds[row])]);
   pairs.push(["first byte", seconds(value?.first_byte)], ["queued", seconds(value?.queued)]);
   pairs.push(["attempts", value ? String(value.attempts ?? "") : ""], ["completed", value?.completed_at]);
-  const list = make("dl", { className: "facts" });
-  for (const [name, text] of pairs) if (text) list.append(make("div", {}, make("dt", {}, name), make("dd", { dir: "auto" }, text)));
-  return list;
+  pairs.push(["redacted", value?.redacted ? "the server's text held a secret, which was removed" : ""]);
+  return pairs;
 }
 
 function unknownPrompt(value) {
@@ -140,7 +155,7 @@ function partOf(part) {
   return text(typeof url === "string" ? `[image: ${url}]` : json(part), "text mono");
 }
 
-function answerCard(row, value, isOneOfSeveral, isThis) {
+function answerCard(row, value, isOneOfSeveral, isThis, marks = undefined) {
   const status = head.statuses[rows.status[row]];
   const titles = [head.outputs.length > 1 ? head.outputs[rows.output[row]] : "", head.models[rows.model[row]]];
   const title = isOneOfSeveral ? titles.filter(Boolean).join(" · ") : status === "failed" ? "Error" : "Answer";
@@ -152,7 +167,7 @@ function answerCard(row, value, isOneOfSeveral, isThis) {
   if (!value && status !== "pending") card.append(make("p", { className: "none" }, "The texts of this row are not in this page."), text(rows.words[row]));
   if (!value) return card;
   if (value.error) card.append(text([value.error.code, value.error.message].filter(Boolean).join(": "), "text mono failed"));
-  if (value.text && !isSameAs(value.parsed, value.text)) card.append(text(value.text));
+  if (value.text && !isSameAs(value.parsed, value.text)) card.append(text(value.text, "text", marks));
   for (const [name, heading] of [["refusal", "Refusal"], ["partial_text", "Partial text"], ["parsed", "JSON value"], ["tool_calls", "Tool calls"], ["reasoning", "Reasoning"], ["logprobs", "Log probabilities"]]) {
     if (value[name] === undefined || value[name] === null) continue;
     const isText = typeof value[name] === "string" && name !== "parsed";
@@ -168,14 +183,61 @@ function isSameAs(parsed, text) {
   try { return json(JSON.parse(text)) === json(parsed); } catch { return false; }
 }
 
+/** Return the changed words of two answers, each with the name of its element; none if one has no text. */
+function marked(values) {
+  const [before, after] = values.map((value) => value?.text);
+  if (!before || !after || before === after) return [];
+  const [removed, added] = changedRanges(before, after);
+  return [{ name: "del", ranges: removed }, { name: "ins", ranges: added }];
+}
+
+/** Return a table of the fields in which two structured answers differ. */
+function changedFields(values) {
+  const [before, after] = values.map((value) => value?.parsed);
+  if (!isComparison || before === undefined || after === undefined) return [];
+  const changes = fieldChanges(before, after, "", 32);
+  if (!changes.length) return [];
+  const table = make("table", { className: "attempts" }, make("tr", {}, ...["Field", "Before", "After"].map((each) => make("th", { scope: "col" }, each))));
+  for (const change of changes.slice(0, MOST_FIELDS)) {
+    table.append(make("tr", {}, ...change.map((each) => make("td", { dir: "auto" }, each === undefined ? "–" : typeof each === "string" ? each : json(each)))));
+  }
+  const title = make("h3", {}, "Changed fields");
+  if (changes.length > MOST_FIELDS) title.append(make("small", {}, `${MOST_FIELDS} of ${number(changes.length)}`));
+  return [make("article", { className: "card more" }, title, table)];
+}
+
+/** Return the path of each field that differs, with its values. */
+function fieldChanges(before, after, path, levels) {
+  const isObject = (value) => value !== null && typeof value === "object";
+  if (!levels || !isObject(before) || !isObject(after) || Array.isArray(before) !== Array.isArray(after)) {
+    return JSON.stringify(before) === JSON.stringify(after) ? [] : [[path || "value", before, after]];
+  }
+  const names = [...new Set([...Object.keys(before), ...Object.keys(after)])];
+  const inner = (name) => (Array.isArray(before) ? `${path}[${name}]` : path ? `${path}.${name}` : name);
+  const own = (value, name) => (Object.hasOwn(value, name) ? value[name] : undefined);
+  return names.flatMap((name) => fieldChanges(own(before, name), own(after, name), inner(name), levels - 1));
+}
+
 /** Return a text; the end of a very long one is shown on request. */
-function text(value, className = "text") {
+function text(value, className = "text", marks = undefined) {
   const element = make("div", { className, dir: "auto" });
-  write(element, value.slice(0, LONG), state.query);
+  writeMarks(element, value.slice(0, LONG), marks);
   if (value.length <= LONG) return element;
   const button = make("button", { type: "button" }, `Show all ${number(value.length)} characters`);
-  button.addEventListener("click", () => { element.replaceChildren(); write(element, value, state.query); button.remove(); });
+  button.addEventListener("click", () => { element.replaceChildren(); writeMarks(element, value, marks); button.remove(); });
   return make("div", {}, element, button);
+}
+
+/** Append a text, with elements around its changed words. */
+function writeMarks(element, value, marks) {
+  let from = 0;
+  for (const [start, end] of marks?.ranges ?? []) {
+    if (start >= value.length) break;
+    write(element, value.slice(from, start), state.query);
+    element.append(write(make(marks.name), value.slice(start, end), state.query));
+    from = end;
+  }
+  write(element, value.slice(from), state.query);
 }
 
 function more(value) {

@@ -16,7 +16,7 @@ async function search(query) {
   state.query = query;
   state.found = query ? found : null;
   if (!query) return refresh();
-  for (let row = 0; row < state.loaded; row++) found[row] = isTyped(row, query) ? 1 : 0;
+  for (let row = 0; row < state.loaded; row++) if (isTyped(row, query)) found[lineOf(row)] = 1;
   refresh();
   inBlock ??= rowsByBlock();
   const isPlain = !/["\\\u0000-\u001f]/.test(query); // JSON writes other characters as they are
@@ -27,7 +27,7 @@ async function search(query) {
     if (isPlain && !packed.toLowerCase().includes(query)) continue;
     const values = JSON.parse(packed);
     for (const row of inBlock.get(block) ?? []) {
-      if (!found[row] && texts(values[rows.at[row]]).toLowerCase().includes(query)) found[row] = 1;
+      if (!found[lineOf(row)] && texts(values[rows.at[row]]).toLowerCase().includes(query)) found[lineOf(row)] = 1;
     }
     if (performance.now() - shown > 300) {
       refresh("searching …");
@@ -53,15 +53,18 @@ function refresh(note = "") {
   const chosen = Object.entries(state.filter).filter(([, value]) => value >= 0);
   const current = state.view[state.cursor];
   const view = new Uint32Array(state.loaded);
-  let size = 0;
+  let size = 0, total = 0;
   for (let row = 0; row < state.loaded; row++) {
+    if (lineOf(row) !== row) continue;
+    total++;
     if (state.found && !state.found[row]) continue;
+    if (state.filter.change === DIFFERS && !isDifferent(row)) continue;
     if (chosen.every(([name, value]) => rows[name][row] === value)) view[size++] = row;
   }
   state.view = sorted(view.subarray(0, size));
   state.cursor = Math.max(0, state.view.indexOf(current));
-  const all = number(head.total);
-  count.textContent = `${size === head.total ? all : `${number(size)} of ${all}`} results${note ? `, ${note}` : ""}`;
+  const all = number(total);
+  count.textContent = `${size === total ? all : `${number(size)} of ${all}`} results${note ? `, ${note}` : ""}`;
   sheet.style.height = `${Math.min(size * rowHeight(), TALLEST)}px`;
   empty.hidden = size > 0;
   list.setAttribute("aria-rowcount", String(size + 1));

@@ -3,7 +3,8 @@
 const named = (names) => (row, values) => names[values[row]];
 const COLUMNS = [
   { name: "id", title: "ID", width: "minmax(120px, 1.2fr)" },
-  { name: "output", title: "Output", width: "minmax(80px, .6fr)", text: named(head.outputs), isShown: head.outputs.length > 1 },
+  { name: "output", title: "Output", width: "minmax(80px, .6fr)", text: named(head.outputs), isShown: head.outputs.length > 1 && !isComparison },
+  { name: "change", title: "Change", width: "minmax(118px, auto)", text: named(head.changes), isShown: isComparison },
   { name: "status", title: "Status", width: "minmax(104px, auto)", text: (row) => head.codes[rows.code[row]] || head.statuses[rows.status[row]] },
   { name: "verdict", title: "Verdict", width: "84px", text: named(head.verdicts), isShown: head.verdicts.length > 2 },
   { name: "model", title: "Model", width: "minmax(90px, .7fr)", text: named(head.models), isShown: head.models.filter(Boolean).length > 1 },
@@ -41,11 +42,12 @@ const pane = make("div", { className: "window", tabIndex: 0, role: "rowgroup" },
 function build() {
   const tools = make("div", { className: "tools", role: "search" }, box);
   for (const [name, title, names] of [
-    ["status", "status", head.statuses], ["code", "error", head.codes], ["verdict", "verdict", head.verdicts],
-    ["model", "model", head.models], ["output", "output", head.outputs],
+    ["change", "change", head.changes], ["status", "status", head.statuses], ["code", "error", head.codes], ["verdict", "verdict", head.verdicts],
+    ["model", "model", head.models], ["output", "output", isComparison ? [] : head.outputs],
   ]) {
     const select = chooser(name, title, names);
     if (select) tools.append(select);
+    if (select && name === "change") preferDifferences(select);
   }
   tools.append(count);
   const template = columns().map((each) => each.width).join(" ");
@@ -66,7 +68,7 @@ function build() {
 
 function chooser(name, title, names) {
   const counts = new Array(names.length).fill(0);
-  for (const value of rows[name]) counts[value] += 1;
+  rows[name].forEach((value, row) => { if (lineOf(row) === row) counts[value] += 1; });
   const present = names.map((_, index) => index).filter((index) => names[index] && counts[index]);
   if (present.length < 2 && !(name === "code" && present.length)) return null;
   const select = make("select", { "aria-label": `Filter by ${title}` }, make("option", { value: "-1" }, `Any ${title}`));
@@ -77,6 +79,16 @@ function chooser(name, title, names) {
     refresh();
   });
   return select;
+}
+
+/** Show the rows that differ, until the reader wants others. */
+function preferDifferences(select) {
+  let differing = 0;
+  for (let row = 0; row < state.loaded; row++) differing += lineOf(row) === row && isDifferent(row);
+  if (!differing) return;
+  select.options[0].after(make("option", { value: String(DIFFERS) }, `all differences (${number(differing)})`));
+  select.value = String(DIFFERS);
+  state.filter.change = DIFFERS;
 }
 
 function sortBy(name) {
@@ -130,6 +142,7 @@ function line(place) {
 function cell(each, row) {
   const text = each.text ? each.text(row, each.values) : each.values[row] ?? "";
   const element = make("span", { role: "cell", className: each.isNumber ? "number" : each.isKept ? "kept" : each.name, dir: "auto" });
+  if (each.name === "change") element.classList.add(text.replace(" ", "-"));
   if (each.name === "status") element.classList.add(head.statuses[rows.status[row]]);
   if (each.name === "words" && head.statuses[rows.status[row]] === "failed") element.classList.add("failed-words");
   if (each.name === "id") element.append(make("a", { href: `#${address(row)}`, tabIndex: -1 }, text));

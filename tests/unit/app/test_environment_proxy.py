@@ -16,6 +16,7 @@ from batch.errors import UntrustedKeyError, UsageError
 from batch.jobfile import load_mapping
 from batch.jobfile.job import Model
 from batch.testing import FaultServer
+from tests.support.cli_support import Cli, in_thread
 from tests.support.proxy_support import proxy_to
 from tests.support.transport_support import CA, GOOD, KEY, serving_tls
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.conftest import Command
+
 
 pytestmark = pytest.mark.anyio
 
@@ -195,22 +197,20 @@ async def test_a_run_uses_it_reports_it_once_and_reads_no_netrc(promptjobs: Comm
         assert (ended.code, len(server.requests)) == (7, 3)
 
 
-async def test_an_http_address_is_refused_before_anything_is_sent(promptjobs: Command) -> None:
-    async with FaultServer(GOOD) as proxy, FaultServer(GOOD) as server:
+def test_an_http_address_is_refused_before_anything_is_sent(cli: Cli) -> None:
+    with in_thread(FaultServer(GOOD)) as proxy, in_thread(FaultServer(GOOD)) as server:
         job = {"provider": "openai", "base_url": "http://endpoint.test/v1", "model": "m", "prompt": "hi"}
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
         env = {"HTTP_PROXY": proxy.url}
-        ended = await promptjobs("run", "job.yaml", env=env)
+        ended = cli("run", "job.yaml", **env)
         assert (ended.code, proxy.requests) == (2, [])
         command = f"promptjobs trust HTTP_PROXY {proxy.url}"
         assert command in ended.stderr
-        assert (await promptjobs(*command.split()[1:], env=env)).code == 0
-        ended = await promptjobs("run", "job.yaml", env=env)
+        assert cli(*command.split()[1:], **env).code == 0
+        ended = cli("run", "job.yaml", **env)
         assert (ended.code, len(proxy.requests)) == (0, 1)
-        (promptjobs.folder / "job.yaml").write_text(
-            json.dumps(job | {"name": "here", "base_url": server.url})
-        )
-        ended = await promptjobs("run", "job.yaml", env=env)
+        (cli.folder / "job.yaml").write_text(json.dumps(job | {"name": "here", "base_url": server.url}))
+        ended = cli("run", "job.yaml", **env)
         assert (ended.code, len(proxy.requests), len(server.requests)) == (0, 1, 1)
 
 
@@ -242,33 +242,33 @@ PASSWORD_PROXY = "http://me:a-password@proxy.example:3128"
         ({"base_url": "local"}, {"HTTPS_PROXY": PASSWORD_PROXY}, ""),
     ],
 )
-async def test_validate_names_the_proxies_in_use(
-    promptjobs: Command, job: dict[str, Any], env: dict[str, str], said: str
+def test_validate_names_the_proxies_in_use(
+    cli: Cli, job: dict[str, Any], env: dict[str, str], said: str
 ) -> None:
     usual = {"provider": "openai", "base_url": "https://api.example/v1", "model": "m", "prompt": "hi"}
-    (promptjobs.folder / "job.yaml").write_text(json.dumps(usual | job))
-    ended = await promptjobs("validate", "job.yaml", env=env)
+    (cli.folder / "job.yaml").write_text(json.dumps(usual | job))
+    ended = cli("validate", "job.yaml", **env)
     assert (ended.code, ended.stderr.split("job.yaml: no errors")[0]) == (0, said)
 
 
-async def test_validate_says_that_others_can_read_a_key_file_and_passes_over_one_that_is_not_there(
-    promptjobs: Command,
+def test_validate_says_that_others_can_read_a_key_file_and_passes_over_one_that_is_not_there(
+    cli: Cli,
 ) -> None:
-    key = promptjobs.folder / "my.key"
+    key = cli.folder / "my.key"
     job = {"provider": "openai", "base_url": "https://api.example/v1", "model": "m", "prompt": "hi"}
-    (promptjobs.folder / "job.yaml").write_text(json.dumps(job | {"api_key_file": "my.key"}))
+    (cli.folder / "job.yaml").write_text(json.dumps(job | {"api_key_file": "my.key"}))
     for mode, is_said in ((None, False), (0o644, True), (0o600, False)):
         if mode is not None:
             key.write_text(KEY)
             key.chmod(mode)
-        ended = await promptjobs("validate", "job.yaml")
+        ended = cli("validate", "job.yaml")
         assert (ended.code, f"others can read the key file {key}" in ended.stderr) == (0, is_said)
         assert KEY not in ended.stderr
 
 
-async def test_a_key_file_that_others_can_read_is_a_warning(promptjobs: Command) -> None:
-    async with FaultServer(GOOD) as server:
-        key = promptjobs.folder / "my.key"
+def test_a_key_file_that_others_can_read_is_a_warning(cli: Cli) -> None:
+    with in_thread(FaultServer(GOOD)) as server:
+        key = cli.folder / "my.key"
         key.write_text(KEY)
         job = {
             "provider": "openai",
@@ -279,6 +279,6 @@ async def test_a_key_file_that_others_can_read_is_a_warning(promptjobs: Command)
         }
         for name, mode, is_said in (("a", 0o644, True), ("b", 0o640, True), ("c", 0o600, False)):
             key.chmod(mode)
-            (promptjobs.folder / "job.yaml").write_text(json.dumps(job | {"name": name}))
-            ended = await promptjobs("run", "job.yaml", "-q")
+            (cli.folder / "job.yaml").write_text(json.dumps(job | {"name": name}))
+            ended = cli("run", "job.yaml", "-q")
             assert (ended.code, f"others can read the key file {key}" in ended.stderr) == (0, is_said)

@@ -44,13 +44,13 @@ def test_each_failure_is_logged_as_it_happens(book: Book) -> None:
     book.observe(AttemptFailed(REQUEST, Failure("http_400", "no"), None))
     book.observe(ResultsDurable([failed("row-1", "http_400", message="no", retryable=False)]))
     book.observe(ResultsDurable([failed("row-2")]))
-    book.observe(Notice("the last line was torn"))
+    book.observe(Notice("the last line was partial"))
     book.observe(Notice("llama is parked for 10 s", Level.INFO))
     assert book.lines == [
         ("retry", "row-1: http_503: overloaded; retry in 1.2 s"),
         ("failed", "row-1: http_400: no"),
         ("failed", "row-2: http_500: Internal error; the next run sends it again"),
-        ("notice", "the last line was torn"),
+        ("notice", "the last line was partial"),
         ("notice", "llama is parked for 10 s"),
     ]
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pytest
 
 from batch.app.setup import trust
 from batch.errors import UntrustedKeyError, UsageError
-from tests.support.chat_server import ChatServer, serving
-
-if TYPE_CHECKING:
-    from tests.conftest import Command
+from tests.support.chat_server import ChatServer
+from tests.support.cli_support import Cli, served
 
 SECRET = "sk-do-not-tell-7163"
 
@@ -228,11 +225,10 @@ def test_a_key_is_a_variable_or_a_file_and_never_the_key_itself(
 # The command
 
 
-@pytest.mark.anyio
-async def test_trust_round_trip(promptjobs: Command) -> None:
+def test_trust_round_trip(cli: Cli) -> None:
     """A refused job, the command that the refusal names, the same job with its key, and back."""
-    job = promptjobs.folder / "job.yaml"
-    async with serving(ChatServer(key=SECRET)) as server:
+    job = cli.folder / "job.yaml"
+    with served(ChatServer(key=SECRET)) as server:
         # A name of this machine that is not on the list of loopback addresses.
         base_url = server.url.replace("127.0.0.1", "0.0.0.0")
         job.write_text(
@@ -240,19 +236,19 @@ async def test_trust_round_trip(promptjobs: Command) -> None:
         )
         env = {"A_KEY": SECRET}
 
-        refused = await promptjobs("run", "job.yaml", env=env)
+        refused = cli("run", "job.yaml", **env)
         assert (refused.code, server.seen) == (2, [])
         assert f"promptjobs trust A_KEY {base_url}" in refused.stderr
-        assert not (promptjobs.folder / "output" / "job.jsonl").exists()
+        assert not (cli.folder / "output" / "job.jsonl").exists()
 
-        assert (await promptjobs("trust", "A_KEY", f"{base_url}/v1")).code == 0
-        assert f"A_KEY  {base_url}\n" in (await promptjobs("trust")).stdout
-        trusted = await promptjobs("run", "job.yaml", "-v", env=env)
+        assert cli("trust", "A_KEY", f"{base_url}/v1").code == 0
+        assert f"A_KEY  {base_url}\n" in cli("trust").stdout
+        trusted = cli("run", "job.yaml", "-v", **env)
         assert (trusted.code, server.prompts) == (0, ["hello"])
-        for path in promptjobs.folder.rglob("*"):
+        for path in cli.folder.rglob("*"):
             assert path.is_dir() or SECRET.encode() not in path.read_bytes(), path
         assert SECRET not in refused.stderr + trusted.stderr + trusted.stdout
 
-        assert (await promptjobs("trust", "--remove", "A_KEY", base_url)).code == 0
-        assert (await promptjobs("run", "job.yaml", "-o", "again.jsonl", env=env)).code == 2
+        assert cli("trust", "--remove", "A_KEY", base_url).code == 0
+        assert cli("run", "job.yaml", "-o", "again.jsonl", **env).code == 2
         assert len(server.seen) == 1

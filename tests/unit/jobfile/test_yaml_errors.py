@@ -88,3 +88,28 @@ def test_all_errors_of_a_file_are_named() -> None:
     said = [(each.line, each.column) for each in read_yaml(text, "f").diagnostics]
     assert said[:2] == [(1, 9), (2, 1)]
     assert {line for line, _ in said} >= {1, 2, 3, 4, 5}
+
+
+BREAKS = ["\n", "\r\n", "\r", "\x85", "\u2028", "\u2029"]
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+def test_each_line_break_of_yaml_gives_the_same_places(line_break: str) -> None:
+    text = "name: x\nsystem: {{ text }}\nprompt: '{{ b }}'\nsamples: @x\nparams: {top_p:1, a: {{ c }}"
+    tree = read_yaml(text.replace("\n", line_break), "f")
+    assert [(each.line, each.column, each.what) for each in tree.diagnostics] == [
+        (2, 9, "a text that starts with `{` needs quotes"),
+        (4, 10, "a text that starts with `@` needs quotes"),
+        (5, 9, "the `{` that opens here is never closed"),
+        (5, 10, "no `: ` between a key and its value"),
+        (5, 22, "a text that starts with `{` needs quotes"),
+    ]
+    assert tree.places.value(("prompt",)) == Place("f", 3, 9, "'{{ b }}'")
+
+
+@pytest.mark.parametrize("line_break", BREAKS)
+def test_a_place_in_a_text_counts_the_line_breaks_of_yaml(line_break: str) -> None:
+    raw = f"|{line_break}  one{line_break}  {{{{ b }}}}"
+    assert Place("f", 2, 9, raw).within(raw.index("{{")).line == 4
+    assert Place("f", 2, 9, raw).within(raw.index("{{")).column == 3
+    assert Place("f", 2, 9, raw).within(1) == Place("f", 2, 10)

@@ -121,6 +121,7 @@ def test_a_template_is_not_evaluated_while_it_is_checked(tmp_path: Path) -> None
 
 NO_TEXT = [
     (b"name: a\nprompt: caf\xe9\n", "2:12: not UTF-8; save the file as UTF-8"),
+    (b"name: a\rprompt: caf\xe9\r", "2:12: not UTF-8; save the file as UTF-8"),
     (b"name: a\nprompt: x\x00y\n", "2:10: the character U+0000 is not allowed in a job file"),
     ("name: a".encode("utf-16"), "is in UTF-16; save it as UTF-8"),
     ("name: a".encode("utf-32"), "is in UTF-32; save it as UTF-8"),

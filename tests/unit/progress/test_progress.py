@@ -116,10 +116,10 @@ def test_a_quiet_run_shows_only_warnings_because_its_end_names_new_failures() ->
     reporter.observe(RunStarted(3, 0))
     reporter.observe(DownloadProgressed(1, 2))
     rough_night(reporter, clock)
-    reporter.observe(Notice("results.jsonl: the last line was torn"))
+    reporter.observe(Notice("results.jsonl: the last line was partial"))
     reporter.close()
     assert stream.getvalue().splitlines() == [
-        "2026-11-22T12:00:00Z results.jsonl: the last line was torn",
+        "2026-11-22T12:00:00Z results.jsonl: the last line was partial",
     ]
 
 
@@ -342,9 +342,9 @@ def test_the_bar_is_refreshed_once_a_second() -> None:
 def test_trouble_before_the_start_is_shown_too() -> None:
     stream = io.StringIO()
     reporter = bar_reporter(stream, Clock())
-    reporter.observe(Notice("the last line was torn"))
+    reporter.observe(Notice("the last line was partial"))
     reporter.close()
-    assert stream.getvalue() == "the last line was torn\n"
+    assert stream.getvalue() == "the last line was partial\n"
 
 
 def test_the_bar_starts_no_thread() -> None:

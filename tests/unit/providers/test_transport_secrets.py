@@ -29,6 +29,7 @@ from batch.testing import (
     head,
     status,
 )
+from tests.support.cli_support import Cli, in_thread
 from tests.support.transport_support import (
     KEY,
     PASSWORD,
@@ -41,7 +42,6 @@ from tests.support.transport_support import (
 
 if TYPE_CHECKING:
     from batch.testing import Script
-    from tests.conftest import Command
 
 
 pytestmark = [pytest.mark.anyio, pytest.mark.usefixtures("both_paths")]
@@ -99,9 +99,9 @@ async def test_a_short_key_does_not_redact_the_answer() -> None:
         assert text_of(await provider.complete(REQUEST)) == "I run on ollama."
 
 
-async def test_an_echoed_key_reaches_no_file_and_no_terminal(promptjobs: Command) -> None:
+def test_an_echoed_key_reaches_no_file_and_no_terminal(cli: Cli) -> None:
     echo = json.dumps({"error": {"message": f"Incorrect API key provided: {KEY}"}}).encode()
-    async with FaultServer(status(422, echo)) as server:
+    with in_thread(FaultServer(status(422, echo))) as server:
         job = {
             "provider": "openai",
             "model": "m",
@@ -109,11 +109,11 @@ async def test_an_echoed_key_reaches_no_file_and_no_terminal(promptjobs: Command
             "api_key_env": "MY_KEY",
             "base_url": server.url,
         }
-        (promptjobs.folder / "job.yaml").write_text(json.dumps(job))
-        ended = await promptjobs("run", "job.yaml", "--json", env={"MY_KEY": KEY})
+        (cli.folder / "job.yaml").write_text(json.dumps(job))
+        ended = cli("run", "job.yaml", "--json", MY_KEY=KEY)
     assert ended.code == 1
     assert server.requests[0].headers["authorization"] == f"Bearer {KEY}"
-    files = [path.read_text("utf-8") for path in promptjobs.folder.rglob("*") if path.is_file()]
+    files = [path.read_text("utf-8") for path in cli.folder.rglob("*") if path.is_file()]
     assert any("Incorrect API key provided: …" in file for file in files)
     assert not any(KEY in text for text in [*files, ended.stdout, ended.stderr])
 

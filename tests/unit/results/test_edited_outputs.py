@@ -167,7 +167,7 @@ NEWER = {
     "in the middle": A + of_version(2) + C,
     "at the end": A + C + of_version(2),
     "without its line end": A + of_version(2)[:-1],
-    "torn": A + of_version(2)[:60],
+    "partial": A + of_version(2)[:60],
     "first": of_version(2) + A,
     "with fields of other types": A + b'{"schema_version":3,"id":7}\n' + C,
     "with sorted keys": A + sorted_keys(2) + C,

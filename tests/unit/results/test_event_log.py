@@ -75,8 +75,8 @@ def test_nothing_is_appended_to_a_partial_line(events: Events) -> None:
     events.log.path.write_text("2026-11-22T02:00:00.120Z retry   row-5: ht")
     with events.log:
         events.log.write("start", "again")
-    torn, whole = events.text.splitlines()
-    assert torn.endswith("row-5: ht")
+    partial, whole = events.text.splitlines()
+    assert partial.endswith("row-5: ht")
     assert whole == "2026-11-22T03:00:00.120Z start   again"
 
 

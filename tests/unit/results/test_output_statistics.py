@@ -59,7 +59,7 @@ def test_damage_is_counted_and_not_changed() -> None:
     line = encode_result(succeeded("a"))
     counts = counted(line + b"\0\0\n" + encode_result(failed("b", "empty")) + line[:-9])
     assert (counts.succeeded, counts.failed) == (1, {"empty": 1})
-    assert (counts.unreadable, counts.torn) == (1, True)
+    assert (counts.unreadable, counts.partial) == (1, True)
 
 
 def test_files_of_another_program_are_not_counted(tmp_path: Path) -> None:

@@ -360,7 +360,7 @@ def test_a_job_that_restates_the_lines_of_another_is_recorded_before(cli: Cli, s
 
 
 def test_status_show_and_export_read_earlier_versions_as_a_run_does(cli: Cli, server: ChatServer) -> None:
-    write_job(cli, server.url)
+    write_job(cli, server.url, "output: {order: input}\n")
     assert cli("run", "job.yaml").code == 0
     as_an_earlier_version(cli, {"a": "error", "b": "SAFETY", "c": "MAX_TOKENS", "d": "eos"})
     for source in ("job.yaml", "output/job.jsonl"):

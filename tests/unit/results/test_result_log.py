@@ -67,7 +67,7 @@ def test_an_aborted_opening_repairs_nothing() -> None:
         if result.id == "b":
             raise GivenUpError
 
-    content = lines("a") + b"torn\n" + lines("b", "c") + b"torn"
+    content = lines("a") + b"partial\n" + lines("b", "c") + b"partial"
     disk = held(content)
     with pytest.raises(GivenUpError):
         ResultLog.open(PATH, files=disk, each=look_up)

@@ -199,7 +199,7 @@ async def test_a_full_disk_leaves_no_partial_answer(room: int) -> None:
     [
         pytest.param(b"", b"", id="empty"),
         pytest.param(early("x")[:-1], early("x"), id="a whole line without its end"),
-        pytest.param(early("x") + early("a")[:50], early("x"), id="torn"),
+        pytest.param(early("x") + early("a")[:50], early("x"), id="partial"),
         pytest.param(early("a")[:50], b"", id="only a partial line"),
         pytest.param(early("x") + early("a"), early("x") + early("a"), id="moved already"),
         pytest.param(early("a")[:-1], early("a"), id="moved already, but for the line end"),

@@ -109,7 +109,7 @@ def test_what_a_line_says_about_its_request(result: Result, expected: Known) -> 
     assert known(decode_result(encode_result(result))) == expected
 
 
-def test_every_torn_line_is_refused() -> None:
+def test_every_partial_line_is_refused() -> None:
     line = encode_result(failed("ä", message="Tür"))
     for length in range(len(line) - 1):
         with pytest.raises(ValueError, match=r"."):
