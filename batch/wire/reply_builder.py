@@ -89,13 +89,14 @@ class ReplyBuilder(Struct, eq=False):
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
         """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
         text, before = self.text, len(self.text)
-        is_plain = self.model is not None and not self._has_reason
+        has_model, has_reason = self.model is not None, self._has_reason
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
             if (
-                is_plain
-                and choices
+                choices
                 and len(choices) == 1
+                and (has_model or not chunk.model)
+                and not has_reason
                 and chunk.usage is None
                 and chunk.error is None
                 and chunk.finish_reason is None
@@ -116,7 +117,7 @@ class ReplyBuilder(Struct, eq=False):
             self.deltas += len(text) - before
             self.add(chunk, insides[place])
             before = len(text)
-            is_plain = self.model is not None and not self._has_reason
+            has_model, has_reason = self.model is not None, self._has_reason
         self.deltas += len(text) - before
 
     def add_texts(self, texts: list[str]) -> None:
