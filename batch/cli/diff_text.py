@@ -165,7 +165,8 @@ def _table(before: Measures, after: Measures, old: Side, new: Side) -> Iterator[
     for name, old_time, new_time in zip(("median latency", "90th percentile"), *latencies, strict=True):
         rows.append(_row(name, old_time, new_time, duration))
     yield from _aligned(row for row in rows if row[1:3] != (NONE, NONE))
-    if before.unpriced or after.unpriced:
+    is_priced = before.cost is not None or after.cost is not None
+    if is_priced and (before.unpriced or after.unpriced):
         yield f"unknown cost: {before.unpriced} before, {after.unpriced} after"
 
 

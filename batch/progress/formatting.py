@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
+from batch.amounts import short_amount
 from batch.escaping import escape
 from batch.events import UNPROVEN
 
@@ -77,7 +78,7 @@ def failure_counts(snapshot: Snapshot | None) -> list[str]:
 
 def cost(counters: Counters) -> list[str]:
     """Return the cost of the results, if it is known."""
-    return [f"cost {counters.cost:.4g}"] if counters.cost else []
+    return [f"cost {short_amount(counters.cost)}"] if counters.cost else []
 
 
 def _bound(snapshot: Snapshot) -> str:

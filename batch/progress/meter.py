@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from batch.amounts import short_amount
 from batch.display_width import cut, display_width, padded
 
 if TYPE_CHECKING:
@@ -81,7 +82,7 @@ def _fields(numbers: Numbers) -> list[str]:
         digits = len(str(numbers.total))
         counts = f"{numbers.done:>{digits}}/{numbers.total}"
     bound = "?" if numbers.allowed is None else _short(numbers.allowed)
-    cost = "" if numbers.cost is None else f"cost {numbers.cost:.4g}"
+    cost = "" if numbers.cost is None else f"cost {short_amount(numbers.cost)}"
     return [
         counts,
         f"failed {numbers.failed:<{digits}}",

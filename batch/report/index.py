@@ -13,7 +13,7 @@ CHUNK = 8192
 """Rows of a chunk."""
 
 MAX_COLUMNS = 12
-"""Kept input columns that are columns of the table; the others are shown with the row."""
+"""Kept input columns that are in the index, and searched. The table shows four; all are in opened rows."""
 
 COLUMNS = (
     "id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import tracemalloc
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -16,6 +17,7 @@ from batch.codec import encode_line, encode_result
 from batch.display_width import display_width
 from batch.records import Timings, Usage
 from batch.report.page import MARK
+from batch.results.comparison.changes import Change
 from batch.results.superseded import superseded_path
 from tests.support.golden_messages import check_words
 from tests.support.results_support import failed, hostile_text, succeeded
@@ -319,3 +321,22 @@ def test_on_a_terminal(promptjobs: Command, colour: bool) -> None:
     plain = re.sub(r"\x1b\[\d+m", "", text)
     assert "\x1b" not in plain
     assert max(map(display_width, plain.splitlines())) <= 60
+
+
+@pytest.mark.slow
+def test_long_outputs_are_compared_as_streams(tmp_path: Path) -> None:
+    """Texts of 40 MB are never in memory together; the indexes take under 250 bytes a request."""
+    rows = 20_000
+    for name in ("a", "b"):
+        with (tmp_path / f"{name}.jsonl").open("wb") as file:
+            for number in range(rows):
+                file.write(encode_result(answer(f"row-{number}", f"{name if number % 2 else ''} " * 500)))
+    before, after = (of_output(tmp_path / name) for name in ("a.jsonl", "b.jsonl"))
+    tracemalloc.start()
+    with compared(before, after, Selection()) as comparison:
+        shown = sum(1 for _ in comparison.pairs(Change.CHANGED))
+        counts = comparison.totals.changes
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert (shown, counts[Change.CHANGED], counts[Change.SAME]) == (rows // 2, rows // 2, rows // 2)
+    assert peak < 250 * rows + 2**20

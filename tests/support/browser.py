@@ -48,7 +48,19 @@ class Page:
     def open(self, path: Path, fragment: str = "") -> None:
         """Open a report and wait until its table is there."""
         self.page.goto(path.as_uri() + fragment)
-        self.page.wait_for_selector("html[data-ready]", timeout=60_000)
+        self.wait("document.documentElement.dataset.ready")
+
+    def wait(self, condition: str) -> None:
+        """Wait up to a minute until an expression is true. Playwright itself looks every half second."""
+        self.page.evaluate(
+            f"""() => new Promise((resolve, reject) => {{
+              const look = () => {{ if ({condition}) resolve(); }};
+              const kinds = {{ subtree: true, childList: true, attributes: true, characterData: true }};
+              new MutationObserver(look).observe(document, kinds);
+              setTimeout(() => reject(new Error("still not true")), 60_000);
+              look();
+            }})"""
+        )
 
     def text(self, selector: str) -> str:
         """Return what a person reads there."""

@@ -7,6 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from msgspec import UNSET
 from msgspec.structs import replace
 
 from batch.app.inspect import diff, diff_page
@@ -67,12 +68,14 @@ def plain(folder: Path) -> Path:
                 lines.append(replace(failed(name, message=f"lost after {number} s"), target=model))
                 continue
             result = succeeded(name, f"The {model} model's answer number {number}.")
+            result = replace(result, cost=0.25, cost_source="provider" if model == "large" else UNSET)
             lines.append(
                 replace(
                     result,
                     target=model,
                     model=model,
                     usage=Usage(100 - number, number, None),
+                    redacted=number == 5,
                     metadata={"country": "PL" if number % 2 else "DE"},
                     parsed={"label": "odd" if number % 2 else "even", "size": number},
                     messages=[
@@ -197,6 +200,9 @@ def test_a_permalink_opens_the_answers_of_all_models_beside_the_prompt(page: Pag
     assert [text.split("\n")[0] for text in page.texts(".answers .card h3")] == ["small", "large"]
     assert "The small model's answer number 5." in page.text(".answers")
     assert page.page.locator(".card.this h3").inner_text().startswith("large")
+    facts = page.text("#row > .facts")
+    assert "0.25, stated by the provider" in facts
+    assert "the server's text held a secret, which was removed" in facts
     prompt, answers = (
         page.page.locator(".prompt").bounding_box(),
         page.page.locator(".answers").bounding_box(),

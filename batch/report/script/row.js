@@ -115,7 +115,8 @@ function factsOf(row, value) {
   pairs.push(["verdict", head.verdicts[rows.verdict[row]]], ["finish reason", value?.finish_reason]);
   pairs.push(["tokens", `${number(rows.prompt_tokens[row])} in, ${number(rows.completion_tokens[row])} out`.replace(/^ in,  out$/, "")]);
   const stated = { provider: ", stated by the provider", mixed: ", in part stated by the provider" }[value?.cost_source];
-  pairs.push(["cost", money(rows.cost[row]) + (stated ?? "")], ["seconds", seconds(rows.seconds[row])]);
+  const cost = money(rows.cost[row]);
+  pairs.push(["cost", cost && `${cost}${stated ?? ""}`], ["seconds", seconds(rows.seconds[row])]);
   pairs.push(["first byte", seconds(value?.first_byte)], ["queued", seconds(value?.queued)]);
   pairs.push(["attempts", value ? String(value.attempts ?? "") : ""], ["completed", value?.completed_at]);
   pairs.push(["redacted", value?.redacted ? "the server's text held a secret, which was removed" : ""]);

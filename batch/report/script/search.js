@@ -1,8 +1,30 @@
 // Searching, filtering and sorting.
 
-const isTyped = (row, query) =>
-  rows.id[row].toLowerCase().includes(query) || rows.words[row].toLowerCase().includes(query) ||
-  rows.kept.some((column) => column[row].toLowerCase().includes(query));
+const CHUNK = 4096; // rows whose texts are looked at as one, to skip those without the query
+
+/** Mark the rows whose ID, first words or input columns have the query. */
+function searchRows(query, found) {
+  for (const column of [rows.id, rows.words, ...rows.kept]) {
+    for (let from = 0; from < state.loaded; from += CHUNK) {
+      const chunk = column.slice(from, from + CHUNK);
+      if (!chunk.join("\n").toLowerCase().includes(query)) continue;
+      chunk.forEach((text, at) => { if (text.toLowerCase().includes(query)) found[lineOf(from + at)] = 1; });
+    }
+  }
+}
+
+const lowered = new Map(); // blocks in lower case, up to a total size
+let loweredSize = 0;
+
+async function inLowerCase(block) {
+  if (lowered.has(block)) return lowered.get(block);
+  const text = (await unpack(blocks.get(block))).toLowerCase();
+  if (loweredSize + text.length <= MOST_KEPT) {
+    lowered.set(block, text);
+    loweredSize += text.length;
+  }
+  return text;
+}
 
 function texts(value) {
   if (typeof value === "string") return value;
@@ -16,25 +38,38 @@ async function search(query) {
   state.query = query;
   state.found = query ? found : null;
   if (!query) return refresh();
-  for (let row = 0; row < state.loaded; row++) if (isTyped(row, query)) found[lineOf(row)] = 1;
-  refresh();
+  searchRows(query, found);
+  refresh(SEARCHING);
   inBlock ??= rowsByBlock();
   const isPlain = !/["\\\u0000-\u001f]/.test(query); // JSON writes other characters as they are
-  let shown = performance.now();
-  for (const [block, element] of blocks) {
-    const packed = await unpack(element);
+  let shown = -Infinity, hasNews = false;
+  for (const block of blocks.keys()) {
+    const packed = await inLowerCase(block);
+    await pauseIfLong();
     if (state.query !== query) return undefined;
-    if (isPlain && !packed.toLowerCase().includes(query)) continue;
-    const values = JSON.parse(packed);
-    for (const row of inBlock.get(block) ?? []) {
-      if (!found[lineOf(row)] && texts(values[rows.at[row]]).toLowerCase().includes(query)) found[lineOf(row)] = 1;
-    }
-    if (performance.now() - shown > 300) {
-      refresh("searching …");
+    if (!isPlain || packed.includes(query)) hasNews = searchBlock(block, packed, query, found) || hasNews;
+    if (hasNews && performance.now() - shown > 300) {
+      refresh(SEARCHING);
       shown = performance.now();
+      hasNews = false;
     }
   }
   return refresh();
+}
+
+const SEARCHING = "searching …";
+
+/** Mark the rows of a block whose texts have the query; return whether there is one that was not marked. */
+function searchBlock(block, packed, query, found) {
+  const values = JSON.parse(packed);
+  let hasNews = false;
+  for (const row of inBlock.get(block) ?? []) {
+    const line = lineOf(row);
+    if (found[line] || !texts(values[rows.at[row]]).includes(query)) continue;
+    found[line] = 1;
+    hasNews = true;
+  }
+  return hasNews;
 }
 
 let inBlock = null;

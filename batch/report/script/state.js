@@ -15,6 +15,7 @@ const isComparison = head.changes.length > 1;
 const DIFFERS = -2; // the filter of all rows that are not the same
 const isDifferent = (row) => head.changes[rows.change[row]] !== "same";
 const state = { loaded: 0, view: new Uint32Array(0), cursor: 0, opened: -1, sort: "", down: false, filter: {}, query: "", found: null };
+const MOST_KEPT = 100_000_000; // characters that are kept after a search, for the next one
 const LONG = 100_000;      // characters of a text that are shown at once
 const MOST_FIELDS = 200; // changed fields of one answer
 const MOST = 12;          // answers side by side

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.amounts import amount_text, plain, rounded
+from batch.amounts import amount_text, plain, rounded, short_amount
 
 TEXTS = [
     (0.0, "USD 0"),
@@ -39,3 +39,29 @@ def test_rounding_keeps_six_digits(amount: float) -> None:
 def test_plain_digits_are_the_same_number(number: float) -> None:
     assert "e" not in plain(number)
     assert float(plain(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("amount", "text"),
+    [
+        (0.0, "0"),
+        (1e-9, "0"),
+        (0.00001234567, "0.0000123"),
+        (0.000123456, "0.0001235"),
+        (0.75, "0.75"),
+        (1.0, "1"),
+        (12.3456, "12.35"),
+        (100.0, "100.00"),
+        (12345.678, "12345.68"),
+        (123456.789, "123457"),
+    ],
+)
+def test_short_amounts(amount: float, text: str) -> None:
+    assert short_amount(amount) == text
+
+
+@given(st.floats(min_value=0, max_value=999_999_999))
+def test_short_amounts_are_short(amount: float) -> None:
+    text = short_amount(amount)
+    assert len(text) <= 9
+    assert float(text) == pytest.approx(amount, rel=1e-3, abs=1e-7)
