@@ -16,6 +16,7 @@
     ├── UnencodableError         results that JSON cannot represent
     ├── InternalError            a bug in promptjobs                                 exit 70
     ├── WorkerError              worker processes kept ending (--processes)          exit 70
+    ├── NoWorkersError           no worker was there for too long (--executor ray)   exit 75
     ├── InputsChangedError       the source of requests failed while the job ran     exit 1
     ├── LocalModelError          the embedded endpoint could not be started          exit 7
     ├── StoppedError             a signal arrived while nothing was being sent       exit 129, 130, 143
@@ -172,6 +173,12 @@ class WorkerError(PromptJobsError):
     """Worker processes ended again and again without an outcome. Earlier answers are on disk."""
 
     exit_code = 70
+
+
+class NoWorkersError(PromptJobsError):
+    """No worker was there for as long as an endpoint may be down. Earlier answers are on disk."""
+
+    exit_code = 75
 
 
 class InputsChangedError(PromptJobsError):

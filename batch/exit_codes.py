@@ -26,7 +26,7 @@ MEANINGS = {
     BUDGET: "a limit was reached; the rest is pending",
     INTERNAL: "internal error; finished results are written, the traceback is in the log",
     74: "results could not be written; results already written are safe",
-    EXIT_OUT: "another run holds the output, or an endpoint was down for too long",
+    EXIT_OUT: "another run holds the output, or an endpoint or every worker was down too long",
 }
 """What the exit code of a run says; the codes of signals are missing."""
 

@@ -226,8 +226,8 @@ LOCAL = (
     FailureCode("local_model", "The embedded endpoint stopped.", retried=Retried.PARK),
     FailureCode(
         WORKER_LOST,
-        "The worker process that executed the attempt ended (`--processes`). Sent again at once; the "
-        "endpoint may have answered the first time, too.",
+        "The worker that executed the attempt was lost (`--processes`, `--executor ray`). Sent again at "
+        "once; the endpoint may have answered the first time, too.",
         retried=Retried.AT_ONCE,
         is_congestion=False,
     ),

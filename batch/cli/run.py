@@ -68,6 +68,17 @@ EXIT_CODES = "\n".join(
     metavar="N",
     help="Execute the attempts in this many processes, for more than one core.",
 )
+@option(
+    "--executor",
+    type=click.Choice(["ray"]),
+    help="Execute the attempts in workers on a Ray cluster: that of RAY_ADDRESS, else one on this machine.",
+)
+@option("--workers", type=click.IntRange(1, 10000), metavar="N", help="Number of workers on the cluster.")
+@option(
+    "--send-keys",
+    is_flag=True,
+    help="Send keys to the workers, in memory. By default each reads its own variables and key files.",
+)
 @shard_option
 @option("--limit", type=click.IntRange(min=0), metavar="N", help="Send at most this many requests.")
 @option(
@@ -116,6 +127,9 @@ def command(
     only: tuple[str, ...],
     force: bool,
     processes: int,
+    executor: str | None,
+    workers: int | None,
+    send_keys: bool,
     limit: int | None,
     max_attempts: int | None,
     max_duration: float | None,
@@ -144,11 +158,12 @@ def command(
     from batch.app.run.process_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
-        from batch.app.run.options import RunOptions
+        from batch.app.run.options import RayOptions, RunOptions
         from batch.scheduling.selection import Selection
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
+        _check_executor(executor, workers, processes, send_keys=send_keys)
         _prepare_open_files()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
@@ -163,6 +178,7 @@ def command(
             adopt=adopt,
             watchdog=watchdog,
             processes=processes,
+            ray=RayOptions(workers, send_keys) if workers else None,
             selection=Selection(_states(force=force, retry=retry), only, codes),
         )
         if dry_run:
@@ -181,6 +197,16 @@ def command(
             has_options=any(value for name, value in jobs.items() if name != "jobfiles"),
         )
         return run_in_order(loaded, here, options, how)
+
+
+def _check_executor(executor: str | None, workers: int | None, processes: int, *, send_keys: bool) -> None:
+    """Check the options that belong together."""
+    if executor is None and (workers is not None or send_keys):
+        raise click.UsageError(f"{'--send-keys' if send_keys else '--workers'} needs --executor ray")
+    if executor is not None and workers is None:
+        raise click.UsageError("--executor ray needs --workers N")
+    if executor is not None and processes > 1:
+        raise click.UsageError("--processes cannot be combined with --executor ray")
 
 
 def _prepare_open_files() -> None:

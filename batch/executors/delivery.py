@@ -8,16 +8,22 @@ from itertools import islice
 from typing import TYPE_CHECKING, Generic, TypeVar
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
+
 
 T = TypeVar("T")
 
 
 class Outbox(Generic[T]):
-    """The items that the other side has not confirmed. Those unconfirmed for ``resend`` seconds go again."""
+    """The items that the other side has not confirmed. Those unconfirmed for ``resend`` seconds go again.
 
-    def __init__(self, resend: float) -> None:
+    The items of one frame have at most ``most`` bytes by ``size``, unless the first alone has more.
+    """
+
+    def __init__(self, resend: float, most: float = math.inf, size: Callable[[T], int] = lambda _: 0) -> None:
         self._resend = resend
+        self._most = most
+        self._size = size
         self._items: deque[T] = deque()
         self._first = 0
         self._sent = 0
@@ -40,7 +46,7 @@ class Outbox(Generic[T]):
     def take(self, now: float) -> tuple[int, list[T]]:
         """Return the items of the next frame, and the number of the first; there may be none."""
         start = self._first if self._is_overdue(now) else self._sent
-        items = list(islice(self._items, start - self._first, None))
+        items = list(self._fitting(islice(self._items, start - self._first, None)))
         if items:
             self._sent, self._sent_at = start + len(items), now
         return start, items
@@ -51,6 +57,14 @@ class Outbox(Generic[T]):
         if self._first + len(self._items) > self._sent:
             return -math.inf
         return self._sent_at + self._resend if self._items else math.inf
+
+    def _fitting(self, items: Iterable[T]) -> Iterator[T]:
+        total = 0
+        for item in items:
+            before, total = total, total + self._size(item)
+            if before and total > self._most:
+                return
+            yield item
 
     def _is_overdue(self, now: float) -> bool:
         return self._sent > self._first and now >= self._sent_at + self._resend

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import math
 from typing import TYPE_CHECKING, cast
 
+from batch.executors.alarm import Alarm
 from batch.executors.frames import decode_up, encode
 from batch.executors.framing import Unframer, framed
 from batch.executors.protocol import DriverSide
@@ -40,9 +40,7 @@ class Pipe(asyncio.Protocol):
         self._settle = settle
         self._unframer = Unframer()
         self._transport: asyncio.WriteTransport | None = None
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
-        self._will_flush = False
+        self._alarm = Alarm(self._flush, self._judge, self._loop.time, CATCH_UP)
 
     @property
     def in_flight(self) -> int:
@@ -52,12 +50,12 @@ class Pipe(asyncio.Protocol):
     def issue(self, attempt: int, payload: bytes) -> None:
         """Send an attempt to the worker."""
         self._side.issue(attempt, payload, self._loop.time())
-        self._flush_soon()
+        self._alarm.flush_soon()
 
     def cancel(self, attempt: int) -> None:
         """Abandon an attempt."""
         self._side.cancel(attempt)
-        self._flush_soon()
+        self._alarm.flush_soon()
 
     def lose(self) -> list[int]:
         """Return the attempts that have no outcome. Call it once the process has ended."""
@@ -65,8 +63,7 @@ class Pipe(asyncio.Protocol):
 
     def close(self) -> None:
         """Close the connection."""
-        if self._timer is not None:
-            self._timer.cancel()
+        self._alarm.cancel()
         if self._transport is not None:
             self._transport.abort()
 
@@ -84,7 +81,7 @@ class Pipe(asyncio.Protocol):
                 self.has_settled = True
                 self._settle(settled.attempt, settled.payload)
                 self._side.acknowledge(settled.number)  # a worker ends with this process, so it need not wait
-        self._flush_soon()
+        self._alarm.flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it
         """The worker has ended."""
@@ -94,28 +91,13 @@ class Pipe(asyncio.Protocol):
         self._side.cut()
         self.ended.set()
 
-    def _flush_soon(self) -> None:
-        if not self._will_flush:
-            self._will_flush = True
-            self._loop.call_soon(self._flush)
-
     def _flush(self) -> None:
-        self._will_flush = False
         frame = self._side.frame(self._loop.time())
         if frame is not None and self._transport is not None:
             self._transport.write(framed(encode(frame)))
-        if (due := self._side.due) < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at, self._timer = due, self._loop.call_at(due, self._look)
-
-    def _look(self) -> None:
-        """Judge the worker a moment later: a timer may ring before what has arrived is read."""
-        self._timer_at = -math.inf
-        self._timer = self._loop.call_later(CATCH_UP, self._judge, self._loop.time())
+        self._alarm.ring_at(self._side.due)
 
     def _judge(self, looked_at: float) -> None:
-        self._timer, self._timer_at = None, math.inf
         if self._side.judge(looked_at):
             self.ended.set()
         else:

@@ -39,6 +39,7 @@ class Leases(Struct, frozen=True):
     """The times of the exchange in seconds, as the rules above use them.
 
     ``resend``: unconfirmed items are sent again after this time; infinite if the transport loses nothing.
+    ``frame``: the payloads of one frame have at most so many bytes, unless there is only one.
     """
 
     lease: float = 15.0
@@ -47,6 +48,7 @@ class Leases(Struct, frozen=True):
     beat: float = 4.0
     late: float = 1.0
     resend: float = math.inf
+    frame: float = math.inf
 
 
 class Settled(Struct, frozen=True, gc=False):
@@ -68,7 +70,7 @@ class DriverSide:
         self.is_cut = False
         self.attempts: set[int] = set()
         self._leases = leases
-        self._outbox: Outbox[Order] = Outbox(leases.resend)
+        self._outbox: Outbox[Order] = Outbox(leases.resend, leases.frame, _size)
         self._inbox = Inbox()
         self._durable: set[int] = set()
         self._confirmed = 0
@@ -115,9 +117,9 @@ class DriverSide:
             self._durable.discard(self._confirmed)
             self._confirmed += 1
 
-    def frame(self, now: float) -> Down | None:
-        """Return the frame to send now, if there is one."""
-        if self.is_cut or not (self._owes_answer or self._outbox.due <= now):
+    def frame(self, now: float, *, polled: bool = False) -> Down | None:
+        """Return the frame to send now, if there is one. Before the cut there is if it is ``polled``."""
+        if self.is_cut or not (polled or self._owes_answer or self._outbox.due <= now):
             return None
         self._owes_answer = False
         if self._arrived > self._answered:
@@ -128,10 +130,12 @@ class DriverSide:
     @property
     def due(self) -> float:
         """When to call ``judge`` and ``frame`` at the latest; infinite if there is nothing to wait for."""
-        if self.is_cut:
-            return math.inf
-        judged_at = self._heard_at + self._leases.lease if self.attempts else math.inf
-        return min(judged_at, self._outbox.due)
+        return math.inf if self.is_cut else min(self.judged_at, self._outbox.due)
+
+    @property
+    def judged_at(self) -> float:
+        """When to call ``judge``; infinite if there is nothing to wait for."""
+        return self._heard_at + self._leases.lease if self.attempts and not self.is_cut else math.inf
 
     def judge(self, now: float) -> bool:
         """Cut the worker off if its lease has ended; return whether it is cut off.
@@ -189,7 +193,7 @@ class WorkerSide:
         self._epoch = epoch
         self._leases = leases
         self._waiting: dict[int, bytes] = {}
-        self._outbox: Outbox[Done] = Outbox(leases.resend)
+        self._outbox: Outbox[Done] = Outbox(leases.resend, leases.frame, _size)
         self._inbox = Inbox()
         self._number = 0
         self._unanswered: deque[tuple[int, float]] = deque(maxlen=MAX_UNANSWERED)
@@ -229,10 +233,10 @@ class WorkerSide:
         """Return what to do because time has passed. Call it when ``due``."""
         return self._expire(now)
 
-    def frame(self, now: float) -> Up | None:
-        """Return the frame to send now, if there is one."""
+    def frame(self, now: float, *, polled: bool = False) -> Up | None:
+        """Return the frame to send now, if there is one. There is if it is ``polled``."""
         asks = self._must_ask or self._beat_due <= now
-        if not asks and self._outbox.due > now:
+        if not (asks or polled) and self._outbox.due > now:
             return None
         first, outcomes = self._outbox.take(now)
         if asks:
@@ -276,3 +280,7 @@ class WorkerSide:
         for attempt in expired:
             self.done(attempt, ABANDONED)
         return [Abort(attempt) for attempt in expired]
+
+
+def _size(item: Order | Done) -> int:
+    return 0 if isinstance(item, Cancel) else len(item.payload)

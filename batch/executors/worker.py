@@ -10,7 +10,6 @@
 from __future__ import annotations
 
 import asyncio
-import math
 import os
 import socket
 from contextlib import AsyncExitStack
@@ -18,18 +17,17 @@ from importlib.util import find_spec
 from typing import TYPE_CHECKING, cast
 
 from batch import gc_tuning
+from batch.executors.alarm import Alarm
+from batch.executors.attempts import Attempts
 from batch.executors.frames import decode_down, encode
 from batch.executors.framing import Unframer, framed
-from batch.executors.payloads import decode_call, encode_outcome
-from batch.executors.protocol import Begin, Leases, WorkerSide
+from batch.executors.protocol import WorkerSide
 from batch.executors.worker_setup import decode_setup
 from batch.providers.endpoint_spec import EndpointOpener
-from batch.scheduling.internal_errors import internal_error
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.executors.protocol import Step
     from batch.executors.worker_setup import Setup
     from batch.protocols import Provider
 
@@ -68,19 +66,15 @@ class Worker(asyncio.Protocol):
         self.setup: asyncio.Future[Setup] = loop.create_future()
         self._loop = loop
         self._unframer = Unframer()
-        self._tasks: dict[int, asyncio.Task[None]] = {}
+        self._alarm = Alarm(self._flush, self._ring, loop.time)
         self._transport: asyncio.WriteTransport
         self._side: WorkerSide | None = None
-        self._endpoints: Sequence[Provider] = ()
-        self._timer: asyncio.TimerHandle | None = None
-        self._timer_at = math.inf
-        self._will_flush = False
+        self._attempts = Attempts((), self._done)
 
     def start(self, setup: Setup, endpoints: Sequence[Provider]) -> None:
         """Report to the driver that this worker executes attempts."""
-        leases = Leases(lease=math.inf, grace=math.inf, beat=setup.beat)
-        self._side = WorkerSide(setup.epoch, leases, self._loop.time())
-        self._endpoints = endpoints
+        self._side = WorkerSide(setup.epoch, setup.leases, self._loop.time())
+        self._attempts = Attempts(endpoints, self._done)
         self._flush()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -93,8 +87,8 @@ class Worker(asyncio.Protocol):
             if self._side is None:
                 self.setup.set_result(decode_setup(message))  # the driver waits for the report of ``start``
             else:
-                self._carry_out(self._side.receive(decode_down(message), self._loop.time()))
-        self._flush_soon()
+                self._attempts.carry_out(self._side.receive(decode_down(message), self._loop.time()))
+        self._alarm.flush_soon()
 
     def eof_received(self) -> None:
         """End with the driver."""
@@ -104,43 +98,18 @@ class Worker(asyncio.Protocol):
         """End with the driver."""
         os._exit(0)
 
-    def _carry_out(self, steps: Sequence[Step]) -> None:
-        for step in steps:
-            if isinstance(step, Begin):
-                self._tasks[step.attempt] = self._loop.create_task(self._execute(step.attempt, step.payload))
-            elif (task := self._tasks.get(step.attempt)) is not None:
-                task.cancel()
-
-    async def _execute(self, attempt: int, payload: bytes) -> None:
-        try:
-            endpoint, request = decode_call(payload)
-            outcome = encode_outcome(await self._endpoints[endpoint].complete(request))
-        except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - it costs its own attempt
-            outcome = encode_outcome(internal_error(error))
-        del self._tasks[attempt]
+    def _done(self, attempt: int, outcome: bytes) -> None:
         if self._side is not None:
             self._side.done(attempt, outcome)  # ignored if the driver has abandoned the attempt
-        self._flush_soon()
-
-    def _flush_soon(self) -> None:
-        """Send a frame after all that happens in this round of the loop."""
-        if not self._will_flush:
-            self._will_flush = True
-            self._loop.call_soon(self._flush)
+        self._alarm.flush_soon()
 
     def _flush(self) -> None:
-        self._will_flush = False
         if self._side is None:
             return
-        now = self._loop.time()
-        frame = self._side.frame(now)
+        frame = self._side.frame(self._loop.time())
         if frame is not None:
             self._transport.write(framed(encode(frame)))
-        if (due := self._side.due) < self._timer_at:
-            if self._timer is not None:
-                self._timer.cancel()
-            self._timer_at, self._timer = due, self._loop.call_at(due, self._tick)
+        self._alarm.ring_at(self._side.due)
 
-    def _tick(self) -> None:
-        self._timer, self._timer_at = None, math.inf
+    def _ring(self, _: float) -> None:
         self._flush()

@@ -6,15 +6,16 @@ import msgspec
 from msgspec import Struct
 
 from batch.executors.frames import VERSION, VersionError
+from batch.executors.protocol import Leases  # noqa: TC001 - msgspec reads it
 from batch.providers.endpoint_spec import EndpointSpec  # noqa: TC001 - msgspec reads it
 
 
 class Setup(Struct, frozen=True, array_like=True):
-    """The worker's epoch, its endpoints by number, and how often it reports, in seconds."""
+    """The worker's epoch, its endpoints by number, and the times of its side of the exchange."""
 
     epoch: int
     endpoints: list[EndpointSpec]
-    beat: float
+    leases: Leases
 
 
 _decoder = msgspec.msgpack.Decoder(Setup)

@@ -43,8 +43,9 @@ class ResultWriter:
 
     def add(self, result: Result) -> None:
         """Write the result soon."""
+        if not self._results:
+            self._to_write.set()
         self._results.append(result)
-        self._to_write.set()
 
     def end(self) -> None:
         """Let ``run`` return once everything is written: there will be no more results."""

@@ -24,6 +24,9 @@ _RATE_HEADERS = (
 )
 """Pairs of headers: what remains, and when it is reset (seconds, ``6m0s``, ``120ms``, or a time)."""
 
+_RATE_MARK = "ratelimit-"
+"""In each of these names."""
+
 _DURATION = re.compile(
     r"(?:(\d{1,4})h)?(?:(\d{1,6})m)?(?:(\d{1,9}(?:\.\d{1,9})?)s)?(?:(\d{1,9}(?:\.\d{1,9})?)ms)?", re.ASCII
 )
@@ -79,6 +82,8 @@ def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
     the number of requests for a number of tokens is unknown. ``headers`` must ignore case. Some servers send
     a time instead of a number of seconds; so ``now`` is needed.
     """
+    if _RATE_MARK not in "".join(headers).lower():  # nearly always: a lookup of each name costs more
+        return None
     for remaining, reset in _RATE_HEADERS:
         left = headers.get(remaining)
         if left is None or ("tokens" in remaining and left.strip() != "0"):

@@ -88,36 +88,37 @@ class ReplyBuilder(Struct, eq=False):
 
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
         """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
-        text, added = self.text, 0
+        text, before = self.text, len(self.text)
+        has_model, has_reason = self.model is not None, self._has_reason
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
             if (
                 choices
                 and len(choices) == 1
+                and (has_model or not chunk.model)
+                and not has_reason
                 and chunk.usage is None
                 and chunk.error is None
                 and chunk.finish_reason is None
-                and not self._has_reason
-                and (self.model is not None or not chunk.model)
             ):
                 choice = choices[0]
                 delta = choice.delta
                 if (
-                    not choice.index
+                    delta is not None
+                    and delta.content
+                    and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
+                    and not choice.index
                     and choice.message is None
                     and choice.odd is None
                     and choice.finish_reason is None
-                    and delta is not None
-                    and delta.content
-                    and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
                 ):
                     text.append(delta.content)
-                    added += 1
                     continue
-            self.deltas += added
-            added = 0
+            self.deltas += len(text) - before
             self.add(chunk, insides[place])
-        self.deltas += added
+            before = len(text)
+            has_model, has_reason = self.model is not None, self._has_reason
+        self.deltas += len(text) - before
 
     def add_texts(self, texts: list[str]) -> None:
         """Add chunks that contain text alone; none of them is empty."""

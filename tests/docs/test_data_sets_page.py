@@ -15,7 +15,7 @@ from batch.results.export.registry import names
 from batch.results.export.result_columns import result_columns
 
 if TYPE_CHECKING:
-    from tests.conftest import Command
+    from tests.support.cli_support import Cli
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "data_sets.md").read_text(encoding="utf-8")
@@ -27,17 +27,16 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"^```{language}\n(.*?)^```$", GUIDE, re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.anyio
-async def test_the_commands_run(promptjobs: Command) -> None:
-    shutil.copytree(ROOT / "jobs", promptjobs.folder / "jobs")
+def test_the_commands_run(cli: Cli) -> None:
+    shutil.copytree(ROOT / "jobs", cli.folder / "jobs")
     commands = [line for block in blocks("sh") for line in block.splitlines()]
     assert len(commands) == 9
     for command in commands:
         arguments = command.removeprefix("promptjobs ").split()
         flags = [] if "output/" in command else ["--set", "engine=extractive"]
-        ended = await promptjobs(*arguments, *flags)
+        ended = cli(*arguments, *flags)
         assert ended.code == 0, ended.stderr
-    written = {path.name for path in promptjobs.folder.glob("*.*") if path.is_file()}
+    written = {path.name for path in cli.folder.glob("*.*") if path.is_file()}
     assert written == {
         "summaries.train.jsonl",
         "summaries.test.jsonl",
@@ -47,7 +46,7 @@ async def test_the_commands_run(promptjobs: Command) -> None:
         "messages.parquet",
         "answers.jsonl",
     }
-    assert (promptjobs.folder / "seconds.csv").read_text().startswith("id,text,seconds\n")
+    assert (cli.folder / "seconds.csv").read_text().startswith("id,text,seconds\n")
 
 
 @pytest.mark.parametrize("text", blocks("yaml"))

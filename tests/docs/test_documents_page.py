@@ -12,9 +12,8 @@ import pytest
 from tests.support.documents import docx, pdf
 
 if TYPE_CHECKING:
-    from tests.conftest import Command, Ended
-
-pytestmark = pytest.mark.anyio
+    from tests.conftest import Ended
+    from tests.support.cli_support import Cli
 
 PAGE = (Path(__file__).parents[2] / "docs" / "documents.md").read_text(encoding="utf-8")
 UNREADABLE = ["broken.docx", "empty.txt", "scanned.pdf"]
@@ -49,13 +48,13 @@ def write_documents(folder: Path) -> None:
 
 
 @pytest.fixture
-def example(promptjobs: Command) -> Command:
+def example(cli: Cli) -> Cli:
     pytest.importorskip("kreuzberg", reason="the extra `documents` is not installed")
-    write_documents(promptjobs.folder / "documents")
+    write_documents(cli.folder / "documents")
     job, _, parts, large = blocks("yaml")
     for name, text in (("summaries", job), ("parts", parts), ("large", large)):
-        (promptjobs.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
-    return promptjobs
+        (cli.folder / f"{name}.yaml").write_text(text, encoding="utf-8")
+    return cli
 
 
 def skip_bad_rows(folder: Path) -> None:
@@ -65,8 +64,8 @@ def skip_bad_rows(folder: Path) -> None:
     job.write_text(before.partition("inputs:\n")[0] + blocks("yaml")[1], encoding="utf-8")
 
 
-async def run(promptjobs: Command, command: str) -> Ended:
-    return await promptjobs(*command.split(), "--set", "engine=extractive")
+def run(cli: Cli, command: str) -> Ended:
+    return cli(*command.split(), "--set", "engine=extractive")
 
 
 def test_the_page_has_these_commands() -> None:
@@ -81,8 +80,8 @@ def test_the_page_has_these_commands() -> None:
     ]
 
 
-async def test_validate_names_each_document_that_cannot_be_read(example: Command) -> None:
-    ended = await run(example, COMMANDS[0])
+def test_validate_names_each_document_that_cannot_be_read(example: Cli) -> None:
+    ended = run(example, COMMANDS[0])
     *errors, last = ended.stderr.splitlines()
     assert ended.code == 2
     assert [Path(line.partition(":")[0]).name for line in errors] == UNREADABLE
@@ -91,38 +90,38 @@ async def test_validate_names_each_document_that_cannot_be_read(example: Command
     assert errors[2].endswith(shown.removesuffix("…") + "`inputs.on_bad_row: skip` sends the others")
 
 
-async def test_a_dry_run_warns_of_the_document_that_is_too_long(example: Command) -> None:
+def test_a_dry_run_warns_of_the_document_that_is_too_long(example: Cli) -> None:
     skip_bad_rows(example.folder)
-    ended = await example(*COMMANDS[1].split())
+    ended = example(*COMMANDS[1].split())
     assert ended.code == 0
     assert "1 of 37 requests to summary may be too long for the embedded model" in ended.stderr
     assert "large.txt" in ended.stderr
     assert "inputs.split" in ended.stderr
 
 
-async def test_the_others_are_summarized_and_a_repaired_document_is_sent_alone(example: Command) -> None:
+def test_the_others_are_summarized_and_a_repaired_document_is_sent_alone(example: Cli) -> None:
     skip_bad_rows(example.folder)
-    first = await run(example, f"{COMMANDS[2]} --json")
+    first = run(example, f"{COMMANDS[2]} --json")
     assert first.code == 1
     assert {key: first.summary[key] for key in ("succeeded", "failed", "attempts")} == {
         "succeeded": 37,
         "failed": 3,
         "attempts": 37,
     }
-    table = (await run(example, COMMANDS[3])).stdout.splitlines()
+    table = run(example, COMMANDS[3]).stdout.splitlines()
     assert [line.split()[:3] for line in table[1:4]] == [[name, "failed", "bad_row"] for name in UNREADABLE]
     (example.folder / "documents" / "broken.docx").write_bytes(docx("Repaired."))
-    again = await run(example, f"{COMMANDS[2]} --json")
+    again = run(example, f"{COMMANDS[2]} --json")
     assert (again.summary["attempts"], again.summary["failed"]) == (1, 2)
-    exported = await run(example, COMMANDS[6])
+    exported = run(example, COMMANDS[6])
     assert exported.code == 0, exported.stderr
     with (example.folder / "summaries.csv").open(encoding="utf-8", newline="") as file:
         assert len(list(csv.DictReader(file))) == 38
 
 
-async def test_a_long_document_is_summarized_in_parts(example: Command) -> None:
-    ended = await run(example, f"{COMMANDS[4]} --json")
+def test_a_long_document_is_summarized_in_parts(example: Cli) -> None:
+    ended = run(example, f"{COMMANDS[4]} --json")
     assert ended.code == 0, ended.stderr
-    shown = await run(example, "show large.yaml")
+    shown = run(example, "show large.yaml")
     assert shown.stdout.splitlines()[1].startswith("documents/large.txt  succeeded")
     assert shown.stdout.splitlines()[-1] == "1 request: 1 succeeded, 0 failed"

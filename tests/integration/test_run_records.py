@@ -16,7 +16,7 @@ from batch.results.lock import holder
 from batch.results.progress_file import active_progress, progress_path
 from batch.results.run_history import history_path, read_history
 from batch.results.summary_file import read_summary
-from tests.support.chat_server import ChatServer, serving
+from tests.support.chat_server import Withholding, serving
 from tests.support.kill_support import whole_lines, write_job
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from anyio.abc import Process
 
     from tests.conftest import Command
+    from tests.support.chat_server import ChatServer
     from tests.support.cli_support import Cli
 
 ROWS = {f"row-{number}": f"number {number}" for number in range(5)}
@@ -122,24 +123,9 @@ def test_the_name_of_a_history_is_no_output(cli: Cli, output: Path) -> None:
 # The progress
 
 
-class Withholding(ChatServer):
-    """Answers the first request, refuses the second, and withholds all other answers until it may answer."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = anyio.Event()
-        self.may_answer = anyio.Event()
-        self.before_answer = self._wait
-
-    async def _wait(self) -> None:
-        if len(self.seen) > 2:
-            self.asked.set()
-            await self.may_answer.wait()
-
-
 @pytest.fixture
 async def withholding() -> AsyncIterator[Withholding]:
-    async with serving(Withholding()) as running:
+    async with serving(Withholding(answers=2)) as running:
         assert isinstance(running, Withholding)
         yield running
 

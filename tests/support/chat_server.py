@@ -7,6 +7,7 @@ import json
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from aiohttp import web
 
 if TYPE_CHECKING:
@@ -56,6 +57,22 @@ class ChatServer:
         response = await (_stream(request, text, self.finish_reason) if body["stream"] else _whole(text))
         self.answered += 1
         return response
+
+
+class Withholding(ChatServer):
+    """Answers the first ``answers`` requests, and withholds all other answers until it may answer."""
+
+    def __init__(self, answers: int = 0) -> None:
+        super().__init__()
+        self.asked = anyio.Event()
+        self.may_answer = anyio.Event()
+        self.before_answer = self._wait
+        self._answers = answers
+
+    async def _wait(self) -> None:
+        if len(self.seen) > self._answers:
+            self.asked.set()
+            await self.may_answer.wait()
 
 
 @asynccontextmanager

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import anyio
 import pytest
 
-from tests.support.chat_server import ChatServer, serving
+from tests.support.chat_server import Withholding, serving
 from tests.support.kill_support import whole_lines, write_job
 
 if TYPE_CHECKING:
@@ -26,20 +26,6 @@ pytestmark = pytest.mark.anyio
 
 RACES = int(os.environ.get("PROMPTJOBS_RACES", "4"))
 ROWS = {f"row-{number}": f"number {number}" for number in range(10)}
-
-
-class Withholding(ChatServer):
-    """Answers nothing until it is allowed to."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.asked = anyio.Event()
-        self.may_answer = anyio.Event()
-        self.before_answer = self._wait
-
-    async def _wait(self) -> None:
-        self.asked.set()
-        await self.may_answer.wait()
 
 
 @pytest.fixture

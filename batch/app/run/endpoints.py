@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from anyio.abc import Process
 
     from batch.app.setup.environment import Environment
+    from batch.executors.ray_workers import RayWorkers
     from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
@@ -59,7 +60,10 @@ LOOPBACK = "http://127.0.0.1"
 
 
 class Address:
-    """Where a model's requests go, and their headers and secrets; created before anything is sent."""
+    """Where a model's requests go, and their headers and secrets; created before anything is sent.
+
+    ``sources`` are the variables and key files that these come from, with their values.
+    """
 
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
@@ -68,6 +72,7 @@ class Address:
         self.proxy = None if self.is_local else environment.proxy(model)
         self.notices: list[str] = []
         self.warnings: list[str] = []
+        self.sources = {} if self.is_local else environment.sources(model)
         readers = [self.base_url]
         if self.proxy and self.base_url.lower().startswith("http:"):
             readers.append(self.proxy)  # without TLS, a proxy reads the headers
@@ -104,7 +109,10 @@ class Address:
         if is_read and not environment.has_trusted(found):
             readers.append(found.url)
         password = URL(found.url).password
-        return [password] if password else []
+        if not password:
+            return []
+        self.sources[found.variable] = environment.variable(found.variable)
+        return [password]
 
 
 def members(model: Model) -> dict[str, Model]:
@@ -129,7 +137,7 @@ class Endpoints:
         environment: Environment,
         stack: AsyncExitStack,
         progress: Callable[[int, int], None],
-        workers: Workers | None = None,
+        workers: Workers | RayWorkers | None = None,
     ) -> None:
         limits = job.timeouts
         self._timeouts = Timeouts(limits.connect, limits.first_byte, limits.idle, limits.total)

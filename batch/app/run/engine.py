@@ -40,6 +40,7 @@ if TYPE_CHECKING:
     from batch.app.run.shutdown import Signals
     from batch.app.setup.environment import Environment
     from batch.errors import PromptJobsError
+    from batch.executors.ray_workers import RayWorkers
     from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
@@ -72,7 +73,7 @@ async def send(
         addresses = _addresses(job, feed, environment)
         _report_addresses(addresses.values(), observers)
         async with AsyncExitStack() as stack:
-            workers = await _workers(stack, options.processes)
+            workers = await _workers(stack, job, options, addresses.values(), observers)
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers), workers)
             with signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
@@ -183,13 +184,28 @@ class Engine:
             yield self._quotas.budget.reached
 
 
-async def _workers(stack: AsyncExitStack, processes: int) -> Workers | None:
-    """Return the workers of a run with more than one process."""
-    if processes == 1:
-        return None
-    from batch.executors.workers import opened  # noqa: PLC0415 - most runs have one process
+async def _workers(
+    stack: AsyncExitStack,
+    job: JobFile,
+    options: RunOptions,
+    addresses: Iterable[Address],
+    observers: Observers,
+) -> Workers | RayWorkers | None:
+    """Return the workers of a run on Ray, or with more than one process."""
+    if options.ray is not None:
+        from batch.executors import ray_cluster, ray_workers  # noqa: PLC0415 - most runs have one process
 
-    return await stack.enter_async_context(opened(processes))
+        sources = {name: value for address in addresses for name, value in address.sources.items()}
+        workforce = ray_workers.Workforce(
+            options.ray.workers, sources, options.ray.sends_keys, job.timeouts.outage, observers.warn
+        )
+        connection = await stack.enter_async_context(ray_cluster.RayConnection())
+        return await stack.enter_async_context(ray_workers.opened(connection, workforce))
+    if options.processes > 1:
+        from batch.executors.workers import opened  # noqa: PLC0415 - most runs have one process
+
+        return await stack.enter_async_context(opened(options.processes))
+    return None
 
 
 def _addresses(job: JobFile, feed: RequestFeed, environment: Environment) -> dict[str, Address]:

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
+class RayOptions:
+    """A run on Ray: its number of workers, and whether they get the keys of this machine."""
+
+    workers: int
+    sends_keys: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class RunOptions:
     """Options that belong to one run and not to the job.
 
@@ -22,7 +30,8 @@ class RunOptions:
     watch. ``prune``: lines of requests that the job no longer has are removed from the output, and so are the
     files that earlier runs set aside. ``adopt``: the output may be one that another job file wrote.
     ``selection`` says which requests are sent. ``processes`` is the number of processes that execute
-    attempts; with one, this process does. Raises ``UsageError`` for an impossible one.
+    attempts; with one, this process does, unless workers on ``ray`` do. Raises ``UsageError`` for an
+    impossible one.
     """
 
     limit: int | None = None
@@ -35,9 +44,12 @@ class RunOptions:
     watchdog: Watchdog | None = None
     selection: Selection = UNLIMITED
     processes: int = 1
+    ray: RayOptions | None = None
 
     def __post_init__(self) -> None:
         if self.processes < 1:
             raise UsageError("processes: must be at least 1")
         if self.processes > 1 and sys.platform == "win32":
             raise UsageError("processes: more than one needs a POSIX system")
+        if self.ray is not None and sys.platform == "win32":
+            raise UsageError("workers on Ray need a POSIX system")

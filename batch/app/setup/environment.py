@@ -11,17 +11,17 @@ from typing import TYPE_CHECKING
 
 from yarl import URL
 
+from batch import key_sources
 from batch.app.setup import trust
 from batch.app.setup.env_proxy import EnvironmentProxy, proxy_for
-from batch.errors import KeyFileError, UsageError, VariableError
-from batch.files import open_regular, reason
+from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import (
     REFERENCE,
     call_at_end,
-    is_secret_parameter,
     looks_random,
 )
 from batch.local_model.weights import cache_dir
+from batch.providers.url_secrets import secrets_in_url
 from batch.secret_words import names_secret
 from batch.wire.dialects.registry import dialect_of
 
@@ -29,8 +29,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from batch.jobfile.job import Model
-
-_MAX_KEY = 64 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,7 +128,7 @@ class Environment:
             return self.variable(model.api_key_env)
         if model.api_key_file is not None:
             self._check([str(model.api_key_file)], readers)
-            return _key_in(model.api_key_file)
+            return key_sources.key_file(model.api_key_file)
         return None
 
     def headers(self, model: Model, readers: Sequence[str]) -> dict[str, str]:
@@ -154,9 +152,17 @@ class Environment:
             or names_secret(name)
             or (looks_random(value) and value not in (model.model, model.id))
         ]
-        urls = [URL(self.expand(written)) for written in addresses]
-        written_in = [value for url in urls for name, value in url.query.items() if is_secret_parameter(name)]
-        return values + [secret for secret in (*(url.password for url in urls), *written_in) if secret]
+        urls = [self.expand(written) for written in addresses]
+        return values + [secret for url in urls for secret in secrets_in_url(url)]
+
+    def sources(self, model: Model) -> dict[str, str]:
+        """Return all variables and key files that the model refers to, with their values."""
+        texts = [*model.headers.values(), model.base_url or "", model.proxy or ""]
+        names = _names(texts) + ([model.api_key_env] if model.api_key_env else [])
+        found = {name: self.variable(name) for name in names}
+        if model.api_key_env is None and model.api_key_file is not None:
+            found[os.path.abspath(model.api_key_file)] = key_sources.key_file(model.api_key_file)
+        return found
 
     def _url(self, written: str) -> str:
         url = self.expand(written)
@@ -175,28 +181,9 @@ class Environment:
 
     def variable(self, name: str) -> str:
         """Return the value of a variable. Raises ``VariableError`` unless it is one line."""
-        value = self.variables.get(name, "").strip()
-        if not value:
-            raise VariableError(name, "is not set")
-        if not value.isprintable():
-            raise VariableError(name, "holds a line break or a control character")
-        return value
+        return key_sources.variable(name, self.variables)
 
 
 def _names(texts: Iterable[str]) -> list[str]:
     """Return the variables that some texts refer to."""
     return [name for text in texts for name in REFERENCE.findall(text)]
-
-
-def _key_in(path: Path) -> str:
-    """Return the only line of a key file. Raises ``KeyFileError``, which repeats nothing of it."""
-    try:
-        with open_regular(path) as file:
-            key = file.read(_MAX_KEY + 1).decode("utf-8-sig").strip()
-    except OSError as error:
-        raise KeyFileError(f"the key file {path} cannot be read: {reason(error)}") from None
-    except UnicodeDecodeError:
-        key = ""
-    if not key or not key.isprintable() or len(key) > _MAX_KEY:
-        raise KeyFileError(f"the key file {path} does not hold one line with a key")
-    return key

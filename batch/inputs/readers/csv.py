@@ -15,7 +15,7 @@ from batch.files import open_regular, reason
 from batch.inputs.readers.csv_header import NO_TEXT_ROWS, Header
 from batch.inputs.readers.csv_records import CsvError, CsvRecords
 from batch.inputs.readers.encodings import NO_TEXT, encoding_of
-from batch.inputs.readers.row import DEFAULT_ID, BadRow, IdError, Note, Row, bad_row, row_id
+from batch.inputs.readers.row import DEFAULT_ID, BadRow, IdError, Note, Row, bad_row, row_id, without_id
 from batch.jobfile.syntax.file_kinds import HEAD, foreign
 
 if TYPE_CHECKING:
@@ -213,4 +213,4 @@ def _read(name: str, line: int, variables: dict[str, str], id_field: str | None)
     try:
         return Row(row_id(variables, id_field), variables, {}, name, line)
     except IdError as error:
-        return bad_row(name, line, error.what, error.hint, where=id_field or DEFAULT_ID)
+        return without_id(name, line, error, id_field or DEFAULT_ID)

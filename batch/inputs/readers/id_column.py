@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from batch.diagnostics import diagnostic_at, shown
 from batch.inputs.readers.registry import reader_of
-from batch.inputs.readers.row import IS_MISSING, BadRow, Row
+from batch.inputs.readers.row import NoIdColumn, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -29,10 +29,10 @@ def with_id_column(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
         yield from rows
         return
     most = 0 if reader_of(inputs.kind).HAS_HEADER else _MOST_HELD
-    held: list[BadRow] = []
+    held: list[NoIdColumn] = []
     has_column = False
     for row in rows:
-        if isinstance(row, BadRow) and not has_column and _lacks_column(row, inputs.id_field):
+        if isinstance(row, NoIdColumn) and not has_column:
             held.append(row)
             if len(held) > most:
                 break
@@ -43,11 +43,6 @@ def with_id_column(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
         yield row
     if held and not has_column:
         yield _no_column(held[0].diagnostic, inputs)
-
-
-def _lacks_column(row: BadRow, name: str) -> bool:
-    diagnostic = row.diagnostic
-    return diagnostic.where == name and diagnostic.what == IS_MISSING and bool(diagnostic.hint)
 
 
 def _no_column(first: Diagnostic, inputs: Inputs) -> Diagnostic:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import Diagnostic
-from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, bad_row
+from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, without_id
 from batch.jobfile.syntax.json_lines import column_of, objects
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def rows(path: Path, inputs: Inputs, *, may_be_empty: bool) -> Iterator[Read]:
             yield Row(ids.of(value), value, {}, name, number)
         except IdError as error:
             column = column_of(line, ids.field)
-            yield bad_row(name, number, error.what, error.hint, where=ids.field, column=column)
+            yield without_id(name, number, error, ids.field, column)
         if ids.notes:
             yield from ids.take_notes()
     if is_empty and not may_be_empty:

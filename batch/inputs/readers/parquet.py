@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batch.diagnostics import shown
 from batch.errors import Diagnostic
 from batch.files import open_regular, reason
-from batch.inputs.readers.row import IdError, Row, RowIds, bad_row
+from batch.inputs.readers.row import IdError, Row, RowIds, without_id
 from batch.jobfile.syntax.file_kinds import HEAD, foreign
 
 if TYPE_CHECKING:
@@ -175,4 +175,4 @@ def _row(name: str, number: int, variables: dict[str, Any], ids: RowIds) -> Read
     try:
         return Row(ids.of(variables), variables, {}, name, number)
     except IdError as error:
-        return bad_row(name, number, error.what, error.hint, where=ids.field)
+        return without_id(name, number, error, ids.field)

@@ -59,6 +59,10 @@ class BadRow(Struct, frozen=True, gc=False):
     id: str | None = None
 
 
+class NoIdColumn(BadRow, frozen=True, gc=False):
+    """A row that lacks the whole column of its id. Perhaps all rows of its file do."""
+
+
 class BadDraft(BadRow, frozen=True, gc=False):
     """A row that cannot be filled into one prompt. The fields are those of ``expand.Draft``."""
 
@@ -84,14 +88,18 @@ Read: TypeAlias = Row | BadRow | Diagnostic | Note
 """One item that a reader yields. A ``Diagnostic`` concerns the inputs as a whole and is always an error."""
 
 
-def bad_row(path: str, line: int, what: str, hint: str = "", *, where: str = "", column: int = 1) -> BadRow:
+def bad_row(path: str, line: int, what: str, hint: str = "") -> BadRow:
     """Return an invalid row of a file; ``line`` counts from 1."""
-    return BadRow(Diagnostic(path, line, column, where, what, hint))
+    return BadRow(Diagnostic(path, line, 1, "", what, hint))
+
+
+def without_id(path: str, line: int, error: IdError, where: str, column: int = 1) -> BadRow:
+    """Return a row whose id cannot be read from the column ``where``."""
+    form = NoIdColumn if isinstance(error, NoIdColumnError) else BadRow
+    return form(Diagnostic(path, line, column, where, error.what, error.hint))
 
 
 DEFAULT_ID = "id"
-IS_MISSING = "is missing"
-"""The error of a row without its id. It has a hint if the row lacks the whole column."""
 
 _MOST_LISTED = 8
 
@@ -105,6 +113,10 @@ class IdError(ValueError):
         super().__init__(what)
 
 
+class NoIdColumnError(IdError):
+    """A row that lacks the whole column of its id."""
+
+
 def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
     """Return the id of a row: in the column ``id_field``, if given, else in ``id``; or ``None``.
 
@@ -114,7 +126,8 @@ def row_id(row: Mapping[str, Any], id_field: str | None) -> str | None:
     if value is None:
         if id_field is None:
             return None
-        raise IdError(IS_MISSING, "" if id_field in row else _columns_hint(id_field, row))
+        what = "is missing"
+        raise IdError(what) if id_field in row else NoIdColumnError(what, _columns_hint(id_field, row))
     if isinstance(value, bool) or not isinstance(value, (str, int)) or value == "":
         raise IdError(
             "must not be empty" if value == "" else f"expected text or a whole number, got {kind(value)}"

@@ -32,7 +32,7 @@ _BY_NULS = {
 }
 _BYTE = re.compile(r" \(byte ([0-9]+)\)")
 _KEY_END = re.compile(rb'"\s*:')
-_CONTAINERS = (dict, list)
+_CONTAINERS = frozenset({dict, list})
 _decode = msgspec.json.Decoder().decode
 
 
@@ -148,14 +148,11 @@ def _skip_line(file: BinaryIO | _Recoded) -> None:
 
 def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Diagnostic:
     try:
-        if len(line) <= MAX_BYTES and not _is_deep(line):
-            value = _decode(line)
+        value = None if len(line) > MAX_BYTES else _decode(line)
+        if len(line) <= MAX_BYTES and not _is_deep(line, value):
             if isinstance(value, dict):
-                return (
-                    value
-                    if (key := _repeated(line, value)) is None
-                    else _duplicate_key(line, path, number, key)
-                )
+                key = _repeated(line, value)
+                return value if key is None else _duplicate_key(line, path, number, key)
             return Diagnostic(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
     except UnicodeDecodeError as error:
         return _not_utf8(line, path, number, error)
@@ -169,8 +166,10 @@ def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Diagnostic:
     return Diagnostic(path, number, 1, "", f"a row {what}")
 
 
-def _is_deep(line: bytes) -> bool:
-    """Return whether the line is nested too deeply. Counting brackets clears most rows quickly."""
+def _is_deep(line: bytes, value: object) -> bool:
+    """Return whether the value of the line is nested too deeply. Most rows have plain values only."""
+    if isinstance(value, dict) and _CONTAINERS.isdisjoint(map(type, value.values())):
+        return False
     if line.count(b"{") + line.count(b"[") <= MAX_DEPTH:
         return False
     depth = 0
@@ -210,7 +209,7 @@ def _keys(value: Any) -> int:
     """Return the number of keys of all objects in a value."""
     keys, parts = (len(value), value.values()) if isinstance(value, dict) else (0, value)
     for part in parts:
-        if isinstance(part, _CONTAINERS):
+        if type(part) in _CONTAINERS:
             keys += _keys(part)
     return keys
 

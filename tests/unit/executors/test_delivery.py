@@ -39,6 +39,19 @@ def test_items_go_once_and_again_if_nothing_confirms_them() -> None:
     assert (len(outbox), outbox.due) == (0, math.inf)
 
 
+def test_a_frame_has_at_most_so_many_bytes_unless_one_item_has_more() -> None:
+    outbox: Outbox[str] = Outbox(2.0, 3, len)
+    for item in ("aa", "b", "cccc", "d"):
+        outbox.add(item)
+    assert outbox.take(10.0) == (0, ["aa", "b"])
+    assert outbox.due == -math.inf
+    assert outbox.take(10.0) == (2, ["cccc"])
+    assert outbox.take(10.0) == (3, ["d"])
+    assert outbox.due == 12.0
+    assert outbox.take(12.0) == (0, ["aa", "b"])
+    assert outbox.take(12.0) == (2, ["cccc"])
+
+
 def test_an_item_behind_a_gap_is_dropped_and_a_repeated_one_is_not_new() -> None:
     inbox = Inbox()
     assert list(inbox.new(0, ["a", "b"])) == ["a", "b"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from batch.executors.protocol import Leases
 from batch.executors.worker_setup import Setup, decode_setup, encode_setup
 from batch.finish_reasons import FinishReasons
 from batch.providers.endpoint_spec import ClientSpec, EndpointSpec
@@ -28,11 +29,11 @@ SPEC = EndpointSpec(
 
 
 def test_a_worker_gets_all_of_an_endpoint() -> None:
-    setup = Setup(3, [SPEC, msgspec.structs.replace(SPEC, stream=True)], 4.0)
+    setup = Setup(3, [SPEC, msgspec.structs.replace(SPEC, stream=True)], Leases(beat=2.0))
     assert decode_setup(encode_setup(setup)) == setup
 
 
 def test_no_secret_is_in_a_repr() -> None:
-    shown = repr(Setup(1, [SPEC], 4.0)) + repr(SPEC.client)
+    shown = repr(Setup(1, [SPEC], Leases())) + repr(SPEC.client)
     assert "secret" not in shown
     assert "hunter22" not in shown
