@@ -50,15 +50,16 @@ def _head(totals: Totals, before: Side, after: Side) -> JSONObject:
         "counts": {change.value: totals.changes[change] for change in Change},
         "same_answer_other": {name: totals.circumstances[name] for name in CIRCUMSTANCES},
         "never_superseded": totals.never_superseded,
-        "before": _side(before, totals.before),
-        "after": _side(after, totals.after),
+        "before": _side(before, totals.before, totals.damaged[0]),
+        "after": _side(after, totals.after, totals.damaged[1]),
     }
 
 
-def _side(side: Side, measures: Measures) -> JSONObject:
+def _side(side: Side, measures: Measures, damaged: int) -> JSONObject:
     median, slow = measures.latency() or (None, None)
     return {
         "output": str(side.output),
+        "damaged": damaged,
         "prompt_tokens": measures.prompt_tokens,
         "completion_tokens": measures.completion_tokens,
         "cost": measures.cost,

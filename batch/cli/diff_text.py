@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from itertools import islice
+from itertools import chain, islice
 from textwrap import wrap
 from typing import TYPE_CHECKING
 
@@ -126,7 +126,8 @@ def _value(value: object) -> str:
 
 def totals(numbers: Totals, before: Side, after: Side, width: int) -> Iterator[str]:
     """Yield the counts, and the tokens, the cost and the times of the requests that both outputs have."""
-    for sentence in _counts(numbers):
+    sentences = chain(_counts(numbers), _damaged(numbers, before, after))
+    for sentence in sentences:
         yield from wrap(sentence, max(width, _NARROWEST), subsequent_indent="  ")
     if numbers.in_both:
         yield from _table(numbers.before, numbers.after, before, after)
@@ -149,6 +150,12 @@ def _counts(numbers: Totals) -> Iterator[str]:
         yield only
     if numbers.never_superseded:
         yield f"{counted(numbers.never_superseded, 'result')} without a superseded answer, not compared"
+
+
+def _damaged(numbers: Totals, before: Side, after: Side) -> Iterator[str]:
+    for side, damaged in zip((before, after), numbers.damaged, strict=True):
+        if damaged:
+            yield f"{counted(damaged, 'damaged line')} of {escape(str(side.output))}, not compared"
 
 
 def _counted(numbers: Totals, kinds: Iterable[Change]) -> str:

@@ -102,6 +102,26 @@ def test_equal_outputs(cli: Cli, outputs: Path) -> None:
     assert compare(cli, "a.jsonl", "a.jsonl", code=0)["changes"] == []
 
 
+def test_damaged_lines_are_counted(cli: Cli) -> None:
+    write(cli.folder / "a.jsonl", [answer("a", "Yes."), answer("b", "No.")])
+    content = (cli.folder / "a.jsonl").read_bytes()
+    damaged = content.replace(b'"text":"No."', b'"text":"No\x00')
+    (cli.folder / "b.jsonl").write_bytes(damaged + b'{"schema_version":1,')
+    ended = cli("diff", "a.jsonl", "b.jsonl")
+    assert (ended.code, ended.stderr) == (1, "")
+    assert ended.stdout.splitlines()[:6] == [
+        "removed: 1",
+        "  b",
+        "    No.",
+        "",
+        "1 request in both: 1 same",
+        "1 removed",
+    ]
+    assert "\n2 damaged lines of b.jsonl, not compared\n" in ended.stdout
+    found = compare(cli, "a.jsonl", "b.jsonl")
+    assert (found["before"]["damaged"], found["after"]["damaged"]) == (0, 2)
+
+
 def test_what_is_the_same_by_its_answer_is_no_difference(cli: Cli) -> None:
     write(cli.folder / "a.jsonl", [answer("a", "Yes."), failed("b", message="once")])
     write(cli.folder / "b.jsonl", [answer("a", "Yes.", model="large"), failed("b", message="twice")])
@@ -121,6 +141,7 @@ def test_the_object_for_programs(cli: Cli, outputs: Path) -> None:
         "never_superseded": 0,
         "before": {
             "output": "a.jsonl",
+            "damaged": 0,
             "prompt_tokens": 70,
             "completion_tokens": 35,
             "cost": pytest.approx(0.07),
@@ -130,6 +151,7 @@ def test_the_object_for_programs(cli: Cli, outputs: Path) -> None:
         },
         "after": {
             "output": "b.jsonl",
+            "damaged": 0,
             "prompt_tokens": 70,
             "completion_tokens": 35,
             "cost": pytest.approx(0.06),

@@ -108,7 +108,8 @@ class Totals:
 
     ``circumstances`` counts the same answers in which another field differs, by that field. ``before`` and
     ``after`` measure the requests that both outputs have. ``never_superseded`` counts the results without an
-    earlier answer, where an output is compared with its superseded answers: they are not new.
+    earlier answer, where an output is compared with its superseded answers: they are not new. ``damaged``
+    counts the lines of each output that cannot be read, and so are not compared.
     """
 
     changes: Counter[Change] = field(default_factory=Counter)
@@ -116,6 +117,7 @@ class Totals:
     before: Measures = field(default_factory=Measures)
     after: Measures = field(default_factory=Measures)
     never_superseded: int = 0
+    damaged: tuple[int, int] = (0, 0)
 
     @property
     def are_equal(self) -> bool:
@@ -156,7 +158,7 @@ class Comparison:
     """
 
     def __init__(self, before: _Lines, after: _Lines, selection: Selection, *, with_superseded: bool) -> None:
-        self.totals = Totals()
+        self.totals = Totals(damaged=(before.damaged, after.damaged))
         self._before, self._after = before, after
         self._selection = selection
         self._compare(with_superseded=with_superseded)
@@ -218,6 +220,11 @@ class _Lines:
 
     def __exit__(self, *error: object) -> None:
         self._reader.__exit__(*error)
+
+    @property
+    def damaged(self) -> int:
+        """Number of lines that cannot be read."""
+        return self._index.unreadable + (self._reader.contents.partial > 0)
 
     def number(self, request_id: str) -> int | None:
         """Return the number of the latest line of an id; ``None`` if there is none."""
