@@ -60,10 +60,7 @@ LOOPBACK = "http://127.0.0.1"
 
 
 class Address:
-    """Where a model's requests go, and their headers and secrets; created before anything is sent.
-
-    ``sources`` are the variables and key files that these come from, with their values.
-    """
+    """Where a model's requests go, and their headers and secrets; created before anything is sent."""
 
     def __init__(self, model: Model, environment: Environment) -> None:
         self.model = model
@@ -72,7 +69,7 @@ class Address:
         self.proxy = None if self.is_local else environment.proxy(model)
         self.notices: list[str] = []
         self.warnings: list[str] = []
-        self.sources = {} if self.is_local else environment.sources(model)
+        self._proxy_variable: str | None = None
         readers = [self.base_url]
         if self.proxy and self.base_url.lower().startswith("http:"):
             readers.append(self.proxy)  # without TLS, a proxy reads the headers
@@ -96,6 +93,15 @@ class Address:
             return "/".join([*parts[:3], *("…" if looks_random(part) else part for part in parts[3:])])
         return written if REFERENCE.search(written) else self.base_url
 
+    def sources(self, environment: Environment) -> dict[str, str]:
+        """Return the variables and key files that these come from, with their values."""
+        if self.is_local:
+            return {}
+        found = environment.sources(self.model)
+        if self._proxy_variable is not None:
+            found[self._proxy_variable] = environment.variable(self._proxy_variable)
+        return found
+
     def _take_from(self, environment: Environment, readers: list[str]) -> list[str]:
         """Use the proxy that the environment names, if any; return its secrets."""
         target = trust.shown(self.base_url, self.model.base_url)
@@ -111,7 +117,7 @@ class Address:
         password = URL(found.url).password
         if not password:
             return []
-        self.sources[found.variable] = environment.variable(found.variable)
+        self._proxy_variable = found.variable
         return [password]
 
 

@@ -73,7 +73,7 @@ async def send(
         addresses = _addresses(job, feed, environment)
         _report_addresses(addresses.values(), observers)
         async with AsyncExitStack() as stack:
-            workers = await _workers(stack, job, options, addresses.values(), observers)
+            workers = await _workers(stack, job, environment, options, addresses.values(), observers)
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers), workers)
             with signals.stoppable(UNSENT):
                 providers = await endpoints.open(addresses)
@@ -187,6 +187,7 @@ class Engine:
 async def _workers(
     stack: AsyncExitStack,
     job: JobFile,
+    environment: Environment,
     options: RunOptions,
     addresses: Iterable[Address],
     observers: Observers,
@@ -195,7 +196,9 @@ async def _workers(
     if options.ray is not None:
         from batch.executors import ray_cluster, ray_workers  # noqa: PLC0415 - most runs have one process
 
-        sources = {name: value for address in addresses for name, value in address.sources.items()}
+        sources = {
+            name: value for address in addresses for name, value in address.sources(environment).items()
+        }
         workforce = ray_workers.Workforce(
             options.ray.workers, sources, options.ray.sends_keys, job.timeouts.outage, observers.warn
         )

@@ -154,10 +154,8 @@ def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Diagnostic:
                 key = _repeated(line, value)
                 return value if key is None else _duplicate_key(line, path, number, key)
             return Diagnostic(path, number, 1, "", f"expected a JSON object, got {kind(value)}")
-    except UnicodeDecodeError as error:
-        return _not_utf8(line, path, number, error)
-    except msgspec.DecodeError as error:
-        return _not_json(line, path, number, error)
+    except (UnicodeDecodeError, msgspec.DecodeError) as error:
+        return _not_utf8(line, path, number) or _not_json(line, path, number, error)
     except (RecursionError, ValueError):
         pass
     what = (
@@ -221,22 +219,20 @@ def _duplicate_key(line: bytes, path: str, number: int, key: str) -> Diagnostic:
     return Diagnostic(path, number, column, shown(key), "duplicate key", "leave one of them out")
 
 
-def _not_utf8(line: bytes, path: str, number: int, error: UnicodeDecodeError) -> Diagnostic:
-    # The error's offset is that of a string inside the line, so decode the line once more.
-    try:
-        line.decode()
-        column = 1
-    except UnicodeDecodeError as whole:
-        column = len(line[: whole.start].decode(errors="replace")) + 1
+def _not_utf8(line: bytes, path: str, number: int) -> Diagnostic | None:
+    """Return the first error in the encoding; ``None`` for UTF-8. Versions of msgspec report others."""
     hint = "save the file as UTF-8"
     if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
         return Diagnostic(path, number, 1, "", f"is in {encoding.upper()}", hint)
-    return Diagnostic(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
+    try:
+        line.decode()
+    except UnicodeDecodeError as error:
+        column = len(line[: error.start].decode(errors="replace")) + 1
+        return Diagnostic(path, number, column, "", f"not UTF-8 ({error.reason})", hint)
+    return None
 
 
-def _not_json(line: bytes, path: str, number: int, error: msgspec.DecodeError) -> Diagnostic:
-    if number == 1 and (encoding := wide_encoding_by_mark(line)) is not None:
-        return Diagnostic(path, number, 1, "", f"is in {encoding.upper()}", "save the file as UTF-8")
+def _not_json(line: bytes, path: str, number: int, error: ValueError) -> Diagnostic:
     text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
     if text == "Input data was truncated":
         if _is_json(line):

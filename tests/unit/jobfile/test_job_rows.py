@@ -125,7 +125,7 @@ def test_bytes_that_are_not_utf8_are_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     path.write_bytes(b'{"prompt": "ok"}\n{"prompt": "caf\xe9"}\n')
     assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
-        "rows.jsonl:2:16: not UTF-8 (unexpected end of data); save the file as UTF-8"
+        "rows.jsonl:2:16: not UTF-8 (invalid continuation byte); save the file as UTF-8"
     ]
     path.write_bytes('{"prompt": "ok"}'.encode("utf-16"))
     assert diagnostics_of(lambda: load(path, overrides=SOMEWHERE)) == [
