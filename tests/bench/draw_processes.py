@@ -31,10 +31,12 @@ def draw(figures: list[dict[str, Any]], target: Path) -> None:
         below.set_xlabel("processes")
     axes[0][0].set_ylabel("CPU, µs a request")
     axes[1][0].set_ylabel("requests a second")
-    axes[0][0].legend(frameon=False, fontsize=8)
     for axis in axes.flat:
         axis.spines[["top", "right"]].set_visible(False)
-    figure.tight_layout()
+    figure.legend(
+        *axes[0][-1].get_legend_handles_labels(), frameon=False, fontsize=9, ncols=2, loc="upper center"
+    )
+    figure.tight_layout(rect=(0, 0, 1, 0.96))
     figure.savefig(target, dpi=110)
 
 
