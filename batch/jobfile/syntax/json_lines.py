@@ -232,7 +232,9 @@ def _not_utf8(line: bytes, path: str, number: int) -> Diagnostic | None:
     return None
 
 
-def _not_json(line: bytes, path: str, number: int, error: ValueError) -> Diagnostic:
+def _not_json(
+    line: bytes, path: str, number: int, error: UnicodeDecodeError | msgspec.DecodeError
+) -> Diagnostic:
     text = str(error).partition(" - at ")[0].replace("JSON is malformed: ", "")
     if text == "Input data was truncated":
         if _is_json(line):
