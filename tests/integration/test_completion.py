@@ -9,7 +9,6 @@ import select
 import shutil
 import subprocess
 import sys
-import termios
 import time
 from typing import TYPE_CHECKING
 
@@ -19,6 +18,7 @@ from batch._version import __version__
 from batch.cli import COMMANDS
 from batch.cli.completion import SHELLS
 from batch.cli.help import OTHER_NAMES
+from tests.support.terminal import on_terminal
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -160,21 +160,9 @@ def test_the_version(cli: Cli, flag: str) -> None:
 
 
 def shown_on_a_terminal(promptjobs: Command, *arguments: str, **env: str) -> str:
-    ours, theirs = os.openpty()
-    termios.tcsetwinsize(theirs, (40, 100))
     environment = {**promptjobs.environment, "TERM": "xterm", **env}
-    with subprocess.Popen(
-        promptjobs.arguments(*arguments), cwd=promptjobs.folder, env=environment, stdout=theirs, stderr=theirs
-    ):
-        os.close(theirs)
-        shown = b""
-        try:
-            while piece := os.read(ours, 65536):
-                shown += piece
-        except OSError:  # Linux says EIO where the other side has been closed
-            pass
-    os.close(ours)
-    return shown.decode().replace("\r\n", "\n")
+    _, shown = on_terminal(promptjobs.arguments(*arguments), promptjobs.folder, environment, columns=100)
+    return shown.replace("\r\n", "\n")
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["show", "--help"], ["retry", "-h"]], ids=" ".join)

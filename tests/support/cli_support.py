@@ -17,6 +17,7 @@ from anyio.from_thread import start_blocking_portal
 from batch.cli import main
 from tests.conftest import Ended
 from tests.support.chat_server import ChatServer, serving
+from tests.support.terminal import read_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -107,18 +108,8 @@ async def on_terminal(command: Command, *arguments: str, env: Mapping[str, str])
                 stderr=theirs,
             ) as process:
                 os.close(theirs)
-                shown = await anyio.to_thread.run_sync(_read_all, ours)
+                shown = await anyio.to_thread.run_sync(read_to_end, ours)
                 code = await process.wait()
         return Ended(code, "", shown.decode())
     finally:
         os.close(ours)
-
-
-def _read_all(terminal: int) -> bytes:
-    shown = b""
-    try:
-        while data := os.read(terminal, 65536):
-            shown += data
-    except OSError:  # Linux says EIO where the other side has been closed
-        pass
-    return shown
