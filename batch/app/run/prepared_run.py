@@ -159,17 +159,10 @@ async def prepare(
     feed = feed_of(job, source, log, selection)
     await anyio.to_thread.run_sync(source.prepare)
     await feed.prepare(observers)
-    again = sent_again(log.contents.index.restated_codes())
-    if again is not None:
-        observers.warn(again)
+    if text := sent_again(log.contents.index.restated_codes()):
+        observers.warn(text)
     reported = report_notices(source, observers)
-    plan = feed.plan
-    if text := merged_notice(job, plan):
-        observers.inform(text)
-    if unmerged:
-        observers.warn(unmerged)
-    selected = plan.total - plan.left_out.total()
-    observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
+    _report_plan(job, feed, unmerged, observers)
     return PreparedRun(
         job,
         log,
@@ -185,6 +178,17 @@ async def prepare(
         lines,
         reported,
     )
+
+
+def _report_plan(job: JobFile, feed: RequestFeed, unmerged: str, observers: Observers) -> None:
+    """Report what the plan says about other outputs, and begin the run."""
+    plan = feed.plan
+    if text := merged_notice(job, plan):
+        observers.inform(text)
+    if unmerged:
+        observers.warn(unmerged)
+    selected = plan.total - plan.left_out.total()
+    observers.emit(RunStarted(selected, plan.settled, is_whole=feed.growth() is None))
 
 
 def read_other_outputs(job: JobFile, selection: Selection) -> tuple[Selection, str]:

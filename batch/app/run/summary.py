@@ -109,7 +109,8 @@ def build(
 ) -> Summary:
     """Return the summary of a run that ends now; ``error`` is the error that ended it early.
 
-    The plan counted what there was to do, the statistics what was done.
+    The plan counted what there was to do, the statistics what was done. The function is long because a
+    summary has many fields, each of which has its source here.
     """
     counts, left, spending = totals(plan, statistics), _Left.of(plan, statistics), outcome.spending
     has_failed_fast = fail_fast and statistics.failed > 0
