@@ -41,7 +41,7 @@ LEASES = Leases(resend=3.0, frame=8e6)
 """A worker that is silent for 15 s is cut off. A frame has at most 8 MB."""
 
 START = 30.0
-"""Seconds for the other workers to start, after the first has."""
+"""Seconds for the other workers to start, after the first has, and for a worker to open its endpoints."""
 
 PAUSES = (0.0, 1.0, 2.0, 5.0, 10.0, 30.0)
 """Seconds before a worker is replaced, by how many before it ended one after the other without an outcome."""
@@ -194,7 +194,10 @@ class RayWorkers:
         except _UnfitError as error:
             self._refuse(str(error))
             return False
-        except (CallError, WorkerGoneError, TimeoutError, msgspec.DecodeError) as error:
+        except TimeoutError:
+            self._last_end = f"a worker has not opened its endpoints within {START:g} s"
+            return False
+        except (CallError, WorkerGoneError, msgspec.DecodeError) as error:
             self._last_end = str(error)
             return False
         finally:

@@ -54,7 +54,10 @@ def _without_derived(endpoint: EndpointSpec) -> EndpointSpec:
 
 
 def _with_derived(endpoint: EndpointSpec) -> EndpointSpec:
-    return msgspec.structs.replace(endpoint, secrets=(*endpoint.secrets, *_derived(endpoint)))
+    secrets = dict.fromkeys(
+        (*endpoint.secrets, *_derived(endpoint))
+    )  # those of a key that was sent are there
+    return msgspec.structs.replace(endpoint, secrets=tuple(secrets))
 
 
 def _derived(endpoint: EndpointSpec) -> list[str]:

@@ -217,6 +217,12 @@ def test_without_a_worker_for_too_long_the_run_ends() -> None:
     assert "there was no worker for 300 s (timeouts.outage): lost." in str(error)
 
 
+def test_a_worker_that_opens_no_endpoints_is_a_reason() -> None:
+    cluster = SimulatedCluster(Random(1), Faults(silent=1.0), 1)
+    error = ended_with(cluster, workforce(1, outage=300.0))
+    assert "(timeouts.outage): a worker has not opened its endpoints within 30 s. Finished" in str(error)
+
+
 def test_fewer_processors_than_workers_are_reported() -> None:
     warnings: list[str] = []
 

@@ -45,3 +45,8 @@ def test_an_endpoint_travels_without_values_and_is_the_same_again(name: str) -> 
     values = [value for value in (*sources.values(), *endpoint.secrets) if len(value) > 1]
     assert [value for value in values if value.encode() in sent] == []
     assert unsealed(closed, sources) == [endpoint]
+
+
+def test_an_endpoint_whose_key_is_sent_is_the_same_again() -> None:
+    endpoint, _ = ENDPOINTS["a proxy's password, encoded"]
+    assert unsealed(sealed([endpoint], {}), {}) == [endpoint]
