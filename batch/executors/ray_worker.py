@@ -16,7 +16,7 @@ from batch.executors.polled_worker import PolledWorker
 from batch.executors.protocol import WorkerSide
 from batch.executors.sealed_endpoints import unsealed
 from batch.executors.worker_setup import decode_setup
-from batch.providers.endpoint_spec import EndpointOpener
+from batch.providers.endpoint_spec import open_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,8 +58,7 @@ class RayWorker:
 
     async def open_endpoints(self, specs: list[EndpointSpec]) -> Sequence[Provider]:
         """Open the endpoints that the attempts are sent to."""
-        opener = EndpointOpener(self._stack)
-        return [await opener.open(spec) for spec in specs]
+        return await open_endpoints(specs, self._stack)
 
     def clock(self) -> float:
         """Return the time for leases."""

@@ -23,7 +23,7 @@ from batch.executors.frames import decode_down, encode
 from batch.executors.framing import Unframer, framed
 from batch.executors.protocol import WorkerSide
 from batch.executors.worker_setup import decode_setup
-from batch.providers.endpoint_spec import EndpointOpener
+from batch.providers.endpoint_spec import open_endpoints
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -54,8 +54,7 @@ async def _serve(connection: socket.socket) -> None:
         worker = Worker(loop)
         await loop.create_unix_connection(lambda: worker, sock=connection)
         setup = await worker.setup
-        opener = EndpointOpener(stack)
-        worker.start(setup, [await opener.open(spec) for spec in setup.endpoints])
+        worker.start(setup, await open_endpoints(setup.endpoints, stack))
         await loop.create_future()
 
 

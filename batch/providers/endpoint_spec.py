@@ -13,6 +13,7 @@ from batch.providers.timeouts import Timeouts  # noqa: TC001 - msgspec reads it
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
     from contextlib import AsyncExitStack
 
     from batch.providers.client import HttpClient
@@ -47,15 +48,23 @@ class EndpointSpec(Struct, frozen=True):
         return f"EndpointSpec({self.dialect!r}, …)"
 
 
-class EndpointOpener:
-    """Opens endpoints and their clients on an exit stack that closes them again."""
+async def open_endpoints(specs: Iterable[EndpointSpec], stack: AsyncExitStack) -> list[DialectEndpoint]:
+    """Open endpoints and their clients on an exit stack that closes them again.
+
+    Raises ``ValueError`` if a header contains a line end.
+    """
+    opener = _Opener(stack)
+    return [await opener.open(spec) for spec in specs]
+
+
+class _Opener:
+    """Opens endpoints. Those with equal clients share one."""
 
     def __init__(self, stack: AsyncExitStack) -> None:
         self._stack = stack
         self._clients: dict[ClientSpec, HttpClient] = {}
 
     async def open(self, spec: EndpointSpec) -> DialectEndpoint:
-        """Open an endpoint. Raises ``ValueError`` if a header contains a line end."""
         return DialectEndpoint(
             dialect_of(spec.dialect),
             await self._client(spec.client),

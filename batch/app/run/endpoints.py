@@ -9,15 +9,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import msgspec
-from yarl import URL
 
 from batch.app.setup import trust
 from batch.errors import UsageError
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL, REFERENCE, looks_random
 from batch.providers.credentials import Credentials
-from batch.providers.endpoint_spec import ClientSpec, EndpointOpener, EndpointSpec
+from batch.providers.endpoint_spec import ClientSpec, EndpointSpec, open_endpoints
 from batch.providers.failure_messages import url_for_display
 from batch.providers.timeouts import Timeouts
+from batch.providers.url_secrets import secrets_in_url
 from batch.records import Failure
 from batch.wire.dialects.registry import dialect_of
 
@@ -114,11 +114,10 @@ class Address:
         is_read = self.base_url.lower().startswith("http:")
         if is_read and not environment.has_trusted(found):
             readers.append(found.url)
-        password = URL(found.url).password
-        if not password:
-            return []
-        self._proxy_variable = found.variable
-        return [password]
+        secrets = secrets_in_url(found.url)
+        if secrets:
+            self._proxy_variable = found.variable
+        return secrets
 
 
 def members(model: Model) -> dict[str, Model]:
@@ -166,8 +165,7 @@ class Endpoints:
     async def _providers(self, specs: list[EndpointSpec]) -> Sequence[Provider]:
         if self._workers is not None:
             return await self._workers.start(specs)
-        opener = EndpointOpener(self._stack)
-        return [await opener.open(spec) for spec in specs]
+        return await open_endpoints(specs, self._stack)
 
     async def _spec(self, address: Address) -> EndpointSpec:
         model, credentials = address.model, address.credentials
