@@ -41,7 +41,7 @@ class Down(Struct, frozen=True, gc=False, array_like=True):
     """A frame from the driver.
 
     ``answers`` is the number of the last frame that arrived from the worker. ``confirmed`` counts the
-    outcomes that are durable. The first of ``orders`` has the number ``first``, counted from 0.
+    outcomes that the worker need not keep. The first of ``orders`` has the number ``first``, counted from 0.
     """
 
     epoch: int

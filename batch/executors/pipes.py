@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, cast
 from batch.executors.alarm import Alarm
 from batch.executors.frames import decode_up, encode
 from batch.executors.framing import Unframer, framed
-from batch.executors.protocol import DriverSide
+from batch.executors.protocol import CATCH_UP, DriverSide
 from batch.executors.worker_setup import encode_setup
 
 if TYPE_CHECKING:
@@ -16,9 +16,6 @@ if TYPE_CHECKING:
 
     from batch.executors.protocol import Leases
     from batch.executors.worker_setup import Setup
-
-CATCH_UP = 0.25
-"""Seconds to read what has arrived, before a worker is judged."""
 
 
 class Pipe(asyncio.Protocol):
@@ -77,10 +74,7 @@ class Pipe(asyncio.Protocol):
         if not self.ready.done():
             self.ready.set_result(True)
         for message in self._unframer.feed(data):
-            for settled in self._side.receive(decode_up(message), self._loop.time()):
-                self.has_settled = True
-                self._settle(settled.attempt, settled.payload)
-                self._side.acknowledge(settled.number)  # a worker ends with this process, so it need not wait
+            self.has_settled |= self._side.settle(decode_up(message), self._loop.time(), self._settle)
         self._alarm.flush_soon()
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - as asyncio calls it

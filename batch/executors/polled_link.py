@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from batch.executors.frames import decode_up, encode
 from batch.executors.polled_worker import POLL
+from batch.executors.protocol import CATCH_UP
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -22,9 +23,6 @@ OVERDUE = POLL + 1.0
 
 RETRY = 0.5
 """Seconds between two calls that fail."""
-
-CATCH_UP = 0.25
-"""Seconds to read what has arrived, before a worker is judged."""
 
 
 class CallError(Exception):
@@ -135,10 +133,7 @@ class PolledLink:
             self._receive(answer)
 
     def _receive(self, answer: bytes) -> None:
-        for settled in self._side.receive(decode_up(answer), self._clock()):
-            self.has_settled = True
-            self._settle(settled.attempt, settled.payload)
-            self._side.acknowledge(settled.number)  # a worker ends with this process, so it need not wait
+        self.has_settled |= self._side.settle(decode_up(answer), self._clock(), self._settle)
 
     async def _judge(self) -> None:
         """Judge the worker a moment later: what has arrived may not be read yet."""

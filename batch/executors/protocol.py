@@ -3,7 +3,8 @@
 1. The driver issues attempts under ids of its own. Orders and outcomes are numbered, arrive once and in order
    (``delivery``), and belong to an epoch: the life of one worker. Frames of other epochs are ignored.
 2. An attempt is settled once: by the first outcome that arrives, or as lost when its worker is fenced.
-3. A worker keeps an outcome until the driver has confirmed it. Confirmed means durable.
+3. A worker keeps an outcome until the driver has confirmed it: when it is durable (``acknowledge``), or at
+   once, where a worker ends with its driver anyway (``settle``).
 4. A worker with attempts sends a frame at least every ``beat`` seconds and asks for an answer. The driver
    cuts off a worker that has attempts and from which nothing has arrived for ``lease`` seconds. If the driver
    itself was stopped for longer than ``late``, it first gives each worker a new lease.
@@ -21,12 +22,18 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
 from batch.executors.delivery import Inbox, Outbox
 from batch.executors.frames import Cancel, Done, Down, Execute, Order, Up
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CATCH_UP = 0.25
+"""Seconds in which a driver reads what has arrived, before it judges a worker."""
 
 MAX_UNANSWERED = 256
 """Frames of which a worker remembers when it sent them."""
@@ -109,6 +116,18 @@ class DriverSide:
             else:
                 self.acknowledge(number)
         return settled
+
+    def settle(self, frame: Up, now: float, settle: Callable[[int, bytes], None]) -> bool:
+        """Handle a frame, and call ``settle`` with each attempt that it settles and its outcome.
+
+        Outcomes are confirmed at once: a worker ends with its driver, so it keeps none for a later one.
+        Return whether there was one.
+        """
+        found = self.receive(frame, now)
+        for each in found:
+            settle(each.attempt, each.payload)
+            self.acknowledge(each.number)
+        return bool(found)
 
     def acknowledge(self, number: int) -> None:
         """Record that an outcome is durable. Confirmed to the worker once all before it are."""

@@ -16,7 +16,7 @@ import logging
 import os
 import signal
 import sys
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -29,7 +29,7 @@ from batch.executors.polled_link import CallError, WorkerGoneError
 from batch.executors.ray_worker import RayWorker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Iterator
 
 OWN = "local"
 """The address with which Ray starts a cluster of our own."""
@@ -110,7 +110,6 @@ class RayConnection:
 
     def __init__(self) -> None:
         self._thread = DaemonThread("ray")
-        self._stderr = _Stderr()
 
     async def connect(self, workers: int) -> RayCluster:
         """Connect. Raises ``UsageError``.
@@ -126,11 +125,8 @@ class RayConnection:
             raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
         if address not in (OWN, "auto"):
             await _check_reachable(address)
-        self._stderr.close()
-        try:
+        with _discarded_stderr():
             ray = await self._thread.run(_connect, address, workers)
-        finally:
-            self._stderr.restore()
         return RayCluster(ray, is_own=address == OWN)
 
     async def __aenter__(self) -> Self:
@@ -176,25 +172,18 @@ async def _check_reachable(address: str) -> None:
         raise UsageError(f"the Ray cluster at {address} is not reached: {one_line(error)}") from None
 
 
-class _Stderr:
-    """Discards what is written to standard error, also by code in C++, until it is restored."""
-
-    def __init__(self) -> None:
-        self._ours: int | None = None
-
-    def close(self) -> None:
-        """Discard what is written from now on."""
-        sys.stderr.flush()
-        self._ours = os.dup(2)
+@contextmanager
+def _discarded_stderr() -> Iterator[None]:
+    """Discard what is written to standard error, also by code in C++."""
+    sys.stderr.flush()
+    ours = os.dup(2)
+    try:
         with Path(os.devnull).open("wb") as nothing:
             os.dup2(nothing.fileno(), 2)
-
-    def restore(self) -> None:
-        """Show what is written from now on; harmless if it is shown."""
-        ours, self._ours = self._ours, None
-        if ours is not None:
-            os.dup2(ours, 2)
-            os.close(ours)
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
 
 
 def _refusal(error: Exception, address: str) -> str:
@@ -216,13 +205,13 @@ def _gone(error: Exception) -> WorkerGoneError:
     return WorkerGoneError(_how(text), is_proven=is_proven)
 
 
-_FORMS: tuple[tuple[str, Callable[[str], str]], ...] = (
-    ("No module named 'batch", lambda _: "promptjobs is not installed on a node of the cluster"),
-    (_EXIT, lambda _: "its process ended"),
-    ("its node has died", lambda _: "its node was lost"),
+_FORMS = (
+    ("No module named 'batch", "promptjobs is not installed on a node of the cluster"),
+    (_EXIT, "its process ended"),
+    ("its node has died", "its node was lost"),
 )
 
 
 def _how(text: str) -> str:
     """Return how a worker was lost, from what Ray says."""
-    return next((form(text) for words, form in _FORMS if words in text), text[:300])
+    return next((form for words, form in _FORMS if words in text), text[:300])
