@@ -10,7 +10,6 @@ import click
 
 from batch.cli.console import counted, option, print_json, print_line, print_message
 from batch.cli.job_options import FILE, NewFile
-from batch.files import relative
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -67,6 +66,8 @@ def _for_programs(merged: Merged) -> JSONObject:
 
 
 def _print_text(merged: Merged) -> Iterator[str]:
+    from batch.files import relative
+
     failed = f", {merged.failed} failed" if merged.failed else ""
     path = relative(str(merged.output))
     yield f"{counted(merged.outputs, 'output')} merged: {merged.succeeded} succeeded{failed}; {path}"

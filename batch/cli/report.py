@@ -10,7 +10,6 @@ import click
 
 from batch.cli.console import option, print_line
 from batch.cli.job_options import NewFile, jobs_changes, of_each
-from batch.files import relative
 
 _UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
 
@@ -82,6 +81,8 @@ def command(
 
 def written(path: Path, size: int) -> str:
     """Return what is printed about a page that has been written, with its size in bytes."""
+    from batch.files import relative
+
     return f"report written to {relative(str(path))} ({_shown(size)})"
 
 

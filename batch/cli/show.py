@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.amounts import amount_text
 from batch.cli.console import option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 from batch.cli.selectors import code_option
@@ -123,6 +122,8 @@ def _print_text(shown: Shown) -> Iterator[str]:
 
 
 def _facts(result: Result, currency: str | None) -> Iterator[str]:
+    from batch.amounts import amount_text
+
     served_by = f", served by {result.served_by}" if result.served_by else ""
     yield f"model      {result.model}{served_by}"
     runs = f" in the last of {result.error.runs} runs" if result.error and result.error.runs > 1 else ""

@@ -6,8 +6,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.amounts import amount_text
-from batch.cli import money
 from batch.cli.console import counted, option, print_json, print_line
 from batch.cli.job_options import is_results, job_flags, load
 
@@ -111,6 +109,9 @@ def _states(plan: Plan) -> dict[str, int]:
 
 
 def _print_text(status: JobStatus) -> Iterator[str]:
+    from batch.amounts import amount_text
+    from batch.cli import money
+
     counts, plan = status.counts, status.plan
     yield f"output     {status.output}"
     yield from _running(status)

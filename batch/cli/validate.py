@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
-from batch.cli import error_formats as written
 from batch.cli.console import counted, emit, option, print_json, print_message, print_warnings, report_error
 from batch.cli.job_options import jobs_flags, loads, shard_option
 
@@ -58,6 +57,8 @@ def _print_text(count: Mapping[str, int] | None) -> str:
 
 
 def _report(found: Validation, form: Form, paths: Iterable[Path | None]) -> None:
+    from batch.cli import error_formats as written
+
     errors = () if found.error is None else found.error.diagnostics
     if form == "json":
         requests = {str(job.path): count for job, count in found.requests}

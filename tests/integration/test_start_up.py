@@ -80,7 +80,8 @@ def test_an_import_of_the_package_loads_nothing_else(promptjobs: Command) -> Non
 def test_help_loads_click_and_no_other_package(promptjobs: Command) -> None:
     _, loaded = loaded_by(promptjobs, promptjobs_with("--help"))
     assert "click" in loaded
-    assert loaded & (PACKAGES | {"asyncio"}) == set()
+    assert loaded & (PACKAGES | {"asyncio", "decimal"}) == set()
+    assert loaded & {"batch.amounts", "batch.diagnostics", "batch.files"} == set()
 
 
 def test_a_run_with_nothing_to_send_loads_no_http_client(cli: Cli, promptjobs: Command) -> None:
