@@ -8,13 +8,12 @@ from typing import TYPE_CHECKING
 
 from msgspec import UNSET
 
-from batch.amounts import amount_text
 from batch.cli.console import bold, counted, green, red
 from batch.cli.word_diff import word_diff
 from batch.codec import encode_json
 from batch.display_width import cut, cut_front, display_width, without_variants
 from batch.escaping import escape
-from batch.report.numbers import NONE, count, duration
+from batch.report.numbers import NONE, count, duration, money
 from batch.results.comparison.changes import (
     DIFFERENCES,
     Change,
@@ -178,13 +177,10 @@ def _table(before: Measures, after: Measures, old: Side, new: Side) -> Iterator[
 
 
 def _cost_row(before: Measures, after: Measures, old: Side, new: Side) -> tuple[str, str, str, str]:
-    shown = tuple(
-        NONE if each.cost is None else amount_text(each.cost, side.currency)
-        for each, side in ((before, old), (after, new))
-    )
+    shown = money(before.cost, old.currency), money(after.cost, new.currency)
     is_comparable = old.currency == new.currency and not (before.unpriced or after.unpriced)
-    difference = _difference(before.cost, after.cost, lambda cost: amount_text(cost, None))
-    return "cost", *shown, difference if is_comparable else NONE  # type: ignore[return-value]
+    difference = _difference(before.cost, after.cost, lambda cost: money(cost, None))
+    return "cost", *shown, difference if is_comparable else NONE
 
 
 def _row(

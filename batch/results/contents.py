@@ -48,6 +48,11 @@ class Contents:
         """The offsets of the lines in bytes; read-only."""
         return self._starts
 
+    @property
+    def damaged(self) -> int:
+        """Number of lines that cannot be read, with a partial last one."""
+        return self.index.unreadable + (self.partial > 0)
+
     def add(self, request_id: str, known: Known, size: int) -> None:
         """Add a line of ``size`` bytes; it supersedes an earlier one with the same id."""
         self.index.put(request_id, known)

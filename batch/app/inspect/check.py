@@ -85,7 +85,7 @@ def audit(job: JobFile) -> Audit:
             _count(found, request, state(request, index.get(request.id)))
 
         check(open_source(job), see)
-        found.damaged = index.unreadable + (lines.contents.partial > 0)
+        found.damaged = lines.contents.damaged
         found.duplicates = _ids(lines, index.superseded, index.superseded_lines())
         found.restated = _ids(lines, index.restated_codes().total(), index.restated())
         claimed = sum(1 for _ in index.claimed())

@@ -224,7 +224,7 @@ class _Lines:
     @property
     def damaged(self) -> int:
         """Number of lines that cannot be read."""
-        return self._index.unreadable + (self._reader.contents.partial > 0)
+        return self._reader.contents.damaged
 
     def number(self, request_id: str) -> int | None:
         """Return the number of the latest line of an id; ``None`` if there is none."""
