@@ -148,8 +148,7 @@ def _skip_line(file: BinaryIO | _Recoded) -> None:
 
 def _object(line: bytes, path: str, number: int) -> dict[str, Any] | Diagnostic:
     try:
-        value = None if len(line) > MAX_BYTES else _decode(line)
-        if len(line) <= MAX_BYTES and not _is_deep(line, value):
+        if len(line) <= MAX_BYTES and not _is_deep(line, value := _decode(line)):
             if isinstance(value, dict):
                 key = _repeated(line, value)
                 return value if key is None else _duplicate_key(line, path, number, key)

@@ -39,23 +39,21 @@ class Piece(NamedTuple):
 
 
 class WordChanges(NamedTuple):
-    """The pieces of two texts in order. ``is_cut``: there are more words, which are not compared."""
+    """The pieces of two texts in order. Of long texts, only the beginning is compared."""
 
     pieces: Sequence[Piece]
-    is_cut: bool = False
 
     @property
     def has_changes(self) -> bool:
         """Whether any word differs; else only white space does."""
-        return self.is_cut or any(piece.kind != "same" for piece in self.pieces)
+        return any(piece.kind != "same" for piece in self.pieces)
 
 
 def word_changes(before: str, after: str) -> WordChanges:
     """Compare two texts word by word. White space counts only as what separates words."""
     start, old, new = _without_common_start(_words(before), _words(after))
-    is_cut = max(len(old), len(new)) > MAX_WORDS
     pieces = [Piece("same", start)] if start else []
-    return WordChanges([*pieces, *_pieces(old[:MAX_WORDS], new[:MAX_WORDS])], is_cut)
+    return WordChanges([*pieces, *_pieces(old[:MAX_WORDS], new[:MAX_WORDS])])
 
 
 def _words(text: str) -> Iterator[Word]:
