@@ -180,6 +180,18 @@ def test_search_finds_prompts_answers_and_errors(page: Page, plain: Path) -> Non
     assert page.page.get_by_text("No result matches.").is_visible()
 
 
+def test_search_finds_values_of_keys_that_differ_only_by_case(page: Page, folder: Path) -> None:
+    output = folder / "keys.jsonl"
+    parsed = {"Name": "A zebra", "name": "A horse"}
+    lines = [replace(succeeded("a", "Two animals."), parsed=parsed), succeeded("b", "None.")]
+    output.write_bytes(b"".join(map(encode_result, lines)))
+    write([of_output(output)], folder / "keys.html", Settings())
+    page.open(folder / "keys.html")
+    for query in ("zebra", "Horse"):
+        page.page.fill("input[type=search]", query)
+        page.page.get_by_text("1 of 2 results", exact=True).wait_for()
+
+
 def test_filters_and_sorting(page: Page, plain: Path) -> None:
     page.open(plain)
     page.page.get_by_label("Filter by status").select_option(label="failed (3)")

@@ -13,17 +13,17 @@ function searchRows(query, found) {
   }
 }
 
-const lowered = new Map(); // blocks in lower case, up to a total size
-let loweredSize = 0;
+const unpacked = new Map(); // the texts of blocks as JSON, up to a total size
+let unpackedSize = 0;
 
-async function inLowerCase(block) {
-  if (lowered.has(block)) return lowered.get(block);
-  const text = (await unpack(blocks.get(block))).toLowerCase();
-  if (loweredSize + text.length <= MOST_KEPT) {
-    lowered.set(block, text);
-    loweredSize += text.length;
+async function jsonOf(block) {
+  if (unpacked.has(block)) return unpacked.get(block);
+  const json = await unpack(blocks.get(block));
+  if (unpackedSize + json.length <= MOST_KEPT) {
+    unpacked.set(block, json);
+    unpackedSize += json.length;
   }
-  return text;
+  return json;
 }
 
 function texts(value) {
@@ -44,10 +44,10 @@ async function search(query) {
   const isPlain = !/["\\\u0000-\u001f]/.test(query); // JSON writes other characters as they are
   let shown = -Infinity, hasNews = false;
   for (const block of blocks.keys()) {
-    const packed = await inLowerCase(block);
+    const json = await jsonOf(block);
     await pauseIfLong();
     if (state.query !== query) return undefined;
-    if (!isPlain || packed.includes(query)) hasNews = searchBlock(block, packed, query, found) || hasNews;
+    if (!isPlain || json.toLowerCase().includes(query)) hasNews = searchBlock(block, json, query, found) || hasNews;
     if (hasNews && performance.now() - shown > 300) {
       refresh(SEARCHING);
       shown = performance.now();
@@ -60,12 +60,12 @@ async function search(query) {
 const SEARCHING = "searching …";
 
 /** Mark the rows of a block whose texts have the query; return whether there is one that was not marked. */
-function searchBlock(block, packed, query, found) {
-  const values = JSON.parse(packed);
+function searchBlock(block, json, query, found) {
+  const values = JSON.parse(json); // in lower case, keys that differ only by case would be one
   let hasNews = false;
   for (const row of inBlock.get(block) ?? []) {
     const line = lineOf(row);
-    if (found[line] || !texts(values[rows.at[row]]).includes(query)) continue;
+    if (found[line] || !texts(values[rows.at[row]]).toLowerCase().includes(query)) continue;
     found[line] = 1;
     hasNews = true;
   }
