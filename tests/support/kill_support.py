@@ -165,3 +165,10 @@ def whole_lines(output: Path) -> list[Result]:
         return []
     *lines, _partial = output.read_bytes().split(b"\n")
     return [decode_result(line) for line in lines]
+
+
+def check_echoes(output: Path, prompts: Mapping[str, str]) -> None:
+    """Each request has one line, with the echo of its prompt; ``prompts`` are by id."""
+    results = whole_lines(output)
+    assert sorted(result.id for result in results) == sorted(prompts)
+    assert all(result.text == f"echo: {prompts[result.id]}" for result in results)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest  # noqa: TC002 - as tests import it
 
-from tests.support.worker_support import is_running
+from tests.support.worker_support import command_of, is_running
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -87,7 +87,7 @@ def _ray_workers() -> list[tuple[int, int]]:
     found = []
     for folder in Path("/proc").iterdir():
         try:
-            if folder.name.isdigit() and (folder / "cmdline").read_bytes().startswith(b"ray::RayWorker"):
+            if folder.name.isdigit() and command_of(int(folder.name)).startswith(b"ray::RayWorker"):
                 parent = int((folder / "stat").read_text().rpartition(")")[2].split()[1])
                 found.append((int(folder.name), parent))
         except OSError:

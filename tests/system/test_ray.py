@@ -17,12 +17,11 @@ import anyio
 import pytest
 
 from tests.support.counting_server import CountingServer, most_at_once
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.kill_support import check_echoes, write_job
 from tests.support.ray_support import ray_cluster
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Iterator
-    from pathlib import Path
 
     from anyio.abc import Process
 
@@ -118,13 +117,6 @@ async def some_are_sent(server: CountingServer, number: int) -> None:
             await anyio.sleep(0.01)
 
 
-def check_lines(folder: Path) -> None:
-    """Each request has one line with its answer."""
-    results = whole_lines(folder / "output" / "job.jsonl")
-    assert sorted(result.id for result in results) == sorted(ROWS)
-    assert all(result.text == f"echo: {ROWS[result.id]}" for result in results)
-
-
 def check_loss(run: Run, server: CountingServer, in_flight: int) -> None:
     """Something was lost, no more than was in flight, and no more was sent twice than was lost."""
     assert len(server.log) - REQUESTS <= run.summary["wasted"] <= in_flight
@@ -134,7 +126,7 @@ def check_loss(run: Run, server: CountingServer, in_flight: int) -> None:
 async def test_each_request_is_sent_once(run: Run, server: CountingServer, promptjobs: Command) -> None:
     await run.start(3)
     assert await run.ended() == 0, run.stderr
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     assert len(server.log) == REQUESTS
     assert most_at_once(server.log, SLACK) <= CONCURRENCY
     assert (run.summary["succeeded"], run.summary["wasted"]) == (REQUESTS, 0)
@@ -155,7 +147,7 @@ async def test_a_worker_that_is_lost_is_replaced(
     finally:
         with suppress(ProcessLookupError):
             os.kill(victim, signal.SIGKILL)
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     check_loss(run, server, in_flight)
     assert "worker_lost" in (promptjobs.folder / "output" / "job.jsonl.log").read_text()
 
@@ -172,7 +164,7 @@ async def test_a_node_that_is_lost_costs_what_was_in_flight_there(
         assert await run.ended() == 0, run.stderr
     finally:
         cluster.replace(node)
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     check_loss(run, server, in_flight)
 
 
@@ -193,7 +185,7 @@ async def test_a_run_whose_driver_was_killed_is_resumed_with_another_number_of_w
     assert len(server.log) == sent, "a worker has sent a request without its driver"
     await run.start(2)
     assert await run.ended() == 0, run.stderr
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     assert len(server.log) - REQUESTS <= in_flight
 
 
@@ -207,7 +199,7 @@ async def test_a_signal_lets_requests_in_flight_finish(
     assert 0 < len(server.log) < REQUESTS
     await run.start(3)
     assert await run.ended() == 0, run.stderr
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     assert len(server.log) == REQUESTS
 
 
@@ -227,7 +219,7 @@ async def test_keys_are_those_of_the_workers_or_sent_on_request(
     (promptjobs.folder / "key").chmod(0o600)
     await run.start(2, "--force")
     assert await run.ended() == 0, run.stderr
-    check_lines(promptjobs.folder)
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     files = [path for path in cluster.folder.rglob("*") if path.is_file()]
     assert len(files) > 10
     assert [path for path in files if KEY.encode() in path.read_bytes()] == []

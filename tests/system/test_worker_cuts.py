@@ -19,7 +19,7 @@ import anyio
 import pytest
 
 from tests.support.counting_server import CountingServer, exceeds, most_at_once
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.kill_support import check_echoes, write_job
 from tests.support.worker_support import ignores, is_running, workers_of
 
 if TYPE_CHECKING:
@@ -145,9 +145,7 @@ async def complete_despite_cuts(
         assert code in {0, -signal.SIGKILL}, stderr.read_text()
         await workers_end(driver.pid)
         assert not exceeds(server.log[start:], RPM, SLACK)
-    results = whole_lines(command.folder / "output" / "job.jsonl")
-    assert sorted(result.id for result in results) == sorted(ROWS)
-    assert all(result.text == f"echo: {ROWS[result.id]}" for result in results)
+    check_echoes(command.folder / "output" / "job.jsonl", ROWS)
     twice, wasted = len(server.log) - REQUESTS, json.loads(stdout.read_text())["wasted"]
     if runs == 1:  # a driver that is killed reports nothing
         assert twice <= wasted

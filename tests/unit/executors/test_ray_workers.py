@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import asynccontextmanager
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,8 @@ from tests.support import virtual_time
 from tests.support.simulated_cluster import Faults, SimulatedCluster, cancelled
 
 if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+
     from batch.executors.protocol import Leases
     from batch.protocols import Provider
 
@@ -42,6 +45,18 @@ def workforce(workers: int, **more: object) -> Workforce:
     return Workforce(workers, **(given | more))  # type: ignore[arg-type]
 
 
+@asynccontextmanager
+async def started(
+    cluster: SimulatedCluster, asked: Workforce, leases: Leases = LEASES
+) -> AsyncIterator[Provider]:
+    """Workers that execute the attempts of one endpoint, which this is."""
+    async with anyio.create_task_group() as tasks:
+        workers = RayWorkers(cluster, asked, leases, tasks, asyncio.get_running_loop().time)
+        (provider,) = await workers.start([SPEC])
+        yield provider
+        tasks.cancel_scope.cancel()
+
+
 async def run_jobs(
     cluster: SimulatedCluster, jobs: int, limit: int, leases: Leases, *, deaths: int = 0, cuts: int = 0
 ) -> list[int]:
@@ -59,14 +74,10 @@ async def run_jobs(
                     return
                 assert outcome.code == "worker_lost", outcome
 
-    async with anyio.create_task_group() as tasks:
-        clock = asyncio.get_running_loop().time
-        workers = RayWorkers(cluster, workforce(cluster.cpus), leases, tasks, clock)
-        (provider,) = await workers.start([SPEC])
+    async with started(cluster, workforce(cluster.cpus), leases) as provider:
         trouble = asyncio.create_task(cluster.cut_some(deaths, cuts, 30.0))
         await asyncio.gather(*(run_one(provider, job) for job in range(jobs)))
         await cancelled(trouble)
-        tasks.cancel_scope.cancel()
     return attempts
 
 
@@ -128,10 +139,8 @@ def test_a_worker_that_is_not_called_abandons_its_attempts_when_lease_and_grace_
         cluster = SimulatedCluster(Random(1), Faults(), 1)
         server = cluster.server
         server.durations = (300.0,)
-        async with anyio.create_task_group() as tasks:
-            time = asyncio.get_running_loop().time
-            workers = RayWorkers(cluster, workforce(1), LEASES, tasks, time)
-            (provider,) = await workers.start([SPEC])
+        time = asyncio.get_running_loop().time
+        async with started(cluster, workforce(1)) as provider, anyio.create_task_group() as tasks:
             ended: list[tuple[float, str]] = []
 
             async def ask() -> None:
@@ -151,7 +160,6 @@ def test_a_worker_that_is_not_called_abandons_its_attempts_when_lease_and_grace_
                 await asyncio.sleep(0.1)
             assert 23.0 <= ended[0][0] - cut_at <= 25.2, "lease, grace and margin, from the last answer"
             assert ended[0][1] == "worker_lost"
-            tasks.cancel_scope.cancel()
 
     virtual_time.run(main())
 
@@ -160,16 +168,14 @@ def test_a_proven_exit_fails_the_attempts_at_once() -> None:
     async def main() -> None:
         cluster = SimulatedCluster(Random(1), Faults(), 1)
         cluster.server.durations = (300.0,)
-        async with anyio.create_task_group() as tasks:
-            time = asyncio.get_running_loop().time
-            (provider,) = await RayWorkers(cluster, workforce(1), LEASES, tasks, time).start([SPEC])
+        time = asyncio.get_running_loop().time
+        async with started(cluster, workforce(1)) as provider:
             asyncio.get_running_loop().call_later(10.0, cluster.actors[0].die)
             began = time()
             outcome = await provider.complete(request("a"))
             assert isinstance(outcome, Failure)
             assert outcome.message.endswith("was lost during the attempt (killed)")
             assert 10.0 <= time() - began <= 10.1
-            tasks.cancel_scope.cancel()
 
     virtual_time.run(main())
 
@@ -230,9 +236,8 @@ def test_fewer_processors_than_workers_are_reported() -> None:
         cluster = SimulatedCluster(Random(1), Faults(), 2)
         cluster.is_encrypted = False
         asked = workforce(3, warn=warnings.append, sends_keys=True)
-        async with anyio.create_task_group() as tasks:
-            await RayWorkers(cluster, asked, LEASES, tasks, asyncio.get_running_loop().time).start([SPEC])
-            tasks.cancel_scope.cancel()
+        async with started(cluster, asked):
+            pass
 
     virtual_time.run(main())
     assert warnings == [
