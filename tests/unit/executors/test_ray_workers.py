@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from batch.executors.protocol import Leases
     from batch.protocols import Provider
 
+PATIENT = 1e6
+"""Seconds without a worker that end no run, even where seven of eight workers fail to start."""
+
 SPEC = EndpointSpec("openai", "http://192.0.2.1/v1", ClientSpec(Timeouts()), models=("m",))
 
 
@@ -74,7 +77,7 @@ async def run_jobs(
                     return
                 assert outcome.code == "worker_lost", outcome
 
-    async with started(cluster, workforce(cluster.cpus), leases) as provider:
+    async with started(cluster, workforce(cluster.cpus, outage=PATIENT), leases) as provider:
         trouble = asyncio.create_task(cluster.cut_some(deaths, cuts, 30.0))
         await asyncio.gather(*(run_one(provider, job) for job in range(jobs)))
         await cancelled(trouble)
