@@ -54,6 +54,8 @@ class TimelineRecorder:
 class Recorder:
     """An observer that records a run. It reads ``statistics``, which must receive each event before it."""
 
+    ignores = frozenset({AttemptStarted})
+
     def __init__(self, job: JobFile, options: RunOptions, statistics: Statistics) -> None:
         self._job = job
         self._options = options
@@ -67,8 +69,6 @@ class Recorder:
 
     def observe(self, event: Event) -> None:
         """Record the state of the run at each tick; the statistics count all else."""
-        if isinstance(event, AttemptStarted):
-            return
         if isinstance(event, Tick):
             self._timeline.sample(event.snapshot)
             self._progress.report(event.snapshot)
