@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from batch.app.run.progress_writer import ProgressWriter
 from batch.app.run.timeline import TimelineBuilder
 from batch.app.run.timeline_bin import Counts
-from batch.events import AttemptStarted, PlanGrew, ProcessEnding, RunStarted, Tick
+from batch.events import (
+    AttemptFailed,
+    AttemptStarted,
+    PlanGrew,
+    ProcessEnding,
+    ResultsDurable,
+    RunStarted,
+    Tick,
+)
 from batch.records import SCHEMA_VERSION
 from batch.results.run_record import RecordedOptions, RunRecord
 
@@ -54,7 +62,7 @@ class TimelineRecorder:
 class Recorder:
     """An observer that records a run. It reads ``statistics``, which must receive each event before it."""
 
-    ignores = frozenset({AttemptStarted})
+    ignores = frozenset({AttemptStarted, AttemptFailed, ResultsDurable})
 
     def __init__(self, job: JobFile, options: RunOptions, statistics: Statistics) -> None:
         self._job = job
