@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, print_line
-from batch.cli.job_options import is_results, job_flags, load
+from batch.cli.console import print_json, print_line
+from batch.cli.flags import option
+from batch.cli.job_options import job_flags
 from batch.cli.selectors import code_option
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _show(shown: Shown, *, as_json: bool) -> None:
 
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
     from batch.app.inspect.show import of_job, of_output
+    from batch.cli.job_loading import is_results, load
 
     return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
 
