@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from batch.inputs.bad_rows import Origin
+    from batch.inputs.source import Step
     from batch.jobfile import JobFile, Prompt
     from batch.records import Request
 
@@ -75,11 +76,11 @@ class _Reading:
         self._lacks_column = False
         self._has_read = False
 
-    def requests(
-        self, items: Iterable[tuple[Request, Origin] | Diagnostic]
-    ) -> Iterator[tuple[Request, Origin]]:
+    def requests(self, items: Iterable[Step]) -> Iterator[tuple[Request, Origin]]:
         """Yield the requests, also those that are not sent."""
         for item in items:
+            if item is None:
+                continue
             if isinstance(item, Diagnostic):
                 self._has_read = self._has_read or not item.where.startswith("inputs.")
                 self._lacks_column = self._lacks_column or item.where in _COLUMNS
@@ -201,7 +202,7 @@ def _key(request_id: str) -> int:
 def _name_duplicates(source: JobSource, suspects: set[int], diagnostics: DiagnosticList) -> None:
     first: dict[str, Origin] = {}
     for item in source.trace():
-        if isinstance(item, Diagnostic) or _key(item[0].id) not in suspects:
+        if item is None or isinstance(item, Diagnostic) or _key(item[0].id) not in suspects:
             continue
         request, origin = item
         if request.id in first:
