@@ -8,9 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import DiagnosticList, shown
+from batch.diagnostics import At, DiagnosticList, shown
 from batch.errors import Diagnostic, JobFileError, ModelNotFoundError
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.readers.row import ColumnDiagnostic, InputsDiagnostic
 from batch.inputs.source import JobSource
 from batch.inputs.template_faults import CountedFaults
 from batch.inputs.template_variables import unknown_in_documents
@@ -82,8 +83,8 @@ class _Reading:
             if item is None:
                 continue
             if isinstance(item, Diagnostic):
-                self._has_read = self._has_read or not item.where.startswith("inputs.")
-                self._lacks_column = self._lacks_column or item.where in _COLUMNS
+                self._has_read = self._has_read or not isinstance(item, InputsDiagnostic)
+                self._lacks_column = self._lacks_column or isinstance(item, ColumnDiagnostic)
                 self._faults.take(item, self._errors)
                 continue
             self._has_read = True
@@ -113,9 +114,6 @@ class _Reading:
         return self._errors, self._skipped
 
 
-_COLUMNS = ("inputs.id_field", "inputs.keep")
-
-
 def _faults_of_prompts(job: JobFile) -> list[Diagnostic]:
     """Return the errors of the templates, whatever the ids of the rows and the columns to keep."""
     if job.inputs is None:
@@ -137,13 +135,15 @@ def _unit(job: JobFile) -> str | None:
     return "document" if job.inputs.kind == DOCUMENTS else "row"
 
 
-def further_errors(job: JobFile, known: Collection[Diagnostic]) -> list[Diagnostic]:
+def further_errors(job: JobFile, known: Collection[Diagnostic], invalid: Collection[At]) -> list[Diagnostic]:
     """Return the errors in the inputs and prompts of a job whose file has the errors ``known``.
 
-    The inputs are read unless the errors concern what to read.
+    The inputs are read unless one of the ``invalid`` values says what to read.
     """
-    if any(error.where in _TO_READ or error.where.startswith(_PATHS) for error in known):
-        return [] if any(error.where == "inputs" for error in known) else list(unknown_in_documents(job))
+    if _INPUTS in invalid:
+        return []
+    if any(at in _SPLIT or at[:2] in _TO_READ for at in invalid):
+        return list(unknown_in_documents(job))
     sound = tuple(each for each in job.prompts if _is_sound(each))
     if job.rows is not None and not job.models:
         return []
@@ -164,13 +164,9 @@ def _is_sound(prompt: Prompt) -> bool:
     return any(map(str.strip, texts)) and not any(syntax_problem(text) for text, _, _ in prompt.texts())
 
 
-_TO_READ = (
-    "inputs",
-    "inputs.split",
-    "inputs.split.overlap",
-    *(f"inputs.{kind}" for kind in (DOCUMENTS, *ROW_KEYS)),
-)
-_PATHS = tuple(f"inputs.{kind}[" for kind in (DOCUMENTS, *ROW_KEYS))
+_INPUTS: At = ("inputs",)
+_TO_READ: frozenset[At] = frozenset((*_INPUTS, kind) for kind in (DOCUMENTS, *ROW_KEYS))
+_SPLIT: frozenset[At] = frozenset({(*_INPUTS, "split"), (*_INPUTS, "split", "overlap")})
 
 
 class _Ids:

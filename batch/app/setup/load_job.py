@@ -51,8 +51,8 @@ def _with_further(error: UnsoundJobError) -> UnsoundJobError:
         return error
     found = DiagnosticList()
     found.extend(error.diagnostics)
-    found.extend(further_errors(error.job, error.diagnostics))
-    return UnsoundJobError(found.error(), error.job)
+    found.extend(further_errors(error.job, error.diagnostics, error.invalid))
+    return UnsoundJobError(found.error(), error.job, error.invalid)
 
 
 def _load(

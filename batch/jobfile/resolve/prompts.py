@@ -62,7 +62,7 @@ class JobTexts:
         """Report an error at its own place in the template, if that is known."""
         if problem := syntax_problem(template):
             found = place_in(place, template, problem.offset)
-            self.findings.at_place(found, dotted(at), problem.what, problem.hint)
+            self.findings.at_path(at, found, problem.what, problem.hint)
 
     def _read(self, written: str, at: At) -> tuple[str, Place]:
         """Return a text and its place."""
