@@ -24,7 +24,7 @@ from batch.jobfile.resolve.model_defaults import Models
 from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
 from batch.jobfile.resolve.prompts import JobTexts, prompts_of
 from batch.jobfile.resolve.row_models import row_models
-from batch.jobfile.schema.explain import validated
+from batch.jobfile.schema.valid_parts import validated
 
 if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
