@@ -150,7 +150,11 @@ def _tokens(usage: Usage) -> str:
         "reasoning": usage.reasoning_tokens,
     }
     details = "".join(f", {number} {name}" for name, number in parts.items() if number)
-    return f"{usage.prompt_tokens} in, {usage.completion_tokens} out{details}"
+    return f"{_known(usage.prompt_tokens)} in, {_known(usage.completion_tokens)} out{details}"
+
+
+def _known(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
 
 
 def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
@@ -160,7 +164,7 @@ def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
     from batch.cli.message_text import words_of
 
     for message in messages:
-        yield from _text(str(message.get("role")), words_of(message.get("content")))
+        yield from _text(str(message.get("role") or "?"), words_of(message.get("content")))
 
 
 def _outcome(result: Result) -> Iterator[str]:

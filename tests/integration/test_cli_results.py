@@ -228,6 +228,12 @@ def test_a_long_answer_is_shown_whole(cli: Cli) -> None:
     assert f"  {text}" in words(cli("show", "results.jsonl", "a"))
 
 
+def test_show_has_a_question_mark_for_tokens_that_were_not_counted(cli: Cli) -> None:
+    result = replace(succeeded("a"), usage=Usage(None, 5))
+    (cli.folder / "results.jsonl").write_bytes(encode_result(result))
+    assert "tokens     ? in, 5 out; cost unknown" in words(cli("show", "results.jsonl", "a"))
+
+
 # check
 
 
