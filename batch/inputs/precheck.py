@@ -15,7 +15,7 @@ from batch.inputs.readers.row import ColumnDiagnostic, InputsDiagnostic
 from batch.inputs.source import JobSource
 from batch.inputs.template_faults import CountedFaults
 from batch.inputs.template_variables import unknown_in_documents
-from batch.jobfile.job import DOCUMENTS, Model
+from batch.jobfile.job import DOCUMENTS, INSTRUCTIONS, Model
 from batch.jobfile.schema.inputs_spec import ROW_KEYS
 from batch.jobfile.template_syntax import syntax_problem
 from batch.wire.dialects.registry import names
@@ -159,9 +159,10 @@ def further_errors(job: JobFile, known: Collection[Diagnostic], invalid: Collect
 
 
 def _is_sound(prompt: Prompt) -> bool:
-    """Return whether a prompt can be filled; one that is reported as invalid has no text."""
-    texts = [text for text, where, _ in prompt.texts() if where != "system"]
-    return any(map(str.strip, texts)) and not any(syntax_problem(text) for text, _, _ in prompt.texts())
+    """Return whether a prompt can be filled; one that is reported as invalid asks nothing."""
+    asking = [message.content for message in prompt.messages if message.role not in INSTRUCTIONS]
+    is_blank = not any(map(str.strip, (*asking, *prompt.images)))
+    return not is_blank and not any(syntax_problem(text) for text, _, _ in prompt.texts())
 
 
 _INPUTS: At = ("inputs",)
