@@ -109,7 +109,7 @@ def test_a_changed_request_that_fails_is_new(cli: Cli, server: Refusing) -> None
     write_job(cli.folder, server, "a", "b")
     assert cli("run", "job.yaml", "-q").code == 1
     text = (cli.folder / "job.yaml").read_text()
-    (cli.folder / "job.yaml").write_text(text.replace("{{ id }}", "please {{ id }}"))
+    (cli.folder / "job.yaml").write_text(text.replace("{{ prompt }}", "please {{ prompt }}"))
     assert named(cli("run", "job.yaml", "-q").stderr) == ["failed: b"]
 
 
