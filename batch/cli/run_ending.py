@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from batch.app.run.failure_news import News
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 MAX_REASON = 400
 """The maximum length of the reason of a failure, in characters."""

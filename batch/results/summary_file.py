@@ -12,8 +12,8 @@ import msgspec
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
 from batch.escaping import escape_json
-from batch.records import Summary
 from batch.results.filesystem import Disk, replace_content
+from batch.run_summary import Summary
 
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem

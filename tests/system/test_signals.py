@@ -21,7 +21,8 @@ from batch.codec import encode_result
 from batch.errors import StoppedError
 from tests.docs.test_main_job import children_of
 from tests.support.chat_server import ChatServer, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 from tests.support.results_support import succeeded
 
 if TYPE_CHECKING:

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
-    from batch.records import Result, Summary
+    from batch.records import Result
+    from batch.run_summary import Summary
 
 
 async def execute(
