@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import Diagnostic, JobFileError
-from batch.escaping import escape
 from batch.line_breaks import lines_of
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

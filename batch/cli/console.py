@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TextIO
 
 from batch.cli.streams import to_stderr, to_stdout
 from batch.errors import JobFileError, PromptJobsError
-from batch.escaping import escape, escape_json
+from batch.terminal_escaping import escape, escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -56,7 +56,7 @@ def run(flags: RunFlags, jobs: dict[str, Any], *, retry: bool = False, codes: tu
     ``jobs`` are the job files and the flags that change them. ``retry``: failed requests are sent again,
     those with an error code that matches one of ``codes`` if there are any.
     """
-    from batch.app.run.process_signals import ended_by_signals
+    from batch.app.run.command_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
         _check(flags, jobs)

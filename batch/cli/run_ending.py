@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch.cli import money
 from batch.cli.console import counted
-from batch.escaping import escape
 from batch.exit_codes import REFUSED, UNAVAILABLE
 from batch.failure_codes import retry_may_help
 from batch.files import relative
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

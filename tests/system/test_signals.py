@@ -15,7 +15,7 @@ import pytest
 
 import batch
 from batch.app.run.plan import open_source
-from batch.app.run.shutdown import Signals, ended_by_signals
+from batch.app.run.run_signals import Signals, ended_by_signals
 from batch.app.setup.load_job import load_job
 from batch.codec import encode_result
 from batch.errors import StoppedError

@@ -19,7 +19,7 @@ from batch.app.run.open_file_limit import connections
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.pending_requests import Allowance
 from batch.app.run.quotas import Quotas
-from batch.app.run.shutdown import UNSENT, Stopper
+from batch.app.run.run_signals import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
 from batch.events import DownloadProgressed, Tick
 from batch.providers import aiohttp_check
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     from batch.app.run.options import RunOptions
     from batch.app.run.request_feed import RequestFeed
-    from batch.app.run.shutdown import Signals
+    from batch.app.run.run_signals import Signals
     from batch.app.setup.environment import Environment
     from batch.errors import PromptJobsError
     from batch.executors.ray_workers import RayWorkers
