@@ -161,7 +161,8 @@ def _checked_environment(jobs: Sequence[JobFile]) -> Environment:
 
     here = Environment.current()
     if len(jobs) > 1:
-        from batch.app.run.several_jobs import check_addresses, check_inputs
+        from batch.app.run.endpoints import check_addresses
+        from batch.app.run.several_jobs import check_inputs
 
         check_inputs(jobs)
         check_addresses(jobs, here)

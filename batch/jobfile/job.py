@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from msgspec import Struct
+
 from batch.diagnostics import Place
 from batch.finish_reasons import NO_WORDS, FinishReasons
 
@@ -26,20 +28,20 @@ DOCUMENTS = "files"
 """The kind of inputs that are documents. Any other is the name of a reader (``inputs.readers.registry``)."""
 
 
-@dataclass(frozen=True, slots=True)
-class RateLimits:
+class RateLimits(Struct, frozen=True):
     """Requests and tokens per minute; ``None``: no limit."""
 
     rpm: float | None = None
     tpm: float | None = None
 
 
+NO_RATE_LIMITS = RateLimits()
+
 USD = "USD"
 """The currency of prices that name none, of price tables, and of costs that providers state."""
 
 
-@dataclass(frozen=True, slots=True)
-class TokenPrice:
+class TokenPrice(Struct, frozen=True):
     """The price of a million tokens of prompts and of answers, in ``currency`` (ISO 4217).
 
     ``cached_input`` and ``cache_write`` are the prices of prompt tokens that were read from or written to a
@@ -53,8 +55,7 @@ class TokenPrice:
     currency: str = USD
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
+class Written(Struct, frozen=True):
     """Where a key is written: its dotted path and its place."""
 
     where: str
@@ -87,7 +88,7 @@ class Model:
     proxy: str | None = None
     params: JSONObject = field(default_factory=dict)
     concurrency: int | None = None
-    rate_limits: RateLimits = RateLimits()
+    rate_limits: RateLimits = NO_RATE_LIMITS
     price: TokenPrice | None = None
     base_urls: tuple[str, ...] = ()
     env_proxy: bool = True
@@ -135,8 +136,7 @@ class Prompt:
             yield image, f"images[{index}]", place
 
 
-@dataclass(frozen=True, slots=True)
-class Split:
+class Split(Struct, frozen=True):
     """How long texts are split: the maximum tokens of a chunk, and the overlap with the previous one."""
 
     tokens: int
@@ -182,8 +182,7 @@ class Inputs:
         return self.on_bad_row == "skip"
 
 
-@dataclass(frozen=True, slots=True)
-class Retries:
+class Retries(Struct, frozen=True):
     """How often one request is sent, and the backoff between attempts (seconds).
 
     ``validation_retries`` are for answers that do not match the response format.
@@ -195,8 +194,7 @@ class Retries:
     validation_retries: int = 2
 
 
-@dataclass(frozen=True, slots=True)
-class Timeouts:
+class Timeouts(Struct, frozen=True):
     """Limits in seconds; ``total`` is ``None`` if an answer may take any time while output arrives."""
 
     connect: float = 10.0
@@ -215,8 +213,7 @@ class Failures:
     share: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Limits:
+class Limits(Struct, frozen=True):
     """Limits of one run; ``None``: no limit. ``time`` is in seconds, ``cost`` in the prices' currency."""
 
     cost: float | None = None
@@ -283,7 +280,7 @@ class JobFile:
         """What multiplies and what is divided among the shards; empty for a whole job."""
         if self.shard is None:
             return ""
-        rates = any(model.rate_limits != RateLimits() for model in self.models)
+        rates = any(model.rate_limits != NO_RATE_LIMITS for model in self.models)
         budgets = self.limits != Limits(time=self.limits.time)
         divided = [name for name, is_set in (("rate_limits", rates), ("limits", budgets)) if is_set]
         limits = f"; {' and '.join(f'`{name}`' for name in divided)} are divided" if divided else ""

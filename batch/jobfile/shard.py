@@ -6,10 +6,11 @@ The parts depend on the ids of the requests alone, and are the same on every mac
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from decimal import Decimal
 from hashlib import blake2b
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.codec import well_formed
 
@@ -26,8 +27,7 @@ MILLIONTH = Decimal("0.000001")
 """The unit of amounts of money."""
 
 
-@dataclass(frozen=True, slots=True)
-class Shard:
+class Shard(Struct, frozen=True):
     """The part with this ``number``, from 1, of ``count`` parts."""
 
     number: int

@@ -22,7 +22,7 @@ from batch.records import Failure
 from batch.wire.dialects.registry import dialect_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from contextlib import AsyncExitStack
 
     from anyio.abc import Process
@@ -128,6 +128,14 @@ def members(model: Model) -> dict[str, Model]:
     if not model.base_urls:
         return {model.id: model}
     return {f"{model.id} at {url}": replace(model, base_url=url, base_urls=()) for url in model.base_urls}
+
+
+def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
+    """Look up the addresses and keys of all jobs. Raises ``UntrustedKeyError`` and ``UsageError``."""
+    for job in jobs:
+        for model in job.models:
+            for member in members(model).values():
+                Address(member, environment)
 
 
 class Endpoints:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
+
+from msgspec import Struct
 
 from batch.errors import UsageError
 from batch.scheduling.selection import UNLIMITED, Selection
@@ -13,16 +14,14 @@ if TYPE_CHECKING:
     from batch.app.run.watchdog import Watchdog
 
 
-@dataclass(frozen=True, slots=True)
-class RayOptions:
+class RayOptions(Struct, frozen=True):
     """A run on Ray: its number of workers, and whether they get the keys of this machine."""
 
     workers: int
     sends_keys: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class RunOptions:
+class RunOptions(Struct, frozen=True):
     """Options that belong to one run and not to the job.
 
     ``limit`` is the maximum number of requests to send, ``max_duration`` is in seconds. ``signals``: SIGINT,

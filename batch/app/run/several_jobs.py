@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from batch.app.run.endpoints import Address, members
 from batch.app.run.plan import open_source
 from batch.diagnostics import DiagnosticList, in_order
 from batch.errors import Diagnostic, JobFileError
@@ -17,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
     from pathlib import Path
 
-    from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
 
 T = TypeVar("T")
@@ -89,14 +87,6 @@ def input_checks(jobs: Sequence[JobFile]) -> Iterator[Callable[[], CheckedInputs
 def check_inputs(jobs: Sequence[JobFile]) -> None:
     """Check the inputs of all jobs. Raises ``JobFileError`` with the errors of all."""
     together(input_checks(jobs))
-
-
-def check_addresses(jobs: Iterable[JobFile], environment: Environment) -> None:
-    """Look up the addresses and keys of all jobs. Raises ``UntrustedKeyError`` and ``UsageError``."""
-    for job in jobs:
-        for model in job.models:
-            for member in members(model).values():
-                Address(member, environment)
 
 
 def _checked(job: JobFile, earlier: Sequence[JobFile]) -> CheckedInputs:

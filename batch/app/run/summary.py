@@ -9,9 +9,10 @@ import hashlib
 import platform
 import signal
 import time
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch._version import __version__
 from batch.app.run.timestamps import utc_now
@@ -36,8 +37,7 @@ _PACKAGES = ("aiohttp", "anyio", "jinja2", "msgspec", "pydantic", "uvloop", "xll
 """The packages that determine what is sent, how it is read, or what answers."""
 
 
-@dataclass(frozen=True, slots=True)
-class RunStart:
+class RunStart(Struct, frozen=True):
     """What is known when a run starts; ``at`` is UTC, ``clock`` the seconds of the monotonic clock."""
 
     at: str
@@ -76,8 +76,7 @@ def sha256(path: Path) -> str | None:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-@dataclass(frozen=True, slots=True)
-class _Left:
+class _Left(Struct, frozen=True):
     """What a run has left undone.
 
     ``pending`` requests were to be sent, ``unselected`` ones were not. ``is_partial``: the inputs changed,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from batch.app.run.histogram import Histogram
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from batch.events import EndpointLoad, Snapshot
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(Struct, frozen=True):
     """What was counted until some time; the difference of two is what was counted between them."""
 
     succeeded: int = 0
@@ -56,8 +56,7 @@ class Counts:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class Samples:
+class Samples(Struct, frozen=True):
     """Sums over ``number`` samples."""
 
     number: int = 0
@@ -80,8 +79,7 @@ class Samples:
 NO_SAMPLES = Samples()
 
 
-@dataclass(slots=True)
-class Bin:
+class Bin(Struct):
     """One bin. ``counts`` are those of the run until its end.
 
     ``waiting`` is the sum of the waiting retries over the samples of the ``run``.

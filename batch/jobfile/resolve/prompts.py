@@ -6,8 +6,10 @@ A text is written in the job file, or is ``file://`` and the path of a file that
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
+
+from msgspec import Struct, field
 
 from batch.diagnostics import Place, dotted, shown
 from batch.errors import JobFileError
@@ -30,8 +32,7 @@ if TYPE_CHECKING:
 PREFIX = "file://"
 
 
-@dataclass(frozen=True, slots=True)
-class JobTexts:
+class JobTexts(Struct, frozen=True):
     """Reads the texts of one job; errors go to ``findings``.
 
     Paths are relative to the job file and stay in its directories. ``files`` are those that were read.
@@ -133,8 +134,7 @@ def _check_unique(prompts: Mapping[At, Prompt], findings: Findings) -> None:
         seen.setdefault(identity, dotted(at))
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     texts: JobTexts
     system: Message | None
     images: tuple[str, ...]
