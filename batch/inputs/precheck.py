@@ -5,8 +5,10 @@ A job whose file has errors is read in the same way, as far as it can be.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.diagnostics import At, DiagnosticList, shown
 from batch.errors import Diagnostic, JobFileError, ModelNotFoundError
@@ -31,8 +33,7 @@ if TYPE_CHECKING:
 _SHORT = (1 << SHORT_BITS) - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Checked:
+class Checked(Struct, frozen=True):
     """The number of requests of a job, in total and per target, and the invalid rows that it skips.
 
     What a template does wrong in such rows is a warning among them, at its place in the job file.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.diagnostics import Findings
 from batch.errors import Diagnostic, JobFileError
@@ -90,8 +91,7 @@ def _load_rows(setting: Setting, overrides: _Overrides) -> JobFile:
     return resolve(tree, findings, setting, found)
 
 
-@dataclass(frozen=True, slots=True)
-class _Overrides:
+class _Overrides(Struct, frozen=True):
     """Values that replace those in the file, and the flags that they come from."""
 
     values: Mapping[str, object]

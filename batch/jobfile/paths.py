@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.diagnostics import closest, shown
 from batch.terminal_escaping import escape
@@ -22,8 +23,7 @@ class OutsideError(ValueError):
     """A path outside of every allowed directory, or an invalid path."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bounds:
+class Bounds(Struct, frozen=True):
     """A job file's folder, which its paths are relative to, and the directories that they must stay in.
 
     All are absolute and free of symlinks. The first directory is the job's root.

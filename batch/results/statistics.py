@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from array import array
 from collections import Counter
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct, field
 
 from batch.codec import decode_result
 from batch.results.contents import survey
@@ -20,8 +21,7 @@ if TYPE_CHECKING:
     from batch.results.reclassification import Restate
 
 
-@dataclass(slots=True)
-class Statistics:
+class Statistics(Struct):
     """Counts of requests by their latest line. Tokens are those that servers have reported for these lines.
 
     ``failed`` counts by error code. ``cost`` is the sum of known costs. ``provider_costs`` counts the lines

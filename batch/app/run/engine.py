@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 import random
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
+from msgspec.structs import replace
 
 from batch.app.run.endpoints import Address, Endpoints, members
 from batch.app.run.open_file_limit import connections

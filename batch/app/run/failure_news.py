@@ -6,9 +6,10 @@ in between, or if a temporary failure has become final. All others are known, an
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -27,8 +28,7 @@ NAMED = 20
 """Failures that are named; further ones are counted."""
 
 
-@dataclass(frozen=True, slots=True)
-class Reported:
+class Reported(Struct, frozen=True):
     """What quiet runs have reported: the keys of failures, and when they last listed all that were open."""
 
     keys: frozenset[str] = frozenset()
@@ -39,8 +39,7 @@ NOTHING = Reported()
 """Before the first report."""
 
 
-@dataclass(frozen=True, slots=True)
-class News:
+class News(Struct, frozen=True):
     """What a quiet run says of failures. ``again`` are known ones that it lists again.
 
     ``known`` counts those that are not listed. ``is_silent``: the run prints nothing at all. ``reported`` is

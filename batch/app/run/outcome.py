@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.app.run.quotas import Spending
 
@@ -13,8 +14,7 @@ if TYPE_CHECKING:
     from batch.scheduling.retry import Parking
 
 
-@dataclass(frozen=True, slots=True)
-class RunOutcome:
+class RunOutcome(Struct, frozen=True):
     """Why a run has stopped sending, and what it spent. The defaults mean that nothing was sent.
 
     ``parkings`` names the targets that were parked for the rest of the run. ``limits`` are sentences about
@@ -29,7 +29,7 @@ class RunOutcome:
     must_end_now: bool = False
     checks: int = 0
     held_back: str | None = None
-    spending: Spending = Spending()  # noqa: RUF009 - frozen
+    spending: Spending = Spending()
     error: Exception | CancelledError | None = None
 
     def check(self) -> None:

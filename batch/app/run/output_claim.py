@@ -8,8 +8,9 @@ paths all resume. So does a job that is given as a mapping, which has only a nam
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.codec import well_formed
 from batch.errors import OutputOfAnotherJobError, OutputWriteError
@@ -23,8 +24,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
 
 
-@dataclass(slots=True)
-class Claim:
+class Claim(Struct):
     """A job that may write to its output.
 
     ``notice`` reports a takeover from another job; empty if there is none. ``is_new``: the output has no

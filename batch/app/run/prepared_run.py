@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
 from anyio.from_thread import check_cancelled
+from msgspec import Struct
 
 from batch.app.run import summary
 from batch.app.run.finalize import publish
@@ -44,8 +44,7 @@ _LOOK_UP_AFTER = 1000
 """Lines of an output that are read between two checks for cancellation."""
 
 
-@dataclass(frozen=True, slots=True)
-class PreparedRun:
+class PreparedRun(Struct, frozen=True):
     """A run before anything is sent.
 
     ``lines`` counts the lines that its log had; ``reported`` are the notices that were reported so far.

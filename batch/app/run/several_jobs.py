@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
+
+from msgspec import Struct
 
 from batch.app.run.plan import open_source
 from batch.diagnostics import DiagnosticList, in_order
@@ -67,8 +68,7 @@ def check_outputs(jobs: Sequence[JobFile]) -> None:
     diagnostics.raise_if_any()
 
 
-@dataclass(frozen=True, slots=True)
-class CheckedInputs:
+class CheckedInputs(Struct, frozen=True):
     """What was found in a job's inputs: its requests by target, notices and warnings.
 
     ``requests`` is ``None`` if the job reads the results of an earlier one, which do not exist yet.

@@ -6,13 +6,13 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
-from batch.jobfile.job import Failures, RateLimits
+from batch.jobfile.job import Failures, Limits, RateLimits
 from batch.jobfile.shard import MILLIONTH, WHOLE
 
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from batch.jobfile.job import JobFile, Limits, Model
+    from batch.jobfile.job import JobFile, Model
     from batch.jobfile.shard import Shard
 
 
@@ -45,10 +45,10 @@ def _limits(limits: Limits, shard: Shard) -> Limits:
     if failures is not None and failures.number is not None:
         number = _share(failures.number, shard, "limits.failures", " failures")
         failures = Failures(number=None if number is None else int(number))
-    return replace(
-        limits,
+    return Limits(
         cost=_share(limits.cost, shard, "limits.cost", "", MILLIONTH),
         tokens=None if tokens is None else int(tokens),
+        time=limits.time,
         failures=failures,
     )
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.jobfile.job import DOCUMENTS, Inputs, Split
 from batch.jobfile.paths import OutsideError, real
@@ -36,8 +37,7 @@ def table_of(spec: InputsSpec | None) -> str | None:
     return found
 
 
-@dataclass(frozen=True, slots=True)
-class _Reader:
+class _Reader(Struct, frozen=True):
     spec: InputsSpec
     tree: Tree
     findings: Findings

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.diagnostics import shown
 from batch.errors import JobFileError
@@ -42,8 +43,7 @@ _RESERVED = {
 """The ends of names that no output may have, and what they are for."""
 
 
-@dataclass(frozen=True, slots=True)
-class Setting:
+class Setting(Struct, frozen=True):
     """Where a job comes from: its file or folder, its bounds, and those of its settings.
 
     ``has_price`` returns whether a price is known.
@@ -78,8 +78,7 @@ class UnsoundJobError(JobFileError):
         self.invalid = invalid
 
 
-@dataclass(slots=True)
-class _Resolver:
+class _Resolver(Struct):
     spec: JobSpec
     tree: Tree
     findings: Findings

@@ -6,11 +6,10 @@ name.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Annotated, Any, TypeAlias, get_type_hints
 
 import msgspec
-from msgspec import Meta, Struct
+from msgspec import Meta, Struct, field
 
 from batch.diagnostics import Place, did_you_mean, kind, shown
 from batch.errors import Diagnostic, JobFileError
@@ -242,8 +241,7 @@ def _fits(value: Any, form: Any) -> bool:
     return True
 
 
-@dataclass(slots=True)
-class Survey:
+class Survey(Struct):
     """What the rows request. Each place is that of the first such row.
 
     ``models`` holds the names that rows use, ``unnamed`` a row without one; ``batch`` is a line of an OpenAI

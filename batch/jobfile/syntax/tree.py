@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 import re
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from typing import Any
 
 import yaml
+from msgspec import Struct, field
 
 from batch.diagnostics import At, Findings, Place, Places, kind
 from batch.errors import Diagnostic, JobFileError
@@ -26,8 +27,7 @@ _KEY_WITH_VALUE = re.compile(r"([a-z_]{2,40})(?: |:|=| = )([^\s:=]+)\Z")
 _PREFIX = "tag:yaml.org,2002:"
 
 
-@dataclass(slots=True)
-class Tree:
+class Tree(Struct):
     """A mapping of plain values.
 
     ``trusted`` are the places of values that the caller passed as ``Path``. ``diagnostics`` and ``warnings``

@@ -6,10 +6,10 @@ rest can be composed safely.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import yaml
+from msgspec import Struct
 
 from batch.errors import Diagnostic, JobFileError
 from batch.jobfile.syntax.yaml_errors import explained
@@ -31,8 +31,7 @@ _MOST_REPAIRS = 20
 """Errors in the syntax after which the file is not read on."""
 
 
-@dataclass(slots=True)
-class _Size:
+class _Size(Struct):
     """The size of a node with its aliases expanded."""
 
     anchor: str | None = None
