@@ -84,6 +84,10 @@ class Connection(Protocol):
         """Connect. Raises ``UsageError``."""
         ...
 
+    def abandon(self) -> None:
+        """Do not disconnect, since this process ends."""
+        ...
+
 
 @dataclass(frozen=True)
 class Workforce:
@@ -160,6 +164,11 @@ class RayWorkers:
     def on_error(self, stop: Callable[[PromptJobsError], None]) -> None:
         """Call ``stop`` with the error that ends the run, also if it has happened already."""
         self._pool.on_error(stop)
+
+    def end_now(self) -> None:
+        """Kill the workers; do not wait for the cluster."""
+        self._connection.abandon()
+        self._tasks.cancel_scope.cancel()
 
     def _checked(self, cluster: Cluster) -> int:
         """Return how many workers can start now."""

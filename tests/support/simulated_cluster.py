@@ -160,6 +160,9 @@ class SimulatedCluster:
     async def connect(self, workers: int) -> SimulatedCluster:
         return self
 
+    def abandon(self) -> None:
+        """As it is never left."""
+
     def new_worker(self) -> SimulatedActor:
         self.actors.append(SimulatedActor(self))
         return self.actors[-1]
