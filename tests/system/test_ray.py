@@ -246,6 +246,20 @@ async def test_a_refused_token_is_an_error_in_one_sentence(
     assert server.log == []
 
 
+async def test_a_server_on_loopback_is_that_of_each_worker_if_the_job_says_so(
+    run: Run, server: CountingServer, promptjobs: Command
+) -> None:
+    await run.start(3, ELSEWHERE="1")
+    assert await run.ended() == 2
+    assert "or `endpoint_scope: worker` if each node has a server there" in run.stderr
+    assert server.log == []
+    write_job(promptjobs.folder, server.url, ROWS, endpoint_scope="worker")
+    await run.start(3, ELSEWHERE="1")
+    assert await run.ended() == 0, run.stderr
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
+    assert len(server.log) == REQUESTS
+
+
 async def test_keys_are_those_of_the_workers_or_sent_on_request(
     run: Run, server: CountingServer, promptjobs: Command, cluster: TestCluster
 ) -> None:

@@ -21,6 +21,7 @@ from batch.app.run.pending_requests import Allowance
 from batch.app.run.quotas import Quotas
 from batch.app.run.shutdown import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
+from batch.app.run.worker_endpoints import by_place, endpoint_names
 from batch.app.run.workers import open_workers
 from batch.events import DownloadProgressed, Tick
 from batch.providers import aiohttp_check
@@ -75,7 +76,7 @@ async def send(
             workers = await open_workers(stack, job, environment, options, addresses.values(), observers)
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers), workers)
             with signals.stoppable(UNSENT):
-                providers = await endpoints.open(addresses)
+                providers = by_place(await endpoints.open(addresses), addresses, options)
                 if providers and (text := aiohttp_check.notice()):
                     observers.inform(text)
                 await ready()
@@ -103,7 +104,7 @@ def build_engine(
     quotas = Quotas(job, [model for model in job.models if feed.plan.to_send[model.id]])
     max_duration = job.limits.time if options.max_duration is None else options.max_duration
     may_choose = feed.may_choose() and options.limit is None
-    queues = _queues(job, feed, allowance, quotas, max_duration, may_choose=may_choose)
+    queues = _queues(job, feed, allowance, quotas, options, max_duration, may_choose=may_choose)
     scheduler = Scheduler(queues, _connections(job, observers))
     run = Run(
         scheduler,
@@ -223,6 +224,7 @@ def _queues(
     feed: RequestFeed,
     allowance: Allowance,
     quotas: Quotas,
+    options: RunOptions,
     max_duration: float | None,
     *,
     may_choose: bool,
@@ -246,7 +248,7 @@ def _queues(
             random=random.random,
             admission=quotas.admission(model),
             limiter=AdaptiveLimiter if job.adaptive else FixedLimiter,
-            endpoints=tuple(members(model)),
+            endpoints=endpoint_names(model, options),
             candidates=plan.candidates[model.id] if may_choose else None,
             reference=plan.candidates[model.id].reference,
         )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
-    from batch.jobfile.job import ProviderName
+    from batch.jobfile.job import ProviderName, Scope
     from batch.jobfile.schema.job_spec import JobSpec
     from batch.jobfile.syntax.tree import Tree
 
@@ -127,6 +127,7 @@ class Models:
             env_proxy=env_proxy,
             mode=own.mode or job.mode or "stream",
             keep_alive=_first_written(own.keep_alive, job.keep_alive),
+            endpoint_scope=self._scope(own, entry.at, base_url),
             params={**_response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
@@ -165,6 +166,15 @@ class Models:
             key = (*at, "base_url") if is_written(self.tree, at, "base_url") else ("base_url",)
             self._report_once(key, f"the embedded endpoint does not speak `{provider}`", "")
         return provider, base_url
+
+    def _scope(self, own: EndpointSpec, at: At, base_url: str | None) -> Scope:
+        """Return whose server an address leads to. The embedded endpoint runs once, beside the driver."""
+        scope = own.endpoint_scope or self.spec.endpoint_scope or "job"
+        if scope == "worker" and base_url == LOCAL:
+            key = (*at, "endpoint_scope") if own.endpoint_scope else ("endpoint_scope",)
+            hint = "start a server on each node, and write its address as `base_url`"
+            self._report_once(key, "the embedded endpoint is not on every node", hint)
+        return scope
 
     def _report_missing(self, at: At, key: str, what: str, hint: str) -> None:
         """Report once what is missing: in the model if it has its own provider, else in the job."""
