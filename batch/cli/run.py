@@ -15,6 +15,7 @@ from batch.exit_codes import MEANINGS, SIGNALS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from batch.app.run.options import RayOptions
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
     from batch.scheduling.resume import State
@@ -158,12 +159,12 @@ def command(
     from batch.app.run.process_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
-        from batch.app.run.options import RayOptions, RunOptions
+        from batch.app.run.options import RunOptions
         from batch.scheduling.selection import Selection
 
         if only and len(jobs["jobfiles"]) > 1:
             raise click.UsageError("--only selects requests of one job file; name one")
-        _check_executor(executor, workers, processes, send_keys=send_keys)
+        ray = _ray_options(executor, workers, processes, send_keys=send_keys)
         _prepare_open_files()
         keys = {"concurrency": concurrency, "retries.max_attempts": max_attempts, "limits.cost": max_cost}
         loaded = load_all(**jobs, more=keys)
@@ -178,7 +179,7 @@ def command(
             adopt=adopt,
             watchdog=watchdog,
             processes=processes,
-            ray=RayOptions(workers, send_keys) if workers else None,
+            ray=ray,
             selection=Selection(_states(force=force, retry=retry), only, codes),
         )
         if dry_run:
@@ -199,14 +200,18 @@ def command(
         return run_in_order(loaded, here, options, how)
 
 
-def _check_executor(executor: str | None, workers: int | None, processes: int, *, send_keys: bool) -> None:
-    """Check the options that belong together."""
-    if executor is None and (workers is not None or send_keys):
-        raise click.UsageError(f"{'--send-keys' if send_keys else '--workers'} needs --executor ray")
-    if executor is not None and workers is None:
-        raise click.UsageError("--executor ray needs --workers N")
-    if executor is not None and processes > 1:
-        raise click.UsageError("--processes cannot be combined with --executor ray")
+def _ray_options(
+    executor: str | None, workers: int | None, processes: int, *, send_keys: bool
+) -> RayOptions | None:
+    """Return the options of a run on Ray, if it is one."""
+    from batch.app.run.options import RayNames, ray_options
+    from batch.errors import UsageError
+
+    names = RayNames("--executor ray", "--workers", "--workers N", "--send-keys", "--processes")
+    try:
+        return ray_options(executor, workers, processes, sends_keys=send_keys, names=names)
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _prepare_open_files() -> None:

@@ -111,6 +111,7 @@ class RayConnection:
     def __init__(self) -> None:
         self._thread = DaemonThread("ray")
         self._is_abandoned = False
+        self._is_ours = False
 
     async def connect(self, workers: int) -> RayCluster:
         """Connect. Raises ``UsageError``.
@@ -124,8 +125,11 @@ class RayConnection:
             )
         if find_spec("ray") is None:
             raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
+        if _is_connected():
+            raise UsageError("this process is connected to Ray already; call `ray.shutdown()` before the run")
         if address not in (OWN, AUTO):
             await _check_reachable(address)
+        self._is_ours = True
         with _discarded_stderr():
             ray = await self._thread.run(_connect, address, workers)
         return RayCluster(ray, is_own=address == OWN)
@@ -140,7 +144,7 @@ class RayConnection:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if not self._is_abandoned:
+        if self._is_ours and not self._is_abandoned:
             with anyio.move_on_after(LEAVE, shield=True):
                 await self._thread.run(_disconnect)
 
@@ -162,6 +166,12 @@ def _connect(address: str, workers: int) -> Any:
         ray.shutdown()
         raise UsageError(refusal(error, address)) from error
     return ray
+
+
+def _is_connected() -> bool:
+    """Whether code that calls this library has connected this process."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
 
 
 def _disconnect() -> None:

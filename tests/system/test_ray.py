@@ -260,6 +260,26 @@ async def test_a_server_on_loopback_is_that_of_each_worker_if_the_job_says_so(
     assert len(server.log) == REQUESTS
 
 
+async def test_a_run_can_be_called_from_python(
+    server: CountingServer, promptjobs: Command, cluster: TestCluster
+) -> None:
+    rows = {name: ROWS[name] for name in list(ROWS)[:40]}
+    write_job(promptjobs.folder, server.url, rows)
+    script = """import batch, ray
+for limit in (10, None):
+    summary = batch.run("job.yaml", executor="ray", workers=2, limit=limit)
+    print(summary.exit_code, summary.succeeded, ray.is_initialized())
+"""
+    with anyio.fail_after(120):
+        ended = await anyio.run_process(
+            [sys.executable, "-c", script],
+            cwd=promptjobs.folder,
+            env={**promptjobs.environment, **cluster.environment},
+        )
+    assert ended.stdout.decode().splitlines() == ["8 10 False", "0 40 False"]
+    assert len(server.log) == len(rows)
+
+
 async def test_keys_are_those_of_the_workers_or_sent_on_request(
     run: Run, server: CountingServer, promptjobs: Command, cluster: TestCluster
 ) -> None:
