@@ -31,6 +31,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from batch.exit_codes import INTERNAL, NOT_WRITTEN, REFUSED, SOME_FAILED, UNAVAILABLE, USAGE
+
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
@@ -40,13 +42,13 @@ if TYPE_CHECKING:
 class PromptJobsError(Exception):
     """The base class of all errors. ``exit_code`` is the exit code of the command line."""
 
-    exit_code = 1
+    exit_code = SOME_FAILED
 
 
 class UsageError(PromptJobsError):
     """The usage or the job file is invalid; nothing was sent."""
 
-    exit_code = 2
+    exit_code = USAGE
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -146,13 +148,13 @@ class OutputOfAnotherJobError(UsageError):
 class OutputLockedError(PromptJobsError):
     """Another run holds the output file."""
 
-    exit_code = 75
+    exit_code = UNAVAILABLE
 
 
 class OutputWriteError(PromptJobsError):
     """A result could not be written. Results that were reported before are on disk."""
 
-    exit_code = 74
+    exit_code = NOT_WRITTEN
 
 
 class UnencodableError(PromptJobsError):
@@ -166,19 +168,19 @@ class UnencodableError(PromptJobsError):
 class InternalError(PromptJobsError):
     """A bug in promptjobs. ``__cause__`` is the original exception; earlier answers are on disk."""
 
-    exit_code = 70
+    exit_code = INTERNAL
 
 
 class WorkerError(PromptJobsError):
     """Worker processes ended again and again without an outcome. Earlier answers are on disk."""
 
-    exit_code = 70
+    exit_code = INTERNAL
 
 
 class NoWorkersError(PromptJobsError):
     """No worker was there for as long as an endpoint may be down. Earlier answers are on disk."""
 
-    exit_code = 75
+    exit_code = UNAVAILABLE
 
 
 class InputsChangedError(PromptJobsError):
@@ -188,7 +190,7 @@ class InputsChangedError(PromptJobsError):
 class LocalModelError(PromptJobsError):
     """The embedded endpoint could not be started; the message says how to fix it."""
 
-    exit_code = 7
+    exit_code = REFUSED
 
 
 class StoppedError(PromptJobsError):

@@ -8,35 +8,35 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 
-EXIT_REFUSED = 7
-EXIT_OUT = 75
-
-
 SUCCESS = 0
 SOME_FAILED = 1
+USAGE = 2
+REFUSED = 7
 BUDGET = 8
 INTERNAL = 70
+NOT_WRITTEN = 74
+UNAVAILABLE = 75
 SIGNALLED = 128
 
 MEANINGS = {
     SUCCESS: "every request has succeeded",
     SOME_FAILED: "finished; some requests failed or are pending",
-    2: "invalid usage or job file; nothing was sent",
-    EXIT_REFUSED: "an endpoint is parked: invalid key, quota used up, certificate, address",
+    USAGE: "invalid usage or job file; nothing was sent",
+    REFUSED: "an endpoint is parked: invalid key, quota used up, certificate, address",
     BUDGET: "a limit was reached; the rest is pending",
     INTERNAL: "internal error; finished results are written, the traceback is in the log",
-    74: "results could not be written; results already written are safe",
-    EXIT_OUT: "another run holds the output, or an endpoint or every worker was down too long",
+    NOT_WRITTEN: "results could not be written; results already written are safe",
+    UNAVAILABLE: "another run holds the output, or an endpoint or every worker was down too long",
 }
 """What the exit code of a run says; the codes of signals are missing."""
 
 SIGNALS = {129: "SIGHUP", 130: "SIGINT", 143: "SIGTERM"}
 """The signals that stop a run in order, by its exit code."""
 
-_PRESSING = (74, INTERNAL)
+_PRESSING = (NOT_WRITTEN, INTERNAL)
 """Results that could not be written, and internal errors: they take precedence over a signal."""
 
-_OTHERS = (75, 7, BUDGET, 2, SOME_FAILED)
+_OTHERS = (UNAVAILABLE, REFUSED, BUDGET, USAGE, SOME_FAILED)
 """The other codes, the most severe first."""
 
 

@@ -43,7 +43,10 @@ class Sink(Protocol):
 
 
 class Observer(Protocol):
-    """Receives each event of a run, in order and on the run's thread (downloads: a worker thread)."""
+    """Receives each event of a run, in order and on the run's thread (downloads: a worker thread).
+
+    With an attribute ``ignores``, it does not receive events of these types.
+    """
 
     def observe(self, event: Event) -> None:
         """Handle one event. Must return immediately; an exception is logged and ends nothing."""

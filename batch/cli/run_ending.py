@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from batch.cli import money
 from batch.cli.console import counted
 from batch.escaping import escape
-from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
+from batch.exit_codes import REFUSED, UNAVAILABLE
 from batch.failure_codes import retry_may_help
 from batch.files import relative
 
@@ -91,7 +91,7 @@ def _failures(summary: Summary) -> Named:
 def _log(summary: Summary) -> list[str]:
     """Return the path of the log, if it says more about what went wrong."""
     path = f"{os.path.realpath(summary.output)}.log"
-    has_trouble = summary.failed or summary.exit_code in (EXIT_REFUSED, EXIT_OUT)
+    has_trouble = summary.failed or summary.exit_code in (REFUSED, UNAVAILABLE)
     return [f"  log: {relative(path)}"] if has_trouble and os.path.exists(path) else []
 
 
@@ -105,7 +105,7 @@ def _commands(summary: Summary, job: Path, first: str | None, *, has_options: bo
         separator = "-- " if first.startswith("-") else ""
         output = _shell(summary.output)
         lines.append(f"  `promptjobs show {output} {separator}{shlex.quote(first)}` shows the first of them")
-    if summary.exit_code != EXIT_REFUSED and any(map(retry_may_help, summary.codes)):
+    if summary.exit_code != REFUSED and any(map(retry_may_help, summary.codes)):
         options = " with the same options" if has_options else ""
         again = f"`promptjobs retry {_shell(str(job))}`{options}"
         lines.append(f"  {again} sends failed requests again")

@@ -24,7 +24,7 @@ from batch.providers.transport_errors import BROKEN, NO_HTTP, translate
 from batch.records import Failure, Rate
 from batch.wire.decompress import ENCODINGS, Inflater
 from batch.wire.error_classification import from_status
-from batch.wire.headers import rate
+from batch.wire.headers import may_have_rate, rate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable
@@ -133,7 +133,8 @@ class Attempt:
 
     def _take_head(self, response: Response) -> Outcome | None:
         headers = response.headers
-        self._rate, self._rate_at = rate(headers, datetime.now(UTC)), self._loop.time()
+        if may_have_rate(headers):
+            self._rate, self._rate_at = rate(headers, datetime.now(UTC)), self._loop.time()
         self._decoder.content_type = headers.get("content-type", "")
         # without these headers, the end of the body may be a lost connection
         self._decoder.framed = "content-length" in headers or "transfer-encoding" in headers

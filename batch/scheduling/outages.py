@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from batch.exit_codes import EXIT_OUT
+from batch.exit_codes import UNAVAILABLE
 from batch.failure_codes import parks
 from batch.scheduling.circuit_states import Change
 from batch.scheduling.decisions import CircuitOpened, Park
@@ -69,7 +69,7 @@ def probe_later(endpoint: EndpointState, now: float) -> None:
 def probe_failed(endpoint: EndpointState, failure: Failure, now: float) -> list[Step]:
     """Handle a failed probe: continue probing, or park the endpoint if the outage has lasted too long."""
     if now >= endpoint.probed_until:
-        return park(endpoint, Parking(failure.code, failure.message, exit_code=EXIT_OUT))
+        return park(endpoint, Parking(failure.code, failure.message, exit_code=UNAVAILABLE))
     return delay_probe(endpoint, failure, now)
 
 
@@ -78,7 +78,7 @@ def delay_probe(endpoint: EndpointState, failure: Failure, now: float) -> list[S
     if failure.retry_after is None:
         return []
     if now + failure.retry_after > endpoint.probed_until:
-        return park(endpoint, Parking(failure.code, failure.message, exit_code=EXIT_OUT))
+        return park(endpoint, Parking(failure.code, failure.message, exit_code=UNAVAILABLE))
     endpoint.trial_at = max(endpoint.trial_at, not_before(failure.retry_after, now, endpoint.random))
     return []
 
@@ -86,7 +86,7 @@ def delay_probe(endpoint: EndpointState, failure: Failure, now: float) -> list[S
 def unanswered(endpoint: EndpointState, failure: Failure) -> Parking:
     """Return the parking of an endpoint that has refused all requests for too long."""
     why = f"no request was answered for {endpoint.outage:g} s: {failure.message}"
-    return Parking(failure.code, why, exit_code=EXIT_OUT)
+    return Parking(failure.code, why, exit_code=UNAVAILABLE)
 
 
 def parking_for(failure: Failure) -> Parking:
@@ -99,7 +99,7 @@ def give_another_chance(endpoint: EndpointState, now: float) -> None:
     parking = endpoint.parking
     if parking is None or parking.until is not None or endpoint.proven or endpoint.has_second_chance:
         return
-    if not parks(parking.code) and parking.exit_code != EXIT_OUT:
+    if not parks(parking.code) and parking.exit_code != UNAVAILABLE:
         endpoint.has_second_chance = True
         open_circuit(endpoint, parking.code, now)
         endpoint.parking = None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 
 from msgspec import Struct
 
-from batch.exit_codes import EXIT_OUT, EXIT_REFUSED
+from batch.exit_codes import REFUSED, UNAVAILABLE
 from batch.failure_codes import (
     CONNECT,
     INVALID_OUTPUT,
@@ -72,7 +72,7 @@ class Parking(Struct, frozen=True):
     code: str
     why: str
     until: float | None = None
-    exit_code: int = EXIT_REFUSED
+    exit_code: int = REFUSED
 
 
 RetryDecision: TypeAlias = Retry | Fail | Parking
@@ -113,7 +113,7 @@ def wait(
     if failure.retry_after is None:
         return Retry(now + backoff(policy, failures, random))
     if failure.retry_after > policy.longest_wait:
-        return Parking(failure.code, failure.message, exit_code=EXIT_OUT)
+        return Parking(failure.code, failure.message, exit_code=UNAVAILABLE)
     at = max(
         not_before(failure.retry_after, now, random), now + FLOOR * backoff(policy, failures, lambda: 1.0)
     )

@@ -47,7 +47,8 @@ class TokenBucket:
 
     def refund(self, amount: float, now: float) -> None:
         """Return units that were taken in excess; a negative amount takes more."""
-        self._fill(now)
+        if amount < 0:  # else it makes no difference which is added first: both are capped
+            self._fill(now)
         self._level = min(self.capacity, self._level + amount)
 
     def _fill(self, now: float) -> None:

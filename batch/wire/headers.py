@@ -75,6 +75,11 @@ def used_up_for(headers: Mapping[str, str], now: datetime) -> float | None:
     return max(waits, default=None)
 
 
+def may_have_rate(headers: Mapping[str, str]) -> bool:
+    """Whether ``rate`` may find something. Few servers send such headers, and this is cheaper."""
+    return _RATE_MARK in "".join(headers).lower()
+
+
 def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
     """Return the rate limit that the server reports: remaining requests, and seconds until the reset.
 
@@ -82,8 +87,6 @@ def rate(headers: Mapping[str, str], now: datetime) -> Rate | None:
     the number of requests for a number of tokens is unknown. ``headers`` must ignore case. Some servers send
     a time instead of a number of seconds; so ``now`` is needed.
     """
-    if _RATE_MARK not in "".join(headers).lower():  # nearly always: a lookup of each name costs more
-        return None
     for remaining, reset in _RATE_HEADERS:
         left = headers.get(remaining)
         if left is None or ("tokens" in remaining and left.strip() != "0"):

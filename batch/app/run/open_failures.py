@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.events import EarlierFailures, ResultsDurable
+from batch.events import AttemptFailed, AttemptStarted, EarlierFailures, ResultsDurable
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -55,6 +55,8 @@ class OpenFailures:
 
     ``documents`` are the paths of unreadable documents, by id. ``is_whole``: all of the job was read.
     """
+
+    ignores = frozenset({AttemptStarted, AttemptFailed})
 
     def __init__(self) -> None:
         self.documents: Mapping[str, str] = {}

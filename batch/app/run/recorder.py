@@ -8,7 +8,15 @@ from typing import TYPE_CHECKING
 from batch.app.run.progress_writer import ProgressWriter
 from batch.app.run.timeline import TimelineBuilder
 from batch.app.run.timeline_bin import Counts
-from batch.events import AttemptStarted, PlanGrew, ProcessEnding, RunStarted, Tick
+from batch.events import (
+    AttemptFailed,
+    AttemptStarted,
+    PlanGrew,
+    ProcessEnding,
+    ResultsDurable,
+    RunStarted,
+    Tick,
+)
 from batch.records import SCHEMA_VERSION
 from batch.results.run_record import RecordedOptions, RunRecord
 
@@ -54,6 +62,8 @@ class TimelineRecorder:
 class Recorder:
     """An observer that records a run. It reads ``statistics``, which must receive each event before it."""
 
+    ignores = frozenset({AttemptStarted, AttemptFailed, ResultsDurable})
+
     def __init__(self, job: JobFile, options: RunOptions, statistics: Statistics) -> None:
         self._job = job
         self._options = options
@@ -67,8 +77,6 @@ class Recorder:
 
     def observe(self, event: Event) -> None:
         """Record the state of the run at each tick; the statistics count all else."""
-        if isinstance(event, AttemptStarted):
-            return
         if isinstance(event, Tick):
             self._timeline.sample(event.snapshot)
             self._progress.report(event.snapshot)

@@ -65,6 +65,8 @@ class RunLog:
     monotonic clock. ``path`` is the path of the log.
     """
 
+    ignores = frozenset({AttemptStarted})
+
     def __init__(
         self, log: Log, *, clock: Callable[[], float] = time.monotonic, path: Path | None = None
     ) -> None:
@@ -97,11 +99,9 @@ class RunLog:
             self._log.write("end", f"{type(error).__name__}: {error}")
         self._log.close()
 
-    def observe(self, event: Event) -> None:  # noqa: C901 - a table of kinds
+    def observe(self, event: Event) -> None:
         """Write what matters of the event."""
         match event:
-            case AttemptStarted():
-                pass
             case ResultsDurable(results=results):
                 self._count_results(results)
             case AttemptFailed():

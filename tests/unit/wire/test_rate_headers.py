@@ -19,7 +19,7 @@ from batch.records import Failure, Rate, Reply
 from batch.scheduling.adaptive_limiter import AdaptiveLimiter, shows_overload
 from batch.scheduling.server_rate_limit import LATE, LONGEST, ServerRateLimit
 from batch.testing import FaultServer, status
-from batch.wire.headers import rate
+from batch.wire.headers import may_have_rate, rate
 from tests.support.engine_support import OK, Bench, requests
 from tests.support.transport_support import ask
 from tests.support.wire_support import FUZZ
@@ -82,6 +82,12 @@ WHOLE = {"choices": [{"index": 0, "message": {"content": "Hello"}, "finish_reaso
 )
 def test_reading(headers: dict[str, str], expected: Rate | None) -> None:
     assert rate(CIMultiDict(headers), NOW) == expected
+    if headers:
+        assert may_have_rate(CIMultiDict(headers))
+
+
+def test_other_headers_have_no_rate() -> None:
+    assert not may_have_rate(CIMultiDict({"content-type": "text/event-stream", "retry-after": "1"}))
 
 
 @FUZZ
