@@ -24,7 +24,7 @@ from batch.executors.polled_link import CallError, PolledLink, WorkerGoneError
 from batch.executors.protocol import DriverSide, Leases
 from batch.executors.ray_worker import clock
 from batch.executors.sealed_endpoints import sealed
-from batch.executors.worker_pool import WorkerPool, places
+from batch.executors.worker_pool import Place, WorkerPool, places
 from batch.executors.worker_setup import Setup, encode_setup
 from batch.loopback import is_loopback
 
@@ -195,7 +195,7 @@ class RayWorkers:
             with anyio.fail_after(START):
                 await actor.call(encode_setup(Setup(side.epoch, self._endpoints, self._leases)))
             link = PolledLink(actor.call, side, self._pool.settle, self._clock)
-            self._pool.add(link, place)
+            self._pool.add(link, Place(place, host))
             try:
                 await link.run()
             finally:

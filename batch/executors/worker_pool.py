@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
+
+from msgspec.structs import replace
 
 from batch.executors.payloads import decode_outcome, encode_call
 from batch.executors.protocol import ABANDONED
@@ -40,12 +42,19 @@ class Link(Protocol):
         ...
 
 
+class Place(NamedTuple):
+    """Where a worker is: its number among the workers, and the name of its machine."""
+
+    number: int
+    host: str
+
+
 REPLACED = 15.0
 """Seconds to wait for a worker in a place if there are others; most are replaced within a few."""
 
 
 def places(workers: int) -> range:
-    """Return the places of so many workers. A worker that is replaced keeps its place."""
+    """Return the numbers of the places of so many workers. A worker that is replaced keeps its number."""
     return range(1, workers + 1)
 
 
@@ -53,7 +62,7 @@ class WorkerPool:
     """The links of a run, with their places. An error ends the run; ``until`` raises it before attempts."""
 
     def __init__(self) -> None:
-        self.links: dict[Link, int | None] = {}
+        self.links: dict[Link, Place | None] = {}
         self._attempts = itertools.count(1)
         self._outcomes: dict[int, asyncio.Future[bytes | Failure]] = {}
         self._changed = asyncio.Event()
@@ -71,7 +80,7 @@ class WorkerPool:
                 raise self._error
             await self._changed.wait()
 
-    def add(self, link: Link, place: int | None = None) -> None:
+    def add(self, link: Link, place: Place | None = None) -> None:
         """Give attempts to this worker, in its place."""
         self.links[link] = place
         self._change()
@@ -105,21 +114,30 @@ class WorkerPool:
         link = self._least_busy(place) or await self._awaited(place)
         if link is None:
             return Failure(CONNECT, f"there is no worker {place} at present")
+        found = await self._outcome(link, payload)
+        if isinstance(found, Failure):
+            return found
+        its = None if place is None else self.links.get(link)
+        return _located(decode_outcome(found), its)
+
+    async def _outcome(self, link: Link, payload: bytes) -> bytes | Failure:
+        """Execute one attempt in this worker; return its outcome as bytes, or that the worker was lost."""
         attempt = next(self._attempts)
-        outcome = self._outcomes[attempt] = asyncio.get_running_loop().create_future()
+        outcome: asyncio.Future[bytes | Failure] = asyncio.get_running_loop().create_future()
+        self._outcomes[attempt] = outcome
         link.issue(attempt, payload)
         try:
-            found = await outcome
+            return await outcome
         except asyncio.CancelledError:
             link.cancel(attempt)
             raise
         finally:
             del self._outcomes[attempt]
-        return found if isinstance(found, Failure) else decode_outcome(found)
 
     def _least_busy(self, place: int | None) -> Link | None:
-        links = self.links if place is None else [link for link, its in self.links.items() if its == place]
-        return min(links, key=_in_flight, default=None)
+        if place is None:
+            return min(self.links, key=_in_flight, default=None)
+        return next((link for link, its in self.links.items() if its and its.number == place), None)
 
     async def _awaited(self, place: int | None) -> Link | None:
         """Wait for a worker; return ``None`` if only others have come, which can do more."""
@@ -175,6 +193,13 @@ class WorkerEndpoint:
 _ABANDONED = Failure(
     WORKER_LOST, "the worker abandoned the attempt, because it did not reach the driver", about_request=True
 )
+
+
+def _located(outcome: Outcome, place: Place | None) -> Outcome:
+    """Return an outcome whose failure says on which machine it happened."""
+    if place is None or not isinstance(outcome, Failure):
+        return outcome
+    return replace(outcome, message=f"on {place.host}: {outcome.message}")
 
 
 def _in_flight(link: Link) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import platform
 from random import Random
 from typing import TYPE_CHECKING
 
@@ -112,6 +113,7 @@ def test_a_server_that_is_down_costs_no_request_and_does_not_delay_the_others(tm
     assert {failure.code for failure in bench.diary.failures} == {"connect"}
     assert len(bench.diary.failures) < 10
     assert nodes.servers[1].begun == {}
+    assert {failure.message for failure in bench.diary.failures} == {f"on {platform.node()}: refused"}
     assert any("m on worker 2" in notice for notice in bench.diary.notices)
 
 
