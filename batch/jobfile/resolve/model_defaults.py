@@ -20,6 +20,12 @@ from batch.jobfile.endpoint_checks import (
 from batch.jobfile.job import Model, RateLimits, TokenPrice, Written
 from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.resolve.merged_settings import (
+    first_written,
+    merged_headers,
+    merged_proxy,
+    response_format,
+)
 from batch.jobfile.resolve.written_places import is_written, name_at, written_places
 from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
 from batch.wire.dialects.registry import dialect_of, names
@@ -111,7 +117,7 @@ class Models:
         keys: tuple[EndpointSpec, At] = (own, entry.at)
         if not (own.api_key_env or own.api_key_file):
             keys = (job, ())
-        proxy, env_proxy = _proxy(own, job)
+        proxy, env_proxy = merged_proxy(own, job)
         price = own.price or job.price
         return Model(
             id=own.id or own.model,
@@ -126,9 +132,9 @@ class Models:
             proxy=proxy,
             env_proxy=env_proxy,
             mode=own.mode or job.mode or "stream",
-            keep_alive=_first_written(own.keep_alive, job.keep_alive),
+            keep_alive=first_written(own.keep_alive, job.keep_alive),
             endpoint_scope=self._scope(own, entry.at, base_url),
-            params={**_response_format(job), **job.params, **own.params},
+            params={**response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
             price=None if price is None else TokenPrice(**price.model_dump()),
@@ -288,26 +294,3 @@ class Models:
         if (at, what) not in self._reported:
             self._reported.add((at, what))
             self.findings.at_key(at, what, hint)
-
-
-def _proxy(own: EndpointSpec, job: EndpointSpec) -> tuple[str | None, bool]:
-    """Return the proxy, and whether the environment's may be used: `proxy: null` excludes both."""
-    for spec in (own, job):
-        if "proxy" in spec.model_fields_set:
-            return spec.proxy, spec.proxy is not None
-    return None, True
-
-
-def _first_written(*values: bool | None) -> bool:
-    return next((value for value in values if value is not None), True)
-
-
-def _response_format(job: JobSpec) -> dict[str, object]:
-    """Return the job's response format as the parameter that is sent."""
-    return {} if job.response_format is None else {"response_format": job.response_format}
-
-
-def merged_headers(defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Merge headers; the model's replace defaults of the same name, ignoring case."""
-    replaced = {name.lower() for name in own}
-    return {name: value for name, value in defaults.items() if name.lower() not in replaced} | dict(own)
