@@ -34,8 +34,9 @@ if TYPE_CHECKING:
     )
     from batch.providers.autonomous_provider import AutonomousAI
     from batch.providers.generator_api import FinishReason
-    from batch.records import Reply, Request, Result, Summary, Usage, Verdict
+    from batch.records import Reply, Request, Result, Usage, Verdict
     from batch.result_list import Results
+    from batch.run_summary import Summary
 
 
 _HOMES = {
@@ -56,8 +57,9 @@ _HOMES = {
     ),
     "batch.providers.autonomous_provider": ("AutonomousAI",),
     "batch.providers.generator_api": ("FinishReason",),
-    "batch.records": ("Reply", "Request", "Result", "Summary", "Usage", "Verdict"),
+    "batch.records": ("Reply", "Request", "Result", "Usage", "Verdict"),
     "batch.result_list": ("Results",),
+    "batch.run_summary": ("Summary",),
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names}
 

@@ -9,8 +9,8 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING, TypeAlias
 
 from batch.errors import Diagnostic, JobFileError
-from batch.escaping import escape
 from batch.line_breaks import lines_of
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -149,20 +149,21 @@ class DiagnosticList:
 
 
 class Findings(DiagnosticList):
-    """The errors of one tree, addressed by their paths in it."""
+    """The errors of one tree, addressed by their paths in it, which are kept in ``paths``."""
 
     def __init__(self, places: Places) -> None:
         super().__init__()
         self.warnings: list[Diagnostic] = []
+        self.paths: set[At] = set()
         self._places = places
 
     def at_value(self, at: At, what: str, hint: str = "") -> None:
         """Report an error in the value."""
-        self.at_place(self._places.value(at), dotted(at), what, hint)
+        self.at_path(at, self._places.value(at), what, hint)
 
     def at_key(self, at: At, what: str, hint: str = "") -> None:
         """Report an error in the key, or in everything below it."""
-        self.at_place(self._places.key(at), dotted(at), what, hint)
+        self.at_path(at, self._places.key(at), what, hint)
 
     def warn_at_key(self, at: At, what: str, hint: str = "") -> None:
         """Warn of a key that is allowed but probably not intended."""
@@ -174,6 +175,11 @@ class Findings(DiagnosticList):
 
     def _warn(self, place: Place, at: At, what: str, hint: str) -> None:
         self.warnings.append(warning(place, dotted(at), what, hint))
+
+    def at_path(self, at: At, place: Place, what: str, hint: str = "") -> None:
+        """Report an error of a value at a place that is known more exactly than by its path."""
+        self.paths.add(at)
+        self.at_place(place, dotted(at), what, hint)
 
     def at_place(self, place: Place, where: str, what: str, hint: str = "") -> None:
         """Report an error at a known place."""

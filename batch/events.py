@@ -10,7 +10,8 @@ from msgspec import Struct
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from batch.records import Failure, Known, Request, Result, Summary
+    from batch.records import Failure, Known, Request, Result
+    from batch.run_summary import Summary
 
 
 class Parked(Struct, frozen=True):

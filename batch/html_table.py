@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.escaping import escape
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

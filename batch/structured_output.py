@@ -27,6 +27,7 @@ _MAX_PROBLEM_LENGTH = 200
 _MAX_DEPTH = 200
 """The maximum nesting of a value: results are encoded and decoded again, which has a limit, too."""
 
+_WORDS = {None: "null", True: "true", False: "false"}
 _FENCE = "```"
 _TYPES = ("text", "json_object", "json_schema")
 
@@ -158,8 +159,23 @@ def _is_object(value: Any) -> list[str]:
 
 
 def _in_words(error: Any) -> str:
-    where = str(error.json_path)
-    return f"{where}: {error.message}"[:_MAX_PROBLEM_LENGTH]
+    """Return a message of jsonschema with the path; null, true and false in it are written as in JSON."""
+    message = str(error.message)
+    for value in (error.instance, error.validator_value):
+        written = repr(value)
+        if message.startswith(written):
+            message = _shown(value) + message.removeprefix(written)
+        elif message.endswith(written):
+            message = message.removesuffix(written) + _shown(value)
+    return f"{error.json_path}: {message}"[:_MAX_PROBLEM_LENGTH]
+
+
+def _shown(value: Any) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(map(_shown, value))}]"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{key!r}: {_shown(part)}' for key, part in value.items())}}}"
+    return _WORDS[value] if value is None or isinstance(value, bool) else repr(value)
 
 
 def schema_of(response_format: Mapping[str, Any]) -> Any:

@@ -29,7 +29,8 @@ if TYPE_CHECKING:
     from batch.app.call_options import OptionKeywords
     from batch.events import Event
     from batch.progress.bar import BarReporter
-    from batch.records import Result, Summary
+    from batch.records import Result
+    from batch.run_summary import Summary
 
 
 def run(job: Job, options: Options | None = None, **keywords: Unpack[OptionKeywords]) -> Summary:

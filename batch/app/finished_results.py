@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.escaping import escape
 from batch.events import ResultsDurable
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from pathlib import Path

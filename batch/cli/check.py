@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, print_line
-from batch.cli.job_options import job_flags, load
+from batch.cli.console import print_json, print_line
+from batch.cli.flags import option
+from batch.cli.job_options import job_flags
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,6 +30,7 @@ def command(jobfile: Path, as_json: bool, **job: Any) -> int:
     are listed but are not an error. This command sends nothing and changes nothing.
     """
     from batch.app.inspect.check import audit
+    from batch.cli.job_loading import load
 
     found = audit(load(jobfile, **job))
     if as_json:

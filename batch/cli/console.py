@@ -1,34 +1,20 @@
-"""Print messages on stderr, escaped, and colored only if the user wants that.
-
-Durations on the command line are written as in job files.
-"""
+"""Print results and messages, escaped, and colored only if the user wants that."""
 
 from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, Any, TextIO, TypeVar
-
-import click
+from typing import TYPE_CHECKING, TextIO
 
 from batch.cli.streams import to_stderr, to_stdout
 from batch.errors import JobFileError, PromptJobsError
-from batch.escaping import escape, escape_json
+from batch.terminal_escaping import escape, escape_json
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
-F = TypeVar("F", bound="Callable[..., Any]")
+    from collections.abc import Sequence
 
 MAX_LINE = 1000
 """The maximum length of a line, in characters."""
-
-
-def option(*names: str, **settings: Any) -> Callable[[F], F]:
-    """A flag that can also be given as ``PROMPTJOBS_<LONG NAME>`` in the environment."""
-    long = next(name for name in names if name.startswith("--")).split("/")[0]
-    variable = "PROMPTJOBS_" + long.removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=variable, **settings)
 
 
 def is_fancy(stream: TextIO) -> bool:
@@ -119,30 +105,3 @@ def print_warnings(lines: Sequence[str]) -> None:
     painted = yellow if has_colour(sys.stderr) else str
     for line in lines:
         to_stderr(painted(line))
-
-
-class PerLine(click.ParamType[str]):
-    """A text that can be repeated; in the environment, one per line."""
-
-    name = "text"
-    envvar_list_splitter = "\n"
-
-
-class Duration(click.ParamType[float]):
-    """``90s``, ``500ms``, ``5m``, ``2h``, or a number of seconds."""
-
-    name = "duration"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
-        """Return the duration in seconds."""
-        from batch.jobfile.schema.types import seconds
-
-        if isinstance(value, int | float):
-            return float(value)
-        try:
-            return seconds(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is not a duration; write 90s, 500ms, 5m or 2h", param, ctx)
-
-
-DURATION = Duration()

@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import emit, has_colour, option, print_line
-from batch.cli.job_options import FILE, NewFile, job_settings, of_each
+from batch.cli.console import emit, has_colour, print_line
+from batch.cli.flags import option
+from batch.cli.job_options import job_settings
+from batch.cli.option_types import FILE, NewFile
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -95,6 +97,7 @@ def command(
 def _sides(before: Path, after: Path | None, job: dict[str, Any]) -> tuple[Side, Side]:
     """Return both outputs; without ``after``, the superseded answers of ``before`` and ``before`` itself."""
     from batch.app.inspect.diff import of_job, of_output, superseded_of
+    from batch.cli.job_loading import of_each
 
     sides = of_each([before] if after is None else [before, after], of_output, of_job, **job)
     return (superseded_of(sides[0]) if after is None else sides[0]), sides[-1]

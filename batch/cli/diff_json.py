@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from msgspec import UNSET
 
 from batch.codec import encode_json
-from batch.escaping import escape_json
 from batch.results.comparison.changes import (
     CIRCUMSTANCES,
     DIFFERENCES,
@@ -17,6 +16,7 @@ from batch.results.comparison.changes import (
     code_of,
 )
 from batch.results.comparison.field_changes import field_changes
+from batch.terminal_escaping import escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

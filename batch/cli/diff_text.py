@@ -12,7 +12,6 @@ from batch.cli.console import bold, counted, green, red
 from batch.cli.word_diff import word_diff
 from batch.codec import encode_json
 from batch.display_width import cut, cut_front, display_width, without_variants
-from batch.escaping import escape
 from batch.report.numbers import NONE, count, duration, money
 from batch.results.comparison.changes import (
     DIFFERENCES,
@@ -23,6 +22,7 @@ from batch.results.comparison.changes import (
     code_of,
 )
 from batch.results.comparison.field_changes import field_changes
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator

@@ -8,8 +8,8 @@ from batch.amounts import amount_text
 from batch.cli.console import MAX_LINE, counted, emit, print_json, print_message
 from batch.cli.message_text import words_of
 from batch.codec import encode_json
-from batch.escaping import escape
 from batch.scheduling.resume import State
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections import Counter

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from batch.diagnostics import in_order
 from batch.errors import JobFileError
-from batch.escaping import escape
 from batch.line_breaks import lines_of
 from batch.secret_words import may_hold_secret
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence

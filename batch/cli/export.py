@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import counted, option, print_message
-from batch.cli.job_options import NewFile, is_results, job_changes, load
+from batch.cli.console import counted, print_message
+from batch.cli.flags import option
+from batch.cli.job_options import job_changes
+from batch.cli.option_types import NewFile
 from batch.cli.streams import to_stdout
 from batch.results.export.registry import names
 
@@ -88,6 +90,7 @@ def _answers(
 ) -> tuple[AbstractContextManager[Answers], list[Path]]:
     """Return the answers, and the files that they come from."""
     from batch.app.inspect.export_sources import sources
+    from batch.cli.job_loading import is_results, load
 
     if is_results(path):
         return exporter.of_output(path), [path]

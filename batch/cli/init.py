@@ -7,7 +7,8 @@ from pathlib import Path
 
 import click
 
-from batch.cli.console import option, print_message
+from batch.cli.console import print_message
+from batch.cli.flags import option
 from batch.errors import UsageError
 
 SERVERS = ("local", "openai", "ollama", "vllm", "llama.cpp")

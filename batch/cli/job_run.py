@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from batch.jobfile.job import JobFile
     from batch.progress.bar import BarReporter
     from batch.progress.lines import LineReporter
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch.cli.console import counted, option, print_json, print_line, print_message
-from batch.cli.job_options import FILE, NewFile
+from batch.cli.console import counted, print_json, print_line, print_message
+from batch.cli.flags import option
+from batch.cli.option_types import FILE, NewFile
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

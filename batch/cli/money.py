@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Protocol
 from batch.amounts import amount_text
 
 if TYPE_CHECKING:
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 
 class Tokens(Protocol):

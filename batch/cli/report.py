@@ -2,31 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 from typing import Any
 
 import click
 
-from batch.cli.console import option, print_line
-from batch.cli.job_options import NewFile, jobs_changes, of_each
-
-_UNITS = {"": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9}
-
-
-class Size(click.ParamType[int]):
-    """``40MB``, ``500kB``, or a number of bytes."""
-
-    name = "size"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Return the size in bytes."""
-        if isinstance(value, int):
-            return value
-        found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([kKMG]?B?)", str(value).strip())
-        if not found or (unit := found[2].upper()) not in _UNITS:
-            self.fail(f"{value!r} is not a size; write 40MB, 500kB or a number of bytes", param, ctx)
-        return int(float(found[1]) * _UNITS[unit])
+from batch.cli.console import print_line
+from batch.cli.flags import option
+from batch.cli.job_options import jobs_changes
+from batch.cli.option_types import NewFile, Size
 
 
 @click.command("report")
@@ -66,6 +50,7 @@ def command(
     a prompt is known only if its line holds it (`output: {include: [messages]}`).
     """
     from batch.app.inspect import report
+    from batch.cli.job_loading import of_each
     from batch.report.model import Settings
 
     outputs = of_each(jobfiles, report.of_output, report.of_job, **job)

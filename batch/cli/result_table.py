@@ -9,7 +9,7 @@ from msgspec import Struct
 
 from batch.cli.console import red
 from batch.display_width import cut, cut_front, display_width, padded, without_variants
-from batch.escaping import escape
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

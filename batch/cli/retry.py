@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
 import click
 
-from batch.cli.console import option
-from batch.cli.run import command as run
+from batch.cli.flags import option
+from batch.cli.job_options import jobs_flags
+from batch.cli.run import EXIT_CODES, run
+from batch.cli.run_flags import RunFlags, run_flags
 from batch.cli.selectors import code_option
 
-assert run.callback is not None  # noqa: S101 - a decorated function has a docstring
 
-command = code_option(option)(
-    click.Command(
-        "retry",
-        params=list(run.params),
-        epilog=run.epilog,
-        callback=partial(run.callback, retry=True),
-        help="Send every failed request again.\n\nThis includes requests that `run` skips, such as one that "
-        "the server rejected as invalid. Requests that were never sent are sent too, unless `--code` selects "
-        "failed ones.",
-    )
-)
+@click.command("retry", epilog=EXIT_CODES)
+@jobs_flags
+@run_flags
+@code_option(option)
+def command(flags: RunFlags, codes: tuple[str, ...], **jobs: Any) -> int:
+    """Send every failed request again.
+
+    This includes requests that `run` skips, such as one that the server rejected as invalid. Requests that
+    were never sent are sent too, unless `--code` selects failed ones.
+    """
+    return run(flags, jobs, retry=True, codes=codes)

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from batch.cli import money
 from batch.cli.console import counted
-from batch.escaping import escape
 from batch.exit_codes import REFUSED, UNAVAILABLE
 from batch.failure_codes import retry_may_help
 from batch.files import relative
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
     from batch.app.run.failure_news import News
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 MAX_REASON = 400
 """The maximum length of the reason of a failure, in characters."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from batch.cli.console import PerLine
+from batch.cli.option_types import PerLine
 
 if TYPE_CHECKING:
     from collections.abc import Callable

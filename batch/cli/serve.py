@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from batch.cli.console import is_fancy, option, print_message
+from batch.cli.console import is_fancy, print_message
+from batch.cli.flags import option
 
 if TYPE_CHECKING:
     from batch.local_model.endpoint import Endpoint

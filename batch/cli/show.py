@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import option, print_json, print_line
-from batch.cli.job_options import is_results, job_flags, load
+from batch.cli.console import print_json, print_line
+from batch.cli.flags import option
+from batch.cli.job_options import job_flags
 from batch.cli.selectors import code_option
 
 if TYPE_CHECKING:
@@ -103,6 +104,7 @@ def _show(shown: Shown, *, as_json: bool) -> None:
 
 def _shown(path: Path, request_id: str, job: dict[str, Any]) -> Shown:
     from batch.app.inspect.show import of_job, of_output
+    from batch.cli.job_loading import is_results, load
 
     return of_output(path, request_id) if is_results(path) else of_job(load(path, **job), request_id)
 
@@ -148,7 +150,11 @@ def _tokens(usage: Usage) -> str:
         "reasoning": usage.reasoning_tokens,
     }
     details = "".join(f", {number} {name}" for name, number in parts.items() if number)
-    return f"{usage.prompt_tokens} in, {usage.completion_tokens} out{details}"
+    return f"{_known(usage.prompt_tokens)} in, {_known(usage.completion_tokens)} out{details}"
+
+
+def _known(tokens: int | None) -> str:
+    return "?" if tokens is None else str(tokens)
 
 
 def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
@@ -158,7 +164,7 @@ def _messages(messages: Sequence[JSONObject] | None) -> Iterator[str]:
     from batch.cli.message_text import words_of
 
     for message in messages:
-        yield from _text(str(message.get("role")), words_of(message.get("content")))
+        yield from _text(str(message.get("role") or "?"), words_of(message.get("content")))
 
 
 def _outcome(result: Result) -> Iterator[str]:

@@ -7,7 +7,6 @@ from shutil import get_terminal_size
 from typing import TYPE_CHECKING, Any
 
 from batch.cli.console import counted, emit, has_colour, print_json, print_line, print_message
-from batch.cli.job_options import is_results, load
 from batch.cli.result_table import table, tokens
 
 if TYPE_CHECKING:
@@ -37,6 +36,7 @@ def show(
     """Print the requests of a job or of an output that pass the filters, and say how many were left out."""
     from batch.app.inspect.listing import Listing
     from batch.app.inspect.row_filters import Filters
+    from batch.cli.job_loading import is_results, load
 
     if limit is None and not as_json:
         limit = DEFAULT_LIMIT

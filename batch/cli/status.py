@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from batch.cli.console import counted, option, print_json, print_line
-from batch.cli.job_options import is_results, job_flags, load
+from batch.cli.console import counted, print_json, print_line
+from batch.cli.flags import option
+from batch.cli.job_options import job_flags
 
 if TYPE_CHECKING:
     from collections import Counter
@@ -50,6 +51,7 @@ def command(jobfile: Path, as_json: bool, watch: bool, **job: Any) -> int:
 
 def _watch(path: Path, job: dict[str, Any], *, as_json: bool) -> int:
     from batch.app.inspect.active_run import active_run
+    from batch.cli.job_loading import is_results, load
     from batch.cli.watch import watch
 
     if as_json:
@@ -60,6 +62,7 @@ def _watch(path: Path, job: dict[str, Any], *, as_json: bool) -> int:
 
 def _status(path: Path, job: dict[str, Any]) -> JobStatus:
     from batch.app.inspect.status import of_job, of_output
+    from batch.cli.job_loading import is_results, load
 
     return of_output(path) if is_results(path) else of_job(load(jobfile=path, **job))
 

@@ -6,8 +6,9 @@ from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 
 import click
 
-from batch.cli.console import counted, emit, option, print_json, print_message, print_warnings, report_error
-from batch.cli.job_options import jobs_flags, loads, shard_option
+from batch.cli.console import counted, emit, print_json, print_message, print_warnings, report_error
+from batch.cli.flags import option
+from batch.cli.job_options import jobs_flags, shard_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -39,6 +40,7 @@ def command(jobfiles: tuple[Path, ...], *, online: bool, output_format: Form, **
     """Check job files and their inputs; report every error and send no prompt."""
     from batch.app.inspect.validation import validate
     from batch.app.setup.environment import Environment
+    from batch.cli.job_loading import loads
 
     found = validate(loads(jobfiles, **job), Environment.current(), online=online)
     _report(found, output_format, [*jobfiles, job["settings"]])

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 from batch.amounts import amount_text
 from batch.app.inspect.active_run import counters_of, snapshot_of
 from batch.display_width import cut
-from batch.escaping import escape
 from batch.progress import formatting, meter
 from batch.results.lock import described
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

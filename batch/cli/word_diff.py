@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from batch.cli.console import green, red
 from batch.display_width import cut, display_width, without_variants
-from batch.escaping import escape
 from batch.results.comparison.word_changes import word_changes
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence

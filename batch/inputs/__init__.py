@@ -1,7 +1,8 @@
 """Documents and rows filled into prompts: a job as a lazy stream of requests.
 
-``expand`` fills rows into prompts, ``source`` assigns them to targets and gives each its id and its
-fingerprint (``identity``), ``precheck`` reads everything once before anything is sent.
+``expand`` fills rows into prompts, ``request_factory`` makes their requests to targets, each with its id and
+its fingerprint (``identity``). ``source`` reads the job in this way, as often as is asked. ``precheck`` reads
+everything once before anything is sent.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from batch.inputs.images import ImageError, with_images
 from batch.inputs.readers.all_rows import read_rows
 from batch.inputs.readers.row import SKIPS_EMPTY, BadDraft, BadRow, Caution, Note, Row
 from batch.inputs.render import EmptyPromptError, PromptTemplate, RenderError
-from batch.inputs.template_faults import RowDiagnostic
+from batch.inputs.template_faults import located
 from batch.inputs.template_variables import unused
 from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.syntax.job_rows import JobRow, job_rows
@@ -178,10 +178,9 @@ class _Form(Struct, frozen=True):
 
     def unfilled(self, row: Row, error: RenderError) -> BadDraft:
         """Return the row with the error that filling it raised."""
-        where, place = self.template.prompt.where, row.place
-        diagnostic = RowDiagnostic(
-            place.path, place.line, place.column, where, error.what, error.hint, at=error.at
-        )
+        diagnostic = row.diagnostic(self.template.prompt.where, error.what, error.hint)
+        if error.at:
+            diagnostic = located(diagnostic, error.at)
         row_name = place_of(diagnostic) if row.id is None else row.id
         bad_id = "/".join((row_name, *self.name, *self.combination.parts))
         return BadDraft(diagnostic, bad_id, self._stem(row), self.combination.parts, self.targets)

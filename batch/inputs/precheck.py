@@ -8,13 +8,14 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import DiagnosticList, shown
+from batch.diagnostics import At, DiagnosticList, shown
 from batch.errors import Diagnostic, JobFileError, ModelNotFoundError
 from batch.inputs.identity import SHORT_BITS
+from batch.inputs.readers.row import ColumnDiagnostic, InputsDiagnostic
 from batch.inputs.source import JobSource
 from batch.inputs.template_faults import CountedFaults
 from batch.inputs.template_variables import unknown_in_documents
-from batch.jobfile.job import DOCUMENTS, Model
+from batch.jobfile.job import DOCUMENTS, INSTRUCTIONS, Model
 from batch.jobfile.schema.inputs_spec import ROW_KEYS
 from batch.jobfile.template_syntax import syntax_problem
 from batch.wire.dialects.registry import names
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 
     from batch.inputs.bad_rows import Origin
+    from batch.inputs.source import Step
     from batch.jobfile import JobFile, Prompt
     from batch.records import Request
 
@@ -75,14 +77,14 @@ class _Reading:
         self._lacks_column = False
         self._has_read = False
 
-    def requests(
-        self, items: Iterable[tuple[Request, Origin] | Diagnostic]
-    ) -> Iterator[tuple[Request, Origin]]:
+    def requests(self, items: Iterable[Step]) -> Iterator[tuple[Request, Origin]]:
         """Yield the requests, also those that are not sent."""
         for item in items:
+            if item is None:
+                continue
             if isinstance(item, Diagnostic):
-                self._has_read = self._has_read or not item.where.startswith("inputs.")
-                self._lacks_column = self._lacks_column or item.where in _COLUMNS
+                self._has_read = self._has_read or not isinstance(item, InputsDiagnostic)
+                self._lacks_column = self._lacks_column or isinstance(item, ColumnDiagnostic)
                 self._faults.take(item, self._errors)
                 continue
             self._has_read = True
@@ -112,9 +114,6 @@ class _Reading:
         return self._errors, self._skipped
 
 
-_COLUMNS = ("inputs.id_field", "inputs.keep")
-
-
 def _faults_of_prompts(job: JobFile) -> list[Diagnostic]:
     """Return the errors of the templates, whatever the ids of the rows and the columns to keep."""
     if job.inputs is None:
@@ -136,13 +135,15 @@ def _unit(job: JobFile) -> str | None:
     return "document" if job.inputs.kind == DOCUMENTS else "row"
 
 
-def further_errors(job: JobFile, known: Collection[Diagnostic]) -> list[Diagnostic]:
+def further_errors(job: JobFile, known: Collection[Diagnostic], invalid: Collection[At]) -> list[Diagnostic]:
     """Return the errors in the inputs and prompts of a job whose file has the errors ``known``.
 
-    The inputs are read unless the errors concern what to read.
+    The inputs are read unless one of the ``invalid`` values says what to read.
     """
-    if any(error.where in _TO_READ or error.where.startswith(_PATHS) for error in known):
-        return [] if any(error.where == "inputs" for error in known) else list(unknown_in_documents(job))
+    if _INPUTS in invalid:
+        return []
+    if any(at in _SPLIT or at[:2] in _TO_READ for at in invalid):
+        return list(unknown_in_documents(job))
     sound = tuple(each for each in job.prompts if _is_sound(each))
     if job.rows is not None and not job.models:
         return []
@@ -158,18 +159,15 @@ def further_errors(job: JobFile, known: Collection[Diagnostic]) -> list[Diagnost
 
 
 def _is_sound(prompt: Prompt) -> bool:
-    """Return whether a prompt can be filled; one that is reported as invalid has no text."""
-    texts = [text for text, where, _ in prompt.texts() if where != "system"]
-    return any(map(str.strip, texts)) and not any(syntax_problem(text) for text, _, _ in prompt.texts())
+    """Return whether a prompt can be filled; one that is reported as invalid asks nothing."""
+    asking = [message.content for message in prompt.messages if message.role not in INSTRUCTIONS]
+    is_blank = not any(map(str.strip, (*asking, *prompt.images)))
+    return not is_blank and not any(syntax_problem(text) for text, _, _ in prompt.texts())
 
 
-_TO_READ = (
-    "inputs",
-    "inputs.split",
-    "inputs.split.overlap",
-    *(f"inputs.{kind}" for kind in (DOCUMENTS, *ROW_KEYS)),
-)
-_PATHS = tuple(f"inputs.{kind}[" for kind in (DOCUMENTS, *ROW_KEYS))
+_INPUTS: At = ("inputs",)
+_TO_READ: frozenset[At] = frozenset((*_INPUTS, kind) for kind in (DOCUMENTS, *ROW_KEYS))
+_SPLIT: frozenset[At] = frozenset({(*_INPUTS, "split"), (*_INPUTS, "split", "overlap")})
 
 
 class _Ids:
@@ -201,7 +199,7 @@ def _key(request_id: str) -> int:
 def _name_duplicates(source: JobSource, suspects: set[int], diagnostics: DiagnosticList) -> None:
     first: dict[str, Origin] = {}
     for item in source.trace():
-        if isinstance(item, Diagnostic) or _key(item[0].id) not in suspects:
+        if item is None or isinstance(item, Diagnostic) or _key(item[0].id) not in suspects:
             continue
         request, origin = item
         if request.id in first:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from batch.files import is_unicode
 from batch.inputs.images import ImageError, with_images
 from batch.inputs.template_faults import TemplateFaults
+from batch.jobfile.job import INSTRUCTIONS
 from batch.jobfile.nulls import EmptyValueError
 from batch.jobfile.templates import FAILURES, MAX_LENGTH, environment, is_plain, pieces_of
 
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
     from batch.jobfile.paths import Bounds
     from batch.records import JSONObject
 
-_INSTRUCTIONS = ("system", "developer")
 _ON_EMPTY = "`inputs.on_empty` may `skip` or `send` such rows"
 
 
@@ -52,8 +52,7 @@ class PromptTemplate:
         self._roles = [message.role for message in prompt.messages]
         contents = [message.content for message in prompt.messages]
         self._texts = [_Text(text, sends_empty=sends_empty) for text in (*contents, *prompt.images)]
-        # Messages with content of their own; instructions alone are not a prompt.
-        self._asking = [index for index, role in enumerate(self._roles) if role not in _INSTRUCTIONS]
+        self._asking = [index for index, role in enumerate(self._roles) if role not in INSTRUCTIONS]
 
     def render(self, variables: Mapping[str, Any]) -> tuple[JSONObject, ...]:
         """Return the messages for one row. The values of variables are never templates.

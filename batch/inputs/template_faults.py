@@ -36,12 +36,15 @@ _MOST_LISTED = 8
 
 @dataclass(frozen=True, slots=True)
 class RowDiagnostic(Diagnostic):
-    """An error in filling a row. ``at`` are the errors at their places in the template.
-
-    It is empty if only the row is to blame.
-    """
+    """An error in filling a row that is the template's. ``at`` are the errors at their places in it."""
 
     at: tuple[Diagnostic, ...] = ()
+
+
+def located(diagnostic: Diagnostic, at: tuple[Diagnostic, ...]) -> RowDiagnostic:
+    """Return the error of a row with those in the template that have caused it."""
+    place = (diagnostic.path, diagnostic.line, diagnostic.column)
+    return RowDiagnostic(*place, diagnostic.where, diagnostic.what, diagnostic.hint, at=at)
 
 
 def missing(name: str, known: Collection[str]) -> tuple[str, str]:
@@ -190,12 +193,11 @@ class CountedFaults:
 
     def take(self, diagnostic: Diagnostic, others: DiagnosticList) -> None:
         """Count the row of an error; add the error to ``others`` unless the template is to blame."""
-        at = diagnostic.at if isinstance(diagnostic, RowDiagnostic) else ()
-        if not at:
+        if not isinstance(diagnostic, RowDiagnostic):
             others.append(diagnostic)
             return
         self.row(diagnostic.path, diagnostic.line)
-        for each in at:
+        for each in diagnostic.at:
             if self._seen.get(each) != self._rows:
                 self._seen[each] = self._rows
                 self._counts[each] = self._counts.get(each, 0) + 1

@@ -99,6 +99,10 @@ class Model:
     written: dict[str, Written] = field(default_factory=dict, compare=False, repr=False)
 
 
+INSTRUCTIONS = frozenset({"system", "developer"})
+"""The roles of messages that instruct the model. Such messages alone are not a prompt."""
+
+
 @dataclass(frozen=True, slots=True)
 class Message:
     """One chat message of a prompt. ``content`` is a template, written at ``where`` and ``place``."""

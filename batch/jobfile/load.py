@@ -101,6 +101,7 @@ class _Overrides:
         """Apply the overrides to the tree; return the errors of doing so."""
         findings = Findings(tree.places)
         findings.extend(tree.diagnostics)
+        findings.paths |= tree.paths
         findings.warnings += tree.warnings
         for key, value in self.values.items():
             for group in _GROUPS:

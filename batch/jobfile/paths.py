@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import closest, shown
-from batch.escaping import escape
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

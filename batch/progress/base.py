@@ -5,7 +5,6 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING
 
-from batch.escaping import escape
 from batch.events import (
     AttemptFailed,
     AttemptStarted,
@@ -18,6 +17,7 @@ from batch.events import (
     Tick,
 )
 from batch.progress.counters import Counters
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -6,8 +6,8 @@ from datetime import timedelta
 from typing import TYPE_CHECKING
 
 from batch.amounts import short_amount
-from batch.escaping import escape
 from batch.events import UNPROVEN
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from batch.events import HeldBack, Parked, Snapshot

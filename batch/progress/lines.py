@@ -6,12 +6,12 @@ import time
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
-from batch.escaping import escape
 from batch.events import Level
 from batch.progress import formatting
 from batch.progress.base import ProgressObserver, megabytes
 from batch.progress.counters import Speed
 from batch.progress.safe_stream import SafeStream
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -24,7 +24,7 @@ from batch.providers.transport_errors import BROKEN, NO_HTTP, translate
 from batch.records import Failure, Rate
 from batch.wire.decompress import ENCODINGS, Inflater
 from batch.wire.error_classification import from_status
-from batch.wire.headers import may_have_rate, rate
+from batch.wire.retry_headers import may_have_rate, rate
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable, Iterable

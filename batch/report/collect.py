@@ -83,6 +83,7 @@ class Collector:
             outputs=[view.name for view in self.views],
             columns=[*self.index.columns],
             changes=[*self._changes],
+            same="" if self.comparison is None else self.comparison.same,
             total=self.total,
             has_text=self.settings.has_text,
         )

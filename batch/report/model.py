@@ -148,7 +148,10 @@ class PageView(Struct, frozen=True):
 
 
 class TableHead(Struct, frozen=True):
-    """What the script needs to know before it reads the rows: the names that the columns number."""
+    """What the script needs to know before it reads the rows: the names that the columns number.
+
+    ``same`` is the one of ``changes`` that rows have in which nothing differs; empty without a comparison.
+    """
 
     statuses: Sequence[str]
     codes: Sequence[str]
@@ -157,5 +160,6 @@ class TableHead(Struct, frozen=True):
     outputs: Sequence[str]
     columns: Sequence[str]
     changes: Sequence[str]
+    same: str
     total: int
     has_text: bool

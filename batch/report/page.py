@@ -14,10 +14,10 @@ from markupsafe import Markup
 
 from batch._version import __version__
 from batch.codec import encode_json, well_formed
-from batch.escaping import escape
 from batch.report.collect import Collector
 from batch.report.model import PageView
 from batch.report.numbers import count, moment
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

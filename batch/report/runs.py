@@ -12,8 +12,8 @@ from batch.report.numbers import count, duration, moment, money
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.records import Summary
     from batch.results.run_record import RunRecord
+    from batch.run_summary import Summary
 
 MAX_RUNS = 100
 """Runs that are listed, the latest ones."""

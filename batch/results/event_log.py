@@ -6,8 +6,8 @@ import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from batch.escaping import escape
 from batch.results.filesystem import match, open_own
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -20,8 +20,8 @@ import msgspec
 from filelock import FileLock, Timeout
 
 from batch.errors import OutputLockedError, OutputWriteError
-from batch.escaping import escape
 from batch.results.filesystem import Disk, open_own, reason
+from batch.terminal_escaping import escape
 
 if sys.platform != "win32":
     import fcntl

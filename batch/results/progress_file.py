@@ -16,8 +16,8 @@ from msgspec import Struct
 
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
-from batch.escaping import escape_json
 from batch.results.filesystem import Disk, replace_content, temporary_name
+from batch.terminal_escaping import escape_json
 
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem

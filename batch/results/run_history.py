@@ -17,9 +17,9 @@ import msgspec
 
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
-from batch.escaping import escape_json
 from batch.results.filesystem import Disk, replace_content, temporary_name, write_all
 from batch.results.run_record import RunRecord
+from batch.terminal_escaping import escape_json
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

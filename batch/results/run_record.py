@@ -6,7 +6,7 @@ from typing import Literal
 
 from msgspec import Struct
 
-from batch.records import Summary  # noqa: TC001 - the decoder needs it
+from batch.run_summary import Summary  # noqa: TC001 - the decoder needs it
 
 MAX_BINS = 600
 

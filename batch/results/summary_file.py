@@ -11,9 +11,9 @@ import msgspec
 
 from batch.codec import encode_json
 from batch.errors import ForeignOutputError
-from batch.escaping import escape_json
-from batch.records import Summary
 from batch.results.filesystem import Disk, replace_content
+from batch.run_summary import Summary
+from batch.terminal_escaping import escape_json
 
 if TYPE_CHECKING:
     from batch.results.filesystem import FileSystem

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 
 from batch.failure_codes import INVALID_OUTPUT, QUOTA
 from batch.records import Failure
-from batch.wire.headers import retry_after, should_retry, used_up_for
-from batch.wire.retry_info import has_daily_quota, wait_in_body
+from batch.wire.retry_body import has_daily_quota, wait_in_body
+from batch.wire.retry_headers import retry_after, should_retry, used_up_for
 from batch.wire.text import join
 
 if TYPE_CHECKING:

@@ -34,7 +34,8 @@ if TYPE_CHECKING:
 
     from batch.app.run.endpoints import Address
     from batch.protocols import Provider
-    from batch.records import Outcome, Summary
+    from batch.records import Outcome
+    from batch.run_summary import Summary
 
 FINE = Reply("A short answer, as they are.", Verdict.COMPLETE, "stop", usage=Usage(20, 8, 28))
 REFUSED = Failure("bad_request", "HTTP 422: no", http_status=422)

@@ -76,7 +76,7 @@ def run(arguments: Sequence[str], authority: Path | None = None) -> Cost:
     with tempfile.TemporaryFile() as output:
         started = time.perf_counter()
         child = subprocess.Popen(
-            arguments, stdout=output, stderr=output, cwd=ROOT, env=_environment(authority)
+            arguments, stdout=output, stderr=output, cwd=ROOT, env=environment(authority)
         )
         _, status, usage = os.wait4(child.pid, 0)
         wall = time.perf_counter() - started
@@ -95,8 +95,8 @@ def slope(bench: Bench, client: Client, requests: int) -> float:
     return (high.cpu - low.cpu) / (2 * requests) * 1e6
 
 
-def _environment(authority: Path | None) -> dict[str, str]:
-    """Without proxies; and litellm is not to look for prices on the net."""
+def environment(authority: Path | None = None) -> dict[str, str]:
+    """The environment of a client: without proxies; and litellm is not to look for prices on the net."""
     trusted = {"SSL_CERT_FILE": str(authority)} if authority else {}
     kept = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
     return {**kept, **trusted, "LITELLM_LOCAL_MODEL_COST_MAP": "True"}

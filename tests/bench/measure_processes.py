@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -20,7 +19,7 @@ from pathlib import Path
 
 from tests.bench import command, peers
 from tests.bench.cores import cores
-from tests.bench.measure import ROOT, WrongTextError
+from tests.bench.measure import ROOT, WrongTextError, environment
 from tests.bench.replies import Served, reply
 from tests.bench.servers import whole
 
@@ -67,7 +66,7 @@ def run(folder: Path, url: str, served: Served, requests: int, processes: int) -
     ended = subprocess.run(
         [sys.executable, "-c", _METERED, *arguments, "--processes", str(processes)],
         cwd=ROOT,
-        env={name: value for name, value in os.environ.items() if "proxy" not in name.lower()},
+        env=environment(),
         capture_output=True,
         text=True,
         check=True,

@@ -14,7 +14,8 @@ import msgspec
 
 from batch.cli.run import EXIT_CODES
 from batch.exit_codes import exit_code
-from batch.records import Result, Summary
+from batch.records import Result
+from batch.run_summary import Summary
 from batch.scheduling.retry import Parking
 from tests.support.reference_codes import CODES
 from tests.support.reference_fields import FIELDS, SUMMARY_FIELDS

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.parquet
 import pytest
 
+from tests.support import job_files
 from tests.support.cli_support import Cli
 from tests.support.jobfile_support import write
 from tests.support.payloads import BOMBS, BREAK_OUTS, FORMULAS, PATHS, TEMPLATES
@@ -43,8 +44,7 @@ def cli(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureF
 
 def write_job(folder: Path, server: ChatServer, name: str = "job", **keys: Any) -> None:
     """A job that asks the server, by default for the variable ``text``."""
-    head = {"provider": "openai", "base_url": f"{server.url}/v1", "model": "m", "prompt": "{{ text }}"}
-    write(folder, json.dumps(head | keys), f"{name}.yaml")
+    job_files.write_job(folder, f"{server.url}/v1", name=name, **{"prompt": "{{ text }}", **keys})
 
 
 def json_lines(values: Sequence[object]) -> str:

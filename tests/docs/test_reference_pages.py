@@ -10,7 +10,8 @@ import yaml
 from jsonschema import Draft7Validator
 
 from batch.jobfile.schema.json_schema import json_schema
-from batch.records import Result, Summary
+from batch.records import Result
+from batch.run_summary import Summary
 from tests.docs import make_extras, make_job_keys, make_result_pages
 from tests.docs.make_job_keys import GROUPS, keys, kind, top_level
 from tests.docs.make_result_pages import field_paths, precedence

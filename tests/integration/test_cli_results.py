@@ -11,6 +11,7 @@ from msgspec.structs import replace
 
 from batch.codec import decode_result, encode_result
 from batch.records import Mishap, ResultError, Usage
+from tests.support import job_files
 from tests.support.golden_messages import check_words
 from tests.support.results_support import failed, succeeded
 
@@ -32,13 +33,8 @@ def job(cli: Cli, server: ChatServer) -> Path:
 
 
 def write_job(cli: Cli, server: ChatServer, rows: str, prompt: str = "about") -> Path:
-    (cli.folder / "rows.jsonl").write_text("".join(json.dumps({"id": row}) + "\n" for row in rows))
-    path = cli.folder / "job.yaml"
-    path.write_text(
-        f"provider: autonomous\nmodel: llama\nbase_url: {server.url}\nprompt: '{prompt} {{{{ id }}}}'\n"
-        "inputs: {jsonl: rows.jsonl}\n"
-    )
-    return path
+    prompts = {row: f"{prompt} {row}" for row in rows}
+    return job_files.write_job(cli.folder, server.url, prompts, provider="autonomous", model="llama")
 
 
 def output(cli: Cli) -> Path:
@@ -226,6 +222,12 @@ def test_a_long_answer_is_shown_whole(cli: Cli) -> None:
     text = "long " * 100_000
     (cli.folder / "results.jsonl").write_bytes(encode_result(succeeded("a", text)))
     assert f"  {text}" in words(cli("show", "results.jsonl", "a"))
+
+
+def test_show_has_a_question_mark_for_tokens_that_were_not_counted(cli: Cli) -> None:
+    result = replace(succeeded("a"), usage=Usage(None, 5))
+    (cli.folder / "results.jsonl").write_bytes(encode_result(result))
+    assert "tokens     ? in, 5 out; cost unknown" in words(cli("show", "results.jsonl", "a"))
 
 
 # check

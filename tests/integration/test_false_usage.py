@@ -16,7 +16,7 @@ from batch.testing import DONE, LAST_CHUNK, FaultServer, Script, Send, chunk, ev
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch.records import Summary
+    from batch.run_summary import Summary
     from batch.testing import Received
 
 WORDS = "The river rose in the night and took the old bridge with it . "

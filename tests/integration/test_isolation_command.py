@@ -15,7 +15,8 @@ import pytest
 from batch.testing import FaultServer, answer
 from tests.docs.test_main_job import children_of
 from tests.support.chat_server import ChatServer, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from batch.testing import Script

@@ -21,6 +21,7 @@ from batch.records import Failure, Reply, Request, Verdict
 from batch.testing import FaultServer, Pause, Send, Stall, answer, delta, head, whole
 from batch.testing.replies import DONE, LAST_CHUNK, chunk, event, finish
 from tests.support.cli_support import on_terminal
+from tests.support.job_files import write_job
 from tests.support.worker_support import command_of, workers_of
 
 if TYPE_CHECKING:
@@ -41,19 +42,9 @@ KEY = "sk-a-very-secret-key-0123456789"
 PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAAC"
 
 
-def write_job(folder: Path, url: str, rows: int, **more: object) -> None:
-    """A job with some rows; ``more`` are keys of the job file."""
-    (folder / "rows.jsonl").write_text(
-        "".join(json.dumps({"id": f"r{n}", "text": f"number {n}"}) + "\n" for n in range(rows))
-    )
-    job: dict[str, object] = {
-        "provider": "openai",
-        "base_url": url,
-        "model": "m",
-        "prompt": "{{ text }}",
-        "inputs": {"jsonl": "rows.jsonl"},
-    }
-    (folder / "job.yaml").write_text(json.dumps(job | more))
+def rows(number: int) -> dict[str, str]:
+    """So many rows: their ids, and their prompts."""
+    return {f"r{n}": f"number {n}" for n in range(number)}
 
 
 def lines(folder: Path) -> dict[str, dict[str, Any]]:
@@ -85,7 +76,7 @@ async def test_a_server_gets_and_gives_the_same(promptjobs: Command, name: str) 
     job, chooser = JOBS[name]
     seen = []
     async with FaultServer(chooser) as server:
-        write_job(promptjobs.folder, server.url, 6, **job)
+        write_job(promptjobs.folder, server.url, rows(6), **job)
         for processes in ("1", "2"):
             server.requests.clear()
             ended = await promptjobs("run", "job.yaml", "--processes", processes, "-q", "--force", "--json")
@@ -113,14 +104,14 @@ def _stable(line: dict[str, Any]) -> dict[str, Any]:
 
 
 async def test_the_embedded_endpoint_stays_with_the_driver(promptjobs: Command) -> None:
-    write_job(promptjobs.folder, "local", 4, model="summary", provider="openai", engine="extractive")
+    write_job(promptjobs.folder, "local", rows(4), model="summary", provider="openai", engine="extractive")
     ended = await promptjobs("run", "job.yaml", "--processes", "2", "-q", "--json")
     assert (ended.code, ended.summary["succeeded"]) == (0, 4), ended.stderr
 
 
 async def test_the_bar_is_that_of_one_process(promptjobs: Command) -> None:
     async with FaultServer(lambda received: [Pause(0.3), *echo(received)]) as server:
-        write_job(promptjobs.folder, server.url, 8, concurrency=2, adaptive=False)
+        write_job(promptjobs.folder, server.url, rows(8), concurrency=2, adaptive=False)
         ended = await on_terminal(promptjobs, "run", "job.yaml", "--processes", "2", env={})
     frames = [frame for frame in ended.stderr.split("\r") if "req/s" in frame]
     assert {len(frame) for frame in frames} == {199}
@@ -163,7 +154,7 @@ async def started(promptjobs: Command, *arguments: str, **options: Any) -> Proce
 async def test_what_was_in_flight_in_a_killed_worker_is_sent_again(promptjobs: Command) -> None:
     held = Held("number 3")
     async with FaultServer(held) as server:
-        write_job(promptjobs.folder, server.url, 8)
+        write_job(promptjobs.folder, server.url, rows(8))
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2", "--json")
             await held.arrived.wait()
@@ -193,7 +184,7 @@ async def test_a_budget_counts_what_was_lost_with_a_worker_as_spent(promptjobs: 
     held = Held("number 0", then=metered)
     async with FaultServer(held) as server:
         model = {"model": "m", "price": {"input": 1_000_000, "output": 2_000_000}}
-        write_job(promptjobs.folder, server.url, 10, model=model, params={"max_tokens": 10})
+        write_job(promptjobs.folder, server.url, rows(10), model=model, params={"max_tokens": 10})
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2", "--json", "--max-cost", "80")
             await held.arrived.wait()
@@ -210,7 +201,7 @@ async def test_a_budget_counts_what_was_lost_with_a_worker_as_spent(promptjobs: 
 async def test_no_key_is_in_an_argument_list(promptjobs: Command) -> None:
     held = Held("number 0")
     async with FaultServer(held) as server:
-        write_job(promptjobs.folder, server.url, 1, api_key_env="KEY")
+        write_job(promptjobs.folder, server.url, rows(1), api_key_env="KEY")
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2")
             await held.arrived.wait()
@@ -234,7 +225,7 @@ async def test_a_signal_to_the_whole_group_lets_requests_in_flight_finish(
         return [Pause(0.5), *echo(received)]
 
     async with FaultServer(slowly) as server:
-        write_job(promptjobs.folder, server.url, 40, concurrency=4, adaptive=False)
+        write_job(promptjobs.folder, server.url, rows(40), concurrency=4, adaptive=False)
         with anyio.fail_after(60):
             driver = await started(promptjobs, "--processes", "2", "-q", start_new_session=True)
             await arrived.wait()

@@ -33,7 +33,8 @@ from tests.unit.scheduling.test_budget import task
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch.records import Outcome, Summary
+    from batch.records import Outcome
+    from batch.run_summary import Summary
 
 PRICE = {"input": 1000000, "output": 2000000}
 """A token of a prompt costs 1, one of an answer 2."""

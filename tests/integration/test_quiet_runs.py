@@ -11,6 +11,7 @@ from aiohttp import web
 from batch.app.run.failure_news import NAMED
 from batch.results.reported_failures import MAX_KEYS, ReportedFailures, read_reported, write_reported
 from tests.conftest import Ended
+from tests.support import job_files
 from tests.support.chat_server import ChatServer
 from tests.support.cli_support import Cli, on_terminal, served
 
@@ -43,13 +44,8 @@ def server() -> Iterator[Refusing]:
 
 
 def write_job(folder: Path, server: ChatServer, *words: str, name: str = "job") -> None:
-    rows = [json.dumps({"id": word}) for word in words]
-    (folder / f"{name}.rows.jsonl").write_text("\n".join(rows) + "\n", encoding="utf-8")
-    (folder / f"{name}.yaml").write_text(
-        f"provider: autonomous\nmodel: llama\nbase_url: {server.url}\nprompt: '{{{{ id }}}}'\n"
-        f"inputs: {{jsonl: {name}.rows.jsonl}}\n",
-        encoding="utf-8",
-    )
+    prompts = {word: word for word in words}
+    job_files.write_job(folder, server.url, prompts, name=name, provider="autonomous", model="llama")
 
 
 def named(text: str) -> list[str]:
@@ -113,7 +109,7 @@ def test_a_changed_request_that_fails_is_new(cli: Cli, server: Refusing) -> None
     write_job(cli.folder, server, "a", "b")
     assert cli("run", "job.yaml", "-q").code == 1
     text = (cli.folder / "job.yaml").read_text()
-    (cli.folder / "job.yaml").write_text(text.replace("{{ id }}", "please {{ id }}"))
+    (cli.folder / "job.yaml").write_text(text.replace("{{ prompt }}", "please {{ prompt }}"))
     assert named(cli("run", "job.yaml", "-q").stderr) == ["failed: b"]
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from batch.cli.report import Size
+from batch.cli.option_types import Size
 from batch.codec import encode_line, encode_result
 from batch.report.page import MARK
 from batch.results.run_history import history_path

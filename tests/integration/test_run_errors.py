@@ -5,23 +5,25 @@ The words are in ``tests/golden/messages/run.json``; codes, exit codes and place
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shlex
 import socket
 import ssl
-from contextlib import asynccontextmanager, closing
+from contextlib import closing
 from typing import TYPE_CHECKING, Any
 
 import pytest
 import trustme
 
 from batch.testing import FaultServer, answer, status
+from tests.support import job_files
 from tests.support.cli_support import Cli, in_thread
 from tests.support.golden_messages import check_words
+from tests.support.raw_server import raw_server
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+    import asyncio
+    from collections.abc import Iterator
 
     from batch.testing import Received, Script
     from tests.conftest import Ended
@@ -52,16 +54,13 @@ SERVED: dict[str, tuple[Script, str, dict[str, Any], str]] = {
 """Situation → the server's script, the path of the base URL, further keys of the job, the code."""
 
 
-def write_job(cli: Cli, base_url: str, **more: Any) -> None:
+def write_job(cli: Cli, base_url: str, **keys: Any) -> None:
     job = {
-        "provider": "openai",
-        "base_url": base_url,
         "model": "mistrall",
         "prompts": [{"id": "one", "prompt": "say one"}, {"id": "two", "prompt": "say two"}],
         "retries": {"max_attempts": 2, "base": 0},
-        **more,
     }
-    (cli.folder / "job.yaml").write_text(json.dumps(job))
+    job_files.write_job(cli.folder, base_url, **job | keys)
 
 
 def check_parked(ended: Ended, situation: str, code: str, cli: Cli) -> None:
@@ -120,22 +119,13 @@ def test_a_certificate_that_is_not_trusted(cli: Cli) -> None:
     check_parked(ended, "a certificate that is not trusted", "tls", cli)
 
 
-@asynccontextmanager
-async def raw(
-    handle: Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]],
-) -> AsyncIterator[int]:
-    """A server of bytes; its port."""
-    async with await asyncio.start_server(handle, "127.0.0.1") as server:
-        yield server.sockets[0].getsockname()[1]
-
-
 def test_https_to_a_server_of_plain_http(cli: Cli) -> None:
     async def refuse(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.read(1)
         writer.write(b"HTTP/1.1 400 Bad Request\r\ncontent-length: 0\r\n\r\n")
         writer.close()
 
-    with in_thread(raw(refuse)) as port:
+    with in_thread(raw_server(refuse)) as port:
         write_job(cli, f"https://127.0.0.1:{port}/v1")
         ended = cli("run", "job.yaml", "--json")
     check_parked(ended, "https to a server of plain http", "tls", cli)
@@ -146,7 +136,7 @@ def test_https_to_a_server_that_hangs_up(cli: Cli) -> None:
         await reader.read(1)
         writer.close()
 
-    with in_thread(raw(hang_up)) as port:
+    with in_thread(raw_server(hang_up)) as port:
         write_job(cli, f"https://127.0.0.1:{port}/v1")
         ended = cli("run", "job.yaml", "--json")
     check_parked(ended, "https to a server that hangs up", "connect", cli)
@@ -174,7 +164,7 @@ def test_plain_http_to_a_server_of_https(reply: str, cli: Cli) -> None:
         writer.write(data)
         writer.close()
 
-    with in_thread(raw(refuse)) as port:
+    with in_thread(raw_server(refuse)) as port:
         write_job(cli, f"http://127.0.0.1:{port}/v1")
         ended = cli("run", "job.yaml", "-q")
     assert ended.code != 0

@@ -17,7 +17,8 @@ from batch.results.progress_file import active_progress, progress_path
 from batch.results.run_history import history_path, read_history
 from batch.results.summary_file import read_summary
 from tests.support.chat_server import Withholding, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable

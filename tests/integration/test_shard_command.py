@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from tests.support.golden_messages import check_words
-from tests.support.kill_support import write_job
+from tests.support.job_files import write_job
 
 if TYPE_CHECKING:
     from pathlib import Path

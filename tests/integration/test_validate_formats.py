@@ -98,6 +98,21 @@ def test_programs_read_json_on_standard_output(cli: Cli) -> None:
     }
 
 
+def test_an_error_in_a_row_has_the_same_keys(cli: Cli, tmp_path: Path) -> None:
+    write(tmp_path, "id,x\na,none.png\n", "rows.csv")
+    write(tmp_path, HEAD + "prompt: hello\nimages: ['{{ x }}']\ninputs: {csv: rows.csv}\n")
+    (error,) = json.loads(cli("validate", "job.yaml", "--output-format", "json").stdout)["mistakes"]
+    assert error == {
+        "path": str(tmp_path / "rows.csv"),
+        "line": 2,
+        "column": 1,
+        "where": "prompt",
+        "what": "images[0]: none.png: no such file",
+        "hint": "",
+        "severity": "error",
+    }
+
+
 def test_a_sound_job_is_json_too(cli: Cli, tmp_path: Path) -> None:
     write(tmp_path, HEAD + "prompt: hello\n")
     ended = cli("validate", "job.yaml", "--output-format", "json")

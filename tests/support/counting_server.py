@@ -35,6 +35,7 @@ class CountingServer:
         self.log: list[Seen] = []
         self._random = Random(7)
         self._server: asyncio.Server | None = None
+        self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
 
     async def __aenter__(self) -> Self:
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", limit=2**20)
@@ -49,6 +50,11 @@ class CountingServer:
     ) -> None:
         assert self._server is not None
         self._server.close()
+        for writer in self._connections.values():
+            writer.transport.abort()
+        await asyncio.gather(
+            *self._connections
+        )  # the end of the loop would cancel them, each with a traceback
 
     def recent(self, seconds: float) -> int:
         """Number of requests that are in flight, or were within the last ``seconds``."""
@@ -56,6 +62,9 @@ class CountingServer:
         return sum(seen.ended > now - seconds for seen in self.log)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.current_task()
+        assert task is not None
+        self._connections[task] = writer
         try:
             while True:
                 _, _, _, body = await _receive(reader)
@@ -65,6 +74,7 @@ class CountingServer:
         except (ConnectionError, asyncio.IncompleteReadError):
             return
         finally:
+            del self._connections[task]
             writer.close()
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

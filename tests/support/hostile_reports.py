@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from batch.codec import encode_line, encode_result
-from batch.records import Mishap, Percentiles, ResultError, Summary
+from batch.records import Mishap, ResultError
 from batch.results.run_history import history_path
 from batch.results.run_record import ParkedInterval, Quantiles, RunRecord, Timeline
+from batch.run_summary import Percentiles, Summary
 from tests.support.results_support import failed, succeeded
 
 if TYPE_CHECKING:

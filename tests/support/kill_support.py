@@ -7,7 +7,6 @@ involved.
 
 from __future__ import annotations
 
-import json
 import multiprocessing
 import os
 import signal
@@ -23,6 +22,7 @@ from batch.app.setup.load_job import load_job
 from batch.codec import decode_result
 from batch.results.filesystem import Disk
 from batch.results.output_owner import read_owner, write_owner
+from tests.support.job_files import write_job as write_job  # noqa: PLC0414 - its earlier place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -124,23 +124,6 @@ def _make_mortal(dies_at: float) -> None:
 
     for name in CHANGING:
         setattr(Disk, name, mortal(name, getattr(Disk, name)))
-
-
-def write_job(folder: Path, base_url: str, rows: Mapping[str, str], **more: object) -> Path:
-    """A job file with one request a row: its id, and its prompt. The output is ``output/job.jsonl``."""
-    lines = [json.dumps({"id": request_id, "prompt": prompt}) for request_id, prompt in rows.items()]
-    (folder / "rows.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    job = folder / "job.yaml"
-    settings = {
-        "provider": "openai",
-        "model": "m",
-        "base_url": base_url,
-        "prompt": "{{ prompt }}",
-        "inputs": {"jsonl": "rows.jsonl"},
-        **more,
-    }
-    job.write_text(json.dumps(settings), encoding="utf-8")
-    return job
 
 
 def written_by_another(job: Path) -> Path:

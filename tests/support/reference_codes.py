@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
-from batch.failure_codes import ANSWERS, HTTP_429, LOCAL, NETWORK, OTHER, QUOTA, STATUSES, Retried
+from batch.failure_codes import ANSWERS, HTTP_429, LOCAL, NETWORK, OTHER, QUOTA, STATUSES
+from batch.failure_traits import Retried
 from batch.records import Failure
 from batch.scheduling.quota import was_free
 from batch.scheduling.retry import Fail, Parking, Retry, RetryPolicy, decide
 
 if TYPE_CHECKING:
-    from batch.failure_codes import FailureCode
+    from batch.failure_traits import FailureCode
 
 PATIENT = RetryPolicy(max_attempts=4, validation_retries=2)
 """Enough attempts to tell one retry from several."""

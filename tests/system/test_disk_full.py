@@ -10,7 +10,8 @@ import anyio
 import pytest
 
 from batch.testing import FaultServer, answer
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from pathlib import Path

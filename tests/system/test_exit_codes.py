@@ -16,7 +16,8 @@ from batch.exit_codes import exit_code
 from batch.results.lock import OutputLock
 from batch.scheduling.retry import Parking
 from tests.support.chat_server import ChatServer, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -39,7 +40,7 @@ class Task:
         self.output = promptjobs.folder / "output" / "job.jsonl"
         self.write()
 
-    def write(self, **more: object) -> None:
+    def write(self, **more: Any) -> None:
         write_job(
             self.promptjobs.folder,
             f"{self.server.url}/v1",

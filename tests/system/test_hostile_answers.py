@@ -14,7 +14,7 @@ import pytest
 from batch.codec import decode_result
 from batch.testing import DONE, FaultServer, Reset, Send, answer, chunk, finish, head
 from tests.support.cli_support import Cli, in_thread, on_terminal
-from tests.support.kill_support import write_job
+from tests.support.job_files import write_job
 
 if TYPE_CHECKING:
     from batch.testing import Received, Script

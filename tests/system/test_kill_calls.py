@@ -17,7 +17,8 @@ from batch.codec import decode_result
 from batch.results.summary_file import summary_path
 from batch.results.superseded import superseded_path
 from batch.testing import FaultServer, answer, status
-from tests.support.kill_support import Life, owner, whole_lines, write_job, written_by_another
+from tests.support.job_files import write_job
+from tests.support.kill_support import Life, owner, whole_lines, written_by_another
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -20,7 +20,8 @@ import pytest
 from batch.codec import encode_result
 from batch.results.superseded import superseded_path
 from batch.testing import FaultServer, Pause, answer
-from tests.support.kill_support import Life, owner, whole_lines, write_job, written_by_another
+from tests.support.job_files import write_job
+from tests.support.kill_support import Life, owner, whole_lines, written_by_another
 from tests.support.results_support import succeeded
 
 if TYPE_CHECKING:

@@ -14,7 +14,8 @@ import anyio
 import pytest
 
 from tests.support.chat_server import Withholding, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

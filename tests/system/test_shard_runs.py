@@ -13,7 +13,8 @@ import pytest
 
 from batch.jobfile.shard import Shard
 from tests.support.chat_server import ChatServer, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator

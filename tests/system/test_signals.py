@@ -15,13 +15,14 @@ import pytest
 
 import batch
 from batch.app.run.plan import open_source
-from batch.app.run.shutdown import Signals, ended_by_signals
+from batch.app.run.run_signals import Signals, ended_by_signals
 from batch.app.setup.load_job import load_job
 from batch.codec import encode_result
 from batch.errors import StoppedError
 from tests.docs.test_main_job import children_of
 from tests.support.chat_server import ChatServer, serving
-from tests.support.kill_support import whole_lines, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import whole_lines
 from tests.support.results_support import succeeded
 
 if TYPE_CHECKING:

@@ -19,7 +19,8 @@ import anyio
 import pytest
 
 from tests.support.counting_server import CountingServer, exceeds, most_at_once
-from tests.support.kill_support import check_echoes, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import check_echoes
 from tests.support.worker_support import ignores, is_running, workers_of
 
 if TYPE_CHECKING:

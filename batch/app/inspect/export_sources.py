@@ -107,6 +107,8 @@ def _of_job(job: JobFile, lines: ResultReader, left_out: Counter[str]) -> Iterat
     for item in open_source(job).trace():
         if isinstance(item, Diagnostic):
             raise JobFileError([item])
+        if item is None:
+            continue
         request, origin = item
         result = lines.result(request.id)
         if result is None:

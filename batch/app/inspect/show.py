@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from batch.app.run.plan import open_source
 from batch.app.setup.reclassified import restate_of
 from batch.errors import UsageError
-from batch.escaping import escape
 from batch.results.reader import find, reading
 from batch.results.reclassification import WITHOUT_JOB
 from batch.results.summary_file import currency_in
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

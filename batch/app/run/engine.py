@@ -19,7 +19,7 @@ from batch.app.run.open_file_limit import connections
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.pending_requests import Allowance
 from batch.app.run.quotas import Quotas
-from batch.app.run.shutdown import UNSENT, Stopper
+from batch.app.run.run_signals import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
 from batch.app.run.worker_endpoints import by_place, endpoint_names
 from batch.app.run.workers import open_workers
@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
     from batch.app.run.options import RunOptions
     from batch.app.run.request_feed import RequestFeed
-    from batch.app.run.shutdown import Signals
+    from batch.app.run.run_signals import Signals
     from batch.app.setup.environment import Environment
     from batch.errors import PromptJobsError
     from batch.jobfile.job import JobFile

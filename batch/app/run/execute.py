@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import anyio
 import anyio.to_thread
 
+from batch.app.run.command_signals import cancelled
 from batch.app.run.finalize import finish
 from batch.app.run.outcome import RunOutcome
 from batch.app.run.output_claim import claim
 from batch.app.run.prepared_run import PreparedRun, open_log, prepare, report_notices
-from batch.app.run.process_signals import cancelled
 from batch.app.run.recorder import Recorder
 from batch.app.run.run_log import RunLog
+from batch.app.run.run_signals import UNFINISHED, UNSENT, Signals
 from batch.app.run.run_statistics import Statistics
-from batch.app.run.shutdown import UNFINISHED, UNSENT, Signals
 from batch.app.run.unexpected_errors import explained
 from batch.app.setup.reclassified import written_again
 from batch.errors import UsageError
@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from batch.app.setup.environment import Environment
     from batch.jobfile.job import JobFile
     from batch.protocols import Observer
-    from batch.records import Result, Summary
+    from batch.records import Result
+    from batch.run_summary import Summary
 
 
 async def execute(

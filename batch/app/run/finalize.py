@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
     from batch.observers import Observers
     from batch.protocols import Source
-    from batch.records import Summary
     from batch.results.compaction import Order
     from batch.results.result_log import ResultLog
     from batch.results.run_record import RunRecord
+    from batch.run_summary import Summary
 
 
 async def finish(

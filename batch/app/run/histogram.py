@@ -7,7 +7,7 @@ from itertools import accumulate
 from math import ceil, log
 from operator import sub
 
-from batch.records import Percentiles
+from batch.run_summary import Percentiles
 
 SHORTEST = 0.001
 """Seconds; shorter durations count as this."""

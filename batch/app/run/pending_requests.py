@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Container, Iterator
 
     from batch.app.run.plan import Plan
-    from batch.inputs.bad_rows import Origin
-    from batch.inputs.source import JobSource
+    from batch.inputs.source import JobSource, Step
     from batch.protocols import Sink
     from batch.records import Request
 
@@ -92,7 +91,7 @@ class _Search:
         self._edited = 0
         self._bad: dict[str, Diagnostic] = {}
 
-    def items(self) -> Iterator[tuple[Request, Origin] | Diagnostic | None]:
+    def items(self) -> Iterator[Step]:
         """Read the inputs once, and once more if not everything was found."""
         yield from self._source.cursor(self._target, self._hint)
         if self.reading.left:
@@ -111,7 +110,7 @@ class _Search:
         changes.edited += edited
         changes.missing += self.reading.left - edited
 
-    def chosen(self, item: tuple[Request, Origin] | Diagnostic | None) -> Request | None:
+    def chosen(self, item: Step) -> Request | None:
         """Return the request if it is to be sent; it may not be the one planned at this position."""
         if item is None:
             return None

@@ -36,7 +36,8 @@ if TYPE_CHECKING:
     from batch.inputs.source import JobSource
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
-    from batch.records import Result, Summary
+    from batch.records import Result
+    from batch.run_summary import Summary
     from batch.scheduling.selection import Selection
 
 _LOOK_UP_AFTER = 1000

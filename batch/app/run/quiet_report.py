@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from batch.app.run.failure_news import News
     from batch.app.run.open_failures import OpenFailure, OpenFailures
     from batch.jobfile.job import JobFile
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 
 def reported_before(output: Path) -> Reported:

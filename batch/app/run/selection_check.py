@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.errors import UsageError
-from batch.escaping import escape
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from batch.app.run.plan import Plan

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from batch.app.run.pending_requests import Allowance
     from batch.inputs.bad_rows import Origin
-    from batch.inputs.source import JobSource
+    from batch.inputs.source import JobSource, Step
     from batch.records import Known, Request, Result
     from batch.scheduling.selection import Selection
 
@@ -139,7 +139,7 @@ class StreamingPlan:
         for _ in range(1 if source.of_documents else READINGS):
             before = frozenset(counted)
             stamps = Stamps()
-            for item in source.walk(target):
+            for item in source.trace(target):
                 if self._is_partial(item, source, stamps):
                     break
                 if isinstance(item, Diagnostic):
@@ -156,9 +156,7 @@ class StreamingPlan:
             self.plan.changes.seen()
         self.plan.changes.is_partial = True
 
-    def _is_partial(
-        self, item: tuple[Request, Origin] | Diagnostic | None, source: JobSource, stamps: Stamps
-    ) -> bool:
+    def _is_partial(self, item: Step, source: JobSource, stamps: Stamps) -> bool:
         """Return whether the file was written to since it was opened, so that the last rows do not count."""
         if item is None or source.of_documents:
             return False

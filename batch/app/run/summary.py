@@ -18,7 +18,8 @@ from batch.app.run.timestamps import utc_now
 from batch.app.run.totals import totals
 from batch.exit_codes import exit_code
 from batch.failure_codes import WORKER_LOST
-from batch.records import SCHEMA_VERSION, Summary
+from batch.records import SCHEMA_VERSION
+from batch.run_summary import Summary
 from batch.scheduling.resume import State
 
 if TYPE_CHECKING:

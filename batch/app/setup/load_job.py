@@ -17,6 +17,7 @@ from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
 from batch.jobfile.resolve.job_file import UnsoundJobError
 from batch.results.contents import holds_results
+from batch.results.damaged_start import has_damaged_start
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,8 +52,8 @@ def _with_further(error: UnsoundJobError) -> UnsoundJobError:
         return error
     found = DiagnosticList()
     found.extend(error.diagnostics)
-    found.extend(further_errors(error.job, error.diagnostics))
-    return UnsoundJobError(found.error(), error.job)
+    found.extend(further_errors(error.job, error.diagnostics, error.invalid))
+    return UnsoundJobError(found.error(), error.job, error.invalid)
 
 
 def _load(
@@ -77,9 +78,8 @@ def _load(
         raise JobFileError([Diagnostic(str(path), 0, 0, "", "is a folder, not a job file", _hint(path))])
     if not os.path.lexists(path):
         raise JobFileError([Diagnostic(str(path), 0, 0, "", "no such file", _hint(path.parent))])
-    if _holds_results(path):
-        hint = "use it with `status`, `show` or `export`"
-        raise JobFileError([Diagnostic(str(path), 0, 0, "", "is an output file, not a job file", hint)])
+    if (problem := _problem_of_output(path)) is not None:
+        raise JobFileError([problem])
     with_file = None if settings is None else Path(settings)
     return load(
         path,
@@ -92,10 +92,17 @@ def _load(
     )
 
 
-def _holds_results(path: Path) -> bool:
+def _problem_of_output(path: Path) -> Diagnostic | None:
+    """Return the error if the file is an output; ``None`` if it may be a job file."""
     with suppress(OSError):  # loading reports why it cannot be read
-        return os.path.isfile(path) and holds_results(path)
-    return False
+        if os.path.isfile(path) and holds_results(path):
+            hint = "use it with `status`, `show` or `export`"
+            return Diagnostic(str(path), 0, 0, "", "is an output file, not a job file", hint)
+        if os.path.isfile(path) and has_damaged_start(path):
+            what = "damaged: this is an output file, but its first line is not a result"
+            hint = "remove the line, and the next run sends its request again"
+            return Diagnostic(str(path), 1, 1, "", what, hint)
+    return None
 
 
 def _hint(folder: Path) -> str:

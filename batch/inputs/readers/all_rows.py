@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import diagnostic_at
 from batch.inputs.readers.documents import documents
 from batch.inputs.readers.id_column import with_id_column
 from batch.inputs.readers.kept_columns import kept
 from batch.inputs.readers.registry import reader_of
-from batch.inputs.readers.row import Row
+from batch.inputs.readers.row import InputsDiagnostic, Row
 from batch.inputs.readers.split import chunked
 from batch.inputs.readers.table_files import Table, missing_table, tables
 from batch.jobfile.job import DOCUMENTS
@@ -53,8 +52,7 @@ def _several(inputs: Inputs, output: Path) -> Iterator[Read]:
             is_empty = False
             yield _in_partition(item, table) if table.partition and isinstance(item, Row) else item
     if is_empty:
-        place = inputs.places[0]
-        yield diagnostic_at(place, f"inputs.{inputs.kind}", "the files have no rows")
+        yield InputsDiagnostic.of(inputs.places[0], inputs.kind, "the files have no rows")
 
 
 def _in_partition(row: Row, table: Table) -> Row:

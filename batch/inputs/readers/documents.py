@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from batch.codec import encode_json
-from batch.diagnostics import diagnostic_at
+from batch.diagnostics import Place
 from batch.errors import Diagnostic
 from batch.files import is_unicode, open_regular, reason
 from batch.inputs.readers.document_text import FormatError, text_of
@@ -29,7 +29,7 @@ from batch.inputs.readers.file_selection import (
     walker_of,
 )
 from batch.inputs.readers.no_match import no_match
-from batch.inputs.readers.row import SKIPS_BLANK, BadRow, Note, Row
+from batch.inputs.readers.row import SKIPS_BLANK, BadRow, InputsDiagnostic, Note, Row
 from batch.jobfile.paths import real
 from batch.jobfile.patterns import fixed_prefix
 
@@ -68,19 +68,20 @@ def documents(
     included, excluding = sorted_out(inputs.files)
     excluded = matched(excluding, inputs)
     for index, pattern in included.items():
-        where, place = f"inputs.files[{index}]", inputs.places[index]
+        key, place = f"files[{index}]", inputs.places[index]
         matches, outside = _matches(pattern, inputs)
         for link in outside:
             what = document_problem(real(link.path), inputs) or ""
-            yield BadRow(Diagnostic(str(link.path), 0, 0, where, what, ALLOW), link.id)
+            yield BadRow(InputsDiagnostic.of(Place(str(link.path)), key, what, ALLOW), link.id)
         if not matches and not outside:
             what, hint = no_match(inputs.base, pattern, "document")
-            yield diagnostic_at(place, where, what, hint)
+            yield InputsDiagnostic.of(place, key, what, hint)
         for document in matches:
             if is_excluded(document.path, excluded):
                 continue
             if problem := document_problem(real(document.path), inputs):
-                yield BadRow(Diagnostic(str(document.path), 0, 0, where, problem, ALLOW), document.id)
+                diagnostic = InputsDiagnostic.of(Place(str(document.path)), key, problem, ALLOW)
+                yield BadRow(diagnostic, document.id)
             elif not is_own(real(document.path), output):
                 found.append(document)
     for document in _wanted(_with_own_ids(_once(found), inputs.base), takes):

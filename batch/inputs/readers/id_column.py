@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import PurePath
 from typing import TYPE_CHECKING
 
-from batch.diagnostics import diagnostic_at, shown
+from batch.diagnostics import shown
 from batch.inputs.readers.registry import reader_of
-from batch.inputs.readers.row import NoIdColumn, Row
+from batch.inputs.readers.row import ColumnDiagnostic, NoIdColumn, Row
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -46,6 +46,5 @@ def with_id_column(rows: Iterable[Read], inputs: Inputs) -> Iterator[Read]:
 
 
 def _no_column(first: Diagnostic, inputs: Inputs) -> Diagnostic:
-    place = inputs.id_place
     what = f"no column `{shown(first.where)}` in {PurePath(first.path).name}"
-    return diagnostic_at(place, "inputs.id_field", what, first.hint)
+    return ColumnDiagnostic.of(inputs.id_place, "id_field", what, first.hint)

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 from batch.errors import Diagnostic
 from batch.inputs.readers.row import BadRow, IdError, Note, Row, RowIds, without_id
-from batch.jobfile.syntax.json_lines import column_of, objects
+from batch.jobfile.syntax.json_lines import objects
+from batch.jobfile.syntax.json_object import column_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -6,9 +6,9 @@ from datetime import timedelta
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
 
-from batch.diagnostics import diagnostic_at, did_you_mean, shown
+from batch.diagnostics import did_you_mean, shown
 from batch.inputs.readers.registry import reader_of
-from batch.inputs.readers.row import BadRow, Note, Row
+from batch.inputs.readers.row import BadRow, ColumnDiagnostic, Note, Row
 from batch.jobfile.job import DOCUMENTS
 from batch.jobfile.nulls import is_null
 
@@ -58,16 +58,16 @@ def _with_columns(row: Row, names: Sequence[str]) -> Row | BadRow:
                 values[name] = _json(row.variables[name])
             except _UnkeepableError:
                 what = f"the column `{shown(name)}` holds a value that `keep` cannot copy to JSON"
-                return BadRow(row.diagnostic("inputs.keep", what, "leave it out of `keep`"), row.id)
+                diagnostic = ColumnDiagnostic.of(row.place, "keep", what, "leave it out of `keep`")
+                return BadRow(diagnostic, row.id)
     return Row(row.id, row.variables, {**values, **row.metadata}, row.path, row.line)
 
 
 def _no_column(name: str, known: Iterable[str], inputs: Inputs) -> Diagnostic:
-    place = inputs.keep_place
     columns = list(known)
     hint = did_you_mean(name, columns) or f"the columns are {', '.join(map(shown, columns[:20]))}"
     what = f"no row has the column `{shown(name)}`"
-    return diagnostic_at(place, "inputs.keep", what, hint)
+    return ColumnDiagnostic.of(inputs.keep_place, "keep", what, hint)
 
 
 def _json(value: Any) -> Any:

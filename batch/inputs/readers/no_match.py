@@ -7,9 +7,9 @@ from glob import has_magic
 from typing import TYPE_CHECKING
 
 from batch.diagnostics import shown
-from batch.escaping import escape
 from batch.jobfile.paths import near_file, shown_path
 from batch.jobfile.patterns import fixed_prefix
+from batch.terminal_escaping import escape
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -6,9 +6,10 @@ Ids are read as programs export them: ``1.0`` for ``1``, if a column of numbers 
 from __future__ import annotations
 
 from collections.abc import Sequence  # noqa: TC003 - msgspec reads it
+from dataclasses import dataclass
 from decimal import Decimal
 from math import isinf, isnan
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, Self, TypeAlias
 
 from msgspec import Struct
 
@@ -24,6 +25,21 @@ SKIPS_EMPTY = "has rows that leave the prompt empty, which are skipped (`on_empt
 
 SKIPS_BLANK = "is empty and is skipped (`on_empty: skip`)"
 """The notice for a blank document that is skipped."""
+
+
+@dataclass(frozen=True, slots=True)
+class InputsDiagnostic(Diagnostic):
+    """An error of a key of ``inputs``, found as they are read: no prompt was filled from what it concerns."""
+
+    @classmethod
+    def of(cls, place: Place, key: str, what: str, hint: str = "") -> Self:
+        """Return an error of ``inputs.<key>``."""
+        return cls(place.path, place.line, place.column, f"inputs.{key}", what, hint)
+
+
+@dataclass(frozen=True, slots=True)
+class ColumnDiagnostic(InputsDiagnostic):
+    """An error of a column that ``id_field`` or ``keep`` names. The prompts can be filled without it."""
 
 
 class Row(Struct, frozen=True, gc=False):

@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from batch.inputs.readers.row import BadRow, Row
+from batch.inputs.readers.row import BadRow, InputsDiagnostic, Row
 from batch.scheduling.token_estimate import PER_BYTE
 
 if TYPE_CHECKING:
@@ -122,7 +122,7 @@ def _chunks(row: Row, split: Split) -> Iterator[Read]:
     text = row.variables.get("text")
     if not isinstance(text, str):
         what = "no text to split: it needs a column `text`"
-        yield BadRow(row.diagnostic("inputs.split", what), row.id)
+        yield BadRow(InputsDiagnostic.of(row.place, "split", what), row.id)
         return
     parts = spans(text, split.tokens, split.overlap)
     origin = row.metadata if "path" in row.metadata or row.id is None else {"row": row.id, **row.metadata}

@@ -7,8 +7,7 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import unquote
 
-from batch.diagnostics import diagnostic_at
-from batch.errors import Diagnostic
+from batch.diagnostics import Place
 from batch.inputs.readers.file_selection import (
     ALLOW,
     document_problem,
@@ -21,6 +20,7 @@ from batch.inputs.readers.file_selection import (
 from batch.inputs.readers.globs import could_match
 from batch.inputs.readers.no_match import no_match
 from batch.inputs.readers.registry import reader_of
+from batch.inputs.readers.row import InputsDiagnostic
 from batch.jobfile.paths import near_file, real, shown_path
 from batch.jobfile.patterns import fixed_prefix
 
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
     from pathlib import Path
 
+    from batch.errors import Diagnostic
     from batch.inputs.readers.globs import Walker
     from batch.jobfile import Inputs
 
@@ -55,20 +56,20 @@ def tables(inputs: Inputs, output: Path | None = None) -> Iterator[Table | Diagn
     excluded = matched(excluding, inputs)
     seen: set[Path] = set()
     for index, pattern in included.items():
-        where, place = f"inputs.{inputs.kind}[{index}]", inputs.places[index]
+        key, place = f"{inputs.kind}[{index}]", inputs.places[index]
         found, outside = _found(pattern, inputs)
         for link in outside:
-            yield _refused(link, where, document_problem(real(link), inputs) or "")
+            yield _refused(link, key, document_problem(real(link), inputs) or "")
         if not found and not outside:
             what, hint = no_match(inputs.base, pattern, "file")
-            yield diagnostic_at(place, where, what, hint)
+            yield InputsDiagnostic.of(place, key, what, hint)
         for table in found:
             resolved = real(table.path)
             if is_excluded(table.path, excluded) or resolved in seen or is_own(resolved, output):
                 continue
             seen.add(resolved)
             problem = document_problem(resolved, inputs)
-            yield _refused(table.path, where, problem) if problem else table
+            yield _refused(table.path, key, problem) if problem else table
 
 
 def missing_table(inputs: Inputs) -> Diagnostic | None:
@@ -78,8 +79,8 @@ def missing_table(inputs: Inputs) -> Diagnostic | None:
         return None
     hint = "run the job that writes it first" if inputs.kind == "results" else near_file(path)
     name = path.relative_to(inputs.base) if path.is_relative_to(inputs.base) else path
-    place, what = inputs.table_place, f"{shown_path(name)}: no such file"
-    return diagnostic_at(place, f"inputs.{inputs.kind}", what, hint)
+    what = f"{shown_path(name)}: no such file"
+    return InputsDiagnostic.of(inputs.table_place, inputs.kind, what, hint)
 
 
 def may_read(inputs: Inputs, path: Path) -> bool:
@@ -95,8 +96,8 @@ def may_read(inputs: Inputs, path: Path) -> bool:
     )
 
 
-def _refused(path: Path, where: str, problem: str) -> Diagnostic:
-    return Diagnostic(str(path), 0, 0, where, problem, ALLOW)
+def _refused(path: Path, key: str, problem: str) -> Diagnostic:
+    return InputsDiagnostic.of(Place(str(path)), key, problem, ALLOW)
 
 
 def _found(pattern: str, inputs: Inputs) -> tuple[list[Table], list[Path]]:

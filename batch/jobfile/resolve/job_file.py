@@ -24,7 +24,7 @@ from batch.jobfile.resolve.model_defaults import Models
 from batch.jobfile.resolve.own_finish_reasons import finish_reasons_of
 from batch.jobfile.resolve.prompts import JobTexts, prompts_of
 from batch.jobfile.resolve.row_models import row_models
-from batch.jobfile.schema.explain import validated
+from batch.jobfile.schema.valid_parts import validated
 
 if TYPE_CHECKING:
     from batch.diagnostics import At, Findings
@@ -62,16 +62,20 @@ def resolve(tree: Tree, findings: Findings, setting: Setting, survey: Survey | N
     texts = JobTexts(tree, findings, setting.settings_bounds)
     job = _Resolver(validated(tree, findings), tree, findings, setting, texts).job(survey)
     if findings:
-        raise UnsoundJobError(findings.error(), job)
+        raise UnsoundJobError(findings.error(), job, frozenset(findings.paths))
     return job
 
 
 class UnsoundJobError(JobFileError):
-    """A job file with errors. ``job`` is the rest of it, in which further errors can be looked for."""
+    """A job file with errors. ``job`` is the rest of it, in which further errors can be looked for.
 
-    def __init__(self, error: JobFileError, job: JobFile) -> None:
+    ``invalid`` are the paths of the values that have errors.
+    """
+
+    def __init__(self, error: JobFileError, job: JobFile, invalid: frozenset[At]) -> None:
         super().__init__(error.diagnostics, error.count, error.notices, job.warnings)
         self.job = job
+        self.invalid = invalid
 
 
 @dataclass(slots=True)

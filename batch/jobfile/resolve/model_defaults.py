@@ -5,20 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from batch.checking.formats import format_problem
-from batch.diagnostics import At, Findings, Place, Problem, did_you_mean, dotted, shown
+from batch.diagnostics import At, Findings, Place, did_you_mean, dotted
 from batch.errors import ModelNotFoundError
 from batch.files import open_regular, reason
-from batch.jobfile.endpoint_checks import (
-    ENGINES,
-    LOCAL,
-    base_url_problem,
-    header_problem,
-    proxy_problem,
-    variable_problem,
-)
+from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.jobfile.job import Model, RateLimits, TokenPrice, Written
-from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import Bounds, OutsideError
 from batch.jobfile.resolve.merged_settings import (
     first_written,
@@ -26,23 +17,25 @@ from batch.jobfile.resolve.merged_settings import (
     merged_proxy,
     response_format,
 )
+from batch.jobfile.resolve.model_checks import (
+    check_currency,
+    check_endpoint,
+    check_engine_used,
+    check_format,
+    check_pool,
+    check_unique,
+)
 from batch.jobfile.resolve.written_places import is_written, name_at, written_places
 from batch.jobfile.schema.model_spec import EndpointSpec, ModelSpec
 from batch.wire.dialects.registry import dialect_of, names
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from batch.jobfile.job import ProviderName, Scope
     from batch.jobfile.schema.job_spec import JobSpec
     from batch.jobfile.syntax.tree import Tree
-
-_CHECKS: Mapping[str, Callable[[str], Problem | None]] = {
-    "base_url": base_url_problem,
-    "proxy": proxy_problem,
-    "api_key_env": variable_problem,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,34 +63,21 @@ class Models:
 
     def of_job(self) -> tuple[Model, ...]:
         """Return the models that the job file names."""
-        self._check_endpoint(self.spec, ())
-        self._check_format()
+        check_endpoint(self.spec, (), self.findings)
+        check_format(self.spec, self.findings)
         entries = self._entries()
         if not entries:
             self._address(self.spec, ())
         models = tuple(self._resolve(entry) for entry in entries)
-        self._check_unique({entry.at: model for entry, model in zip(entries, models, strict=True)})
-        self._check_engine_used(models)
-        self._check_currency(entries)
+        check_unique(dict(zip((entry.at for entry in entries), models, strict=True)), self.findings)
+        check_engine_used(self.spec, models, self.findings)
+        check_currency([(self.spec, ()), *((entry.spec, entry.at) for entry in entries)], self.findings)
         return tuple(model for model in models if model is not None)
 
     def of_rows(self, names: Mapping[str, Place]) -> tuple[Model, ...]:
         """Return the models that only rows name, with the job's defaults."""
         specs = [_Entry(ModelSpec(model=name), (), place) for name, place in names.items()]
         return tuple(model for entry in specs if (model := self._resolve(entry)) is not None)
-
-    def _check_currency(self, entries: Iterable[_Entry]) -> None:
-        """Report two currencies: costs of a job are summed."""
-        written: list[tuple[EndpointSpec, At]] = [
-            (self.spec, ()),
-            *((each.spec, each.at) for each in entries),
-        ]
-        priced = [(spec.price.currency, at) for spec, at in written if spec.price is not None]
-        for currency, at in priced:
-            if currency != priced[0][0]:
-                what = f"{currency} beside prices in {priced[0][0]}"
-                hint = "costs are added up: give all prices in one currency"
-                self.findings.at_value((*at, "price", "currency"), what, hint)
 
     def _entries(self) -> list[_Entry]:
         if self.spec.model is not None:
@@ -108,8 +88,8 @@ class Models:
     def _resolve(self, entry: _Entry) -> Model | None:
         own, job = entry.spec, self.spec
         if entry.at:
-            self._check_endpoint(own, entry.at)
-            self._check_pool(own, entry.at)
+            check_endpoint(own, entry.at, self.findings)
+            check_pool(own, entry.at, self.findings)
         provider, base_url = self._address(own, entry.at)
         if provider is None:
             return None
@@ -203,45 +183,6 @@ class Models:
         at = entry.at and name_at(self.tree, entry.at)
         return Written(dotted(at) or "model", entry.place or self.tree.places.value(at))
 
-    def _check_endpoint(self, spec: EndpointSpec, at: At) -> None:
-        """Report errors in the settings as written, before they are merged."""
-        for name, value in spec.headers.items():
-            if problem := header_problem(name, value):
-                self.findings.at_key((*at, "headers", name), *problem)
-        for key, check in _CHECKS.items():
-            text: str | None = getattr(spec, key)
-            if text is not None and (problem := check(text)):
-                self.findings.at_value((*at, key), *problem)
-        if spec.api_key_env and spec.api_key_file:
-            self.findings.at_key(
-                (*at, "api_key_file"), "cannot be combined with `api_key_env`", "keep one of them"
-            )
-        check_params(spec.params, (*at, "params"), self.findings)
-
-    def _check_pool(self, spec: ModelSpec, at: At) -> None:
-        if spec.base_urls and spec.base_url is not None:
-            self.findings.at_key((*at, "base_urls"), "cannot be combined with `base_url`", "keep one of them")
-        seen: set[str] = set()
-        for index, url in enumerate(spec.base_urls or ()):
-            problem = base_url_problem(url)
-            if url == LOCAL:
-                problem = "the embedded endpoint is one of its own", "write `base_url: local`"
-            elif url.rstrip("/") in seen:
-                problem = "the same address twice", "leave it out"
-            if problem:
-                self.findings.at_value((*at, "base_urls", index), *problem)
-            seen.add(url.rstrip("/"))
-
-    def _check_format(self) -> None:
-        """Report errors in the job's response format, which is also one of its parameters."""
-        if self.spec.response_format is None:
-            return
-        if problem := format_problem(self.spec.response_format):
-            self.findings.at_key(("response_format",), *problem)
-        if "response_format" in self.spec.params:
-            what = "cannot be combined with the job's `response_format`"
-            self.findings.at_key(("params", "response_format"), what, "keep one of them")
-
     def _engine(self, entry: _Entry, base_url: str | None) -> str | None:
         at: At = (*entry.at, "engine")
         engine = entry.spec.engine
@@ -275,20 +216,6 @@ class Models:
         except OutsideError as error:
             self._report_once(at, str(error), "`--allow-path` allows another folder")
             return None
-
-    def _check_unique(self, models: Mapping[At, Model | None]) -> None:
-        seen: set[str] = set()
-        for at, model in models.items():
-            if model is not None and model.id in seen:
-                what = f"duplicate model id `{shown(model.id)}`"
-                self.findings.at_value(at, what, "give each an `id` of its own")
-            seen.add(model.id if model else "")
-
-    def _check_engine_used(self, models: Sequence[Model | None]) -> None:
-        """Report a job's engine that no model uses, unless rows may still name one."""
-        used = any(model is None or model.base_url == LOCAL for model in models)
-        if self.spec.engine is not None and self.spec.base_url != LOCAL and not used:
-            self.findings.at_key(("engine",), "is for the embedded endpoint", "write `base_url: local`")
 
     def _report_once(self, at: At, what: str, hint: str) -> None:
         if (at, what) not in self._reported:

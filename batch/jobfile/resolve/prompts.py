@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from batch.diagnostics import Place, dotted, shown
 from batch.errors import JobFileError
 from batch.files import read_text
-from batch.jobfile.job import Message, Prompt
+from batch.jobfile.job import INSTRUCTIONS, Message, Prompt
 from batch.jobfile.param_checks import check_params
 from batch.jobfile.paths import OutsideError, near_file
 from batch.jobfile.template_places import place_in
@@ -62,7 +62,7 @@ class JobTexts:
         """Report an error at its own place in the template, if that is known."""
         if problem := syntax_problem(template):
             found = place_in(place, template, problem.offset)
-            self.findings.at_place(found, dotted(at), problem.what, problem.hint)
+            self.findings.at_path(at, found, problem.what, problem.hint)
 
     def _read(self, written: str, at: At) -> tuple[str, Place]:
         """Return a text and its place."""
@@ -187,7 +187,7 @@ class _Reader:
                 for message, message_at in every
                 if message_at not in self.texts.tree.invalid
             ]
-        if system is not None and not (chat and chat[0].role in ("system", "developer")):
+        if system is not None and not (chat and chat[0].role in INSTRUCTIONS):
             chat.insert(0, system)
         place = self.texts.tree.places.key(text_at)
         return Prompt(

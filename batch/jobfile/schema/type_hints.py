@@ -71,4 +71,5 @@ def _short_form(at: At, value: object, what: str) -> str:
         return f"write `inputs: {{{table[1]}: {shown(value)}}}`"
     is_short = isinstance(value, str | int | float) and len(str(value)) <= _SHORT
     is_variable = what == "list_type" and at[:1] == ("matrix",) and is_short
-    return f"write `[{value}]`" if is_variable else ""
+    written = str(value).lower() if isinstance(value, bool) else value
+    return f"write `[{written}]`" if is_variable else ""

@@ -15,7 +15,8 @@ from msgspec import Meta, Struct
 from batch.diagnostics import Place, did_you_mean, kind, shown
 from batch.errors import Diagnostic, JobFileError
 from batch.jobfile.param_checks import param_problems
-from batch.jobfile.syntax.json_lines import column_of, objects
+from batch.jobfile.syntax.json_lines import objects
+from batch.jobfile.syntax.json_object import column_of
 from batch.parameters import max_tokens
 from batch.records import JSONObject  # noqa: TC001 - msgspec reads it
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import yaml
 
-from batch.diagnostics import At, Findings, Place, Places, dotted, kind
+from batch.diagnostics import At, Findings, Place, Places, kind
 from batch.errors import Diagnostic, JobFileError
 from batch.jobfile.syntax.yaml_guard import CORE_TAGS, check_events
 from batch.jobfile.syntax.yaml_problem import write
@@ -31,7 +31,8 @@ class Tree:
     """A mapping of plain values.
 
     ``trusted`` are the places of values that the caller passed as ``Path``. ``diagnostics`` and ``warnings``
-    are about the syntax, apart from which it was read. ``invalid`` are the reported items of lists.
+    are about the syntax, apart from which it was read; ``paths`` are those of the errors.
+    ``invalid`` are the reported items of lists.
     """
 
     value: dict[str, Any]
@@ -39,6 +40,7 @@ class Tree:
     trusted: set[At] = field(default_factory=set)
     diagnostics: tuple[Diagnostic, ...] = ()
     warnings: tuple[Diagnostic, ...] = ()
+    paths: frozenset[At] = frozenset()
     invalid: set[At] = field(default_factory=set)
 
     def at(self, at: At) -> Any:
@@ -94,7 +96,8 @@ def read_yaml(text: str, path: str) -> Tree:
         builder.findings.raise_if_any()
     found = builder.findings
     every = found.error().diagnostics if found else ()
-    return Tree(value, builder.places, diagnostics=every, warnings=tuple(found.warnings))
+    paths = frozenset(found.paths)
+    return Tree(value, builder.places, diagnostics=every, warnings=tuple(found.warnings), paths=paths)
 
 
 class _Builder:
@@ -184,9 +187,7 @@ class _Builder:
         if key is None or key not in known:
             return key
         first = self.places.keys[*at, key].line
-        self.findings.at_place(
-            self._place(node), dotted((*at, key)), f"duplicate key; the first is on line {first}"
-        )
+        self.findings.at_path((*at, key), self._place(node), f"duplicate key; the first is on line {first}")
         return None
 
     def _key(self, node: Any) -> str | None:

@@ -13,7 +13,7 @@ const NUMBERS = {
 // A page that compares two outputs has a line for each ID: the later result, or else the earlier one.
 const isComparison = head.changes.length > 1;
 const DIFFERS = -2; // the filter of all rows that are not the same
-const isDifferent = (row) => head.changes[rows.change[row]] !== "same";
+const isDifferent = (row) => head.changes[rows.change[row]] !== head.same;
 const state = { loaded: 0, view: new Uint32Array(0), cursor: 0, opened: -1, sort: "", down: false, filter: {}, query: "", found: null };
 const MOST_KEPT = 100_000_000; // characters that are kept after a search, for the next one
 const LONG = 100_000;      // characters of a text that are shown at once

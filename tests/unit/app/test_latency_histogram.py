@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from batch.app.run.histogram import Histogram
 
 if TYPE_CHECKING:
-    from batch.records import Percentiles
+    from batch.run_summary import Percentiles
 
 
 def percentiles(durations: list[float]) -> Percentiles | None:

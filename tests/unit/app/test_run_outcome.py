@@ -24,7 +24,7 @@ from batch.scheduling.retry import Parking
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from batch.records import Summary
+    from batch.run_summary import Summary
 
 REFUSED = Parking("http_401", "HTTP 401: invalid key")
 OUT = Parking("connect", "connection refused", exit_code=75)

@@ -18,10 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from batch.errors import Diagnostic
-    from batch.inputs.bad_rows import Origin
+    from batch.inputs.source import Step
     from batch.jobfile import JobFile
-    from batch.records import Known, Request
+    from batch.records import Known
 
 pytestmark = pytest.mark.anyio
 
@@ -36,9 +35,7 @@ class Watched(JobSource):
         super().__init__(job, {})
         self.left = threading.Event()
 
-    def trace(
-        self, target: str | None = None, *, samples: bool = True
-    ) -> Iterator[tuple[Request, Origin] | Diagnostic]:
+    def trace(self, target: str | None = None, *, samples: bool = True) -> Iterator[Step]:
         try:
             yield from super().trace(target, samples=samples)
         finally:

@@ -9,7 +9,7 @@ import pytest
 
 from batch.cli.run_ending import ending
 from batch.failure_codes import FAILURE_CODES, retry_may_help
-from batch.records import Summary
+from batch.run_summary import Summary
 
 JOB = Path("job.yaml")
 

@@ -114,3 +114,12 @@ def test_a_pattern_without_a_match_does_not_hide_the_prompt(tmp_path: Path) -> N
         "4:13: prompt: no variable `txt` for the prompt; did you mean `text`?",
         "5:18: inputs.files[0]: no document matches; patterns are relative to the job file",
     ]
+
+
+@pytest.mark.parametrize("column", ["sku", "inputs.keep", "inputs.x"])
+def test_a_column_may_be_called_like_a_key_of_the_job(column: str, tmp_path: Path) -> None:
+    write(tmp_path, json.dumps({column: ""}), "rows.jsonl")
+    path = write(
+        tmp_path, f"{HEAD}prompt: '{{{{ y }}}}'\ninputs: {{jsonl: rows.jsonl, id_field: {column}}}\n"
+    )
+    assert diagnostics_of(lambda: check(source(path))) == [f"rows.jsonl:1:2: {column}: must not be empty"]

@@ -13,6 +13,7 @@ from yarl import URL
 
 from batch.providers.aiohttp_transport import LARGE_READ, Body, Connector, Line
 from batch.providers.http1 import Route
+from tests.support.raw_server import raw_server
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -210,9 +211,8 @@ async def test_an_aiohttp_with_other_connections_raises_an_error(
             writer.write(HEAD + b"content-length: 0\r\n\r\n")
         writer.close()
 
-    server = await asyncio.start_server(answer, "127.0.0.1", 0)
-    async with server, connector() as pool:
-        route = Route(URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1]), {})
+    async with raw_server(answer) as port, connector() as pool:
+        route = Route(URL.build(scheme="http", host="127.0.0.1", port=port), {})
         connection = await route.connect(pool)
         try:
             if connector is Connector:

@@ -25,6 +25,7 @@ from batch.providers.read_coalescing import (
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply
 from batch.wire.reply_decoder import ReplyDecoder
+from tests.support.raw_server import raw_server
 from tests.support.transport_support import TRUSTING, serving_tls
 from tests.support.wire_support import DONE, delta, finish
 
@@ -157,10 +158,9 @@ async def trickle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) ->
 
 async def answers(path: str, timeouts: Timeouts, *, tls: bool = False) -> list[Outcome]:
     """The outcomes of ``MIN_STREAMS`` streams at once."""
-    server = await asyncio.start_server(trickle, "127.0.0.1", 0, ssl=serving_tls() if tls else None)
     outcomes: list[Outcome] = []
-    async with server, HttpClient(timeouts, tls=TRUSTING) as client:
-        port = server.sockets[0].getsockname()[1]
+    serving = raw_server(trickle, tls=serving_tls() if tls else None)
+    async with serving as port, HttpClient(timeouts, tls=TRUSTING) as client:
         route = client.route(
             URL.build(scheme="https" if tls else "http", host="127.0.0.1", port=port, path=path), {}
         )

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from batch.providers import read_coalescing
+from tests.support.raw_server import raw_server
 from tests.support.transport_support import TRUSTING, serving_tls
 
 if TYPE_CHECKING:
@@ -57,9 +58,7 @@ async def line(
     async def accept(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await writers.put(writer)
 
-    server = await asyncio.start_server(accept, "127.0.0.1", 0, ssl=context and serving_tls())
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with raw_server(accept, tls=context and serving_tls()) as port:
         transport, ear = await asyncio.get_running_loop().create_connection(
             Receiver, "127.0.0.1", port, ssl=context
         )

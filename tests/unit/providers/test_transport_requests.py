@@ -13,6 +13,7 @@ from yarl import URL
 from batch.providers.client import HttpClient
 from batch.providers.http1 import Route
 from batch.records import Failure, Outcome, Reply
+from tests.support.raw_server import raw_server
 from tests.support.transport_support import KEY, PATIENT
 from tests.support.wire_support import DONE, delta, finish
 
@@ -47,9 +48,7 @@ async def recorder(answer: bytes = ANSWER) -> AsyncIterator[tuple[URL, list[list
             writer.write(answer)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    async with server:
-        port = server.sockets[0].getsockname()[1]
+    async with raw_server(serve) as port:
         yield URL.build(scheme="http", host="127.0.0.1", port=port, path="/v1/chat"), connections
 
 
@@ -160,9 +159,8 @@ async def test_a_connection_that_was_answered_before_all_was_sent_serves_no_more
         writer.transport.pause_reading()
         writer.write(b"HTTP/1.1 413 Too Large\r\ncontent-length: 0\r\n\r\n")
 
-    server = await asyncio.start_server(refuse, "127.0.0.1", 0)
-    async with server:
-        url = URL.build(scheme="http", host="127.0.0.1", port=server.sockets[0].getsockname()[1], path="/")
+    async with raw_server(refuse) as port:
+        url = URL.build(scheme="http", host="127.0.0.1", port=port, path="/")
         outcomes = await ask(url, {}, b"x" * 50_000_000, b"y")
         for writer in writers:
             writer.close()

@@ -12,10 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from batch.errors import ForeignOutputError
-from batch.records import Summary
 from batch.results.filesystem import Disk
 from batch.results.run_history import append_run, history_path, read_history
 from batch.results.run_record import RecordedOptions, RunRecord, Timeline
+from batch.run_summary import Summary
 from tests.support.simulated_disk import FATES, Fate, PowerCutError, SimulatedDisk
 
 

@@ -8,6 +8,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 from batch import __version__
+from tests.support import job_files
 from tests.support.chat_server import ChatServer
 from tests.support.cli_support import Cli, served
 
@@ -15,13 +16,9 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 
-def write_job(cli: Cli, base_url: str, rows: int, more: str = "") -> None:
-    lines = [json.dumps({"id": f"row-{number}"}) + "\n" for number in range(rows)]
-    (cli.folder / "rows.jsonl").write_text("".join(lines))
-    (cli.folder / "job.yaml").write_text(
-        f"provider: autonomous\nmodel: llama\nbase_url: {base_url}\nprompt: 'about {{{{ id }}}}'\n"
-        f"inputs: {{jsonl: rows.jsonl}}\n{more}"
-    )
+def write_job(cli: Cli, base_url: str, rows: int, **keys: Any) -> None:
+    prompts = {f"row-{number}": f"about row-{number}" for number in range(rows)}
+    job_files.write_job(cli.folder, base_url, prompts, provider="autonomous", model="llama", **keys)
 
 
 def beside(cli: Cli, ending: str) -> Path:
@@ -80,7 +77,7 @@ def test_failures_are_counted_by_code_also_those_of_earlier_runs(cli: Cli, serve
 
 def test_a_run_whose_endpoint_refuses_the_key_leaves_its_summary(cli: Cli) -> None:
     with served(ChatServer(key="right")) as server:
-        write_job(cli, server.url, 3, more="api_key_env: A_KEY\n")
+        write_job(cli, server.url, 3, api_key_env="A_KEY")
         assert cli("run", "job.yaml", "-q", A_KEY="wrong-key-0123456789").code == 7
     assert (summary(cli)["exit_code"], summary(cli)["pending"]) == (7, 3)
     assert "auth" in summary(cli)["reasons"][0]

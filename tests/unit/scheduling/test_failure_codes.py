@@ -18,10 +18,9 @@ from batch.failure_codes import (
     NETWORK,
     OTHER,
     STATUSES,
-    Evidence,
-    Retried,
     failure_code,
 )
+from batch.failure_traits import Evidence, Retried
 from batch.records import Failure
 from batch.scheduling.adaptive_limiter import shows_overload
 from batch.scheduling.fault_attribution import Kind, is_proof, kind_of

@@ -9,8 +9,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 import batch
-from batch.records import Result, Summary, Timings
+from batch.records import Result, Timings
 from batch.result_list import MAX_ROWS
+from batch.run_summary import Summary
 from tests.support.results_support import failed, hostile_results, succeeded
 
 SUMMARY = Summary(

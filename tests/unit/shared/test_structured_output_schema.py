@@ -65,6 +65,16 @@ WRONG: list[tuple[str, dict[str, Any], str]] = [
     ("[1]", {"type": "json_object"}, "it is not a JSON object"),
     ("NaN", schema({}), "it is not JSON"),
     ("[" * 100_000, schema({}), "it is not JSON"),
+    ("null", schema({"type": "string"}), "$: null is not of type 'string'"),
+    (
+        '{"a": [null, true, "None"]}',
+        schema({"properties": {"a": {"type": "string"}}}),
+        "$.a: [null, true, 'None'] is not of type 'string'",
+    ),
+    ('{"b": null}', schema({"maxProperties": 0}), "$: {'b': null} "),
+    ("false", schema({"enum": [None, "None", 1]}), "$: false is not one of [null, 'None', 1]"),
+    ('"None"', schema({"enum": [None, True]}), "$: 'None' is not one of [null, true]"),
+    ("1", schema({"const": None}), "$: null was expected"),
     ('"x"', schema({"$ref": "#nowhere"}), "a reference in the schema has no target"),
 ]
 
@@ -91,6 +101,7 @@ FORMATS: list[tuple[object, str | None]] = [
     ({"type": "json_schema"}, "`json_schema.schema` is missing"),
     ({"type": "json_schema", "json_schema": {"type": "object"}}, "`json_schema.schema` is missing"),
     (schema({"type": "strin"}), "not a JSON Schema: $.type: 'strin' is not valid under any"),
+    (schema({"type": [None]}), "not a JSON Schema: $.type: [null] is not valid under any"),
     (schema({"pattern": "("}), "not a JSON Schema: $.pattern: '(' is not a 'regex'"),
     (
         schema({"$ref": "http://127.0.0.1/s.json"}),

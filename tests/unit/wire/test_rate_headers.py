@@ -19,7 +19,7 @@ from batch.records import Failure, Rate, Reply
 from batch.scheduling.adaptive_limiter import AdaptiveLimiter, shows_overload
 from batch.scheduling.server_rate_limit import LATE, LONGEST, ServerRateLimit
 from batch.testing import FaultServer, status
-from batch.wire.headers import may_have_rate, rate
+from batch.wire.retry_headers import may_have_rate, rate
 from tests.support.engine_support import OK, Bench, requests
 from tests.support.transport_support import ask
 from tests.support.wire_support import FUZZ

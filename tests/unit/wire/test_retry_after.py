@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from multidict import CIMultiDict
 
-from batch.wire.headers import retry_after, should_retry
+from batch.wire.retry_headers import retry_after, should_retry
 from tests.support.wire_support import FUZZ
 
 NOW = datetime(2026, 11, 22, 17, 0, 0, tzinfo=UTC)

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from batch.escaping import escape
+from batch.terminal_escaping import escape
 from tests.support.results_support import hostile_text
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from batch.app.run.process_signals import ended_by_signals, handled_signals, stopped
+from batch.app.run.command_signals import ended_by_signals, handled_signals, stopped
 from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
