@@ -10,9 +10,8 @@ import click
 from batch.cli.console import counted, print_message
 from batch.cli.flags import option
 from batch.cli.job_options import job_changes
-from batch.cli.option_types import NewFile
+from batch.cli.option_types import NameIn, NewFile
 from batch.cli.streams import to_stdout
-from batch.results.export.registry import names
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
@@ -25,7 +24,9 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @job_changes
-@option("--format", "form", type=click.Choice(names()), required=True, help="The output format.")
+@option(
+    "--format", "form", type=NameIn("batch.results.export.registry"), required=True, help="The output format."
+)
 @option("-o", "--to", type=NewFile(), metavar="FILE", help="The file to write instead of standard output.")
 @option(
     "--test-share",

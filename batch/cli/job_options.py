@@ -8,8 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from batch.cli.flags import option, with_flags
-from batch.cli.option_types import FILE, NewFile, Setting, ShardNumber
-from batch.wire.dialects.registry import names
+from batch.cli.option_types import FILE, NameIn, NewFile, Setting, ShardNumber
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -32,7 +31,9 @@ _CHANGES: tuple[Callable[[Any], Any], ...] = (
         metavar="FILE",
         help="A YAML file of settings for a JSONL job file: any key except prompts and inputs.",
     ),
-    option("--provider", type=click.Choice(sorted(names())), help="The API dialect of the endpoint."),
+    option(
+        "--provider", type=NameIn("batch.wire.dialects.registry"), help="The API dialect of the endpoint."
+    ),
     option("--base-url", metavar="URL", help="The address of the endpoint; `local` starts the embedded one."),
     option("--model", metavar="NAME", help="The model to use instead of those in the job file."),
     option(

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import os
 import re
+from functools import cached_property
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +27,19 @@ class PerLine(click.ParamType[str]):
 
     name = "text"
     envvar_list_splitter = "\n"
+
+
+class NameIn(click.Choice[str]):
+    """A name that a registry knows: a module with ``names()``, which is imported when they are needed."""
+
+    def __init__(self, registry: str) -> None:
+        self.case_sensitive = True
+        self._registry = registry
+
+    @cached_property
+    def choices(self) -> tuple[str, ...]:  # type: ignore[override] # read-only, as it is in practice
+        """The names, in the order of the registry."""
+        return tuple(import_module(self._registry).names())
 
 
 class Setting(PerLine):

@@ -11,7 +11,15 @@ from batch.errors import ForeignOutputError
 from batch.records import SCHEMA_VERSION
 from batch.results.filesystem import Disk
 from batch.results.index import Index
-from batch.results.line_reader import first_line, is_utf_16, pieces, read_lines, tidy, without_mark
+from batch.results.line_reader import (
+    LONGEST_FIRST_LINE,
+    first_line,
+    is_utf_16,
+    pieces,
+    read_lines,
+    tidy,
+    without_mark,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
@@ -19,6 +27,9 @@ if TYPE_CHECKING:
 
     from batch.records import Known, Result
     from batch.results.reclassification import Restate
+
+_LINES = 10
+"""Lines after the first one that show whether a file is an output."""
 
 _OUR_START = f'{{"schema_version":{SCHEMA_VERSION},"id":"'.encode()
 
@@ -190,6 +201,11 @@ def check_ours(stream: BinaryIO, path: Path) -> bytes:
         )
     if not _is_ours(first):
         refuse_newer(first, path, 1)
+        if have_results(stream, after=first):
+            raise ForeignOutputError(
+                f"{path}:1:1: damaged: this is an output file, but its first line is not a result; "
+                "remove the line, and the next run sends its request again"
+            )
         raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
     return first
 
@@ -230,6 +246,12 @@ def results_in(line: bytes) -> list[Result]:
         with suppress(ValueError):
             found.append(decode_result(without_mark(piece)))
     return found
+
+
+def have_results(stream: BinaryIO, *, after: bytes) -> bool:
+    """Whether there is a result in the lines that follow this first line; the position is then undefined."""
+    stream.seek(len(after))
+    return any(results_in(stream.readline(LONGEST_FIRST_LINE)) for _ in range(_LINES))
 
 
 def _is_result(line: bytes) -> bool:

@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.results.contents import results_in
-from batch.results.line_reader import LONGEST_FIRST_LINE, first_line
+from batch.results.contents import have_results, results_in
+from batch.results.line_reader import first_line
 from batch.results.output_owner import read_owner
 
 if TYPE_CHECKING:
     from pathlib import Path
-
-_LINES = 10
-"""Lines after the first one that are read."""
 
 
 def has_damaged_start(path: Path) -> bool:
@@ -24,6 +21,4 @@ def has_damaged_start(path: Path) -> bool:
         start = first_line(stream)
         if not start or results_in(start):
             return False
-        stream.seek(len(start))
-        following = (stream.readline(LONGEST_FIRST_LINE) for _ in range(_LINES))
-        return any(map(results_in, following)) or read_owner(path) is not None
+        return have_results(stream, after=start) or read_owner(path) is not None

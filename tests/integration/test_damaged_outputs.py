@@ -24,6 +24,15 @@ SAID = (
     "1 error; nothing was sent\n"
 )
 
+JOB = """\
+name: job
+provider: openai
+model: m
+base_url: http://127.0.0.1:9/v1
+prompt: hi
+output: {path: out.jsonl}
+"""
+
 DAMAGES = {
     "half of a result": FIRST[:80] + b"\n",
     "the end of a result": FIRST[80:],
@@ -76,6 +85,20 @@ def test_the_record_of_its_job_shows_that_a_single_line_was_an_output(cli: Cli, 
     path.write_bytes(DAMAGES["half of a result"])
     write_owner(path, Owner("job", str(path)))
     assert cli("show", "out.jsonl").stderr == SAID
+
+
+@pytest.mark.parametrize("command", ["run", "status", "show", "check"])
+def test_commands_that_are_given_the_job_say_so_too(command: str, cli: Cli, folder: Path) -> None:
+    (folder / "job.yaml").write_text(JOB)
+    damaged = DAMAGES["half of a result"] + REST
+    (folder / "out.jsonl").write_bytes(damaged)
+    ended = cli(command, "job.yaml")
+    assert (ended.code, ended.stdout) == (2, "")
+    assert (
+        ended.stderr
+        == "promptjobs: " + SAID.partition("\n")[0].replace("out.jsonl", f"{folder}/out.jsonl") + "\n"
+    )
+    assert (folder / "out.jsonl").read_bytes() == damaged
 
 
 def test_without_the_line_the_output_is_read(cli: Cli, folder: Path) -> None:
