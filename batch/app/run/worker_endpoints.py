@@ -9,7 +9,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from batch.app.run.endpoints import members
-from batch.executors.worker_pool import WorkerEndpoint, places
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -24,6 +23,8 @@ def endpoint_names(model: Model, options: RunOptions) -> tuple[str, ...]:
     """Return the names of the endpoints of a model in a run."""
     if options.ray is None or model.endpoint_scope == "job":
         return tuple(members(model))
+    from batch.executors.worker_pool import places  # noqa: PLC0415 - most runs have no workers
+
     return tuple(_name(member, place) for place in places(options.ray.workers) for member in members(model))
 
 
@@ -33,6 +34,8 @@ def by_place(
     """Return the providers by the names of their endpoints, from those by the names of their addresses."""
     if options.ray is None:
         return providers
+    from batch.executors.worker_pool import WorkerEndpoint, places  # noqa: PLC0415 - most runs have no workers
+
     found: dict[str, Provider] = {}
     for name, provider in providers.items():
         if isinstance(provider, WorkerEndpoint) and addresses[name].model.endpoint_scope == "worker":
