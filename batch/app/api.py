@@ -16,7 +16,7 @@ import anyio
 from batch.app.call_options import Options
 from batch.app.finished_results import FinishedResults
 from batch.app.run.execute import execute
-from batch.app.run.options import RunOptions
+from batch.app.run.options import RayNames, RunOptions, ray_options
 from batch.app.setup.environment import Environment
 from batch.app.setup.load_job import Job, load_job
 from batch.cancellation import is_stray
@@ -91,6 +91,13 @@ async def _run(
         prune=options.prune,
         adopt=options.adopt,
         processes=options.processes,
+        ray=ray_options(
+            options.executor,
+            options.workers,
+            options.processes,
+            sends_keys=options.send_keys,
+            names=RayNames('executor="ray"', "workers", "workers=N", "send_keys", "processes"),
+        ),
     )
     listeners = () if on_result is None else (_OnResult(on_result),)
     reporter = _reporter() if options.progress else None

@@ -28,7 +28,9 @@ class Options:
     (``flush``). ``prune`` removes result lines of requests that the job no longer has. ``adopt`` takes over
     an output that another job file wrote. ``progress`` shows a bar: a widget in a notebook that has
     ``ipywidgets``, else text on stderr. ``processes`` is the number of processes that send the requests; with
-    one, this process does.
+    one, this process does. With ``executor="ray"``, so many ``workers`` on a Ray cluster do: the one that the
+    environment variable ``RAY_ADDRESS`` names, else one on this machine. ``send_keys`` sends keys to them, in
+    memory; by default each reads its own.
     """
 
     settings: str | Path | None = None
@@ -42,6 +44,9 @@ class Options:
     adopt: bool = False
     progress: bool = False
     processes: int = 1
+    executor: Literal["ray"] | None = None
+    workers: int | None = None
+    send_keys: bool = False
 
 
 class OptionKeywords(TypedDict, total=False):
@@ -58,3 +63,6 @@ class OptionKeywords(TypedDict, total=False):
     adopt: bool
     progress: bool
     processes: int
+    executor: Literal["ray"] | None
+    workers: int | None
+    send_keys: bool

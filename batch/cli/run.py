@@ -13,7 +13,7 @@ from batch.exit_codes import MEANINGS, SIGNALS
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from batch.app.run.options import RunOptions
+    from batch.app.run.options import RayOptions, RunOptions
     from batch.app.run.watchdog import Watchdog
     from batch.app.setup.environment import Environment
     from batch.cli.job_run import Presentation
@@ -59,10 +59,11 @@ def run(flags: RunFlags, jobs: dict[str, Any], *, retry: bool = False, codes: tu
     from batch.app.run.command_signals import ended_by_signals
 
     with ended_by_signals() as watchdog:
-        _check(flags, jobs)
+        _check_selection(flags, jobs)
+        ray = _ray_options(flags)
         _prepare_open_files()
         loaded = _loaded(flags, jobs)
-        options = _options(flags, _selection(flags, codes, retry=retry), watchdog)
+        options = _options(flags, ray, _selection(flags, codes, retry=retry), watchdog)
         if flags.dry_run:
             from batch.cli.dry_run import dry_run as print_dry_run
 
@@ -75,16 +76,23 @@ def run(flags: RunFlags, jobs: dict[str, Any], *, retry: bool = False, codes: tu
         return run_in_order(loaded, here, options, _presentation(flags, jobs, retry=retry))
 
 
-def _check(flags: RunFlags, jobs: dict[str, Any]) -> None:
-    """Check the flags that belong together."""
+def _check_selection(flags: RunFlags, jobs: dict[str, Any]) -> None:
     if flags.only and len(jobs["jobfiles"]) > 1:
         raise click.UsageError("--only selects requests of one job file; name one")
-    if flags.executor is None and (flags.workers is not None or flags.send_keys):
-        raise click.UsageError(f"{'--send-keys' if flags.send_keys else '--workers'} needs --executor ray")
-    if flags.executor is not None and flags.workers is None:
-        raise click.UsageError("--executor ray needs --workers N")
-    if flags.executor is not None and flags.processes > 1:
-        raise click.UsageError("--processes cannot be combined with --executor ray")
+
+
+def _ray_options(flags: RunFlags) -> RayOptions | None:
+    """Return the options of a run on Ray, if it is one."""
+    from batch.app.run.options import RayNames, ray_options
+    from batch.errors import UsageError
+
+    names = RayNames("--executor ray", "--workers", "--workers N", "--send-keys", "--processes")
+    try:
+        return ray_options(
+            flags.executor, flags.workers, flags.processes, sends_keys=flags.send_keys, names=names
+        )
+    except UsageError as error:
+        raise click.UsageError(str(error)) from None
 
 
 def _prepare_open_files() -> None:
@@ -123,8 +131,8 @@ def _selection(flags: RunFlags, codes: tuple[str, ...], *, retry: bool) -> Selec
     return Selection(states, flags.only, codes)
 
 
-def _options(flags: RunFlags, selection: Selection, watchdog: Watchdog) -> RunOptions:
-    from batch.app.run.options import RayOptions, RunOptions
+def _options(flags: RunFlags, ray: RayOptions | None, selection: Selection, watchdog: Watchdog) -> RunOptions:
+    from batch.app.run.options import RunOptions
 
     return RunOptions(
         flags.limit,
@@ -136,7 +144,7 @@ def _options(flags: RunFlags, selection: Selection, watchdog: Watchdog) -> RunOp
         adopt=flags.adopt,
         watchdog=watchdog,
         processes=flags.processes,
-        ray=RayOptions(flags.workers, flags.send_keys) if flags.workers else None,
+        ray=ray,
         selection=selection,
     )
 

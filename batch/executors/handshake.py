@@ -93,7 +93,10 @@ def problem(found: Report, hello: Hello, sources: Mapping[str, str], loopback: s
         if ours != theirs:
             return f"has {theirs}, and this machine has {ours}; install the same version there"
     if loopback is not None and found.network != network():
-        return f"cannot reach {loopback}, an address of this machine alone; use one that all nodes reach"
+        return (
+            f"cannot reach {loopback}, an address of this machine alone; use one that all nodes reach, "
+            "or `endpoint_scope: worker` if each node has a server there"
+        )
     for name, value in sources.items():
         if name in found.problems:
             return f"has no key: {found.problems[name]}; provide it there, or use --send-keys"

@@ -12,6 +12,7 @@ Only actors are used, and they hold one method. Ray is imported here, and late.
 from __future__ import annotations
 
 import asyncio
+import atexit
 import logging
 import os
 import signal
@@ -26,16 +27,15 @@ import anyio
 from batch.errors import UsageError, one_line
 from batch.executors.daemon_thread import DaemonThread
 from batch.executors.polled_link import CallError, WorkerGoneError
+from batch.executors.ray_refusals import AUTO, OWN, refusal
 from batch.executors.ray_worker import RayWorker
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-OWN = "local"
-"""The address with which Ray starts a cluster of our own."""
-
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_DISABLE_FAILURE_SIGNAL_HANDLER": "1",  # else SIGTERM prints a stack, and aborts after 3 s
     "RAY_DEDUP_LOGS_SKIP_REGEX": "^",  # every line: Ray prints errors of other processes to stdout
 }
 """What Ray reads when it is imported, and what its daemons inherit."""
@@ -70,7 +70,7 @@ class RayCluster:
     @property
     def is_encrypted(self) -> bool:
         """Whether messages between machines are encrypted, or never leave this one."""
-        return self._is_own or os.environ.get("RAY_USE_TLS") == "1"
+        return self._is_own or os.environ.get("RAY_USE_TLS", "").lower() in ("1", "true")
 
     def new_worker(self) -> RayActor:
         """Return a worker, which starts when the cluster has a processor for it."""
@@ -110,6 +110,8 @@ class RayConnection:
 
     def __init__(self) -> None:
         self._thread = DaemonThread("ray")
+        self._is_abandoned = False
+        self._is_ours = False
 
     async def connect(self, workers: int) -> RayCluster:
         """Connect. Raises ``UsageError``.
@@ -123,25 +125,35 @@ class RayConnection:
             )
         if find_spec("ray") is None:
             raise UsageError("--executor ray needs the package ray; run: pip install 'promptjobs[ray]'")
-        if address not in (OWN, "auto"):
+        if _is_connected():
+            raise UsageError("this process is connected to Ray already; call `ray.shutdown()` before the run")
+        if address not in (OWN, AUTO):
             await _check_reachable(address)
+        self._is_ours = True
         with _discarded_stderr():
             ray = await self._thread.run(_connect, address, workers)
         return RayCluster(ray, is_own=address == OWN)
+
+    def abandon(self) -> None:
+        """Do not disconnect: the end of this process, which is near, ends what belongs to it."""
+        self._is_abandoned = True
+        if (ray := sys.modules.get("ray")) is not None:
+            atexit.unregister(ray.shutdown)  # it takes seconds
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        with anyio.move_on_after(LEAVE, shield=True):
-            await self._thread.run(_disconnect)
+        if self._is_ours and not self._is_abandoned:
+            with anyio.move_on_after(LEAVE, shield=True):
+                await self._thread.run(_disconnect)
 
 
 def _connect(address: str, workers: int) -> Any:
     """Return the module ``ray``, connected. Raises ``UsageError``."""
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    if address == "auto":
+    if address != OWN:
         os.environ.setdefault("RAY_NUM_REDIS_GET_RETRIES", "2")  # else it tries for ten minutes
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGINT, signal.SIGHUP])
     own: dict[str, Any] = {"num_cpus": workers, "include_dashboard": False} if address == OWN else {}
@@ -152,8 +164,14 @@ def _connect(address: str, workers: int) -> Any:
         ray.init(address, log_to_driver=False, logging_level=logging.CRITICAL, **own)
     except Exception as error:
         ray.shutdown()
-        raise UsageError(_refusal(error, address)) from error
+        raise UsageError(refusal(error, address)) from error
     return ray
+
+
+def _is_connected() -> bool:
+    """Whether code that calls this library has connected this process."""
+    ray = sys.modules.get("ray")
+    return ray is not None and ray.is_initialized()
 
 
 def _disconnect() -> None:
@@ -184,19 +202,6 @@ def _discarded_stderr() -> Iterator[None]:
     finally:
         os.dup2(ours, 2)
         os.close(ours)
-
-
-def _refusal(error: Exception, address: str) -> str:
-    """Return why there is no connection, in one sentence."""
-    text = str(error)
-    is_own = address == OWN
-    where = "Ray on this machine" if is_own else f"the Ray cluster at {address}"
-    if "Version mismatch" in text:
-        versions = " ".join(text.replace("Version mismatch: ", "").split())
-        return f"{where} has another version: {versions}"
-    if "token" in text.lower() or type(error).__name__ == "AuthenticationError":
-        return f"{where} refuses the token of this user; see RAY_AUTH_TOKEN_PATH ({one_line(error)})"
-    return f"{where} {'does not start' if is_own else 'is not reached'}: {one_line(error)}"
 
 
 def _gone(error: Exception) -> WorkerGoneError:

@@ -24,7 +24,7 @@ from batch.executors.polled_link import CallError, PolledLink, WorkerGoneError
 from batch.executors.protocol import DriverSide, Leases
 from batch.executors.ray_worker import clock
 from batch.executors.sealed_endpoints import sealed
-from batch.executors.worker_pool import WorkerPool
+from batch.executors.worker_pool import Place, WorkerPool, places
 from batch.executors.worker_setup import Setup, encode_setup
 from batch.loopback import is_loopback
 
@@ -82,6 +82,10 @@ class Connection(Protocol):
 
     async def connect(self, workers: int) -> Cluster:
         """Connect. Raises ``UsageError``."""
+        ...
+
+    def abandon(self) -> None:
+        """Do not disconnect, since this process ends."""
         ...
 
 
@@ -148,8 +152,8 @@ class RayWorkers:
         self._endpoints = sealed(endpoints, self._sources)
         self._loopback = next(filter(None, map(_loopback_of, endpoints)), None)
         expected = self._checked(cluster)
-        for _ in range(self._workforce.workers):
-            self._tasks.start_soon(self._keep_one, cluster)
+        for place in places(self._workforce.workers):
+            self._tasks.start_soon(self._keep_one, cluster, place)
         self._tasks.start_soon(self._watch)
         await self._pool.until(1)
         with anyio.move_on_after(START):
@@ -161,6 +165,11 @@ class RayWorkers:
         """Call ``stop`` with the error that ends the run, also if it has happened already."""
         self._pool.on_error(stop)
 
+    def end_now(self) -> None:
+        """Kill the workers; do not wait for the cluster."""
+        self._connection.abandon()
+        self._tasks.cancel_scope.cancel()
+
     def _checked(self, cluster: Cluster) -> int:
         """Return how many workers can start now."""
         warn, workers, cpus = self._workforce.warn, self._workforce.workers, cluster.cpus
@@ -170,14 +179,14 @@ class RayWorkers:
             warn("--send-keys sends keys unencrypted to the nodes of the cluster: RAY_USE_TLS is not set")
         return min(workers, cpus)
 
-    async def _keep_one(self, cluster: Cluster) -> None:
-        """Keep one worker running, until cancelled."""
+    async def _keep_one(self, cluster: Cluster, place: int) -> None:
+        """Keep one worker running in a place, until cancelled."""
         ends = 0
         while True:
             await anyio.sleep(PAUSES[min(ends, len(PAUSES) - 1)])
-            ends = 0 if await self._run_one(cluster) else ends + 1
+            ends = 0 if await self._run_one(cluster, place) else ends + 1
 
-    async def _run_one(self, cluster: Cluster) -> bool:
+    async def _run_one(self, cluster: Cluster, place: int) -> bool:
         """Run one worker until it is cut off; return whether it has settled an attempt."""
         actor = cluster.new_worker()
         try:
@@ -186,7 +195,7 @@ class RayWorkers:
             with anyio.fail_after(START):
                 await actor.call(encode_setup(Setup(side.epoch, self._endpoints, self._leases)))
             link = PolledLink(actor.call, side, self._pool.settle, self._clock)
-            self._pool.add(link)
+            self._pool.add(link, Place(place, host))
             try:
                 await link.run()
             finally:
@@ -249,7 +258,9 @@ class RayWorkers:
 
 
 def _loopback_of(endpoint: EndpointSpec) -> str | None:
-    """Return an address of an endpoint that only this machine reaches, as it may be displayed."""
+    """Return an address that only this machine reaches but all workers need, as it may be displayed."""
+    if endpoint.is_per_worker:
+        return None
     shown = endpoint.shown_url or "the embedded endpoint"
     if is_loopback(URL(endpoint.base_url).host or ""):
         return shown

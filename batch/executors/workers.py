@@ -73,6 +73,10 @@ class Workers:
         """Call ``stop`` with the error that ends the run, also if it has happened already."""
         self._pool.on_error(stop)
 
+    def end_now(self) -> None:
+        """Kill the workers."""
+        self._tasks.cancel_scope.cancel()
+
     async def _keep_one(self) -> None:
         """Keep one worker running, until cancelled or until its successors keep ending."""
         deaths = 0

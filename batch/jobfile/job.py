@@ -23,6 +23,7 @@ ProviderName: TypeAlias = str
 """The name of a dialect in ``wire.dialects.registry``."""
 
 Mode: TypeAlias = Literal["stream", "whole"]
+Scope: TypeAlias = Literal["job", "worker"]
 
 DOCUMENTS = "files"
 """The kind of inputs that are documents. Any other is the name of a reader (``inputs.readers.registry``)."""
@@ -73,7 +74,8 @@ class Model:
     ``extractive`` or the absolute path of a GGUF file.
 
     ``env_proxy``: without a ``proxy``, that of the environment may be used. ``mode`` selects a stream or a
-    whole response, and ``keep_alive`` whether a connection serves several requests. ``written`` has the
+    whole response, and ``keep_alive`` whether a connection serves several requests. ``endpoint_scope``: the
+    address leads to one server for the ``job``, or for each ``worker`` on Ray. ``written`` has the
     places of some keys, the model's own or the job's: ``model``, ``base_url``, ``headers.X-Team``.
     """
 
@@ -94,6 +96,7 @@ class Model:
     env_proxy: bool = True
     mode: Mode = "stream"
     keep_alive: bool = True
+    endpoint_scope: Scope = "job"
     written: dict[str, Written] = field(default_factory=dict, compare=False, repr=False)
 
 

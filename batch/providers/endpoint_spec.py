@@ -32,7 +32,10 @@ class ClientSpec(Struct, frozen=True):
 
 
 class EndpointSpec(Struct, frozen=True):
-    """One base URL with its dialect (the name), as ``DialectEndpoint`` takes them."""
+    """One base URL with its dialect (the name), as ``DialectEndpoint`` takes them.
+
+    ``is_per_worker``: each worker on Ray reaches a server of its own there.
+    """
 
     dialect: str
     base_url: str
@@ -43,6 +46,7 @@ class EndpointSpec(Struct, frozen=True):
     stream: bool = True
     models: tuple[str, ...] = ()
     shown_url: str | None = None
+    is_per_worker: bool = False
 
     def __repr__(self) -> str:
         return f"EndpointSpec({self.dialect!r}, …)"

@@ -22,6 +22,7 @@ GROUPS = {
         "model",
         "models",
         "base_url",
+        "endpoint_scope",
         "engine",
         "api_key_env",
         "api_key_file",

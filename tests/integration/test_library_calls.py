@@ -170,6 +170,37 @@ async def test_other_processes_can_send_the_requests(
     assert len(server.requests) == 10
 
 
+REFUSED_ON_RAY: dict[str, tuple[dict[str, Any], str]] = {
+    "no number of workers": ({"executor": "ray"}, 'executor="ray" needs workers=N'),
+    "no worker": ({"executor": "ray", "workers": 0}, "workers: must be at least 1"),
+    "workers without an executor": ({"workers": 2}, 'workers needs executor="ray"'),
+    "keys without an executor": ({"send_keys": True}, 'send_keys needs executor="ray"'),
+    "processes, too": (
+        {"executor": "ray", "workers": 2, "processes": 2},
+        'processes cannot be combined with executor="ray"',
+    ),
+    "another executor": ({"executor": "dask", "workers": 2}, 'an unknown executor; write executor="ray"'),
+}
+
+
+@pytest.mark.parametrize("name", REFUSED_ON_RAY)
+async def test_options_of_ray_that_do_not_fit_are_refused(folder: Path, name: str) -> None:
+    keywords, message = REFUSED_ON_RAY[name]
+    async with FaultServer(answer("Hello")) as server:
+        with pytest.raises(batch.UsageError) as caught:
+            await batch.arun(job_for(server), **keywords)
+    assert str(caught.value) == message
+    assert server.requests == []
+
+
+async def test_ray_client_is_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RAY_ADDRESS", "ray://head:10001")
+    async with FaultServer(answer("Hello")) as server:
+        with pytest.raises(batch.UsageError, match="does not work over ray://head:10001"):
+            await batch.arun(job_for(server), executor="ray", workers=2)
+    assert server.requests == []
+
+
 @pytest.mark.parametrize("call", IN_A_LOOP)
 async def test_an_unknown_keyword_is_an_error(folder: Path, call: Callable[..., Awaitable[object]]) -> None:
     async with FaultServer(answer("Hello")) as server:

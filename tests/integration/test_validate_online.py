@@ -66,6 +66,14 @@ def test_an_address_without_its_version_is_found_where_the_server_is_on_this_mac
     ]
 
 
+@pytest.mark.parametrize("flags", [(), ("--online",)])
+def test_a_server_on_the_machine_of_each_worker_is_not_asked(cli: Cli, flags: tuple[str, ...]) -> None:
+    with serving(paths()) as server:
+        _job(cli, server.url, "endpoint_scope: worker\n")
+        assert _printed(cli, server, *flags) == (0, [SOUND.format("qwen2.5")])
+    assert server.requests == []
+
+
 @pytest.mark.usefixtures("both_paths")
 @pytest.mark.parametrize("flags", [(), ("--online",)])
 def test_a_model_that_the_server_has_is_no_error(flags: tuple[str, ...], cli: Cli) -> None:

@@ -27,9 +27,10 @@ class Seen:
 
 
 class CountingServer:
-    """Answers each prompt with its echo after 50 to 250 ms. An async context manager."""
+    """Answers each prompt with its echo after 50 to 250 ms, or other times. An async context manager."""
 
-    def __init__(self) -> None:
+    def __init__(self, least: float = 0.05, most: float = 0.25) -> None:
+        self._seconds = (least, most)
         self.url = ""
         self.log: list[Seen] = []
         self._random = Random(7)
@@ -78,7 +79,7 @@ class CountingServer:
 
     async def _answer(self, seen: Seen, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
-            async with asyncio.timeout(self._random.uniform(0.05, 0.25)):
+            async with asyncio.timeout(self._random.uniform(*self._seconds)):
                 await reader.read(1)  # nothing comes before the answer but the end
             raise ConnectionResetError
         except TimeoutError:

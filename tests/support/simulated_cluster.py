@@ -77,12 +77,14 @@ class SimulatedActor:
 
     def __init__(self, cluster: SimulatedCluster) -> None:
         self._cluster = cluster
-        self._worker = _Worker(cluster.server)
+        self._worker = _Worker(cluster.server_of(len(cluster.actors)))
         self._gone: asyncio.Future[WorkerGoneError] = asyncio.get_running_loop().create_future()
         self.is_cut = False
         self.is_dead = False
 
     async def call(self, message: bytes) -> bytes:
+        while self._cluster.is_full(self):  # noqa: ASYNC110 - in virtual time
+            await asyncio.sleep(1.0)
         if self._gone.done():
             raise self._gone.result()
         delivery = asyncio.create_task(self._deliver(message))
@@ -159,6 +161,18 @@ class SimulatedCluster:
 
     async def connect(self, workers: int) -> SimulatedCluster:
         return self
+
+    def server_of(self, worker: int) -> Server:
+        """Return the server that a worker reaches, by the number of workers before it."""
+        return self.server
+
+    def abandon(self) -> None:
+        """As it is never left."""
+
+    def is_full(self, actor: SimulatedActor) -> bool:
+        """Whether a worker has no processor yet: those that were created before it have them all."""
+        before = self.actors[: self.actors.index(actor)]
+        return sum(not (each.is_dead or each.is_cut) for each in before) >= self.cpus
 
     def new_worker(self) -> SimulatedActor:
         self.actors.append(SimulatedActor(self))

@@ -65,14 +65,14 @@ class Run:
         self._environment = {**promptjobs.environment, **cluster.environment, "KEY": KEY}
         self.process: Process
 
-    async def start(self, workers: int, *more: str) -> None:
+    async def start(self, workers: int, *more: str, **environment: str) -> None:
         """Start it."""
         command = [sys.executable, "-m", "tests.support.impatient_ray", "run", "job.yaml", "-q", "--json"]
         with (self._folder / "stderr").open("wb") as stderr, (self._folder / "stdout").open("wb") as stdout:
             self.process = await anyio.open_process(
                 [*command, "--executor", "ray", "--workers", str(workers), *more],
                 cwd=self._folder,
-                env=self._environment,
+                env=self._environment | environment,
                 stderr=stderr,
                 stdout=stdout,
             )
@@ -201,6 +201,83 @@ async def test_a_signal_lets_requests_in_flight_finish(
     assert await run.ended() == 0, run.stderr
     check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
     assert len(server.log) == REQUESTS
+
+
+async def test_requests_in_flight_have_the_grace_of_the_job_after_a_signal(
+    run: Run, promptjobs: Command
+) -> None:
+    """Ray's own handler of SIGTERM would abort the process after three seconds."""
+    async with CountingServer(4.0, 4.5) as server:
+        write_job(promptjobs.folder, server.url, ROWS, concurrency=CONCURRENCY, adaptive=False)
+        await run.start(2)
+        await some_are_sent(server, 2)
+        run.process.terminate()
+        assert await run.ended() == 143, run.stderr
+        assert run.summary["succeeded"] == len(server.log)
+        assert (run.summary["wasted"], run.stderr.count("\n")) == (0, 3)
+
+
+async def test_a_second_signal_ends_a_run_at_once(
+    run: Run, promptjobs: Command, cluster: TestCluster
+) -> None:
+    async with CountingServer(60.0, 60.0) as server:
+        write_job(promptjobs.folder, server.url, ROWS)
+        await run.start(2)
+        await some_are_sent(server, 1)
+        run.process.terminate()
+        with anyio.fail_after(10):
+            while "a second signal stops now" not in run.stderr:  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+            run.process.terminate()
+            # 137: on a busy machine, the process that counts signals kills it.
+            assert await run.ended() in (143, 137)
+            while cluster.workers():  # noqa: ASYNC110
+                await anyio.sleep(0.05)
+
+
+async def test_a_refused_token_is_an_error_in_one_sentence(
+    run: Run, server: CountingServer, promptjobs: Command
+) -> None:
+    (promptjobs.folder / "token").write_text("0" * 64)
+    await run.start(2, RAY_AUTH_TOKEN_PATH=str(promptjobs.folder / "token"))
+    assert await run.ended() == 2
+    assert "refuses the token of this user: Authentication token is missing or incorrect; see" in run.stderr
+    assert run.stderr.count("\n") == 1
+    assert server.log == []
+
+
+async def test_a_server_on_loopback_is_that_of_each_worker_if_the_job_says_so(
+    run: Run, server: CountingServer, promptjobs: Command
+) -> None:
+    await run.start(3, ELSEWHERE="1")
+    assert await run.ended() == 2
+    assert "or `endpoint_scope: worker` if each node has a server there" in run.stderr
+    assert server.log == []
+    write_job(promptjobs.folder, server.url, ROWS, endpoint_scope="worker")
+    await run.start(3, ELSEWHERE="1")
+    assert await run.ended() == 0, run.stderr
+    check_echoes(promptjobs.folder / "output" / "job.jsonl", ROWS)
+    assert len(server.log) == REQUESTS
+
+
+async def test_a_run_can_be_called_from_python(
+    server: CountingServer, promptjobs: Command, cluster: TestCluster
+) -> None:
+    rows = {name: ROWS[name] for name in list(ROWS)[:40]}
+    write_job(promptjobs.folder, server.url, rows)
+    script = """import batch, ray
+for limit in (10, None):
+    summary = batch.run("job.yaml", executor="ray", workers=2, limit=limit)
+    print(summary.exit_code, summary.succeeded, ray.is_initialized())
+"""
+    with anyio.fail_after(120):
+        ended = await anyio.run_process(
+            [sys.executable, "-c", script],
+            cwd=promptjobs.folder,
+            env={**promptjobs.environment, **cluster.environment},
+        )
+    assert ended.stdout.decode().splitlines() == ["8 10 False", "0 40 False"]
+    assert len(server.log) == len(rows)
 
 
 async def test_keys_are_those_of_the_workers_or_sent_on_request(

@@ -88,6 +88,8 @@ def _endpoints(job: JobFile) -> Iterator[Model]:
 def _is_askable(model: Model, *, online: bool) -> bool:
     dialect = dialect_of(model.provider)
     url = model.base_url or dialect.DEFAULT_URL
+    if model.endpoint_scope == "worker":  # its servers are on other machines
+        return False
     if url is None or url == LOCAL or dialect.MODELS_PATH is None or base_url_problem(url) is not None:
         return False
     return online or ("$" not in url and trust.is_loopback(url))

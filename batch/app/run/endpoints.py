@@ -188,6 +188,7 @@ class Endpoints:
             stream=model.mode == "stream",
             models=(dialect.canonical(model.model),),
             shown_url=None if address.is_local else address.shown_url,
+            is_per_worker=model.endpoint_scope == "worker",
         )
         if not address.is_local:
             return spec

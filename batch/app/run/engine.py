@@ -22,6 +22,8 @@ from batch.app.run.pending_requests import Allowance
 from batch.app.run.quotas import Quotas
 from batch.app.run.run_signals import UNSENT, Stopper
 from batch.app.run.timestamps import exact_utc_now
+from batch.app.run.worker_endpoints import by_place, endpoint_names
+from batch.app.run.workers import open_workers
 from batch.events import DownloadProgressed, Tick
 from batch.providers import aiohttp_check
 from batch.results.result_line import Keep
@@ -41,8 +43,6 @@ if TYPE_CHECKING:
     from batch.app.run.run_signals import Signals
     from batch.app.setup.environment import Environment
     from batch.errors import PromptJobsError
-    from batch.executors.ray_workers import RayWorkers
-    from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
     from batch.protocols import Provider
@@ -74,10 +74,10 @@ async def send(
         addresses = _addresses(job, feed, environment)
         _report_addresses(addresses.values(), observers)
         async with AsyncExitStack() as stack:
-            workers = await _workers(stack, job, environment, options, addresses.values(), observers)
+            workers = await open_workers(stack, job, environment, options, addresses.values(), observers)
             endpoints = Endpoints(job, environment, stack, partial(_report_download, observers), workers)
             with signals.stoppable(UNSENT):
-                providers = await endpoints.open(addresses)
+                providers = by_place(await endpoints.open(addresses), addresses, options)
                 if providers and (text := aiohttp_check.notice()):
                     observers.inform(text)
                 await ready()
@@ -85,6 +85,8 @@ async def send(
             if workers is not None:
                 workers.on_error(engine.stop)
             outcome = await engine.run(signals)
+            if workers is not None and outcome.must_end_now:
+                workers.end_now()
     except (Exception, asyncio.CancelledError) as error:  # noqa: BLE001 - the caller reports it
         outcome = replace(outcome, error=outcome.error or error)
     return outcome
@@ -103,7 +105,7 @@ def build_engine(
     quotas = Quotas(job, [model for model in job.models if feed.plan.to_send[model.id]])
     max_duration = job.limits.time if options.max_duration is None else options.max_duration
     may_choose = feed.may_choose() and options.limit is None
-    queues = _queues(job, feed, allowance, quotas, max_duration, may_choose=may_choose)
+    queues = _queues(job, feed, allowance, quotas, options, max_duration, may_choose=may_choose)
     scheduler = Scheduler(queues, _connections(job, observers))
     run = Run(
         scheduler,
@@ -185,33 +187,6 @@ class Engine:
             yield self._quotas.budget.reached
 
 
-async def _workers(
-    stack: AsyncExitStack,
-    job: JobFile,
-    environment: Environment,
-    options: RunOptions,
-    addresses: Iterable[Address],
-    observers: Observers,
-) -> Workers | RayWorkers | None:
-    """Return the workers of a run on Ray, or with more than one process."""
-    if options.ray is not None:
-        from batch.executors import ray_cluster, ray_workers  # noqa: PLC0415 - most runs have one process
-
-        sources = {
-            name: value for address in addresses for name, value in address.sources(environment).items()
-        }
-        workforce = ray_workers.Workforce(
-            options.ray.workers, sources, options.ray.sends_keys, job.timeouts.outage, observers.warn
-        )
-        connection = await stack.enter_async_context(ray_cluster.RayConnection())
-        return await stack.enter_async_context(ray_workers.opened(connection, workforce))
-    if options.processes > 1:
-        from batch.executors.workers import opened  # noqa: PLC0415 - most runs have one process
-
-        return await stack.enter_async_context(opened(options.processes))
-    return None
-
-
 def _addresses(job: JobFile, feed: RequestFeed, environment: Environment) -> dict[str, Address]:
     """Return the addresses of all targets that have something to send, by endpoint names."""
     return {
@@ -250,6 +225,7 @@ def _queues(
     feed: RequestFeed,
     allowance: Allowance,
     quotas: Quotas,
+    options: RunOptions,
     max_duration: float | None,
     *,
     may_choose: bool,
@@ -273,7 +249,7 @@ def _queues(
             random=random.random,
             admission=quotas.admission(model),
             limiter=AdaptiveLimiter if job.adaptive else FixedLimiter,
-            endpoints=tuple(members(model)),
+            endpoints=endpoint_names(model, options),
             candidates=plan.candidates[model.id] if may_choose else None,
             reference=plan.candidates[model.id].reference,
         )

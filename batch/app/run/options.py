@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from msgspec import Struct
 
@@ -15,10 +15,47 @@ if TYPE_CHECKING:
 
 
 class RayOptions(Struct, frozen=True):
-    """A run on Ray: its number of workers, and whether they get the keys of this machine."""
+    """A run on Ray: its number of workers, and whether they get the keys of this machine.
+
+    Raises ``UsageError`` for an impossible one.
+    """
 
     workers: int
     sends_keys: bool = False
+
+    def __post_init__(self) -> None:
+        if self.workers < 1:
+            raise UsageError("workers: must be at least 1")
+        if sys.platform == "win32":
+            raise UsageError("workers on Ray need a POSIX system")
+
+
+class RayNames(NamedTuple):
+    """How a caller writes the options of a run on Ray, for errors."""
+
+    executor: str
+    workers: str
+    number: str
+    send_keys: str
+    processes: str
+
+
+def ray_options(
+    executor: str | None, workers: int | None, processes: int, *, sends_keys: bool, names: RayNames
+) -> RayOptions | None:
+    """Return the options of a run on Ray, if it is one. Raises ``UsageError`` for those that do not fit."""
+    if executor is None:
+        if workers is not None or sends_keys:
+            given = names.send_keys if sends_keys else names.workers
+            raise UsageError(f"{given} needs {names.executor}")
+        return None
+    if executor != "ray":
+        raise UsageError(f"an unknown executor; write {names.executor}")
+    if workers is None:
+        raise UsageError(f"{names.executor} needs {names.number}")
+    if processes > 1:
+        raise UsageError(f"{names.processes} cannot be combined with {names.executor}")
+    return RayOptions(workers, sends_keys)
 
 
 class RunOptions(Struct, frozen=True):
@@ -50,5 +87,3 @@ class RunOptions(Struct, frozen=True):
             raise UsageError("processes: must be at least 1")
         if self.processes > 1 and sys.platform == "win32":
             raise UsageError("processes: more than one needs a POSIX system")
-        if self.ray is not None and sys.platform == "win32":
-            raise UsageError("workers on Ray need a POSIX system")

@@ -11,6 +11,12 @@ from batch.files import open_regular, reason
 from batch.jobfile.endpoint_checks import ENGINES, LOCAL
 from batch.jobfile.job import Model, RateLimits, TokenPrice, Written
 from batch.jobfile.paths import Bounds, OutsideError
+from batch.jobfile.resolve.merged_settings import (
+    first_written,
+    merged_headers,
+    merged_proxy,
+    response_format,
+)
 from batch.jobfile.resolve.model_checks import (
     check_currency,
     check_endpoint,
@@ -27,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
     from pathlib import Path
 
-    from batch.jobfile.job import ProviderName
+    from batch.jobfile.job import ProviderName, Scope
     from batch.jobfile.schema.job_spec import JobSpec
     from batch.jobfile.syntax.tree import Tree
 
@@ -91,7 +97,7 @@ class Models:
         keys: tuple[EndpointSpec, At] = (own, entry.at)
         if not (own.api_key_env or own.api_key_file):
             keys = (job, ())
-        proxy, env_proxy = _proxy(own, job)
+        proxy, env_proxy = merged_proxy(own, job)
         price = own.price or job.price
         return Model(
             id=own.id or own.model,
@@ -106,8 +112,9 @@ class Models:
             proxy=proxy,
             env_proxy=env_proxy,
             mode=own.mode or job.mode or "stream",
-            keep_alive=_first_written(own.keep_alive, job.keep_alive),
-            params={**_response_format(job), **job.params, **own.params},
+            keep_alive=first_written(own.keep_alive, job.keep_alive),
+            endpoint_scope=self._scope(own, entry.at, base_url),
+            params={**response_format(job), **job.params, **own.params},
             concurrency=own.concurrency,
             rate_limits=self._rate_limits(own),
             price=None if price is None else TokenPrice(**price.model_dump()),
@@ -145,6 +152,15 @@ class Models:
             key = (*at, "base_url") if is_written(self.tree, at, "base_url") else ("base_url",)
             self._report_once(key, f"the embedded endpoint does not speak `{provider}`", "")
         return provider, base_url
+
+    def _scope(self, own: EndpointSpec, at: At, base_url: str | None) -> Scope:
+        """Return whose server an address leads to. The embedded endpoint runs once, beside the driver."""
+        scope = own.endpoint_scope or self.spec.endpoint_scope or "job"
+        if scope == "worker" and base_url == LOCAL:
+            key = (*at, "endpoint_scope") if own.endpoint_scope else ("endpoint_scope",)
+            hint = "start a server on each node, and write its address as `base_url`"
+            self._report_once(key, "the embedded endpoint is not on every node", hint)
+        return scope
 
     def _report_missing(self, at: At, key: str, what: str, hint: str) -> None:
         """Report once what is missing: in the model if it has its own provider, else in the job."""
@@ -205,26 +221,3 @@ class Models:
         if (at, what) not in self._reported:
             self._reported.add((at, what))
             self.findings.at_key(at, what, hint)
-
-
-def _proxy(own: EndpointSpec, job: EndpointSpec) -> tuple[str | None, bool]:
-    """Return the proxy, and whether the environment's may be used: `proxy: null` excludes both."""
-    for spec in (own, job):
-        if "proxy" in spec.model_fields_set:
-            return spec.proxy, spec.proxy is not None
-    return None, True
-
-
-def _first_written(*values: bool | None) -> bool:
-    return next((value for value in values if value is not None), True)
-
-
-def _response_format(job: JobSpec) -> dict[str, object]:
-    """Return the job's response format as the parameter that is sent."""
-    return {} if job.response_format is None else {"response_format": job.response_format}
-
-
-def merged_headers(defaults: Mapping[str, str], own: Mapping[str, str]) -> dict[str, str]:
-    """Merge headers; the model's replace defaults of the same name, ignoring case."""
-    replaced = {name.lower() for name in own}
-    return {name: value for name, value in defaults.items() if name.lower() not in replaced} | dict(own)

@@ -58,6 +58,12 @@ class EndpointSpec(Spec):
         "provider's own address.",
         examples=["http://127.0.0.1:8000/v1"],
     )
+    endpoint_scope: Literal["job", "worker"] | None = Field(
+        default=None,
+        description="Whether the address leads every worker on Ray to the same server (`job`, the default), "
+        "or each to one of its own (`worker`), such as `http://127.0.0.1:8000/v1` on each node.",
+        examples=["worker"],
+    )
     engine: Text | None = Field(
         default=None,
         description="The engine of the embedded endpoint: `llama`, `extractive` or the path of a .gguf file.",

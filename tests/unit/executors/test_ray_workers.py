@@ -50,12 +50,12 @@ def workforce(workers: int, **more: object) -> Workforce:
 
 @asynccontextmanager
 async def started(
-    cluster: SimulatedCluster, asked: Workforce, leases: Leases = LEASES
+    cluster: SimulatedCluster, asked: Workforce, leases: Leases = LEASES, spec: EndpointSpec = SPEC
 ) -> AsyncIterator[Provider]:
     """Workers that execute the attempts of one endpoint, which this is."""
     async with anyio.create_task_group() as tasks:
         workers = RayWorkers(cluster, asked, leases, tasks, asyncio.get_running_loop().time)
-        (provider,) = await workers.start([SPEC])
+        (provider,) = await workers.start([spec])
         yield provider
         tasks.cancel_scope.cancel()
 
@@ -216,6 +216,19 @@ def test_a_loopback_address_needs_workers_on_this_machine(monkeypatch: pytest.Mo
     error = ended_with(SimulatedCluster(Random(1), Faults(), 1), workforce(1), spec)
     assert isinstance(error, UsageError)
     assert "cannot reach http://127.0.0.1:8000/v1, an address of this machine alone" in str(error)
+    assert "or `endpoint_scope: worker` if each node has a server there" in str(error)
+
+
+def test_a_server_of_each_worker_may_be_on_loopback(monkeypatch: pytest.MonkeyPatch) -> None:
+    networks = iter(["there", "here"])
+    monkeypatch.setattr(handshake, "network", lambda: next(networks))
+    spec = replace(SPEC, base_url="http://127.0.0.1:8000/v1", is_per_worker=True)
+
+    async def main() -> None:
+        async with started(SimulatedCluster(Random(1), Faults(), 1), workforce(1), spec=spec) as provider:
+            assert isinstance(await provider.complete(request("a")), Reply)
+
+    virtual_time.run(main())
 
 
 def test_without_a_worker_for_too_long_the_run_ends() -> None:

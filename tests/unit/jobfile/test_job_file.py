@@ -247,6 +247,13 @@ def test_an_engine_may_be_a_file_of_weights(tmp_path: Path) -> None:
     ]
 
 
+def test_an_endpoint_is_the_jobs_unless_each_worker_has_one(tmp_path: Path) -> None:
+    text = "provider: openai\nbase_url: http://h/v1\nmodels: [a, {model: b, endpoint_scope: %s}]\nprompt: a\n"
+    assert [model.endpoint_scope for model in job(tmp_path, text % "worker").models] == ["job", "worker"]
+    text = "endpoint_scope: worker\n" + text
+    assert [model.endpoint_scope for model in job(tmp_path, text % "job").models] == ["worker", "job"]
+
+
 def test_the_jobs_engine_is_for_its_local_models_only(tmp_path: Path) -> None:
     text = """
         provider: openai

@@ -329,6 +329,18 @@ ONE_ERROR = [
         "2:30 model.base_urls",
     ),
     (
+        "provider: autonomous\nbase_url: local\nendpoint_scope: worker\nmodel: llama\nprompt: a\n",
+        "3:1 endpoint_scope",
+    ),
+    (
+        "provider: autonomous\nmodel: {model: llama, base_url: local, endpoint_scope: worker}\nprompt: a\n",
+        "2:40 model.endpoint_scope",
+    ),
+    (
+        HEAD + "prompt: a\nendpoint_scope: node\n",
+        "5:17 endpoint_scope",
+    ),
+    (
         HEAD + "prompt: a\nbase_urls: [http://a/v1]\n",
         "5:1 base_urls",
     ),
