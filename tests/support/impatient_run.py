@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from batch.cli import main
-from batch.executors import workers
+from batch.executors import local_workers
 from batch.executors.protocol import Leases
 
 if __name__ == "__main__":
-    workers.LEASES = Leases(lease=1.5, beat=0.3)
-    workers.START = 10.0
+    local_workers.LEASES = Leases(lease=1.5, beat=0.3)
+    local_workers.START = 10.0
     main()

@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from anyio.abc import Process
 
     from batch.app.setup.environment import Environment
+    from batch.executors.local_workers import Workers
     from batch.executors.ray_workers import RayWorkers
-    from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile, Model
     from batch.local_model.endpoint import Endpoint
     from batch.protocols import Provider

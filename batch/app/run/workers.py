@@ -11,8 +11,8 @@ if TYPE_CHECKING:
     from batch.app.run.endpoints import Address
     from batch.app.run.options import RunOptions
     from batch.app.setup.environment import Environment
+    from batch.executors.local_workers import Workers
     from batch.executors.ray_workers import RayWorkers
-    from batch.executors.workers import Workers
     from batch.jobfile.job import JobFile
     from batch.observers import Observers
 
@@ -38,7 +38,7 @@ async def open_workers(
         connection = await stack.enter_async_context(ray_cluster.RayConnection())
         return await stack.enter_async_context(ray_workers.opened(connection, workforce))
     if options.processes > 1:
-        from batch.executors.workers import opened  # noqa: PLC0415 - most runs have one process
+        from batch.executors.local_workers import opened  # noqa: PLC0415 - most runs have one process
 
         return await stack.enter_async_context(opened(options.processes))
     return None
