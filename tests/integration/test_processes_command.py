@@ -14,7 +14,7 @@ import pytest
 from msgspec.structs import replace
 
 from batch.errors import WorkerError
-from batch.executors import child, workers
+from batch.executors import child, local_workers
 from batch.providers.endpoint_spec import ClientSpec, EndpointSpec
 from batch.providers.timeouts import Timeouts
 from batch.records import Failure, Reply, Request, Verdict
@@ -245,7 +245,7 @@ async def test_workers_that_cannot_start_are_an_error_that_says_why(monkeypatch:
 
     monkeypatch.setattr(child, "_command", broken)
     with pytest.raises(ExceptionGroup) as raised:
-        async with workers.opened(2) as opened:
+        async with local_workers.opened(2) as opened:
             await opened.start([SPEC])
     error = raised.value.exceptions[0]
     assert isinstance(error, WorkerError)
@@ -255,7 +255,7 @@ async def test_workers_that_cannot_start_are_an_error_that_says_why(monkeypatch:
 
 
 async def test_a_failure_to_read_a_request_costs_this_request_alone() -> None:
-    async with FaultServer(echo) as server, workers.opened(1) as opened:
+    async with FaultServer(echo) as server, local_workers.opened(1) as opened:
         here = replace(SPEC, base_url=server.url)
         good, bad = await opened.start([here, replace(here, dialect="autonomous", models=())])
         failure = await bad.complete(REQUEST)
@@ -268,7 +268,7 @@ async def test_a_failure_to_read_a_request_costs_this_request_alone() -> None:
 
 async def test_a_cancelled_attempt_ends_in_the_worker() -> None:
     held = Held("?")
-    async with FaultServer(held) as server, workers.opened(1) as opened:
+    async with FaultServer(held) as server, local_workers.opened(1) as opened:
         (endpoint,) = await opened.start([replace(SPEC, base_url=server.url)])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(endpoint.complete, REQUEST)
