@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound="Callable[..., Any]")
 
+_jobfile = click.argument("jobfile", type=FILE)
+_jobfiles = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
+
 _OUTPUT = option(
     "-o",
     "--output",
@@ -63,24 +66,22 @@ shard_option = option(
 
 def job_flags(function: F) -> F:
     """Add the job file and its flags. The command passes them all to ``job_loading.load`` as keywords."""
-    return with_flags(click.argument("jobfile", type=FILE)(function), (_OUTPUT, *_CHANGES))
+    return with_flags(_jobfile(function), (_OUTPUT, *_CHANGES))
 
 
 def job_changes(function: F) -> F:
     """Add the same flags without ``--output``, for a command that writes elsewhere."""
-    return with_flags(click.argument("jobfile", type=FILE)(function), _CHANGES)
+    return with_flags(_jobfile(function), _CHANGES)
 
 
 def jobs_flags(function: F) -> F:
     """Add the same flags for several job files, which the command passes to ``job_loading.load_all``."""
-    files = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
-    return with_flags(files(function), (_OUTPUT, *_CHANGES))
+    return with_flags(_jobfiles(function), (_OUTPUT, *_CHANGES))
 
 
 def jobs_changes(function: F) -> F:
     """Add them without ``--output``, for a command that reads several job files and writes elsewhere."""
-    files = click.argument("jobfiles", type=FILE, nargs=-1, required=True, metavar="JOBFILE...")
-    return with_flags(files(function), _CHANGES)
+    return with_flags(_jobfiles(function), _CHANGES)
 
 
 def job_settings(function: F) -> F:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from batch.cli.console import has_colour, is_fancy, print_json, print_message, print_traceback
 from batch.errors import InternalError
+from batch.exit_codes import SUCCESS
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -63,7 +64,7 @@ def _run(
     if how.as_json:
         print_json(summary)
     if failures is not None:
-        is_trouble = is_awaited and summary.exit_code != 0
+        is_trouble = is_awaited and summary.exit_code != SUCCESS
         _print_news(job, summary, failures, how, is_trouble=is_trouble)
     else:
         from batch.cli.run_ending import ending

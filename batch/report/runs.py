@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from batch.exit_codes import in_words
+from batch.exit_codes import SUCCESS, in_words
 from batch.report.chart import draw
 from batch.report.model import Fact, RunView
 from batch.report.numbers import count, duration, moment, money
@@ -35,7 +35,7 @@ def _view(record: RunRecord, *, draws: bool, has_text: bool) -> RunView:
     return RunView(
         started=moment(summary.started_at),
         ending=in_words(summary.exit_code),
-        is_good=summary.exit_code == 0,
+        is_good=summary.exit_code == SUCCESS,
         facts=_facts(summary),
         reasons=summary.reasons if has_text else [],
         chart=draw(record.timeline) if draws else None,

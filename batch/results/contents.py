@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from batch.records import Known, Result
     from batch.results.reclassification import Restate
 
+DAMAGED_START = "damaged: this is an output file, but its first line is not a result"
+REPAIR_OF_START = "remove the line, and the next run sends its request again"
+
 _LINES = 10
 """Lines after the first one that show whether a file is an output."""
 
@@ -202,10 +205,7 @@ def check_ours(stream: BinaryIO, path: Path) -> bytes:
     if not _is_ours(first):
         refuse_newer(first, path, 1)
         if have_results(stream, after=first):
-            raise ForeignOutputError(
-                f"{path}:1:1: damaged: this is an output file, but its first line is not a result; "
-                "remove the line, and the next run sends its request again"
-            )
+            raise ForeignOutputError(f"{path}:1:1: {DAMAGED_START}; {REPAIR_OF_START}")
         raise ForeignOutputError(f"{path} was not written by promptjobs: its first line is not a result")
     return first
 

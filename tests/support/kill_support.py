@@ -22,7 +22,6 @@ from batch.app.setup.load_job import load_job
 from batch.codec import decode_result
 from batch.results.filesystem import Disk
 from batch.results.output_owner import read_owner, write_owner
-from tests.support.job_files import write_job as write_job  # noqa: PLC0414 - its earlier place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping

@@ -17,7 +17,8 @@ import anyio
 import pytest
 
 from tests.support.counting_server import CountingServer, most_at_once
-from tests.support.kill_support import check_echoes, write_job
+from tests.support.job_files import write_job
+from tests.support.kill_support import check_echoes
 from tests.support.ray_support import ray_cluster
 
 if TYPE_CHECKING:

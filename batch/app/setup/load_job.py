@@ -16,7 +16,7 @@ from batch.inputs import further_errors
 from batch.jobfile.job import JobFile
 from batch.jobfile.load import load, load_mapping
 from batch.jobfile.resolve.job_file import UnsoundJobError
-from batch.results.contents import holds_results
+from batch.results.contents import DAMAGED_START, REPAIR_OF_START, holds_results
 from batch.results.damaged_start import has_damaged_start
 
 if TYPE_CHECKING:
@@ -94,14 +94,14 @@ def _load(
 
 def _problem_of_output(path: Path) -> Diagnostic | None:
     """Return the error if the file is an output; ``None`` if it may be a job file."""
+    if not os.path.isfile(path):
+        return None
     with suppress(OSError):  # loading reports why it cannot be read
-        if os.path.isfile(path) and holds_results(path):
+        if holds_results(path):
             hint = "use it with `status`, `show` or `export`"
             return Diagnostic(str(path), 0, 0, "", "is an output file, not a job file", hint)
-        if os.path.isfile(path) and has_damaged_start(path):
-            what = "damaged: this is an output file, but its first line is not a result"
-            hint = "remove the line, and the next run sends its request again"
-            return Diagnostic(str(path), 1, 1, "", what, hint)
+        if has_damaged_start(path):
+            return Diagnostic(str(path), 1, 1, "", DAMAGED_START, REPAIR_OF_START)
     return None
 
 
