@@ -54,9 +54,8 @@ def _without_derived(endpoint: EndpointSpec) -> EndpointSpec:
 
 
 def _with_derived(endpoint: EndpointSpec) -> EndpointSpec:
-    secrets = dict.fromkeys(
-        (*endpoint.secrets, *_derived(endpoint))
-    )  # those of a key that was sent are there
+    # the endpoint has those of a key that was sent
+    secrets = dict.fromkeys((*endpoint.secrets, *_derived(endpoint)))
     return msgspec.structs.replace(endpoint, secrets=tuple(secrets))
 
 
