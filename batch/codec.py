@@ -74,7 +74,8 @@ def encode_line(value: Any) -> bytes:
     line = encode_json(value)
     if not line.isascii():
         for character, escape in _LINE_ENDS:
-            line = line.replace(character, escape)
+            if character[0] in line:  # a single byte is found faster than several
+                line = line.replace(character, escape)
     return line + b"\n"
 
 

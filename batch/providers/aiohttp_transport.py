@@ -126,8 +126,7 @@ class Line(ResponseHandler):
         """
         if self._payload is None or self._payload.is_eof():
             end = data.find(b"\r\n\r\n") + 4
-            whole = b"\r\ncontent-length: %d\r\n" % (len(data) - end)
-            if 4 <= end < len(data) and (len(data) > SMALL_RESPONSE or whole not in data[:end].lower()):
+            if 4 <= end < len(data) and (len(data) > SMALL_RESPONSE or not _is_whole(data, end)):
                 super().data_received(data[:end])
                 data = data[end:]
         if self._exception is None:
@@ -169,6 +168,14 @@ class Line(ResponseHandler):
             body.set_exception(aiohttp.ClientPayloadError())
         if self._follower is not None:
             self._follower()
+
+
+def _is_whole(data: bytes, end: int) -> bool:
+    """Whether the head up to ``end`` has the length of the rest, in one of the two usual spellings."""
+    length = len(data) - end
+    if data.find(b"\r\nContent-Length: %d\r\n" % length, 0, end) >= 0:
+        return True
+    return data.find(b"\r\ncontent-length: %d\r\n" % length, 0, end) >= 0
 
 
 class Connector(aiohttp.TCPConnector):

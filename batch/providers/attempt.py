@@ -7,7 +7,6 @@ it in one call: the connection calls back at each read, and the task sleeps unti
 
 from __future__ import annotations
 
-import asyncio
 import zlib
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -27,6 +26,7 @@ from batch.wire.error_classification import from_status
 from batch.wire.retry_headers import may_have_rate, rate
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Awaitable, Callable, Iterable
     from typing import Any
 
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from batch.records import Outcome
     from batch.wire.reply_decoder import ReplyDecoder
 
-    NewPost = Callable[[Any, Any, Deadlines, Alarm], Post | PublicPost]
+    NewPost = Callable[[Any, Any, Alarm], Post | PublicPost]
     """Makes the sender of one body from connections and a route of the same path."""
 
 MAX_ERROR_BODY = 64 * 1024
@@ -84,13 +84,13 @@ class Attempt:
         self._body = body
         self._timeouts = timeouts
         self._coalescer = coalescer
-        self._loop = asyncio.get_running_loop()
+        self._loop = watch.loop
         self._started = self._loop.time()
         self._left_at: float | None = None
         self._deadlines = Deadlines(timeouts, self._started)
         self._alarm = Alarm(watch, self._deadlines)
         new_post: NewPost = connections.post
-        self._post = new_post(connections, route, self._deadlines, self._alarm)
+        self._post = new_post(connections, route, self._alarm)
         self._response: Response | None = None
         self._decoder = decoder
         self._deltas = 0

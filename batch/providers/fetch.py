@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
@@ -20,7 +19,7 @@ if TYPE_CHECKING:
     from batch.providers.public_http import PublicConnections, PublicPost
     from batch.providers.timeouts import Timeouts, Watch
 
-    NewPost = Callable[[Any, Any, Deadlines, Alarm], Post | PublicPost]
+    NewPost = Callable[[Any, Any, Alarm], Post | PublicPost]
 
 MAX_BYTES = 8 * 2**20
 """Maximum size of a document; what follows is not read."""
@@ -37,11 +36,9 @@ async def fetched(
     connections: Connections | PublicConnections, route: Route, timeouts: Timeouts, watch: Watch
 ) -> Fetched:
     """Send the request of a route without a body, and read the response. Raises ``AttemptError``."""
-    loop = asyncio.get_running_loop()
-    deadlines = Deadlines(timeouts, loop.time())
-    alarm = Alarm(watch, deadlines)
+    alarm = Alarm(watch, Deadlines(timeouts, watch.loop.time()))
     new_post: NewPost = connections.post
-    post = new_post(connections, route, deadlines, alarm)
+    post = new_post(connections, route, alarm)
     alarm.set(post.hang_up)
     body = bytearray()
     try:

@@ -7,7 +7,6 @@ times as long for a short request as everything else together.
 
 from __future__ import annotations
 
-import asyncio
 from base64 import b64encode
 from collections import defaultdict
 from time import monotonic
@@ -21,11 +20,12 @@ from yarl import URL
 from batch.providers.aiohttp_transport import Line
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Mapping
 
     from aiohttp.connector import Connection
 
-    from batch.providers.timeouts import Alarm, Deadlines
+    from batch.providers.timeouts import Alarm
 
 _PATIENT = aiohttp.ClientTimeout(total=None, sock_connect=None)
 FRAMING = ("content-length", "transfer-encoding")
@@ -156,7 +156,6 @@ class Post(Struct, eq=False):
 
     _connections: Connections
     _route: Route
-    _deadlines: Deadlines
     _alarm: Alarm
     connection: Connection | None = None
     lost: int = 0
@@ -208,8 +207,7 @@ class Post(Struct, eq=False):
 
     async def _send_on(self, connection: Connection, body: bytes) -> Response:
         self.connection = connection
-        self._deadlines.connected(asyncio.get_running_loop().time())
-        self._alarm.moved()
+        self._alarm.connected()
         response = await self._route.post(connection, body)
         self._is_answered = True
         return response

@@ -10,7 +10,6 @@ the same timeouts, proxies, TLS settings and outcomes. The differences are:
 
 from __future__ import annotations
 
-import asyncio
 from functools import partial
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, ClassVar, TypeVar
@@ -27,7 +26,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from batch.providers.timeouts import Alarm, Deadlines
+    from batch.providers.timeouts import Alarm
 
 T = TypeVar("T")
 
@@ -85,7 +84,6 @@ class PublicPost(Struct, eq=False):
 
     _connections: PublicConnections
     _route: PublicRoute
-    _deadlines: Deadlines
     _alarm: Alarm
     connection: None = None
     lost: int = 0
@@ -144,8 +142,7 @@ class PublicPost(Struct, eq=False):
     def connected(self, *, is_reused: bool) -> None:
         """Record that the connection is open and the request is sent."""
         self._is_reused = is_reused
-        self._deadlines.connected(asyncio.get_running_loop().time())
-        self._alarm.moved()
+        self._alarm.connected()
 
     def sent(self) -> None:
         """Record that the head of the request is sent."""

@@ -105,7 +105,7 @@ class Watch:
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
+        self.loop = loop
         self._alarms: set[Alarm] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._at = math.inf
@@ -124,10 +124,10 @@ class Watch:
         if due >= self._at:
             return
         self.close()
-        if due <= self._loop.time():
+        if due <= self.loop.time():
             self._look()
         else:
-            self._at, self._timer = due, self._loop.call_at(due, self._look)
+            self._at, self._timer = due, self.loop.call_at(due, self._look)
 
     def close(self) -> None:
         """Stop the timer."""
@@ -136,10 +136,10 @@ class Watch:
         self._timer, self._at = None, math.inf
 
     def _look(self) -> None:
-        due, now = self._at, self._loop.time()
+        due, now = self._at, self.loop.time()
         self._timer, self._at = None, math.inf
         if now - due >= LATE:
-            self._at, self._timer = now, self._loop.call_later(CATCH_UP, self._look)
+            self._at, self._timer = now, self.loop.call_later(CATCH_UP, self._look)
             return
         for alarm in [each for each in self._alarms if each.due <= now]:
             alarm.ring()
@@ -171,6 +171,11 @@ class Alarm(Struct, eq=False):
         """Stop watching, and release the callback, whose object usually refers to this alarm."""
         self._then = None
         self._watch.remove(self)
+
+    def connected(self) -> None:
+        """Record that the connection is open and the request is sent."""
+        self._deadlines.connected(self._watch.loop.time())
+        self.moved()
 
     def moved(self) -> None:
         """Check again: the deadlines may have moved earlier while the alarm was set."""

@@ -47,7 +47,7 @@ class CircuitBreaker(EndpointState):
 
     def slots(self, now: float) -> int:
         """Return how many requests may be in flight."""
-        if self.circuit is not State.CLOSED:
+        if self.is_in_doubt:
             return 1
         return min(self.ceiling, self.limiter.slots(now))
 
@@ -55,14 +55,14 @@ class CircuitBreaker(EndpointState):
         """Whether a request of the job may be sent now; ends a pause that has expired."""
         if self.parking is not None and not is_free(self, now):
             return False
-        if self.circuit is State.CLOSED:
+        if not self.is_in_doubt:
             has_slot = self.in_flight < self.ceiling and self.in_flight < self.limiter.slots(now)
             return has_slot and now >= self.rate_limit.closed_until
         return is_free(self, now) and next_trial(self, now) is Trial.REQUEST
 
     def wants_check(self, now: float) -> bool:
         """Whether a reference request has to be sent now."""
-        if self.circuit is State.CLOSED or not is_free(self, now):
+        if not self.is_in_doubt or not is_free(self, now):
             return False
         return next_trial(self, now) is Trial.CHECK
 
@@ -72,14 +72,14 @@ class CircuitBreaker(EndpointState):
 
     def due(self, now: float) -> float | None:
         """Return when a request may be sent if no outcome arrives before; ``None``: only after an outcome."""
-        if self.circuit is State.CLOSED and self.parking is None:
+        if self.parking is None and not self.is_in_doubt:
             soonest = max(now, self.rate_limit.closed_until)
             return None if self.in_flight >= self.slots(now) else soonest
         return trial_due(self, now) if trial_kind(self) is Trial.REQUEST or self.parking else None
 
     def check_due(self, now: float) -> float | None:
         """Return when a check may be sent; ``None``: only after an outcome."""
-        if self.circuit is State.CLOSED or trial_kind(self) is Trial.REQUEST:
+        if not self.is_in_doubt or trial_kind(self) is Trial.REQUEST:
             return None
         return trial_due(self, now)
 
@@ -92,7 +92,7 @@ class CircuitBreaker(EndpointState):
         task.turn = self.turn
         self.limiter.sent(now)
         self.rate_limit.sent(now)
-        if self.circuit is not State.CLOSED:
+        if self.is_in_doubt:
             self.trial = task
             self.probation.is_checked = self.probation.is_checked or task.is_check
 
@@ -117,7 +117,7 @@ class CircuitBreaker(EndpointState):
         """Decide about the suspects now: only they are left to send."""
         if not self.may_be_reviewed:
             return []
-        if self.circuit is State.CLOSED and self.references and not self.suspects.were_charged_before:
+        if self.references and not self.is_in_doubt and not self.suspects.were_charged_before:
             return begin_check(self, now)
         denied = self.suspects.first(Kind.DENIED)
         if denied is not None and self.circuit is State.UNPROVEN:
@@ -146,7 +146,7 @@ class CircuitBreaker(EndpointState):
             self.patience = 1
         if not task.is_check and task.turn > self.opened_turn:
             self.down_since = None
-        if self.circuit is State.CLOSED:
+        if not self.is_in_doubt:
             self.ceiling = min(self.limit, self.ceiling + 1)
             return self.suspects.charge(self.name, task.turn) if self.suspects.waiting else []
         return self._closed(task)

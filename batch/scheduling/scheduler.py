@@ -54,7 +54,8 @@ class Scheduler:
         """Return the next request of the queue with the fewest in flight; equal queues take turns."""
         if self.in_flight >= self.limit or self.draining:
             return None
-        for queue in sorted(self._turns, key=_IN_FLIGHT):
+        turns = self._turns if len(self._turns) == 1 else sorted(self._turns, key=_IN_FLIGHT)
+        for queue in turns:
             task = queue.take(now)
             if task is not None:
                 self._turns.remove(queue)

@@ -18,6 +18,7 @@ from batch.wire.chat_chunk import Chunk
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+_LF = ord("\n")
 _START, _BETWEEN, _END = b"data: {", b"}\n\ndata: {", b"}"
 
 
@@ -43,32 +44,36 @@ def decode(insides: list[bytes]) -> list[Chunk] | None:
     return None if values is None else _decoded(_decode_all, values, len(insides))
 
 
-def texts(insides: list[bytes], *, model_is_known: bool) -> list[str] | None:
-    """Return the non-empty texts of the events if all events have text alone, else ``None``.
+def texts(insides: list[bytes], *, model_is_known: bool) -> tuple[list[str], str | None] | None:
+    """Return the texts of the events and the name of the model if no event has more than that, else ``None``.
 
-    Until the model is known, its name counts as other content. Ignored fields, such as later copies of that
-    name, are not checked, not even their encoding. An event with empty text may contain an error.
+    Events without text are left out. Once the model is known, ``None`` stands for its name. Ignored fields,
+    such as later copies of that name, are not checked, not even their encoding.
     """
     values = _values(insides)
     if values is None:
         return None
-    plain: list[_Common] | None = None
-    for decode_all in _PLAIN if model_is_known else _NAMELESS:
-        plain = _decoded(decode_all, values, len(insides))
-        if plain is not None:
+    for decode_all in _TEXTS if model_is_known else _NAMED_TEXTS:
+        chunks = _decoded(decode_all, values, len(insides))
+        if chunks is not None:
             break
     else:
         return None
-    found = [chunk.choices[0].delta.content for chunk in plain]
-    if all(found):
-        return found
-    return None if any(map(chat_chunk.may_contain_error, insides)) else list(filter(None, found))
+    found = [chunk.choices[0].delta.content for chunk in chunks]
+    if not all(found):
+        without_text = (inside for inside, text in zip(insides, found, strict=True) if not text)
+        if any(map(chat_chunk.may_contain_error, without_text)):
+            return None
+        found = list(filter(None, found))
+    if model_is_known:
+        return found, None
+    return found, chunks[0].model or next((chunk.model for chunk in chunks if chunk.model), None)
 
 
 def _values(insides: list[bytes]) -> bytes | None:
     """Return the JSON of all events, one value after another; ``None`` if one call cannot decode it."""
     values = b"".join((b"{", b"}\t{".join(insides), b"}"))
-    return None if b"\n" in values else values
+    return None if _LF in values else values
 
 
 def _decoded(decode_all: Callable[[bytes], list[Any]], values: bytes, count: int) -> list[Any] | None:
@@ -86,7 +91,7 @@ def _decoded(decode_all: Callable[[bytes], list[Any]], values: bytes, count: int
 
 
 class _CommonDelta(Struct, gc=False, forbid_unknown_fields=True):
-    content: str
+    content: str | None = None
     role: str | None = None
 
 
@@ -107,12 +112,12 @@ class _Common(Struct, gc=False):
     x_groq: None = None
 
 
-class _NamelessCommon(_Common, gc=False):
-    model: None = None
+class _NamedCommon(_Common, gc=False):
+    model: str | None = None
 
 
 class _PlainDelta(Struct, gc=False):
-    content: str
+    content: str | None = None
     reasoning_content: None = None
     reasoning: None = None
     refusal: None = None
@@ -142,11 +147,11 @@ class _Plain(Struct, gc=False):
     x_groq: None = None
 
 
-class _Nameless(_Plain, gc=False):
-    model: None = None
+class _Named(_Plain, gc=False):
+    model: str | None = None
 
 
 _decode_all = Decoder(Chunk).decode_lines
-_PLAIN = (Decoder(_Common).decode_lines, Decoder(_Plain).decode_lines)
-_NAMELESS = (Decoder(_NamelessCommon).decode_lines, Decoder(_Nameless).decode_lines)
+_TEXTS = (Decoder(_Common).decode_lines, Decoder(_Plain).decode_lines)
+_NAMED_TEXTS = (Decoder(_NamedCommon).decode_lines, Decoder(_Named).decode_lines)
 """The second decoder of each pair also accepts events with further keys that do not matter."""

@@ -51,6 +51,10 @@ _RANK = {Ending.UNKNOWN: 0, Ending.COMPLETE: 1, Ending.LENGTH: 2}
 _FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
 
 
+# Names of a module are looked up several times faster than members of an enumeration.
+_OPEN, _PROVISIONAL, _CONTRADICTED, _FIRM = State
+
+
 class FinishState(Struct, gc=False, eq=False):
     """The state machine. ``word`` is the server's finish reason, ``ending`` its meaning.
 
@@ -60,23 +64,23 @@ class FinishState(Struct, gc=False, eq=False):
 
     own: FinishReasons = NO_WORDS
     is_early: bool = False
-    state: State = State.OPEN
+    state: State = _OPEN
     word: str | None = None
     ending: Ending | None = None
 
     @property
     def is_firm(self) -> bool:
         """Whether the answer has ended, even if the connection is lost."""
-        return self.state is State.FIRM
+        return self.state is _FIRM
 
     def holds_at_end(self, *, framed: bool) -> bool:
         """Whether the answer has ended with its body. ``framed``: the end of the body is marked."""
-        return self.is_firm or (framed and self.state is State.PROVISIONAL)
+        return self.is_firm or (framed and self.state is _PROVISIONAL)
 
     def words(self) -> None:
         """Record model output."""
-        if self.state is not State.OPEN:
-            self.state = State.CONTRADICTED
+        if self.state is not _OPEN:
+            self.state = _CONTRADICTED
             self.is_early = True
 
     def reason(self, word: str, *, with_words: bool) -> None:
@@ -86,15 +90,15 @@ class FinishState(Struct, gc=False, eq=False):
             return
         if self.ending is None or self._counts(ending):
             self.word, self.ending = word, ending
-        if self.state is not State.FIRM:
-            self.state = State.PROVISIONAL if with_words or self.is_early else State.FIRM
+        if self.state is not _FIRM:
+            self.state = _PROVISIONAL if with_words or self.is_early else _FIRM
 
     def _counts(self, ending: Ending) -> bool:
         """Whether another finish reason replaces the current one."""
         if self.ending in _FAILED:  # a new answer may follow a failure
             return False
-        if ending in _FAILED or self.state in (State.OPEN, State.CONTRADICTED):
+        if ending in _FAILED or self.state in (_OPEN, _CONTRADICTED):
             return True
-        if self.state is State.FIRM:  # the first reason counts
+        if self.state is _FIRM:  # the first reason counts
             return False
         return self.ending is None or _RANK[ending] >= _RANK[self.ending]

@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from batch.wire.chat_chunk import Choice, Chunk, Delta, Odd
     from batch.wire.finish_state import FinishState
 
+_FAILED = (Ending.FILTERED, Ending.BROKEN_OFF)
 
-_COMPLETE = Ending.COMPLETE
+# A name of a module is looked up several times faster than a member of an enumeration.
+_COMPLETE, _IS_COMPLETE = Ending.COMPLETE, Verdict.COMPLETE
 
 
 class ReportedError(Exception):
@@ -79,7 +81,7 @@ class ReplyBuilder(Struct, eq=False):
                     self._rare_fields(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
-        if self.deltas == before and (not choices or b'"error"' in inside):
+        if self.deltas == before and (not choices or inside.find(b'"error"') >= 0):
             self._without_output(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
@@ -88,40 +90,35 @@ class ReplyBuilder(Struct, eq=False):
 
     def add_all(self, chunks: list[Chunk], insides: list[bytes]) -> None:
         """Add several chunks as ``add`` does; chunks of text alone need no call for each."""
-        text, before = self.text, len(self.text)
-        has_model, has_reason = self.model is not None, self._has_reason
+        if self.model is None:
+            self.model = chunks[0].model or next((each.model for each in chunks if each.model), None)
+        text, before, has_reason = self.text, len(self.text), self._has_reason
         for place, chunk in enumerate(chunks):
             choices = chunk.choices
-            if (
-                choices
-                and len(choices) == 1
-                and (has_model or not chunk.model)
-                and not has_reason
-                and chunk.usage is None
-                and chunk.error is None
-                and chunk.finish_reason is None
-            ):
+            if choices and chunk.usage is None and chunk.error is None and chunk.finish_reason is None:
                 choice = choices[0]
                 delta = choice.delta
                 if (
                     delta is not None
-                    and delta.content
+                    and (content := delta.content)
                     and not (delta.reasoning_content or delta.reasoning or delta.refusal or delta.tool_calls)
                     and not choice.index
                     and choice.message is None
                     and choice.odd is None
                     and choice.finish_reason is None
+                    and len(choices) == 1
+                    and not has_reason
                 ):
-                    text.append(delta.content)
+                    text.append(content)
                     continue
             self.deltas += len(text) - before
             self.add(chunk, insides[place])
-            before = len(text)
-            has_model, has_reason = self.model is not None, self._has_reason
+            before, has_reason = len(text), self._has_reason
         self.deltas += len(text) - before
 
-    def add_texts(self, texts: list[str]) -> None:
-        """Add chunks that contain text alone; none of them is empty."""
+    def add_texts(self, texts: list[str], model: str | None) -> None:
+        """Add chunks that contain only these texts, of which none is empty, and the name of the model."""
+        self.model = self.model or model
         self.text += texts
         self.deltas += len(texts)
 
@@ -133,12 +130,8 @@ class ReplyBuilder(Struct, eq=False):
     def reply(self) -> Outcome:
         """Return the outcome of a message that the server has ended."""
         ending, word = self.finish.ending, self.finish.word
-        if ending is _COMPLETE:
-            pass  # nearly always
-        elif ending is Ending.FILTERED:
-            return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
-        elif ending is Ending.BROKEN_OFF:
-            return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")
+        if ending is not _COMPLETE and ending in _FAILED:
+            return self._failed(ending, word)
         try:
             raw_text, reasoning, refusal, calls = self._settled()
         except WrongTypeError as error:
@@ -151,7 +144,7 @@ class ReplyBuilder(Struct, eq=False):
         reports = self._usage
         reply = Reply(
             text=text,
-            verdict=Verdict.COMPLETE if ending is _COMPLETE else self._verdict(),
+            verdict=_IS_COMPLETE if ending is _COMPLETE else self._verdict(),
             finish_reason=word,
             reasoning=f"{reasoning}\n{thinking}" if reasoning and thinking else reasoning or thinking or None,
             tool_calls=calls or None,
@@ -161,6 +154,8 @@ class ReplyBuilder(Struct, eq=False):
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
+        if ending is _COMPLETE:
+            return reply
         return self._unknown(reply) if ending is Ending.UNKNOWN else reply
 
     def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
@@ -202,6 +197,11 @@ class ReplyBuilder(Struct, eq=False):
             finish_reason=self.finish.word,
             **more,
         )
+
+    def _failed(self, ending: Ending, word: str | None) -> Failure:
+        if ending is Ending.FILTERED:
+            return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
+        return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")
 
     def _unknown(self, reply: Reply) -> Failure:
         word = str(reply.finish_reason)

@@ -34,8 +34,11 @@ With more, the first bytes leave the processor's cache before the last are decod
 more than 30 000 bytes for the ends of events with a slower method.
 """
 
-WORTHWHILE = 10
-"""Minimum number of events in the middle of a reply for which the text-only path is faster."""
+WORTHWHILE = 5
+"""Minimum number of events for which the text-only path is faster."""
+
+MANY = 30
+"""Number of events from which it is faster still to read the name of the model from the first one only."""
 
 _DONE = b"\n\ndata: [DONE]"
 _UNREADABLE = (ReportedError, chat_chunk.WrongTypeError, RecursionError)
@@ -79,6 +82,9 @@ class ReplyDecoder:
 
     def feed(self, data: bytes) -> None:
         """Decode more of the body. Raises ``AttemptError`` once it can no longer become a reply."""
+        if len(data) <= SLICE:
+            self._take_slice(data)
+            return
         for start in range(0, len(data), SLICE):
             self._take_slice(data[start : start + SLICE])
 
@@ -209,11 +215,13 @@ class ReplyDecoder:
     def _run(self, insides: list[bytes], *, is_last: bool) -> int:
         """Decode a run of events; return how many, up to the first part with an unusual shape.
 
-        The middle of a reply has text alone. Its first event names the model; its last events have the finish
+        All events of most replies have text alone, except for the last one or two, which have the finish
         reason and the usage.
         """
-        begin = 0 if self.message.model is not None else 1
-        end = len(insides) - 2 if is_last else len(insides)
+        end = len(insides)
+        if is_last:
+            end -= 2 if b'"prompt_tokens"' in insides[-1] else 1
+        begin = 1 if end >= MANY and self.message.model is None else 0
         if end - begin < WORTHWHILE:
             return len(insides) if self._chunks(insides) else 0
         for start, stop in ((0, begin), (begin, end), (end, len(insides))):
@@ -226,10 +234,10 @@ class ReplyDecoder:
         """Decode events that contain text alone; return whether they do."""
         if self.done or self.message.finish.word is not None:
             return False
-        texts = bulk_decoder.texts(insides, model_is_known=self.message.model is not None)
-        if texts is None:
+        found = bulk_decoder.texts(insides, model_is_known=self.message.model is not None)
+        if found is None:
             return False
-        self.message.add_texts(texts)
+        self.message.add_texts(*found)
         return True
 
     def _chunks(self, insides: list[bytes]) -> bool:

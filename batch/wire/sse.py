@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 BOM = b"\xef\xbb\xbf"
+_CR = ord("\r")  # CPython finds a number in bytes several times faster than bytes of length 1
 MAX_EVENT = 16 * 2**20
 """Default maximum size of one event, in bytes."""
 
@@ -50,7 +51,7 @@ class EventDecoder:
         The empty line after the last event is omitted. Raises ``EventTooLargeError``, but only after
         returning the events before the one that is too large.
         """
-        if self._after_cr or b"\r" in data:
+        if self._after_cr or _CR in data:
             data = self._with_lf_only(data)
         remainder = self._buffer
         if self._at_start:
@@ -99,14 +100,14 @@ class EventDecoder:
             self._after_cr = False
             if data.startswith(b"\n"):
                 data = data[1:]
-        if b"\r" in data:
+        if _CR in data:
             self._after_cr = data.endswith(b"\r")
             data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
         return data
 
     def _without_bom(self, data: bytes) -> bytes:
         """Remove one byte order mark, buffering bytes that may become one."""
-        if data and not self._buffer and not data.startswith(BOM[:1]):
+        if data and not self._buffer and data[0] != BOM[0]:
             self._at_start = False
             return data
         data = bytes(self._buffer) + data

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from array import array
+from bisect import bisect_right
 from itertools import accumulate
-from math import ceil, log
+from math import ceil
 from operator import sub
 
 from batch.run_summary import Percentiles
@@ -15,10 +16,8 @@ SHORTEST = 0.001
 WIDTH = 1.05
 """The ratio of a bucket's end to its start: a percentile is off by at most half of that, 2.5 %."""
 
-_BUCKETS = 1 / log(WIDTH)
-"""Number of buckets in which a duration grows by a factor of e."""
-
 _LAST = 400  # 1 ms x 1.05 ** 400 is three and a half days
+_BOUNDS = [SHORTEST * WIDTH**place for place in range(1, _LAST + 1)]
 
 
 class Histogram:
@@ -31,7 +30,7 @@ class Histogram:
 
     def add(self, seconds: float) -> None:
         """Count one duration."""
-        self._buckets[min(int(log(max(seconds, SHORTEST) / SHORTEST) * _BUCKETS), _LAST)] += 1
+        self._buckets[bisect_right(_BOUNDS, seconds)] += 1
 
     def copy(self) -> Histogram:
         """Return a histogram of the same durations."""

@@ -121,7 +121,7 @@ async def test_a_timeout_that_expires_as_a_read_ends_fails_the_next_read() -> No
     loop = asyncio.get_running_loop()
     deadlines = Deadlines(Timeouts(), loop.time())
     alarm = Alarm(Watch(loop), deadlines)
-    post = PublicPost(PublicConnections(), PublicRoute(URL("http://localhost"), {}), deadlines, alarm)
+    post = PublicPost(PublicConnections(), PublicRoute(URL("http://localhost"), {}), alarm)
     alarm.set(post.hang_up)
 
     async def read() -> bytes:

@@ -94,8 +94,8 @@ def decoded_run(events: bytes) -> list[Chunk] | None:
     return None if insides is None else bulk_decoder.decode(insides)
 
 
-def texts_of(events: bytes, *, model_is_known: bool = True) -> list[str] | None:
-    """The texts of a run of events that bring nothing else."""
+def texts_of(events: bytes, *, model_is_known: bool = True) -> tuple[list[str], str | None] | None:
+    """The texts of a run of events that bring nothing else, and the name of the model."""
     insides = bulk_decoder.insides(events)
     return None if insides is None else bulk_decoder.texts(insides, model_is_known=model_is_known)
 
@@ -135,6 +135,9 @@ def test_fuzz_two_values_in_one_event_never_compensate_for_split_ones(values: li
 BRINGS_TEXT = {
     "as it is": b'{"choices":[{"delta":{"content":"a"}}]}',
     "empty": b'{"choices":[{"delta":{"content":""}}]}',
+    "no text": b'{"choices":[{"delta":{"content":null}}]}',
+    "only a role": b'{"choices":[{"delta":{"role":"assistant"}}]}',
+    "nothing": b'{"choices":[{"delta":{}}]}',
     "with all that says nothing": (
         b'{"id":"1","choices":[{"index":0,"delta":{"role":"assistant","content":"a","reasoning":null,"refusal":'
         b'null,"tool_calls":null},"logprobs":null,"finish_reason":null}],"usage":null,"error":null}'
@@ -167,16 +170,16 @@ BRINGS_MORE = {
     "two choices": b'{"choices":[{"delta":{"content":"a"}},{"delta":{"content":"b"}}]}',
     "no choice": b'{"choices":[]}',
     "a message": b'{"choices":[{"message":{"content":"a"}}]}',
-    "no text": b'{"choices":[{"delta":{"content":null}}]}',
+    "no delta": b'{"choices":[{"delta":null}]}',
     "a text in parts": b'{"choices":[{"delta":{"content":[{"text":"a"}]}}]}',
 }
 
 
 @pytest.mark.parametrize("value", BRINGS_TEXT.values(), ids=BRINGS_TEXT)
 def test_a_run_of_texts_is_those_texts(value: bytes) -> None:
-    texts = ["a"] if value == BRINGS_TEXT["empty"] else ["a", "a"]
-    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == texts
-    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) == texts
+    texts = ["a", "a"] if b'"content":"a"' in value else ["a"]
+    assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) == (texts, None)
+    assert texts_of(b"\n\n".join([PLAIN, b"data: " + value])) == (texts, None)
 
 
 @pytest.mark.parametrize("value", BRINGS_MORE.values(), ids=BRINGS_MORE)
@@ -185,10 +188,28 @@ def test_a_run_with_other_content_is_not_decoded_as_texts(value: bytes) -> None:
     assert texts_of(b"\n\n".join([b"data: " + value, PLAIN])) is None
 
 
-def test_a_run_with_an_unknown_model_name_is_not_decoded_as_texts() -> None:
-    named = b"data: " + BRINGS_TEXT["after the model's name"]
-    assert texts_of(named, model_is_known=False) is None
-    assert texts_of(PLAIN, model_is_known=False) == ["a"]
+@pytest.mark.parametrize("name", [b'""', b"null", b'"m"'])
+def test_the_first_name_of_the_model_is_taken_until_it_is_known(name: bytes) -> None:
+    first = b'data: {"model":' + name + b',"choices":[{"delta":{"content":"a"}}]}'
+    second = b'data: {"model":"n","choices":[{"delta":{"content":"b"}}]}'
+    events = b"\n\n".join([PLAIN, first, second])
+    assert texts_of(events, model_is_known=False) == (["a", "a", "b"], "m" if name == b'"m"' else "n")
+    assert texts_of(events) == (["a", "a", "b"], None)
+    assert texts_of(PLAIN, model_is_known=False) == (["a"], None)
+
+
+def test_an_event_without_text_that_may_contain_an_error_is_not_decoded_as_texts() -> None:
+    silent = b'data: {"choices":[{"delta":{}}],"x":{"error":"no"}}'
+    speaking = b'data: {"choices":[{"delta":{"content":"a"}}],"x":{"error":"no"}}'
+    assert texts_of(b"\n\n".join([PLAIN, silent])) is None
+    assert texts_of(b"\n\n".join([PLAIN, speaking])) == (["a", "a"], None)
+
+
+@pytest.mark.parametrize("name", [b"1", b"[]", b"{}", b"true"])
+def test_a_model_name_of_another_type_is_not_decoded_as_texts_until_it_is_known(name: bytes) -> None:
+    event = b'data: {"model":' + name + b',"choices":[{"delta":{"content":"a"}}]}'
+    assert texts_of(event, model_is_known=False) is None
+    assert texts_of(event) == (["a"], None)
 
 
 @FUZZ
@@ -198,15 +219,24 @@ def test_fuzz_the_insides_of_events_are_complete(events: bytes) -> None:
     assert insides is None or bulk_decoder.outsides(insides) == events
 
 
-TEXTS_AND_MORE = [*BRINGS_TEXT.values(), *BRINGS_TEXT.values(), *BRINGS_MORE.values()]
+TEXTS_AND_MORE = [*BRINGS_TEXT.values()] * 6 + [*BRINGS_MORE.values()]
+LAST = [
+    b'{"choices":[{"delta":{},"finish_reason":"stop"}]}',
+    b'{"choices":[],"usage":{"prompt_tokens":1,"completion_tokens":2}}',
+]
 
 
 @FUZZ
-@given(st.lists(st.sampled_from(TEXTS_AND_MORE), max_size=40), st.lists(st.integers(0, 3000), max_size=4))
+@given(
+    st.lists(st.sampled_from(TEXTS_AND_MORE), max_size=40),
+    st.sampled_from([LAST[:0], LAST[:1], LAST[1:], LAST]),
+    st.lists(st.integers(0, 3000), max_size=4),
+)
 def test_fuzz_a_reply_is_the_same_whether_or_not_its_events_are_read_as_runs(
-    values: list[bytes], cuts: list[int]
+    values: list[bytes], last: list[bytes], cuts: list[int]
 ) -> None:
     """A comment before each event keeps the decoder from taking any two of them as a run."""
+    values = values + last
     body = b"".join(b"data: " + value + b"\n\n" for value in values)
     apart = b"".join(b": alone\ndata: " + value + b"\n\n" for value in values)
     ends = sorted({0, *(min(cut, len(body)) for cut in cuts), len(body)})
