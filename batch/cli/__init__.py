@@ -14,28 +14,29 @@ from batch.cli.console import print_message, print_traceback, report_error
 from batch.cli.help import HelpContext, unknown_command
 from batch.errors import InternalError, PromptJobsError, one_line
 
-COMMANDS = (
-    "init",
-    "validate",
-    "run",
-    "retry",
-    "status",
-    "show",
-    "diff",
-    "report",
-    "check",
-    "export",
-    "merge",
-    "serve",
-    "models",
-    "schema",
-    "trust",
-    "completion",
-)
+COMMANDS = {
+    "init": "Write a commented job file to start from.",
+    "validate": "Check job files and their inputs, and report every error.",
+    "run": "Send every request that has not succeeded yet.",
+    "retry": "Send every failed request again.",
+    "status": "Show the progress of a job.",
+    "show": "Show a table of all requests, or those with the given IDs.",
+    "diff": "Compare two outputs: changed answers, and what they cost.",
+    "report": "Write the results as one HTML page, to read in a browser.",
+    "check": "Verify that every request has exactly one result or error.",
+    "export": "Write results as a data set or a table.",
+    "merge": "Merge the outputs of a job's shards into one.",
+    "serve": "Run the embedded model as a server.",
+    "models": "List the models of AutonomousAI, with their aliases and paths.",
+    "schema": "Print the JSON Schema of job files (draft 7).",
+    "trust": "Allow a key to be sent to an origin.",
+    "completion": "Print a script for the shell that completes commands.",
+}
+"""What each command does: the first sentence of its help. Importing all commands for that takes a while."""
 
 
 class LazyGroup(click.Group):
-    """Imports a command's module when the command is used, so that help is fast."""
+    """Imports a command's module when the command is used; the list of commands imports none."""
 
     context_class = HelpContext
 
@@ -49,6 +50,10 @@ class LazyGroup(click.Group):
         assert isinstance(command, click.Command)  # noqa: S101
         command.context_class = HelpContext
         return command
+
+    def format_commands(self, _: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
 
     def resolve_command(
         self, context: click.Context, args: list[str]

@@ -14,7 +14,7 @@ VARIABLE = "_PROMPTJOBS_COMPLETE"
 @click.command("completion")
 @click.argument("shell", type=click.Choice(SHELLS))
 def command(shell: str) -> int:
-    """Print a script for the shell that completes commands, flags and file names.
+    """Print a script for the shell that completes commands. It completes flags and file names, too.
 
     \b
       bash  promptjobs completion bash > ~/.local/share/bash-completion/completions/promptjobs

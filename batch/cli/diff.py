@@ -69,7 +69,7 @@ def command(
     html: Path | None,
     **job: Any,
 ) -> int:
-    """Compare two outputs: which answers have changed, and what they cost.
+    """Compare two outputs: changed answers, and what they cost.
 
     BEFORE and AFTER are output files or job files; a job file means its output. Requests are matched by their
     IDs. With one of them, its results are compared with the answers that they have superseded

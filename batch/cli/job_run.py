@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import sys
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.util import find_spec
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.cli.console import has_colour, is_fancy, print_json, print_message, print_traceback
 from batch.errors import InternalError
@@ -25,8 +26,7 @@ if TYPE_CHECKING:
     from batch.run_summary import Summary
 
 
-@dataclass(frozen=True, slots=True)
-class Presentation:
+class Presentation(Struct, frozen=True):
     """What a command prints. ``stats`` is the number of seconds between progress lines.
 
     ``bar``: progress is a bar, on a terminal. ``is_retry``: the user asked to send failed requests again.

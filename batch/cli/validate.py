@@ -37,7 +37,7 @@ Form: TypeAlias = Literal["full", "concise", "json", "github"]
     "GitHub annotations on stdout.",
 )
 def command(jobfiles: tuple[Path, ...], *, online: bool, output_format: Form, **job: Any) -> int:
-    """Check job files and their inputs; report every error and send no prompt."""
+    """Check job files and their inputs, and report every error. No prompt is sent."""
     from batch.app.inspect.validation import validate
     from batch.app.setup.environment import Environment
     from batch.cli.job_loading import loads

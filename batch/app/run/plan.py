@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, defaultdict
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from msgspec import Struct, field
 
 from batch.app.run.expected_requests import Expected
 from batch.app.run.input_changes import Changes
@@ -38,8 +38,7 @@ MAX_FAILURES = 10_000
 """Failures of earlier runs, and unreadable documents, that are kept by id; further ones are only counted."""
 
 
-@dataclass(slots=True)
-class Plan:
+class Plan(Struct, eq=False):
     """The requests of a job by state, and those to be sent by target.
 
     Requests that the ``selection`` takes are to be sent. Those that only its ids and codes exclude are
@@ -66,7 +65,7 @@ class Plan:
     failed_ids: list[str] = field(default_factory=list)
     bad_documents: dict[str, str] = field(default_factory=dict)
     left_out: Counter[State] = field(default_factory=Counter)
-    unmatched: set[str] = field(init=False)
+    unmatched: set[str] = set()
     replaced: Replaced | None = None
     elsewhere: int = 0
     only_elsewhere: int = 0

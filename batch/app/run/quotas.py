@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.app.setup.price_tables import price_of
 from batch.jobfile.job import USD
@@ -18,8 +19,7 @@ if TYPE_CHECKING:
     from batch.scheduling.admission import Admission
 
 
-@dataclass(frozen=True, slots=True)
-class Spending:
+class Spending(Struct, frozen=True):
     """The cost of a run's attempts, in the currency of the job.
 
     ``cost`` is the known sum; ``None`` if a model has no price and no provider states costs.

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
+
+from msgspec import Struct
 
 from batch.diagnostics import At, Findings, Place, did_you_mean, dotted
 from batch.errors import ModelNotFoundError
@@ -38,8 +39,7 @@ if TYPE_CHECKING:
     from batch.jobfile.syntax.tree import Tree
 
 
-@dataclass(frozen=True, slots=True)
-class _Entry:
+class _Entry(Struct, frozen=True):
     """A model as written, and its place; ``place`` is set if a row of a JSONL job names it."""
 
     spec: ModelSpec
@@ -47,8 +47,7 @@ class _Entry:
     place: Place | None = None
 
 
-@dataclass(slots=True)
-class Models:
+class Models(Struct, eq=False):
     """Resolves the models of one job; errors go to ``findings``.
 
     ``provider`` is the provider that the rows imply if none is written.
@@ -59,7 +58,7 @@ class Models:
     findings: Findings
     bounds: Bounds
     provider: ProviderName | None = None
-    _reported: set[tuple[At, str]] = field(default_factory=set)
+    _reported: set[tuple[At, str]] = set()
 
     def of_job(self) -> tuple[Model, ...]:
         """Return the models that the job file names."""

@@ -8,11 +8,11 @@ import os
 import subprocess
 import sys
 import zipfile
-from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
+from msgspec.structs import asdict, replace
 
 from batch.errors import LocalModelError
 from batch.local_model.download import pip_command
