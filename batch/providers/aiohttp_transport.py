@@ -81,10 +81,11 @@ _CAN_POLL = hasattr(select, "poll")  # not on Windows
 
 
 class Line(ResponseHandler):
-    """One connection, as a protocol that remembers whether it is paused."""
+    """One connection, as a protocol that remembers whether it is paused. ``reads`` counts its reads."""
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        self.reads = 0
         self._poller: select.poll | None = None  # created at the first check of an idle connection
         self._is_paused = False
         self._follower: Callable[[], None] | None = None
@@ -95,7 +96,13 @@ class Line(ResponseHandler):
         transport = self.transport
         return transport is not None and not transport.is_closing() and not self.should_close
 
-    def has_unseen_input(self) -> bool:
+    def is_untouched_since(self, reads: int) -> bool:
+        """Whether a connection that was reusable after so many reads still is: nothing has come since."""
+        transport = self.transport
+        is_open = transport is not None and not transport.is_closing()
+        return is_open and self.reads == reads and not self._has_unseen_input()
+
+    def _has_unseen_input(self) -> bool:
         """Whether the peer has closed the connection or sent something that the loop has not seen yet.
 
         A request that is sent after that is lost, and it is unknown whether the server processed it.
@@ -124,6 +131,7 @@ class Line(ResponseHandler):
         Only a whole small response is parsed in one piece, which is cheaper: if the end of a piece is invalid
         HTTP, such as an excess byte, the parsed part of the piece is lost.
         """
+        self.reads += 1
         if self._payload is None or self._payload.is_eof():
             end = data.find(b"\r\n\r\n") + 4
             if 4 <= end < len(data) and (len(data) > SMALL_RESPONSE or not _is_whole(data, end)):

@@ -65,25 +65,14 @@ class DialectEndpoint:
     async def complete(self, request: Request) -> Outcome:
         """Make one attempt; if the server rejects the dialect's optional fields, send again without them."""
         model, with_optional = request.model, self._with_optional
-        refused: Failure | None = None
         try:
             if model not in self._routes:
                 self._add_route(model)
-            while True:
-                body = self._encode(
-                    model,
-                    request.messages,
-                    request.params,
-                    thread_id=next(self._threads),
-                    stream=self._stream,
-                    with_optional=with_optional,
-                )
-                outcome = await self._client.complete(self._routes[model], body)
-                if not with_optional or not isinstance(outcome, Failure) or not self._refuses(outcome):
-                    break
-                refused, with_optional = outcome, False
-            if refused is not None:
-                outcome = self._after(refused, outcome)
+            route = self._routes[model]
+            outcome = await self._client.complete(route, self._body(request, with_optional=with_optional))
+            if isinstance(outcome, Failure) and with_optional and self._refuses(outcome):
+                again = await self._client.complete(route, self._body(request, with_optional=False))
+                outcome = self._after(outcome, again)
         except Exception as error:  # noqa: BLE001 - its text may contain what was sent: it is redacted here
             outcome = internal_error(error)
         outcome = self._credentials.redacted(outcome)
@@ -91,6 +80,16 @@ class DialectEndpoint:
             return self._named(outcome, model)
         self._answered.add(model)
         return outcome
+
+    def _body(self, request: Request, *, with_optional: bool) -> bytes:
+        return self._encode(
+            request.model,
+            request.messages,
+            request.params,
+            thread_id=next(self._threads),
+            stream=self._stream,
+            with_optional=with_optional,
+        )
 
     def _named(self, failure: Failure, model: str) -> Failure:
         """Return the failure with the request and a hint in its message."""

@@ -253,7 +253,7 @@ class Connections:
 
     def __init__(self, connector: aiohttp.BaseConnector) -> None:
         self._connector = connector
-        self._idle: dict[str, list[tuple[Connection, float]]] = defaultdict(list)
+        self._idle: dict[str, list[tuple[Connection, float, int]]] = defaultdict(list)
 
     async def open(self, route: Route) -> Connection:
         """Open a new connection. Raises the exceptions in ``transport_errors.BROKEN``."""
@@ -263,10 +263,10 @@ class Connections:
         """Return a pooled connection to this route's origin, the most recently used first; else ``None``."""
         idle = self._idle[route.origin]
         while idle:
-            connection, since = idle.pop()
+            connection, since, reads = idle.pop()
             is_fresh = monotonic() - since < MAX_IDLE
             line = connection.protocol
-            if is_fresh and isinstance(line, Line) and line.is_reusable and not line.has_unseen_input():
+            if is_fresh and isinstance(line, Line) and line.is_untouched_since(reads):
                 return connection
             connection.close()
         return None
@@ -282,14 +282,14 @@ class Connections:
             transport.abort()  # a regular close waits until the peer has read everything
         line = connection.protocol
         if is_answered and route.keep_alive and isinstance(line, Line) and line.is_reusable:
-            self._idle[route.origin].append((connection, monotonic()))
+            self._idle[route.origin].append((connection, monotonic(), line.reads))
         else:
             connection.close()
 
     async def close(self) -> None:
         """Close all connections."""
         for idle in self._idle.values():
-            for connection, _ in idle:
+            for connection, *_ in idle:
                 connection.close()
         self._idle.clear()
         await self._connector.close()

@@ -58,6 +58,8 @@ class EventDecoder:
             data = self._without_bom(data)
         end = data.rfind(b"\n\n")
         if end >= 0:
+            if not remainder and end + 2 == len(data):  # most reads: whole events and nothing else
+                return data[:end]
             with memoryview(data) as view:  # copying is the most expensive step here
                 whole = b"".join((remainder, view[:end]))
                 remainder[:] = view[end + 2 :]
