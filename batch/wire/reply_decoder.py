@@ -224,11 +224,12 @@ class ReplyDecoder:
         begin = 1 if end >= MANY and self.message.model is None else 0
         if end - begin < WORTHWHILE:
             return len(insides) if self._chunks(insides) else 0
-        for start, stop in ((0, begin), (begin, end), (end, len(insides))):
-            part = insides[start:stop]
-            if part and not (stop == end and self._texts(part)) and not self._chunks(part):
-                return start
-        return len(insides)
+        if begin and not self._chunks(insides[:begin]):
+            return 0
+        if not self._texts(insides[begin:end]):
+            return len(insides) if self._chunks(insides[begin:]) else begin
+        last = insides[end:]
+        return len(insides) if not last or self._chunks(last) else end
 
     def _texts(self, insides: list[bytes]) -> bool:
         """Decode events that contain text alone; return whether they do."""
