@@ -11,6 +11,7 @@ from time import perf_counter
 from typing import TYPE_CHECKING
 
 from batch.app.run.expected_requests import Match
+from batch.app.run.read_ahead import read_ahead
 from batch.app.run.timestamps import exact_utc_now
 from batch.errors import Diagnostic
 from batch.inputs.bad_rows import gone
@@ -182,7 +183,7 @@ class Allowance:
 
     def pending(self, source: JobSource, target: str, plan: Plan, sink: Sink) -> Iterator[Request | None]:
         """Yield the requests of a target to send, until the allowance is used up."""
-        for request in pending(source, target, plan, sink, self._clock, SLICE):
+        for request in read_ahead(pending(source, target, plan, sink, self._clock, SLICE)):
             if request is not None and not self.takes_one():
                 return
             yield request

@@ -20,6 +20,7 @@ import anyio.lowlevel
 from batch.app.run.input_changes import Stamps
 from batch.app.run.pending_requests import SLICE
 from batch.app.run.plan import Plan
+from batch.app.run.read_ahead import read_ahead
 from batch.errors import Diagnostic, JobFileError
 from batch.events import PlanGrew
 from batch.results import result_line
@@ -87,7 +88,7 @@ class StreamingPlan:
         """Yield what is to be sent to a target, and ``None`` now and then. An error in the inputs ends it."""
         first = self._first.pop(target, None)
         try:
-            for step in chain([first] if first is not None else (), self._steps[target]):
+            for step in read_ahead(chain([first] if first is not None else (), self._steps[target])):
                 if step is not None and not allowance.takes_one():
                     return
                 yield step
