@@ -67,13 +67,14 @@ async def started(
         arguments += ["--weights", str(await _weights(cache, progress))]
     with tempfile.TemporaryFile() as stderr:
         try:
-            process = await anyio.open_process(
-                _command(arguments),
-                stdin=PIPE,  # held open, never written: the child ends with it
-                stdout=PIPE,
-                stderr=stderr,
-                env={**_ENVIRONMENT, **os.environ, KEY_VARIABLE: key or ""},
-            )
+            with anyio.CancelScope(shield=True):  # a start that is cancelled would leave the process behind
+                process = await anyio.open_process(
+                    _command(arguments),
+                    stdin=PIPE,  # held open, never written: the child ends with it
+                    stdout=PIPE,
+                    stderr=stderr,
+                    env={**_ENVIRONMENT, **os.environ, KEY_VARIABLE: key or ""},
+                )
         except OSError as error:
             raise LocalModelError(f"the embedded endpoint cannot be started: {error}") from error
         try:
