@@ -69,6 +69,7 @@ def ray_cluster(patch: pytest.MonkeyPatch) -> Iterator[TestCluster]:
     """A cluster whose daemons have the environment of this process, and a token of their own."""
     folder = Path(tempfile.mkdtemp(prefix="ray-"))  # the paths of sockets must be short
     (folder / "token").write_text(secrets.token_hex(32))
+    Path(tempfile.gettempdir(), "ray").mkdir(exist_ok=True)  # where Ray notes the address of any cluster
     patch.setenv("RAY_AUTH_MODE", "token")
     patch.setenv("RAY_AUTH_TOKEN_PATH", str(folder / "token"))
     from ray.cluster_utils import Cluster  # noqa: PLC0415 - an extra, which reads the environment
