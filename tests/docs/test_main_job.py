@@ -255,9 +255,10 @@ async def test_a_second_signal_stops_at_once_and_loses_nothing_that_was_finished
     assert len(lines(project.output)) == 1
 
 
-def children_of(pid: int) -> list[int]:
-    """The processes that this one has started."""
-    found = subprocess.run(["pgrep", "-P", str(pid)], check=True, capture_output=True, text=True)
+def children_of(pid: int, program: str = "") -> list[int]:
+    """The processes that this one has started, with this in their command lines."""
+    command = ["pgrep", "-P", str(pid), "-f", program]
+    found = subprocess.run(command, check=True, capture_output=True, text=True)
     return [int(child) for child in found.stdout.split()]
 
 

@@ -76,8 +76,9 @@ class Stopped:
         return code
 
     def _has_children(self, pid: int) -> bool:
+        """Whether a child runs its own program: CPython 3.13 may crash if a signal arrives as it forks."""
         with suppress(subprocess.CalledProcessError):  # pgrep finds none
-            self.children = children_of(pid)
+            self.children = children_of(pid, "batch.local_model")
         return bool(self.children)
 
     @property
