@@ -27,6 +27,9 @@ class Ending(StrEnum):
     """The word is not in the lists."""
 
 
+FAILED_ENDINGS = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
+"""The endings that make an answer a failure."""
+
 COMPLETE = frozenset({
     "stop", "eos", "eos_token", "end_turn", "stop_sequence", "complete", "completed", "tool_calls",
     "tool_call", "tool_use", "function_call",

@@ -33,7 +33,7 @@ from enum import Enum, auto
 
 from msgspec import Struct
 
-from batch.finish_reasons import BUILT_IN, NO_WORDS, Ending, FinishReasons, classify
+from batch.finish_reasons import BUILT_IN, FAILED_ENDINGS, NO_WORDS, Ending, FinishReasons, classify
 
 
 class State(Enum):
@@ -47,9 +47,6 @@ class State(Enum):
 
 _RANK = {Ending.UNKNOWN: 0, Ending.COMPLETE: 1, Ending.LENGTH: 2}
 """Of two provisional reasons with no output in between, the higher rank counts, else the later one."""
-
-_FAILED = frozenset({Ending.FILTERED, Ending.BROKEN_OFF})
-
 
 # Names of a module are looked up several times faster than members of an enumeration.
 _OPEN, _PROVISIONAL, _CONTRADICTED, _FIRM = State
@@ -95,9 +92,9 @@ class FinishState(Struct, gc=False, eq=False):
 
     def _counts(self, ending: Ending) -> bool:
         """Whether another finish reason replaces the current one."""
-        if self.ending in _FAILED:  # a new answer may follow a failure
+        if self.ending in FAILED_ENDINGS:  # a new answer may follow a failure
             return False
-        if ending in _FAILED or self.state in (_OPEN, _CONTRADICTED):
+        if ending in FAILED_ENDINGS or self.state in (_OPEN, _CONTRADICTED):
             return True
         if self.state is _FIRM:  # the first reason counts
             return False

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 from msgspec import Struct
 
 from batch.failure_codes import EMPTY_LENGTH, UNKNOWN_FINISH
-from batch.finish_reasons import Ending
+from batch.finish_reasons import FAILED_ENDINGS, Ending
 from batch.records import Failure, Outcome, Reply, Usage, Verdict
-from batch.wire.chat_chunk import PossibleError, WrongTypeError, examined
+from batch.wire.chat_chunk import PossibleError, WrongTypeError, examined, may_contain_error
 from batch.wire.logprobs import Logprobs
 from batch.wire.text import condense, join, split_thinking
 from batch.wire.tool_calls import ToolCalls
@@ -21,10 +21,8 @@ if TYPE_CHECKING:
     from batch.wire.chat_chunk import Choice, Chunk, Delta, Odd
     from batch.wire.finish_state import FinishState
 
-_FAILED = (Ending.FILTERED, Ending.BROKEN_OFF)
-
 # A name of a module is looked up several times faster than a member of an enumeration.
-_COMPLETE, _IS_COMPLETE = Ending.COMPLETE, Verdict.COMPLETE
+_COMPLETE, _UNKNOWN, _COMPLETE_VERDICT = Ending.COMPLETE, Ending.UNKNOWN, Verdict.COMPLETE
 
 
 class ReportedError(Exception):
@@ -81,7 +79,7 @@ class ReplyBuilder(Struct, eq=False):
                     self._rare_fields(choice)
                 if choice.finish_reason:
                     reason = choice.finish_reason
-        if self.deltas == before and (not choices or inside.find(b'"error"') >= 0):
+        if self.deltas == before and (not choices or may_contain_error(inside)):
             self._without_output(chunk, inside)
         if chunk.error:
             self._reported(chunk.error)
@@ -130,7 +128,7 @@ class ReplyBuilder(Struct, eq=False):
     def reply(self) -> Outcome:
         """Return the outcome of a message that the server has ended."""
         ending, word = self.finish.ending, self.finish.word
-        if ending is not _COMPLETE and ending in _FAILED:
+        if ending in FAILED_ENDINGS:
             return self._failed(ending, word)
         try:
             raw_text, reasoning, refusal, calls = self._settled()
@@ -144,7 +142,7 @@ class ReplyBuilder(Struct, eq=False):
         reports = self._usage
         reply = Reply(
             text=text,
-            verdict=_IS_COMPLETE if ending is _COMPLETE else self._verdict(),
+            verdict=_COMPLETE_VERDICT if ending is _COMPLETE else self._verdict(),
             finish_reason=word,
             reasoning=f"{reasoning}\n{thinking}" if reasoning and thinking else reasoning or thinking or None,
             tool_calls=calls or None,
@@ -154,9 +152,7 @@ class ReplyBuilder(Struct, eq=False):
             served_by=self.model,
             logprobs=None if self._logprobs is None else self._logprobs.joined(),
         )
-        if ending is _COMPLETE:
-            return reply
-        return self._unknown(reply) if ending is Ending.UNKNOWN else reply
+        return self._unknown(reply) if ending is _UNKNOWN else reply
 
     def _settled(self) -> tuple[str, str, str, list[JSONObject]]:
         """Return text, reasoning, refusal and tool calls. Raises ``WrongTypeError`` if parts contradict."""
@@ -198,7 +194,7 @@ class ReplyBuilder(Struct, eq=False):
             **more,
         )
 
-    def _failed(self, ending: Ending, word: str | None) -> Failure:
+    def _failed(self, ending: Ending | None, word: str | None) -> Failure:
         if ending is Ending.FILTERED:
             return self._ended("filtered", f"the server's content filter stopped the answer ({word!r})")
         return self._ended("broken_off", f"the answer broke off: finish reason {word!r}")

@@ -82,9 +82,6 @@ class ReplyDecoder:
 
     def feed(self, data: bytes) -> None:
         """Decode more of the body. Raises ``AttemptError`` once it can no longer become a reply."""
-        if len(data) <= SLICE:
-            self._take_slice(data)
-            return
         for start in range(0, len(data), SLICE):
             self._take_slice(data[start : start + SLICE])
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from batch.records import Request
 
 AHEAD = 16
-"""Maximum number of requests that are read at once; more save little."""
+"""Maximum number of requests that are read at once."""
 
 PAUSE = 0.001
 """Seconds after which no more requests are read at once: a document may take long."""
