@@ -144,7 +144,7 @@ def test_https_to_a_server_that_hangs_up(cli: Cli) -> None:
 
 
 NGINX = b"<html><title>400 The plain HTTP request was sent to HTTPS port</title></html>"
-NGINX_HEAD = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\ncontent-length: %d\r\n\r\n" % len(NGINX)
+NGINX_HEAD = b"HTTP/1.1 400 Bad Request\r\ncontent-type: text/html\r\nconnection: close\r\n\r\n"
 GO = b"Client sent an HTTP request to an HTTPS server."
 HINT = "Does the server speak https? Then write `https://` in `base_url`."
 ENCRYPTED: dict[str, tuple[bytes, str]] = {
