@@ -12,14 +12,10 @@ from batch.providers.transport_errors import BROKEN, translate
 from batch.records import Failure
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
-    from typing import Any
-
-    from batch.providers.http1 import Connections, Post, Route
-    from batch.providers.public_http import PublicConnections, PublicPost
+    from batch.providers.attempt import NewPost
+    from batch.providers.http1 import Connections, Route
+    from batch.providers.public_http import PublicConnections
     from batch.providers.timeouts import Timeouts, Watch
-
-    NewPost = Callable[[Any, Any, Alarm], Post | PublicPost]
 
 MAX_BYTES = 8 * 2**20
 """Maximum size of a document; what follows is not read."""

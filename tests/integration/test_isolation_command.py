@@ -90,6 +90,40 @@ async def test_a_second_signal_ends_a_process_that_computes_in_c(
     assert said == "promptjobs: killed by a second signal while it was busy; run the same command to resume\n"
 
 
+BUSY = """
+import os, signal
+from batch.app.run.watchdog import Watchdog
+
+class Entered:
+    def __new__(cls):
+        filled = dict.fromkeys(map(str, range(999)))
+        return object.__new__(cls)
+
+def on_signal(*_):
+    watchdog.take()
+    os.write(1, b".")
+
+with Watchdog() as watchdog:
+    signal.signal(signal.SIGTERM, on_signal)
+    os.write(1, b".")
+    while True:
+        Entered()
+"""
+"""Clears the frames of functions that C code called, most of the time."""
+
+
+def test_signals_do_not_crash_running_code(promptjobs: Command) -> None:
+    command = [sys.executable, "-c", BUSY]
+    with subprocess.Popen(command, env=promptjobs.environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        handled = 0
+        while process.stdout.read(1):
+            handled += 1
+            process.terminate()
+        assert process.wait() == -signal.SIGKILL, "by the watchdog"
+    assert handled > 10, "the first two of them start its clock"
+
+
 async def test_a_killed_command_leaves_no_watchdog(promptjobs: Command) -> None:
     with anyio.fail_after(60):
         async with await busy(promptjobs) as process:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 from contextlib import suppress
+from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Callable
     from pathlib import Path
 
+    from batch.app.run.watchdog import Watchdog
     from tests.conftest import Command
     from tests.support.cli_support import Cli
 
@@ -57,8 +59,10 @@ class Stopped:
         self.children: list[int] = []
         self.end = ""
 
-    async def __call__(self, number: signal.Signals, *flags: str, after: str, child: bool = False) -> int:
-        """The exit code. ``child``: the signal waits for a process that the run has started."""
+    async def __call__(
+        self, number: signal.Signals, *flags: str, after: str, child: str | None = None
+    ) -> int:
+        """The exit code. The signal waits for a process of the run with ``child`` in its command line."""
         async with await anyio.open_process(
             self._promptjobs.arguments("run", "job.yaml", *flags),
             cwd=self._promptjobs.folder,
@@ -66,8 +70,8 @@ class Stopped:
         ) as process:
             with anyio.fail_after(60):
                 await until(lambda: f" {after} " in self.log)
-                if child:
-                    await until(lambda: self._has_children(process.pid))
+                if child is not None:
+                    await until(partial(self._has_children, process.pid, child))
                 process.send_signal(number)
                 code = await process.wait()
                 assert process.stderr is not None
@@ -75,10 +79,9 @@ class Stopped:
         self.end = self.log.splitlines()[-1].partition(" end ")[2].strip()
         return code
 
-    def _has_children(self, pid: int) -> bool:
-        """Whether a child runs its own program: CPython 3.13 may crash if a signal arrives as it forks."""
+    def _has_children(self, pid: int, program: str) -> bool:
         with suppress(subprocess.CalledProcessError):  # pgrep finds none
-            self.children = children_of(pid, "batch.local_model")
+            self.children = children_of(pid, program)
         return bool(self.children)
 
     @property
@@ -178,21 +181,23 @@ async def test_while_what_was_not_sent_is_counted(stopped: Stopped, promptjobs: 
     assert summary["orphans"] == 0, "what was not counted is not known to be left over"
 
 
+@pytest.mark.parametrize("child", ["", "batch.local_model"], ids=["before it runs", "as it runs"])
 @pytest.mark.parametrize("number", SIGNALS)
 async def test_while_the_embedded_endpoint_is_started(
-    stopped: Stopped, promptjobs: Command, number: signal.Signals
+    stopped: Stopped, promptjobs: Command, number: signal.Signals, child: str
 ) -> None:
+    """Before it runs, there is only the process that counts signals."""
     write_job(promptjobs.folder, "local", {"one": "?"}, engine="extractive")
     (promptjobs.folder / "sitecustomize.py").write_text(
         "import sys, time\nif 'batch.local_model' in ' '.join(sys.orig_argv): time.sleep(60)\n"
     )
     promptjobs.environment["PYTHONPATH"] += f":{promptjobs.folder}"
-    assert await stopped(number, after="start", child=True) == 128 + number
+    assert await stopped(number, after="start", child=child) == 128 + number
     assert stopped.stderr == f"promptjobs: {number.name}: {UNSENT}\n"
     assert f"({number.name})" in stopped.end
-    for child in stopped.children:
+    for pid in stopped.children:
         with pytest.raises(ProcessLookupError):
-            os.kill(child, 0)
+            os.kill(pid, 0)
 
 
 async def test_while_the_inputs_of_several_jobs_are_checked(
@@ -251,6 +256,26 @@ async def test_a_signal_that_comes_too_late_for_a_run_ends_the_command() -> None
     with pytest.raises(StoppedError) as caught, ended_by_signals(), Signals(pytest.fail).handle_signals():
         await told(signal.SIGTERM)
     assert caught.value.exit_code == 143
+
+
+def kill_the_counting_process() -> None:
+    (pid,) = children_of(os.getpid(), "MSG_PEEK")
+    os.kill(pid, signal.SIGKILL)
+    os.waitpid(pid, 0)
+
+
+@pytest.mark.parametrize("before", [lambda: None, kill_the_counting_process], ids=["alive", "dead"])
+async def test_a_signal_stops_a_run_whether_the_process_that_counts_is_alive_or_dead(
+    before: Callable[[], None],
+) -> None:
+    async def run(watchdog: Watchdog) -> None:
+        before()
+        signals = Signals(pytest.fail, watchdog)
+        with signals.handle_signals(), signals.stoppable("before that"):
+            await told(signal.SIGTERM)
+
+    with pytest.raises(StoppedError, match="SIGTERM: stopped before that"), ended_by_signals() as watchdog:
+        await run(watchdog)
 
 
 async def test_the_library_leaves_signals_to_the_program(

@@ -37,12 +37,15 @@ def ended_by_signals() -> Iterator[Watchdog]:
     Only for the main thread of our own process. A second signal ends the process immediately.
     """
 
+    watchdog = Watchdog()
+
     def end(number: int, _: object) -> NoReturn:
+        watchdog.take()
         raise _Interrupt(number)
 
     before = {number: signal.signal(number, end) for number in handled_signals()}
     try:
-        with Watchdog() as watchdog:
+        with watchdog:
             yield watchdog
     except _Interrupt as interrupt:
         raise stopped(interrupt.number) from None

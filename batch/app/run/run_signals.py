@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import TYPE_CHECKING
 
 import anyio
@@ -51,27 +51,19 @@ class Signals:
         """Handle signals within this context. One that came too late is raised again afterwards."""
         loop = asyncio.get_running_loop()
         before = {number: signal.getsignal(number) for number in handled_signals()}
-        with self._unwatched():
-            for number in before:
-                loop.add_signal_handler(number, self._on_signal, number)
+        for number in before:
+            loop.add_signal_handler(number, self._on_signal, number)
         try:
-            yield
+            with self._watchdog.relayed(loop) if self._watchdog is not None else nullcontext():
+                yield
         finally:
-            with self._unwatched():
-                for number, handler in before.items():
-                    loop.remove_signal_handler(number)
-                    signal.signal(number, handler)
+            for number, handler in before.items():
+                loop.remove_signal_handler(number)
+                signal.signal(number, handler)
+            if self._watchdog is not None:
+                self._watchdog.watch()
         if self._number is not None:
             signal.raise_signal(self._number)
-
-    @contextmanager
-    def _unwatched(self) -> Iterator[None]:
-        """Within this context, handlers can be set; afterwards the watchdog counts signals again."""
-        if self._watchdog is not None:
-            self._watchdog.rest()
-        yield
-        if self._watchdog is not None:
-            self._watchdog.watch()
 
     @contextmanager
     def stoppable(self, when: str) -> Iterator[None]:

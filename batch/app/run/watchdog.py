@@ -1,19 +1,27 @@
 """A second signal ends this process within a second, even if the interpreter is busy in C code.
 
 Python runs its handlers between two bytecodes of the main thread. A single long call (a power of huge numbers
-in a template, a huge document) lets none run, in any thread. So another process counts the signals.
-``faulthandler`` writes a few lines to a pipe in the signal handler itself, which needs no interpreter. The
-process at the other end kills this one if it still runs a moment after the second signal.
+in a template, a huge document) lets none run, in any thread. So another process counts the signals, and kills
+this one if it still runs a moment after the second.
+
+CPython writes each signal's number to a file descriptor in the signal handler itself, which needs no
+interpreter (``signal.set_wakeup_fd``). Here that is a socket. The other process peeks at what is still unread
+there, and this one reports how many signals it has handled. (``faulthandler`` could report signals, too, but
+it walks the frames of running code, and crashes CPython 3.13 where one is being cleared.)
 """
 
 from __future__ import annotations
 
-import faulthandler
 import os
 import signal
+import socket
 import sys
-from contextlib import suppress
-from typing import Self
+from contextlib import contextmanager, suppress
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Iterator
 
 GRACE = 0.7
 """Seconds from the second signal to the kill, in which a process that is not stuck ends by itself."""
@@ -22,22 +30,27 @@ COUNTED = (signal.SIGINT, signal.SIGTERM)
 """A terminal that closes may send SIGHUP twice, so it is not counted."""
 
 _CODE = """
-import os, select, signal, sys, time
-parent, grace = int(sys.argv[1]), float(sys.argv[2])
-mark, seen, signals = b"most recent call first", b"", 0
-while signals < 2:
-    data = os.read(0, 65536)
-    if not data:
-        sys.exit()
-    seen += data
-    signals += seen.count(mark)
-    seen = seen[seen.rfind(mark) + len(mark):] if mark in seen else seen[-len(mark):]
-end = time.monotonic() + grace
-while (rest := end - time.monotonic()) > 0:
-    if select.select([0], [], [], rest)[0] and not os.read(0, 65536):
-        sys.exit()
+import os, select, sys, time
+import _socket  # starts in half the time of socket
+parent, grace, counted = int(sys.argv[1]), float(sys.argv[2]), {int(each) for each in sys.argv[3:]}
+signals = _socket.socket(fileno=0)
+handled, end = 0, None
+unread = b""
+while end is None or time.monotonic() < end:
+    watched = [1] if unread else [0, 1]
+    if 1 in select.select(watched, [], [], 0.05 if unread or end else None)[0]:
+        data = os.read(1, 4096)
+        if not data:
+            sys.exit()
+        handled += len(data)
+    try:
+        unread = signals.recv(4096, _socket.MSG_PEEK | _socket.MSG_DONTWAIT)
+    except BlockingIOError:
+        unread = b""
+    if end is None and handled + sum(each in counted for each in unread) > 1:
+        end = time.monotonic() + grace
 if os.getppid() == parent:
-    os.kill(parent, signal.SIGKILL)
+    os.kill(parent, 9)
     os.write(2, b"promptjobs: killed by a second signal while it was busy; run the same command to resume\\n")
 """
 
@@ -45,12 +58,14 @@ if os.getppid() == parent:
 class Watchdog:
     """The counting process, for the duration of the ``with`` block. If it cannot be started, there is none.
 
-    For the main thread of our own process. Call ``watch`` again after setting a handler.
+    For the main thread of our own process. Python handlers of signals call ``take``. Event loops have a
+    wakeup descriptor of their own; ``relayed`` counts the signals of one, too.
     """
 
     def __init__(self) -> None:
         self._process: int | None = None
-        self._pipe: int | None = None
+        self._handled: int | None = None
+        self._signals: tuple[socket.socket, socket.socket] | None = None
 
     def __enter__(self) -> Self:
         if sys.platform != "win32":
@@ -60,10 +75,15 @@ class Watchdog:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.rest()
-        if self._pipe is not None:
-            os.close(self._pipe)
-            self._pipe = None
+        if self._signals is not None:
+            reader, writer = self._signals
+            _replace_wakeup_fd(writer.fileno(), -1)
+            reader.close()
+            writer.close()
+            self._signals = None
+        if self._handled is not None:
+            os.close(self._handled)
+            self._handled = None
         if self._process is not None:
             with suppress(OSError):
                 os.kill(self._process, signal.SIGKILL)
@@ -71,31 +91,79 @@ class Watchdog:
             self._process = None
 
     def watch(self) -> None:
-        """Count signals from now on; the current handlers get them, too."""
-        if self._pipe is not None:
-            for number in COUNTED:
-                faulthandler.register(number, file=self._pipe, all_threads=False, chain=True)
+        """Count signals from now on, unless an event loop gets them."""
+        if self._signals is not None:
+            _replace_wakeup_fd(-1, self._signals[1].fileno())
 
-    def rest(self) -> None:
-        """Stop counting signals, so that handlers can be set."""
-        if self._pipe is not None:
-            for number in COUNTED:
-                faulthandler.unregister(number)
+    def take(self) -> bytes:
+        """Return the numbers of signals that have arrived; this process is handling them."""
+        if self._signals is None or self._handled is None:
+            return b""
+        try:
+            numbers = self._signals[0].recv(4096)
+        except BlockingIOError:
+            return b""
+        with suppress(OSError):  # the counting process is gone
+            os.write(self._handled, bytes(each for each in numbers if each in COUNTED))
+        return numbers
+
+    @contextmanager
+    def relayed(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Within this context, count the signals of a running loop, which gets them, too."""
+        if self._signals is None:
+            yield
+            return
+        reader, writer = self._signals
+        wakeup_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(reader, lambda: _write(wakeup_fd, self.take()))
+        try:
+            yield
+        finally:
+            loop.remove_reader(reader)
+            signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
+            _write(wakeup_fd, self.take())
 
     def _start(self) -> None:
-        theirs, ours = os.pipe()
+        reader, writer = socket.socketpair()
         try:
-            os.set_blocking(ours, False)
-            self._process = os.posix_spawn(
-                sys.executable,
-                [sys.executable, "-I", "-S", "-c", _CODE, str(os.getpid()), str(GRACE)],
-                {},
-                file_actions=[(os.POSIX_SPAWN_DUP2, theirs, 0)],
-                setsigmask=[*COUNTED, signal.SIGHUP],  # they are for this process
-            )
+            reader.settimeout(0)
+            writer.settimeout(0)
+            self._process, self._handled = _spawn(reader.fileno())
         except OSError:
-            os.close(ours)
+            reader.close()
+            writer.close()
             raise
-        finally:
-            os.close(theirs)
-        self._pipe = ours
+        self._signals = reader, writer
+
+
+def _spawn(signals: int) -> tuple[int, int]:
+    """Return the id of the counting process, and the descriptor that it reads handled signals from."""
+    theirs, ours = os.pipe()
+    try:
+        os.set_blocking(ours, False)
+        process = os.posix_spawn(
+            sys.executable,
+            [sys.executable, "-I", "-S", "-c", _CODE, *map(str, [os.getpid(), GRACE, *map(int, COUNTED)])],
+            {},
+            file_actions=[(os.POSIX_SPAWN_DUP2, signals, 0), (os.POSIX_SPAWN_DUP2, theirs, 1)],
+            setsigmask=[*COUNTED, signal.SIGHUP],  # they are for this process
+        )
+    except OSError:
+        os.close(ours)
+        raise
+    finally:
+        os.close(theirs)
+    return process, ours
+
+
+def _replace_wakeup_fd(old: int, new: int) -> None:
+    """Set the wakeup descriptor, if nothing else has set it meanwhile."""
+    current = signal.set_wakeup_fd(new, warn_on_full_buffer=False)
+    if current != old:
+        signal.set_wakeup_fd(current, warn_on_full_buffer=False)
+
+
+def _write(descriptor: int, data: bytes) -> None:
+    if data and descriptor >= 0:
+        with suppress(OSError):  # it is full of signals
+            os.write(descriptor, data)
