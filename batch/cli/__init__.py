@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from importlib import import_module
 
@@ -13,6 +14,7 @@ from batch.cli import streams
 from batch.cli.console import print_message, print_traceback, report_error
 from batch.cli.help import HelpContext, unknown_command
 from batch.errors import InternalError, PromptJobsError, one_line
+from batch.exit_codes import SIGNALS
 
 COMMANDS = {
     "init": "Write a commented job file to start from.",
@@ -84,6 +86,8 @@ def main() -> None:
         streams.settle()
     except KeyboardInterrupt:
         code = 130
+    if code in SIGNALS:
+        os._exit(code)  # else Python waits for busy threads, and those of Ray may crash it meanwhile
     sys.exit(code)
 
 

@@ -6,7 +6,7 @@ import json
 import os
 import signal
 import subprocess
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -27,8 +27,10 @@ from tests.support.kill_support import whole_lines
 from tests.support.results_support import succeeded
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable
+    from collections.abc import AsyncIterator, Callable, Iterator
     from pathlib import Path
+
+    from anyio.abc import Process
 
     from batch.app.run.watchdog import Watchdog
     from tests.conftest import Command
@@ -68,7 +70,7 @@ class Stopped:
             cwd=self._promptjobs.folder,
             env=self._promptjobs.environment,
         ) as process:
-            with anyio.fail_after(60):
+            with anyio.fail_after(60), killed_at_last(process):
                 await until(lambda: f" {after} " in self.log)
                 if child is not None:
                     await until(partial(self._has_children, process.pid, child))
@@ -92,6 +94,16 @@ class Stopped:
     def beside(self) -> set[str]:
         """What is there besides the output and its log."""
         return {path.name for path in self.output.parent.iterdir()} - {"job.jsonl", "job.jsonl.log"}
+
+
+@contextmanager
+def killed_at_last(process: Process) -> Iterator[None]:
+    """If a test fails, nothing waits for the process."""
+    try:
+        yield
+    finally:
+        if process.returncode is None:
+            process.kill()
 
 
 async def until(is_so: Callable[[], bool]) -> None:
@@ -127,6 +139,18 @@ async def test_while_a_large_job_is_gone_through(
     assert stopped.end == f"StoppedError: {number.name}: {UNSENT}"
     assert server.seen == []
     assert stopped.beside() == {"job.jsonl.lock"}
+
+
+async def test_a_thread_that_never_ends_does_not_keep_a_stopped_command(
+    stopped: Stopped, promptjobs: Command
+) -> None:
+    (promptjobs.folder / "sitecustomize.py").write_text(
+        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
+    )
+    promptjobs.environment["PYTHONPATH"] += f":{promptjobs.folder}"
+    write_job(promptjobs.folder, "http://127.0.0.1:9/v1", many_rows())
+    assert await stopped(signal.SIGTERM, after="open") == 143
+    assert stopped.stderr == f"promptjobs: SIGTERM: {UNSENT}\n"
 
 
 async def test_while_a_long_output_is_opened(
