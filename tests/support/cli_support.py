@@ -44,6 +44,7 @@ class Cli:
         with self._monkeypatch.context() as patch:
             patch.chdir(self.folder)
             patch.setattr(sys, "argv", ["promptjobs", *arguments])
+            patch.setattr(os, "_exit", sys.exit)  # a stopped command ends its process at once
             for name in [name for name in os.environ if _is_of_the_user(name)]:
                 patch.delenv(name)
             for name, value in {"HOME": str(self.folder / "home"), **env}.items():
