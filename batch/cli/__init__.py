@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import os
 import sys
 from importlib import import_module
 
@@ -87,7 +86,7 @@ def main() -> None:
     except KeyboardInterrupt:
         code = 130
     if code in SIGNALS:
-        os._exit(code)  # else Python waits for busy threads, and those of Ray may crash it meanwhile
+        streams.end_at_once(code)
     sys.exit(code)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, TextIO
 
 import click
@@ -60,6 +60,17 @@ def settle() -> None:
         sys.stderr.flush()
     except OSError:
         _drop(sys.stderr)
+
+
+def end_at_once(code: int) -> None:
+    """End the process, with all that was printed.
+
+    The regular end waits for busy threads, and those of Ray may crash it meanwhile.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError):
+            stream.flush()
+    os._exit(code)
 
 
 def _drop(stream: TextIO) -> None:

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -96,6 +97,12 @@ class Stopped:
         return {path.name for path in self.output.parent.iterdir()} - {"job.jsonl", "job.jsonl.log"}
 
 
+def begin_with(promptjobs: Command, code: str) -> None:
+    """Let every Python process of the command run this first."""
+    (promptjobs.folder / "sitecustomize.py").write_text(code)
+    promptjobs.environment["PYTHONPATH"] += f":{promptjobs.folder}"
+
+
 @contextmanager
 def killed_at_last(process: Process) -> Iterator[None]:
     """If a test fails, nothing waits for the process."""
@@ -144,13 +151,18 @@ async def test_while_a_large_job_is_gone_through(
 async def test_a_thread_that_never_ends_does_not_keep_a_stopped_command(
     stopped: Stopped, promptjobs: Command
 ) -> None:
-    (promptjobs.folder / "sitecustomize.py").write_text(
-        "import threading\nthreading.Thread(target=threading.Event().wait).start()\n"
-    )
-    promptjobs.environment["PYTHONPATH"] += f":{promptjobs.folder}"
+    begin_with(promptjobs, "import threading\nthreading.Thread(target=threading.Event().wait).start()\n")
     write_job(promptjobs.folder, "http://127.0.0.1:9/v1", many_rows())
     assert await stopped(signal.SIGTERM, after="open") == 143
     assert stopped.stderr == f"promptjobs: SIGTERM: {UNSENT}\n"
+
+
+def test_a_stopped_command_has_written_what_it_printed(promptjobs: Command) -> None:
+    code = "from batch.cli import streams; print('an answer', end=''); streams.end_at_once(143)"
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=promptjobs.environment, check=False, capture_output=True
+    )
+    assert (ended.returncode, ended.stdout, ended.stderr) == (143, b"an answer", b"")
 
 
 async def test_while_a_long_output_is_opened(
@@ -212,10 +224,9 @@ async def test_while_the_embedded_endpoint_is_started(
 ) -> None:
     """Before it runs, there is only the process that counts signals."""
     write_job(promptjobs.folder, "local", {"one": "?"}, engine="extractive")
-    (promptjobs.folder / "sitecustomize.py").write_text(
-        "import sys, time\nif 'batch.local_model' in ' '.join(sys.orig_argv): time.sleep(60)\n"
+    begin_with(
+        promptjobs, "import sys, time\nif 'batch.local_model' in ' '.join(sys.orig_argv): time.sleep(60)\n"
     )
-    promptjobs.environment["PYTHONPATH"] += f":{promptjobs.folder}"
     assert await stopped(number, after="start", child=child) == 128 + number
     assert stopped.stderr == f"promptjobs: {number.name}: {UNSENT}\n"
     assert f"({number.name})" in stopped.end

@@ -9,18 +9,18 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import anyio
 
 from batch.app.run.command_signals import ended_by_signals, handled_signals, stopped
+from batch.app.run.watchdog import Watchdog
 from batch.exit_codes import SIGNALLED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from batch.app.run.watchdog import Watchdog
     from batch.observers import Observers
     from batch.runner import Run
 
@@ -41,7 +41,7 @@ class Signals:
 
     def __init__(self, before_exit: Callable[[str], None], watchdog: Watchdog | None = None) -> None:
         self.before_exit = before_exit
-        self._watchdog = watchdog
+        self._watchdog = watchdog or Watchdog()
         self._number: int | None = None
         self._scope: anyio.CancelScope | None = None
         self._handler: Callable[[int], None] = self._stop
@@ -54,14 +54,13 @@ class Signals:
         for number in before:
             loop.add_signal_handler(number, self._on_signal, number)
         try:
-            with self._watchdog.relayed(loop) if self._watchdog is not None else nullcontext():
+            with self._watchdog.relayed(loop):
                 yield
         finally:
             for number, handler in before.items():
                 loop.remove_signal_handler(number)
                 signal.signal(number, handler)
-            if self._watchdog is not None:
-                self._watchdog.watch()
+            self._watchdog.watch()
         if self._number is not None:
             signal.raise_signal(self._number)
 

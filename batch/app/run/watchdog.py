@@ -17,7 +17,7 @@ import signal
 import socket
 import sys
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, NamedTuple, Self
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,88 +55,93 @@ if os.getppid() == parent:
 """
 
 
+class _Counter(NamedTuple):
+    """The counting process: its id, the socket of unread signals, and the pipe for those that are handled."""
+
+    process: int
+    unread: socket.socket
+    signals: socket.socket
+    handled: int
+
+
 class Watchdog:
     """The counting process, for the duration of the ``with`` block. If it cannot be started, there is none.
 
     For the main thread of our own process. Python handlers of signals call ``take``. Event loops have a
-    wakeup descriptor of their own; ``relayed`` counts the signals of one, too.
+    wakeup descriptor of their own; ``relayed`` counts the signals of one, too. Outside the block, nothing is
+    counted.
     """
 
     def __init__(self) -> None:
-        self._process: int | None = None
-        self._handled: int | None = None
-        self._signals: tuple[socket.socket, socket.socket] | None = None
+        self._counter: _Counter | None = None
 
     def __enter__(self) -> Self:
         if sys.platform != "win32":
             with suppress(OSError):
-                self._start()
+                self._counter = _started()
         self.watch()
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._signals is not None:
-            reader, writer = self._signals
-            _replace_wakeup_fd(writer.fileno(), -1)
-            reader.close()
-            writer.close()
-            self._signals = None
-        if self._handled is not None:
-            os.close(self._handled)
-            self._handled = None
-        if self._process is not None:
-            with suppress(OSError):
-                os.kill(self._process, signal.SIGKILL)
-                os.waitpid(self._process, 0)
-            self._process = None
+        counter, self._counter = self._counter, None
+        if counter is None:
+            return
+        _replace_wakeup_fd(counter.signals.fileno(), -1)
+        counter.unread.close()
+        counter.signals.close()
+        os.close(counter.handled)
+        with suppress(OSError):
+            os.kill(counter.process, signal.SIGKILL)
+            os.waitpid(counter.process, 0)
 
     def watch(self) -> None:
         """Count signals from now on, unless an event loop gets them."""
-        if self._signals is not None:
-            _replace_wakeup_fd(-1, self._signals[1].fileno())
+        if self._counter is not None:
+            _replace_wakeup_fd(-1, self._counter.signals.fileno())
 
     def take(self) -> bytes:
         """Return the numbers of signals that have arrived; this process is handling them."""
-        if self._signals is None or self._handled is None:
+        if self._counter is None:
             return b""
         try:
-            numbers = self._signals[0].recv(4096)
+            numbers = self._counter.unread.recv(4096)
         except BlockingIOError:
             return b""
         with suppress(OSError):  # the counting process is gone
-            os.write(self._handled, bytes(each for each in numbers if each in COUNTED))
+            os.write(self._counter.handled, bytes(each for each in numbers if each in COUNTED))
         return numbers
 
     @contextmanager
     def relayed(self, loop: asyncio.AbstractEventLoop) -> Iterator[None]:
         """Within this context, count the signals of a running loop, which gets them, too."""
-        if self._signals is None:
+        if self._counter is None:
             yield
             return
-        reader, writer = self._signals
-        wakeup_fd = signal.set_wakeup_fd(writer.fileno(), warn_on_full_buffer=False)
-        loop.add_reader(reader, lambda: _write(wakeup_fd, self.take()))
+        unread, signals = self._counter.unread, self._counter.signals
+        wakeup_fd = signal.set_wakeup_fd(signals.fileno(), warn_on_full_buffer=False)
+        loop.add_reader(unread, lambda: _write(wakeup_fd, self.take()))
         try:
             yield
         finally:
-            loop.remove_reader(reader)
+            loop.remove_reader(unread)
             signal.set_wakeup_fd(wakeup_fd, warn_on_full_buffer=False)
             _write(wakeup_fd, self.take())
 
-    def _start(self) -> None:
-        reader, writer = socket.socketpair()
-        try:
-            reader.settimeout(0)
-            writer.settimeout(0)
-            self._process, self._handled = _spawn(reader.fileno())
-        except OSError:
-            reader.close()
-            writer.close()
-            raise
-        self._signals = reader, writer
+
+def _started() -> _Counter:
+    unread, signals = socket.socketpair()
+    try:
+        unread.settimeout(0)
+        signals.settimeout(0)
+        process, handled = _spawn(unread.fileno())
+    except OSError:
+        unread.close()
+        signals.close()
+        raise
+    return _Counter(process, unread, signals, handled)
 
 
-def _spawn(signals: int) -> tuple[int, int]:
+def _spawn(unread: int) -> tuple[int, int]:
     """Return the id of the counting process, and the descriptor that it reads handled signals from."""
     theirs, ours = os.pipe()
     try:
@@ -145,7 +150,7 @@ def _spawn(signals: int) -> tuple[int, int]:
             sys.executable,
             [sys.executable, "-I", "-S", "-c", _CODE, *map(str, [os.getpid(), GRACE, *map(int, COUNTED)])],
             {},
-            file_actions=[(os.POSIX_SPAWN_DUP2, signals, 0), (os.POSIX_SPAWN_DUP2, theirs, 1)],
+            file_actions=[(os.POSIX_SPAWN_DUP2, unread, 0), (os.POSIX_SPAWN_DUP2, theirs, 1)],
             setsigmask=[*COUNTED, signal.SIGHUP],  # they are for this process
         )
     except OSError:
